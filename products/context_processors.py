@@ -1,0 +1,37 @@
+"""What every page may show. Nothing is looked up before a template asks."""
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject, cached_property
+
+from products import live
+from products.models import ProductCategory
+
+
+class Baskets:
+    """The visitor's basket as facts, looked up on first use and once a page."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @cached_property
+    def badge(self) -> dict:
+        """For `_basket_badge.html`: {"basket": {"count", "total"}, "version"}."""
+        # A page that shows the whole basket has counted it already.
+        state = getattr(self._request, "basket_state", None) or live.summary(
+            live.owner_of(self._request.session, self._request.user)
+        )
+        return {"basket": state.facts, "version": state.version}
+
+
+def baskets(request: HttpRequest) -> dict:
+    """`baskets`, the visitor's own; no query where no template shows it."""
+    return {"baskets": Baskets(request)}
+
+
+def shop(request: HttpRequest) -> dict:
+    """The shop's name and its shelves for the navigation, in one lazy query."""
+    return {
+        "SHOP_NAME": settings.SHOP_NAME,
+        "categories": SimpleLazyObject(lambda: list(ProductCategory.objects.all())),
+    }

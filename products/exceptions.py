@@ -1,0 +1,87 @@
+"""What the services refuse, each with a sentence for the shopper."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+
+class ShopError(Exception):
+    """A refusal: nothing was changed. `str()` is a sentence to show."""
+
+
+class UnknownProduct(ShopError):
+    """No such product, or it is not sold any more."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This product is not sold here (any more)."))
+
+
+class SoldOut(ShopError):
+    """Nothing of the product is left to put in a basket."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("%(name)s is sold out.") % {"name": name})
+
+
+class NotEnoughStock(ShopError):
+    """Fewer units can be claimed than were asked for."""
+
+    def __init__(self, product_id: int, asked: int, available: int) -> None:
+        self.product_id, self.asked, self.available = product_id, asked, available
+        super().__init__(
+            ngettext(
+                "Only %(available)d is left.",
+                "Only %(available)d are left.",
+                available,
+            )
+            % {"available": available}
+        )
+
+
+class StockConflict(ShopError):
+    """A staff change that would contradict what is reserved or on hand."""
+
+
+class BadQuantity(ShopError):
+    """A quantity that is not a whole number from 1 to the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            _("The quantity must be a whole number from 1 to %(limit)d.")
+            % {"limit": limit}
+        )
+
+
+class LineLimit(ShopError):
+    """More of one product than a basket takes."""
+
+    def __init__(self, name: str, limit: int, present: int) -> None:
+        super().__init__(
+            _(
+                "A basket takes at most %(limit)d of one product;"
+                " you have %(present)d × %(name)s in it."
+            )
+            % {"limit": limit, "name": name, "present": present}
+        )
+
+
+class BasketFull(ShopError):
+    """More different products than a basket takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            _("A basket takes at most %(limit)d different products.") % {"limit": limit}
+        )
+
+
+class NotInBasket(ShopError):
+    """The line meant is not in the basket (any more)."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This product is not in your basket any more."))
+
+
+class BasketClosed(ShopError):
+    """The basket was ordered or merged meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This basket was closed meanwhile. Please look again."))

@@ -1,0 +1,369 @@
+"""What is live in the shop: topics, who may watch them, their state and their HTML.
+
+A topic is a named piece of state. Its *name* is what pages and sockets say ("stock:42",
+"basket"); its *key* is where it is kept ("stock:42", "basket:u7"): a personal topic's
+key comes from the session, never from the client.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import import_module
+from types import SimpleNamespace
+from typing import NamedTuple
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.db import transaction
+from django.db.models import F, Q, QuerySet, Sum
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from products.models import Basket, BasketLine, Stock
+from products.models.stock import stock_facts
+from realtime.publish import publish
+
+BASKET_TOKEN = "basket_token"  # its place in the session
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A topic at one moment: `facts` is JSON-ready and `version` only ever grows."""
+
+    version: int
+    facts: dict
+
+
+class Owner(NamedTuple):
+    """Whose basket: a user, else the bearer of a session's token, else nobody yet."""
+
+    user_id: int | None = None
+    token: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"u{self.user_id}" if self.user_id else f"t{self.token}"
+
+    def __bool__(self) -> bool:
+        return bool(self.user_id or self.token)
+
+
+NOBODY = Owner()
+
+
+# --- Baskets, as facts ------------------------------------------------------------
+
+EMPTY_BASKET = {"count": 0, "total": "0.00"}
+
+
+def _owned_by(owners: Iterable[Owner]) -> Q:
+    owners = list(owners)
+    return Q(user_id__in=[o.user_id for o in owners if o.user_id]) | Q(
+        user_id=None, token__in=[o.token for o in owners if o.token]
+    )
+
+
+def _latest(owners: Iterable[Owner]) -> QuerySet[Basket]:
+    """The newest basket of each owner. A new one goes on counting its owner's
+    versions, so the newest has the highest, whether it is open or not."""
+    return (
+        Basket.objects.filter(_owned_by(owners))
+        .order_by("user_id", "token", "-version")
+        .distinct("user_id", "token")
+    )
+
+
+def _owner_of(basket: Basket) -> Owner:
+    if basket.user_id:
+        return Owner(user_id=basket.user_id)
+    return Owner(token=basket.token)
+
+
+def summary(owner: Owner) -> State:
+    """The state of `owner`'s topic "basket" in one query; none for nobody."""
+    return summaries([owner]).get(owner, State(0, EMPTY_BASKET))
+
+
+def summaries(owners: Iterable[Owner]) -> dict[Owner, State]:
+    """Number of units and total price of each owner's open basket."""
+    owners = [owner for owner in owners if owner]
+    if not owners:
+        return {}
+    for_sale = Q(lines__product__is_active=True)
+    price = F("lines__quantity") * F("lines__product__price")
+    # DISTINCT ON and GROUP BY don't mix: find the baskets first, inside the query.
+    rows = (
+        Basket.objects.filter(pk__in=_latest(owners).values("pk"))
+        .annotate(count=Sum("lines__quantity"), total=Sum(price, filter=for_sale))
+        .order_by()
+    )
+    states = {}
+    for basket in rows:
+        is_open = basket.status == Basket.Status.OPEN and basket.count
+        facts = (
+            {"count": basket.count, "total": f"{basket.total or 0:.2f}"}
+            if is_open
+            else EMPTY_BASKET
+        )
+        states[_owner_of(basket)] = State(basket.version, facts)
+    return states
+
+
+def contents(owner: Owner) -> State:
+    """The state of `owner`'s topic "basket:lines" in two queries."""
+    return all_contents([owner]).get(owner, _contents_of([], version=0))
+
+
+def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
+    """Every line of each owner's open basket, with price and stock as they are now."""
+    owners = [owner for owner in owners if owner]
+    if not owners:
+        return {}
+    # Versions first: a change in between is seen with its old version, and the push
+    # that follows it puts that right; the other way round it would stay wrong.
+    baskets = list(_latest(owners))
+    lines = defaultdict(list)
+    is_open = [b.pk for b in baskets if b.status == Basket.Status.OPEN]
+    found = BasketLine.objects.filter(basket__in=is_open)
+    for line in found.select_related("product__stock").order_by("pk"):
+        lines[line.basket_id].append(line)
+    return {
+        _owner_of(basket): _contents_of(lines[basket.pk], version=basket.version)
+        for basket in baskets
+    }
+
+
+def _contents_of(lines: list[BasketLine], *, version: int) -> State:
+    rows = [_line_facts(line) for line in lines]
+    total = sum(
+        (
+            line.quantity * line.product.price
+            for line in lines
+            if line.product.is_active
+        ),
+        Decimal("0.00"),
+    )
+    return State(
+        version,
+        {
+            "count": sum(line.quantity for line in lines),
+            "total": f"{total:.2f}",
+            "lines": rows,
+        },
+    )
+
+
+def _line_facts(line: BasketLine) -> dict:
+    product = line.product
+    changed = line.price_when_added != product.price
+    return {
+        "product": product.pk,
+        "name": product.name,
+        "url": product.get_absolute_url(),
+        "image": product.image_small.url if product.image else "",
+        "quantity": line.quantity,
+        "price": f"{product.price:.2f}",
+        "was": f"{line.price_when_added:.2f}" if changed else None,
+        "line_total": f"{line.quantity * product.price:.2f}",
+        "stock": product.stock_facts,
+        "stock_version": product.stock.version,
+    }
+
+
+# --- Kinds of topic ---------------------------------------------------------------
+
+
+def _load_stock(ids: list[str]) -> dict[str, State]:
+    rows = Stock.objects.filter(pk__in=[int(i) for i in ids]).select_related("product")
+    return {
+        str(row.pk): State(row.version, row.product_facts) for row in map(_bound, rows)
+    }
+
+
+def _bound(stock: Stock) -> Stock:
+    product = stock.product
+    stock.product_facts = stock.facts(price=product.price, is_active=product.is_active)
+    return stock
+
+
+def _stock_versions(ids: list[str]) -> dict[str, int]:
+    rows = Stock.objects.filter(pk__in=[int(i) for i in ids])
+    return {str(pk): version for pk, version in rows.values_list("pk", "version")}
+
+
+def _owner_from(key: str) -> Owner:
+    return Owner(user_id=int(key[1:])) if key[0] == "u" else Owner(token=key[1:])
+
+
+def _by_owner(
+    load: Callable[[Iterable[Owner]], dict[Owner, State]], empty: dict
+) -> Callable[[list[str]], dict[str, State]]:
+    def load_keys(keys: list[str]) -> dict[str, State]:
+        owners = {key: _owner_from(key) for key in keys}
+        states = load(owners.values())
+        return {key: states.get(o, State(0, empty)) for key, o in owners.items()}
+
+    return load_keys
+
+
+def _basket_versions(keys: list[str]) -> dict[str, int]:
+    baskets = _latest(map(_owner_from, keys))
+    return {_owner_of(basket).key: basket.version for basket in baskets}
+
+
+class Kind(NamedTuple):
+    """One kind of topic. `load` and `versions` take and give keys without the kind."""
+
+    template: str
+    variable: str  # what the template calls the facts
+    personal: bool
+    load: Callable[[list[str]], dict[str, State]]
+    versions: Callable[[list[str]], dict[str, int]]
+
+
+KINDS = {
+    "stock": Kind("products/_stock.html", "stock", False, _load_stock, _stock_versions),
+    "basket": Kind(
+        "products/_basket_badge.html",
+        "basket",
+        True,
+        _by_owner(summaries, EMPTY_BASKET),
+        _basket_versions,
+    ),
+    "basket:lines": Kind(
+        "products/_basket_lines.html",
+        "basket",
+        True,
+        _by_owner(all_contents, EMPTY_BASKET | {"lines": []}),
+        _basket_versions,
+    ),
+}
+
+
+def _kind_of(key: str) -> str:
+    return key.rpartition(":")[0]
+
+
+def is_personal(name: str) -> bool:
+    """Whether a topic of this name needs to know who asks."""
+    return name in KINDS and KINDS[name].personal
+
+
+def key_of(name: str, owner: Owner) -> str | None:
+    """Where the topic `name` is kept for `owner`; None if there is no such topic.
+
+    This is the authorisation: a client can say "basket", never whose.
+    """
+    if is_personal(name):
+        return f"{name}:{owner.key}" if owner else f"{name}:"
+    kind, _, identifier = name.partition(":")
+    if kind == "stock" and identifier.isascii() and identifier.isdigit():
+        number = int(identifier) if len(identifier) < 19 else 0
+        return f"stock:{number}" if str(number) == identifier and number else None
+    return None
+
+
+def name_of(key: str) -> str:
+    """The name by which clients know the topic kept under `key`."""
+    kind = _kind_of(key)
+    return kind if KINDS[kind].personal else key
+
+
+def is_nobodys(key: str) -> bool:
+    """Whether `key` is the basket of a visitor who has none yet: it never changes."""
+    return key.endswith(":")
+
+
+def nobodys(key: str) -> State:
+    """The state of a topic for which `is_nobodys` holds."""
+    return State(0, EMPTY_BASKET | ({"lines": []} if "lines" in key else {}))
+
+
+def load(keys: Iterable[str]) -> dict[str, State]:
+    """The state of each topic from the database; what does not exist is left out."""
+    return _each_kind(keys, lambda kind: kind.load)
+
+
+def versions(keys: Iterable[str]) -> dict[str, int]:
+    """The versions alone, cheaper than `load`; what does not exist is left out."""
+    return _each_kind(keys, lambda kind: kind.versions)
+
+
+def _each_kind(keys: Iterable[str], method: Callable) -> dict:
+    wanted: Mapping[str, list[str]] = defaultdict(list)
+    for key in keys:
+        kind, _, identifier = key.rpartition(":")
+        wanted[kind].append(identifier)
+    return {
+        f"{kind}:{identifier}": found
+        for kind, identifiers in wanted.items()
+        for identifier, found in method(KINDS[kind])(identifiers).items()
+    }
+
+
+def render(key: str, state: State, language: str) -> str:
+    """The topic's partial in `language`: the very template that the page includes."""
+    kind = KINDS[_kind_of(key)]
+    context = {kind.variable: state.facts, "version": state.version}
+    with translation.override(language):
+        return render_to_string(kind.template, context)
+
+
+# --- Who asks ---------------------------------------------------------------------
+
+
+def identify(session_key: str | None) -> Owner:
+    """The owner whom a session stands for: two queries at most, none without a key."""
+    if not session_key:
+        return NOBODY
+    store = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = get_user(SimpleNamespace(session=store))
+    return owner_of(store, user)
+
+
+def owner_of(session, user) -> Owner:
+    """The owner of the basket in a request's (or socket's) session."""
+    if user.is_authenticated:
+        return Owner(user_id=user.pk)
+    return Owner(token=session.get(BASKET_TOKEN))
+
+
+# --- What the services say --------------------------------------------------------
+
+
+def stock_changed(
+    *,
+    product_id: int,
+    on_hand: int,
+    reserved: int,
+    version: int,
+    price: Decimal,
+    is_active: bool,
+) -> None:
+    """Push a product's new stock, price or activity once the transaction commits."""
+    facts = stock_facts(
+        product_id=product_id,
+        available=on_hand - reserved,
+        price=price,
+        is_active=is_active,
+    )
+
+    def push() -> None:
+        publish(f"stock:{product_id}", version=version, facts=facts)
+
+    transaction.on_commit(push)
+
+
+def basket_changed(basket: Basket) -> None:
+    """Push a basket to its owner once the transaction commits.
+
+    Only a hint leaves: lines are heavy, and often nobody has the basket open.
+    """
+    owner, version = _owner_of(basket), basket.version
+
+    def push() -> None:
+        publish(f"basket:{owner.key}", version=version)
+        publish(f"basket:lines:{owner.key}", version=version)
+
+    transaction.on_commit(push)

@@ -1,0 +1,203 @@
+"""What shoppers do to their basket. Putting something in holds nothing.
+
+Every change locks the basket's row first, so two tabs that add at once both count,
+and ends in `_changed`, which gives the basket its next version and pushes it.
+"""
+
+import secrets
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+
+from products import live
+from products.exceptions import (
+    BadQuantity,
+    BasketClosed,
+    BasketFull,
+    LineLimit,
+    NotInBasket,
+    SoldOut,
+    UnknownProduct,
+)
+from products.live import Owner
+from products.models import Basket, BasketLine, Product
+
+
+def new_token() -> str:
+    """A name for an anonymous shopper's basket, kept in their session alone."""
+    return secrets.token_hex(16)
+
+
+def open_for(owner: Owner) -> Basket:
+    """The owner's open basket, made if there is none.
+
+    A new basket goes on counting the versions of the owner's earlier ones, so that a
+    page which shows the old one takes the new one for newer.
+    """
+    whose = {"user_id": owner.user_id, "token": owner.token}
+    basket, _ = Basket.objects.open().get_or_create(
+        **whose,
+        status=Basket.Status.OPEN,
+        defaults={"version": _last_version(owner)},
+    )
+    return basket
+
+
+def _last_version(owner: Owner) -> int:
+    baskets = Basket.objects.filter(user_id=owner.user_id, token=owner.token)
+    return baskets.aggregate(last=Max("version"))["last"] or 0
+
+
+@transaction.atomic
+def add(basket: Basket, product_id: int, quantity: int = 1) -> BasketLine:
+    """Put `quantity` more units in. Gives the line as it is now.
+
+    Raises `BadQuantity`, `UnknownProduct`, `SoldOut`, `LineLimit`, `BasketFull`,
+    `BasketClosed`; then nothing has changed.
+    """
+    _check(quantity)
+    basket = _lock(basket)
+    product = _for_sale(product_id)
+    if product.stock.available < 1:
+        raise SoldOut(product.name)
+    line = basket.lines.filter(product=product).first()
+    if line is None:
+        _check_room(basket)
+        line = BasketLine(basket=basket, quantity=0, price_when_added=product.price)
+    limit = settings.BASKET_LINE_LIMIT
+    if line.quantity + quantity > limit:
+        raise LineLimit(product.name, limit, line.quantity)
+    line.product = product
+    line.quantity += quantity
+    line.save()
+    _changed(basket)
+    return line
+
+
+@transaction.atomic
+def set_quantities(basket: Basket, quantities: Mapping[int, int]) -> None:
+    """Set lines (product id → units), all or nothing.
+
+    Raises `BadQuantity`, `NotInBasket`, `BasketClosed`.
+    """
+    for quantity in quantities.values():
+        _check(quantity)
+    basket = _lock(basket)
+    lines = {line.product_id: line for line in basket.lines.all()}
+    if not quantities.keys() <= lines.keys():
+        raise NotInBasket
+    changed = [
+        lines[product_id]
+        for product_id, quantity in quantities.items()
+        if lines[product_id].quantity != quantity
+    ]
+    for line in changed:
+        line.quantity = quantities[line.product_id]
+    if changed:
+        BasketLine.objects.bulk_update(changed, ["quantity"])
+        _changed(basket)
+
+
+@transaction.atomic
+def remove(basket: Basket, product_id: int) -> None:
+    """Take a line out. Raises `NotInBasket`, `BasketClosed`."""
+    basket = _lock(basket)
+    deleted, _ = basket.lines.filter(product_id=product_id).delete()
+    if not deleted:
+        raise NotInBasket
+    _changed(basket)
+
+
+@transaction.atomic
+def clear(basket: Basket) -> None:
+    """Take everything out. Raises `BasketClosed`."""
+    basket = _lock(basket)
+    basket.lines.all().delete()
+    _changed(basket)
+
+
+@transaction.atomic
+def merge(*, token: str, user_id: int) -> None:
+    """Move what an anonymous shopper chose into their own basket at sign-in.
+
+    Quantities add up to what a line takes; products beyond what a basket takes stay
+    behind in the closed anonymous basket. Doing it twice does it once.
+    """
+    mine = open_for(Owner(user_id=user_id))
+    theirs = Basket.objects.open().filter(token=token, user=None).first()
+    if theirs is None:
+        return
+    # Both locked in the order of their keys, as everywhere.
+    ids = [mine.pk, theirs.pk]
+    locked = Basket.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    rows = {basket.pk: basket for basket in locked}
+    mine, theirs = rows[mine.pk], rows[theirs.pk]
+    if not mine.status == theirs.status == Basket.Status.OPEN:
+        return
+    _pour(theirs, mine)
+    theirs.status = Basket.Status.MERGED
+    _changed(theirs)
+    _changed(mine)
+
+
+def _pour(source: Basket, target: Basket) -> None:
+    present = {line.product_id: line for line in target.lines.all()}
+    for line in source.lines.all():
+        own = present.get(line.product_id)
+        if own is not None:
+            total = own.quantity + line.quantity
+            own.quantity = min(total, max(own.quantity, settings.BASKET_LINE_LIMIT))
+            own.save(update_fields=["quantity"])
+        elif len(present) < settings.BASKET_LINES_LIMIT:
+            line.pk, line.basket, line._state.adding = None, target, True
+            line.quantity = min(line.quantity, settings.BASKET_LINE_LIMIT)
+            line.save()
+            present[line.product_id] = line
+
+
+def prices_changed(product_id: int) -> list[Basket]:
+    """Give every open basket with the product its next version, inside the caller's
+    transaction and before it touches stock (baskets are locked first, everywhere)."""
+    baskets = list(
+        Basket.objects.open()
+        .filter(lines__product_id=product_id)
+        .select_for_update(of=["self"])
+        .order_by("pk")
+    )
+    for basket in baskets:
+        basket.version += 1
+        live.basket_changed(basket)
+    Basket.objects.bulk_update(baskets, ["version"], batch_size=1000)
+    return baskets
+
+
+def _lock(basket: Basket) -> Basket:
+    locked = Basket.objects.select_for_update().get(pk=basket.pk)
+    if locked.status != Basket.Status.OPEN:
+        raise BasketClosed
+    return locked
+
+
+def _changed(basket: Basket) -> None:
+    basket.version += 1
+    basket.save(update_fields=["version", "status", "updated_at"])
+    live.basket_changed(basket)
+
+
+def _check(quantity: int) -> None:
+    if not 1 <= quantity <= settings.BASKET_LINE_LIMIT:
+        raise BadQuantity(settings.BASKET_LINE_LIMIT)
+
+
+def _check_room(basket: Basket) -> None:
+    if basket.lines.count() >= settings.BASKET_LINES_LIMIT:
+        raise BasketFull(settings.BASKET_LINES_LIMIT)
+
+
+def _for_sale(product_id: int) -> Product:
+    try:
+        return Product.objects.active().with_stock().get(pk=product_id)
+    except Product.DoesNotExist:
+        raise UnknownProduct from None

@@ -1,0 +1,41 @@
+"""Changes of products that shoppers see at once."""
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+
+from products.models import Product, Stock
+from products.services import basket, stock
+
+
+@transaction.atomic
+def save(product: Product, *, actor: AbstractUser | None = None) -> Product:
+    """Write a product and its empty stock if it is new; push what shoppers see.
+
+    A changed price or activity reaches the pages that show the product and the
+    baskets that hold it.
+    """
+    if product.pk is None:
+        product.save()
+        Stock.objects.create(product=product)
+        return product
+    # Baskets before products before stock: the lock order everywhere.
+    if _offer_differs(product, Product.objects.get(pk=product.pk)):
+        basket.prices_changed(product.pk)
+    before = Product.objects.select_for_update().get(pk=product.pk)
+    product.save()
+    if _offer_differs(product, before):
+        stock.offer_changed(product.pk, note=_note(before, product), actor=actor)
+    return product
+
+
+def _offer_differs(one: Product, other: Product) -> bool:
+    return (one.price, one.is_active) != (other.price, other.is_active)
+
+
+def _note(before: Product, after: Product) -> str:
+    changes = []
+    if before.price != after.price:
+        changes.append(f"{before.price} → {after.price}")
+    if before.is_active != after.is_active:
+        changes.append("active" if after.is_active else "inactive")
+    return ", ".join(changes)

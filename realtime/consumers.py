@@ -1,0 +1,5 @@
+from channels.consumer import AsyncConsumer as ShopConsumer
+
+
+async def refuse(scope, receive, send):
+    pass
