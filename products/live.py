@@ -55,6 +55,7 @@ NOBODY = Owner()
 # --- Baskets, as facts ------------------------------------------------------------
 
 EMPTY_BASKET = {"count": 0, "total": "0.00"}
+NO_LINES = EMPTY_BASKET | {"limit": settings.BASKET_LINE_LIMIT, "lines": []}
 
 
 def _owned_by(owners: Iterable[Owner]) -> Q:
@@ -149,6 +150,7 @@ def _contents_of(lines: list[BasketLine], *, version: int) -> State:
         {
             "count": sum(line.quantity for line in lines),
             "total": f"{total:.2f}",
+            "limit": settings.BASKET_LINE_LIMIT,
             "lines": rows,
         },
     )
@@ -235,7 +237,7 @@ KINDS = {
         "products/_basket_lines.html",
         "basket",
         True,
-        _by_owner(all_contents, EMPTY_BASKET | {"lines": []}),
+        _by_owner(all_contents, NO_LINES),
         _basket_versions,
     ),
 }
@@ -277,7 +279,7 @@ def is_nobodys(key: str) -> bool:
 
 def nobodys(key: str) -> State:
     """The state of a topic for which `is_nobodys` holds."""
-    return State(0, EMPTY_BASKET | ({"lines": []} if "lines" in key else {}))
+    return State(0, NO_LINES if "lines" in key else EMPTY_BASKET)
 
 
 def load(keys: Iterable[str]) -> dict[str, State]:

@@ -1,0 +1,536 @@
+"""The hub: one per process, between the channel layer and this process's sockets.
+
+It joins a topic's group when the first local socket watches it, keeps the topic's
+newest state, and every tick writes one frame to all sockets that watch the same
+topics in the same language. Messages may be lost, doubled or reordered: a state is
+replaced by a higher version only, and three checks find what was lost:
+
+- the *audit* compares the versions held here with the database every few seconds,
+- the *probe* sends itself a message through Redis: if it does not come back, pushes
+  are being lost, so the audit runs faster until it does, and then all is compared,
+- the *heartbeat* gives each socket a digest of the versions it should show.
+"""
+
+import asyncio
+import logging
+import random
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from products import live
+from products.live import Owner, State
+from realtime import protocol
+from realtime.publish import group_of
+
+logger = logging.getLogger(__name__)
+
+YIELD_EVERY = 100  # sockets written to before others get a turn
+DATABASE_THREADS = 2
+LAYER_TIMEOUT_S = 2
+LOAD_TIMEOUT_S = 10
+
+
+class Unavailable(Exception):
+    """The state could not be had now: the database does not answer."""
+
+
+class Socket(Protocol):
+    """What the hub needs of a consumer."""
+
+    audiences: tuple["Audience", ...]
+
+    def push(self, frame: str, keys: Iterable[str]) -> None:
+        """Send a frame that carries `keys`, or remember that they are owed."""
+
+
+class Audience(NamedTuple):
+    """Sockets that watch the same topics in the same language get the same frames."""
+
+    keys: frozenset[str]
+    language: str | None
+
+
+class Topic:
+    """A watched topic: its newest state, and that state as JSON for each language."""
+
+    __slots__ = ("key", "state", "watchers", "joined", "idle_since", "items", "loaded")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.state: State | None = None
+        self.watchers = 0
+        self.joined = False
+        self.idle_since = time.monotonic()
+        self.items: dict[str | None, str] = {}
+        self.loaded = asyncio.Event()
+
+    def item(self, language: str | None) -> str:
+        """The state as JSON text, rendered once for all who want it so."""
+        if language not in self.items:
+            html = live.render(self.key, self.state, language) if language else None
+            name = live.name_of(self.key)
+            self.items[language] = protocol.item(
+                name, self.state.version, self.state.facts, html
+            )
+        return self.items[language]
+
+    def take(self, state: State) -> bool:
+        """Keep `state` if it is newer; whether it was."""
+        if self.state is not None and state.version <= self.state.version:
+            return False
+        self.state = state
+        self.items.clear()
+        return True
+
+
+class Hub:
+    """See the module. All methods run on the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._topics: dict[str, Topic] = {}
+        self._audiences: dict[Audience, set[Socket]] = {}
+        self._listening: dict[str, set[Audience]] = defaultdict(set)  # by topic key
+        self._dirty: set[str] = set()  # changed since the last tick
+        self._stale: set[str] = set()  # to be loaded
+        self._changed, self._wanted = asyncio.Event(), asyncio.Event()
+        self._joining = asyncio.Lock()
+        self._layer = get_channel_layer()
+        self._channel: str | None = None
+        self._probe = f"probe:{uuid.uuid4().hex}"
+        self._echo = asyncio.Event()
+        self.degraded = False
+        # Queries of the hub alone, on connections that last.
+        self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hub")
+        self._tasks: list[asyncio.Task] = []
+
+    # --- Life -----------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to listen; done once, when the first socket opens."""
+        jobs = [
+            self._receive,
+            self._tick,
+            self._load,
+            self._probe_layer,
+            self._audit,
+            self._beat,
+            self._sweep,
+        ]
+        self._tasks = [asyncio.ensure_future(self._keep(job)) for job in jobs]
+
+    async def stop(self) -> None:
+        """End every job and close the connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        both = threading.Barrier(DATABASE_THREADS)
+        await asyncio.gather(
+            *(self.ask(_disconnect, both) for _ in range(DATABASE_THREADS))
+        )
+        self._database.shutdown()
+
+    async def _keep(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Run a job for ever: a failure is logged and costs a second, no more."""
+        while True:
+            try:
+                await job()
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("The hub's %s: %s", job.__name__, str(error).strip())
+            except Exception:
+                logger.exception("The hub's %s failed", job.__name__)
+            await asyncio.sleep(1)
+
+    async def ask(self, query: Callable, *arguments: Any) -> Any:
+        """Run a database query in the hub's own threads.
+
+        Raises `OperationalError` or `InterfaceError` when the database is away.
+        """
+        return await asyncio.get_running_loop().run_in_executor(
+            self._database, _query, query, *arguments
+        )
+
+    # --- What consumers call --------------------------------------------------
+
+    async def identify(self, session_key: str | None) -> Owner:
+        """Whose socket it is. Raises `Unavailable`."""
+        try:
+            return await self.ask(live.identify, session_key)
+        except (OperationalError, InterfaceError):
+            raise Unavailable from None
+
+    async def watch(
+        self, socket: Socket, shown: Mapping[str, int | None], language: str | None
+    ) -> tuple[list[str], list[str]]:
+        """Make `shown` (topic key → version the page shows) all that `socket` watches.
+
+        Gives the items that are newer than shown, and the keys that don't exist.
+        Raises `Unavailable`; the socket then watches what it did before.
+        """
+        topics = [self._hold(key) for key in shown]
+        try:
+            await self._ready(topics, shown)
+        finally:
+            for topic in topics:
+                self._let_go(topic)
+        unknown = [topic.key for topic in topics if topic.state is None]
+        self._settle(socket, [t.key for t in topics if t.state is not None], language)
+        newer = [
+            topic.item(language)
+            for topic in topics
+            if topic.state is not None and _is_newer(topic.state, shown[topic.key])
+        ]
+        return newer, unknown
+
+    def leave(self, socket: Socket) -> None:
+        """The socket is gone."""
+        self._settle(socket, [], None)
+
+    def catch_up(self, socket: Socket, keys: Iterable[str]) -> None:
+        """Send `socket` the state as it is now of what it missed while it was slow."""
+        for audience in socket.audiences:
+            owed = sorted(audience.keys.intersection(keys))
+            items = [self._topics[key].item(audience.language) for key in owed]
+            if items:
+                socket.push(protocol.upd(items), owed)
+
+    # --- Who watches what -----------------------------------------------------
+
+    def _hold(self, key: str) -> Topic:
+        topic = self._topics.get(key)
+        if topic is None:
+            topic = self._topics[key] = Topic(key)
+            if live.is_nobodys(key):
+                topic.joined = True
+                topic.take(live.nobodys(key))
+                topic.loaded.set()
+        topic.watchers += 1
+        return topic
+
+    def _let_go(self, topic: Topic) -> None:
+        topic.watchers -= 1
+        topic.idle_since = time.monotonic()
+
+    async def _ready(self, topics: list[Topic], shown: Mapping) -> None:
+        """Join first, then load: nothing that happens in between is missed."""
+        await self._join([topic for topic in topics if not topic.joined])
+        behind = [
+            topic
+            for topic in topics
+            if topic.state and topic.state.version < (shown[topic.key] or 0)
+        ]
+        missing = [topic for topic in topics if not topic.loaded.is_set()]
+        if not behind and not missing:
+            return
+        # A page that shows more than we know was told by the database: look again.
+        self._reload(topic.key for topic in behind + missing)
+        try:
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
+                for topic in missing:
+                    await topic.loaded.wait()
+        except TimeoutError:
+            raise Unavailable from None
+
+    def _settle(self, socket: Socket, keys: list[str], language: str | None) -> None:
+        """Move a socket from the audiences it was in to those of `keys`."""
+        parts = (
+            frozenset(key for key in keys if not _is_personal(key)),
+            frozenset(key for key in keys if _is_personal(key)),
+        )
+        before = socket.audiences
+        socket.audiences = tuple(Audience(part, language) for part in parts if part)
+        for audience in socket.audiences:
+            self._enter(audience, socket)
+        for audience in before:
+            if audience not in socket.audiences:
+                self._exit(audience, socket)
+
+    def _enter(self, audience: Audience, socket: Socket) -> None:
+        sockets = self._audiences.setdefault(audience, set())
+        if socket in sockets:
+            return
+        sockets.add(socket)
+        for key in audience.keys:
+            self._topics[key].watchers += 1
+            self._listening[key].add(audience)
+
+    def _exit(self, audience: Audience, socket: Socket) -> None:
+        sockets = self._audiences[audience]
+        sockets.remove(socket)
+        for key in audience.keys:
+            self._let_go(self._topics[key])
+        if not sockets:
+            del self._audiences[audience]
+            for key in audience.keys:
+                self._listening[key].discard(audience)
+
+    # --- The channel layer ----------------------------------------------------
+
+    async def _join(self, topics: Iterable[Topic]) -> None:
+        """Join the topics' groups. Without Redis they stay unjoined: the audit serves
+        them, and the probe joins them when Redis is back."""
+        async with self._joining:
+            if self._channel is None:
+                return
+            try:
+                async with asyncio.timeout(LAYER_TIMEOUT_S):
+                    for topic in topics:
+                        await self._layer.group_add(group_of(topic.key), self._channel)
+                        topic.joined = True
+            except Exception as error:
+                self._fail(error)
+
+    async def _receive(self) -> None:
+        try:
+            channel = await self._layer.new_channel()
+            await self._layer.group_add(group_of(self._probe), channel)
+        except Exception as error:
+            self._fail(error)
+            return  # and again in a second
+        self._channel = channel
+        try:
+            await self._join(t for t in self._topics.values() if not t.joined)
+            self._reload(self._topics)
+            while True:
+                event = await self._layer.receive(channel)
+                if event["topic"] == self._probe:
+                    self._echo.set()
+                else:
+                    self._hear(event)
+        finally:
+            self._channel = None
+
+    def _hear(self, event: dict) -> None:
+        topic = self._topics.get(event["topic"])
+        if topic is None:
+            return  # nobody watches it any more
+        if topic.state is not None and event["version"] <= topic.state.version:
+            return
+        if event["facts"] is None:
+            self._reload([topic.key])
+        else:
+            self._accept(topic, State(event["version"], event["facts"]))
+
+    async def _probe_layer(self) -> None:
+        """A message to ourselves, for the layer does not say when it loses some."""
+        while True:
+            await asyncio.sleep(settings.LIVE["PROBE_S"])
+            self._echo.clear()
+            try:
+                async with asyncio.timeout(LAYER_TIMEOUT_S):
+                    await self._layer.group_send(
+                        group_of(self._probe), {"type": "probe", "topic": self._probe}
+                    )
+                    await self._echo.wait()
+            except Exception as error:
+                self._fail(error)
+            else:
+                await self._recover()
+
+    def _fail(self, error: Exception) -> None:
+        if not self.degraded:
+            reason = str(error) or type(error).__name__
+            logger.warning("Redis is away, the database is polled: %s", reason)
+        self.degraded = True
+
+    async def _recover(self) -> None:
+        """What was pushed while Redis was away is lost: compare everything."""
+        await self._join([t for t in self._topics.values() if not t.joined])
+        if self.degraded:
+            self.degraded = False
+            logger.warning("Redis is back: %d topics compared.", len(self._topics))
+            await self._compare()
+
+    # --- State ----------------------------------------------------------------
+
+    def _accept(self, topic: Topic, state: State) -> None:
+        is_first = not topic.loaded.is_set()
+        if topic.take(state) and not is_first:
+            self._dirty.add(topic.key)
+            self._changed.set()
+        topic.loaded.set()
+
+    def _reload(self, keys: Iterable[str]) -> None:
+        self._stale.update(key for key in keys if not live.is_nobodys(key))
+        self._wanted.set()
+
+    async def _load(self) -> None:
+        """Load whatever is stale, all at once; a thousand sockets cost one query."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            keys = [key for key in self._stale if key in self._topics]
+            self._stale.clear()
+            if not keys:
+                continue
+            try:
+                states = await self.ask(live.load, keys)
+            except (OperationalError, InterfaceError):
+                self._reload(keys)  # and again in a second
+                raise
+            for key in keys:
+                if topic := self._topics.get(key):
+                    self._store(topic, states.get(key))
+
+    def _store(self, topic: Topic, state: State | None) -> None:
+        if state is not None:
+            self._accept(topic, state)
+            if _is_personal(topic.key):
+                self._flush_now(topic.key)
+        else:
+            topic.loaded.set()  # there is no such topic
+
+    def _flush_now(self, key: str) -> None:
+        """A person's own action need not wait for the tick."""
+        if key in self._dirty:
+            self._dirty.discard(key)
+            for audience in tuple(self._listening[key]):
+                frame = self._frame(audience, {key})
+                for socket in tuple(self._audiences[audience]):
+                    socket.push(frame, (key,))
+
+    async def _audit(self) -> None:
+        while True:
+            pause = "PROBE_S" if self.degraded else "AUDIT_S"
+            await asyncio.sleep(settings.LIVE[pause])
+            await self._compare()
+
+    async def _compare(self) -> None:
+        """Reload every topic of which the database has a newer version."""
+        held = {
+            key: topic.state.version
+            for key, topic in self._topics.items()
+            if topic.state is not None and not live.is_nobodys(key)
+        }
+        if held:
+            found = await self.ask(live.versions, list(held))
+            self._reload(key for key, version in found.items() if version > held[key])
+
+    # --- Writing --------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        tick = settings.LIVE["TICK_MS"] / 1000
+        await asyncio.sleep(random.uniform(0, tick))  # processes don't tick together
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await asyncio.sleep(tick)
+            changed, self._dirty = self._dirty, set()
+            await self._flush(changed)
+
+    async def _flush(self, changed: set[str]) -> None:
+        """One frame for each audience, written to all its sockets."""
+        written = 0
+        for audience in self._hearing(changed):
+            frame = self._frame(audience, changed)
+            keys = audience.keys & changed
+            for socket in tuple(self._audiences.get(audience, ())):
+                socket.push(frame, keys)
+                written += 1
+                if written % YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+
+    def _hearing(self, changed: set[str]) -> set[Audience]:
+        return {a for key in changed for a in self._listening.get(key, ())}
+
+    def _frame(self, audience: Audience, changed: set[str]) -> str:
+        keys = sorted(audience.keys & changed)
+        return protocol.upd([self._topics[k].item(audience.language) for k in keys])
+
+    async def _beat(self) -> None:
+        """A digest to every socket: proof of life, and a check of what it shows."""
+        while True:
+            await asyncio.sleep(settings.LIVE["HEARTBEAT_S"])
+            digests = {audience: self._digest(audience) for audience in self._audiences}
+            sockets = {s for watching in self._audiences.values() for s in watching}
+            for number, socket in enumerate(sockets):
+                known = [digests.get(a) for a in socket.audiences]
+                if known and None not in known:
+                    socket.push(protocol.hb(sum(known) & protocol.MASK), ())
+                if number % YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+
+    def _digest(self, audience: Audience) -> int | None:
+        """None while a change of it waits for the tick: the socket can't know yet."""
+        if audience.keys & self._dirty:
+            return None
+        return sum(
+            protocol.fingerprint(live.name_of(key), self._topics[key].state.version)
+            for key in audience.keys
+        )
+
+    async def _sweep(self) -> None:
+        """Leave the groups of topics that nobody has watched for a while."""
+        while True:
+            await asyncio.sleep(settings.LIVE["LINGER_S"] / 2)
+            limit = time.monotonic() - settings.LIVE["LINGER_S"]
+            idle = [
+                topic
+                for topic in self._topics.values()
+                if not topic.watchers and topic.idle_since <= limit
+            ]
+            async with self._joining:
+                for topic in idle:
+                    await self._forget(topic)
+
+    async def _forget(self, topic: Topic) -> None:
+        if topic.watchers:  # somebody came while others were left
+            return
+        del self._topics[topic.key]
+        self._listening.pop(topic.key, None)
+        if topic.joined and self._channel and not live.is_nobodys(topic.key):
+            try:
+                async with asyncio.timeout(LAYER_TIMEOUT_S):
+                    await self._layer.group_discard(group_of(topic.key), self._channel)
+            except Exception as error:
+                self._fail(error)
+
+
+def _is_personal(key: str) -> bool:
+    return live.is_personal(live.name_of(key))
+
+
+def _is_newer(state: State, shown: int | None) -> bool:
+    return shown is None or state.version > shown
+
+
+def _query(query: Callable, *arguments: Any) -> Any:
+    """Run in a thread of the hub; a broken connection is dropped, not kept."""
+    try:
+        return query(*arguments)
+    except (OperationalError, InterfaceError):
+        connection.close()
+        raise
+
+
+def _disconnect(both: threading.Barrier) -> None:
+    """Wait until each thread of the hub is here, so that each closes its own."""
+    both.wait()
+    connection.close()
+
+
+_hubs: dict[asyncio.AbstractEventLoop, Hub] = {}
+
+
+def get_hub() -> Hub:
+    """This process's hub (one an event loop), started on first use."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = Hub()
+        _hubs[loop].start()
+    return _hubs[loop]
+
+
+async def stop_hub() -> None:
+    """Stop the running loop's hub, if there is one."""
+    hub = _hubs.pop(asyncio.get_running_loop(), None)
+    if hub is not None:
+        await hub.stop()

@@ -1,0 +1,39 @@
+"""Which pages may open a socket: those of this very shop, scheme and port included.
+
+A browser sends its cookies along with a socket that any site opens; the Origin header
+is the only thing that tells the two apart.
+"""
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+
+def is_allowed(scope: dict) -> bool:
+    """Whether the handshake's Origin is this shop's.
+
+    Programs that are no browser send none: they have nobody else's cookies either.
+    """
+    headers = dict(scope["headers"])
+    origin = headers.get(b"origin")
+    if origin is None:
+        return True
+    return origin.decode("latin1").lower() in _allowed(scope, headers)
+
+
+def _allowed(scope: dict, headers: dict[bytes, bytes]) -> set[str]:
+    named = [settings.DOMAIN_NAME, *settings.LIVE["ORIGINS"]]
+    host = headers.get(b"host", b"").decode("latin1").lower()
+    domain, _port = split_domain_port(host)
+    if domain and validate_host(domain, settings.ALLOWED_HOSTS):
+        named.append(f"{_scheme(scope, headers)}://{host}")
+    return {origin.lower() for origin in named}
+
+
+def _scheme(scope: dict, headers: dict[bytes, bytes]) -> str:
+    """http or https, as pages see it; a proxy's word counts only where one is set."""
+    if settings.SECURE_PROXY_SSL_HEADER:
+        name, secure = settings.SECURE_PROXY_SSL_HEADER
+        header = name.removeprefix("HTTP_").replace("_", "-").lower().encode()
+        value = headers.get(header, b"").decode("latin1")
+        return "https" if value.split(",")[0].strip() == secure else "http"
+    return "https" if scope.get("scheme") == "wss" else "http"

@@ -1,0 +1,118 @@
+"""The words of protocol `shop.v1`: frames, codes, limits. See `asyncapi.yaml`."""
+
+import json
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+SUBPROTOCOL = "shop.v1"
+
+
+class Close(IntEnum):
+    """Why the server closes. 4000–4499: come back; 4500–4999: coming back is no use."""
+
+    TOO_MANY_FRAMES = 4008
+    BINARY_FRAME = 4501
+    FRAME_TOO_LARGE = 4502
+
+
+RETRY_MS = {Close.TOO_MANY_FRAMES: 10_000}
+
+
+class BadFrame(Exception):
+    """A frame that says nothing we understand; the socket stays open."""
+
+    def __init__(self, code: str, message: str, request_id: int | None = None):
+        super().__init__(message)
+        self.code, self.request_id = code, request_id
+
+
+class Subscribe(NamedTuple):
+    """The topics a page shows now, with the version each shows (None: not any)."""
+
+    request_id: int
+    topics: dict[str, int | None]
+    language: str | None  # of the HTML wanted, if any
+
+
+MAX_VERSION = 2**53  # what a browser counts exactly
+
+
+def parse(text: str) -> Subscribe:
+    """The client's frame. Raises `BadFrame`."""
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadFrame("bad_json", "The frame is not JSON.") from None
+    if not isinstance(frame, dict) or frame.get("t") != "sub":
+        raise BadFrame("bad_message", 'Expected {"t":"sub", …}.')
+    request_id = frame.get("id")
+    if not _is_count(request_id):
+        raise BadFrame("bad_message", '"id" must be a whole number.')
+    topics, language = frame.get("topics"), frame.get("html")
+    if not isinstance(topics, dict) or not all(
+        version is None or _is_count(version) for version in topics.values()
+    ):
+        raise BadFrame(
+            "bad_message", '"topics" must map names to versions or null.', request_id
+        )
+    if language is not None and language not in dict(settings.LANGUAGES):
+        raise BadFrame(
+            "bad_message", '"html" must be one of the shop\'s languages.', request_id
+        )
+    most = settings.LIVE["MAX_TOPICS"]
+    if len(topics) > most:
+        raise BadFrame("too_many_topics", f"At most {most} topics.", request_id)
+    return Subscribe(request_id, topics, language)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MAX_VERSION
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def item(name: str, version: int, facts: dict, html: str | None) -> str:
+    """One topic's state, as JSON text ready to be joined into frames."""
+    return dumps(
+        [name, version, facts] if html is None else [name, version, facts, html]
+    )
+
+
+def snap(request_id: int, items: list[str]) -> str:
+    return f'{{"t":"snap","id":{request_id},"items":[{",".join(items)}]}}'
+
+
+def upd(items: list[str]) -> str:
+    return f'{{"t":"upd","items":[{",".join(items)}]}}'
+
+
+def hb(digest: int) -> str:
+    return f'{{"t":"hb","digest":"{digest:08x}"}}'
+
+
+def err(code: str, message: str, request_id: int | None = None, **more: Any) -> str:
+    frame = {"t": "err", "id": request_id, "code": code, "msg": message, **more}
+    return dumps(frame)
+
+
+def bye(code: Close) -> str:
+    return dumps({"t": "bye", "code": int(code), "retry_ms": RETRY_MS.get(code)})
+
+
+FNV_PRIME, FNV_OFFSET, MASK = 0x01000193, 0x811C9DC5, 0xFFFFFFFF
+
+
+def fingerprint(name: str, version: int) -> int:
+    """FNV-1a (32 bits) of "name=version"; a digest is the sum of these modulo 2³².
+
+    http://www.isthe.com/chongo/tech/comp/fnv/ — the client computes the same.
+    """
+    value = FNV_OFFSET
+    for byte in f"{name}={version}".encode():
+        value = ((value ^ byte) * FNV_PRIME) & MASK
+    return value

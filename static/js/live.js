@@ -1,0 +1,216 @@
+/* One socket for the page (protocol shop.v1, see realtime/asyncapi.yaml).
+ *
+ * It says which topics the page shows and in which version, and hands on what is
+ * newer. When it is down it comes back by itself, and asks again: state is absolute,
+ * so nothing that happened meanwhile can be missed.
+ */
+
+const PATIENCE_MS = 40_000; // without a frame; the server beats every 15 s
+const ANSWER_MS = 4_000; // to answer "sub"
+const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000];
+const QUIET_MS = 1_500; // down for so long before the page says so
+const MAX_TOPICS = 64;
+
+export const isPersonal = (name) => name.startsWith("basket");
+
+export class Live extends EventTarget {
+  /**
+   * @param {string} url of the socket
+   * @param {() => Map<string, number>} shown the topics on the page and their versions,
+   *   the most visible first
+   * @param {(item: [string, number, object, string?]) => void} apply show one item
+   */
+  constructor(url, shown, apply) {
+    super();
+    this.url = url;
+    this.shown = shown;
+    this.apply = apply;
+    this.known = new Map(); // topic -> version; what a digest is made of
+    this.failures = 0;
+    this.requests = 0;
+    this.asksAnew = false;
+  }
+
+  /** Open the socket; does nothing while there is one. */
+  connect() {
+    clearTimeout(this.retryTimer);
+    if (this.socket) {
+      return;
+    }
+    const socket = new WebSocket(this.url, "shop.v1");
+    this.socket = socket;
+    socket.onopen = () => this.subscribe();
+    socket.onmessage = (event) => this.hear(JSON.parse(event.data));
+    socket.onclose = (event) => this.lost(socket, event.code);
+    this.expect(ANSWER_MS);
+  }
+
+  /** Drop the socket and open another now: the visitor may be someone else. */
+  reconnect() {
+    this.drop();
+    this.failures = 0;
+    this.connect();
+  }
+
+  /** Say what the page shows now. The answer brings what is newer. */
+  subscribe() {
+    const topics = {};
+    const shown = [...this.shown()].slice(0, MAX_TOPICS);
+    const known = new Map();
+    for (const [name, version] of shown) {
+      // A new socket may belong to someone else: then their basket counts from where
+      // it likes, so ask for it whatever its version.
+      const isNews = isPersonal(name) && this.asksAnew;
+      topics[name] = isNews ? null : version;
+      known.set(name, isNews ? -1 : Math.max(version, this.known.get(name) ?? -1));
+    }
+    this.known = known;
+    this.asksAnew = false;
+    this.send({ t: "sub", id: ++this.requests, topics, html: document.documentElement.lang });
+    this.expect(ANSWER_MS);
+  }
+
+  /** Subscribe again if the page shows other topics than it did. */
+  refresh() {
+    clearTimeout(this.refreshTimer);
+    this.refreshTimer = setTimeout(() => {
+      const names = [...this.shown().keys()].slice(0, MAX_TOPICS);
+      const isSame = names.length === this.known.size && names.every((n) => this.known.has(n));
+      if (!isSame && this.isOpen()) {
+        this.subscribe();
+      }
+    }, 250);
+  }
+
+  /** The page is looked at again, or the network is back: is the socket alive? */
+  wake() {
+    if (this.isOpen()) {
+      this.subscribe();
+    } else {
+      this.failures = 0;
+      this.drop();
+      this.connect();
+    }
+  }
+
+  /** Show an item if it is newer than what is shown. */
+  take(item) {
+    const [name, version] = item;
+    if (version > (this.known.get(name) ?? -1)) {
+      if (this.known.has(name)) {
+        this.known.set(name, version);
+      }
+      this.apply(item);
+    }
+  }
+
+  // --- Inside ---------------------------------------------------------------------
+
+  isOpen() {
+    return this.socket?.readyState === WebSocket.OPEN;
+  }
+
+  send(frame) {
+    this.socket.send(JSON.stringify(frame));
+  }
+
+  hear(frame) {
+    this.expect(PATIENCE_MS);
+    switch (frame.t) {
+      case "snap":
+        frame.items.forEach((item) => this.take(item));
+        this.failures = 0;
+        this.say(true);
+        this.refresh();
+        break;
+      case "upd":
+        frame.items.forEach((item) => this.take(item));
+        this.refresh();
+        break;
+      case "hb":
+        if (frame.digest !== digest(this.known)) {
+          this.subscribe();
+        }
+        break;
+      case "err":
+        this.refused(frame);
+        break;
+      case "bye":
+        this.retryMs = frame.retry_ms;
+        break;
+    }
+  }
+
+  refused(frame) {
+    if (frame.code === "unknown_topic") {
+      frame.topics.forEach((name) => this.known.delete(name));
+    } else if (frame.code === "unavailable") {
+      setTimeout(() => this.isOpen() && this.subscribe(), 2_000);
+    } else {
+      console.error("The shop refused a frame:", frame.code, frame.msg);
+    }
+  }
+
+  /** Without a frame for so long the socket is taken for dead. */
+  expect(ms) {
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.reconnectLater(), ms);
+  }
+
+  lost(socket, code) {
+    if (socket !== this.socket) {
+      return;
+    }
+    if (code >= 4500) {
+      this.drop();
+      this.say(false);
+    } else {
+      this.reconnectLater();
+    }
+  }
+
+  /** Full jitter: a thousand pages don't come back at once. */
+  reconnectLater() {
+    this.drop();
+    const most = BACKOFF_MS[Math.min(this.failures++, BACKOFF_MS.length - 1)];
+    const wait = this.retryMs ? this.retryMs * (1 + Math.random()) : most * Math.random();
+    this.retryMs = null;
+    clearTimeout(this.retryTimer);
+    this.retryTimer = setTimeout(() => this.connect(), wait);
+    this.quietTimer ??= setTimeout(() => this.say(false), QUIET_MS);
+  }
+
+  drop() {
+    clearTimeout(this.patience);
+    const socket = this.socket;
+    this.socket = null;
+    this.asksAnew = true;
+    if (socket) {
+      socket.onmessage = socket.onopen = null;
+      socket.close();
+    }
+  }
+
+  say(isUp) {
+    clearTimeout(this.quietTimer);
+    this.quietTimer = null;
+    this.dispatchEvent(new CustomEvent("status", { detail: { isUp } }));
+  }
+}
+
+/** What the server's heartbeat says of the same topics: the sum of FNV-1a hashes. */
+export function digest(known) {
+  let sum = 0;
+  for (const [name, version] of known) {
+    sum = (sum + fingerprint(`${name}=${version}`)) >>> 0;
+  }
+  return sum.toString(16).padStart(8, "0");
+}
+
+function fingerprint(text) {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  }
+  return hash >>> 0;
+}
