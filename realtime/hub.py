@@ -12,6 +12,7 @@ replaced by a higher version only, and three checks find what was lost:
 """
 
 import asyncio
+import functools
 import logging
 import random
 import threading
@@ -62,16 +63,20 @@ class Audience(NamedTuple):
 class Topic:
     """A watched topic: its newest state, and that state as JSON for each language."""
 
-    __slots__ = ("key", "state", "watchers", "joined", "idle_since", "items", "loaded")
+    __slots__ = (
+        *("key", "state", "sent", "items", "loaded"),
+        *("watchers", "idle_since", "joined"),
+    )
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.state: State | None = None
-        self.watchers = 0
-        self.joined = False
-        self.idle_since = time.monotonic()
+        self.sent = 0  # the version that every watcher has been sent
         self.items: dict[str | None, str] = {}
         self.loaded = asyncio.Event()
+        self.watchers = 0
+        self.idle_since = time.monotonic()
+        self.joined = False
 
     def item(self, language: str | None) -> str:
         """The state as JSON text, rendered once for all who want it so."""
@@ -102,7 +107,7 @@ class Hub:
         self._dirty: set[str] = set()  # changed since the last tick
         self._stale: set[str] = set()  # to be loaded
         self._changed, self._wanted = asyncio.Event(), asyncio.Event()
-        self._joining = asyncio.Lock()
+        self._joining, self._writing = asyncio.Lock(), asyncio.Lock()
         self._layer = get_channel_layer()
         self._channel: str | None = None
         self._probe = f"probe:{uuid.uuid4().hex}"
@@ -352,11 +357,13 @@ class Hub:
     # --- State ----------------------------------------------------------------
 
     def _accept(self, topic: Topic, state: State) -> None:
-        is_first = not topic.loaded.is_set()
-        if topic.take(state) and not is_first:
+        if not topic.loaded.is_set():
+            topic.take(state)
+            topic.sent = state.version  # whoever waits for it gets it as a snapshot
+            topic.loaded.set()
+        elif topic.take(state):
             self._dirty.add(topic.key)
             self._changed.set()
-        topic.loaded.set()
 
     def _reload(self, keys: Iterable[str]) -> None:
         self._stale.update(key for key in keys if not live.is_nobodys(key))
@@ -392,6 +399,7 @@ class Hub:
         """A person's own action need not wait for the tick."""
         if key in self._dirty:
             self._dirty.discard(key)
+            self._topics[key].sent = self._topics[key].state.version
             for audience in tuple(self._listening[key]):
                 frame = self._frame(audience, {key})
                 for socket in tuple(self._audiences[audience]):
@@ -423,11 +431,14 @@ class Hub:
             await self._changed.wait()
             self._changed.clear()
             await asyncio.sleep(tick)
-            changed, self._dirty = self._dirty, set()
-            await self._flush(changed)
+            changed, self._dirty = self._dirty & self._topics.keys(), set()
+            async with self._writing:
+                await self._flush(changed)
 
     async def _flush(self, changed: set[str]) -> None:
         """One frame for each audience, written to all its sockets."""
+        for key in changed:
+            self._topics[key].sent = self._topics[key].state.version
         written = 0
         for audience in self._hearing(changed):
             frame = self._frame(audience, changed)
@@ -449,21 +460,23 @@ class Hub:
         """A digest to every socket: proof of life, and a check of what it shows."""
         while True:
             await asyncio.sleep(settings.LIVE["HEARTBEAT_S"])
-            digests = {audience: self._digest(audience) for audience in self._audiences}
-            sockets = {s for watching in self._audiences.values() for s in watching}
-            for number, socket in enumerate(sockets):
-                known = [digests.get(a) for a in socket.audiences]
-                if known and None not in known:
-                    socket.push(protocol.hb(sum(known) & protocol.MASK), ())
-                if number % YIELD_EVERY == 0:
-                    await asyncio.sleep(0)
+            sockets = list(
+                {s for watching in self._audiences.values() for s in watching}
+            )
+            for start in range(0, len(sockets), YIELD_EVERY):
+                async with self._writing:  # not in the middle of a fan-out
+                    self._beat_to(sockets[start : start + YIELD_EVERY])
+                await asyncio.sleep(0)
 
-    def _digest(self, audience: Audience) -> int | None:
-        """None while a change of it waits for the tick: the socket can't know yet."""
-        if audience.keys & self._dirty:
-            return None
+    def _beat_to(self, sockets: list[Socket]) -> None:
+        digest = functools.cache(self._digest)
+        for socket in sockets:
+            total = sum(digest(audience) for audience in socket.audiences)
+            socket.push(protocol.hb(total & protocol.MASK), ())
+
+    def _digest(self, audience: Audience) -> int:
         return sum(
-            protocol.fingerprint(live.name_of(key), self._topics[key].state.version)
+            protocol.fingerprint(live.name_of(key), self._topics[key].sent)
             for key in audience.keys
         )
 

@@ -1,0 +1,71 @@
+"""A database and a channel layer for one benchmark, gone afterwards."""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from channels.layers import channel_layers
+from django.core.management import call_command
+from django.db import connection
+from django.utils.module_loading import import_string
+
+CORE_LAYER = "channels_redis.core.RedisChannelLayer"  # the tutorial's
+PUBSUB_LAYER = "channels_redis.pubsub.RedisPubSubChannelLayer"
+
+
+@contextlib.contextmanager
+def scratch_database() -> Iterator[Callable[[int], list[int]]]:
+    """Use an empty, migrated database; gives a function that makes n products."""
+    name = f"bench_{os.getpid()}"
+    before = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(f'CREATE DATABASE "{name}"')
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    address = urlsplit(os.environ["DATABASE_URL"])
+    os.environ["DATABASE_URL"] = address._replace(path=f"/{name}").geturl()
+    try:
+        call_command("migrate", verbosity=0)
+        yield make_products
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = before
+        os.environ["DATABASE_URL"] = address.geturl()
+        with connection.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def make_products(count: int) -> list[int]:
+    """Products with 100 units each; their ids."""
+    from products.models import Product, ProductCategory
+    from products.services import catalogue, stock
+
+    shelf = ProductCategory.objects.create(name="Bench", slug="bench")
+    numbers = itertools.count(1)
+    made = [
+        catalogue.save(
+            Product(category=shelf, name=f"P{n}", slug=f"p-{n}", sku=f"P{n}", price=n)
+        )
+        for n in itertools.islice(numbers, count)
+    ]
+    for product in made:
+        stock.receive(product.pk, 100)
+    return [product.pk for product in made]
+
+
+def make_layer(redis_url: str, backend: str):
+    """A channel layer; redis-py's read timeout would end its idle subscriptions."""
+    hosts = [{"address": redis_url, "socket_timeout": None}]
+    return import_string(backend)(hosts=hosts, prefix="bench")
+
+
+@contextlib.contextmanager
+def layer(redis_url: str, backend: str) -> Iterator[None]:
+    """Publish through this kind of channel layer meanwhile."""
+    before = channel_layers.set("default", make_layer(redis_url, backend))
+    try:
+        yield
+    finally:
+        channel_layers.set("default", before)
