@@ -1,0 +1,48 @@
+# make run, make test; make help lists the rest.
+# Needs Python 3.11, 3.12 or 3.13, nothing else. How it works: deploy/README.md
+
+PYTHON ?= python3
+ARGS ?=
+UP = "$(PYTHON)" deploy/local/up.py
+
+# For make run, as words (make run PORT=8001) or from the environment.
+export PORT HOST DEBUG DATABASE_URL REDIS_URL ALLOWED_HOSTS
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format shell status stop clean
+# A recipe's command line says less than what it prints.
+.SILENT:
+
+help: ## this list
+	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	echo
+	echo '  make run PORT=8001 HOST=0.0.0.0 DEBUG=1   DATABASE_URL=… REDIS_URL=… use servers of yours'
+	echo '  make test ARGS="tests/products -k stock"  PYTHON=python3.12 chooses the Python'
+
+run: ## the shop: installs, starts PostgreSQL and Redis, opens http://localhost:8000
+	exec $(UP) run
+
+test: ## the checks, then every test, on servers of their own (ARGS="…" goes to pytest)
+	exec $(UP) browser
+	exec $(UP) --test exec python deploy/local/check.py
+	exec $(UP) --test exec python -m pytest $(ARGS)
+
+check: ## flake8, isort, black, migrations, check --deploy
+	exec $(UP) --test exec python deploy/local/check.py
+
+format: ## isort and black, over every file
+	exec $(UP) --test install
+	.venv/bin/python -m isort --quiet .
+	.venv/bin/python -m black --quiet .
+
+shell: ## manage.py shell, on the running shop's data
+	exec $(UP) exec python manage.py shell
+
+status: ## what is running here
+	-exec $(UP) status
+
+stop: ## stops the shop, or what a killed one left behind
+	exec $(UP) stop
+
+clean: ## stops everything and removes .venv and .local, data included
+	exec $(UP) clean

@@ -1,0 +1,46 @@
+"""Every check that is no test, all of them even when one fails: `make check`."""
+
+import os
+import subprocess
+import sys
+
+PYTHON = sys.executable
+# What production would set: `check --deploy` must have nothing to say about it.
+PRODUCTION = {
+    "DEBUG": "0",
+    "ALLOWED_HOSTS": "shop.example",
+    "DOMAIN_NAME": "https://shop.example",
+    "INSECURE_COOKIES": "0",
+    "SERVE_MEDIA": "0",
+}
+MANAGE = [PYTHON, "-W", "error", "manage.py"]
+CHECKS = [
+    ("flake8", [PYTHON, "-m", "flake8"], {}),
+    ("isort", [PYTHON, "-m", "isort", "--check", "--quiet", "."], {}),
+    ("black", [PYTHON, "-m", "black", "--check", "--quiet", "."], {}),
+    ("migrations", [*MANAGE, "makemigrations", "--check", "--dry-run", "-v1"], {}),
+    ("deploy", [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"], PRODUCTION),
+]
+
+
+def main() -> int:
+    """Out: 0 when all of them are content."""
+    failed = []
+    for name, command, extra in CHECKS:
+        done = subprocess.run(
+            command,
+            env=os.environ | extra,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        print(f"check {name}: {'FAILED' if done.returncode else 'ok'}", flush=True)
+        if done.returncode:
+            print(done.stdout.rstrip() or f"make format mends it ({name})", flush=True)
+            failed.append(name)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,300 @@
+"""The commands of up.py: run, exec, restart, status, stop, install, browser, clean."""
+
+import argparse
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import browser
+import install
+from machine import (
+    Lock,
+    Problem,
+    asked_address,
+    end,
+    names_of_this_machine,
+    port_is_free,
+    say,
+    url_of,
+)
+from notes import end_left_overs, read_note
+from servers import NO_REDIS, Servers, redis_program
+
+ROOT = install.ROOT
+HERE = Path(__file__).resolve().parent
+
+
+class Stopped(Exception):
+    """A signal asked for the end. In: its number."""
+
+
+def main() -> int:
+    """Out: the exit code."""
+    arguments = parse(sys.argv[1:])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup keeps its meaning
+            signal.signal(number, stop_now)
+    os.chdir(ROOT)
+    try:
+        return arguments.command(arguments)
+    except Problem as problem:
+        say(f"{problem}")
+        return 1
+    except Stopped as stopped:
+        say("Stopped.")
+        return 128 + stopped.args[0]
+
+
+def stop_now(number: int, _frame: object) -> None:
+    """Once: while everything is being stopped, impatience must not break it off."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    raise Stopped(number)
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="up.py")
+    parser.add_argument("--test", action="store_true", help="servers for tests")
+    parser.add_argument("--here", action="store_true", help="this Python, no install")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, function in COMMANDS.items():
+        sub = commands.add_parser(name, help=function.__doc__, add_help=name != "exec")
+        sub.set_defaults(command=function)
+        if name == "exec":
+            sub.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD")
+        if name == "restart":
+            sub.add_argument("server", choices=("postgres", "redis"))
+            sub.add_argument("--pause", type=float, default=0, metavar="SECONDS")
+    return parser.parse_args(words)
+
+
+def instance(arguments: argparse.Namespace) -> Path:
+    """Out: the folder of this checkout's servers; SHOP_LOCAL_DIR names another one."""
+    local = Path(os.environ.get("SHOP_LOCAL_DIR") or ROOT / ".local")
+    return local / "test" if arguments.test else local
+
+
+def into_venv(arguments: argparse.Namespace) -> None:
+    """Goes on in .venv's Python, made and filled when it is not."""
+    if arguments.here:
+        return
+    if not os.environ.get("REDIS_URL") and sys.version_info >= (3, 13):
+        if redis_program() is None:  # before the slow part, not after it
+            raise Problem(NO_REDIS)
+    install.ensure(tests=arguments.test)
+    words = [str(install.PYTHON), str(HERE / "up.py"), "--here", *sys.argv[1:]]
+    os.execv(words[0], words)
+
+
+def environment(servers: Servers) -> dict[str, str]:
+    """The environment of every command; what the caller has set stays as it is.
+
+    The servers' part is also written to the instance's `env`, which settings.py
+    reads, so that a second terminal finds them.
+    """
+    written = servers.local / "env"
+    host, port = asked_address()
+    own = {
+        "SECRET_KEY": kept_secret(written),
+        "DOMAIN_NAME": url_of(host, port),
+        "INSECURE_COOKIES": "1",  # plain http on one's own machine
+        "SERVE_MEDIA": "1",
+        "MEDIA_ROOT": str(servers.local / "media"),
+        "STATIC_ROOT": str(servers.local / "static"),
+    }
+    env = own | {name: v for name, v in os.environ.items() if v} | servers.urls
+    text = "".join(f"{name}={env[name]}\n" for name in (*servers.urls, *own))
+    half = written.with_name("env.half")
+    half.touch(mode=0o600)
+    half.write_text(text)
+    half.replace(written)
+    folder = str(Path(sys.executable).parent)
+    path = os.pathsep.join([folder, env.get("PATH", os.defpath)])
+    return env | {"PATH": path, "SHOP_LOCAL_DIR": str(servers.local)}
+
+
+def kept_secret(written: Path) -> str:
+    """The key of the last run: a new one would sign everybody out."""
+    if written.exists():
+        for line in written.read_text().splitlines():
+            if line.startswith("SECRET_KEY="):
+                return line.partition("=")[2]
+    return secrets.token_urlsafe(50)
+
+
+# --- Commands ---------------------------------------------------------------------
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """everything, in one terminal"""
+    local = instance(arguments)
+    lock, note = Lock(local / "run.lock"), local / "run.json"
+    if not lock.take():
+        url = read_note(note).get("url")
+        raise Problem(f"The shop is already running at {url}/" if url else STARTING)
+    host, port = asked_address()
+    left = end_left_overs(note)
+    if left:
+        say(f"A run before this one was killed; ended what it left ({left} processes).")
+    if not port_is_free(host, port):
+        raise Problem(
+            f"Port {port} is in use. Choose another: make run PORT={port + 1}"
+        )
+    into_venv(arguments)
+    servers = Servers(local)
+    env = environment(servers) | {"HOST": host, "PORT": str(port)}
+    env["ADDRESS"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    env["PYTHON"] = sys.executable
+    if os.geteuid() == 0:  # Celery would warn; here it is one's own machine
+        env["PYTHONWARNINGS"] = "ignore:You're running the worker with superuser"
+    if host in ("0.0.0.0", "::"):
+        names = ["localhost", "127.0.0.1", "[::1]", *names_of_this_machine()]
+        env.setdefault("ALLOWED_HOSTS", ",".join(names))
+    with servers.up():
+        code = child([sys.executable, str(HERE / "prepare.py")], env)
+        code = code or together(servers, env, note)
+    say("Everything is stopped.")
+    return code
+
+
+STARTING = "Another make run of this folder is just starting."
+
+
+def together(servers: Servers, env: dict[str, str], note: Path) -> int:
+    """Runs the Procfile until Ctrl-C or a death. Out: the exit code."""
+    from processes import Shop
+
+    debug = env.get("DEBUG", "").lower() in ("1", "true", "on", "yes", "y", "t")
+    shop = Shop(note, env["DOMAIN_NAME"], servers.lost)
+    shop.load(HERE / ("Procfile.debug" if debug else "Procfile"), env)
+    # A closed terminal ends the shop as Ctrl-C does.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    try:
+        shop.loop()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        note.unlink(missing_ok=True)
+    # Ctrl-C is how the shop is meant to end: no failure.
+    return 0 if shop.returncode == 130 else shop.returncode or 0
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """any command with the servers up: those of a running shop, or for the while"""
+    if not arguments.words:
+        raise Problem("What shall be run? up.py exec CMD …")
+    into_venv(arguments)
+    servers = Servers(instance(arguments), durable=not arguments.test)
+    with servers.up(quiet=True):
+        return child(arguments.words, environment(servers))
+
+
+def child(words: list[str], env: dict[str, str]) -> int:
+    """Runs a command to its end. Out: its exit code, as a shell would give it.
+
+    A terminal gives Ctrl-C to the command as well, which may live on (a shell does);
+    any other signal is passed on.
+    """
+    before = {}
+    process: subprocess.Popen[bytes] | None = None
+    asked = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        asked.append(number)
+        if process and not (number == signal.SIGINT and sys.stdin.isatty()):
+            process.send_signal(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, pass_on)
+    try:
+        process = subprocess.Popen(words, env=env)
+        code = process.wait()
+    except OSError as error:
+        raise Problem(f"{words[0]}: {error.strerror}") from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
+
+
+def restart(arguments: argparse.Namespace) -> int:
+    """stops and starts one server under a running shop"""
+    into_venv(arguments)
+    Servers(instance(arguments)).restart(arguments.server, arguments.pause)
+    return 0
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """what is running here (exit code 3 when nothing is)"""
+    local = instance(arguments)
+    lock = Lock(local / "run.lock")
+    running = not lock.take()
+    url = read_note(local / "run.json").get("url", "starting")
+    say(f"shop        {url if running else 'not running'}")
+    for server in Servers(local).own:
+        pid = server.pid
+        say(f"{server.label:12}{f'process {pid}' if pid else 'not running'}")
+        running = running or bool(pid)
+    return 0 if running else 3
+
+
+def stop(arguments: argparse.Namespace) -> int:
+    """stops the shop, or what a killed one left behind"""
+    local = instance(arguments)
+    lock, note = Lock(local / "run.lock"), local / "run.json"
+    if not lock.take():
+        pid = read_note(note).get("pid")
+        if not pid:
+            raise Problem(STARTING)
+        end(pid, seconds=20)
+        say("The shop: stopped.")
+    elif end_left_overs(note):
+        say("What a killed run left behind: ended.")
+    for name in Servers(local).stop():
+        say(f"{name}: stopped.")
+    return 0
+
+
+def only_install(arguments: argparse.Namespace) -> int:
+    """makes .venv, or brings it up to date"""
+    install.ensure(tests=arguments.test)
+    return 0
+
+
+def find_browser(arguments: argparse.Namespace) -> int:
+    """sees that there is a Chromium for the browser tests"""
+    browser.ensure()
+    return 0
+
+
+def clean(arguments: argparse.Namespace) -> int:
+    """removes .venv and .local, the shop's data with it"""
+    say("Removing .venv and .local: packages, database, pictures.")
+    stop(arguments)
+    local = instance(arguments)
+    for each in (local / "test", local):
+        if each.exists():
+            servers = Servers(each)
+            servers.stop()
+            servers.remove()
+    shutil.rmtree(local, ignore_errors=True)
+    shutil.rmtree(install.VENV, ignore_errors=True)
+    return 0
+
+
+COMMANDS = {
+    "run": run,
+    "exec": execute,
+    "restart": restart,
+    "status": status,
+    "stop": stop,
+    "install": only_install,
+    "browser": find_browser,
+    "clean": clean,
+}

@@ -1,0 +1,175 @@
+"""Makes .venv and keeps it as the requirement files say; standard library only.
+
+What was half done is never trusted: a note stands in .venv while packages are being
+installed, and a stamp with the hash of the requirement files is written last.
+"""
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from machine import Lock, Problem, say
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+UNFINISHED = VENV / "unfinished"
+CONSTRAINTS = ROOT / "deploy" / "constraints.txt"
+RUN = [ROOT / "requirements.txt", ROOT / "deploy" / "local" / "requirements.txt"]
+TESTS = [*RUN, ROOT / "tests" / "requirements.txt"]
+
+
+def ensure(*, tests: bool = False) -> None:
+    """.venv is there and complete afterwards. Raises Problem when it cannot be.
+
+    A stamp that holds costs a millisecond; two that install at once take turns.
+    """
+    if _is_done(tests):
+        return
+    lock = Lock(ROOT / ".local" / "install.lock")
+    if not lock.take():
+        say("Another make is installing here; waiting for it.")
+        lock.take(wait=True)
+    try:
+        if not _is_done(tests):
+            _make_venv()
+            _install(tests)
+    finally:
+        lock.give()
+
+
+def _is_done(tests: bool) -> bool:
+    return _is_whole() and _read(_stamp(tests)) == _hash(tests)
+
+
+def _is_whole() -> bool:
+    """Whether .venv is ours to use: made here, its Python there, nothing half done."""
+    config = _read(VENV / "pyvenv.cfg")
+    made_for = re.search(r"^version\s*=\s*(\d+)\.(\d+)", config, re.M)
+    right = made_for and tuple(map(int, made_for.groups())) == sys.version_info[:2]
+    return (
+        bool(right) and PYTHON.exists() and not UNFINISHED.exists() and _moved() == ""
+    )
+
+
+def _moved() -> str:
+    """Out: where .venv was made, when that is another place than it is now."""
+    place = _read(VENV / "made-at")
+    return "" if place == str(VENV) else place or "nowhere"
+
+
+def _stamp(tests: bool) -> Path:
+    return VENV / ("stamp-tests" if tests else "stamp-run")
+
+
+def _hash(tests: bool) -> str:
+    files = [*(TESTS if tests else RUN), CONSTRAINTS]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _make_venv() -> None:
+    """A fresh .venv, unless the one that is there will do."""
+    if VENV.exists():
+        if _is_whole():
+            return
+        why = (
+            "unfinished" if UNFINISHED.exists() else "broken, moved or another Python's"
+        )
+        say(f"The last install is {why}: making .venv anew.")
+        shutil.rmtree(VENV)
+    command = [sys.executable, "-m", "venv", str(VENV)]
+    if not importlib.util.find_spec("ensurepip"):  # bare Debian
+        if not importlib.util.find_spec("pip"):
+            raise Problem(
+                "This Python has neither pip nor venv. Debian: apt-get install"
+                " python3-venv"
+            )
+        command.insert(3, "--without-pip")
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        shutil.rmtree(VENV, ignore_errors=True)
+        raise Problem(f"No .venv could be made: {done.stderr or done.stdout}".strip())
+    UNFINISHED.touch()
+    (VENV / "made-at").write_text(str(VENV))
+
+
+def _install(tests: bool) -> None:
+    files = TESTS if tests else RUN
+    count = len(re.findall(r"^[a-z]", CONSTRAINTS.read_text(), re.I | re.M))
+    what = "shop and its tests" if tests else "shop"
+    say(f"Python packages of the {what}: some of {count}, into .venv; a minute or two.")
+    if (VENV / "lib").exists() and list(VENV.glob("lib/python*/site-packages/pip")):
+        pip = [str(PYTHON), "-m", "pip"]
+    else:
+        pip = [sys.executable, "-m", "pip", "--python", str(PYTHON)]
+    command = [*pip, "install", "--only-binary", ":all:", "--progress-bar", "off"]
+    command += ["--no-input", "--disable-pip-version-check", "-c", str(CONSTRAINTS)]
+    for path in files:
+        command += ["-r", str(path)]
+    UNFINISHED.touch()
+    begun = time.monotonic()
+    _run_pip(command)
+    for done in {False, tests}:
+        _stamp(done).write_text(_hash(done))
+    UNFINISHED.unlink()
+    say(f"  installed in {time.monotonic() - begun:.0f} s.")
+
+
+def _run_pip(command: list[str]) -> None:
+    """Shows pip's progress; raises Problem with its last words when it fails."""
+    env = os.environ | {"PYTHONUNBUFFERED": "1", "PIP_ROOT_USER_ACTION": "ignore"}
+    log: list[str] = []
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=env,
+    ) as pip:
+        try:
+            assert pip.stdout
+            _show(log_lines(pip.stdout, log))
+        except BaseException:
+            pip.terminate()
+            raise
+    if pip.returncode:
+        raise Problem("\n".join(["pip failed:", *log[-12:], "Then start again."]))
+
+
+def log_lines(lines: Iterator[str], log: list[str]) -> Iterator[str]:
+    """Passes pip's lines on and keeps them."""
+    for line in lines:
+        log.append(line.rstrip())
+        yield line
+
+
+def _show(lines: Iterator[str]) -> None:
+    """One line that is rewritten on a terminal, one for ten packages elsewhere."""
+    live, count = sys.stdout.isatty(), 0
+    for line in lines:
+        found = re.match(r"(?:Collecting|Processing) (?:\S*/)?([\w.\[\]]+(?:-[a-z]\w*)*)", line)
+        if found:
+            count += 1
+            if live:
+                print(f"\r\033[K  {count:3} {found[1]}", end="", flush=True)
+            elif count % 10 == 0:
+                say(f"  {count} packages found")
+        elif line.startswith("Installing collected packages"):
+            end = "\r\033[K" if live else ""
+            say(f"{end}  {count} packages found; unpacking them")
