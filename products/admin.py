@@ -1,0 +1,474 @@
+"""The shop behind the counter.
+
+What shoppers see changes through the services, so that it is pushed; stock changes by
+movements only, which nobody edits. Works without JavaScript.
+"""
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Count, F, Model, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from products.exceptions import ShopError
+from products.forms import CountForm, MovementForm, ProductForm, ReceiveForm
+from products.models import (
+    Basket,
+    BasketLine,
+    Product,
+    ProductCategory,
+    Stock,
+    StockMovement,
+)
+from products.services import catalogue
+from products.templatetags.shop import money
+
+AVAILABLE = F("stock__on_hand") - F("stock__reserved")
+LAST_MOVEMENTS = 15
+
+
+class ReadOnlyMixin:
+    """To be looked at: nothing is added, changed or deleted here."""
+
+    def has_add_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+
+# --- Catalogue --------------------------------------------------------------------
+
+
+@admin.register(ProductCategory)
+class ProductCategoryAdmin(admin.ModelAdmin):
+    list_display = ["name", "position", "products"]
+    list_editable = ["position"]
+    search_fields = ["name"]
+    prepopulated_fields = {"slug": ["name"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProductCategory]:
+        return super().get_queryset(request).annotate(size=Count("products"))
+
+    @admin.display(description=gettext_lazy("products"), ordering="size")
+    def products(self, category: ProductCategory) -> SafeString:
+        address = reverse("admin:products_product_changelist")
+        return format_html(
+            '<a href="{}?category__id__exact={}">{}</a>',
+            address,
+            category.pk,
+            category.size,
+        )
+
+
+class StockLevelFilter(admin.SimpleListFilter):
+    """As the badge on the page says it."""
+
+    title = gettext_lazy("stock")
+    parameter_name = "level"
+
+    def lookups(self, request: HttpRequest, model_admin) -> list[tuple[str, str]]:
+        low = _("low (%(limit)d or fewer)") % {"limit": settings.LOW_STOCK}
+        return [("in", _("in stock")), ("low", low), ("out", _("sold out"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        left = queryset.alias(left=AVAILABLE)
+        match self.value():
+            case "in":
+                return left.filter(left__gt=settings.LOW_STOCK)
+            case "low":
+                return left.filter(left__gt=0, left__lte=settings.LOW_STOCK)
+            case "out":
+                return left.filter(left__lte=0)
+        return queryset
+
+
+@admin.register(Product)
+class ProductAdmin(admin.ModelAdmin):
+    form = ProductForm
+    list_display = [
+        "thumbnail",
+        "name",
+        "sku",
+        "category",
+        "price_with_currency",
+        "available",
+        "is_active",
+    ]
+    list_display_links = ["thumbnail", "name"]
+    list_filter = ["is_active", StockLevelFilter, "category"]
+    list_select_related = ["category", "stock"]
+    list_per_page = 50
+    search_fields = ["name", "sku", "description"]
+    prepopulated_fields = {"slug": ["name"]}
+    readonly_fields = ["picture", "stock_now", "created_at"]
+    actions = ["activate", "deactivate"]
+    fieldsets = [
+        (None, {"fields": ["name", "slug", "sku", "category", "description"]}),
+        (
+            gettext_lazy("Offer"),
+            {
+                "fields": ["price", "is_active"],
+                "description": gettext_lazy(
+                    "A change reaches open pages and baskets the moment you save."
+                ),
+            },
+        ),
+        (gettext_lazy("Picture"), {"fields": ["picture", "image"]}),
+        (gettext_lazy("Stock"), {"fields": ["stock_now", "created_at"]}),
+    ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> list:
+        """A new product has no stock and no picture to show yet."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is not None:
+            return fieldsets
+        return fieldsets[:-2] + [(gettext_lazy("Picture"), {"fields": ["image"]})]
+
+    def save_model(self, request: HttpRequest, obj: Product, form, change) -> None:
+        catalogue.save(obj, actor=request.user)
+
+    # --- Columns and fields ---------------------------------------------------
+
+    @admin.display(description="")
+    def thumbnail(self, product: Product) -> SafeString | str:
+        return _picture(product, 48)
+
+    @admin.display(description=gettext_lazy("now"))
+    def picture(self, product: Product) -> SafeString | str:
+        return _picture(product, 240) or _("No picture yet.")
+
+    @admin.display(description=gettext_lazy("price"), ordering="price")
+    def price_with_currency(self, product: Product) -> str:
+        return money(product.price)
+
+    @admin.display(description=gettext_lazy("available"), ordering=AVAILABLE)
+    def available(self, product: Product) -> int | None:
+        return product.stock.available if hasattr(product, "stock") else None
+
+    @admin.display(description=gettext_lazy("stock"))
+    def stock_now(self, product: Product) -> SafeString | str:
+        if not hasattr(product, "stock"):
+            return _("This product has no stock row; saving it gives it one.")
+        return format_html(
+            '{} · <a href="{}">{}</a> · {}',
+            _level(product.stock),
+            reverse("admin:products_stock_change", args=[product.pk]),
+            _("Receive or count"),
+            _movements_link(product.pk),
+        )
+
+    # --- Actions --------------------------------------------------------------
+
+    @admin.action(
+        description=gettext_lazy("Activate selected products"), permissions=["change"]
+    )
+    def activate(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        self._set_active(request, queryset, True)
+
+    @admin.action(
+        description=gettext_lazy("Deactivate selected products"),
+        permissions=["change"],
+    )
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        self._set_active(request, queryset, False)
+
+    def _set_active(
+        self, request: HttpRequest, queryset: QuerySet[Product], is_active: bool
+    ) -> None:
+        """Through the service, one by one: each is pushed and leaves a movement."""
+        said = _("Activated.") if is_active else _("Deactivated.")
+        changed = 0
+        for product in queryset.filter(is_active=not is_active).order_by("pk"):
+            product.is_active = is_active
+            catalogue.save(product, actor=request.user)
+            self.log_change(request, product, said)
+            changed += 1
+        if is_active:
+            text = ngettext(
+                "%(count)d product is in the shop again.",
+                "%(count)d products are in the shop again.",
+                changed,
+            )
+        else:
+            text = ngettext(
+                "%(count)d product was taken out of the shop.",
+                "%(count)d products were taken out of the shop.",
+                changed,
+            )
+        self.message_user(request, text % {"count": changed}, messages.SUCCESS)
+
+    # --- Deleting -------------------------------------------------------------
+
+    def get_deleted_objects(self, objs, request: HttpRequest) -> tuple:
+        """What moved is kept for ever: say so in a line, not in a thousand."""
+        ids = [product.pk for product in objs]
+        kept = Product.objects.filter(pk__in=ids, movements__isnull=False)
+        kept = kept.annotate(size=Count("movements")).order_by("name", "pk")
+        if kept:
+            return [], {}, set(), [_why_kept(product) for product in kept]
+        found, counts, needed, protected = super().get_deleted_objects(objs, request)
+        # The empty stock row goes with its product; nobody is asked about it.
+        return found, counts, needed - {Stock._meta.verbose_name}, protected
+
+
+def _picture(product: Product, size: int) -> SafeString | str:
+    if not product.image:
+        return ""
+    return format_html(
+        '<img src="{}" width="{}" height="{}" alt="" loading="lazy">',
+        product.image_small.url,
+        size,
+        size,
+    )
+
+
+def _level(stock: Stock) -> SafeString:
+    return format_html(
+        _(
+            "<strong>{available} available</strong>: {on_hand} on hand, {reserved}"
+            " reserved"
+        ),
+        available=stock.available,
+        on_hand=stock.on_hand,
+        reserved=stock.reserved,
+    )
+
+
+def _movements_link(product_id: int) -> SafeString:
+    return format_html(
+        '<a href="{}?product__id__exact={}">{}</a>',
+        reverse("admin:products_stockmovement_changelist"),
+        product_id,
+        _("All movements"),
+    )
+
+
+def _why_kept(product: Product) -> SafeString:
+    text = ngettext(
+        "%(size)d stock movement of “%(name)s”, kept for the books. Deactivate the"
+        " product instead.",
+        "%(size)d stock movements of “%(name)s”, kept for the books. Deactivate the"
+        " product instead.",
+        product.size,
+    )
+    return format_html(
+        "{} {}",
+        text % {"size": product.size, "name": product.name},
+        _movements_link(product.pk),
+    )
+
+
+# --- Stock ------------------------------------------------------------------------
+
+
+@admin.register(Stock)
+class StockAdmin(admin.ModelAdmin):
+    """Figures to read, and two forms that move them: nobody writes a row directly."""
+
+    list_display = ["product", "sku", "on_hand", "reserved", "available", "is_active"]
+    list_select_related = ["product"]
+    list_filter = ["product__is_active", "product__category"]
+    list_per_page = 50
+    search_fields = ["product__name", "product__sku"]
+    search_help_text = gettext_lazy("Name or sku")
+    ordering = ["product__name", "pk"]
+    actions = None
+    change_form_template = "admin/products/stock/change_form.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+    @admin.display(description=gettext_lazy("sku"), ordering="product__sku")
+    def sku(self, stock: Stock) -> str:
+        return stock.product.sku
+
+    @admin.display(
+        description=gettext_lazy("available"), ordering=F("on_hand") - F("reserved")
+    )
+    def available(self, stock: Stock) -> int:
+        return stock.available
+
+    @admin.display(
+        description=gettext_lazy("active"),
+        boolean=True,
+        ordering="product__is_active",
+    )
+    def is_active(self, stock: Stock) -> bool:
+        return stock.product.is_active
+
+    def changeform_view(
+        self, request: HttpRequest, object_id=None, form_url="", extra_context=None
+    ) -> HttpResponse:
+        """Django's form would write the row, so the page is our own."""
+        if object_id is None:
+            raise PermissionDenied  # each product has had its row from the beginning
+        with transaction.atomic():
+            stock = self.get_object(request, object_id)
+            if stock is None:
+                return self._get_obj_does_not_exist_redirect(
+                    request, self.opts, object_id
+                )
+            if not self.has_view_or_change_permission(request, stock):
+                raise PermissionDenied
+            if request.method == "POST":
+                return self._post(request, stock)
+            return self._show(request, stock, _forms(None, _newest(stock)))
+
+    def _post(self, request: HttpRequest, stock: Stock) -> HttpResponse:
+        if not self.has_change_permission(request, stock):
+            raise PermissionDenied
+        # Two presses of one button wait here for each other; the second is outdated.
+        Stock.objects.select_for_update().get(pk=stock.pk)
+        forms = _forms(request.POST, _newest(stock))
+        for form in forms:
+            if form.is_bound and form.is_valid() and self._move(request, stock, form):
+                return redirect("admin:products_stock_change", quote(stock.pk))
+        stock.refresh_from_db(fields=["on_hand", "reserved", "version"])
+        return self._show(request, stock, forms)
+
+    def _move(self, request: HttpRequest, stock: Stock, form: MovementForm) -> bool:
+        """Do what a valid form says; False if it was refused, and the form says why."""
+        if form.is_outdated():
+            form.add_error(
+                None,
+                _(
+                    "Staff moved this stock after you opened this page, see below."
+                    " Nothing was changed; press the button again if it is still right."
+                ),
+            )
+            form.data = form.data.copy()
+            form.data["seen"] = str(form.newest)
+            return False
+        try:
+            level = form.move(stock.pk, request.user)
+        except ShopError as refusal:
+            form.add_error(None, str(refusal))
+            return False
+        movement = StockMovement.objects.get(product=stock.pk, version=level.version)
+        said = _("%(kind)s: %(change)+d on hand, which makes %(on_hand)d.") % {
+            "kind": movement.get_kind_display().capitalize(),
+            "change": movement.d_on_hand,
+            "on_hand": level.on_hand,
+        }
+        self.log_change(request, stock.product, said)  # the product's history
+        self.message_user(request, said, messages.SUCCESS)
+        return True
+
+    def _show(
+        self, request: HttpRequest, stock: Stock, forms: list[MovementForm]
+    ) -> TemplateResponse:
+        movements = StockMovement.objects.filter(product=stock.pk)
+        may_move = self.has_change_permission(request, stock)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": stock,
+            "stock": stock,
+            "title": _("Stock of %(name)s") % {"name": stock.product.name},
+            "level": _level(stock),
+            "forms": forms if may_move else [],
+            "movements": movements.select_related("actor")[:LAST_MOVEMENTS],
+            "movements_link": _movements_link(stock.pk),
+            "media": self.media,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, self.change_form_template, context)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Stock]:
+        return super().get_queryset(request).select_related("product")
+
+
+def _newest(stock: Stock) -> int:
+    """The version of the last movement that staff made; 0 if there was none."""
+    kinds = [StockMovement.Kind.RECEIVED, StockMovement.Kind.COUNTED]
+    by_staff = StockMovement.objects.filter(product=stock.pk, kind__in=kinds)
+    newest = by_staff.order_by("-version").values_list("version", flat=True).first()
+    return newest or 0
+
+
+def _forms(data, seen: int) -> list[MovementForm]:
+    return [form(data, seen=seen) for form in (ReceiveForm, CountForm)]
+
+
+@admin.register(StockMovement)
+class StockMovementAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    list_display = [
+        "created_at",
+        "product",
+        "kind",
+        "on_hand_change",
+        "reserved_change",
+        "note",
+        "actor",
+    ]
+    list_filter = ["kind", "created_at"]
+    list_select_related = ["product", "actor"]
+    search_fields = ["product__name", "product__sku", "note"]
+    search_help_text = gettext_lazy("Name, sku or note")
+    show_full_result_count = False  # there may be millions
+
+    @admin.display(description=gettext_lazy("on hand ±"), ordering="d_on_hand")
+    def on_hand_change(self, movement: StockMovement) -> str:
+        return _signed(movement.d_on_hand)
+
+    @admin.display(description=gettext_lazy("reserved ±"), ordering="d_reserved")
+    def reserved_change(self, movement: StockMovement) -> str:
+        return _signed(movement.d_reserved)
+
+
+def _signed(change: int) -> str:
+    return f"{change:+d}" if change else ""
+
+
+# --- Baskets ----------------------------------------------------------------------
+
+
+class BasketLineInline(ReadOnlyMixin, admin.TabularInline):
+    model = BasketLine
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BasketLine]:
+        return super().get_queryset(request).select_related("product")
+
+
+@admin.register(Basket)
+class BasketAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    """What shoppers consider. The token, which opens a basket, is not shown."""
+
+    list_display = ["id", "owner", "status", "units", "updated_at"]
+    list_filter = ["status", "updated_at", ("user", admin.EmptyFieldListFilter)]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "user__email"]
+    search_help_text = gettext_lazy("Name or e-mail address of the shopper")
+    ordering = ["-updated_at", "-pk"]
+    fields = ["owner", "status", "version", "created_at", "updated_at"]
+    readonly_fields = ["owner"]
+    inlines = [BasketLineInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Basket]:
+        baskets = super().get_queryset(request)
+        return baskets.annotate(units_in_it=Sum("lines__quantity"))
+
+    @admin.display(description=gettext_lazy("shopper"), ordering="user__username")
+    def owner(self, basket: Basket) -> Model | str:
+        return basket.user or _("a visitor")
+
+    @admin.display(description=gettext_lazy("units"), ordering="units_in_it")
+    def units(self, basket: Basket) -> int:
+        return basket.units_in_it or 0

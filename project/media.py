@@ -19,7 +19,7 @@ class MediaView(View):
             name: value for name, value in found.items() if name != "Content-Length"
         }
         body = b"".join(found.streaming_content)
-        found.close()
+        found.file_to_stream.close()  # the response's close() would end the request
         response = HttpResponse(body, headers=headers)
         patch_cache_control(response, public=True, max_age=3600)
         return response

@@ -136,7 +136,10 @@ CACHES = {
             "SOCKET_CONNECT_TIMEOUT": 1,
             "SOCKET_TIMEOUT": 1,
         },
-    }
+    },
+    # Which thumbnails exist is known to the folder alone: a Redis that outlives it
+    # would say "made already" for ever.
+    "thumbnails": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
 }
 
 # --- Celery -----------------------------------------------------------------------
@@ -202,6 +205,7 @@ STORAGES = {
 }
 # Thumbnails are made when a picture is saved; a page never looks for them on disk.
 IMAGEKIT_DEFAULT_CACHEFILE_STRATEGY = "imagekit.cachefiles.strategies.Optimistic"
+IMAGEKIT_CACHE_BACKEND = "thumbnails"
 
 # --- The shop ---------------------------------------------------------------------
 

@@ -1,9 +1,68 @@
 """What all tests share."""
 
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count
+
+import msgpack
 import pytest
+import redis
+from django.conf import settings as shop_settings
+
+from realtime.publish import flush, group_of
+
+
+def pytest_configure() -> None:
+    """Tests talk on channels of their own: a shop that runs on the same Redis, and
+    other tests, hear nothing of them. Servers that tests start inherit it."""
+    prefix = os.environ["LAYER_PREFIX"] = f"test{os.getpid()}"
+    shop_settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] = prefix
 
 
 @pytest.fixture(autouse=True)
-def media(settings, tmp_path):
-    """Pictures go to a folder of the test's own."""
+def shop(settings, tmp_path) -> None:
+    """Pictures in a folder of the test's own, static files as they are, quick
+    passwords, plain http."""
     settings.MEDIA_ROOT = tmp_path / "media"
+    settings.STATIC_ROOT = tmp_path / "static"
+    settings.STATIC_ROOT.mkdir()
+    plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": plain}}
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.SECURE_SSL_REDIRECT = False
+
+
+@pytest.fixture
+def hear() -> Callable[..., AbstractContextManager[list[dict]]]:
+    """What leaves through the channel layer for some topics during a block:
+
+    with hear("stock:42") as events:
+        …
+    assert events == [{"type": "live", "topic": "stock:42", …}]
+    """
+    return hearing
+
+
+_hearings = count()
+
+
+@contextmanager
+def hearing(*topics: str) -> Iterator[list[dict]]:
+    prefix = shop_settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"]
+    channels = [f"{prefix}__group__{group_of(topic)}" for topic in topics]
+    over = f"{prefix}-over-{next(_hearings)}"
+    events: list[dict] = []
+    flush()
+    with redis.Redis.from_url(shop_settings.REDIS_URL) as client:
+        with client.pubsub(ignore_subscribe_messages=True) as radio:
+            radio.subscribe(*channels, over)
+            for _ in range(len(channels) + 1):
+                radio.get_message(timeout=5)  # the subscriptions' acknowledgements
+            yield events
+            assert flush(), "the publisher is stuck"
+            client.publish(over, "over")
+            for message in radio.listen():
+                if message["channel"].decode() == over:
+                    return
+                events.append(msgpack.unpackb(message["data"]))

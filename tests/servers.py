@@ -1,6 +1,7 @@
-"""Real servers for the tests: Daphne and Redis as processes of their own."""
+"""Real servers for the tests: Daphne, uvicorn and Redis as processes of their own."""
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -14,7 +15,9 @@ from urllib.parse import urlsplit
 from django.db import connection
 from servers import redis_program
 
-START_S = 20
+START_S = 30
+
+_numbers = itertools.count(1)
 
 
 def free_port() -> int:
@@ -54,14 +57,19 @@ class Process:
 
     def start(self) -> None:
         """Start and wait until it answers."""
+        self.launch()
+        wait_until(self._answers, f"{self.command()[0]} ({self.log})", START_S)
+
+    def launch(self) -> None:
+        """Start, without waiting."""
+        assert self._process is None, "it runs already"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(), env=self.environment(), stdout=log, stderr=log
             )
-        wait_until(self._answers, f"{self.command()[0]} ({self.log})", START_S)
 
     def _answers(self) -> bool:
-        assert self._process.poll() is None, self.log.read_text()[-4000:]
+        assert self._process.poll() is None, self.said()[-4000:]
         return self.is_ready()
 
     def stop(self, with_signal: int = signal.SIGTERM) -> None:
@@ -78,11 +86,31 @@ class Process:
         self._process = None
 
     def kill(self) -> None:
+        """End it as a crash would."""
         self.stop(signal.SIGKILL)
 
-    def said(self) -> str:
-        """Everything it has printed."""
-        return self.log.read_text(errors="replace")
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """Meanwhile it runs but answers nothing, like a machine that hangs."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+    def said(self, since: int = 0) -> str:
+        """What it has printed, from a position that `mark` gave."""
+        if not self.log.exists():
+            return ""
+        return self.log.read_bytes()[since:].decode(errors="replace")
+
+    def mark(self) -> int:
+        """Where its log ends now."""
+        return self.log.stat().st_size if self.log.exists() else 0
 
 
 class Redis(Process):
@@ -102,17 +130,21 @@ class Redis(Process):
 
     def is_ready(self) -> bool:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(2)
             probe.connect(str(self.socket))
             probe.sendall(b"PING\r\n")
             return probe.recv(16).startswith(b"+PONG")
         return False
 
 
-class Daphne(Process):
-    """The shop served by Daphne, on the test's database."""
+class Shop(Process):
+    """The shop on the test's database, served by some ASGI server."""
+
+    name = "shop"
+    application = "project.asgi:application"
 
     def __init__(self, folder: Path, redis_url: str, **environment: str) -> None:
-        super().__init__(folder / "daphne.log")
+        super().__init__(folder / f"{self.name}-{next(_numbers)}.log")
         self.port = free_port()
         self._environment = {"REDIS_URL": redis_url, **environment}
 
@@ -123,14 +155,6 @@ class Daphne(Process):
     @property
     def socket_url(self) -> str:
         return f"ws://localhost:{self.port}/ws/"
-
-    def command(self) -> list[str]:
-        address = ["-b", "127.0.0.1", "-p", str(self.port)]
-        pings = ["--ping-interval", "25", "--ping-timeout", "10"]
-        return [
-            sys.executable,
-            *["-m", "daphne", *address, *pings, "project.asgi:application"],
-        ]
 
     def environment(self) -> dict[str, str]:
         return {
@@ -149,7 +173,47 @@ class Daphne(Process):
         return False
 
 
+class Daphne(Shop):
+    """The shop served by Daphne, with the options of production."""
+
+    name = "daphne"
+
+    def command(self) -> list[str]:
+        address = ["-b", "127.0.0.1", "-p", str(self.port)]
+        pings = ["--ping-interval", "25", "--ping-timeout", "10"]
+        return [
+            sys.executable,
+            *["-m", "daphne", *address, *pings, self.application],
+        ]
+
+
+class Uvicorn(Shop):
+    """The shop served by uvicorn, which waits for clients that do not read."""
+
+    name = "uvicorn"
+
+    def command(self) -> list[str]:
+        address = ["--host", "127.0.0.1", "--port", str(self.port)]
+        return [
+            sys.executable,
+            *["-m", "uvicorn", *address, "--lifespan", "off", self.application],
+        ]
+
+
 def database_url() -> str:
     """The address of the test's database, for another process."""
     address = urlsplit(os.environ["DATABASE_URL"])
     return address._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+
+
+def collect_static(folder: Path) -> dict[str, str]:
+    """Static files under their hashed names, as a shop in production needs them;
+    gives the environment that makes a server find them in `folder`."""
+    environment = {"STATIC_ROOT": str(folder)}
+    subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"],
+        env=os.environ | environment,
+        cwd=Path(__file__).resolve().parent.parent,
+        check=True,
+    )
+    return environment

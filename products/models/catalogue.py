@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from imagekit.models import ImageSpecField
-from imagekit.processors import ResizeToFill
+from imagekit.processors import ResizeToFill, Transpose
 
 
 class ProductCategory(models.Model):
@@ -55,10 +55,10 @@ class ProductQuerySet(models.QuerySet):
 
 
 def thumbnail(size: int) -> ImageSpecField:
-    """A square WebP of `size` pixels, made when the picture is saved."""
+    """A square WebP of `size` pixels, upright, made when the picture is saved."""
     return ImageSpecField(
         source="image",
-        processors=[ResizeToFill(size, size)],
+        processors=[Transpose(), ResizeToFill(size, size)],
         format="WEBP",
         options={"quality": 82},
     )

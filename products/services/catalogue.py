@@ -9,7 +9,7 @@ from products.services import basket, stock
 
 @transaction.atomic
 def save(product: Product, *, actor: AbstractUser | None = None) -> Product:
-    """Write a product and its empty stock if it is new; push what shoppers see.
+    """Write a product, and its empty stock if it has none; push what shoppers see.
 
     A changed price or activity reaches the pages that show the product and the
     baskets that hold it.
@@ -18,13 +18,18 @@ def save(product: Product, *, actor: AbstractUser | None = None) -> Product:
         product.save()
         Stock.objects.create(product=product)
         return product
-    # Baskets before products before stock: the lock order everywhere.
-    if _offer_differs(product, Product.objects.get(pk=product.pk)):
-        basket.prices_changed(product.pk)
-    before = Product.objects.select_for_update().get(pk=product.pk)
+    # Without its key: lines and movements, which refer to the product, need not wait.
+    before = Product.objects.select_for_update(no_key=True).get(pk=product.pk)
+    if not _offer_differs(product, before):
+        product.save()
+        Stock.objects.get_or_create(product_id=product.pk)
+        return product
+    # A new slug locks the key too, so all that others hold while they want it comes
+    # first: baskets, then stock.
+    basket.prices_changed(product.pk)
+    Stock.objects.select_for_update().get_or_create(product_id=product.pk)
     product.save()
-    if _offer_differs(product, before):
-        stock.offer_changed(product.pk, note=_note(before, product), actor=actor)
+    stock.offer_changed(product.pk, note=_note(before, product), actor=actor)
     return product
 
 

@@ -176,6 +176,8 @@ def _move(
     actor: AbstractUser | None = None,
 ) -> Level | None:
     """Change a row, log the movement, push on commit; None if the guard says no."""
+    if max(abs(d_on_hand), abs(d_reserved)) > MAX_UNITS:
+        return None  # no row holds so many, and no column takes the number
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             MOVE.format(guard=GUARD),

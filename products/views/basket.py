@@ -8,6 +8,7 @@ push it, so that the page is right even while the socket is down.
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.messages import get_messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -50,9 +51,11 @@ class BasketFormView(View):
     def post(self, request: HttpRequest, **kwargs) -> HttpResponse:
         self.is_new = False
         try:
-            self.change(**kwargs)
+            with transaction.atomic():
+                self.change(**kwargs)
             status = 200
         except ShopError as refusal:
+            self.forget_new_basket()
             messages.error(request, str(refusal))
             status = 422
         if wants_json(request):
@@ -72,6 +75,12 @@ class BasketFormView(View):
             owner = live.owner_of(session, self.request.user)
             self.is_new = True
         return basket.open_for(owner)
+
+    def forget_new_basket(self) -> None:
+        """A refusal changes nothing: who had no basket has none now."""
+        if self.is_new:
+            del self.request.session[live.BASKET_TOKEN]
+            self.is_new = False
 
     def get_next(self) -> str:
         """Where the form asks to go, if that is in this shop."""

@@ -111,10 +111,10 @@ class ProductsListView(TitleMixin, ListView):
     def get_description(self) -> str:
         return self.category.description if self.category else ""
 
-    def get_canonical_path(self) -> str:
+    def canonical_path(self, page: int) -> str:
         """Without the order, which changes no content; with the page, which does."""
-        asked = {"q": self.query, "page": self.request.GET.get("page")}
-        query = urlencode({k: v for k, v in asked.items() if v and v != "1"})
+        asked = {"q": self.query, "page": page if page > 1 else ""}
+        query = urlencode({name: value for name, value in asked.items() if value})
         return f"{self.request.path}?{query}" if query else self.request.path
 
     def get_context_data(self, **kwargs) -> dict:
@@ -129,6 +129,7 @@ class ProductsListView(TitleMixin, ListView):
         )
         page = context["page_obj"]
         context["page_range"] = page.paginator.get_elided_page_range(page.number)
+        context["canonical"] = absolute(self.canonical_path(page.number))
         return context
 
     def querystring(self) -> str:

@@ -1,0 +1,113 @@
+"""Rows for tests: counters, no random data."""
+
+from decimal import Decimal
+from io import BytesIO
+from itertools import count
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
+
+from products.live import Owner
+from products.models import Basket, BasketLine, Product, ProductCategory, Stock
+from products.services import basket as baskets
+from products.services import stock
+from users.models import User
+
+_numbers = count(1)
+
+
+def make_category(**fields) -> ProductCategory:
+    n = next(_numbers)
+    return ProductCategory.objects.create(
+        **{"name": f"Category {n}", "slug": f"category-{n}"} | fields
+    )
+
+
+def make_product(*, on_hand: int = 10, reserved: int = 0, **fields) -> Product:
+    """A product whose stock came about by movements, as in real life."""
+    n = next(_numbers)
+    if "category" not in fields:
+        fields["category"] = make_category()
+    product = Product.objects.create(
+        **{
+            "name": f"Lamp {n}",
+            "slug": f"lamp-{n}",
+            "sku": f"SKU-{n}",
+            "description": f"Lamp number {n}.",
+            "price": Decimal("12.50"),
+        }
+        | fields
+    )
+    Stock.objects.create(product=product)
+    if on_hand:
+        stock.receive(product.pk, on_hand)
+    if reserved:
+        stock.claim({product.pk: reserved})
+    return product
+
+
+def make_products(quantity: int, *, on_hand: int = 10, **fields) -> list[Product]:
+    """Many products in a few queries; their stock has no movements."""
+    category = fields.pop("category", None) or make_category()
+    numbers = [next(_numbers) for _ in range(quantity)]
+    products = Product.objects.bulk_create(
+        Product(
+            **{
+                "category": category,
+                "name": f"Vase {n}",
+                "slug": f"vase-{n}",
+                "sku": f"SKU-{n}",
+                "price": Decimal(n),
+            }
+            | fields
+        )
+        for n in numbers
+    )
+    Stock.objects.bulk_create(Stock(product=p, on_hand=on_hand) for p in products)
+    return products
+
+
+def make_user(**fields) -> User:
+    """Their password is "password"."""
+    n = next(_numbers)
+    fields = {"username": f"user{n}", "email": f"user{n}@example.com"} | fields
+    return User.objects.create_user(**{"password": "password"} | fields)
+
+
+def make_owner() -> Owner:
+    """A visitor who has not signed in."""
+    return Owner(token=f"token{next(_numbers)}")
+
+
+def make_basket(
+    owner: Owner | None = None, lines: dict[Product, int] | None = None
+) -> Basket:
+    """An open basket, filled as a shopper would."""
+    basket = baskets.open_for(owner or make_owner())
+    for product, quantity in (lines or {}).items():
+        baskets.add(basket, product.pk, quantity)
+    basket.refresh_from_db()
+    return basket
+
+
+def make_full_basket(owner: Owner, products: list[Product]) -> Basket:
+    """One unit of each product, in two queries."""
+    basket = baskets.open_for(owner)
+    BasketLine.objects.bulk_create(
+        BasketLine(basket=basket, product=p, quantity=1, price_when_added=p.price)
+        for p in products
+    )
+    return basket
+
+
+FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "bmp": "BMP"}
+
+
+def make_picture(
+    name: str = "lamp.png", image: Image.Image | None = None, **save
+) -> SimpleUploadedFile:
+    """An upload that is a real picture; its format follows the name's ending."""
+    image = image or Image.new("RGB", (64, 48), "teal")
+    ending, data = name.rpartition(".")[2], BytesIO()
+    image.save(data, FORMATS[ending], **save)
+    return SimpleUploadedFile(name, data.getvalue(), f"image/{ending}")

@@ -1,0 +1,90 @@
+"""`manage.py reconcile`: the rows against their movements."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from products import tasks
+from products.models import Stock, StockMovement
+from products.services import books, stock
+from tests.factories import make_product
+
+pytestmark = pytest.mark.django_db
+
+
+def reconcile() -> str:
+    """What the command complains of."""
+    complaints = StringIO()
+    with pytest.raises(CommandError, match="1 stock rows have drifted"):
+        call_command("reconcile", stderr=complaints)
+    return complaints.getvalue()
+
+
+def test_reconcile_of_good_books_agrees():
+    product = make_product(on_hand=10, reserved=4)
+    make_product(on_hand=0)
+    stock.release({product.pk: 1})
+    stock.ship({product.pk: 2})
+    stock.count(product.pk, 7)
+    told = StringIO()
+
+    call_command("reconcile", stdout=told)
+
+    assert "The books agree: 2 stock rows." in told.getvalue()
+
+
+@pytest.mark.parametrize(
+    "figure, told",
+    [
+        ("on_hand", "on_hand is 11, its movements say 10"),
+        ("reserved", "reserved is 5, its movements say 4"),
+        ("version", "version is 3, its movements say 2"),
+    ],
+)
+def test_reconcile_of_a_row_that_raw_sql_changed_names_product_and_figure(figure, told):
+    product = make_product(on_hand=10, reserved=4)
+    make_product(on_hand=3)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE products_stock SET {figure} = {figure} + 1 WHERE product_id = %s",
+            [product.pk],
+        )
+
+    complaint = reconcile()
+
+    assert complaint.strip() == f"product {product.pk}: {told}"
+
+
+def test_reconcile_of_movements_that_skip_a_version_says_so():
+    product = make_product(on_hand=10, reserved=4)
+    StockMovement.objects.filter(product=product, version=2).update(version=3)
+
+    complaint = reconcile()
+
+    assert complaint.strip() == f"product {product.pk}: its movements skip a version"
+
+
+def test_reconcile_of_a_movement_that_was_lost_says_so():
+    product = make_product(on_hand=10, reserved=4)
+    StockMovement.objects.filter(product=product, version=1).delete()
+
+    assert f"product {product.pk}: on_hand is 10, its movements say 0" in reconcile()
+
+
+def test_reconcile_of_many_rows_is_one_query(django_assert_num_queries):
+    for _ in range(5):
+        make_product(on_hand=10, reserved=4)
+
+    with django_assert_num_queries(1):
+        assert books.reconcile() == []
+
+
+def test_check_books_fails_its_task_on_drift():
+    make_product(on_hand=10)
+    tasks.check_books()
+
+    Stock.objects.update(on_hand=9)
+    with pytest.raises(CommandError):
+        tasks.check_books()

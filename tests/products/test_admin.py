@@ -1,0 +1,574 @@
+"""The shop behind the counter, as staff see it."""
+
+import re
+from decimal import Decimal
+from html import unescape
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from products.models import Basket, Product, ProductCategory, Stock, StockMovement
+from products.services import stock
+from tests.factories import (
+    make_basket,
+    make_category,
+    make_picture,
+    make_product,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def boss(client):
+    """An administrator who has signed in."""
+    user = make_user(is_staff=True, is_superuser=True)
+    client.force_login(user)
+    return user
+
+
+@pytest.fixture
+def clerk(client):
+    """Signs in a member of staff who has only the permissions named."""
+
+    def sign_in(*codenames: str):
+        user = make_user(is_staff=True)
+        permissions = Permission.objects.filter(codename__in=codenames)
+        assert len(permissions) == len(codenames)
+        user.user_permissions.set(permissions)
+        client.force_login(user)
+        return user
+
+    return sign_in
+
+
+def page(name: str, *args) -> str:
+    return reverse(f"admin:products_{name}", args=args)
+
+
+def text(response) -> str:
+    """What the page says, without its tags."""
+    html = re.sub(r"<(script|style).*?</\1>", "", response.text, flags=re.S)
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+def product_form(product: Product | None = None, **changes) -> dict:
+    fields = ["name", "slug", "sku", "description", "price"]
+    data = {name: getattr(product, name) for name in fields} if product else {}
+    if product:
+        data["category"] = product.category_id
+        data |= {"is_active": "on"} if product.is_active else {}
+    return {name: value for name, value in (data | changes).items() if value != ""}
+
+
+# --- Products ---------------------------------------------------------------------
+
+
+def test_product_list_shows_picture_price_and_what_is_available(client, boss):
+    product = make_product(on_hand=9, reserved=2, price=Decimal("1250"))
+    product.image = make_picture()
+    product.save()
+
+    response = client.get(page("product_changelist"))
+
+    assert "€1,250.00" in text(response)
+    assert '<td class="field-available">7</td>' in response.text
+    assert f'<img src="{product.image_small.url}" width="48"' in response.text
+
+
+def test_product_list_of_many_takes_as_many_queries_as_of_few(
+    client, boss, django_assert_max_num_queries
+):
+    for _ in range(12):
+        make_product()
+
+    with django_assert_max_num_queries(8):
+        client.get(page("product_changelist"))
+
+
+@pytest.mark.parametrize(
+    "level, found",
+    [("in", {"six"}), ("low", {"one", "five"}), ("out", {"none", "taken"})],
+)
+def test_product_list_filtered_by_level_agrees_with_the_badge(
+    client, boss, level, found
+):
+    for name, on_hand, reserved in [
+        ("six", 6, 0),
+        ("five", 6, 1),
+        ("one", 1, 0),
+        ("taken", 4, 4),
+        ("none", 0, 0),
+    ]:
+        make_product(name=name, on_hand=on_hand, reserved=reserved)
+
+    response = client.get(page("product_changelist"), {"level": level})
+
+    shown = response.context["cl"].queryset
+    assert {product.name for product in shown} == found
+    assert {product.stock_facts["state"] for product in shown} == {level}
+
+
+def test_product_list_ordered_by_available_starts_with_the_fewest(client, boss):
+    few, none, many = (
+        make_product(on_hand=n + 5, reserved=5, name=str(n)) for n in (2, 0, 7)
+    )
+
+    response = client.get(page("product_changelist"), {"o": "6"})
+
+    assert list(response.context["cl"].queryset) == [none, few, many]
+
+
+@pytest.mark.parametrize("asked", ["Brass", "B-77", "warm light"])
+def test_product_list_searched_finds_by_name_sku_and_description(client, boss, asked):
+    make_product(name="Brass lamp", sku="B-77", description="A warm light.")
+    make_product()
+
+    response = client.get(page("product_changelist"), {"q": asked})
+
+    assert [p.name for p in response.context["cl"].queryset] == ["Brass lamp"]
+
+
+def test_product_added_gets_stock_and_an_address_made_of_its_name(client, boss):
+    make_product(slug="brass-lamp")
+    data = {"name": "Brass lamp", "sku": "B-1", "price": "49.90", "is_active": "on"}
+
+    client.post(
+        page("product_add"), data | {"category": make_category().pk, "description": ""}
+    )
+
+    product = Product.objects.get(sku="B-1")
+    assert product.slug == "brass-lamp-2"
+    assert product.stock.available == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_product_saved_with_a_new_price_is_pushed_under_the_name_of_who_did(
+    client, boss, hear
+):
+    product = make_product(price=Decimal("12.50"))
+
+    with hear(f"stock:{product.pk}") as events:
+        client.post(
+            page("product_change", product.pk), product_form(product, price="9.90")
+        )
+
+    assert [event["facts"]["price"] for event in events] == ["9.90"]
+    assert StockMovement.objects.get(kind="offer").actor == boss
+
+
+def test_product_form_shows_stock_to_read_and_where_to_move_it(client, boss):
+    product = make_product(on_hand=9, reserved=2)
+
+    response = client.get(page("product_change", product.pk))
+
+    assert "7 available : 9 on hand, 2 reserved" in text(response)
+    assert page("stock_change", product.pk) in response.text
+    assert 'name="on_hand"' not in response.text
+
+
+def test_product_form_cannot_write_stock(client, boss):
+    product = make_product(on_hand=9)
+
+    client.post(
+        page("product_change", product.pk),
+        product_form(product, on_hand="500", stock="500", name="Saved"),
+    )
+
+    assert Product.objects.get(pk=product.pk).name == "Saved"
+    assert Stock.objects.get(pk=product.pk).on_hand == 9
+
+
+def test_product_with_a_picture_shows_its_preview(client, boss):
+    product = make_product()
+
+    client.post(
+        page("product_change", product.pk), product_form(product, image=make_picture())
+    )
+
+    product.refresh_from_db()
+    response = client.get(page("product_change", product.pk))
+    assert f'<img src="{product.image_small.url}" width="240"' in response.text
+
+
+def test_product_picture_that_is_none_is_refused_with_the_reason(client, boss):
+    product = make_product()
+    fake = make_picture()
+    fake.file.seek(0)
+    fake.file.write(b"<html>")
+
+    response = client.post(
+        page("product_change", product.pk), product_form(product, image=fake)
+    )
+
+    assert "Upload a valid image" in text(response)
+    assert not Product.objects.get(pk=product.pk).image
+
+
+@pytest.mark.parametrize(
+    "action, before, after", [("deactivate", True, False), ("activate", False, True)]
+)
+@pytest.mark.django_db(transaction=True)
+def test_product_action_on_several_goes_through_the_service(
+    client, boss, hear, action, before, after
+):
+    one, two = make_product(is_active=before), make_product(is_active=before)
+    already = make_product(is_active=after)
+    ids = [product.pk for product in (one, two, already)]
+
+    with hear(*[f"stock:{pk}" for pk in ids]) as events:
+        response = client.post(
+            page("product_changelist"),
+            {"action": action, "_selected_action": ids},
+            follow=True,
+        )
+
+    assert [event["topic"] for event in events] == [f"stock:{pk}" for pk in ids[:2]]
+    assert Product.objects.filter(is_active=after).count() == 3
+    assert StockMovement.objects.filter(kind="offer", actor=boss).count() == 2
+    assert "2 products" in text(response)
+
+
+def test_product_action_needs_the_permission_to_change(client, clerk):
+    clerk("view_product")
+    product = make_product()
+
+    client.post(
+        page("product_changelist"),
+        {"action": "deactivate", "_selected_action": [product.pk]},
+    )
+
+    assert Product.objects.get(pk=product.pk).is_active
+
+
+def test_product_page_for_who_may_only_look_offers_no_fields(client, clerk):
+    clerk("view_product")
+    product = make_product()
+
+    response = client.get(page("product_change", product.pk))
+
+    assert product.name in text(response)
+    assert 'name="price"' not in response.text
+
+
+def test_product_that_moved_is_not_deleted_and_the_page_says_what_to_do(client, boss):
+    product = make_product(on_hand=3, name="Brass lamp")
+
+    response = client.post(page("product_delete", product.pk), {"post": "yes"})
+
+    assert "1 stock movement of “Brass lamp”, kept for the books" in text(response)
+    assert "Deactivate the product instead" in text(response)
+    assert Product.objects.filter(pk=product.pk).exists()
+
+
+def test_products_selected_for_deletion_one_of_which_moved_all_stay(client, boss):
+    moved, fresh = make_product(on_hand=3), make_product(on_hand=0)
+
+    response = client.post(
+        page("product_changelist"),
+        {
+            "action": "delete_selected",
+            "_selected_action": [moved.pk, fresh.pk],
+            "post": "yes",
+        },
+    )
+
+    assert "Deactivate the product instead" in text(response)
+    assert Product.objects.count() == 2
+
+
+def test_product_that_never_moved_is_deleted_with_its_stock(client, boss):
+    product = make_product(on_hand=0)
+
+    client.post(page("product_delete", product.pk), {"post": "yes"})
+
+    assert not Product.objects.exists()
+    assert not Stock.objects.exists()
+
+
+# --- Categories -------------------------------------------------------------------
+
+
+def test_category_list_counts_products_and_sorts_shelves(client, boss):
+    shelf = make_category(position=1)
+    make_product(category=shelf)
+    data = {
+        "form-TOTAL_FORMS": 1,
+        "form-INITIAL_FORMS": 1,
+        "form-0-id": shelf.pk,
+        "form-0-position": 7,
+        "_save": "Save",
+    }
+
+    response = client.get(page("productcategory_changelist"))
+    client.post(page("productcategory_changelist"), data)
+
+    assert f"?category__id__exact={shelf.pk}" in response.text
+    assert ProductCategory.objects.get().position == 7
+
+
+def test_category_with_products_is_not_deleted(client, boss):
+    product = make_product()
+
+    response = client.post(
+        page("productcategory_delete", product.category_id), {"post": "yes"}
+    )
+
+    assert "protected" in text(response)
+    assert ProductCategory.objects.exists()
+
+
+# --- Stock ------------------------------------------------------------------------
+
+
+def move(client, product: Product, follow=True, **data):
+    """Fill in one of the two forms as the page shows it now, and press its button."""
+    address = page("stock_change", product.pk)
+    seen = re.search(r'name="seen" value="(\d+)"', client.get(address).text)[1]
+    return client.post(address, {"seen": seen} | data, follow=follow)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stock_received_is_added_logged_and_pushed(client, boss, hear):
+    product = make_product(on_hand=7)
+
+    with hear(f"stock:{product.pk}") as events:
+        response = move(client, product, received="20", note="delivery 17")
+
+    assert "Received: +20 on hand, which makes 27." in text(response)
+    assert "27 available" in text(response)
+    assert [event["facts"]["available"] for event in events] == [27]
+    movement = StockMovement.objects.get(product=product, version=2)
+    assert (movement.kind, movement.note) == ("received", "delivery 17")
+    assert movement.actor == boss
+
+
+def test_stock_counted_is_what_is_on_hand_now(client, boss):
+    product = make_product(on_hand=10, reserved=2)
+
+    response = move(client, product, counted="7")
+
+    assert "Counted: -3 on hand, which makes 7." in text(response)
+    assert Stock.objects.get(pk=product.pk).available == 5
+    assert StockMovement.objects.get(kind="counted").actor == boss
+
+
+def test_stock_counted_below_what_is_reserved_is_refused_on_the_form(client, boss):
+    product = make_product(on_hand=10, reserved=4)
+
+    response = move(client, product, counted="3")
+
+    assert "The count says 3, but 4 are reserved for orders." in text(response)
+    assert 'name="counted" value="3"' in response.text
+    assert Stock.objects.get(pk=product.pk).on_hand == 10
+
+
+@pytest.mark.parametrize(
+    "data, told",
+    [
+        ({"received": ""}, "This field is required."),
+        ({"received": "0"}, "greater than or equal to 1"),
+        ({"received": "-5"}, "greater than or equal to 1"),
+        ({"received": "many"}, "Enter a whole number."),
+        ({"received": "9" * 5000}, "Enter a whole number."),
+        ({"received": str(2**31)}, "less than or equal to 2147483647"),
+        ({"received": str(2**31 - 1)}, "more than a stock can hold"),
+        ({"counted": "-1"}, "greater than or equal to 0"),
+        ({"counted": "7", "note": "x" * 201}, "at most 200 characters"),
+    ],
+)
+def test_stock_moved_by_nonsense_says_what_is_wrong(client, boss, data, told):
+    product = make_product(on_hand=10)
+
+    response = move(client, product, **data)
+
+    assert told in text(response)
+    assert "Nothing was changed." in text(response)
+    assert Stock.objects.get(pk=product.pk).version == 1
+
+
+def test_stock_received_by_a_double_click_is_received_once(client, boss):
+    product = make_product(on_hand=7)
+    address = page("stock_change", product.pk)
+    shown = {"seen": "1", "received": "20"}
+
+    client.post(address, shown)
+    response = client.post(address, shown)
+
+    assert "Staff moved this stock after you opened this page" in text(response)
+    assert Stock.objects.get(pk=product.pk).on_hand == 27
+
+    again = re.search(r'name="seen" value="(\d+)"', response.text)[1]
+    client.post(address, {"seen": again, "received": "20"})
+    assert Stock.objects.get(pk=product.pk).on_hand == 47
+
+
+def test_stock_received_while_the_shop_sells_is_not_held_up(client, boss):
+    product = make_product(on_hand=7)
+    address = page("stock_change", product.pk)
+
+    stock.claim({product.pk: 2})
+    client.post(address, {"seen": "1", "received": "20"})
+
+    assert Stock.objects.get(pk=product.pk).on_hand == 27
+
+
+def test_stock_page_ignores_figures_that_are_posted_directly(client, boss):
+    product = make_product(on_hand=7)
+
+    client.post(
+        page("stock_change", product.pk),
+        {"on_hand": "500", "reserved": "0", "version": "9", "_save": "Save"},
+    )
+
+    row = Stock.objects.get(pk=product.pk)
+    assert (row.on_hand, row.version) == (7, 1)
+
+
+def test_stock_page_for_who_may_only_look_has_no_form_and_refuses_posts(client, clerk):
+    clerk("view_stock")
+    product = make_product(on_hand=7)
+
+    response = client.get(page("stock_change", product.pk))
+    refused = client.post(
+        page("stock_change", product.pk), {"seen": "1", "received": "20"}
+    )
+
+    assert "7 available" in text(response)
+    assert 'name="received"' not in response.text
+    assert refused.status_code == 403
+    assert Stock.objects.get(pk=product.pk).on_hand == 7
+
+
+def test_stock_page_for_who_may_change_products_only_is_closed(client, clerk):
+    clerk("change_product", "view_product")
+    product = make_product(on_hand=7)
+
+    assert client.get(page("stock_change", product.pk)).status_code == 403
+    refused = client.post(
+        page("stock_change", product.pk), {"seen": "1", "received": "20"}
+    )
+    assert refused.status_code == 403
+
+
+def test_stock_page_for_a_clerk_with_the_permission_moves(client, clerk):
+    user = clerk("change_stock")
+    product = make_product(on_hand=7)
+
+    move(client, product, received="20")
+
+    assert StockMovement.objects.get(version=2).actor == user
+
+
+def test_stock_is_neither_added_nor_deleted_by_hand(client, boss):
+    product = make_product()
+
+    assert client.get(page("stock_add")).status_code == 403
+    deleted = client.post(page("stock_delete", product.pk), {"post": "yes"})
+    assert deleted.status_code == 403
+    assert Stock.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["stock", "stockmovement", "basket", "product"])
+def test_page_of_what_does_not_exist_leads_back_with_a_message(client, boss, name):
+    response = client.get(page(f"{name}_change", 10**9), follow=True)
+
+    assert "exist" in text(response)
+
+
+def test_stock_list_shows_figures_and_offers_no_bulk_change(client, boss):
+    make_product(name="Brass lamp", on_hand=9, reserved=2)
+
+    response = client.get(page("stock_changelist"), {"q": "brass"})
+
+    assert '<td class="field-available">7</td>' in response.text
+    assert "_selected_action" not in response.text
+
+
+# --- Movements --------------------------------------------------------------------
+
+
+def test_movements_of_a_product_are_found_from_its_page(client, boss):
+    product, other = make_product(on_hand=9, reserved=2), make_product()
+
+    link = f"{page('stockmovement_changelist')}?product__id__exact={product.pk}"
+    response = client.get(page("product_change", product.pk))
+    listed = client.get(link)
+
+    assert link in response.text
+    assert listed.context["cl"].result_count == 2
+    assert "+9" in text(listed) and other.name not in text(listed)
+
+
+def test_movements_are_read_only(client, boss):
+    make_product(on_hand=9)
+    movement = StockMovement.objects.get()
+
+    shown = client.get(page("stockmovement_change", movement.pk))
+    changed = client.post(
+        page("stockmovement_change", movement.pk), {"d_on_hand": "90"}
+    )
+    deleted = client.post(
+        page("stockmovement_delete", movement.pk), {"post": "yes"}
+    )
+
+    assert 'name="d_on_hand"' not in shown.text
+    assert client.get(page("stockmovement_add")).status_code == 403
+    assert (changed.status_code, deleted.status_code) == (403, 403)
+    assert StockMovement.objects.get().d_on_hand == 9
+
+
+# --- Baskets ----------------------------------------------------------------------
+
+
+def test_basket_is_shown_with_its_lines_and_without_its_token(client, boss):
+    basket = make_basket(lines={make_product(name="Brass lamp"): 3})
+
+    listed = client.get(page("basket_changelist"))
+    response = client.get(page("basket_change", basket.pk))
+
+    assert '<td class="field-units">3</td>' in listed.text
+    assert "a visitor" in text(listed)
+    assert "Brass lamp" in text(response)
+    assert basket.token not in listed.text + response.text
+
+
+def test_baskets_are_read_only(client, boss):
+    basket = make_basket(lines={make_product(): 3})
+
+    changed = client.post(page("basket_change", basket.pk), {"status": "ordered"})
+    deleted = client.post(page("basket_delete", basket.pk), {"post": "yes"})
+
+    assert (changed.status_code, deleted.status_code) == (403, 403)
+    assert client.get(page("basket_add")).status_code == 403
+    assert Basket.objects.get().status == Basket.Status.OPEN
+
+
+# --- The door ---------------------------------------------------------------------
+
+
+def test_admin_for_a_shopper_is_closed(client):
+    client.force_login(make_user())
+
+    response = client.get(page("product_changelist"))
+
+    assert response.url.startswith(reverse("admin:login"))
+
+
+@pytest.mark.parametrize(
+    "model", ["product", "productcategory", "stock", "stockmovement", "basket"]
+)
+def test_every_list_opens_with_its_search_and_filters(client, boss, model):
+    make_basket(lines={make_product(): 1})
+    address = page(f"{model}_changelist")
+
+    response = client.get(address, {"q": "lamp"})
+
+    assert response.status_code == 200
+    for spec in response.context["cl"].filter_specs:
+        for choice in spec.choices(response.context["cl"]):
+            if "query_string" in choice:
+                filtered = client.get(address + choice["query_string"])
+                assert filtered.status_code == 200, choice

@@ -1,0 +1,351 @@
+"""Topics: who may watch what, and one truth for the page and for the push."""
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.test import Client
+from django.urls import reverse
+
+from products import live
+from products.live import EMPTY_BASKET, NOBODY, NO_LINES, Owner, State
+from products.models import Basket, Stock
+from products.services import basket, stock
+from tests.factories import (
+    make_basket,
+    make_full_basket,
+    make_owner,
+    make_product,
+    make_products,
+    make_user,
+)
+
+ANNA, BEN = Owner(user_id=7), Owner(token="b" * 32)
+
+
+# --- Names and keys ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, owner, key",
+    [
+        ("stock:42", NOBODY, "stock:42"),
+        ("stock:42", ANNA, "stock:42"),
+        ("basket", ANNA, "basket:u7"),
+        ("basket", BEN, f"basket:t{'b' * 32}"),
+        ("basket:lines", ANNA, "basket:lines:u7"),
+        ("basket", NOBODY, "basket:"),
+        ("basket:lines", NOBODY, "basket:lines:"),
+    ],
+)
+def test_key_of_a_name_is_made_of_who_asks(name, owner, key):
+    assert live.key_of(name, owner) == key
+    assert live.name_of(key) == name
+
+
+@pytest.mark.parametrize("owner", [NOBODY, ANNA, BEN])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ":",
+        "stock",
+        "stock:",
+        "stock:0",
+        "stock:-1",
+        "stock:+1",
+        "stock: 1",
+        "stock:1 ",
+        "stock:01",
+        "stock:1.0",
+        "stock:x",
+        "stock:1:2",
+        "stock:4\x002",
+        "stock:٤٢",  # digits, to Python
+        "stock:²",
+        "stock:" + "9" * 19,
+        "stock:" + "9" * 5000,
+        "Stock:42",
+        "basket:",
+        "basket:u7",
+        f"basket:t{'b' * 32}",
+        "basket:lines:u7",
+        "basket:lines:",
+        "orders",
+        "__class__",
+    ],
+)
+def test_key_of_a_name_that_is_no_topic_is_none(name, owner):
+    assert live.key_of(name, owner) is None
+
+
+@pytest.mark.django_db
+def test_outsider_who_says_basket_gets_their_own_never_anothers():
+    product = make_product()
+    user = make_user()
+    make_basket(Owner(user_id=user.pk), {product: 3})
+    outsider = make_owner()
+
+    key = live.key_of("basket", outsider)
+
+    assert live.load([live.key_of("basket", Owner(user_id=user.pk))])  # it is there
+    assert live.load([key])[key] == State(0, EMPTY_BASKET)
+
+
+def test_nobodys_topics_are_known_by_their_key():
+    assert live.is_nobodys("basket:") and live.is_nobodys("basket:lines:")
+    assert not live.is_nobodys("basket:u7")
+    assert live.nobodys("basket:").facts == EMPTY_BASKET
+    assert live.nobodys("basket:lines:").facts == NO_LINES
+
+
+# --- Who asks ---------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_identify_of_a_session_gives_its_user(client):
+    user = make_user()
+    client.force_login(user)
+
+    assert live.identify(client.session.session_key) == Owner(user_id=user.pk)
+
+
+@pytest.mark.django_db
+def test_identify_of_an_anonymous_session_gives_its_token():
+    session = SessionStore()
+    session[live.BASKET_TOKEN] = "abc"
+    session.save()
+
+    assert live.identify(session.session_key) == Owner(token="abc")
+    assert live.owner_of(session, AnonymousUser()) == Owner(token="abc")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", [None, "", "unknown", "x" * 500])
+def test_identify_of_no_known_session_is_nobody(key):
+    assert live.identify(key) == NOBODY
+
+
+@pytest.mark.django_db
+def test_identify_after_sign_out_is_nobody(client):
+    client.force_login(make_user())
+    key = client.session.session_key
+
+    client.post(reverse("users:logout"))
+
+    assert live.identify(key) == NOBODY
+
+
+# --- State ------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "on_hand, is_active, available, state",
+    [
+        (6, True, 6, "in"),
+        (5, True, 5, "low"),
+        (1, True, 1, "low"),
+        (0, True, 0, "out"),
+        (6, False, 0, "gone"),
+    ],
+)
+def test_load_of_stock_says_what_may_be_bought(on_hand, is_active, available, state):
+    product = make_product(on_hand=on_hand, is_active=is_active)
+    key = f"stock:{product.pk}"
+
+    found = live.load([key])[key]
+
+    assert found.version == (1 if on_hand else 0)
+    assert found.facts == {
+        "product": product.pk,
+        "available": available,
+        "state": state,
+        "price": "12.50",
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_load_of_stock_equals_what_was_pushed(hear):
+    product = make_product(on_hand=10)
+    key = f"stock:{product.pk}"
+
+    with hear(key) as events:
+        stock.claim({product.pk: 6})
+
+    found = live.load([key])[key]
+    assert (events[0]["version"], events[0]["facts"]) == (found.version, found.facts)
+
+
+@pytest.mark.django_db
+def test_load_of_topics_that_do_not_exist_leaves_them_out():
+    product = make_product()
+    key = f"stock:{product.pk}"
+
+    assert set(live.load([key, "stock:999999999"])) == {key}
+    assert set(live.versions([key, "stock:999999999", "basket:u999"])) == {key}
+
+
+@pytest.mark.django_db
+def test_load_of_many_topics_takes_a_query_a_kind(django_assert_num_queries):
+    products = make_products(30)
+    owners = [make_owner() for _ in range(5)]
+    for owner in owners:
+        make_full_basket(owner, products[:10])
+    keys = [f"stock:{product.pk}" for product in products]
+    keys += [f"basket:{owner.key}" for owner in owners]
+
+    with django_assert_num_queries(2):
+        states = live.load(keys)
+    with django_assert_num_queries(2):
+        versions = live.versions(keys)
+
+    assert len(states) == len(versions) == 35
+    assert versions == {key: state.version for key, state in states.items()}
+
+
+@pytest.mark.django_db
+def test_summary_of_a_basket_equals_its_contents():
+    owner = make_owner()
+    dear, cheap, gone = (
+        make_product(price=price) for price in ("99.99", "0.10", "5.00")
+    )
+    make_basket(owner, {dear: 3, cheap: 20, gone: 1})
+    gone.is_active = False
+    gone.save()
+
+    summary, contents = live.summary(owner), live.contents(owner)
+
+    assert summary.version == contents.version == 3
+    assert summary.facts == {"count": 24, "total": "301.97"}
+    assert summary.facts == {name: contents.facts[name] for name in summary.facts}
+
+
+@pytest.mark.django_db
+def test_contents_of_a_basket_show_price_and_stock_as_they_are_now():
+    owner, product = make_owner(), make_product(on_hand=4, name="Brass lamp")
+    make_basket(owner, {product: 6})
+    product.price = 11
+    product.save()
+
+    (line,) = live.contents(owner).facts["lines"]
+
+    assert line == {
+        "product": product.pk,
+        "name": "Brass lamp",
+        "url": f"/products/{product.slug}/",
+        "image": "",
+        "quantity": 6,
+        "price": "11.00",
+        "was": "12.50",
+        "line_total": "66.00",
+        "stock": {
+            "product": product.pk,
+            "available": 4,
+            "state": "low",
+            "price": "11.00",
+        },
+        "stock_version": 1,
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state_of", [live.summary, live.contents])
+def test_state_of_nobodys_basket_is_empty_without_a_query(
+    state_of, django_assert_num_queries
+):
+    with django_assert_num_queries(0):
+        state = state_of(NOBODY)
+
+    assert (state.version, state.facts["count"], state.facts["total"]) == (0, 0, "0.00")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state_of", [live.summary, live.contents])
+def test_state_of_a_basket_that_was_closed_is_empty_with_its_version(state_of):
+    owner = make_owner()
+    closed = make_basket(owner, {make_product(): 2, make_product(): 1})
+    Basket.objects.filter(pk=closed.pk).update(status=Basket.Status.ORDERED)
+
+    state = state_of(owner)
+
+    assert (state.version, state.facts["count"]) == (2, 0)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state_of", [live.summary, live.contents])
+def test_version_of_an_owners_basket_only_ever_grows(state_of):
+    owner, product = make_owner(), make_product()
+    seen = [state_of(owner).version]
+    for _ in range(3):
+        mine = basket.open_for(owner)
+        basket.add(mine, product.pk)
+        seen.append(state_of(owner).version)
+        Basket.objects.filter(pk=mine.pk).update(status=Basket.Status.ORDERED)
+        basket.open_for(owner)
+        assert state_of(owner).version == seen[-1]
+
+    assert seen == [0, 1, 2, 3]
+
+
+# --- One template, two callers ----------------------------------------------------
+
+
+@pytest.fixture
+def shopper(client: Client) -> tuple[Client, Owner]:
+    """A visitor with something of each kind in the basket."""
+    products = [make_product(on_hand=n) for n in (9, 3, 1)]
+    for product in products:
+        client.post(
+            reverse("products:basket-add", args=[product.pk]), {"quantity": 2}
+        )
+    Stock.objects.filter(product=products[2]).update(on_hand=0)
+    products[0].price = 10
+    products[0].save()
+    return client, live.identify(client.session.session_key)
+
+
+def pushed(name: str, owner: Owner) -> str:
+    key = live.key_of(name, owner)
+    return live.render(key, live.load([key])[key], settings.LANGUAGE_CODE)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["basket", "basket:lines"])
+def test_render_of_a_basket_equals_what_its_page_includes(shopper, name):
+    client, owner = shopper
+
+    page = client.get(reverse("products:basket")).text
+
+    assert pushed(name, owner) in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("on_hand", [9, 3, 0])
+def test_render_of_stock_equals_what_its_pages_include(client, on_hand):
+    product = make_product(on_hand=on_hand)
+
+    html = pushed(f"stock:{product.pk}", NOBODY)
+
+    assert html in client.get(product.get_absolute_url()).text
+    assert html in client.get(reverse("products:list")).text
+    assert html in client.get(reverse("products:index")).text
+
+
+@pytest.mark.django_db
+def test_render_of_nobodys_basket_equals_what_the_pages_include(client):
+    page = client.get(reverse("products:basket")).text
+
+    for name in ("basket", "basket:lines"):
+        key = live.key_of(name, NOBODY)
+        assert live.render(key, live.nobodys(key), "en") in page
+
+
+@pytest.mark.django_db
+def test_render_of_a_name_with_markup_escapes_it():
+    owner = make_owner()
+    make_basket(owner, {make_product(name="<b>Jug</b>"): 1})
+
+    html = pushed("basket:lines", owner)
+
+    assert "&lt;b&gt;Jug&lt;/b&gt;" in html and "<b>Jug" not in html
