@@ -239,11 +239,14 @@ LIVE = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    # A Redis that is away is told in one line, by the hub.
+    "filters": {"outages": {"()": "realtime.outages.NotAnOutage"}},
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "django_redis": {"level": "WARNING"},
+        "channels_redis.pubsub": {"filters": ["outages"]},
     },
 }

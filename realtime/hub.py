@@ -14,6 +14,7 @@ replaced by a higher version only, and three checks find what was lost:
 import asyncio
 import functools
 import logging
+import math
 import random
 import threading
 import time
@@ -37,7 +38,8 @@ logger = logging.getLogger(__name__)
 YIELD_EVERY = 100  # sockets written to before others get a turn
 DATABASE_THREADS = 2
 LAYER_TIMEOUT_S = 2
-LOAD_TIMEOUT_S = 10
+LOAD_TIMEOUT_S = 3  # a page waits four seconds for an answer
+ONE_OUTAGE_S = 60  # failures closer to each other are the same one
 
 
 class Unavailable(Exception):
@@ -144,12 +146,16 @@ class Hub:
         self._database.shutdown()
 
     async def _keep(self, job: Callable[[], Awaitable[None]]) -> None:
-        """Run a job for ever: a failure is logged and costs a second, no more."""
+        """Run a job for ever: a failure costs a second, no more, and a database that
+        is away costs the log a line."""
+        failed_at = -math.inf
         while True:
             try:
                 await job()
             except (OperationalError, InterfaceError) as error:
-                logger.warning("The hub's %s: %s", job.__name__, str(error).strip())
+                if time.monotonic() - failed_at > ONE_OUTAGE_S:
+                    logger.warning("The hub's %s: %s", job.__name__, str(error).strip())
+                failed_at = time.monotonic()
             except Exception:
                 logger.exception("The hub's %s failed", job.__name__)
             await asyncio.sleep(1)
@@ -187,7 +193,8 @@ class Hub:
             for topic in topics:
                 self._let_go(topic)
         unknown = [topic.key for topic in topics if topic.state is None]
-        self._settle(socket, [t.key for t in topics if t.state is not None], language)
+        keys = [topic.key for topic in topics if topic.state is not None]
+        self._settle(socket, _audiences_of(keys, language))
         newer = [
             topic.item(language)
             for topic in topics
@@ -197,7 +204,7 @@ class Hub:
 
     def leave(self, socket: Socket) -> None:
         """The socket is gone."""
-        self._settle(socket, [], None)
+        self._settle(socket, ())
 
     def catch_up(self, socket: Socket, keys: Iterable[str]) -> None:
         """Send `socket` the state as it is now of what it missed while it was slow."""
@@ -226,7 +233,8 @@ class Hub:
 
     async def _ready(self, topics: list[Topic], shown: Mapping) -> None:
         """Join first, then load: nothing that happens in between is missed."""
-        await self._join([topic for topic in topics if not topic.joined])
+        if not self.degraded:  # nobody waits for a Redis that does not answer
+            await self._join([topic for topic in topics if not topic.joined])
         behind = [
             topic
             for topic in topics
@@ -244,18 +252,13 @@ class Hub:
         except TimeoutError:
             raise Unavailable from None
 
-    def _settle(self, socket: Socket, keys: list[str], language: str | None) -> None:
-        """Move a socket from the audiences it was in to those of `keys`."""
-        parts = (
-            frozenset(key for key in keys if not _is_personal(key)),
-            frozenset(key for key in keys if _is_personal(key)),
-        )
-        before = socket.audiences
-        socket.audiences = tuple(Audience(part, language) for part in parts if part)
-        for audience in socket.audiences:
+    def _settle(self, socket: Socket, audiences: tuple[Audience, ...]) -> None:
+        """Move a socket from the audiences it was in to those."""
+        before, socket.audiences = socket.audiences, audiences
+        for audience in audiences:
             self._enter(audience, socket)
         for audience in before:
-            if audience not in socket.audiences:
+            if audience not in audiences:
                 self._exit(audience, socket)
 
     def _enter(self, audience: Audience, socket: Socket) -> None:
@@ -490,8 +493,8 @@ class Hub:
                 for topic in self._topics.values()
                 if not topic.watchers and topic.idle_since <= limit
             ]
-            async with self._joining:
-                for topic in idle:
+            for topic in idle:
+                async with self._joining:  # who comes meanwhile waits for one, not all
                     await self._forget(topic)
 
     async def _forget(self, topic: Topic) -> None:
@@ -515,13 +518,31 @@ def _is_newer(state: State, shown: int | None) -> bool:
     return shown is None or state.version > shown
 
 
+def _audiences_of(keys: list[str], language: str | None) -> tuple[Audience, ...]:
+    """What many share apart from what is one's own, so that audiences are large.
+
+    One of them may be empty: it gets heartbeats too.
+    """
+    shared = frozenset(key for key in keys if not _is_personal(key))
+    own = frozenset(keys) - shared
+    parts = [part for part in (shared, own) if part] or [shared]
+    return tuple(Audience(part, language) for part in parts)
+
+
 def _query(query: Callable, *arguments: Any) -> Any:
-    """Run in a thread of the hub; a broken connection is dropped, not kept."""
+    """Run in a thread of the hub; a broken connection is dropped, not kept.
+
+    One that broke since the last query says so only now: the query, which only reads,
+    gets a second try on a new one.
+    """
+    was_open = connection.connection is not None
     try:
         return query(*arguments)
     except (OperationalError, InterfaceError):
         connection.close()
-        raise
+        if not was_open:
+            raise
+    return _query(query, *arguments)
 
 
 def _disconnect(both: threading.Barrier) -> None:

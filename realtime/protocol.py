@@ -42,7 +42,7 @@ MAX_VERSION = 2**53  # what a browser counts exactly
 def parse(text: str) -> Subscribe:
     """The client's frame. Raises `BadFrame`."""
     try:
-        frame = json.loads(text)
+        frame = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise BadFrame("bad_json", "The frame is not JSON.") from None
     if not isinstance(frame, dict) or frame.get("t") != "sub":
@@ -57,7 +57,7 @@ def parse(text: str) -> Subscribe:
         raise BadFrame(
             "bad_message", '"topics" must map names to versions or null.', request_id
         )
-    if language is not None and language not in dict(settings.LANGUAGES):
+    if language is not None and not _is_language(language):
         raise BadFrame(
             "bad_message", '"html" must be one of the shop\'s languages.', request_id
         )
@@ -69,6 +69,15 @@ def parse(text: str) -> Subscribe:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_VERSION
+
+
+def _is_language(value: Any) -> bool:
+    return isinstance(value, str) and value in dict(settings.LANGUAGES)
+
+
+def _refuse(constant: str) -> None:
+    """NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(constant)
 
 
 def dumps(value: Any) -> str:
@@ -97,7 +106,8 @@ def hb(digest: int) -> str:
 
 def err(code: str, message: str, request_id: int | None = None, **more: Any) -> str:
     frame = {"t": "err", "id": request_id, "code": code, "msg": message, **more}
-    return dumps(frame)
+    # Escaped: a name that a client made up may hold half a surrogate pair.
+    return json.dumps(frame, separators=(",", ":"))
 
 
 def bye(code: Close) -> str:

@@ -5,7 +5,7 @@ and ends in `_changed`, which gives the basket its next version and pushes it.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 from django.db import transaction
@@ -157,12 +157,19 @@ def _pour(source: Basket, target: Basket) -> None:
             present[line.product_id] = line
 
 
-def prices_changed(product_id: int) -> list[Basket]:
-    """Give every open basket with the product its next version, inside the caller's
-    transaction and before it touches stock (baskets are locked first, everywhere)."""
+@transaction.atomic
+def prices_changed(
+    product_id: int, *, except_for: Iterable[Basket] = ()
+) -> list[Basket]:
+    """Give open baskets with the product their next version, and return them.
+
+    A caller's transaction must not have touched stock yet: baskets are locked first,
+    everywhere.
+    """
     baskets = list(
         Basket.objects.open()
         .filter(lines__product_id=product_id)
+        .exclude(pk__in=[basket.pk for basket in except_for])
         .select_for_update(of=["self"])
         .order_by("pk")
     )

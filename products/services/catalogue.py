@@ -26,10 +26,16 @@ def save(product: Product, *, actor: AbstractUser | None = None) -> Product:
         return product
     # A new slug locks the key too, so all that others hold while they want it comes
     # first: baskets, then stock.
-    basket.prices_changed(product.pk)
+    told = basket.prices_changed(product.pk)
     Stock.objects.select_for_update().get_or_create(product_id=product.pk)
     product.save()
     stock.offer_changed(product.pk, note=_note(before, product), actor=actor)
+
+    def tell_latecomers() -> None:
+        # Who put it in before the commit pushed a basket with the price of then.
+        basket.prices_changed(product.pk, except_for=told)
+
+    transaction.on_commit(tell_latecomers)
     return product
 
 

@@ -1,9 +1,16 @@
-/* The basket's forms without a reload. Each is a plain form: without this script, or
- * when it fails, the browser posts it and the server answers with a page. */
+/* The basket's forms without a reload. Each is a plain form: without this script the
+ * browser posts it and the server answers with a page. */
 
+import { renew } from "./page.js";
 import { shown } from "./topics.js";
 
 const AFTER_TYPING_MS = 300;
+const PATIENCE_MS = 15_000; // for an answer; other tabs' forms wait meanwhile
+
+// Quantities the shopper has set and that are not sent yet, by the field's name. A push
+// may replace the field before it is sent: what was typed must not go with it.
+const wanted = new Map();
+let typed; // the timer that sends them
 
 /**
  * @param {(item: Array) => void} take shows an item of the answer if it is newer
@@ -14,34 +21,61 @@ export function enhance(take, identified) {
     const form = event.target;
     if (form.matches("[data-add], [data-basket]")) {
       event.preventDefault();
+      const body = bodyOf(form, event.submitter);
       // One at a time in all tabs: the first answer brings the session's cookie, and
       // a second request without it would fill a basket that nobody sees again.
-      alone(() => send(form, event.submitter, take, identified));
+      alone(() => send(form, body, event.submitter, take, identified));
     }
   });
-  document.addEventListener("change", (event) => {
-    const field = event.target;
-    if (field.form?.matches("[data-basket]") && field.type === "number") {
-      clearTimeout(field.timer);
-      field.timer = setTimeout(() => field.form?.requestSubmit(), AFTER_TYPING_MS);
+  document.addEventListener("change", ({ target: field }) => {
+    if (field.type === "number" && field.form?.matches("[data-basket]")) {
+      const { form } = field;
+      keep(field);
+      clearTimeout(typed);
+      typed = setTimeout(() => form.requestSubmit(), AFTER_TYPING_MS);
     }
   });
 }
 
-const alone = (work) =>
-  navigator.locks ? navigator.locks.request("shop-basket", work) : work();
+function keep(field) {
+  if (field.validity.valid) {
+    wanted.set(field.name, field.value);
+  } else {
+    wanted.delete(field.name);
+  }
+}
 
-async function send(form, submitter, take, identified) {
+/** What a form says. Of the basket's quantities only those that the shopper has set:
+ * the others may be another tab's by now. */
+function bodyOf(form, submitter) {
   const body = new FormData(form, submitter);
+  if (submitter?.name === "remove") {
+    wanted.delete(`quantity-${submitter.value}`);
+  } else if (form.matches("[data-basket]")) {
+    clearTimeout(typed);
+    for (const { name, type, value, defaultValue } of form.elements) {
+      if (name.startsWith("was-") || (type === "number" && value === defaultValue)) {
+        body.delete(name);
+      }
+    }
+    wanted.forEach((value, name) => body.set(name, value));
+    wanted.clear();
+  }
+  return body;
+}
+
+let last = Promise.resolve();
+
+function alone(work) {
+  // Locks exist in secure contexts only; elsewhere it is one at a time in this tab.
+  last = navigator.locks ? navigator.locks.request("shop-basket", work) : last.then(work);
+}
+
+async function send(form, body, submitter, take, identified) {
   body.set("parts", shown().has("basket:lines") ? "basket:lines" : "basket");
   submitter?.setAttribute("aria-busy", "true");
   try {
-    const headers = { Accept: "application/json" };
-    const response = await fetch(form.action, { method: "POST", body, headers });
-    if (!response.headers.get("Content-Type")?.startsWith("application/json")) {
-      throw new Error(`${response.status} ${response.statusText}`);
-    }
-    const answer = await response.json();
+    const answer = await post(form.action, body);
     show(answer.messages);
     answer.items.forEach(take);
     if (answer.identity) {
@@ -53,6 +87,24 @@ async function send(form, submitter, take, identified) {
   } finally {
     submitter?.removeAttribute("aria-busy");
   }
+}
+
+async function post(address, body, isRetry = false) {
+  const response = await fetch(address, {
+    method: "POST",
+    body,
+    headers: { Accept: "application/json" },
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  });
+  if (response.headers.get("Content-Type")?.startsWith("application/json")) {
+    return response.json();
+  }
+  if (response.status === 403 && !isRetry) {
+    // Signing in or out in another tab has made this page's token invalid.
+    body.set("csrfmiddlewaretoken", await renew());
+    return post(address, body, true);
+  }
+  throw new Error(`${response.status} ${response.statusText}`);
 }
 
 function show(messages) {

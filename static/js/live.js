@@ -10,6 +10,7 @@ const ANSWER_MS = 4_000; // to answer "sub"
 const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000];
 const QUIET_MS = 1_500; // down for so long before the page says so
 const MAX_TOPICS = 64;
+const LOOK_MS = 600; // after a scroll or a swap, what is shown? 16 frames in 10 s at most
 
 export const isPersonal = (name) => name.startsWith("basket");
 
@@ -26,6 +27,7 @@ export class Live extends EventTarget {
     this.shown = shown;
     this.apply = apply;
     this.known = new Map(); // topic -> version; what a digest is made of
+    this.unknown = new Set(); // topics that the server does not have
     this.failures = 0;
     this.requests = 0;
     this.asksAnew = false;
@@ -55,7 +57,7 @@ export class Live extends EventTarget {
   /** Say what the page shows now. The answer brings what is newer. */
   subscribe() {
     const topics = {};
-    const shown = [...this.shown()].slice(0, MAX_TOPICS);
+    const shown = this.wanted();
     const known = new Map();
     for (const [name, version] of shown) {
       // A new socket may belong to someone else: then their basket counts from where
@@ -70,16 +72,20 @@ export class Live extends EventTarget {
     this.expect(ANSWER_MS);
   }
 
-  /** Subscribe again if the page shows other topics than it did. */
+  /** Subscribe again, soon, if the page shows other topics than it did. */
   refresh() {
-    clearTimeout(this.refreshTimer);
-    this.refreshTimer = setTimeout(() => {
-      const names = [...this.shown().keys()].slice(0, MAX_TOPICS);
-      const isSame = names.length === this.known.size && names.every((n) => this.known.has(n));
+    this.refreshTimer ??= setTimeout(() => {
+      this.refreshTimer = null;
+      const shown = this.wanted();
+      const isSame = shown.length === this.known.size && shown.every(([n]) => this.known.has(n));
       if (!isSame && this.isOpen()) {
         this.subscribe();
       }
-    }, 250);
+    }, LOOK_MS);
+  }
+
+  wanted() {
+    return [...this.shown()].filter(([name]) => !this.unknown.has(name)).slice(0, MAX_TOPICS);
   }
 
   /** The page is looked at again, or the network is back: is the socket alive? */
@@ -143,8 +149,12 @@ export class Live extends EventTarget {
 
   refused(frame) {
     if (frame.code === "unknown_topic") {
-      frame.topics.forEach((name) => this.known.delete(name));
+      frame.topics.forEach((name) => {
+        this.known.delete(name);
+        this.unknown.add(name);
+      });
     } else if (frame.code === "unavailable") {
+      this.doubt();
       setTimeout(() => this.isOpen() && this.subscribe(), 2_000);
     } else {
       console.error("The shop refused a frame:", frame.code, frame.msg);
@@ -177,6 +187,11 @@ export class Live extends EventTarget {
     this.retryMs = null;
     clearTimeout(this.retryTimer);
     this.retryTimer = setTimeout(() => this.connect(), wait);
+    this.doubt();
+  }
+
+  /** Say that it is down, unless it is up again in a moment. */
+  doubt() {
     this.quietTimer ??= setTimeout(() => this.say(false), QUIET_MS);
   }
 

@@ -33,14 +33,19 @@ function distanceFromView(root) {
 export function apply(item) {
   const [name, version, facts, html] = item;
   latest.set(name, item);
-  for (const root of rootsOf(name)) {
-    const has = Number(root.dataset.version);
-    if (isPersonal(name) ? has !== version : has < version) {
-      show(root, html);
-    }
+  const roots = [...rootsOf(name)];
+  // Somebody else's basket may have the same version, so its version says nothing.
+  const old = roots.filter((root) => isPersonal(name) || versionOf(root) < version);
+  // What stands around a piece that is newer (it came with its basket) is newer too.
+  if (old.length === roots.length) {
+    bind(name, facts, document);
   }
-  bind(name, facts, document);
+  for (const root of old) {
+    show(root, html);
+  }
 }
+
+const versionOf = (root) => Number(root.dataset.version);
 
 function show(root, html) {
   const template = document.createElement("template");
@@ -49,16 +54,17 @@ function show(root, html) {
   // A piece rendered a moment ago may hold pieces of which we have heard since.
   for (const inner of fresh.querySelectorAll("[data-topic]")) {
     const item = latest.get(inner.dataset.topic);
-    if (item && item[1] > Number(inner.dataset.version)) {
+    if (item && versionOf(inner) < item[1]) {
       show(inner, item[3]);
+      bind(item[0], item[2], fresh);
     }
   }
-  for (const [name, , facts] of latest.values()) {
-    bind(name, facts, fresh);
-  }
+  const isNews = versionOf(root) !== versionOf(fresh);
   const now = morph(root, fresh);
-  now.classList.add("is-changed");
-  now.addEventListener("animationend", () => now.classList.remove("is-changed"), { once: true });
+  if (isNews) {
+    now.classList.add("is-changed");
+    now.addEventListener("animationend", () => now.classList.remove("is-changed"), { once: true });
+  }
 }
 
 /** Put `fresh` in the place of `old`, but never swap what has the focus. */
@@ -67,7 +73,11 @@ function morph(old, fresh) {
   const anchor = [...old.children].find((child) => child.contains(focused));
   const twin = anchor && twinOf(anchor, fresh);
   if (!twin) {
+    const place = [...old.children].indexOf(anchor);
     old.replaceWith(fresh);
+    if (anchor) {
+      focusLike(focused, fresh.children[Math.min(place, fresh.children.length - 1)]);
+    }
     return fresh;
   }
   for (const { name, value } of fresh.attributes) {
@@ -87,10 +97,17 @@ function morph(old, fresh) {
   }
   if (anchor !== focused) {
     morph(anchor, twin);
-  } else if (anchor.matches("input") && anchor.value !== twin.value) {
-    catchUpLater(anchor, twin.value);
+  } else if (anchor.matches("input")) {
+    catchUp(anchor, twin.value);
   }
   return old;
+}
+
+/** What had the focus is gone: who works with the keyboard goes on where it was. */
+function focusLike(gone, within) {
+  const same = gone.name && within?.querySelector(`${gone.localName}[name="${gone.name}"]`);
+  const next = same || within?.querySelector("a, button, input") || document.getElementById("main");
+  next.focus({ preventScroll: true });
 }
 
 /** The element of `fresh` that stands for `anchor`. */
@@ -105,25 +122,26 @@ function twinOf(anchor, fresh) {
   return [...fresh.children].find(isTwin);
 }
 
-/** A field that was left as it was takes the newer value when the focus leaves it. */
-function catchUpLater(field, value) {
-  const before = field.value;
-  field.dataset.newer = value;
-  if (field.dataset.waits) {
+/** A field that has the focus takes a newer value when it loses it, and only if nobody
+ * has typed in it: what was typed is sent then, and wins. */
+function catchUp(field, value) {
+  if (field.value === value) {
+    field.defaultValue = value;
+    delete field.dataset.newer;
     return;
   }
-  field.dataset.waits = "1";
-  field.addEventListener(
-    "blur",
-    () => {
-      if (field.value === before) {
-        field.value = field.dataset.newer;
-      }
-      delete field.dataset.newer;
-      delete field.dataset.waits;
-    },
-    { once: true },
-  );
+  if (!("newer" in field.dataset)) {
+    field.addEventListener("blur", leave, { once: true });
+  }
+  field.dataset.newer = value;
+}
+
+function leave({ target: field }) {
+  const { newer } = field.dataset;
+  delete field.dataset.newer;
+  if (newer !== undefined && field.value === field.defaultValue) {
+    field.value = field.defaultValue = newer;
+  }
 }
 
 /** What stands outside the pushed partial because it can have the focus, or because

@@ -6,10 +6,12 @@ from html import unescape
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.test import Client
 from django.urls import reverse
 
 from products.models import Basket, Product, ProductCategory, Stock, StockMovement
 from products.services import stock
+from tests.concurrency import together
 from tests.factories import (
     make_basket,
     make_category,
@@ -405,6 +407,23 @@ def test_stock_received_by_a_double_click_is_received_once(client, boss):
     assert Stock.objects.get(pk=product.pk).on_hand == 47
 
 
+@pytest.mark.django_db(transaction=True)
+def test_stock_received_by_two_clerks_at_once_is_received_once():
+    """Both press on what the same page showed: the second is asked to look again."""
+    product, staff = make_product(on_hand=7), make_user(
+        is_superuser=True, is_staff=True
+    )
+    clerks = [Client(), Client()]
+    for clerk in clerks:
+        clerk.force_login(staff)
+    form = {"seen": "1", "received": "20"}
+    address = page("stock_change", product.pk)
+
+    together([lambda clerk=clerk: clerk.post(address, form) for clerk in clerks])
+
+    assert Stock.objects.get(pk=product.pk).on_hand == 27
+
+
 def test_stock_received_while_the_shop_sells_is_not_held_up(client, boss):
     product = make_product(on_hand=7)
     address = page("stock_change", product.pk)
@@ -510,9 +529,7 @@ def test_movements_are_read_only(client, boss):
     changed = client.post(
         page("stockmovement_change", movement.pk), {"d_on_hand": "90"}
     )
-    deleted = client.post(
-        page("stockmovement_delete", movement.pk), {"post": "yes"}
-    )
+    deleted = client.post(page("stockmovement_delete", movement.pk), {"post": "yes"})
 
     assert 'name="d_on_hand"' not in shown.text
     assert client.get(page("stockmovement_add")).status_code == 403

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from products import live
-from products.live import EMPTY_BASKET, NOBODY, NO_LINES, Owner, State
+from products.live import EMPTY_BASKET, NO_LINES, NOBODY, Owner, State
 from products.models import Basket, Stock
 from products.services import basket, stock
 from tests.factories import (
@@ -296,9 +296,7 @@ def shopper(client: Client) -> tuple[Client, Owner]:
     """A visitor with something of each kind in the basket."""
     products = [make_product(on_hand=n) for n in (9, 3, 1)]
     for product in products:
-        client.post(
-            reverse("products:basket-add", args=[product.pk]), {"quantity": 2}
-        )
+        client.post(reverse("products:basket-add", args=[product.pk]), {"quantity": 2})
     Stock.objects.filter(product=products[2]).update(on_hand=0)
     products[0].price = 10
     products[0].save()

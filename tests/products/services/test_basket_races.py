@@ -51,7 +51,9 @@ def test_add_by_many_tabs_without_the_lock_loses_some(monkeypatch):
 def test_first_add_by_many_tabs_at_once_makes_one_basket():
     owner, product = make_owner(), make_product()
 
-    outcomes = together([lambda: baskets.add(baskets.open_for(owner), product.pk)] * TABS)
+    outcomes = together(
+        [lambda: baskets.add(baskets.open_for(owner), product.pk)] * TABS
+    )
 
     assert [o for o in outcomes if isinstance(o, Exception)] == []
     basket = Basket.objects.get(token=owner.token)

@@ -5,8 +5,11 @@ from decimal import Decimal
 import pytest
 from PIL import Image
 
+from products import live
 from products.models import Basket, Product, Stock, StockMovement
-from products.services import catalogue
+from products.services import basket as baskets
+from products.services import catalogue, stock
+from tests.concurrency import together
 from tests.factories import (
     make_basket,
     make_category,
@@ -75,6 +78,29 @@ def test_save_of_a_changed_price_reaches_the_baskets_that_hold_it(hear):
 
     assert [event["version"] for event in events] == [2, 2]
     assert Basket.objects.get(pk=basket.pk).version == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_save_of_a_changed_price_reaches_a_basket_that_got_it_meanwhile(
+    hear, monkeypatch
+):
+    """Its own push may have been answered with the price of before the commit."""
+    product, owner = make_product(), make_owner()
+    offer_changed = stock.offer_changed
+
+    def while_somebody_adds(*args, **kwargs):
+        (line,) = together([lambda: baskets.add(make_basket(owner), product.pk)])
+        assert line.price_when_added == Decimal("12.50")  # the premise
+        return offer_changed(*args, **kwargs)
+
+    monkeypatch.setattr(stock, "offer_changed", while_somebody_adds)
+    product.price = Decimal("9.90")
+
+    with hear(f"basket:{owner.key}") as events:
+        catalogue.save(product)
+
+    assert events[-1]["version"] == 2
+    assert live.summary(owner) == live.State(2, {"count": 1, "total": "9.90"})
 
 
 @pytest.mark.django_db(transaction=True)

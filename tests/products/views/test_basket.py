@@ -191,7 +191,9 @@ def test_update_that_asks_for_json_on_the_basket_page_gets_the_lines_too(client)
         UPDATE, {f"quantity-{product.pk}": "5", "parts": "basket:lines"}, headers=JSON
     )
 
-    items = {name: (version, html) for name, version, _f, html in response.json()["items"]}
+    items = {
+        name: (version, html) for name, version, _f, html in response.json()["items"]
+    }
     assert set(items) == {"basket", "basket:lines"}
     assert items["basket:lines"][0] == 2
     assert f'name="quantity-{product.pk}" value="5"' in items["basket:lines"][1]

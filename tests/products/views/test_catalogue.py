@@ -25,7 +25,9 @@ def names(response) -> list[str]:
 
 
 def canonical(response) -> str:
-    return unescape(re.search(r'<link rel="canonical" href="([^"]*)"', response.text)[1])
+    return unescape(
+        re.search(r'<link rel="canonical" href="([^"]*)"', response.text)[1]
+    )
 
 
 # --- The front window -------------------------------------------------------------
@@ -242,7 +244,9 @@ def test_detail_of_a_sold_out_product_cannot_be_bought(client, on_hand, disabled
 
     response = client.get(product.get_absolute_url())
 
-    (button,) = re.findall(rf'<button[^>]* data-buy="{product.pk}"[^>]*>', response.text)
+    (button,) = re.findall(
+        rf'<button[^>]* data-buy="{product.pk}"[^>]*>', response.text
+    )
     assert ("disabled" in button) == disabled
     assert ("Sold out" in response.text.split('class="stock__state">')[1][:40]) == (
         disabled

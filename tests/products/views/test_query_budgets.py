@@ -59,8 +59,7 @@ def test_page_stays_within_its_budget_of_queries(
         response = client.get(address)
 
     # The premise: it shows rows, and the visitor's own basket.
-    shown = products[-1 if page == "index" else 0]
-    assert shown.name in response.text
+    assert any(f">{product.name}</" in response.text for product in products)
     assert f'basket-badge__count">{min(len(products), 100)}<' in response.text
 
 

@@ -1,0 +1,207 @@
+"""The shape of the repository: who may import whom, and what lies where.
+
+The rules are the picture in CONTRIBUTING.md, "Decisions"; to change one, change both.
+"""
+
+import ast
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("project", "products", "realtime", "users")
+
+# Whoever is not named here by itself follows the rule of the package it is in.
+PAGES = [
+    "products.context_processors",
+    "products.exceptions",
+    "products.forms",
+    "products.live",
+    "products.models",
+    "products.services",
+    "products.templatetags",
+    "products.views",
+    "project.views",
+]
+RULES: dict[str, list[str]] = {
+    "project": [*OURS],
+    "project.views": [],
+    "users": ["users", "project.views"],
+    "realtime": ["realtime"],
+    "realtime.consumers": ["realtime", "products.live"],
+    "realtime.hub": ["realtime", "products.live"],
+    "realtime.publish": [],
+    "products": PAGES,
+    "products.apps": [*PAGES, "products.signals"],
+    "products.admin": PAGES,
+    "products.demo": [*PAGES, "products.demo"],
+    "products.exceptions": [],
+    "products.live": ["products.models", "realtime.publish"],
+    "products.management": [*PAGES, "products.demo"],
+    "products.models": ["products.models"],
+    "products.services": [
+        "products.exceptions",
+        "products.live",
+        "products.models",
+        "products.services",
+        "products.tasks",
+    ],
+    "products.sitemaps": ["products.models"],
+    "products.tasks": ["products.emails", "products.models"],
+    "products.emails": ["products.models"],
+    "products.urls": ["products.views"],
+}
+
+TOP = {
+    *("manage.py", "project", "products", "users", "realtime"),
+    *("templates", "static", "deploy", "tests"),
+    *("requirements.txt", "README.md", "CONTRIBUTING.md", "LICENSE", "CHANGELOG.md"),
+    *("Makefile", "pyproject.toml", ".flake8", ".gitignore", ".ci"),
+}
+
+
+# --- Imports ----------------------------------------------------------------------
+
+
+def is_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def rule_of(module: str) -> str:
+    """The name of the rule that `module` follows: the most special one."""
+    return max((name for name in RULES if is_in(module, name)), key=len)
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def imports(module: str, source: str) -> Iterator[tuple[int, str]]:
+    """(line, module of ours) for each import, inside functions too."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import():
+                found = [alias.name for alias in node.names]
+            case ast.ImportFrom():
+                origin = node.module or ""
+                if node.level:
+                    parents = module.split(".")[: -node.level]
+                    origin = ".".join([*parents, *filter(None, [origin])])
+                names = [f"{origin}.{alias.name}" for alias in node.names]
+                found = [name if is_module(name) else origin for name in names]
+            case _:
+                continue
+        for name in found:
+            if name.split(".")[0] in OURS:
+                yield node.lineno, name
+
+
+def trespasses(module: str, source: str) -> list[str]:
+    """A line for each import that the rules don't allow."""
+    rule = rule_of(module)
+    allowed = RULES[rule]
+    return [
+        f"{module}, line {line}, imports {name};"
+        f" {rule} may import {', '.join(allowed) or 'nothing of ours'}."
+        for line, name in imports(module, source)
+        if not any(is_in(name, package) for package in allowed)
+    ]
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for package in OURS:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            if "migrations" not in parts:
+                yield ".".join(parts).removesuffix(".__init__"), path
+
+
+def test_imports_of_every_module_go_one_way():
+    found = [
+        line
+        for module, path in modules()
+        for line in trespasses(module, path.read_text())
+    ]
+
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "module, source",
+    [
+        ("products.models.stock", "from products.services import stock"),
+        ("products.models.stock", "from users.models import User"),
+        ("products.models.stock", "from ..services import stock"),
+        ("products.live", "from products.services import basket"),
+        ("products.services.stock", "from realtime.publish import publish"),
+        ("products.services.stock", "import realtime.hub"),
+        ("products.services.stock", "from products.views import basket"),
+        ("products.views.basket", "from products.tasks import check_books"),
+        ("products.views.basket", "def f():\n    from realtime.publish import publish"),
+        ("products.admin", "from users.models import User"),
+        ("realtime.publish", "from products import live"),
+        ("realtime.publish", "from realtime.hub import Hub"),
+        ("realtime.hub", "from products.models import Stock"),
+        ("realtime.protocol", "from products import live"),
+        ("realtime.consumers", "from products.services import basket"),
+        ("realtime.consumers", "import products.models as m"),
+        ("users.views", "from products.services import basket"),
+        ("users.views", "from project import settings"),
+        ("project.views", "from products.models import Product"),
+    ],
+)
+def test_import_against_the_rules_is_found(module, source):
+    """The positive control: the checker sees what it is there for."""
+    (line,) = trespasses(module, source)
+
+    assert line.startswith(f"{module}, line ")
+    assert " may import " in line
+
+
+@pytest.mark.parametrize(
+    "module, source",
+    [
+        ("project.urls", "from products.sitemaps import SITEMAPS"),
+        ("products.views.basket", "from project.views import TitleMixin"),
+        ("products.services.stock", "from products import live"),
+        ("products.live", "from realtime.publish import publish"),
+        ("realtime.hub", "from products import live\nfrom realtime import protocol"),
+        ("products.models.stock", "from django.conf import settings"),
+        ("products.models.stock", "import projectile, usersettings"),
+    ],
+)
+def test_import_within_the_rules_is_not_found(module, source):
+    assert trespasses(module, source) == []
+
+
+# --- Files ------------------------------------------------------------------------
+
+
+def tracked() -> set[str] | None:
+    """Names at the top that git knows or would take; None without git."""
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        return None
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        return None
+    return {line.strip('"').split("/")[0] for line in done.stdout.splitlines()}
+
+
+def test_top_of_the_repository_holds_only_what_the_design_names():
+    found = tracked()
+    if found is None:
+        pytest.skip("not a git checkout")
+
+    assert found - TOP == set()
+
+
+@pytest.mark.parametrize("app", ["products", "users"])
+def test_migrations_of_an_app_are_one_clean_start(app):
+    files = {path.name for path in (ROOT / app / "migrations").glob("*.py")}
+
+    assert files == {"__init__.py", "0001_initial.py"}
