@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import environ
 from django.utils.translation import gettext_lazy as _
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -114,11 +116,13 @@ CHANNEL_LAYERS = {
         "CONFIG": {
             "prefix": env.str("LAYER_PREFIX", "shop"),
             "hosts": [
-                # redis-py's own read timeout of 5 s would end idle subscriptions.
+                # redis-py's own read timeout of 5 s would end idle subscriptions; a
+                # connection that broke while it was idle gets a second try at once.
                 {
                     "address": REDIS_URL,
                     "socket_timeout": None,
                     "socket_connect_timeout": 2,
+                    "retry": Retry(NoBackoff(), 1),
                 }
             ],
         },
@@ -204,7 +208,7 @@ STORAGES = {
     },
 }
 # Thumbnails are made when a picture is saved; a page never looks for them on disk.
-IMAGEKIT_DEFAULT_CACHEFILE_STRATEGY = "imagekit.cachefiles.strategies.Optimistic"
+IMAGEKIT_DEFAULT_CACHEFILE_STRATEGY = "products.thumbnails.MadeOnSave"
 IMAGEKIT_CACHE_BACKEND = "thumbnails"
 
 # --- The shop ---------------------------------------------------------------------

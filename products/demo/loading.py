@@ -1,0 +1,140 @@
+"""Load the demo shop. Each step can be cut off and done again: it adds what is
+missing and leaves alone what people have changed."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from products.demo import rows
+from products.demo.catalogue import Item, Shelf
+from products.models import Product, ProductCategory, Stock, StockMovement
+
+BATCH = 2000
+SPECS = ("image_small", "image_medium", "image_large")
+ACCOUNTS = ("shopper", "staff", "admin")
+
+# Wraps an iterable of so many to show how far it is: (iterable, total, what).
+Progress = Callable[[Iterable, int, str], Iterable]
+
+
+def silent(iterable: Iterable, total: int, what: str) -> Iterable:
+    """A `Progress` that shows nothing."""
+    return iterable
+
+
+def password_of(username: str) -> str:
+    """The password of a demo account, printed by `make run`."""
+    return f"{username}-demo-pass"
+
+
+# --- Pictures ---------------------------------------------------------------------
+
+
+def load_pictures(items: Iterable[Item], progress: Progress = silent) -> int:
+    """Draw each item's picture and thumbnails where missing; how many were drawn."""
+    looks = {rows.picture_of(item): item for item in items}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        drawn = pool.map(_draw, looks, looks.values())
+        return sum(progress(drawn, len(looks), "Pictures"))
+
+
+def _draw(name: str, item: Item) -> bool:
+    """Whether the picture was missing."""
+    from products.demo.pictures import picture
+
+    is_missing = not default_storage.exists(name)
+    if is_missing:
+        default_storage.save(name, ContentFile(picture(item.shape, item.palette)))
+    for spec in SPECS:
+        thumbnail = getattr(Product(image=name), spec)
+        if is_missing or not thumbnail.storage.exists(thumbnail.name):
+            thumbnail.generate()
+    return is_missing
+
+
+# --- Catalogue --------------------------------------------------------------------
+
+
+def load_catalogue(count: int | None = None, progress: Progress = silent) -> int:
+    """Add the catalogue's products that are missing, and made-up ones until the demo
+    has `count` (never fewer than the catalogue); how many were added."""
+    more = max(0, (count or 0) - rows.CATALOGUE_SIZE)
+    wanted = [*rows.items(), *rows.more_items(more)]
+    present = set(Product.objects.values_list("sku", flat=True))
+    numbered = enumerate(wanted)
+    missing = [(n, s, item) for n, (s, item) in numbered if item.sku not in present]
+    shelves = _load_categories()
+    for batch in _batches(progress(missing, len(missing), "Products")):
+        _add(batch, shelves)
+    return len(missing)
+
+
+def _load_categories() -> dict[str, ProductCategory]:
+    ProductCategory.objects.bulk_create(rows.categories(), ignore_conflicts=True)
+    return {category.slug: category for category in ProductCategory.objects.all()}
+
+
+def _batches(iterable: Iterable) -> Iterator[list]:
+    iterator = iter(iterable)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch
+
+
+@transaction.atomic
+def _add(
+    batch: list[tuple[int, Shelf, Item]], shelves: dict[str, ProductCategory]
+) -> None:
+    """Products with their stock and its first movement, all or none of the batch."""
+    products = [
+        rows.product(item, shelves[shelf.slug], number) for number, shelf, item in batch
+    ]
+    Product.objects.bulk_create(products)
+    units = [item.stock for _, _, item in batch]
+    Stock.objects.bulk_create(map(rows.stock, products, units))
+    StockMovement.objects.bulk_create(filter(None, map(rows.movement, products, units)))
+
+
+# --- Accounts ---------------------------------------------------------------------
+
+
+@transaction.atomic
+def load_accounts() -> list[str]:
+    """Add a shopper, a staff member and an administrator where they are missing."""
+    return [name for name in ACCOUNTS if _load_account(name)]
+
+
+def _load_account(username: str) -> bool:
+    users = get_user_model().objects
+    if users.filter(username=username).exists():
+        return False
+    user = users.create_user(
+        username,
+        f"{username}@example.com",
+        password_of(username),
+        is_staff=username in ("staff", "admin"),
+        is_superuser=username == "admin",
+    )
+    if username == "staff":
+        user.user_permissions.set(staff_permissions())
+    return True
+
+
+def staff_permissions() -> Iterable[Permission]:
+    """What a shop's staff may do: see everything of the shop, change what is sold."""
+    of_the_shop = Permission.objects.filter(content_type__app_label="products")
+    may_see = of_the_shop.filter(codename__startswith="view_")
+    may_change = of_the_shop.filter(
+        codename__in=[
+            f"{verb}_{model}"
+            for verb in ("add", "change")
+            for model in ("product", "productcategory", "stock")
+        ]
+    )
+    return may_see | may_change

@@ -1,0 +1,75 @@
+"""`manage.py demo`: a shop to look at."""
+
+from argparse import ArgumentTypeError, BooleanOptionalAction
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from tqdm import tqdm
+
+from products.demo import fixture, loading, rows
+
+MOST = 1_000_000
+
+
+def product_count(text: str) -> int:
+    """In: what the command line says. Out: a number of products."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST:
+        raise ArgumentTypeError(f"{text!r} is no number of products (1 to {MOST}).")
+    return int(text)
+
+
+class Command(BaseCommand):
+    help = (
+        "Load the demo shop: drawn pictures, a catalogue with stock, and accounts."
+        " Adds what is missing and changes nothing that is there."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--products",
+            type=product_count,
+            metavar="N",
+            help=f"Fill up to N products (the catalogue alone has"
+            f" {rows.CATALOGUE_SIZE}).",
+        )
+        parser.add_argument(
+            "--no-pictures",
+            action="store_false",
+            dest="pictures",
+            help="Do not draw pictures; a later run does.",
+        )
+        parser.add_argument(
+            "--accounts",
+            action=BooleanOptionalAction,
+            default=settings.INSECURE_COOKIES,
+            help="Add accounts whose passwords anyone can read here (by default only on"
+            " one's own machine, where INSECURE_COOKIES is set).",
+        )
+        parser.add_argument(
+            "--write-fixture",
+            action="store_true",
+            help="Write products/fixtures/demo.json from the catalogue, and no more.",
+        )
+
+    def handle(self, *args, **options) -> None:
+        if options["write_fixture"]:
+            self.stdout.write(f"Written: {fixture.write()}")
+            return
+        if options["pictures"]:
+            items = [item for _, item in rows.items()]
+            drawn = loading.load_pictures(items, self.progress)
+            self.stdout.write(f"{drawn} pictures drawn.")
+        added = loading.load_catalogue(options["products"], self.progress)
+        self.stdout.write(f"{added} products added.")
+        if options["accounts"]:
+            loading.load_accounts()
+            self.tell_accounts()
+
+    def progress(self, iterable, total: int, what: str):
+        """A bar on the error stream, none when there is nothing to do."""
+        return tqdm(iterable, total=total, desc=what, disable=not total, leave=False)
+
+    def tell_accounts(self) -> None:
+        self.stdout.write("Demo accounts:")
+        for name in loading.ACCOUNTS:
+            self.stdout.write(f"  {name:8} {loading.password_of(name)}")

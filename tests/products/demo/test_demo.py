@@ -1,0 +1,125 @@
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth import authenticate, get_user_model
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from products.demo import fixture, loading, rows
+from products.models import Product, ProductCategory, Stock, StockMovement
+from products.services import catalogue, stock
+
+pytestmark = pytest.mark.django_db
+
+
+def demo(*arguments: str) -> None:
+    call_command("demo", "--no-pictures", *arguments)
+
+
+def test_demo_fills_an_empty_shop_whose_books_agree(capsys):
+    demo()
+
+    assert Product.objects.active().with_stock().count() == rows.CATALOGUE_SIZE
+    assert ProductCategory.objects.count() == 8
+    call_command("reconcile")
+    assert "The books agree" in capsys.readouterr().out
+
+
+def test_demo_twice_adds_nothing_and_keeps_what_people_changed():
+    demo()
+    mug = Product.objects.get(sku="TW-TB-101")
+    mug.price = Decimal("21.00")
+    catalogue.save(mug)
+    stock.count(mug.pk, 3)
+    before = StockMovement.objects.count()
+
+    demo()
+
+    mug.refresh_from_db()
+    assert mug.price == Decimal("21.00")
+    assert mug.stock.on_hand == 3
+    assert Product.objects.count() == rows.CATALOGUE_SIZE
+    assert StockMovement.objects.count() == before
+
+
+def test_demo_puts_back_what_is_missing():
+    demo()
+    stool = Product.objects.filter(stock__on_hand=0).first()
+    Stock.objects.filter(product=stool).delete()
+    stool.delete()
+
+    demo()
+
+    assert Product.objects.filter(sku=stool.sku).exists()
+
+
+def test_demo_cut_off_in_a_batch_leaves_none_of_it(monkeypatch):
+    def fail(*args):
+        raise RuntimeError("power cut")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rows, "movement", fail)
+        with pytest.raises(RuntimeError, match="power cut"):
+            demo()
+        assert not Product.objects.exists()
+
+    demo()
+    assert Product.objects.count() == rows.CATALOGUE_SIZE
+
+
+def test_demo_products_tops_up_to_the_number(capsys):
+    demo("--products", "300")
+    demo("--products", "500")
+    demo("--products", "400")
+
+    assert Product.objects.count() == 500
+    assert Stock.objects.count() == 500
+    call_command("reconcile")
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "many", "1.5", "٣", "9" * 30])
+def test_demo_products_that_is_no_number_is_refused_with_a_reason(count):
+    with pytest.raises(CommandError, match="is no number of products"):
+        demo(f"--products={count}")
+    assert not Product.objects.exists()
+
+
+def test_demo_accounts_can_sign_in_and_staff_may_move_stock():
+    demo("--accounts")
+
+    for name in loading.ACCOUNTS:
+        assert authenticate(username=name, password=loading.password_of(name))
+    staff = get_user_model().objects.get(username="staff")
+    assert staff.has_perm("products.change_stock")
+    assert not staff.has_perm("products.delete_product")
+    assert not get_user_model().objects.get(username="shopper").is_staff
+
+
+def test_demo_makes_no_accounts_where_the_shop_is_not_local():
+    demo("--no-accounts")
+
+    assert not get_user_model().objects.exists()
+
+
+def test_fixture_is_what_the_catalogue_says():
+    assert (
+        fixture.PATH.read_text() == fixture.text()
+    ), "run manage.py demo --write-fixture"
+
+
+def test_fixture_loads_into_an_empty_database_and_shows(client):
+    call_command("loaddata", "demo", verbosity=0)
+
+    call_command("reconcile")
+    page = client.get(reverse("products:list")).content.decode()
+    assert f"{rows.CATALOGUE_SIZE} products" in page
+    extra = catalogue.save(
+        Product(
+            category=ProductCategory.objects.first(),
+            name="After",
+            slug="after",
+            sku="AFTER",
+            price=1,
+        )
+    )
+    assert extra.pk > rows.CATALOGUE_SIZE
