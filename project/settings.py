@@ -96,6 +96,9 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db("DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# A Unix socket's folder comes as ?host=…; where Django looks for it, dbshell does too.
+if host := DATABASES["default"].get("OPTIONS", {}).pop("host", ""):
+    DATABASES["default"]["HOST"] = host
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -251,6 +254,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "django_redis": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
         "channels_redis.pubsub": {"filters": ["outages"]},
     },
 }

@@ -17,7 +17,7 @@ MANAGE = [PYTHON, "-W", "error", "manage.py"]
 CHECKS = [
     ("flake8", [PYTHON, "-m", "flake8"], {}),
     ("isort", [PYTHON, "-m", "isort", "--check", "--quiet", "."], {}),
-    ("black", [PYTHON, "-m", "black", "--check", "--quiet", "."], {}),
+    ("black", [PYTHON, "-m", "black", "--check", "."], {}),
     ("migrations", [*MANAGE, "makemigrations", "--check", "--dry-run", "-v1"], {}),
     ("deploy", [*MANAGE, "check", "--deploy", "--fail-level", "WARNING"], PRODUCTION),
 ]

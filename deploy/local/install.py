@@ -111,7 +111,7 @@ def _install(tests: bool) -> None:
     files = TESTS if tests else RUN
     count = len(re.findall(r"^[a-z]", CONSTRAINTS.read_text(), re.I | re.M))
     what = "shop and its tests" if tests else "shop"
-    say(f"Python packages of the {what}: some of {count}, into .venv; a minute or two.")
+    say(f"Python packages of the {what}: up to {count}, into .venv; a minute or two.")
     if (VENV / "lib").exists() and list(VENV.glob("lib/python*/site-packages/pip")):
         pip = [str(PYTHON), "-m", "pip"]
     else:
@@ -163,7 +163,9 @@ def _show(lines: Iterator[str]) -> None:
     """One line that is rewritten on a terminal, one for ten packages elsewhere."""
     live, count = sys.stdout.isatty(), 0
     for line in lines:
-        found = re.match(r"(?:Collecting|Processing) (?:\S*/)?([\w.\[\]]+(?:-[a-z]\w*)*)", line)
+        found = re.match(
+            r"(?:Collecting|Processing) (?:\S*/)?([\w.\[\]]+(?:-[a-z]\w*)*)", line
+        )
         if found:
             count += 1
             if live:

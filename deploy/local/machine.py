@@ -21,9 +21,7 @@ def say(text: str) -> None:
     try:
         print(text, flush=True)
     except OSError:
-        sys.stdout = open(
-            os.devnull, "w"
-        )  # kept for the rest of the run
+        sys.stdout = open(os.devnull, "w")  # kept for the rest of the run
 
 
 # --- Processes --------------------------------------------------------------------
@@ -109,7 +107,10 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = open(path, "a+")  # open as long as the lock is held
+        self.file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def __del__(self) -> None:
+        os.close(self.file)
 
     def take(self, *, shared: bool = False, wait: bool = False) -> bool:
         """Out: whether it is held now; with wait it always is, sooner or later."""

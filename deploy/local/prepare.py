@@ -25,11 +25,16 @@ def migrate() -> None:
 
 
 def collect_static() -> None:
-    """Anew only when a file is newer than the last time, or one came or went."""
+    """Anew only when a file is newer than the last time, or one came or went.
+
+    Not for DEBUG, which serves them from where they are written.
+    """
     from django.conf import settings
     from django.contrib.staticfiles.finders import get_finders
     from django.core.management import call_command
 
+    if settings.DEBUG:
+        return
     files = [
         (path, os.stat(storage.path(path)).st_mtime_ns)
         for finder in get_finders()
@@ -44,18 +49,19 @@ def collect_static() -> None:
 
 def main() -> None:
     import django
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import CommandError, call_command
     from django.db import OperationalError
 
     begun = time.monotonic()
-    django.setup()
     try:
+        django.setup()
         migrate()
         collect_static()
         call_command("demo")
     except OperationalError as error:
         sys.exit(f"The database refuses: {str(error).strip()}")
-    except CommandError as error:
+    except (CommandError, ImproperlyConfigured) as error:
         sys.exit(f"{error}")
     print(f"Ready to open after {time.monotonic() - begun:.1f} s.", flush=True)
 

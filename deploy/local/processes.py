@@ -88,8 +88,9 @@ class Shop(Manager):
         if data.endswith("received\n"):
             say("\nStopping…")
         elif "stopped (rc=" in data and not self._terminating:
-            name, code = data.split()[0], data.partition("rc=")[2].rstrip(")\n")
-            say(f"{name} ended (exit code {code}): stopping everything.")
+            name, code = data.split()[0], int(data.partition("rc=")[2].rstrip(")\n"))
+            how = f"was killed (signal {-code})" if code < 0 else f"ended (exit {code})"
+            say(f"{name} {how}: stopping everything.")
             self.returncode = self.returncode or 1
 
     def _write_note(self) -> None:

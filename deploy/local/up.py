@@ -20,10 +20,12 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 def other_python():
     """In: nothing. Out: the path of a Python that will do, or None."""
     import shutil
+    import subprocess
 
     for minor in (12, 11, 13):
         path = shutil.which("python3.%d" % minor)
-        if path:
+        # A name on the PATH may be a version manager's, with nothing behind it.
+        if path and subprocess.call([path, "-c", ""], stderr=subprocess.DEVNULL) == 0:
             return path
     return None
 

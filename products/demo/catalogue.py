@@ -197,8 +197,8 @@ KITCHEN = Shelf(
         ),
         Item(
             *("Baker's Rolling Pin", "TW-KI-306", "27.00", 70, "rolling_pin", "ash"),
-            "A straight length of ash, 45 cm, with no handles between you and the"
-            " dough. Oiled, not varnished.",
+            "A heavy length of ash on steel bearings, 45 cm with its handles: it rolls,"
+            " you steer. Oiled, not varnished.",
         ),
         Item(
             *("Turned Pepper Mill", "TW-KI-307", "48.00", 0, "pepper_mill", "walnut"),
@@ -207,7 +207,7 @@ KITCHEN = Shelf(
         ),
         Item(
             *("Enamel Colander", "TW-KI-308", "31.00", 58, "colander", "butter"),
-            "Stands on its own ring in the sink and looks good with lemons in it the"
+            "Stands on its own ring in the sink and looks good with tomatoes in it the"
             " rest of the week. Enamelled steel, 24 cm.",
         ),
         Item(

@@ -103,8 +103,18 @@ def chopping_board(c: Canvas, p: Palette) -> None:
     c.path(hole, lighter(WALL, 0.1), transform="translate(4 3) scale(.99)")
     c.path(box(306, 372, 350, 300, 26), stroke=darker(p.body), stroke_width=3)
     lemon(c, 610, 728, 62)
-    for angle, long in ((-64, 110), (-38, 130), (-12, 120), (16, 96)):
-        leaf(c, 384, 766, angle - 12, long, 26, "#5f8a55")
+    sprig(c, 262, 782, 396, 716)
+
+
+def sprig(c: Canvas, x1, y1, x2, y2) -> None:
+    """Basil, lying with its tip at (x2, y2)."""
+    rod_shadow(c, f"M{x1} {y1 - 6}L{x2} {y2 + 10}", 46, 10, 0.3)
+    tube(c, f"M{x1} {y1}L{x2} {y2}", 8, "#5f8a55")
+    for share, long in ((0.35, 78), (0.65, 74), (0.92, 56)):
+        x, y = x1 + (x2 - x1) * share, y1 + (y2 - y1) * share
+        for angle in (-8, 118):
+            leaf(c, x, y, angle, long, 34, "#6b9a58")
+    leaf(c, x2, y2, 58, 70, 32, "#6b9a58")
 
 
 def lemon(c: Canvas, x: float, y: float, r: float) -> None:
@@ -151,11 +161,7 @@ def knife(c: Canvas, p: Palette) -> None:
 
 def whisk(c: Canvas, p: Palette) -> None:
     table_from_above(c, WALL)
-    bows = [
-        f"M552 {480 + h * 0.1:.0f}C420 {480 + h * 0.5:.0f} 330 {480 + h * 1.25:.0f} 200 "
-        f"{480 + h}C90 {480 + h * 0.72:.0f} 62 {480 + h * 0.2:.0f} 62 480"
-        for h in (-150, -104, -54, 0, 54, 104, 150)
-    ]
+    bows = [bow(h) for h in (-150, -104, -54, 0, 54, 104, 150)]
     for d in bows:
         rod_shadow(c, _across(d), 8, 16, 0.26)
     rod_shadow(c, "M540 434L788 240", 46, 18)
@@ -171,6 +177,14 @@ def whisk(c: Canvas, p: Palette) -> None:
         c.ellipse(872, 478, 9, fill=darker(p.second, 0.6))
 
     c.group(draw, transform=LAID)
+
+
+def bow(h: float) -> str:
+    """One wire of the whisk: from the handle out to h and round the far end."""
+    return (
+        f"M552 {480 + h * 0.1:.0f}C420 {480 + h * 0.5:.0f} 330 {480 + h * 1.2:.0f} "
+        f"210 {480 + h}C120 {480 + h * 0.85:.0f} 62 {480 + h * 0.56:.0f} 62 480"
+    )
 
 
 def _across(d: str) -> str:
@@ -225,6 +239,10 @@ def pepper_mill(c: Canvas, p: Palette) -> None:
     for y, r in ((664, 111), (680, 115)):
         d = f"M{MIDDLE - r} {y}A{r} {r * TILT:.1f} 0 0 0 {MIDDLE + r} {y}"
         c.line(d, darker(p.body, 0.4), 4, opacity=0.6)
+    peppercorns(c)
+
+
+def peppercorns(c: Canvas) -> None:
     for x, y in (
         (668, 762),
         (706, 784),
@@ -257,6 +275,10 @@ def colander(c: Canvas, p: Palette) -> None:
     ):
         tomato(c, x, y, 54)
     tomato(c, 540, 442, 56)
+    front_of_colander(c, body, p)
+
+
+def front_of_colander(c: Canvas, body: list[tuple], p: Palette) -> None:
     front = profile(body, open_top=True)
     tone = round_paint(c, p.body, MIDDLE, 300)
     c.path(front, tone)
@@ -337,7 +359,7 @@ def moka_pot(c: Canvas, p: Palette) -> None:
 def faceted(c: Canvas, points: list[tuple], colour: str, x=MIDDLE, sides=10) -> None:
     """A body of flat upright faces, from (y, radius) down to (y, radius)."""
     (y1, r1), (y2, r2) = points
-    tones = (lighter(colour, 0.25), lighter(colour, 0.85), colour)
+    tones = (lighter(colour, 0.2), lighter(colour, 0.6), colour)
     tones += (darker(colour, 0.3), darker(colour, 0.08))
     for i in range(sides // 2):
         a, b = (math.pi * k / (sides // 2) for k in (i, i + 1))
@@ -353,18 +375,11 @@ def faceted(c: Canvas, points: list[tuple], colour: str, x=MIDDLE, sides=10) -> 
 
 def apron(c: Canvas, p: Palette) -> None:
     table_from_above(c, WALL)
-    strap = "M386 262C380 150 440 96 480 96C520 96 580 150 574 262"
-    rod_shadow(c, strap, 18, 14, 0.25)
-    tube(c, strap, 20, p.second)
     body = (
         "M370 250H590C596 330 630 384 706 412C716 560 722 700 726 838C560 862 400 862"
     )
     body += " 234 838C238 700 244 560 254 412C330 384 364 330 370 250Z"
-    for side in (-1, 1):
-        x = MIDDLE + side * 222
-        tie = f"M{x} 424C{x + side * 70} 440 {x + side * 40} 520 {x + side * 66} 640"
-        rod_shadow(c, tie, 16, 12, 0.25)
-        tube(c, tie, 17, p.second)
+    apron_strings(c, p)
     flat(c, body, p.body, 16, (240, 250, 720, 860))
     for x, bend in ((318, -14), (400, 8), (580, -6), (650, 16)):
         fold = f"M{x} 850C{x + bend} 740 {x + bend * 2} 600 {x + bend} 470"
@@ -379,19 +394,35 @@ def apron(c: Canvas, p: Palette) -> None:
     c.ellipse(480, 86, 22, fill=c.radial(knob, 472, 78, 34))
 
 
+def apron_strings(c: Canvas, p: Palette) -> None:
+    strap = "M386 262C380 150 440 96 480 96C520 96 580 150 574 262"
+    rod_shadow(c, strap, 18, 14, 0.25)
+    tube(c, strap, 20, p.second)
+    for side in (-1, 1):
+        x = MIDDLE + side * 222
+        tie = f"M{x} 424C{x + side * 70} 440 {x + side * 40} 520 {x + side * 66} 640"
+        rod_shadow(c, tie, 16, 12, 0.25)
+        tube(c, tie, 17, p.second)
+
+
+def spoon(c: Canvas) -> None:
+    """A wooden spoon, put in the pocket."""
+    rod_shadow(c, "M560 600V452", 20, 8, 0.3)
+    c.line("M560 600V470", "#8a5f35", 15)
+    c.line("M559 600V470", "#c79a63", 10)
+    c.ellipse(560, 452, 24, 34, "#b98653")
+    c.ellipse(557, 450, 17, 26, "#d3a873")
+
+
 def pocket(c: Canvas, p: Palette) -> None:
     d = box(352, 540, 256, 176, 20)
-    c.path(d, darker(p.body, 0.5), opacity=0.35, filter=c.blur(6))
+    spoon(c)
+    shadow_below(c, d, 5, 0.2)
     tone = mix(p.body, p.second, 0.18)
     paint = [(0, lighter(tone, 0.14)), (1, darker(tone, 0.1))]
     c.path(d, c.linear(paint, 352, 540, 608, 716))
     seam = "M366 556H594M366 556V700H594V556M480 556V700"
     c.line(seam, lighter(p.body, 0.6), 3, stroke_dasharray="9 7", opacity=0.7)
-    spoon = "M560 548V470"
-    c.line(spoon, "#8a5f35", 15)
-    c.line(spoon, "#c79a63", 10, transform="translate(-1 0)")
-    c.ellipse(560, 452, 24, 34, "#b98653")
-    c.ellipse(557, 450, 17, 26, "#d3a873")
 
 
 SHAPES = (

@@ -62,17 +62,17 @@ def pendant(c: Canvas, p: Palette) -> None:
 
 
 def floor_lamp(c: Canvas, p: Palette) -> None:
-    beam(c, (262, 330), (472, 330), (600, 840), (60, 840))
-    pool(c, 330, 330, 800, 0.62)
-    shadow(c, 640, 806, 124, 0.6)
-    turned(c, [(786, 128), (796, 130), (808, 126)], "#3a3a40", 640, gloss=0)
-    level(c, 786, 128, "#4c4a52", 640)
-    turned(c, [(752, 13), (770, 18), (786, 34)], p.body, 640, metal=True, gloss=0)
-    stem = "M640 772C640 560 690 250 590 140C520 66 390 70 370 176"
-    tube(c, stem, 17, p.body, metal=True)
-    turned(c, [(160, 20), (200, 30)], p.body, 368, metal=True, gloss=0)
-    lit_cone(c, [(196, 52), (336, 122)], p.second, 300, 368)
-    glow(c, 368, 320, 250, strength=0.5)
+    beam(c, (268, 300), (448, 300), (590, 880), (80, 880))
+    pool(c, 340, 330, 836, 0.62)
+    shadow(c, 640, 856, 100, 0.6)
+    turned(c, [(838, 104), (846, 106), (858, 102)], "#3a3a40", 640, gloss=0)
+    level(c, 838, 104, "#4c4a52", 640)
+    turned(c, [(806, 11), (822, 15), (838, 28)], p.body, 640, metal=True, gloss=0)
+    stem = "M640 824C640 560 680 210 576 112C506 50 384 62 360 160"
+    tube(c, stem, 15, p.body, metal=True)
+    turned(c, [(146, 18), (184, 27)], p.body, 359, metal=True, gloss=0)
+    lit_cone(c, [(180, 46), (306, 108)], p.second, 270, 359)
+    glow(c, 359, 290, 260, strength=0.5)
 
 
 def mushroom_lamp(c: Canvas, p: Palette) -> None:
@@ -94,14 +94,14 @@ def mushroom_lamp(c: Canvas, p: Palette) -> None:
 def wall_sconce(c: Canvas, p: Palette) -> None:
     beam(c, (400, 300), (560, 300), (790, -60), (170, -60), strength=0.75)
     beam(c, (400, 600), (560, 600), (800, 1000), (160, 1000), strength=0.75)
+    for y in (250, 660):
+        glow(c, MIDDLE, y, 300, strength=0.7)
     plate = box(416, 236, 128, 440, 22)
     c.path(plate, INK, opacity=0.4, filter=c.blur(14), transform="translate(22 20)")
     side = c.linear([(0, lighter(p.body, 0.25)), (1, p.detail)], 416, 236, 544, 676)
     c.path(plate, side, stroke=lighter(p.body, 0.5), stroke_width=2)
     for y in (262, 650):
         c.ellipse(MIDDLE, y, 8, 8, lighter(p.body, 0.6))
-    glow(c, MIDDLE, 300, 190, HOT, 0.8)
-    glow(c, MIDDLE, 612, 190, HOT, 0.8)
     turned(c, [(306, 98), (602, 98)], p.body, metal=True, gloss=0.2)
     c.ellipse(MIDDLE, 306, 98, 98 * TILT, lighter(p.body, 0.6))
     c.ellipse(MIDDLE, 307, 89, 89 * TILT * 0.86, HOT)
@@ -166,9 +166,7 @@ def candle_trio(c: Canvas, p: Palette) -> None:
 
 
 def string_lights(c: Canvas, p: Palette) -> None:
-    for x, y, r in ((150, 150, 30), (330, 96, 22), (620, 130, 34), (840, 220, 26)):
-        c.ellipse(x, y + 520, r, r, WARM, opacity=0.13, filter=c.blur(3))
-    rows = ((-40, 90, 1000, 60, 290, 0.8), (-40, 330, 1000, 420, 370, 1.0))
+    rows = ((-40, 110, 1000, 60, 290, 0.85), (-40, 380, 1000, 430, 380, 1.1))
     for x1, y1, x2, y2, sag, size in rows:
         cx, cy = (x1 + x2) / 2, (y1 + y2) / 2 + sag
         cord = f"M{x1} {y1}Q{cx} {cy} {x2} {y2}"
@@ -186,7 +184,7 @@ def lantern(c: Canvas, p: Palette) -> None:
     glow(c, MIDDLE, 500, 560, strength=0.6)
     stand(c, 175, strength=0.65)
     pool(c, MIDDLE, 430, strength=0.5)
-    tube(c, "M318 356C300 90 660 90 642 356", 11, p.detail, metal=True)
+    tube(c, "M362 372C270 110 690 110 598 372", 11, p.detail, metal=True)
     metal = lighter(p.body, 0.12)
     chimney = [(388, 84), (430, 116), (500, 134), (560, 126), (612, 96)]
     glow(c, MIDDLE, 500, 220, strength=0.9)
@@ -201,19 +199,19 @@ def lantern(c: Canvas, p: Palette) -> None:
 
 
 def globe_lamp(c: Canvas, p: Palette) -> None:
-    x, y, r = MIDDLE, 438, 236
+    x, y, r = MIDDLE, 432, 236
     glow(c, x, y, 570, strength=0.62)
     stand(c, 190, strength=0.6)
     pool(c, x, 440, strength=0.5)
-    ring = [(640, 186), (664, 194), (730, 194), (752, 186)]
-    c.ellipse(x, 640, 186, 186 * TILT, darker(p.body, 0.3))
+    ring = [(604, 172), (626, 180), (730, 180), (752, 172)]
+    c.ellipse(x, 604, 172, 172 * TILT, darker(p.body, 0.2))
     glowing(c, disc(x, y, r), "#f3ead6", x - 26, y + 10, r * 1.2)
     c.ellipse(x - 92, y - 98, 58, 40, "#fff", opacity=0.7, filter=c.blur(20))
     d = profile(ring, open_top=True)
-    c.path(d, round_paint(c, p.body, x, 194))
-    wood_grain(c, d, p.detail, x - 194, 664, 388, 120)
-    wash(c, d, 640, 730, 0.75)
-    lip = f"M{x - 186} 640A186 {186 * TILT} 0 0 0 {x + 186} 640"
+    c.path(d, round_paint(c, p.body, x, 180))
+    wood_grain(c, d, p.detail, x - 180, 626, 360, 150)
+    wash(c, d, 604, 710, 0.75)
+    lip = f"M{x - 172} 604A172 {172 * TILT} 0 0 0 {x + 172} 604"
     c.line(lip, lighter(p.second, 0.5), 6)
     c.ellipse(x, 722, 9, 9, HOT)
     glow(c, x, 722, 34, strength=0.7)
@@ -257,8 +255,9 @@ def festoon(c: Canvas, p: Palette, x: float, y: float, size: float) -> None:
     body += [(y + 170 * s, 38 * s), (y + 190 * s, 12 * s)]
     glow(c, x, y + 125 * s, 170 * s, strength=0.75)
     glowing(c, profile(body, x), mix(p.body, WARM, 0.4), x, y + 128 * s, 62 * s)
-    coil = f"M{x - 13 * s} {y + 96 * s}l{8 * s} {44 * s}l{6 * s} {-34 * s}"
-    c.line(coil + f"l{6 * s} {34 * s}l{7 * s} {-44 * s}", "#ffffff", 4 * s)
+    coil = f"M{x - 12 * s} {y + 76 * s}C{x - 44 * s} {y + 176 * s} "
+    coil += f"{x + 44 * s} {y + 176 * s} {x + 12 * s} {y + 76 * s}"
+    c.line(coil, "#ffffff", 4 * s)
     turned(c, [(y - 8, 17 * s), (y + 70 * s, 25 * s)], p.second, x, gloss=0.3)
     band(c, y + 52 * s, 7 * s, 24 * s, p.detail, x)
 
@@ -335,12 +334,12 @@ def wash(c: Canvas, d: str, y1: float, y2: float, strength=0.6) -> None:
 
 def flame(c: Canvas, x: float, y: float, tall: float) -> None:
     """A candle's flame, standing on (x, y)."""
-    glow(c, x, y - tall * 0.45, tall * 1.9, strength=0.85)
+    glow(c, x, y - tall * 0.45, tall * 2.6, strength=0.85)
     for share, paint in (
         (1, c.linear([(0, "#f7a63c"), (1, "#ffd873")], 0, y - tall, 0, y)),
         (0.64, c.linear([(0, "#ffeeb0"), (1, "#ffffff")], 0, y - tall * 0.6, 0, y)),
     ):
-        h, w = tall * share, tall * 0.24 * share
+        h, w = tall * share, tall * 0.3 * share
         c.path(
             f"M{x} {y - h}C{x + w * 0.5} {y - h * 0.7} {x + w * 1.5} {y - h * 0.1} "
             f"{x} {y}C{x - w * 1.5} {y - h * 0.1} {x - w * 0.5} {y - h * 0.7} "

@@ -1,0 +1,410 @@
+"""`up.py` as people use it: real processes, a folder of its own, no mock."""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import install
+import machine
+import notes
+import pytest
+import servers
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+UP = [sys.executable, str(ROOT / "deploy" / "local" / "up.py"), "--here"]
+
+
+@pytest.fixture
+def local(tmp_path):
+    """A folder for servers of the test's own; whatever still runs there is stopped."""
+    folder = tmp_path / "local"
+    folder.mkdir()
+    yield folder
+    subprocess.run([*UP, "stop"], env=environment(folder), capture_output=True)
+    servers.Servers(folder).remove()
+
+
+@pytest.fixture(autouse=True)
+def without_urls(monkeypatch):
+    for name in ("DATABASE_URL", "REDIS_URL", "PORT", "HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def environment(local: Path, **more: str) -> dict[str, str]:
+    return os.environ | {"SHOP_LOCAL_DIR": str(local)} | more
+
+
+def up(local: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*UP, *words],
+        env=environment(local, **more),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+
+
+def start(local: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*UP, *words],
+        env=environment(local),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], *numbers: int) -> str:
+    """Signals the process, waits for its end. Out: what it printed."""
+    for number in numbers:
+        process.send_signal(number)
+    return process.communicate(timeout=30)[0]
+
+
+# --- exec -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_exec_gives_the_commands_exit_code(local, code):
+    assert up(local, "exec", "sh", "-c", f"exit {code}").returncode == code
+
+
+def test_exec_says_what_cannot_be_run(local):
+    done = up(local, "exec", "no-such-command")
+    assert (done.returncode, done.stdout) == (
+        1,
+        "no-such-command: No such file or directory\n",
+    )
+
+
+def test_exec_gives_real_servers_and_stops_them_after(local):
+    script = """
+import os, psycopg2, redis
+with psycopg2.connect(os.environ["DATABASE_URL"]) as database:
+    with database.cursor() as cursor:
+        cursor.execute("SHOW listen_addresses")
+        print("listens on", repr(cursor.fetchone()[0]))
+        cursor.execute("SHOW fsync")
+        print("fsync", cursor.fetchone()[0])
+client = redis.Redis.from_url(os.environ["REDIS_URL"])
+print("port", client.config_get("port")["port"], client.ping())
+"""
+    done = up(local, "exec", "python", "-c", script)
+    assert done.stdout == "listens on ''\nfsync on\nport 0 True\n", done.stderr
+    here = servers.Servers(local)
+    assert (here.postgres.pid, here.redis.pid) == (0, 0)
+
+
+def test_the_data_stays_and_so_does_the_secret_key(local):
+    script = """
+import os, psycopg2
+database = psycopg2.connect(os.environ["DATABASE_URL"])
+cursor = database.cursor()
+cursor.execute("CREATE TABLE IF NOT EXISTS kept (n int)")
+cursor.execute("INSERT INTO kept VALUES (1)")
+cursor.execute("SELECT sum(n) FROM kept")
+database.commit()
+print(cursor.fetchone()[0], os.environ["SECRET_KEY"])
+"""
+    first = up(local, "exec", "python", "-c", script).stdout.split()
+    second = up(local, "exec", "python", "-c", script).stdout.split()
+    assert [first[0], second[0]] == ["1", "2"]
+    assert first[1] == second[1] and len(first[1]) >= 50
+
+
+def test_the_env_file_is_for_its_owner_only_and_names_the_servers(local):
+    assert up(local, "exec", "true").returncode == 0
+    assert stat.S_IMODE((local / "env").stat().st_mode) == 0o600
+    text = (local / "env").read_text()
+    assert "\nREDIS_URL=unix:///" in text and text.startswith("DATABASE_URL=postgres:")
+
+
+def test_a_url_of_ones_own_is_used_and_that_server_not_started(local):
+    url = "redis://127.0.0.1:1/0"
+    script = 'echo "$REDIS_URL"; test ! -e "$SHOP_LOCAL_DIR/redis/pid"'
+    done = up(local, "exec", "sh", "-c", script, REDIS_URL=url)
+    assert (done.returncode, done.stdout) == (0, f"{url}\n")
+    assert (local / "postgres" / "data").exists()
+
+
+def test_two_commands_share_servers_and_the_last_one_stops_them(local):
+    here = servers.Servers(local)
+    long = start(local, "exec", "sh", "-c", "echo up; exec sleep 60")
+    assert long.stdout and long.stdout.readline() == "up\n"
+    pids = here.postgres.pid, here.redis.pid
+    assert up(local, "exec", "true").returncode == 0
+    assert all(pids) and (here.postgres.pid, here.redis.pid) == pids
+    finish(long, signal.SIGTERM)
+    assert long.returncode == 128 + signal.SIGTERM
+    assert (here.postgres.pid, here.redis.pid) == (0, 0)
+
+
+def test_restart_gives_another_process_and_its_user_goes_on(local):
+    here = servers.Servers(local)
+    long = start(local, "exec", "sh", "-c", "echo up; exec sleep 60")
+    assert long.stdout and long.stdout.readline() == "up\n"
+    before = here.redis.pid
+    assert up(local, "restart", "redis").stdout == "Redis: stopped.\nRedis: started.\n"
+    assert here.redis.answers and here.redis.pid != before
+    assert long.poll() is None
+    finish(long, signal.SIGTERM)
+
+
+# --- After a kill -----------------------------------------------------------------
+
+
+def test_servers_that_a_killed_run_left_are_taken_over(local):
+    here = servers.Servers(local)
+    long = start(local, "exec", "sh", "-c", "echo $$; exec sleep 60")
+    sleeper = int(long.stdout.readline())
+    left = here.postgres.pid, here.redis.pid
+    long.kill()
+    os.kill(sleeper, signal.SIGKILL)
+    long.communicate()
+    assert all(left) and (here.postgres.pid, here.redis.pid) == left
+    assert up(local, "exec", "true").returncode == 0
+    assert (here.postgres.pid, here.redis.pid) == (0, 0)  # its last user stopped them
+
+
+def test_killed_servers_start_again(local):
+    here = servers.Servers(local)
+    long = start(local, "exec", "sh", "-c", "echo $$; exec sleep 60")
+    sleeper = int(long.stdout.readline())
+    for pid in (here.postgres.pid, here.redis.pid, long.pid, sleeper):
+        os.kill(pid, signal.SIGKILL)
+    long.communicate()
+    assert (here.postgres.data / "postmaster.pid").exists()
+    done = up(local, "exec", "sh", "-c", "exit 5")
+    assert done.returncode == 5, done.stdout
+
+
+def test_a_pid_file_that_names_a_strangers_process_is_no_obstacle(local):
+    assert up(local, "exec", "true").returncode == 0
+    here = servers.Servers(local)
+    # This very test, as after a restart of a container: PostgreSQL would refuse.
+    text = f"{os.getpid()}\n{here.postgres.data}\n1\n5432\n{here.sockets}\n\n"
+    pid_file = here.postgres.data / "postmaster.pid"
+    pid_file.write_text(text)
+    (here.redis.home / "pid").write_text(str(os.getpid()))
+    here.redis.socket.touch()
+    done = up(local, "exec", "sh", "-c", "exit 6")
+    assert done.returncode == 6, done.stdout
+
+
+def test_left_over_processes_are_ended_but_only_those_of_the_note(tmp_path):
+    words = [sys.executable, "-c", "import time; time.sleep(60)"]
+    ours = subprocess.Popen(words, start_new_session=True)
+    other = subprocess.Popen(words, start_new_session=True)
+    note = tmp_path / "run.json"
+    notes.write_note(note, "http://localhost:1", [ours.pid, other.pid])
+    said = json.loads(note.read_text())
+    said["processes"][1][1] = "at another time"  # the number was given again
+    note.write_text(json.dumps(said))
+    try:
+        assert notes.end_left_overs(note) == 1
+        assert ours.wait(timeout=10) == -signal.SIGTERM
+        assert other.poll() is None
+        assert not note.exists()
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_stop_ends_what_was_left(local):
+    long = start(local, "exec", "sh", "-c", "echo $$; exec sleep 60")
+    sleeper = int(long.stdout.readline())
+    long.kill()
+    os.kill(sleeper, signal.SIGKILL)
+    long.communicate()
+    assert up(local, "status").returncode == 0
+    assert up(local, "stop").stdout == "Redis: stopped.\nPostgreSQL: stopped.\n"
+    assert up(local, "status").returncode == 3
+
+
+# --- run --------------------------------------------------------------------------
+
+
+def test_a_port_in_use_is_one_line_before_anything_else(local):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = up(local, "run", PORT=str(port))
+    line = f"Port {port} is in use. Choose another: make run PORT={port + 1}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, line, "")
+    assert not (local / "postgres").exists()
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "8000x", "-1"])
+def test_what_is_no_port_is_refused(local, port):
+    done = up(local, "run", PORT=port)
+    line = f"PORT={port} is no port. Try: make run PORT=8001\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, line, "")
+
+
+def test_an_address_of_another_machine_is_refused(local):
+    done = up(local, "run", HOST="192.0.2.1")
+    line = "HOST=192.0.2.1 is no address of this machine.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, line, "")
+
+
+def test_a_second_run_says_where_the_first_one_is(local):
+    notes.write_note(local / "run.json", "http://localhost:8123", [])
+    with open(local / "run.lock", "a+") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        done = up(local, "run")
+    line = "The shop is already running at http://localhost:8123/\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, line, "")
+
+
+def test_a_lock_goes_with_its_holder_though_a_child_lives_on(tmp_path):
+    script = (
+        "import os, sys, time; from pathlib import Path; from machine import Lock\n"
+        "lock = Lock(Path(sys.argv[1])); lock.take()\n"
+        "child = os.fork()\n"
+        "if child: print(child, flush=True)\n"
+        "time.sleep(60)"
+    )
+    path = tmp_path / "lock"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "deploy" / "local")},
+    )
+    child = int(holder.stdout.readline())
+    try:
+        assert not machine.Lock(path).take()
+        holder.kill()
+        holder.wait()
+        assert machine.Lock(path).take()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        holder.stdout.close()
+
+
+# --- Paths ------------------------------------------------------------------------
+
+
+def test_sockets_lie_in_the_folder_when_it_is_short(tmp_path):
+    assert len(str(tmp_path)) < 80
+    assert servers.socket_folder(tmp_path, os.geteuid()) == tmp_path / "run"
+
+
+@pytest.mark.parametrize("name", ["d" * 100, "with space", "ünï"])
+def test_sockets_of_a_deep_or_odd_folder_lie_elsewhere(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    place = servers.socket_folder(folder, os.geteuid())
+    assert servers.key(folder) in place.name
+    assert len(str(place / ".s.PGSQL.5432")) <= 103
+    assert place != servers.socket_folder(folder.parent / "other", os.geteuid())
+
+
+def test_servers_run_in_a_deep_folder_with_odd_names(tmp_path):
+    local = tmp_path / ("deep folder/" * 10)
+    local.mkdir(parents=True)
+    try:
+        done = up(local, "exec", "sh", "-c", "exit 3")
+        assert done.returncode == 3, done.stdout
+    finally:
+        servers.Servers(local).remove()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL is another user")
+def test_roots_private_folder_is_left_private(tmp_path):
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    local = private / "local"
+    local.mkdir()
+    here = servers.Servers(local)
+    try:
+        assert up(local, "exec", "sh", "-c", "exit 4").returncode == 4
+        assert stat.S_IMODE(private.stat().st_mode) == 0o700
+        assert here.postgres.home.is_relative_to("/var/lib")
+        assert here.postgres.data.is_dir()
+    finally:
+        here.remove()
+    assert not here.postgres.home.exists()
+
+
+def test_sockets_are_for_their_owner_only(local):
+    long = start(local, "exec", "sh", "-c", "echo up; exec sleep 60")
+    assert long.stdout.readline() == "up\n"
+    mode = stat.S_IMODE(servers.Servers(local).sockets.stat().st_mode)
+    finish(long, signal.SIGTERM)
+    assert mode == 0o700
+
+
+# --- Install ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def venv(tmp_path, monkeypatch):
+    """A .venv that counts as whole and complete, without a single package."""
+    folder = tmp_path / ".venv"
+    monkeypatch.setattr(install, "VENV", folder)
+    monkeypatch.setattr(install, "PYTHON", folder / "bin" / "python")
+    monkeypatch.setattr(install, "UNFINISHED", folder / "unfinished")
+    command = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
+    subprocess.run(command, check=True)
+    (folder / "made-at").write_text(str(folder))
+    (folder / "stamp-run").write_text(install._hash(False))
+    return folder
+
+
+def test_a_complete_install_is_left_alone_and_costs_nothing(venv):
+    begun = time.monotonic()
+    install.ensure()
+    assert time.monotonic() - begun < 0.5
+    assert not install._is_done(tests=True)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda venv: (venv / "unfinished").touch(),
+        lambda venv: (venv / "stamp-run").unlink(),
+        lambda venv: (venv / "stamp-run").write_text("older requirements"),
+        lambda venv: [path.unlink() for path in (venv / "bin").glob("python*")],
+        lambda venv: (venv / "made-at").write_text("/elsewhere/.venv"),
+        lambda venv: (venv / "pyvenv.cfg").write_text("version = 3.10.1"),
+    ],
+    ids=["unfinished", "no-stamp", "changed", "no-python", "moved", "other-python"],
+)
+def test_an_install_that_is_not_whole_is_seen(venv, harm):
+    assert install._is_done(tests=False)
+    harm(venv)
+    assert not install._is_done(tests=False)
+
+
+def test_every_direct_requirement_is_pinned_as_in_the_constraints():
+    locked = set(install.CONSTRAINTS.read_text().split())
+    for path in install.TESTS:
+        for line in path.read_text().splitlines():
+            requirement = line.partition("#")[0].partition(";")[0].strip()
+            assert not requirement or requirement in locked, (path, requirement)
+
+
+# --- Makefile ---------------------------------------------------------------------
+
+
+def test_make_help_names_every_target():
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True)
+    phony = next(
+        line
+        for line in (ROOT / "Makefile").read_text().splitlines()
+        if line.startswith(".PHONY")
+    )
+    for target in phony.split()[1:]:
+        assert f"  make {target} " in done.stdout
+    assert {"run", "test", "check", "format", "shell", "help"} <= set(phony.split())
