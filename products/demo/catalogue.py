@@ -145,10 +145,10 @@ GLASS = Shelf(
             " and lemon.",
         ),
         Item(
-            *("Glow Candle Holder", "TW-GL-209", "17.00", 150),
-            *("candle_holder_glass", "amber"),
-            "Turns a tea light into an evening. Thick amber glass that stays cool"
-            " enough to move.",
+            *("Bubble Candlesticks, pair", "TW-GL-209", "27.00", 150),
+            *("candle_holder_glass", "lagoon"),
+            "Two stacks of glass bubbles that turn two candles into an evening. For"
+            " 22 mm candles, which are not included.",
         ),
         Item(
             *("Cloche with Oak Base", "TW-GL-210", "54.00", 9, "bell_jar", "clear"),
@@ -383,9 +383,9 @@ BATH = Shelf(
             " it for ever.",
         ),
         Item(
-            *("Cedar Bath Mat", "TW-BA-604", "49.00", 29, "bath_mat", "oak"),
-            "Slats that dry by the time you have dressed. Oiled cedar on rubber feet,"
-            " 60 × 40 cm.",
+            *("Woven Bath Mat", "TW-BA-604", "49.00", 29, "bath_mat", "tide"),
+            "Thick cotton, woven in checks that hold a lake and let it go again."
+            " 80 × 50 cm, washes at sixty degrees.",
         ),
         Item(
             *("Toothbrush Cup", "TW-BA-605", "17.00", 88, "toothbrush_cup", "tide"),
@@ -418,10 +418,9 @@ BATH = Shelf(
             " back slowly.",
         ),
         Item(
-            *("Brass Wall Hooks, pair", "TW-BA-611", "29.00", 140, "wall_hook"),
-            "brass",
-            "Solid brass that will darken as it likes. Holds a wet towel and a winter"
-            " coat; screws included.",
+            *("Three-Peg Rail", "TW-BA-611", "39.00", 140, "wall_hook", "walnut"),
+            "A walnut rail with three turned pegs, for a towel, a brush and whatever"
+            " else used to lie on the floor. Screws included.",
         ),
     ),
 )

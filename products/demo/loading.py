@@ -3,8 +3,9 @@ missing and leaves alone what people have changed."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
+from multiprocessing import get_context
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
@@ -14,6 +15,7 @@ from django.db import transaction
 
 from products.demo import rows
 from products.demo.catalogue import Item, Shelf
+from products.demo.pictures import picture
 from products.models import Product, ProductCategory, Stock, StockMovement
 
 BATCH = 2000
@@ -40,23 +42,33 @@ def password_of(username: str) -> str:
 def load_pictures(items: Iterable[Item], progress: Progress = silent) -> int:
     """Draw each item's picture and thumbnails where missing; how many were drawn."""
     looks = {rows.picture_of(item): item for item in items}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        drawn = pool.map(_draw, looks, looks.values())
-        return sum(progress(drawn, len(looks), "Pictures"))
+    missing = [name for name in looks if not default_storage.exists(name)]
+    for name, content in _drawn(missing, looks, progress):
+        default_storage.save(name, ContentFile(content))
+    for name in looks:
+        _make_thumbnails(name)
+    return len(missing)
 
 
-def _draw(name: str, item: Item) -> bool:
-    """Whether the picture was missing."""
-    from products.demo.pictures import picture
+def _drawn(
+    names: list[str], looks: dict[str, Item], progress: Progress
+) -> Iterator[tuple[str, bytes]]:
+    """Drawing keeps the interpreter's lock, so each processor gets a process."""
+    if not names:
+        return
+    shapes = [looks[name].shape for name in names]
+    palettes = [looks[name].palette for name in names]
+    processes = min(os.cpu_count() or 1, len(names))
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        pictures = pool.map(picture, shapes, palettes)
+        yield from zip(names, progress(pictures, len(names), "Pictures"), strict=True)
 
-    is_missing = not default_storage.exists(name)
-    if is_missing:
-        default_storage.save(name, ContentFile(picture(item.shape, item.palette)))
+
+def _make_thumbnails(name: str) -> None:
     for spec in SPECS:
         thumbnail = getattr(Product(image=name), spec)
-        if is_missing or not thumbnail.storage.exists(thumbnail.name):
+        if not thumbnail.storage.exists(thumbnail.name):
             thumbnail.generate()
-    return is_missing
 
 
 # --- Catalogue --------------------------------------------------------------------

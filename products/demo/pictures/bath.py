@@ -8,6 +8,7 @@ from .solids import (
     box,
     disc,
     flat,
+    leaf,
     level,
     mouth,
     polygon,
@@ -43,15 +44,14 @@ def backdrop(c: Canvas) -> None:
 
 
 def towel_stack(c: Canvas, p: Palette) -> None:
-    stand(c, 300, FLOOR - 4)
+    flat_foot(c, MIDDLE, FLOOR - 2, 300)
     pile = ((p.body, 0, 300), (p.second, 6, 292), (p.body, -6, 296), (p.detail, 2, 284))
     for i, (colour, shift, half) in enumerate(pile):
         towel(c, MIDDLE + shift - half, 654 - i * 98, 2 * half, 98, colour)
-    rolled_towel(c, 300, 316, 330, 92, mix(p.second, p.body, 0.12))
+    rolled_towel(c, 300, 356, 330, 96, mix(p.second, p.body, 0.12))
 
 
 def towel(c: Canvas, x, y, width, height, colour) -> None:
-    """One folded towel, its fold to the front."""
     d = box(x, y, width, height, height * 0.46)
     light = [(0, lighter(colour, 0.42)), (0.4, lighter(colour, 0.1))]
     c.path(d, c.linear([*light, (1, darker(colour, 0.32))], 0, y, 0, y + height))
@@ -69,14 +69,17 @@ def towel(c: Canvas, x, y, width, height, colour) -> None:
     terry(c, d, colour, x, y, width, height)
 
 
-def terry(c: Canvas, d: str, colour, x, y, width, height, count=420) -> None:
-    """The pile of towelling inside the outline d."""
-    speckle(c, d, lighter(colour, 0.65), x, y, width, height, count)
-    speckle(c, d, darker(colour, 0.4), x + 2, y + 3, width, height, count // 2)
+def terry(c: Canvas, d: str, colour, x, y, width, height) -> None:
+    clip, rows = c.clip(d), ""
+    for row in range(int(height / 9) + 1):
+        rows += f"M{x + (row * 5.3) % 9:.1f} {y + row * 9:.1f}h{width}"
+    loops = {"stroke_dasharray": "0.5 8.5", "clip_path": clip}
+    c.line(rows, darker(colour, 0.6), 5, opacity=0.13, **loops)
+    rows = rows.replace("M", "M-3 -3m")
+    c.line(rows, lighter(colour, 0.8), 4, opacity=0.3, **loops)
 
 
 def rolled_towel(c: Canvas, x, y, long, r, colour) -> None:
-    """A rolled towel, its end to the left; y is its middle height."""
     y -= r * 0.42
     half = r * 0.58
     c.ellipse(x + long / 2, y + half, long * 0.55, 14, "#1d1b2a", opacity=0.3)
@@ -95,14 +98,14 @@ def rolled_towel(c: Canvas, x, y, long, r, colour) -> None:
 
 
 def soap_bar(c: Canvas, p: Palette) -> None:
-    stand(c, 300, FLOOR - 6)
+    flat_foot(c, MIDDLE, FLOOR + 2, 270)
     for x in (262, 640):
         c.path(box(x, 704, 60, 52, 10), darker(p.second, 0.45))
     block(c, 176, 660, 608, 58, 62, p.second, 14, darker(p.second, 0.5))
     for x in (300, 392, 484, 576, 668):
         slot = polygon((x - 4, 612), (x + 10, 612), (x + 12, 648), (x - 8, 648))
         c.path(slot, darker(p.second, 0.5), opacity=0.6)
-    shadow(c, 486, 640, 210, 0.5, 0.4)
+    flat_foot(c, 484, 644, 196)
     side = "M264 540C258 600 268 640 312 646H648C692 640 702 600 696 540Z"
     paint = [(0, lighter(p.body, 0.3)), (0.4, p.body), (1, darker(p.body, 0.3))]
     c.path(side, c.linear(paint, 264, 520, 696, 646))
@@ -114,13 +117,16 @@ def soap_bar(c: Canvas, p: Palette) -> None:
     c.ellipse(480, 525, 134, 27, darker(p.body, 0.16), opacity=0.55)
     c.ellipse(482, 529, 128, 24, lighter(p.body, 0.3))
     c.line("M286 560C300 600 300 614 318 628", "#fff", 10, opacity=0.4)
+    foam(c)
+
+
+def foam(c: Canvas) -> None:
     around = ((706, 470, 38), (752, 520, 22), (668, 418, 20), (232, 604, 26))
     for x, y, r in (*around, (206, 640, 16), (262, 640, 18), (742, 430, 13)):
         bubble(c, x, y, r)
 
 
 def bubble(c: Canvas, x: float, y: float, r: float) -> None:
-    """A soap bubble, or a dab of foam."""
     thin = [(0, "#fff", 0.1), (0.7, "#dff3f5", 0.2), (0.9, "#e6d9f2", 0.55)]
     c.ellipse(x, y, r, fill=c.radial([*thin, (1, "#ffffff", 0.9)], x, y, r))
     c.ellipse(x - r * 0.36, y - r * 0.4, r * 0.26, r * 0.16, "#fff", opacity=0.95)
@@ -153,7 +159,7 @@ def soap_dispenser(c: Canvas, p: Palette) -> None:
 
 def bath_mat(c: Canvas, p: Palette) -> None:
     table_from_above(c, AQUA)
-    turn = "rotate(-9 480 480)"
+    turn = "translate(34 34) scale(.93) rotate(-9 480 480)"
     for x in (106, 838):
         ends = "".join(f"M{x} {y}h18" for y in range(252, 716, 14))
         c.line(ends, lighter(p.second, 0.2), 7, transform=turn)
@@ -199,8 +205,6 @@ def toothbrush_cup(c: Canvas, p: Palette) -> None:
 
 
 def toothbrush(c: Canvas, x, y, angle, colour, side) -> None:
-    """A toothbrush standing on (x, y), bristles to the left (1) or right (-1)."""
-
     def draw() -> None:
         for i in range(6):
             tone = ("#ffffff", "#d9e6ea")[i % 2]
@@ -214,27 +218,39 @@ def toothbrush(c: Canvas, x, y, angle, colour, side) -> None:
 
 def hand_mirror(c: Canvas, p: Palette) -> None:
     table_from_above(c, AQUA)
-    x, y, r = 560, 392, 232
-    handle = "M404 532L226 722C198 752 220 790 256 770L300 738L452 584Z"
-    whole = handle + disc(x, y, r)
-    shadow_below(c, whole, 18)
-    frame = [(0, lighter(p.body, 0.5)), (0.5, p.body), (1, darker(p.body, 0.32))]
-    c.path(whole, c.linear(frame, 300, 180, 760, 700))
-    c.ellipse(x, y, r - 5, stroke=lighter(p.body, 0.6), stroke_width=4, opacity=0.7)
-    c.line("M412 552L246 732", lighter(p.body, 0.7), 7, opacity=0.6)
-    c.ellipse(x, y, r - 30, fill=darker(p.body, 0.5))
-    mirror = [(0, "#f6fbfc"), (0.38, "#cfe1e6"), (0.62, "#a9c6cf"), (1, "#dcebee")]
-    glassy = disc(x + 2, y + 2, r - 36)
-    c.path(glassy, c.linear(mirror, x - 160, y - 160, x + 160, y + 160))
+    turn = "rotate(24 480 480)"
+    handle = "M436 560C462 600 462 616 454 640C444 676 458 700 456 730C452 790 436 850"
+    handle += " 448 892C458 916 502 916 512 892C524 850 508 790 504 730C502 700 516 676"
+    handle += " 506 640C498 616 498 600 524 560Z"
+    frame = disc(MIDDLE, 350, 214, 260)
+    for d in (handle, frame):
+        shadow_below(c, d, 18, transform=turn)
+    c.group(lambda: mirror_face(c, handle, frame, p), transform=turn)
 
-    def sheen() -> None:
-        for shift, wide in ((-120, 74), (-16, 26), (96, 44)):
-            left = x + shift + 160
-            band = polygon((left, 150), (left + wide, 150), (left + wide - 440, 650))
-            c.path(band[:-1] + f"L{left - 440} 650Z", "#fff", opacity=0.45)
 
-    c.group(sheen, clip_path=c.clip(glassy))
-    c.ellipse(250, 748, 9, fill=darker(p.body, 0.6))
+def mirror_face(c: Canvas, handle: str, frame: str, p: Palette) -> None:
+    wood = [(0, lighter(p.body, 0.5)), (0.5, p.body), (1, darker(p.body, 0.34))]
+    c.path(handle, c.linear(wood, 440, 0, 524, 0))
+    for y in (642, 730):
+        c.line(f"M454 {y}Q480 {y + 10} 506 {y}", darker(p.body, 0.45), 5, opacity=0.6)
+    c.path(frame, c.linear(wood, 270, 150, 690, 540))
+    c.ellipse(480, 350, 207, 253, stroke=lighter(p.body, 0.6), stroke_width=4)
+    c.ellipse(480, 350, 176, 222, darker(p.body, 0.5))
+    silver = [(0, "#f8fcfc"), (0.4, "#d3e4e7"), (0.7, "#a7c3ca"), (1, "#dfecee")]
+    glassy = disc(482, 352, 170, 216)
+    c.path(glassy, c.linear(silver, 330, 160, 640, 560))
+    c.group(lambda: reflection(c), clip_path=c.clip(glassy))
+
+
+def reflection(c: Canvas) -> None:
+    def branch() -> None:
+        for i, angle in enumerate((-70, -30, 8, 44, 82)):
+            leaf(c, 560 - i * 8, 560 - i * 44, angle - 20, 150, 32, "#7fa58f")
+
+    c.group(branch, filter=c.blur(7), opacity=0.55)
+    for left, wide in ((350, 70), (450, 22)):
+        streak = ((left, 120), (left + wide, 120), (left + wide - 150, 600))
+        c.path(polygon(*streak, (left - 150, 600)), "#fff", opacity=0.45)
 
 
 def back_brush(c: Canvas, p: Palette) -> None:
@@ -259,7 +275,6 @@ def back_brush(c: Canvas, p: Palette) -> None:
 
 
 def bristles(c: Canvas, x, y, rx, ry) -> None:
-    """A field of pale bristles, each tuft seen nearly end on."""
     c.ellipse(x + 4, y + 6, rx + 6, ry + 6, "#5d452c", opacity=0.55)
     c.ellipse(x, y, rx + 2, ry + 2, "#8f7650")
     for row in range(-7, 8):
@@ -290,7 +305,6 @@ def bath_tray(c: Canvas, p: Palette) -> None:
 
 
 def bathtub(c: Canvas) -> None:
-    """A tub from its end, filled with foam."""
     shadow(c, MIDDLE, 818, 270, 0.5)
     for x in (300, 660):
         turned(c, [(776, 34), (800, 22), (824, 28)], "#c79a4b", x, metal=True)
@@ -299,9 +313,10 @@ def bathtub(c: Canvas) -> None:
     mouth(c, 548, 384, "#ffffff", lip=0.07, tilt=0.2, inside="#dfe6e6")
     water = disc(MIDDLE, 552, 350, 64)
     c.path(water, "#8cc4c6")
-    for i in range(46):
-        across = 330 * math.sin(i * 2.4)
-        down = 46 * math.cos(i * 1.7) * math.sqrt(max(0, 1 - (across / 345) ** 2))
+    for i in range(80):
+        across = 336 * math.sin(i * 2.4)
+        reach = math.sqrt(1 - (across / 350) ** 2)
+        down = (i / 80 * 62 - 8) * reach
         r = 16 + 16 * ((i * 0.618) % 1)
         x, y = MIDDLE + across, 536 + down
         foam = [(0, "#ffffff"), (0.7, "#f2fafa"), (1, "#cfe6e6")]
@@ -318,7 +333,6 @@ def cup_of_tea(c: Canvas, x: float, y: float, colour: str) -> None:
 
 
 def open_book(c: Canvas, x: float, y: float) -> None:
-    """A book lying open, seen from its foot."""
     shadow(c, x, y, 130, 0.4, 0.3)
     cover = polygon((x - 142, y + 6), (x + 142, y + 6), (x + 122, y - 66))
     c.path(cover[:-1] + f"L{x - 122} {y - 66}Z", "#a5604c")
@@ -337,18 +351,10 @@ def open_book(c: Canvas, x: float, y: float) -> None:
 def laundry_basket(c: Canvas, p: Palette) -> None:
     stand(c, 205)
     mouth(c, 344, 246, p.body, lip=0.05, inside=darker(p.body, 0.25))
-    heap = [(240, 350), (270, 300), (350, 262), (430, 286), (500, 246), (600, 268)]
-    heap += [(680, 300), (716, 350), (600, 392), (480, 398), (350, 390)]
-    cloth = [(0, lighter(p.second, 0.5)), (1, darker(p.second, 0.3))]
-    c.path(smooth(heap, closed=True), c.linear(cloth, 240, 246, 716, 392))
-    for fold in (
-        "M330 286C380 320 400 340 410 372",
-        "M520 262C540 300 600 330 640 336",
-    ):
-        c.line(fold, darker(p.second, 0.5), 7, opacity=0.3)
+    washing(c, p)
     body = [(344, 246), (460, 240), (620, 222), (FLOOR, 196)]
     front = profile(body, open_top=True)
-    c.path(front, round_paint(c, p.body, MIDDLE, 246))
+    c.path(front, round_paint(c, darker(p.body, 0.42), MIDDLE, 246))
     weave(c, front, p.body)
     for y, r in ((344, 248), (362, 248)):
         rim = f"M{MIDDLE - r} {y}A{r} {r * TILT:.1f} 0 0 0 {MIDDLE + r} {y}"
@@ -360,8 +366,23 @@ def laundry_basket(c: Canvas, p: Palette) -> None:
         tube(c, loop, 22, darker(p.body, 0.15))
 
 
+def washing(c: Canvas, p: Palette) -> None:
+    heap = [(240, 350), (270, 300), (350, 262), (430, 286), (500, 246), (600, 268)]
+    heap += [(680, 300), (716, 350), (600, 392), (480, 398), (350, 390)]
+    cloth = [(0, lighter(p.second, 0.5)), (1, darker(p.second, 0.3))]
+    sheet = smooth([(420, 350), (470, 262), (560, 214), (650, 250), (700, 360)])
+    linen = [(0, "#fbf8f1"), (1, "#c9cfcd")]
+    c.path(sheet + "Z", c.linear(linen, 430, 220, 700, 360))
+    c.path(smooth(heap, closed=True), c.linear(cloth, 240, 246, 716, 392))
+    for fold in (
+        "M330 286C380 320 400 340 410 372",
+        "M520 262C540 300 600 330 640 336",
+    ):
+        c.line(fold, darker(p.second, 0.5), 7, opacity=0.3)
+
+
 def weave(c: Canvas, d: str, colour: str) -> None:
-    """Wicker: rows of canes that pass before and behind the uprights."""
+    paint = round_paint(c, colour, MIDDLE, 246)
 
     def draw() -> None:
         for row in range(17):
@@ -373,9 +394,9 @@ def weave(c: Canvas, d: str, colour: str) -> None:
                 if wide < 2:
                     continue
                 down = y + r * TILT * math.cos(turn)
-                c.ellipse(x + 2, down + 4, wide, 11, darker(colour, 0.5), opacity=0.5)
-                c.ellipse(x, down, wide, 9, lighter(colour, 0.16), opacity=0.75)
-                c.ellipse(x - 2, down - 3, wide * 0.7, 3, "#fff", opacity=0.25)
+                cane = (x - wide, down - 10, 2 * wide - 3, 19)
+                c.rect(*cane, paint, round=8)
+                c.rect(x - wide * 0.7, down - 6, wide * 1.2, 4, "#fff", opacity=0.3)
 
     c.group(draw, clip_path=c.clip(d))
     shade = [(0.45, "#1d1b2a", 0), (1, "#1d1b2a", 0.4)]
@@ -383,7 +404,6 @@ def weave(c: Canvas, d: str, colour: str) -> None:
 
 
 def hanging_cloth(c: Canvas, colour: str) -> None:
-    """A towel over the rim of the basket."""
     d = "M520 352C560 330 620 320 668 330L676 560C640 590 590 586 540 574Z"
     shadow_below(c, d, 8, 0.3)
     cloth = [(0, lighter(colour, 0.4)), (0.5, colour), (1, darker(colour, 0.25))]
@@ -393,38 +413,38 @@ def hanging_cloth(c: Canvas, colour: str) -> None:
             f"M534 {y}C580 {y + 12} 640 {y + 14} 674 {y - 8}", "#fff", 7, opacity=0.5
         )
     c.line("M592 340C596 420 590 500 596 578", darker(colour, 0.5), 9, opacity=0.25)
-    terry(c, d, colour, 520, 320, 160, 270, 200)
+    terry(c, d, colour, 520, 320, 160, 270)
 
 
 def sponge(c: Canvas, p: Palette) -> None:
-    shadow(c, 470, FLOOR - 8, 262, 0.5)
+    flat_foot(c, 470, FLOOR - 14, 200)
     edge = []
     for i in range(26):
         turn = math.tau * i / 26
-        r = 1 + 0.05 * math.sin(i * 2.9) + 0.035 * math.cos(i * 5.3)
+        r = 1 + 0.03 * math.sin(i * 1.45) + 0.025 * math.cos(i * 2.417)
         flatten = 0.86 if math.sin(turn) > 0 else 1.0
         across, down = 300 * r * math.cos(turn), 212 * r * flatten * math.sin(turn)
         edge.append((470 + across, 566 + down))
     d = smooth(edge, closed=True)
     body = [(0, lighter(p.body, 0.5)), (0.5, p.body), (1, darker(p.body, 0.42))]
     c.path(d, c.radial(body, 370, 450, 460))
-    c.group(lambda: pores(c, p.body), clip_path=c.clip(d))
+    c.group(lambda: pores(c, p), clip_path=c.clip(d))
     c.path(d, stroke=lighter(p.body, 0.5), stroke_width=3, opacity=0.5)
     around = ((690, 704, 52), (758, 724, 36), (812, 742, 22), (638, 738, 34))
     for x, y, r in (*around, (744, 668, 24), (724, 330, 30), (780, 268, 18)):
         bubble(c, x, y, r)
 
 
-def pores(c: Canvas, colour: str) -> None:
-    """The holes of a sponge, in a spiral scatter, smaller towards the edge."""
-    for i in range(150):
-        share = math.sqrt((i + 0.5) / 150)
-        turn = i * 2.39996
-        x, y = 470 + 292 * share * math.cos(turn), 560 + 204 * share * math.sin(turn)
-        r = (7 + 15 * ((i * 0.7548) % 1) ** 2) * (1.15 - 0.55 * share)
-        tone = darker(colour, 0.42 + 0.2 * ((i * 0.57) % 1))
-        c.ellipse(x + 1.5, y + 2.5, r * 1.12, r, lighter(colour, 0.55), opacity=0.6)
-        c.ellipse(x, y, r * 1.1, r * 0.95, tone, opacity=0.85)
+def pores(c: Canvas, p: Palette) -> None:
+    for i in range(260):
+        across, down = (i * 1.5097554) % 2 - 1, (i * 1.1396806) % 2 - 1
+        far = math.hypot(across, down)
+        x, y = 470 + 320 * across, 560 + 220 * down
+        r = (4 + 12 * abs(math.sin(i * 12.9898)) ** 2) * max(0.4, 1.2 - 0.6 * far)
+        tone = mix(p.body, darker(p.detail, 0.25), 0.55 + 0.4 * ((i * 0.57) % 1))
+        c.ellipse(x + 1.5, y + 2.5, r * 1.16, r * 1.05, lighter(p.body, 0.6))
+        c.ellipse(x, y, r * 1.12, r * 0.95, tone)
+        c.ellipse(x - r * 0.1, y - r * 0.2, r * 0.8, r * 0.6, darker(tone, 0.3))
 
 
 def wall_hook(c: Canvas, p: Palette) -> None:
@@ -446,7 +466,6 @@ def wall_hook(c: Canvas, p: Palette) -> None:
 
 
 def peg(c: Canvas, x: float, p: Palette) -> None:
-    """A hook: a plate, an arm bent up, and a ball on its end."""
     tone = mix(p.detail, "#c79a4b", 0.25)
     c.path(box(x - 22, 226, 44, 76, 20), darker(tone, 0.4), transform="translate(3 4)")
     c.path(box(x - 22, 226, 44, 76, 20), tone)
@@ -458,26 +477,25 @@ def peg(c: Canvas, x: float, p: Palette) -> None:
 
 
 def hung_towel(c: Canvas, x: float, p: Palette) -> None:
-    """A towel gathered on a peg, falling in folds."""
-    d = f"M{x} 288C{x - 40} 330 {x - 92} 470 {x - 104} 800C{x - 60} 822 {x + 50} 826 "
-    d += f"{x + 112} 800C{x + 96} 470 {x + 44} 330 {x} 288Z"
+    d = f"M{x} 284C{x - 60} 320 {x - 124} 470 {x - 132} 800C{x - 60} 826 {x + 50} 830 "
+    d += f"{x + 136} 800C{x + 126} 470 {x + 62} 320 {x} 284Z"
     shadow_below(c, d, 18)
     tone = p.second
     folds = [(0, lighter(tone, 0.4)), (0.24, darker(tone, 0.12)), (0.4, tone)]
     folds += [(0.52, lighter(tone, 0.4)), (0.7, darker(tone, 0.2)), (0.84, tone)]
-    c.path(d, c.linear([*folds, (1, darker(tone, 0.26))], x - 110, 0, x + 110, 0))
+    c.path(d, c.linear([*folds, (1, darker(tone, 0.26))], x - 134, 0, x + 134, 0))
     for share in (-0.55, -0.1, 0.4):
         fold = f"M{x} 300C{x + share * 60:.0f} 440 {x + share * 150:.0f} 600 "
         c.line(fold + f"{x + share * 180:.0f} 800", darker(tone, 0.5), 6, opacity=0.22)
     for y in (716, 742):
-        stripe = f"M{x - 110} {y}C{x - 40} {y + 20} {x + 50} {y + 22} {x + 116} {y}"
+        stripe = f"M{x - 140} {y}C{x - 40} {y + 24} {x + 50} {y + 26} {x + 140} {y}"
         c.line(stripe, p.detail, 12, opacity=0.75, clip_path=c.clip(d))
-    terry(c, d, tone, x - 110, 300, 220, 520, 260)
+    terry(c, d, tone, x - 140, 300, 280, 520)
 
 
 def bath_brush(c: Canvas, x: float, y: float, p: Palette) -> None:
-    """A small brush hanging by its loop."""
-    d = f"M{x - 12} {y}H{x + 12}L{x + 16} {y + 130}C{x + 66} {y + 150} {x + 72} {y + 230} "
+    d = f"M{x - 12} {y}H{x + 12}L{x + 16} {y + 130}C{x + 66} {y + 150} {x + 72} "
+    d += f"{y + 230} "
     d += f"{x + 66} {y + 270}C{x + 56} {y + 326} {x - 56} {y + 326} {x - 66} {y + 270}"
     d += f"C{x - 72} {y + 230} {x - 66} {y + 150} {x - 16} {y + 130}Z"
     shadow_below(c, d, 14)
@@ -485,6 +503,14 @@ def bath_brush(c: Canvas, x: float, y: float, p: Palette) -> None:
     paint = [(0, lighter(wood, 0.4)), (0.5, wood), (1, darker(wood, 0.3))]
     c.path(d, c.linear(paint, x - 70, y, x + 70, y + 300))
     bristles(c, x, y + 226, 46, 68)
+
+
+def flat_foot(c: Canvas, x: float, y: float, r: float) -> None:
+    shade = [(0, "#1d1b2a", 0.5), (0.75, "#1d1b2a", 0.3), (1, "#1d1b2a", 0)]
+    far = x + r * 0.3
+    soft = [(0, "#1d1b2a", 0.24), (1, "#1d1b2a", 0)]
+    c.ellipse(far, y, r * 1.4, 44, c.radial(soft, far, y, r * 1.4, 44 / r / 1.4))
+    c.ellipse(x + 6, y, r * 1.1, 18, c.radial(shade, x + 6, y, r * 1.1, 18 / r / 1.1))
 
 
 SHAPES = (

@@ -8,8 +8,6 @@ from .solids import (
     block,
     box,
     disc,
-    flat,
-    level,
     mouth,
     polygon,
     profile,
@@ -49,11 +47,13 @@ def _closed_book(c: Canvas, p: Palette) -> None:
     edges = "".join(f"M{x} 160V806" for x in (697, 701, 705))
     edges += "".join(f"M270 {y}H706" for y in (797, 801, 805))
     c.line(edges, darker(CREAM, 0.3), 1.4)
-    flat(c, box(250, 142, 442, 650, 16), p.body, 2, (250, 142, 692, 792))
+    face = [(0, lighter(p.body, 0.24)), (1, darker(p.body, 0.1))]
+    c.path(box(250, 142, 442, 650, 16), c.linear(face, 250, 142, 692, 792))
     c.path(box(250, 142, 66, 650, 16), darker(p.body, 0.3), opacity=0.75)
     c.line("M317 144V790", lighter(p.body, 0.35), 2.5, opacity=0.6)
     c.line("M292 176V764", p.second, 6, stroke_dasharray="22 20")
-    flat(c, box(404, 250, 208, 136, 6), p.second, 2, (404, 250, 612, 386))
+    c.path(box(406, 253, 210, 138, 6), INK, opacity=0.25)
+    c.path(box(404, 250, 208, 136, 6), p.second)
     c.line("M432 298H584M432 334H530", p.detail, 5, opacity=0.6)
     c.line("M646 143V791", darker(p.body, 0.5), 15)
     c.line("M643 145V789", lighter(p.body, 0.1), 3, opacity=0.6)
@@ -98,14 +98,17 @@ def _pencil(c: Canvas, x, y, angle, long, colour) -> None:
 
 def fountain_pen(c: Canvas, p: Palette) -> None:
     table_from_above(c, PAPER)
-    wave = [(60 + i * 22, 496 + (30 if i % 2 else -14) - i * 1.5) for i in range(7)]
+    flourish = "M180 640C150 706 250 742 320 700C366 664 330 630 306 668"
+    flourish += "C276 728 350 776 450 752C540 728 590 742 650 770"
+    c.line(flourish, p.body, 7, opacity=0.8)
 
     def draw() -> None:
-        c.line(smooth(wave), p.body, 7, opacity=0.75)
         c.group(lambda: _pen(c, p), transform="translate(0 -44)")
         c.group(lambda: _pen_cap(c, p), transform="translate(0 110)")
 
-    c.group(draw, transform="rotate(-32 480 480)")
+    c.group(
+        draw, transform="translate(523 483) rotate(-32) scale(1.1) translate(-490 -520)"
+    )
 
 
 def _pen(c: Canvas, p: Palette) -> None:
@@ -113,7 +116,9 @@ def _pen(c: Canvas, p: Palette) -> None:
     body += "C700 564 560 570 356 559L330 556Z"
     shadow_below(c, body + "M160 520L330 490V550Z", 26, 0.4)
     c.path("M166 524L262 500H336V550H250Z", darker(GRAPHITE, 0.3))
-    nib = "M150 520C200 500 230 484 270 480L340 488V552L270 556C230 552 200 538 150 520Z"
+    nib = (
+        "M150 520C200 500 230 484 270 480L340 488V552L270 556C230 552 200 538 150 520Z"
+    )
     c.path(nib, _lying(c, STEEL, 478, 558, True))
     c.line("M152 520H262", GRAPHITE, 2.5)
     c.ellipse(266, 520, 8, 8, GRAPHITE)
@@ -139,12 +144,12 @@ def _pen_cap(c: Canvas, p: Palette) -> None:
 
 
 def desk_clock(c: Canvas, p: Palette) -> None:
-    stand(c, 190)
+    stand(c, 176)
     y = 496
     for side in (-1, 1):
         x = MIDDLE + side * 120
         tube(c, f"M{x} 690L{x + side * 44} 758", 36, p.second)
-    tube(c, f"M{MIDDLE - 44} {y - 268}H{MIDDLE + 44}", 36, p.second)
+    tube(c, f"M{MIDDLE - 44} {y - 262}H{MIDDLE + 44}", 36, p.second)
     c.rect(MIDDLE - 18, y - 262, 36, 40, darker(p.second, 0.3))
     extruded(c, disc(MIDDLE - 8, y + 4, 246), p.body, 22, -8)
     c.ellipse(MIDDLE - 8, y + 4, 224, 224, darker(p.body, 0.3))
@@ -174,7 +179,7 @@ def _dial(c: Canvas, x, y, r, p: Palette) -> None:
 
 
 def desk_tray(c: Canvas, p: Palette) -> None:
-    shadow(c, MIDDLE, 744, 300, 0.55)
+    grounded(c, 176, 784, 750)
     for y, sheets in ((722, 9), (500, 4)):
         if y < 700:
             for x in (200, 742):
@@ -184,34 +189,39 @@ def desk_tray(c: Canvas, p: Palette) -> None:
 
 def _tray(c: Canvas, y, p: Palette, sheets: int) -> None:
     left, right, inset, deep, wall, thick = 176, 784, 70, 124, 78, 24
-    back_left, back_right, top = left + inset, right - inset, y - deep - wall
-    inner = [(back_left, y - deep), (back_right, y - deep)]
-    behind = polygon((back_left, top), (back_right, top), *reversed(inner))
-    c.path(behind, c.linear([(0, p.body), (1, darker(p.body, 0.25))], y1=top, y2=y))
-    c.path(polygon(*inner, (right, y), (left, y)), darker(p.body, 0.45))
-    for i in range(sheets):
-        low, shift = y - 10 - i * 6, (i * 37 % 5 - 2) * 5
-        far = [(back_left + 34 + shift, low - 92), (back_right - 30 + shift, low - 92)]
-        near = [(right - 52 + shift, low), (left + 54 + shift, low)]
-        c.path(polygon(*far, *near), darker(CREAM, 0.12 if i % 2 else 0.0))
-    for x, far, lit in ((left, back_left, -0.3), (right, back_right, 0.2)):
-        face = [(x, y), (x, y - wall), (far, top), (far, y - deep)]
-        c.path(polygon(*face), darker(p.body, -lit) if lit < 0 else lighter(p.body, lit))
-        edge = thick if x == left else -thick
-        rail = [(x, y - wall), (x + edge, y - wall), (far + edge * 0.8, top), (far, top)]
-        c.path(polygon(*rail), lighter(p.second, 0.3))
-        front = x if x == left else x - thick
-        block(c, front, y - wall, thick, wall + 26, 2, p.body, 3)
+    back = [(left + inset, y - deep), (right - inset, y - deep)]
+    behind = [(x, level - wall) for x, level in back]
+    paint = c.linear([(0, p.body), (1, darker(p.body, 0.25))], y1=y - 202, y2=y)
+    c.path(polygon(*behind, *reversed(back)), paint)
+    c.path(polygon(*back, (right, y), (left, y)), darker(p.body, 0.45))
+    _sheets(c, y, sheets)
+    for x, far, shade in ((left, 0, darker(p.body)), (right, 1, lighter(p.body, 0.2))):
+        c.path(polygon((x, y), (x, y - wall), behind[far], back[far]), shade)
+        edge = -thick if far else thick
+        end_x, end_y = behind[far]
+        rail = [(x, y - wall), (x + edge, y - wall), (end_x + edge * 0.8, end_y)]
+        c.path(polygon(*rail, behind[far]), lighter(p.second, 0.3))
+        block(c, min(x, x + edge), y - wall, thick, wall + 26, 2, p.body, 3)
     front = box(left, y, right - left, 28, 5)
-    c.path(front, c.linear([(0, lighter(p.body)), (1, darker(p.body))], y1=y, y2=y + 28))
+    c.path(
+        front, c.linear([(0, lighter(p.body)), (1, darker(p.body))], y1=y, y2=y + 28)
+    )
     wood_grain(c, front, p.detail, left, y, right - left, 28)
     for x in (left, right - thick):
-        for i in range(0, 4, 2):
-            c.rect(x, y - wall + 14 + i * 24, thick, 22, p.detail, opacity=0.55)
+        for top in (y - 64, y - 16):
+            c.rect(x, top, thick, 22, p.detail, opacity=0.55)
+
+
+def _sheets(c: Canvas, y, count: int) -> None:
+    for i in range(count):
+        low, shift = y - 10 - i * 6, (i * 37 % 5 - 2) * 5
+        far = [(280 + shift, low - 92), (684 + shift, low - 92)]
+        near = [(732 + shift, low), (230 + shift, low)]
+        c.path(polygon(*far, *near), darker(CREAM, 0.0 if (count - i) % 2 else 0.12))
 
 
 def tape_dispenser(c: Canvas, p: Palette) -> None:
-    shadow(c, 490, 748, 300, 0.6)
+    grounded(c, 178, 840, 760)
     body = "M178 736C174 690 178 640 200 596L252 592C262 650 330 664 390 628"
     body += "C440 596 440 524 500 486C560 448 650 456 702 516C752 576 784 680 786 736"
     body += "Q786 760 766 760H198Q178 760 178 736Z"
@@ -239,7 +249,7 @@ def _tape_roll(c: Canvas, x, y, r, p: Palette) -> None:
 
 
 def bookends(c: Canvas, p: Palette) -> None:
-    shadow(c, MIDDLE, 750, 350, 0.55)
+    grounded(c, 104, 856, 762)
     for left, slope in ((104, 34), (676, -34)):
         arch = f"M{left} 762V524a90 90 0 0 1 180 0V762h-50V530a40 40 0 0 0 -80 0V762Z"
         extruded(c, arch, p.body, slope, -26)
@@ -301,12 +311,12 @@ def _ear(c: Canvas, x, side, p: Palette) -> None:
 
 
 def radio(c: Canvas, p: Palette) -> None:
-    shadow(c, MIDDLE, 744, 312, 0.6)
+    grounded(c, 200, 764, 762)
     tube(c, "M700 400L794 116", 9, STEEL, metal=True)
     c.ellipse(795, 114, 10, 10, STEEL)
     for x in (212, 672):
         c.rect(x, 728, 76, 34, darker(p.detail, 0.3), round=8)
-    block(c, 152, 412, 656, 326, 62, p.body, 34, p.detail)
+    block(c, 152, 412, 656, 326, 62, p.body, 10, p.detail)
     front = box(184, 444, 592, 262, 18)
     cloth = c.linear([(0, p.second), (1, lighter(p.second, 0.4))], 184, 444, 776, 706)
     c.path(front, darker(p.detail, 0.3), transform="translate(-3 -3)")
@@ -338,7 +348,15 @@ def paperweight(c: Canvas, p: Palette) -> None:
         c.group(lambda: _letter(c, sheet, colour), transform=f"rotate({turn} 480 740)")
     shadow(c, MIDDLE, 742, 190, 0.5)
     c.ellipse(640, 782, 120, 22, lighter(p.body, 0.55), opacity=0.7, filter=c.blur(10))
-    dome = [(372, 30), (396, 116), (470, 206), (570, 250), (660, 244), (742, 170)]
+    dome = [
+        (368, 3),
+        (380, 84),
+        (410, 148),
+        (476, 214),
+        (570, 250),
+        (660, 244),
+        (742, 170),
+    ]
     d = profile(dome)
     stops = [(0, lighter(p.body, 0.75)), (0.35, lighter(p.body, 0.2)), (0.7, p.body)]
     stops += [(0.9, darker(p.detail, 0.1)), (1, darker(p.detail, 0.35))]
@@ -372,7 +390,7 @@ def _river(c: Canvas, p: Palette) -> None:
 
 
 def backpack(c: Canvas, p: Palette) -> None:
-    shadow(c, MIDDLE, 750, 215, 0.6)
+    grounded(c, 276, 690, 766)
     for side in (-1, 1):
         x = MIDDLE + side * 170
         tube(c, f"M{x} 350Q{x + side * 96} 480 {x + side * 30} 690", 34, p.detail)
@@ -437,8 +455,8 @@ SHAPES = (
 # Primitives.
 
 
+# A thick plate: the outline d in front, its edge going back by (dx, dy).
 def extruded(c: Canvas, d: str, colour: str, dx: float, dy: float) -> None:
-    """A thick plate: the outline d in front, its edge going back by (dx, dy)."""
     steps = round(max(abs(dx), abs(dy)) / 2)
     side = c.linear([(0.3, lighter(colour, 0.45)), (0.8, darker(colour, 0.45))])
     for i in range(steps, 0, -1):
@@ -449,10 +467,24 @@ def extruded(c: Canvas, d: str, colour: str, dx: float, dy: float) -> None:
     c.path(d, stroke=lighter(colour, 0.6), stroke_width=2, opacity=0.4)
 
 
+# The shadow of something whose straight front edge stands on the floor at y.
+def grounded(c: Canvas, left: float, right: float, y: float) -> None:
+    middle, r = (left + right) / 2, (right - left) / 2
+    cast = [(0, INK, 0.3), (0.5, INK, 0.14), (1, INK, 0)]
+    x, reach = middle + r * 0.3, r * 1.45
+    c.ellipse(x, y - 8, reach, reach * 0.17, c.radial(cast, x, y - 8, reach, 0.17))
+    for lift, soft, opacity in ((26, 9, 0.3), (9, 4, 0.4)):
+        under = polygon(
+            *((left + 6, y - lift), (right + lift, y - lift)),
+            *((right + lift * 0.5, y + lift * 0.3), (left + 3, y + lift * 0.3)),
+        )
+        c.path(under, INK, opacity=opacity, filter=c.blur(soft))
+
+
+# A turned vessel with what it holds standing behind its front wall.
 def holding(
     c: Canvas, points: list[tuple], colour: str, held: Callable[[], None], x=MIDDLE
 ) -> str:
-    """A turned vessel with what it holds standing behind its front wall."""
     top, r = points[0]
     mouth(c, top, r, colour, x)
     held()
@@ -463,8 +495,8 @@ def holding(
     return front
 
 
+# How light runs over a round thing that lies level, from y1 to y2.
 def _lying(c: Canvas, colour: str, y1, y2, metal=False) -> str:
-    """How light runs over a round thing that lies level, from y1 to y2."""
     top = lighter(colour, 0.85 if metal else 0.4)
     stops = [(0, darker(colour, 0.05)), (0.24, top), (0.5, colour)]
     stops += [(0.82, darker(colour, 0.45)), (1, darker(colour, 0.25))]

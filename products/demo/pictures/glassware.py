@@ -35,7 +35,7 @@ def tumblers(c: Canvas, p: Palette) -> None:
         if drink:
             held = [(top + 104, r * 0.93), (680, r * 0.83), (722, r * 0.78)]
             liquid(c, held, drink, x, opacity=0.6)
-        glass(c, body, p.body, x, depth=0.46)
+        glass(c, body, p.body, x, depth=0.58)
         heel(c, FLOOR, r * 0.8, p.body, x, 34)
         flutes(c, (top + 96, r * 0.96), (FLOOR - 6, r * 0.79), p.body, x)
         rim(c, top, r, p.body, x)
@@ -46,7 +46,7 @@ def carafe(c: Canvas, p: Palette) -> None:
     body = [(226, 84), (300, 66), (400, 72), (520, 146), (640, 186), (FLOOR, 158)]
     held = [(520, 138), (570, 162), (640, 176), (732, 154)]
     liquid(c, held, WATER, opacity=0.66)
-    glass(c, body, p.body, depth=0.44)
+    glass(c, body, p.body, depth=0.52)
     heel(c, FLOOR, 156, p.body)
     rim(c, 226, 84, p.body)
     turned(c, [(204, 56), (252, 50)], p.second, gloss=0.2)
@@ -151,7 +151,6 @@ def oil_bottle(c: Canvas, p: Palette) -> None:
 
 
 def label(c: Canvas, x, y, r, height) -> None:
-    """A paper label round the front of a bottle."""
     half, drop = r * 0.72, r * TILT * 0.7
     d = (
         f"M{x - half} {y}Q{x} {y + drop * 0.62:.1f} {x + half} {y}V{y + height}"
@@ -181,7 +180,6 @@ def juice_jug(c: Canvas, p: Palette) -> None:
 
 
 def citrus(c: Canvas, x: float, y: float, r: float) -> None:
-    """A slice of orange."""
     c.ellipse(x, y, r, fill="#e8842a")
     c.ellipse(x, y, r * 0.9, fill="#fbe3b4")
     wedge = f"M0 {-r * 0.12:.1f}L{r * 0.27:.1f} {-r * 0.74:.1f}"
@@ -210,7 +208,6 @@ def candle_holder_glass(c: Canvas, p: Palette) -> None:
 
 
 def flame(c: Canvas, x: float, y: float, high=72.0) -> None:
-    """A candle flame on its wick at (x, y)."""
     c.line(f"M{x} {y + 6}V{y - 14}", "#3b2a20", 4)
     d = f"M{x} {y - high - 6}C{x + 30} {y - high * 0.5} {x + 24} {y} {x} {y}"
     d += f"C{x - 24} {y} {x - 30} {y - high * 0.5} {x} {y - high - 6}Z"
@@ -261,7 +258,6 @@ def water_bottle(c: Canvas, p: Palette) -> None:
 
 
 def lit_shadow(c: Canvas, x: float, r: float, colour: str) -> None:
-    """The shadow of glass: lighter than others, with the light it lets through."""
     shadow(c, x, FLOOR, r, 0.36)
     far = x + r * 0.95
     glow(c, far, FLOOR + 14, r * 0.8, lighter(colour, 0.45), 0.85, 0.17)
@@ -269,7 +265,6 @@ def lit_shadow(c: Canvas, x: float, r: float, colour: str) -> None:
 
 
 def heel(c: Canvas, bottom, r, colour, x=MIDDLE, deep=24.0) -> None:
-    """The thick bottom of a glass."""
     d = profile([(bottom - deep, r * 0.98), (bottom, r)], x, sharp=True)
     stops = [(0, darker(colour, 0.4), 0.45), (0.3, lighter(colour, 0.7), 0.5)]
     stops += [(0.62, darker(colour, 0.2), 0.35), (1, darker(colour, 0.45), 0.5)]
@@ -283,7 +278,6 @@ def heel(c: Canvas, bottom, r, colour, x=MIDDLE, deep=24.0) -> None:
 
 
 def flutes(c: Canvas, top: tuple, bottom: tuple, colour, x=MIDDLE, count=9) -> None:
-    """Upright cuts round a glass, from (y, radius) down to (y, radius)."""
     (y1, r1), (y2, r2) = top, bottom
     for i in range(1, count):
         turn = math.pi * i / count

@@ -107,7 +107,6 @@ def chopping_board(c: Canvas, p: Palette) -> None:
 
 
 def sprig(c: Canvas, x1, y1, x2, y2) -> None:
-    """Basil, lying with its tip at (x2, y2)."""
     rod_shadow(c, f"M{x1} {y1 - 6}L{x2} {y2 + 10}", 46, 10, 0.3)
     tube(c, f"M{x1} {y1}L{x2} {y2}", 8, "#5f8a55")
     for share, long in ((0.35, 78), (0.65, 74), (0.92, 56)):
@@ -118,7 +117,6 @@ def sprig(c: Canvas, x1, y1, x2, y2) -> None:
 
 
 def lemon(c: Canvas, x: float, y: float, r: float) -> None:
-    """A whole lemon, and half of one in front."""
     shadow(c, x + 70, y + r * 0.7, r * 1.5, 0.45)
     whole = [(x + 20, y), (x + 60, y - r), (x + 140, y - r * 0.9), (x + 192, y - 12)]
     whole += [(x + 206, y), (x + 188, y + 18), (x + 130, y + r * 0.72), (x + 60, y + r)]
@@ -153,8 +151,7 @@ def knife(c: Canvas, p: Palette) -> None:
         wood_grain(c, handle, darker(p.second, 0.5), 560, 420, 330, 90)
         c.path(box(548, 418, 34, 84, 6), c.linear(steel, 0, 418, 0, 502))
         for x in (640, 726, 812):
-            c.ellipse(x, 456, 11, fill="#6d757b")
-            c.ellipse(x - 1, 455, 9, fill="#e3e8ea")
+            c.ellipse(x, 456, 10, fill="#e3e8ea", stroke="#6d757b", stroke_width=3)
 
     c.group(draw, transform=LAID)
 
@@ -162,8 +159,7 @@ def knife(c: Canvas, p: Palette) -> None:
 def whisk(c: Canvas, p: Palette) -> None:
     table_from_above(c, WALL)
     bows = [bow(h) for h in (-150, -104, -54, 0, 54, 104, 150)]
-    for d in bows:
-        rod_shadow(c, _across(d), 8, 16, 0.26)
+    rod_shadow(c, "".join(_across(d) for d in bows), 8, 16, 0.26)
     rod_shadow(c, "M540 434L788 240", 46, 18)
 
     def draw() -> None:
@@ -180,7 +176,6 @@ def whisk(c: Canvas, p: Palette) -> None:
 
 
 def bow(h: float) -> str:
-    """One wire of the whisk: from the handle out to h and round the far end."""
     return (
         f"M552 {480 + h * 0.1:.0f}C420 {480 + h * 0.5:.0f} 330 {480 + h * 1.2:.0f} "
         f"210 {480 + h}C120 {480 + h * 0.85:.0f} 62 {480 + h * 0.56:.0f} 62 480"
@@ -188,7 +183,6 @@ def bow(h: float) -> str:
 
 
 def _across(d: str) -> str:
-    """Turn an outline of plain M and C points the way LAID turns a group."""
     turn = math.radians(-38)
     out, pair = "", []
     for word in d.replace("M", " M ").replace("C", " C ").split():
@@ -222,8 +216,8 @@ def rolling_pin(c: Canvas, p: Palette) -> None:
     for shift in (-30, -6, 22):
         d = f"M236 {616 + shift}L730 {344 + shift}"
         c.line(d, p.detail, 2.5, opacity=0.22)
-    for centre in ((250, 300), (720, 720), (420, 280)):
-        c.path(disc(*centre, 46, 24), "#fff", opacity=0.5, filter=c.blur(10))
+    flour = "".join(disc(x, y, 46, 24) for x, y in ((250, 300), (720, 720), (420, 280)))
+    c.path(flour, "#fff", opacity=0.5, filter=c.blur(10))
 
 
 def pepper_mill(c: Canvas, p: Palette) -> None:
@@ -357,7 +351,6 @@ def moka_pot(c: Canvas, p: Palette) -> None:
 
 
 def faceted(c: Canvas, points: list[tuple], colour: str, x=MIDDLE, sides=10) -> None:
-    """A body of flat upright faces, from (y, radius) down to (y, radius)."""
     (y1, r1), (y2, r2) = points
     tones = (lighter(colour, 0.2), lighter(colour, 0.6), colour)
     tones += (darker(colour, 0.3), darker(colour, 0.08))
@@ -406,7 +399,6 @@ def apron_strings(c: Canvas, p: Palette) -> None:
 
 
 def spoon(c: Canvas) -> None:
-    """A wooden spoon, put in the pocket."""
     rod_shadow(c, "M560 600V452", 20, 8, 0.3)
     c.line("M560 600V470", "#8a5f35", 15)
     c.line("M559 600V470", "#c79a63", 10)

@@ -174,7 +174,8 @@ def band(c: Canvas, y, height, r, colour, x=MIDDLE, tilt=TILT, opacity=1.0) -> N
     above, below = r if isinstance(r, tuple) else (r, r)
     d = (
         f"M{x - above} {y}A{above} {above * tilt} 0 0 0 {x + above} {y}"
-        f"L{x + below} {y + height}A{below} {below * tilt} 0 0 1 {x - below} {y + height}Z"
+        f"L{x + below} {y + height}"
+        f"A{below} {below * tilt} 0 0 1 {x - below} {y + height}Z"
     )
     c.path(d, round_paint(c, colour, x, max(above, below)), opacity=opacity)
 
@@ -231,7 +232,8 @@ def rim(c: Canvas, y, r, colour, x=MIDDLE, tilt=TILT) -> None:
         *(x, y, r, r * tilt), stroke=darker(colour, 0.25), stroke_width=4, opacity=0.7
     )
     c.path(
-        f"M{x - r} {y}A{r} {r * tilt} 0 0 0 {x + r * 0.3:.1f} {y + r * tilt * 0.95:.1f}",
+        f"M{x - r} {y}A{r} {r * tilt} 0 0 0"
+        f" {x + r * 0.3:.1f} {y + r * tilt * 0.95:.1f}",
         **{"stroke": "#fff", "stroke_width": 3, "opacity": 0.8},
     )
 
