@@ -19,7 +19,10 @@ def start(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task | None:
         awaited = coroutine.send(None)
     except StopIteration:
         return None
-    return asyncio.ensure_future(_finish(coroutine, awaited))
+    task = asyncio.ensure_future(_finish(coroutine, awaited))
+    # A task that is cancelled before its first step would leave it hanging.
+    task.add_done_callback(lambda _: coroutine.close())
+    return task
 
 
 async def _finish(coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:

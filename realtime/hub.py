@@ -39,6 +39,7 @@ YIELD_EVERY = 100  # sockets written to before others get a turn
 DATABASE_THREADS = 2
 LAYER_TIMEOUT_S = 2
 LOAD_TIMEOUT_S = 3  # a page waits four seconds for an answer
+DEAF_PROBES = 2  # sent and not heard in a row: the subscription is dead
 ONE_OUTAGE_S = 60  # failures closer to each other are the same one
 
 
@@ -118,13 +119,13 @@ class Hub:
         # Queries of the hub alone, on connections that last.
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hub")
         self._tasks: list[asyncio.Task] = []
+        self._receiver: asyncio.Task | None = None
 
     # --- Life -----------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to listen; done once, when the first socket opens."""
         jobs = [
-            self._receive,
             self._tick,
             self._load,
             self._probe_layer,
@@ -133,12 +134,14 @@ class Hub:
             self._sweep,
         ]
         self._tasks = [asyncio.ensure_future(self._keep(job)) for job in jobs]
+        self._receiver = asyncio.ensure_future(self._keep(self._receive))
 
     async def stop(self) -> None:
         """End every job and close the connections."""
-        for task in self._tasks:
+        tasks = [*self._tasks, self._receiver]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         both = threading.Barrier(DATABASE_THREADS)
         await asyncio.gather(
             *(self.ask(_disconnect, both) for _ in range(DATABASE_THREADS))
@@ -298,8 +301,10 @@ class Hub:
 
     async def _receive(self) -> None:
         try:
-            channel = await self._layer.new_channel()
-            await self._layer.group_add(group_of(self._probe), channel)
+            async with asyncio.timeout(LAYER_TIMEOUT_S):
+                await self._send_probe()  # a channel made in vain would stay for ever
+                channel = await self._layer.new_channel()
+                await self._layer.group_add(group_of(self._probe), channel)
         except Exception as error:
             self._fail(error)
             return  # and again in a second
@@ -329,19 +334,48 @@ class Hub:
 
     async def _probe_layer(self) -> None:
         """A message to ourselves, for the layer does not say when it loses some."""
+        deaf = 0
         while True:
             await asyncio.sleep(settings.LIVE["PROBE_S"])
-            self._echo.clear()
             try:
-                async with asyncio.timeout(LAYER_TIMEOUT_S):
-                    await self._layer.group_send(
-                        group_of(self._probe), {"type": "probe", "topic": self._probe}
-                    )
-                    await self._echo.wait()
+                deaf = 0 if await self._hears_itself() else deaf + 1
             except Exception as error:
                 self._fail(error)
-            else:
+                continue
+            if not deaf:
                 await self._recover()
+            elif deaf % DEAF_PROBES == 0:
+                await self._listen_anew()
+
+    async def _hears_itself(self) -> bool:
+        """Whether a message comes back. Raises what the layer does if it takes none."""
+        self._echo.clear()
+        async with asyncio.timeout(LAYER_TIMEOUT_S):
+            await self._send_probe()
+        try:
+            async with asyncio.timeout(LAYER_TIMEOUT_S):
+                await self._echo.wait()
+        except TimeoutError:
+            self._fail(TimeoutError("messages are sent, but none comes back"))
+            return False
+        return True
+
+    async def _send_probe(self) -> None:
+        message = {"type": "probe", "topic": self._probe}
+        await self._layer.group_send(group_of(self._probe), message)
+
+    async def _listen_anew(self) -> None:
+        """Redis answers, but the subscription is dead and does not know it."""
+        self._receiver.cancel()
+        await asyncio.wait([self._receiver])
+        try:
+            async with asyncio.timeout(LAYER_TIMEOUT_S):
+                await self._layer.flush()
+        except Exception as error:
+            self._fail(error)
+        for topic in self._topics.values():
+            topic.joined = live.is_nobodys(topic.key)
+        self._receiver = asyncio.ensure_future(self._keep(self._receive))
 
     def _fail(self, error: Exception) -> None:
         if not self.degraded:

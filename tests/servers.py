@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -135,6 +136,51 @@ class Redis(Process):
             probe.sendall(b"PING\r\n")
             return probe.recv(16).startswith(b"+PONG")
         return False
+
+
+class Wire:
+    """A TCP port before a Unix socket, which can go dead as a network does: what is
+    connected stays so and hears nothing more; new connections are fine."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._ends = [self._listener]
+        self._era = 0
+        self._spawn(self._accept)
+
+    @property
+    def port(self) -> int:
+        return self._listener.getsockname()[1]
+
+    def go_dead(self) -> None:
+        """Carry nothing more over what is connected now."""
+        self._era += 1
+
+    def close(self) -> None:
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for it
+            end.close()
+
+    def _spawn(self, work: Callable[..., None], *arguments: object) -> None:
+        threading.Thread(target=work, args=arguments, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, far = self._listener.accept()[0], socket.socket(socket.AF_UNIX)
+                self._ends += [near, far]
+                far.connect(str(self._target))
+                self._spawn(self._carry, near, far, self._era)
+                self._spawn(self._carry, far, near, self._era)
+
+    def _carry(self, source: socket.socket, sink: socket.socket, era: int) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if era == self._era:
+                    sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
 
 
 class Shop(Process):

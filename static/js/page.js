@@ -1,13 +1,74 @@
 /* What a page holds of its visitor besides live topics: who it is, and the forms'
  * tokens, which change when somebody signs in or out. */
 
-/** Take them from the page as the server would show it now. Returns the token. */
+const PLACE = "shop-visitor"; // in localStorage: the viewer's id, and when they came
+const page = document.documentElement.dataset;
+
+/**
+ * Keep the tabs of a browser agreed on whom they show. State rather than messages: a
+ * tab that slept finds it when it wakes, and it keeps no page out of the back/forward
+ * cache, as a BroadcastChannel does.
+ *
+ * @param {() => void} changed called when this page's sockets must be opened anew
+ */
+export function visitor(changed) {
+  let seen = read();
+  const follow = () => {
+    const now = read();
+    if (now === seen) {
+      return;
+    }
+    seen = now;
+    changed();
+    if (viewerOf(now) !== page.viewer) {
+      renew().catch((error) => console.warn("The page is not renewed:", error));
+    }
+  };
+  const announce = () => {
+    seen = `${page.viewer}@${Date.now()}`;
+    write(seen);
+  };
+
+  if (viewerOf(seen) !== page.viewer) {
+    const navigation = performance.getEntriesByType("navigation")[0];
+    if (navigation?.type === "back_forward" && seen) {
+      seen = null; // this page is an old copy
+      follow();
+    } else {
+      announce();
+    }
+  }
+  window.addEventListener("storage", ({ key }) => key === PLACE && follow());
+  return { announce, follow };
+}
+
+const viewerOf = (text) => text?.split("@")[0];
+
+// Where storage is forbidden each tab is on its own.
+function read() {
+  try {
+    return localStorage.getItem(PLACE);
+  } catch {
+    return null;
+  }
+}
+
+function write(text) {
+  try {
+    localStorage.setItem(PLACE, text);
+  } catch (error) {
+    console.warn("Other tabs are not told:", error);
+  }
+}
+
+/** Take what is the visitor's from the page as the server would show it now. Returns
+ * the forms' token. */
 export async function renew() {
   const response = await fetch(location.href, { signal: AbortSignal.timeout(15_000) });
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   const token = fresh.querySelector("[name=csrfmiddlewaretoken]")?.value;
   if (!token) {
-    throw new Error(`No token on ${location.pathname}: ${response.status}`);
+    throw new Error(`no token on ${location.pathname}: ${response.status}`);
   }
   const here = document.querySelector("[data-account]");
   const now = fresh.querySelector("[data-account]");
@@ -17,6 +78,6 @@ export async function renew() {
   for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) {
     field.value = token;
   }
-  document.documentElement.dataset.viewer = fresh.documentElement.dataset.viewer;
+  page.viewer = fresh.documentElement.dataset.viewer;
   return token;
 }

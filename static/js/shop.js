@@ -2,7 +2,7 @@
 
 import { enhance } from "./forms.js";
 import { Live } from "./live.js";
-import { renew } from "./page.js";
+import { visitor } from "./page.js";
 import { apply, shown } from "./topics.js";
 
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
@@ -16,32 +16,26 @@ live.addEventListener("status", ({ detail }) => {
 
 // A socket keeps the identity it was opened with. When the visitor gets a session or
 // signs in or out in one tab, the other tabs' sockets must be opened anew.
-const tabs = new BroadcastChannel("shop");
-const page = document.documentElement.dataset;
-tabs.onmessage = ({ data }) => {
-  if (data.viewer !== page.viewer) {
-    page.viewer = data.viewer;
-    live.reconnect();
-    renew().catch((error) => console.warn("This page is not renewed:", error));
-  } else if (data.isNew) {
-    live.reconnect();
-  }
-};
-tabs.postMessage({ viewer: page.viewer });
+const { announce, follow } = visitor(() => live.reconnect());
 
 enhance(
   (item) => live.take(item),
   () => {
+    announce();
     live.reconnect();
-    tabs.postMessage({ viewer: page.viewer, isNew: true });
   },
 );
 
-document.addEventListener("visibilitychange", () => !document.hidden && live.wake());
-document.addEventListener("resume", () => live.wake());
-window.addEventListener("online", () => live.wake());
+function wake() {
+  follow();
+  live.wake();
+}
+
+document.addEventListener("visibilitychange", () => !document.hidden && wake());
+document.addEventListener("resume", wake);
+window.addEventListener("online", wake);
 window.addEventListener("offline", () => live.reconnectLater());
-window.addEventListener("pageshow", (event) => event.persisted && live.wake());
+window.addEventListener("pageshow", (event) => event.persisted && wake());
 window.addEventListener("pagehide", () => live.drop());
 document.addEventListener("scroll", () => live.refresh(), { passive: true });
 

@@ -91,7 +91,7 @@ def run(server, products: list[int], options, html: str) -> Result:
 
 
 def add_up(cpu: float, frames: list, committed: list) -> Result:
-    """In: per socket the (time, text) of frames; the (product, version, time) written."""
+    """In: the (time, text) of frames a socket, the (product, version, time) written."""
     latencies = []
     for received in frames:
         shown: dict[str, list[tuple[int, float]]] = {}
