@@ -45,7 +45,8 @@ def load_pictures(items: Iterable[Item], progress: Progress = silent) -> int:
     missing = [name for name in looks if not default_storage.exists(name)]
     for name, content in _drawn(missing, looks, progress):
         default_storage.save(name, ContentFile(content))
-    for name in looks:
+        _make_thumbnails(name)
+    for name in looks:  # those that an earlier run was cut off before
         _make_thumbnails(name)
     return len(missing)
 

@@ -49,9 +49,12 @@ class Canvas:
         return self._define("clipPath", f'<path d="{d}"/>')
 
     def blur(self, amount: float) -> str:
+        # Blurring costs by the area: little blur needs little margin. And sRGB, for
+        # converting to linear light and back takes as long as blurring.
+        margin = 60 if amount >= 8 else 25
         return self._define(
-            # sRGB: converting to linear light and back takes as long as blurring.
-            'filter x="-60%" y="-60%" width="220%" height="220%"'
+            f'filter x="-{margin}%" y="-{margin}%"'
+            f' width="{100 + 2 * margin}%" height="{100 + 2 * margin}%"'
             ' color-interpolation-filters="sRGB"',
             f'<feGaussianBlur stdDeviation="{amount:.1f}"/>',
         )

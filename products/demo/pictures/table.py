@@ -34,7 +34,12 @@ def mug(c: Canvas, p: Palette) -> None:
 
 def espresso_cup(c: Canvas, p: Palette) -> None:
     stand(c, 275)
-    turned(c, [(712, 290), (728, 282), (752, 150)], p.body, gloss=0.1)
+    turned(
+        c,
+        [(712, 290), (719, 288), (730, 262), (744, 190), (752, 150)],
+        p.body,
+        gloss=0.1,
+    )
     level(c, 712, 290, p.body)
     c.ellipse(MIDDLE, 716, 190, 190 * TILT, darker(p.body, 0.18), opacity=0.55)
     tube(c, "M610 520C745 470 735 655 590 640", 34, p.second)
@@ -57,7 +62,12 @@ def plates(c: Canvas, p: Palette) -> None:
     stand(c, 290)
     for i, colour in enumerate((p.second, p.body, p.second, p.body)):
         y = 690 - i * 44
-        turned(c, [(y, 325), (y + 14, 318), (y + 56, 170)], colour, gloss=0.12)
+        turned(
+            c,
+            [(y, 325), (y + 9, 323), (y + 24, 296), (y + 44, 220), (y + 56, 170)],
+            colour,
+            gloss=0.12,
+        )
         c.ellipse(MIDDLE, y, 325, 325 * TILT, lighter(colour, 0.45))
     y = 690 - 3 * 44
     mouth(c, y, 325, p.body, lip=0.03, inside=lighter(p.body, 0.4))
@@ -107,7 +117,7 @@ def teapot(c: Canvas, p: Palette) -> None:
 
 def butter_dish(c: Canvas, p: Palette) -> None:
     stand(c, 300)
-    turned(c, [(712, 318), (730, 312), (752, 250)], p.second, gloss=0.1)
+    turned(c, [(712, 318), (722, 316), (738, 292), (752, 250)], p.second, gloss=0.1)
     level(c, 712, 318, p.second)
     dome = "M236 706V560C236 510 262 486 310 486H650C698 486 724 510 724 560V706Z"
     c.path(
@@ -132,7 +142,12 @@ def cake_stand(c: Canvas, p: Palette) -> None:
     stand(c, 150)
     foot = [(540, 60), (600, 42), (670, 52), (725, 120), (752, 160)]
     turned(c, foot, p.body)
-    turned(c, [(500, 330), (520, 328), (534, 320), (556, 70)], p.body, gloss=0.15)
+    turned(
+        c,
+        [(500, 330), (516, 329), (526, 318), (538, 240), (560, 66)],
+        p.body,
+        gloss=0.15,
+    )
     level(c, 500, 330, p.body)
     c.ellipse(MIDDLE, 500, 300, 300 * TILT, stroke=darker(p.body, 0.18), stroke_width=3)
     shadow(c, 470, 494, 150, 0.4, 0.3)
