@@ -1,0 +1,214 @@
+"""A real browser before the shop as people run it: Daphne, Redis, hashed files."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from channels.layers import channel_layers
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.apps import apps
+from django.conf import settings as shop_settings
+from django.db import connection
+from django.db.backends.base.creation import TEST_DATABASE_PREFIX
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from products.models import Product
+from realtime.publish import flush
+from tests.browser.chromium import launched
+from tests.browser.pages import bring_basket, wait_until_live
+from tests.servers import Daphne, Redis, collect_static
+
+PUSHED_S = 4  # for what is pushed; nothing else could bring it: see `daphne`
+
+Visit = Callable[..., Page]
+
+
+# --- Servers, once a session ------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture(scope="session")
+def redis_server(folder) -> Iterator[Redis]:
+    server = Redis(folder)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def static_files(folder) -> dict[str, str]:
+    """Style sheets and scripts as production has them: hashed, imports rewritten."""
+    return collect_static(folder / "static")
+
+
+@pytest.fixture(scope="session")
+def make_daphne(django_db_setup, folder, redis_server, static_files):
+    """A shop with settings of its own, on the test's database."""
+    started = []
+
+    def make(**environment: str) -> Daphne:
+        home = folder / f"daphne{len(started)}"
+        home.mkdir()
+        server = Daphne(
+            home,
+            redis_server.url,
+            **static_files,
+            MEDIA_ROOT=str(folder / "media"),
+            SERVE_MEDIA="1",
+            **environment,
+        )
+        started.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def the_daphne(make_daphne) -> Daphne:
+    """Nothing but pushes: audit and heartbeat would put right what they lose."""
+    return make_daphne(LIVE_AUDIT_S="600", LIVE_HEARTBEAT_S="20", LIVE_PROBE_S="0.5")
+
+
+@pytest.fixture
+def daphne(the_daphne, redis_server) -> Daphne:
+    """The shop, running whatever the test before has done to it."""
+    if not redis_server.is_ready():
+        redis_server.start()
+    if not the_daphne.is_ready():
+        the_daphne.start()
+    return the_daphne
+
+
+@pytest.fixture(scope="session")
+def beating_daphne(make_daphne) -> Daphne:
+    """A shop whose heart beats every second."""
+    return make_daphne(LIVE_HEARTBEAT_S="1")
+
+
+# --- The browser, once a module ---------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium. Playwright keeps an event loop running in this thread: a module long,
+    so that async tests elsewhere find none, and Django must not mind it."""
+    with launched() as chromium, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        expect.set_options(timeout=PUSHED_S * 1000)
+        yield chromium
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pushes_go_to_our_redis(redis_server) -> Iterator[None]:
+    """What this process changes is pushed through the Redis that Daphne hears."""
+    config = shop_settings.CHANNEL_LAYERS["default"]["CONFIG"]
+    hosts = [config["hosts"][0] | {"address": redis_server.url}]
+    flush()
+    before = channel_layers.set(
+        "default", RedisPubSubChannelLayer(**config | {"hosts": hosts})
+    )
+    yield
+    flush()
+    channel_layers.set("default", before)
+
+
+# --- Each test --------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def transactional_db(
+    django_db_setup, django_db_blocker, settings, folder
+) -> Iterator[None]:
+    """Rows that Daphne sees too, gone afterwards. Takes the place of pytest-django's:
+    its flush numbers content types anew, which a running Daphne keeps in memory.
+    """
+    settings.MEDIA_ROOT = folder / "media"  # where Daphne looks for pictures
+    with django_db_blocker.unblock():
+        assert connection.settings_dict["NAME"].startswith(TEST_DATABASE_PREFIX)
+        yield
+        ours = {"products", "users", "sessions", "admin"}
+        tables = [
+            connection.ops.quote_name(model._meta.db_table)
+            for model in apps.get_models()
+            if model._meta.app_label in ours
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+        connection.close()  # Playwright's loop has one of its own: nobody else would
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What browsers complained about: a test that breaks something clears it."""
+    return []
+
+
+@pytest.fixture
+def visit(browser, transactional_db, daphne, complaints) -> Iterator[Visit]:
+    """`visit(path)`: a new visitor, with cookies of their own, opens a page.
+
+    `basket` (product → units) is what they chose before; `live=False` is for a page
+    that does not get its socket; `prepare(page)` is called before it loads; `options`
+    are those of Playwright's `new_context`. The test fails if a page has an error on
+    its console or a request that fails.
+    """
+    contexts = []
+
+    def open_page(
+        path: str = "/",
+        *,
+        at: Daphne = daphne,
+        live: bool = True,
+        basket: dict[Product, int] | None = None,
+        prepare: Callable[[Page], None] = lambda page: None,
+        **options,
+    ) -> Page:
+        options.setdefault("reduced_motion", "reduce")
+        context = browser.new_context(base_url=at.url, **options)
+        contexts.append(context)
+        listen(context, complaints)
+        if basket:
+            bring_basket(context, at.url, basket)
+        page = context.new_page()
+        page.set_default_timeout(8000)
+        prepare(page)
+        page.goto(path)
+        if live and options.get("java_script_enabled", True):
+            wait_until_live(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def listen(context: BrowserContext, complaints: list[str]) -> None:
+    """Note every error on a console and every request that failed."""
+
+    def on_console(message) -> None:
+        if message.location["url"].endswith("/favicon.ico"):
+            return  # the admin's pages name no icon
+        if message.type in ("error", "warning"):
+            complaints.append(f"{message.page.url}: {message.text}")
+
+    def on_failure(request) -> None:
+        # A page that is left breaks off what it was still asking for.
+        if request.failure != "net::ERR_ABORTED":
+            complaints.append(f"{request.url}: {request.failure}")
+
+    def on_response(response) -> None:
+        if response.status >= 500:
+            complaints.append(f"{response.url}: {response.status}")
+
+    context.on("console", on_console)
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on("requestfailed", on_failure)
+    context.on("response", on_response)

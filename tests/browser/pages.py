@@ -1,0 +1,112 @@
+"""The pages' parts, as tests name them."""
+
+from functools import cache
+
+from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.sessions.backends.db import SessionStore
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from products.live import BASKET_TOKEN
+from products.models import Product
+from tests.factories import make_basket, make_user
+from users.models import User
+
+
+def wait_until_live(page: Page) -> None:
+    """Until the socket has answered what is newer than the page."""
+    expect(page.locator("html")).to_have_attribute("data-live", "up")
+
+
+def another_tab(page: Page, path: str) -> Page:
+    """One more tab of the same visitor."""
+    tab = page.context.new_page()
+    tab.goto(path)
+    wait_until_live(tab)
+    return tab
+
+
+def stock(page: Page, product: Product) -> Locator:
+    """Price and stock of a product, wherever the page shows it first."""
+    return page.locator(f'[data-topic="stock:{product.pk}"]').first
+
+
+def buy(page: Page, product: Product) -> Locator:
+    """The product's add button."""
+    return page.locator(f'[data-buy="{product.pk}"]').first
+
+
+def badge(page: Page) -> Locator:
+    """The number on the basket in the header."""
+    return page.locator('[data-topic="basket"] .basket-badge__count')
+
+
+def line(page: Page, product: Product) -> Locator:
+    """The product's line in the basket."""
+    return page.locator(f'[data-topic="basket:lines"] [data-key="{product.pk}"]')
+
+
+def quantity(page: Page, product: Product) -> Locator:
+    return page.locator(f'input[name="quantity-{product.pk}"]')
+
+
+def remove(page: Page, product: Product) -> Locator:
+    return line(page, product).get_by_role("button", name="Remove")
+
+
+def total(page: Page) -> Locator:
+    """The basket's sum, on its page."""
+    return page.locator(".summary__total dd")
+
+
+def messages(page: Page) -> Locator:
+    return page.locator("#messages")
+
+
+def notice(page: Page) -> Locator:
+    """The sentence that live updates are paused."""
+    return page.locator("#live-status")
+
+
+def mark(page: Page) -> None:
+    """Remember that this very page has not been loaded again."""
+    page.evaluate("window.isThisVeryPage = true")
+
+
+def expect_no_reload(page: Page) -> None:
+    assert page.evaluate("window.isThisVeryPage") is True
+
+
+def make_shopper(username: str = "shopper", **fields) -> User:
+    """Somebody who signs in with "password", hashed as Daphne wants it."""
+    user = make_user(username=username, **fields)
+    user.password = _hashed("password")
+    user.save()
+    return user
+
+
+@cache
+def _hashed(password: str) -> str:
+    """Slow by intent, so once a session is enough."""
+    return PBKDF2PasswordHasher().encode(password, "salt-of-16-letters-or-more")
+
+
+def sign_in(page: Page, username: str = "shopper") -> None:
+    """Go to the form and send it."""
+    page.goto("/users/login/")
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill("password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def bring_basket(
+    context: BrowserContext, address: str, lines: dict[Product, int]
+) -> None:
+    """Give the visitor a session and a basket, as if they had filled it before."""
+    basket = make_basket(lines=lines)
+    session = SessionStore()
+    session[BASKET_TOKEN] = basket.token
+    session.create()
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session.session_key}
+    context.add_cookies([cookie | {"url": address}])

@@ -1,0 +1,288 @@
+"""What a visitor sees while servers and networks fail, and when they are back."""
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from products.models import Product
+from products.services import stock as stocks
+from tests.browser.chromium import launched_by
+from tests.browser.pages import (
+    another_tab,
+    badge,
+    buy,
+    expect_no_reload,
+    mark,
+    messages,
+    notice,
+    stock,
+    wait_until_live,
+)
+from tests.factories import make_product
+
+BACK_S = 10  # "within seconds": the longest pause between two attempts is 4
+
+
+@pytest.fixture
+def lamp(transactional_db) -> Product:
+    return make_product(name="Lamp", on_hand=20)
+
+
+@pytest.fixture
+def outage(complaints) -> Iterator[None]:
+    """Browsers may complain, for there is reason to."""
+    yield
+    complaints.clear()
+
+
+def expect_stock(page: Page, product: Product, units: int) -> None:
+    """The page shows what the database holds, soon, and without a reload."""
+    expect(stock(page, product)).to_contain_text(
+        f"{units} in stock", timeout=BACK_S * 1000
+    )
+    expect(notice(page)).to_be_hidden(timeout=BACK_S * 1000)
+    expect_no_reload(page)
+
+
+WATCH_NOTICE = """
+const notice = document.getElementById("live-status");
+const look = () => { window.wasSaid ||= !notice.hidden; };
+new MutationObserver(look).observe(notice, { attributes: true });
+"""
+
+WATCH_RETURN = """
+window.addEventListener("pageshow", (event) => { window.wasKept = event.persisted; });
+"""
+
+
+class Gate:
+    """Stands between a page and its socket."""
+
+    def __init__(self) -> None:
+        self.refuses = self.swallows = False
+        self.opened = self.swallowed = 0
+
+    def guard(self, page: Page) -> None:
+        page.route_web_socket("**/ws/", self._open)
+
+    def guard_by_the_clock(self, page: Page) -> None:
+        """The same on a page whose clock the test can put forward."""
+        self.guard(page)
+        page.clock.install()
+
+    def _open(self, socket: WebSocketRoute) -> None:
+        self.opened += 1
+        if self.refuses:
+            socket.close()
+            return
+        server = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if self.swallows:
+                self.swallowed += 1
+            else:
+                socket.send(message)
+
+        server.on_message(pass_on)
+
+    def wait_for(self, page: Page, *, swallowed: int) -> None:
+        end = time.monotonic() + BACK_S
+        while self.swallowed < swallowed:
+            assert time.monotonic() < end, f"only {self.swallowed} frames came"
+            page.wait_for_timeout(20)
+
+
+# --- The socket alone -------------------------------------------------------------
+
+
+def test_a_page_without_a_socket_says_so_and_its_forms_still_work(visit, lamp):
+    gate = Gate()
+    gate.refuses = True
+    page = visit("/products/", live=False, prepare=gate.guard)
+    mark(page)
+
+    expect(notice(page)).to_be_visible()
+    expect(notice(page)).to_contain_text("everything else still works")
+
+    buy(page, lamp).click()
+    expect(messages(page)).to_contain_text("Lamp is in your basket.")
+    expect(badge(page)).to_have_text("1")
+
+    stocks.count(lamp.pk, 12)
+    gate.refuses = False
+
+    expect_stock(page, lamp, 12)
+
+
+def test_a_socket_back_at_once_is_not_spoken_of(visit, lamp):
+    page = visit("/products/")
+    page.evaluate(WATCH_NOTICE)
+
+    page.evaluate("window.dispatchEvent(new Event('offline'))")
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    stocks.count(lamp.pk, 12)
+
+    expect(stock(page, lamp)).to_contain_text("12 in stock")
+    assert page.evaluate("window.wasSaid") is False
+
+
+def test_a_lost_push_is_found_by_the_next_heartbeat(visit, lamp, beating_daphne):
+    gate = Gate()
+    page = visit("/products/", at=beating_daphne, prepare=gate.guard)
+    mark(page)
+
+    gate.swallows = True
+    stocks.count(lamp.pk, 12)
+    gate.wait_for(page, swallowed=1)
+    gate.swallows = False
+
+    expect_stock(page, lamp, 12)
+    assert gate.opened == 1  # over the same socket
+
+
+def test_a_socket_that_fell_silent_is_replaced_when_the_page_is_looked_at(visit, lamp):
+    gate = Gate()
+    page = visit("/products/", prepare=gate.guard_by_the_clock)
+    mark(page)
+    gate.swallows = True
+    stocks.count(lamp.pk, 12)
+    gate.wait_for(page, swallowed=1)
+
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    gate.wait_for(page, swallowed=2)  # the answer to its question
+    gate.swallows = False
+    page.clock.fast_forward(5_000)
+
+    expect_stock(page, lamp, 12)
+    assert gate.opened == 2
+
+
+def test_a_socket_that_fell_silent_is_replaced_in_the_end(visit, lamp):
+    gate = Gate()
+    page = visit("/products/", prepare=gate.guard_by_the_clock)
+    mark(page)
+    gate.swallows = True
+    stocks.count(lamp.pk, 12)
+    gate.wait_for(page, swallowed=1)
+    gate.swallows = False
+    expect(stock(page, lamp)).to_contain_text("20 in stock")
+
+    page.clock.fast_forward(41_000)
+
+    expect_stock(page, lamp, 12)
+
+
+# --- Servers ----------------------------------------------------------------------
+
+
+def test_the_server_killed_and_started_again(visit, lamp, daphne, outage):
+    page = visit("/products/", basket={lamp: 2})
+    other = another_tab(page, lamp.get_absolute_url())
+    for each in (page, other):
+        mark(each)
+
+    daphne.kill()
+    for each in (page, other):
+        expect(notice(each)).to_be_visible()
+    buy(page, lamp).click()
+    expect(messages(page)).to_contain_text("That did not work.")
+    stocks.count(lamp.pk, 12)
+    daphne.start()
+
+    for each in (page, other):
+        expect_stock(each, lamp, 12)
+    buy(page, lamp).click()
+    for each in (page, other):
+        expect(badge(each)).to_have_text("3")
+
+
+def test_redis_killed_and_started_again(visit, lamp, redis_server, beating_daphne):
+    page = visit("/products/", at=beating_daphne)
+    mark(page)
+
+    redis_server.stop(signal.SIGKILL)
+    stocks.count(lamp.pk, 12)
+    expect_stock(page, lamp, 12)  # the database is asked meanwhile
+    buy(page, lamp).click()
+    expect(badge(page)).to_have_text("1")
+    redis_server.start()
+
+    stocks.count(lamp.pk, 13)
+    expect_stock(page, lamp, 13)
+    page.wait_for_timeout(2500)  # the hub has noticed, and polls no more
+    for units in (14, 15, 16):
+        stocks.count(lamp.pk, units)
+        expect(stock(page, lamp)).to_contain_text(f"{units} in stock", timeout=1000)
+
+
+# --- The visitor's machine --------------------------------------------------------
+
+
+def test_a_network_lost_and_found(visit, lamp, outage):
+    page = visit("/products/")
+    mark(page)
+
+    page.context.set_offline(True)
+    expect(notice(page)).to_be_visible()
+    stocks.count(lamp.pk, 12)
+    page.context.set_offline(False)
+
+    expect_stock(page, lamp, 12)
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_a_tab_that_slept(visit, lamp, daphne, outage, is_cut_off):
+    page = visit("/products/")
+    mark(page)
+    chrome = page.context.new_cdp_session(page)
+
+    chrome.send("Page.setWebLifecycleState", {"state": "frozen"})
+    if is_cut_off:
+        daphne.kill()
+    stocks.count(lamp.pk, 12)
+    if is_cut_off:
+        daphne.start()
+    chrome.send("Page.setWebLifecycleState", {"state": "active"})
+
+    expect_stock(page, lamp, 12)
+
+
+def test_a_page_come_back_to_from_history_is_up_to_date(visit, lamp):
+    page = visit("/products/")
+    page.goto(lamp.get_absolute_url())
+    buy(page, lamp).click()
+    expect(badge(page)).to_have_text("1")
+    stocks.count(lamp.pk, 0)
+
+    page.go_back()
+
+    expect(badge(page)).to_have_text("1")
+    expect(stock(page, lamp)).to_contain_text("Sold out")
+    expect(buy(page, lamp)).to_be_disabled()
+
+
+def test_a_page_that_the_browser_kept_alive_is_up_to_date(browser, lamp, daphne):
+    """The back/forward cache, which Playwright switches off."""
+    with launched_by(
+        browser.browser_type, ignore_default_args=["--disable-back-forward-cache"]
+    ) as chromium:
+        page = chromium.new_page(base_url=daphne.url)
+        page.goto("/products/")
+        wait_until_live(page)
+        page.evaluate(WATCH_RETURN)
+        mark(page)
+        page.goto(lamp.get_absolute_url())
+        buy(page, lamp).click()
+        expect(badge(page)).to_have_text("1")
+        stocks.count(lamp.pk, 0)
+
+        page.go_back(wait_until="commit")  # nothing is loaded
+
+        expect(badge(page)).to_have_text("1")
+        expect(stock(page, lamp)).to_contain_text("Sold out")
+        expect(buy(page, lamp)).to_be_disabled()
+        assert page.evaluate("window.wasKept")
+        expect_no_reload(page)

@@ -1,0 +1,125 @@
+"""Every page: accessible, in its place, quiet on the console, at any width."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from products.models import Product
+from tests.browser.pages import buy
+from tests.factories import make_category, make_picture, make_product, make_products
+
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+
+PAGES = {
+    "home": "/",
+    "list": "/products/",
+    "category": "/products/category/lamps/",
+    "search without a find": "/products/?q=xyzzy",
+    "detail": "/products/brass-lamp/",
+    "sold out": "/products/sold-out-lamp/",
+    "gone": "/products/lost-lamp/",
+    "not found": "/products/never-was/",
+    "sign-in": "/users/login/",
+    "empty basket": "/basket/",
+}
+
+WATCH_SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    window.shift += entry.hadRecentInput ? 0 : entry.value;
+  }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.fixture
+def shelf(transactional_db) -> list[Product]:
+    """A shelf with all kinds of products, one with a picture."""
+    lamps = make_category(name="Lamps", slug="lamps", description="Light.", position=1)
+    other = make_category(name="A category with quite a long name", position=2)
+    brass = make_product(
+        category=lamps,
+        slug="brass-lamp",
+        name="Brass reading lamp",
+        description="A lamp.\n\nAnd a second paragraph about it.",
+        image=make_picture(),
+    )
+    low = make_product(category=lamps, name="Low lamp", on_hand=2)
+    make_product(category=lamps, slug="sold-out-lamp", name="Sold lamp", on_hand=0)
+    make_product(category=lamps, slug="lost-lamp", name="Lost lamp", is_active=False)
+    return [brass, low, *make_products(60, category=other)]
+
+
+def axe_finds(page: Page) -> list[str]:
+    """What axe has against the page as it is shown now."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['html'][:200]}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the page is wider than its window."""
+    root = "document.documentElement"
+    return page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+
+
+def finish_animations(page: Page) -> None:
+    page.evaluate("document.getAnimations().forEach((each) => each.finish())")
+
+
+def expect_good_in_all_looks(page: Page) -> None:
+    faults = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for size in (PHONE, DESK):
+            page.set_viewport_size(size)
+            finish_animations(page)
+            look = f"{scheme} {size['width']}"
+            faults[look] = axe_finds(page)
+            if overflow(page) > 0:
+                faults[look].append(f"{overflow(page)} px too wide")
+    assert not any(faults.values()), faults
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())
+def test_page(visit, shelf, complaints, path):
+    page = visit(path)
+
+    expect_good_in_all_looks(page)
+
+    if path in (PAGES["gone"], PAGES["not found"]):  # the console tells the status
+        assert len(complaints) == 1
+        complaints.clear()
+
+
+def test_page_filled_basket(visit, shelf):
+    page = visit("/basket/", basket={shelf[0]: 1, shelf[1]: 3, shelf[5]: 2})
+
+    expect_good_in_all_looks(page)
+
+
+def test_page_with_messages(visit, shelf):
+    page = visit("/products/brass-lamp/")
+    buy(page, shelf[0]).click()
+    page.get_by_text("is in your basket").wait_for()
+
+    expect_good_in_all_looks(page)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("path", ["/", "/products/", "/products/brass-lamp/"])
+def test_nothing_jumps_while_a_page_loads(visit, shelf, path, size):
+    def prepare(page: Page) -> None:
+        page.add_init_script(WATCH_SHIFTS)
+
+    page = visit(path, prepare=prepare, viewport=size)
+    page.mouse.wheel(0, 2000)
+    page.wait_for_timeout(300)
+
+    assert page.evaluate("window.shift") < 0.05
+    unsized = page.locator("img:not([width][height])")
+    assert unsized.count() == 0

@@ -1,0 +1,274 @@
+"""The hub in this very process: the real application, Redis and PostgreSQL."""
+
+import json
+import time
+from collections import Counter
+
+import pytest
+
+from products import live
+from products.services import stock
+from realtime import protocol
+from tests.factories import make_product, make_user
+from tests.live.page import Page
+from tests.realtime.sockets import Socket, session_of
+from tests.servers import wait_until
+
+SOCKETS = 1000
+
+
+@pytest.fixture
+def loads(monkeypatch) -> list[list[str]]:
+    """The keys of each load from the database."""
+    loads = []
+    load = live.load
+
+    def counting_load(keys):
+        loads.append(sorted(keys))
+        return load(keys)
+
+    monkeypatch.setattr(live, "load", counting_load)
+    return loads
+
+
+@pytest.fixture
+def renders(monkeypatch) -> Counter:
+    """How often each topic was rendered, by key and language."""
+    renders = Counter()
+    render = live.render
+
+    def counting_render(key, state, language):
+        renders[key, language] += 1
+        return render(key, state, language)
+
+    monkeypatch.setattr(live, "render", counting_render)
+    return renders
+
+
+@pytest.fixture
+def open_socket(hub, loop):
+    """Sockets that are closed afterwards, each without an error."""
+    sockets = []
+
+    def open_one(*arguments, **options) -> Socket:
+        sockets.append(Socket(loop, *arguments, **options))
+        return sockets[-1]
+
+    yield open_one
+    for socket in sockets:
+        socket.close()
+
+
+def test_thousand_reconnects_cost_a_query_not_a_thousand(open_socket, loads, renders):
+    products = [make_product() for _ in range(3)]
+    topics = {f"stock:{product.pk}": None for product in products}
+    frame = {"t": "sub", "id": 1, "topics": topics, "html": "en"}
+
+    sockets = [open_socket() for _ in range(SOCKETS)]
+    for socket in sockets:
+        socket.send(frame)
+    wait_until(lambda: all(socket.snaps for socket in sockets), "snapshots", 20)
+
+    assert {len(socket.snaps[0]["items"]) for socket in sockets} == {3}
+    assert len(loads) <= 2  # one more for who came while the first was under way
+    assert sum(renders.values()) == 3
+
+
+def test_update_is_rendered_once_a_language_however_many_listen(
+    open_socket, renders, settings
+):
+    settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+    product = make_product()
+    topic = f"stock:{product.pk}"
+    sockets = {html: [open_socket() for _ in range(5)] for html in ("en", "de", None)}
+    for html, group in sockets.items():
+        for socket in group:
+            socket.watch(topic, html=html)
+    renders.clear()
+
+    stock.claim({product.pk: 1})
+    for html, group in sockets.items():
+        for socket in group:
+            socket.shows(topic, 2)
+            assert (socket.page.html[topic] is None) is (html is None)
+
+    assert renders == {(topic, "en"): 1, (topic, "de"): 1}
+
+
+def test_audience_in_another_language_gets_its_own_html(open_socket, settings):
+    settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+    product = make_product()
+    topic = f"stock:{product.pk}"
+    english, german = open_socket(), open_socket()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "render", lambda key, state, language: f"<p>{language}")
+        english.watch(topic, html="en")
+        german.watch(topic, html="de")
+        stock.claim({product.pk: 1})
+        english.shows(topic, 2)
+        german.shows(topic, 2)
+
+    assert (english.page.html[topic], german.page.html[topic]) == ("<p>en", "<p>de")
+
+
+def test_subscription_again_costs_no_query(open_socket, loads):
+    product = make_product()
+    socket = open_socket()
+    socket.watch(f"stock:{product.pk}")
+
+    for _ in range(5):
+        assert socket.watch(is_new=False)["items"] == []
+
+    assert len(loads) == 1
+
+
+def test_page_that_is_ahead_of_the_hub_makes_it_look(hub, loop, open_socket):
+    """The page came from the database after an event was lost."""
+    product = make_product()
+    topic = f"stock:{product.pk}"
+    first = open_socket()
+    first.watch(topic)
+    lose_events(loop, hub)
+    stock.claim({product.pk: 1})
+    assert first.page.shown[topic] == 1  # the premise: it was lost
+
+    open_socket(Page({topic: 2})).watch()
+
+    assert first.shows(topic, 2)["available"] == 9
+
+
+def lose_events(loop, hub) -> None:
+    """From now on nothing comes through the layer."""
+    from realtime.publish import flush
+
+    assert flush()
+    loop.call(setattr, hub, "_hear", lambda event: None)
+
+
+def test_slow_socket_gets_the_state_as_it_is_once(open_socket, loop):
+    one, two, three = products = [make_product() for _ in range(3)]
+    topics = [f"stock:{product.pk}" for product in products]
+    quick, slow = open_socket(), open_socket()
+    for socket in (quick, slow):
+        socket.watch(*topics)
+    count = len(slow.frames)
+
+    loop.call(slow.can_send.clear)
+    for version in range(2, 7):
+        stock.claim({one.pk: 1})
+        quick.shows(topics[0], version)
+    stock.claim({two.pk: 1})
+    quick.shows(topics[1], 2)
+    assert len(slow.frames) == count  # the premise
+    loop.call(slow.can_send.set)
+
+    assert slow.shows(topics[0], 6)["available"] == 5
+    slow.shows(topics[1], 2)
+    first, second = (frame["items"] for frame in slow.frames[count:])
+    assert [item[:2] for item in first] == [[topics[0], 2]]  # was under way
+    assert [item[:2] for item in second] == sorted([[topics[0], 6], [topics[1], 2]])
+
+
+def test_socket_that_fails_does_not_stop_the_others(open_socket):
+    product = make_product()
+    topic = f"stock:{product.pk}"
+    broken, other = open_socket(), open_socket()
+    broken.watch(topic)
+    other.watch(topic)
+
+    def fail(frame: dict) -> None:
+        raise OSError("gone")
+
+    broken.heard = fail
+    for version in (2, 3):
+        stock.claim({product.pk: 1})
+        assert other.shows(topic, version)["available"] == 11 - version
+
+
+def test_topic_that_nobody_watches_is_forgotten_after_a_while(hub, loop, settings):
+    settings.LIVE = settings.LIVE | {"LINGER_S": 0.2}
+    product = make_product()
+    socket = Socket(loop)
+    socket.watch(f"stock:{product.pk}", "basket")
+    socket.close()
+
+    assert loop.call(lambda: set(hub._listening)) == {f"stock:{product.pk}", "basket:"}
+    wait_until(lambda: not loop.call(lambda: hub._topics), "forgetting", 6)
+    assert not loop.call(lambda: hub._audiences)
+    assert not loop.call(lambda: hub._listening)
+
+
+def test_state_of_a_visitor_without_a_basket_costs_no_query(open_socket, loads):
+    socket = open_socket()
+    socket.watch("basket", "basket:lines")
+
+    assert socket.page.facts["basket"] == live.EMPTY_BASKET
+    assert socket.page.facts["basket:lines"] == live.NO_LINES
+    assert loads == []
+
+
+def test_product_that_appears_later_is_found(open_socket):
+    product = make_product()
+    socket = open_socket()
+    unknown = f"stock:{product.pk + 1}"
+    socket.send({"t": "sub", "id": 1, "topics": {unknown: None}})
+    wait_until(lambda: socket.snaps, "the snapshot", 5)
+    assert socket.frames[0]["topics"] == [unknown]
+
+    later = make_product()
+    assert f"stock:{later.pk}" == unknown  # the premise
+    other = open_socket()
+    wait_until(lambda: other.watch(unknown, is_new=False)["items"], "it", 3)
+
+
+def test_heartbeat_is_the_digest_of_both_audiences(open_socket, settings, hub, loop):
+    product = make_product()
+    socket = open_socket(cookie=session_of(make_user()))
+    socket.watch(f"stock:{product.pk}", "basket")
+
+    loop.call(beat, hub)
+    wait_until(lambda: socket.frames[-1]["t"] == "hb", "the heartbeat", 3)
+
+    assert socket.frames[-1]["digest"] == socket.page.digest()
+    both = {f"stock:{product.pk}": 1, "basket": 0}.items()
+    total = sum(protocol.fingerprint(*entry) for entry in both) & protocol.MASK
+    assert socket.page.digest() == f"{total:08x}"
+
+
+def beat(hub) -> None:
+    hub._beat_to({socket for group in hub._audiences.values() for socket in group})
+
+
+def test_failure_of_a_job_is_logged_and_the_job_goes_on(
+    open_socket, hub, loop, monkeypatch, caplog
+):
+    product = make_product()
+    topic = f"stock:{product.pk}"
+    socket = open_socket()
+    socket.watch(topic, html="en")
+    monkeypatch.setattr(live, "render", lambda *arguments: 1 / 0)
+    stock.claim({product.pk: 1})
+    wait_until(lambda: "_tick failed" in caplog.text, "the log", 3)
+    monkeypatch.undo()
+
+    stock.claim({product.pk: 1})
+
+    assert socket.shows(topic, 3)["available"] == 8
+    loop.call(beat, hub)
+    assert json.loads(protocol.hb(0))["t"] == "hb"
+
+
+def test_burst_is_one_frame_a_tick(open_socket):
+    product = make_product(on_hand=500)
+    topic = f"stock:{product.pk}"
+    socket = open_socket()
+    socket.watch(topic)
+    begun = time.monotonic()
+
+    for _ in range(200):
+        stock.claim({product.pk: 1})
+    socket.shows(topic, 201)
+
+    ticks = (time.monotonic() - begun) / 0.05
+    assert len(socket.frames) - 1 <= ticks + 1

@@ -1,0 +1,107 @@
+"""The words of the protocol."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from realtime import protocol
+from realtime.protocol import BadFrame, Subscribe
+from tests.live.page import Page
+from tests.live.schema import DOCUMENT
+
+DIGESTS = DOCUMENT["info"]["x-digests"]
+
+
+def fnv1a(data: bytes) -> int:
+    """As published; the vectors below hold it to that."""
+    value = 0x811C9DC5
+    for byte in data:
+        value = (value ^ byte) * 0x01000193 % 2**32
+    return value
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"", 0x811C9DC5),
+        (b"a", 0xE40C292C),
+        (b"foobar", 0xBF9CF968),
+        (b"chongo was here!\n", 0xD49930D5),
+    ],
+)
+def test_reference_hash_gives_the_published_values(data, value):
+    assert fnv1a(data) == value
+
+
+@pytest.mark.parametrize("version", [0, 1, 17, 2**32, protocol.MAX_VERSION])
+@pytest.mark.parametrize("name", ["stock:42", "basket", "basket:lines", ""])
+def test_fingerprint_is_that_hash_of_name_and_version(name, version):
+    assert protocol.fingerprint(name, version) == fnv1a(f"{name}={version}".encode())
+
+
+@pytest.mark.parametrize("row", DIGESTS, ids=lambda row: row["digest"])
+def test_digest_of_the_pages_twin_is_the_documents(row):
+    page = Page()
+    page.known = row["topics"]
+
+    assert page.digest() == row["digest"]
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="runs the page's script in Node")
+def test_digest_of_the_pages_script_is_the_documents(tmp_path):
+    script = Path(__file__).parents[2] / "static" / "js" / "live.js"
+    (tmp_path / "live.mjs").write_text(script.read_text())
+    (tmp_path / "run.mjs").write_text(
+        'import { digest } from "./live.mjs";\n'
+        f"const rows = {json.dumps(DIGESTS)};\n"
+        "const told = rows.map((row) => digest(new Map(Object.entries(row.topics))));\n"
+        "console.log(JSON.stringify(told));\n"
+    )
+
+    told = subprocess.check_output(["node", str(tmp_path / "run.mjs")])
+
+    assert json.loads(told) == [row["digest"] for row in DIGESTS]
+
+
+def test_parse_gives_what_was_asked_for():
+    text = '{"t":"sub","id":3,"topics":{"stock:42":17,"basket":null},"html":"en"}'
+
+    assert protocol.parse(text) == Subscribe(3, {"stock:42": 17, "basket": None}, "en")
+
+
+@pytest.mark.parametrize("more", ["", ',"html":null'])
+def test_parse_without_a_language_wants_facts_alone(more):
+    asked = protocol.parse(f'{{"t":"sub","id":0,"topics":{{}}{more}}}')
+
+    assert asked == Subscribe(0, {}, None)
+
+
+def test_parse_takes_each_of_the_shops_languages(settings):
+    settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+
+    asked = protocol.parse('{"t":"sub","id":0,"topics":{},"html":"de"}')
+
+    assert asked.language == "de"
+
+
+def test_parse_names_the_request_that_it_refuses():
+    with pytest.raises(BadFrame) as refused:
+        protocol.parse('{"t":"sub","id":7,"topics":{"basket":-1}}')
+
+    assert (refused.value.code, refused.value.request_id) == ("bad_message", 7)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "😀", '"', "\\", "\0", "\u2028"])
+def test_err_carries_any_name_as_the_client_wrote_it(name):
+    frame = protocol.err("unknown_topic", "No.", 1, topics=[name])
+
+    assert json.loads(frame.encode())["topics"] == [name]
+
+
+def test_item_without_html_has_three_members():
+    assert json.loads(protocol.item("stock:1", 2, {"a": "é"}, None)) == [
+        *("stock:1", 2, {"a": "é"})
+    ]
