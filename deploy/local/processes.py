@@ -103,5 +103,5 @@ class Shop(Manager):
 def welcome(url: str) -> str:
     lines = ["", f"The shop is open: {url}/", ""]
     for name in ("shopper", "staff", "admin"):
-        lines.append(f"  {name + '@example.com':22}{name}-demo-pass")
+        lines.append(f"  {name:10}{name}-demo-pass")
     return "\n".join([*lines, "", "Ctrl-C stops everything.", ""])

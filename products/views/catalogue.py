@@ -51,12 +51,15 @@ class IndexView(TitleMixin, TemplateView):
 
 
 def shelves() -> list[ProductCategory]:
-    """The categories, each with `cover`: its newest product with a picture, or None."""
+    """The categories, each with `cover`: its oldest product with a picture, or None.
+
+    The oldest, for the newest are shown below already.
+    """
     covers = {
         product.category_id: product
         for product in Product.objects.active()
         .exclude(image="")
-        .order_by("category_id", "-created_at", "-pk")
+        .order_by("category_id", "created_at", "pk")
         .distinct("category_id")
     }
     categories = list(ProductCategory.objects.all())
