@@ -1,14 +1,25 @@
-"""Uploaded pictures on one's own machine; elsewhere the web server serves them."""
+"""Files outside the hashed static ones: uploaded pictures, the icon's old address."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.templatetags.static import static
 from django.utils.cache import patch_cache_control
-from django.views.generic import View
+from django.views.generic import RedirectView, View
 from django.views.static import serve
 
 
+class FaviconView(RedirectView):
+    """Browsers ask /favicon.ico of pages that name no icon, as the admin's."""
+
+    def get_redirect_url(self, *args, **kwargs) -> str:
+        return static("img/favicon.svg")
+
+
 class MediaView(View):
-    """A file under MEDIA_ROOT, with Last-Modified and 304."""
+    """A file under MEDIA_ROOT, with Last-Modified and 304.
+
+    For one's own machine; elsewhere the web server in front serves the pictures.
+    """
 
     def get(self, request: HttpRequest, path: str) -> HttpResponse:
         found = serve(request, path, document_root=settings.MEDIA_ROOT)

@@ -7,7 +7,7 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 
 from products.sitemaps import SITEMAPS
-from project.media import MediaView
+from project.media import FaviconView, MediaView
 
 admin.site.site_header = admin.site.site_title = settings.SHOP_NAME
 
@@ -27,6 +27,7 @@ urlpatterns = [
         {"sitemaps": SITEMAPS},
         name="sitemap-section",
     ),
+    path("favicon.ico", FaviconView.as_view()),
     path(
         "robots.txt",
         TemplateView.as_view(
