@@ -15,9 +15,11 @@ from realtime.publish import flush, group_of
 
 def pytest_configure() -> None:
     """Tests talk on channels of their own: a shop that runs on the same Redis, and
-    other tests, hear nothing of them. Servers that tests start inherit it."""
+    other tests, hear nothing of them. Servers that tests start inherit it. And the
+    folder of static files is there, though empty, when a module imports the pages."""
     prefix = os.environ["LAYER_PREFIX"] = f"test{os.getpid()}"
     shop_settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] = prefix
+    shop_settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture(autouse=True)

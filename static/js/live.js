@@ -217,7 +217,7 @@ export class Live extends EventTarget {
 export function digest(known) {
   let sum = 0;
   for (const [name, version] of known) {
-    sum = (sum + fingerprint(`${name}=${version}`)) >>> 0;
+    sum = (sum + fingerprint(`${version}=${name}`)) >>> 0;
   }
   return sum.toString(16).padStart(8, "0");
 }

@@ -30,13 +30,7 @@ export function visitor(changed) {
   };
 
   if (viewerOf(seen) !== page.viewer) {
-    const navigation = performance.getEntriesByType("navigation")[0];
-    if (navigation?.type === "back_forward" && seen) {
-      seen = null; // this page is an old copy
-      follow();
-    } else {
-      announce();
-    }
+    announce();
   }
   window.addEventListener("storage", ({ key }) => key === PLACE && follow());
   return { announce, follow };

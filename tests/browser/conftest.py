@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from products.models import Product
 from realtime.publish import flush
-from tests.browser.chromium import launched
+from tests.browser.chromium import launched, launched_by
 from tests.browser.pages import bring_basket, wait_until_live
 from tests.servers import Daphne, Redis, collect_static
 
@@ -102,6 +102,14 @@ def browser() -> Iterator[Browser]:
     with launched() as chromium, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         expect.set_options(timeout=PUSHED_S * 1000)
+        yield chromium
+
+
+@pytest.fixture
+def keeping_browser(browser) -> Iterator[Browser]:
+    """One with the back/forward cache, which Playwright switches off."""
+    usual = ["--disable-back-forward-cache"]
+    with launched_by(browser.browser_type, ignore_default_args=usual) as chromium:
         yield chromium
 
 
@@ -194,8 +202,6 @@ def listen(context: BrowserContext, complaints: list[str]) -> None:
     """Note every error on a console and every request that failed."""
 
     def on_console(message) -> None:
-        if message.location["url"].endswith("/favicon.ico"):
-            return  # the admin's pages name no icon
         if message.type in ("error", "warning"):
             complaints.append(f"{message.page.url}: {message.text}")
 

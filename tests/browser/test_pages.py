@@ -117,6 +117,7 @@ def test_nothing_jumps_while_a_page_loads(visit, shelf, path, size):
         page.add_init_script(WATCH_SHIFTS)
 
     page = visit(path, prepare=prepare, viewport=size)
+    page.wait_for_timeout(300)
     page.mouse.wheel(0, 2000)
     page.wait_for_timeout(300)
 

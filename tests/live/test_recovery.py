@@ -186,8 +186,12 @@ def test_redis_that_hangs_keeps_nobody_waiting(own_redis, serve):
             client.shows(topic, 2, seconds=8)  # polled
             with within(3):
                 assert shopper.add(product)["items"][0][2]["count"] == 2
-            with within(3), shopper.socket() as newcomer:
-                newcomer.watch(f"stock:{make_product().pk}", "basket")
+            with within(3), contextlib.ExitStack() as doors:
+                newcomers = [doors.enter_context(shopper.socket()) for _ in range(4)]
+                for newcomer in newcomers:  # who would stand in a queue for Redis
+                    topics = {f"stock:{make_product().pk}": None, "basket": None}
+                    newcomer.send({"t": "sub", "id": 1, "topics": topics})
+                assert [len(n.receive()["items"]) for n in newcomers] == [2] * 4
         says(shop, "Redis is back", 10)
         stock.claim({product.pk: 1})
         client.shows(topic, 3)

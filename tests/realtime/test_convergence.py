@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyFailure
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -300,6 +301,18 @@ def explore(shop: type[Shop], examples: int, *phases: Phase) -> None:
     )
 
 
+def is_refuted(shop: type[Shop]) -> bool:
+    """Whether there is an example that ends badly, if only at times: what comes first,
+    a load or an event, differs from run to run."""
+    try:
+        explore(shop, 300, Phase.generate)
+    except AssertionError:
+        return True
+    except FlakyFailure as found:
+        return found.subgroup(AssertionError) is not None
+    return False
+
+
 def test_pages_converge_to_what_the_database_holds(world):
     explore(world(), 25)
 
@@ -308,8 +321,7 @@ def test_pages_that_apply_anything_do_not_converge(world, monkeypatch):
     """The control: without the page's rule a late answer stays."""
     monkeypatch.setattr(Page, "is_newer", lambda *arguments: True)
 
-    with pytest.raises(AssertionError, match="convergence"):
-        explore(world(), 300, Phase.generate)
+    assert is_refuted(world())
 
 
 def test_hub_that_accepts_anything_does_not_converge(world, monkeypatch):
@@ -330,8 +342,7 @@ def test_hub_that_accepts_anything_does_not_converge(world, monkeypatch):
     monkeypatch.setattr(Topic, "take", take)
     monkeypatch.setattr(Hub, "_hear", hear)
 
-    with pytest.raises(AssertionError):
-        explore(world(), 300, Phase.generate)
+    assert is_refuted(world())
 
 
 def test_shop_without_audit_does_not_converge(world, monkeypatch):
@@ -342,5 +353,4 @@ def test_shop_without_audit_does_not_converge(world, monkeypatch):
 
     monkeypatch.setattr(Hub, "_compare", compare)
 
-    with pytest.raises(AssertionError, match="convergence"):
-        explore(world(), 300, Phase.generate)
+    assert is_refuted(world())

@@ -39,7 +39,19 @@ def test_reference_hash_gives_the_published_values(data, value):
 @pytest.mark.parametrize("version", [0, 1, 17, 2**32, protocol.MAX_VERSION])
 @pytest.mark.parametrize("name", ["stock:42", "basket", "basket:lines", ""])
 def test_fingerprint_is_that_hash_of_name_and_version(name, version):
-    assert protocol.fingerprint(name, version) == fnv1a(f"{name}={version}".encode())
+    assert protocol.fingerprint(name, version) == fnv1a(f"{version}={name}".encode())
+
+
+def test_digest_of_topics_that_are_all_one_version_behind_differs():
+    for first in range(1, 2_000):
+        now = {f"stock:{first + i}": 10 + first * i % 90 for i in range(2)}
+        behind = {name: version - 1 for name, version in now.items()}
+
+        assert digest(now) != digest(behind), now
+
+
+def digest(topics: dict[str, int]) -> int:
+    return sum(protocol.fingerprint(*entry) for entry in topics.items()) & protocol.MASK
 
 
 @pytest.mark.parametrize("row", DIGESTS, ids=lambda row: row["digest"])
