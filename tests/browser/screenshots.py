@@ -1,7 +1,7 @@
 """Photographs a running shop for the README.
 
-    make run                                   # in one terminal, with the demo
-    python -m tests.browser.screenshots        # in another, in the tests' Python
+    make run                         # in one terminal, with the demo catalogue
+    PYTHONPATH=deploy/local .venv/bin/python -m tests.browser.screenshots
 
 Writes those of `screenshots/{list,detail,basket}-{390,1280}.png`, beside this file,
 that README.md shows. An argument is the shop's address.

@@ -1,9 +1,7 @@
 """The words of the protocol."""
 
 import json
-import shutil
-import subprocess
-from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -43,8 +41,12 @@ def test_fingerprint_is_that_hash_of_name_and_version(name, version):
 
 
 def test_digest_of_topics_that_are_all_one_version_behind_differs():
-    for first in range(1, 2_000):
-        now = {f"stock:{first + i}": 10 + first * i % 90 for i in range(2)}
+    dice = Random(1)
+    for _ in range(2_000):  # with the name first 414 of these are equal
+        now = {
+            f"stock:{dice.randrange(1, 5000)}": dice.randrange(2, 1000)
+            for _ in range(2)
+        }
         behind = {name: version - 1 for name, version in now.items()}
 
         assert digest(now) != digest(behind), now
@@ -60,22 +62,6 @@ def test_digest_of_the_pages_twin_is_the_documents(row):
     page.known = row["topics"]
 
     assert page.digest() == row["digest"]
-
-
-@pytest.mark.skipif(not shutil.which("node"), reason="runs the page's script in Node")
-def test_digest_of_the_pages_script_is_the_documents(tmp_path):
-    script = Path(__file__).parents[2] / "static" / "js" / "live.js"
-    (tmp_path / "live.mjs").write_text(script.read_text())
-    (tmp_path / "run.mjs").write_text(
-        'import { digest } from "./live.mjs";\n'
-        f"const rows = {json.dumps(DIGESTS)};\n"
-        "const told = rows.map((row) => digest(new Map(Object.entries(row.topics))));\n"
-        "console.log(JSON.stringify(told));\n"
-    )
-
-    told = subprocess.check_output(["node", str(tmp_path / "run.mjs")])
-
-    assert json.loads(told) == [row["digest"] for row in DIGESTS]
 
 
 def test_parse_gives_what_was_asked_for():
