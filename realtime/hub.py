@@ -12,6 +12,7 @@ replaced by a higher version only, and three checks find what was lost:
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 import math
@@ -114,7 +115,7 @@ class Hub:
         self._layer = get_channel_layer()
         self._channel: str | None = None
         self._probe = f"probe:{uuid.uuid4().hex}"
-        self._echo = asyncio.Event()
+        self._echo, self._alarm = asyncio.Event(), asyncio.Event()
         self.degraded = False
         # Queries of the hub alone, on connections that last.
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hub")
@@ -381,6 +382,7 @@ class Hub:
         if not self.degraded:
             reason = str(error) or type(error).__name__
             logger.warning("Redis is away, the database is polled: %s", reason)
+            self._alarm.set()
         self.degraded = True
 
     async def _recover(self) -> None:
@@ -444,9 +446,18 @@ class Hub:
 
     async def _audit(self) -> None:
         while True:
-            pause = "PROBE_S" if self.degraded else "AUDIT_S"
-            await asyncio.sleep(settings.LIVE[pause])
+            await self._until_next_audit()
             await self._compare()
+
+    async def _until_next_audit(self) -> None:
+        """A short pause while Redis is away; a long one ends when Redis goes."""
+        if self.degraded:
+            await asyncio.sleep(settings.LIVE["PROBE_S"])
+            return
+        self._alarm.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.LIVE["AUDIT_S"]):
+                await self._alarm.wait()
 
     async def _compare(self) -> None:
         """Reload every topic of which the database has a newer version."""
