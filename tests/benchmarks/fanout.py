@@ -149,9 +149,10 @@ def main() -> None:
     from tests.benchmarks.scratch import (
         CORE_LAYER,
         PUBSUB_LAYER,
-        layer,
+        make_layer,
         scratch_database,
     )
+    from tests.layers import publishing_through
     from tests.servers import Daphne, Redis
 
     with tempfile.TemporaryDirectory() as folder, scratch_database() as make_products:
@@ -166,10 +167,10 @@ def main() -> None:
         ratios = []
         try:
             for _ in range(options.rounds):
-                with layer(redis.url, PUBSUB_LAYER):
+                with publishing_through(make_layer(redis.url, PUBSUB_LAYER)):
                     ours = run(hub, products, options, "en")
                 tell("hub", ours)
-                with layer(redis.url, CORE_LAYER):
+                with publishing_through(make_layer(redis.url, CORE_LAYER)):
                     theirs = run(peer, products, options, "")
                 tell("tutorial", theirs)
                 ratios.append(theirs.cpu_a_frame / ours.cpu_a_frame)

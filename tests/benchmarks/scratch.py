@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from channels.layers import channel_layers
 from django.core.management import call_command
 from django.db import connection
 from django.utils.module_loading import import_string
@@ -59,13 +58,3 @@ def make_layer(redis_url: str, backend: str):
     """A channel layer; redis-py's read timeout would end its idle subscriptions."""
     hosts = [{"address": redis_url, "socket_timeout": None}]
     return import_string(backend)(hosts=hosts, prefix="bench")
-
-
-@contextlib.contextmanager
-def layer(redis_url: str, backend: str) -> Iterator[None]:
-    """Publish through this kind of channel layer meanwhile."""
-    before = channel_layers.set("default", make_layer(redis_url, backend))
-    try:
-        yield
-    finally:
-        channel_layers.set("default", before)

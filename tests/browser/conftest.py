@@ -4,18 +4,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from channels.layers import channel_layers
-from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.apps import apps
-from django.conf import settings as shop_settings
 from django.db import connection
 from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from products.models import Product
-from realtime.publish import flush
 from tests.browser.chromium import launched, launched_by
 from tests.browser.pages import bring_basket, wait_until_live
+from tests.layers import publishing_at
 from tests.servers import Daphne, Redis, collect_static
 
 PUSHED_S = 4  # for what is pushed; nothing else could bring it: see `daphne`
@@ -116,15 +113,8 @@ def keeping_browser(browser) -> Iterator[Browser]:
 @pytest.fixture(scope="module", autouse=True)
 def _pushes_go_to_our_redis(redis_server) -> Iterator[None]:
     """What this process changes is pushed through the Redis that Daphne hears."""
-    config = shop_settings.CHANNEL_LAYERS["default"]["CONFIG"]
-    hosts = [config["hosts"][0] | {"address": redis_server.url}]
-    flush()
-    before = channel_layers.set(
-        "default", RedisPubSubChannelLayer(**config | {"hosts": hosts})
-    )
-    yield
-    flush()
-    channel_layers.set("default", before)
+    with publishing_at(redis_server.url):
+        yield
 
 
 # --- Each test --------------------------------------------------------------------

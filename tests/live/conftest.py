@@ -5,15 +5,11 @@ were. Tests that break servers start their own.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from channels.layers import channel_layers
-from channels_redis.pubsub import RedisPubSubChannelLayer
-from django.conf import settings
 
-from realtime.publish import flush
+from tests.layers import publishing_at
 from tests.servers import Daphne, Redis, Shop, collect_static
 
 QUICK = {
@@ -22,21 +18,6 @@ QUICK = {
     "LIVE_PROBE_S": "0.5",
     "LIVE_LINGER_S": "1",
 }
-
-
-@contextmanager
-def layer_at(redis_url: str) -> Iterator[None]:
-    """Publish through that Redis meanwhile, with the shop's own options."""
-    config = settings.CHANNEL_LAYERS["default"]["CONFIG"]
-    hosts = [host | {"address": redis_url} for host in config["hosts"]]
-    layer = RedisPubSubChannelLayer(**config | {"hosts": hosts})
-    flush()
-    before = channel_layers.set("default", layer)
-    try:
-        yield
-    finally:
-        flush()
-        channel_layers.set("default", before)
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +59,7 @@ def shared_quick(
 @pytest.fixture
 def redis(shared_redis) -> Iterator[Redis]:
     """The Redis that this process publishes through too."""
-    with layer_at(shared_redis.url):
+    with publishing_at(shared_redis.url):
         yield shared_redis
 
 
@@ -110,7 +91,7 @@ def quick(transactional_db, redis, shared_quick) -> Iterator[Daphne]:
 def own_redis(tmp_path) -> Iterator[Redis]:
     """A Redis to break; it is not started yet."""
     redis = Redis(tmp_path)
-    with layer_at(redis.url):
+    with publishing_at(redis.url):
         yield redis
     redis.stop()
 

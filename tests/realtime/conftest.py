@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from realtime.hub import Hub, get_hub, stop_hub
-from tests.live.conftest import layer_at, shared_redis
+from tests.layers import publishing_at
+from tests.live.conftest import shared_redis
 from tests.servers import Redis
 
 __all__ = ["shared_redis"]
@@ -17,7 +18,7 @@ __all__ = ["shared_redis"]
 
 @pytest.fixture
 def redis(shared_redis) -> Iterator[Redis]:
-    with layer_at(shared_redis.url):
+    with publishing_at(shared_redis.url):
         yield shared_redis
 
 
@@ -25,7 +26,7 @@ def redis(shared_redis) -> Iterator[Redis]:
 def own_redis(tmp_path) -> Iterator[Redis]:
     """A Redis to break; it is not started yet."""
     redis = Redis(tmp_path)
-    with layer_at(redis.url):
+    with publishing_at(redis.url):
         yield redis
     redis.stop()
 

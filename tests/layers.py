@@ -1,0 +1,31 @@
+"""Which channel layer this process publishes through."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from channels.layers import channel_layers
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.conf import settings
+
+from realtime.publish import flush
+
+
+@contextmanager
+def publishing_through(layer: Any) -> Iterator[None]:
+    """Publish through `layer` meanwhile, and through the usual one again after."""
+    before = channel_layers["default"]  # made now, if nothing was published yet
+    flush()
+    channel_layers.set("default", layer)
+    try:
+        yield
+    finally:
+        flush()
+        channel_layers.set("default", before)
+
+
+def publishing_at(redis_url: str) -> AbstractContextManager[None]:
+    """Publish through that Redis meanwhile, with the shop's own options."""
+    config = settings.CHANNEL_LAYERS["default"]["CONFIG"]
+    hosts = [host | {"address": redis_url} for host in config["hosts"]]
+    return publishing_through(RedisPubSubChannelLayer(**config | {"hosts": hosts}))
