@@ -1,6 +1,6 @@
 """What a live stock frame costs: this hub against the Channels tutorial's consumer.
 
-    deploy/local/up.py exec python tests/benchmarks/fanout.py
+    deploy/local/up.py --test exec python tests/benchmarks/fanout.py
 
 Both are served by one plain Daphne, in turn, on a scratch database and the Redis at
 REDIS_URL. The same writer commits the same changes; the same listeners note when
