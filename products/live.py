@@ -113,7 +113,7 @@ def summaries(owners: Iterable[Owner]) -> dict[Owner, State]:
 
 def contents(owner: Owner) -> State:
     """The state of `owner`'s topic "basket:lines" in two queries."""
-    return all_contents([owner]).get(owner, _contents_of([], version=0))
+    return all_contents([owner]).get(owner, State(0, NO_LINES))
 
 
 def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
@@ -178,15 +178,7 @@ def _line_facts(line: BasketLine) -> dict:
 
 def _load_stock(ids: list[str]) -> dict[str, State]:
     rows = Stock.objects.filter(pk__in=[int(i) for i in ids]).select_related("product")
-    return {
-        str(row.pk): State(row.version, row.product_facts) for row in map(_bound, rows)
-    }
-
-
-def _bound(stock: Stock) -> Stock:
-    product = stock.product
-    stock.product_facts = stock.facts(price=product.price, is_active=product.is_active)
-    return stock
+    return {str(row.pk): State(row.version, row.product.stock_facts) for row in rows}
 
 
 def _stock_versions(ids: list[str]) -> dict[str, int]:
@@ -279,7 +271,7 @@ def is_nobodys(key: str) -> bool:
 
 def nobodys(key: str) -> State:
     """The state of a topic for which `is_nobodys` holds."""
-    return State(0, NO_LINES if "lines" in key else EMPTY_BASKET)
+    return State(0, NO_LINES if _kind_of(key) == "basket:lines" else EMPTY_BASKET)
 
 
 def load(keys: Iterable[str]) -> dict[str, State]:
