@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from tests.live import schema
@@ -70,6 +71,14 @@ class Client:
     def send_raw(self, frame: str | bytes) -> None:
         """Send whatever it is."""
         self.socket.send(frame)
+
+    def flood(self, text: str, *, times: int) -> None:
+        """Send a text so many times in one write. Past the library's `send`, which
+        waits for a reader of what came back when the shop closes meanwhile."""
+        frame = Frame(Opcode.TEXT, text.encode())
+        self.socket.socket.sendall(
+            b"".join(frame.serialize(mask=True) for _ in range(times))
+        )
 
     def watch(self, *names: str, **versions: int) -> dict:
         """Subscribe to what the page shows, and `names` which it shows nothing of;

@@ -271,8 +271,7 @@ def test_flood_ends_the_conversation_and_harms_nobody_else(daphne):
 
     with Client(daphne) as bystander, Client(daphne) as client:
         bystander.watch(f"stock:{product.pk}")
-        for _ in range(500):
-            client.send_raw("{")
+        client.flood("{", times=500)
         assert client.closed() == Close.TOO_MANY_FRAMES
         stock.claim({product.pk: 1})
         bystander.shows(f"stock:{product.pk}", 2)
