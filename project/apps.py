@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class ProjectConfig(AppConfig):
+    """The wiring: the outbox's admin and tasks are found through it."""
+
+    name = "project"

@@ -1,0 +1,87 @@
+"""What the EMAIL_* variables of the environment come to."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from project.settings import mail_domain
+
+SHOW = """
+import json
+from project import settings as s
+print(json.dumps([s.POST_OFFICE["BACKENDS"]["default"].rpartition(".")[2], s.EMAIL_PORT,
+    s.EMAIL_USE_SSL, s.EMAIL_USE_TLS, s.EMAIL_TIMEOUT, s.DEFAULT_FROM_EMAIL,
+    s.SERVER_EMAIL]))
+"""
+SHOP = "Tidewater <shop@shop.example>"
+
+
+def settled(**environment: str) -> subprocess.CompletedProcess:
+    others = {n: v for n, v in os.environ.items() if not n.startswith("EMAIL_")}
+    environment = {"DOMAIN_NAME": "https://shop.example", **environment}
+    return subprocess.run(
+        [sys.executable, "-c", SHOW],
+        env=others | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "environment, expected",
+    [
+        ({}, ["ConsoleBackend", 587, False, True, 10, SHOP, SHOP]),
+        ({"EMAIL_HOST": "mx"}, ["SmtpBackend", 587, False, True, 10, SHOP, SHOP]),
+        (
+            {"EMAIL_HOST": "mx", "EMAIL_PORT": "465", "EMAIL_TIMEOUT": "3"},
+            ["SmtpBackend", 465, True, False, 3, SHOP, SHOP],
+        ),
+        (
+            {"EMAIL_HOST": "mx", "EMAIL_USE_SSL": "1", "DEFAULT_FROM_EMAIL": "a@b.c"},
+            ["SmtpBackend", 465, True, False, 10, "a@b.c", "a@b.c"],
+        ),
+        (
+            {"EMAIL_HOST": "mx", "EMAIL_PORT": "25", "SERVER_EMAIL": "a@b.c"},
+            ["SmtpBackend", 25, False, False, 10, SHOP, "a@b.c"],
+        ),
+    ],
+)
+def test_mail_settings_follow_the_environment(environment, expected):
+    done = settled(**environment)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == expected
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"EMAIL_USE_TLS": "1", "EMAIL_USE_SSL": "1"},
+        {"EMAIL_USE_TLS": "1", "EMAIL_PORT": "465"},
+    ],
+)
+def test_two_kinds_of_encryption_are_one_too_many(environment):
+    done = settled(**environment)
+
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "ImproperlyConfigured" in last and "exclude each other" in last
+
+
+@pytest.mark.parametrize(
+    "url, domain",
+    [
+        ("https://shop.example:8443", "shop.example"),
+        ("http://localhost:8000", "localhost"),
+        ("http://127.0.0.1:8000", "[127.0.0.1]"),
+        ("http://[::1]:8000", "[::1]"),
+    ],
+)
+def test_sender_has_an_address_wherever_the_shop_is(url, domain):
+    from post_office.validators import validate_email_with_name
+
+    assert mail_domain(url) == domain
+    validate_email_with_name(f"Tidewater <shop@{mail_domain(url)}>")

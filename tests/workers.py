@@ -1,0 +1,84 @@
+"""A real Celery worker on the test's database, with a broker and mail server of the
+test's choice."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import project.celery
+from project.celery import app
+from project.settings import celery_broker
+from tests.servers import START_S, Process, database_url, wait_until
+
+_numbers = count(1)
+
+
+class Worker(Process):
+    """`celery worker`; with `beat`, its own beat as well, which sweeps often."""
+
+    def __init__(
+        self, folder: Path, redis_url: str, *, beat: bool = False, **environment: str
+    ) -> None:
+        super().__init__(folder / f"worker-{next(_numbers)}.log")
+        self._beat = ["--beat", "--schedule", f"{self.log}.beat"] if beat else []
+        self._environment = {"REDIS_URL": redis_url, **environment}
+
+    def command(self) -> list[str]:
+        quiet = ["--without-gossip", "--without-mingle", "--loglevel", "info"]
+        return [
+            *[sys.executable, "-m", "celery", "--app", "project", "worker"],
+            *["--concurrency", "2", *quiet, *self._beat],
+        ]
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **super().environment(),
+            "DATABASE_URL": database_url(),
+            "LOG_LEVEL": "INFO",
+            "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
+            **self._environment,
+        }
+
+    def is_ready(self) -> bool:
+        return " ready." in self.said()
+
+    def launch(self) -> None:
+        """In a group of its own, so that a crash takes its children along."""
+        assert self._process is None, "it runs already"
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(),
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait(self) -> None:
+        """Until it has been launched and takes tasks."""
+        wait_until(self._answers, f"the worker ({self.log})", START_S)
+
+    def kill(self) -> None:
+        """End it and its children at once, as a machine that stops would."""
+        if self._process is not None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def broker_at(redis_url: str) -> Iterator[None]:
+    """This process hands its tasks to that Redis meanwhile."""
+    before = app.conf.broker_url, project.celery.sender
+    app.conf.broker_url = celery_broker(redis_url)
+    project.celery.sender = project.celery.Sender()
+    try:
+        yield
+        project.celery.flush()
+    finally:
+        app.conf.broker_url, project.celery.sender = before
