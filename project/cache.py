@@ -1,0 +1,151 @@
+"""The cache as something the shop can do without.
+
+Where Redis does not answer, everything is as if nothing had been cached, and `add()`
+says True: allauth's rate limits take a lock that way, and would turn everybody away for
+as long as Redis is. While it is, nothing is counted: on purpose, as a shop nobody can
+sign in to is the greater harm, and Argon2 makes each guess dear.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django_redis.cache import RedisCache
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+PAUSE_S = 5  # after a failure; then one caller looks whether Redis is back
+MAX_OWED = 10_000  # keys; more deletions than that are not remembered
+AWAY = (RedisError, OSError)
+
+
+class Breaker:
+    """What a process knows of one Redis: whether it is worth asking, and which keys
+    must go when it is back. A Redis that hangs costs one time-out each `PAUSE_S`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_away = False
+        self._ask_at = 0.0
+        self._owed: set[str] = set()
+
+    def lets_through(self) -> bool:
+        """Whether the caller may ask, and must then say `failed` or `answered`."""
+        if not self._is_away:
+            return True
+        with self._lock:
+            now = time.monotonic()
+            if self._is_away and now < self._ask_at:
+                return False
+            self._ask_at = now + PAUSE_S  # nobody else, until this one knows
+            return True
+
+    def failed(self, error: Exception) -> None:
+        with self._lock:
+            was_away, self._is_away = self._is_away, True
+            self._ask_at = time.monotonic() + PAUSE_S
+        if not was_away:
+            logger.warning("Nothing is cached or counted, Redis fails: %s", error)
+
+    def answered(self) -> set[str]:
+        """The keys that are to be deleted now."""
+        if not self._is_away:
+            return set()
+        with self._lock:
+            was_away, self._is_away = self._is_away, False
+            owed, self._owed = self._owed, set()
+        if was_away:
+            logger.warning("Redis answers again.")
+        return owed
+
+    def owe(self, keys: Iterable[str]) -> None:
+        """Remember to delete `keys`."""
+        with self._lock:
+            if len(self._owed) < MAX_OWED:
+                self._owed.update(keys)
+
+
+# Django makes a cache for each request; what is known of a Redis is the process'.
+_breakers: dict[str, Breaker] = {}
+os.register_at_fork(after_in_child=_breakers.clear)
+
+
+class ForgivingCache(RedisCache):
+    """django-redis' cache, raising nothing where Redis is away."""
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._ignore_exceptions = False  # they come to us
+        self._breaker = _breakers.setdefault(server, Breaker())
+
+    def add(self, key, value, timeout=DEFAULT_TIMEOUT, version=None) -> bool:
+        return self._ask(True, super().add, key, value, timeout, version)
+
+    def get(self, key, default=None, version=None) -> Any:
+        return self._ask(default, super().get, key, default, version)
+
+    def set(self, key, value, timeout=DEFAULT_TIMEOUT, version=None, **kwargs) -> Any:
+        return self._ask(None, super().set, key, value, timeout, version, **kwargs)
+
+    def touch(self, key, timeout=DEFAULT_TIMEOUT, version=None) -> bool:
+        return self._ask(False, super().touch, key, timeout, version)
+
+    def delete(self, key, version=None) -> bool:
+        """A deletion that Redis does not hear of is done when it is back: neither the
+        lock of someone who has long gone on nor what is out of date may stay."""
+        return self._ask(False, super().delete, key, version, owed=[(key, version)])
+
+    def has_key(self, key, version=None) -> bool:
+        return self._ask(False, super().has_key, key, version)
+
+    def get_many(self, keys, version=None) -> dict:
+        return self._ask({}, super().get_many, keys, version)
+
+    def set_many(self, data, timeout=DEFAULT_TIMEOUT, version=None) -> list | None:
+        return self._ask(list(data), super().set_many, data, timeout, version)
+
+    def delete_many(self, keys, version=None) -> Any:
+        keys = list(keys)
+        owed = [(key, version) for key in keys]
+        return self._ask(None, super().delete_many, keys, version, owed=owed)
+
+    def incr(self, key, delta=1, version=None) -> int:
+        """Where Redis is away, each count is the first."""
+        return self._ask(delta, super().incr, key, delta, version)
+
+    def decr(self, key, delta=1, version=None) -> int:
+        return self._ask(-delta, super().decr, key, delta, version)
+
+    def clear(self) -> None:
+        """Only what is ours: django-redis would empty all of Redis, which keeps the
+        tasks of the workers too."""
+        self._ask(None, super().delete_pattern, "*")
+
+    def _ask(
+        self,
+        otherwise: Any,
+        method: Callable[..., Any],
+        *args: Any,
+        owed: Iterable[tuple[str, int | None]] = (),
+        **kwargs: Any,
+    ) -> Any:
+        """What `method` answers, `otherwise` where Redis is away."""
+        if self._breaker.lets_through():
+            try:
+                answer = method(*args, **kwargs)
+            except AWAY as error:
+                self._breaker.failed(error)
+            else:
+                self._settle()
+                return answer
+        self._breaker.owe(self.client.make_key(key, version) for key, version in owed)
+        return otherwise
+
+    def _settle(self) -> None:
+        if owed := self._breaker.answered():
+            self.delete_many(list(owed))
