@@ -381,7 +381,6 @@ class StockAdmin(admin.ModelAdmin):
             "original": stock,
             "stock": stock,
             "title": _("Stock of %(name)s") % {"name": stock.product.name},
-            "level": _level(stock),
             "forms": forms if may_move else [],
             "movements": movements.select_related("actor")[:LAST_MOVEMENTS],
             "movements_link": _movements_link(stock.pk),

@@ -9,12 +9,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from importlib import import_module
-from types import SimpleNamespace
 from typing import NamedTuple
 
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.db import transaction
 from django.db.models import F, Q, QuerySet, Sum
 from django.template.loader import render_to_string
@@ -22,9 +19,22 @@ from django.utils import translation
 
 from products.models import Basket, BasketLine, Stock
 from products.models.stock import stock_facts
-from realtime.publish import publish
 
-BASKET_TOKEN = "basket_token"  # its place in the session
+# The live part knows the shop through this module alone.
+from products.viewers import (  # noqa: F401
+    BASKET_TOKEN,
+    NOBODY,
+    STRANGER,
+    Ended,
+    Identity,
+    Owner,
+    Viewer,
+    compare,
+    doubtful,
+    identify,
+    owner_of,
+)
+from realtime.publish import publish
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +43,6 @@ class State:
 
     version: int
     facts: dict
-
-
-class Owner(NamedTuple):
-    """Whose basket: a user, else the bearer of a session's token, else nobody yet."""
-
-    user_id: int | None = None
-    token: str | None = None
-
-    @property
-    def key(self) -> str:
-        return f"u{self.user_id}" if self.user_id else f"t{self.token}"
-
-    def __bool__(self) -> bool:
-        return bool(self.user_id or self.token)
-
-
-NOBODY = Owner()
 
 
 # --- Baskets, as facts ------------------------------------------------------------
@@ -186,6 +179,11 @@ def _stock_versions(ids: list[str]) -> dict[str, int]:
     return {str(pk): version for pk, version in rows.values_list("pk", "version")}
 
 
+def _load_shelf(ids: list[str]) -> dict[str, State]:
+    rows = Stock.objects.filter(pk__in=[int(i) for i in ids])
+    return {str(row.pk): State(row.version, row.shelf_facts) for row in rows}
+
+
 def _owner_from(key: str) -> Owner:
     return Owner(user_id=int(key[1:])) if key[0] == "u" else Owner(token=key[1:])
 
@@ -206,29 +204,48 @@ def _basket_versions(keys: list[str]) -> dict[str, int]:
     return {_owner_of(basket).key: basket.version for basket in baskets}
 
 
+class Access(NamedTuple):
+    """To whom a kind is open."""
+
+    personal: bool = False  # one for each owner: "basket" is whoever's who asks
+    right: str | None = None  # a permission, one of STAFF_RIGHTS
+
+
+EVERYBODY, OWNERS = Access(), Access(personal=True)
+
+
 class Kind(NamedTuple):
     """One kind of topic. `load` and `versions` take and give keys without the kind."""
 
     template: str
     variable: str  # what the template calls the facts
-    personal: bool
+    access: Access
     load: Callable[[list[str]], dict[str, State]]
     versions: Callable[[list[str]], dict[str, int]]
 
 
 KINDS = {
-    "stock": Kind("products/_stock.html", "stock", False, _load_stock, _stock_versions),
+    "stock": Kind(
+        "products/_stock.html", "stock", EVERYBODY, _load_stock, _stock_versions
+    ),
+    "shelf": Kind(
+        "products/_shelf.html",
+        "shelf",
+        Access(right="products.view_stock"),
+        _load_shelf,
+        _stock_versions,
+    ),
     "basket": Kind(
         "products/_basket_badge.html",
         "basket",
-        True,
+        OWNERS,
         _by_owner(summaries, EMPTY_BASKET),
         _basket_versions,
     ),
     "basket:lines": Kind(
         "products/_basket_lines.html",
         "basket",
-        True,
+        OWNERS,
         _by_owner(all_contents, NO_LINES),
         _basket_versions,
     ),
@@ -240,28 +257,44 @@ def _kind_of(key: str) -> str:
 
 
 def is_personal(name: str) -> bool:
-    """Whether a topic of this name needs to know who asks."""
-    return name in KINDS and KINDS[name].personal
+    """Whether each has a topic of this name for themselves."""
+    return name in KINDS and KINDS[name].access.personal
 
 
-def key_of(name: str, owner: Owner) -> str | None:
-    """Where the topic `name` is kept for `owner`; None if there is no such topic.
+def is_public(name: str) -> bool:
+    """Whether it needs no knowledge of who asks to say what `name` stands for."""
+    kind = KINDS.get(name) or KINDS.get(name.partition(":")[0])
+    return kind is None or kind.access == EVERYBODY
 
-    This is the authorisation: a client can say "basket", never whose.
+
+def key_of(name: str, viewer: Viewer) -> str | None:
+    """Where the topic `name` is kept for `viewer`; None if there is none for them.
+
+    This is the authorisation: a client can say "basket", never whose; and what is
+    closed to a viewer does not exist for them.
     """
     if is_personal(name):
-        return f"{name}:{owner.key}" if owner else f"{name}:"
+        return f"{name}:{viewer.owner.key}" if viewer.owner else f"{name}:"
     kind, _, identifier = name.partition(":")
-    if kind == "stock" and identifier.isascii() and identifier.isdigit():
-        number = int(identifier) if len(identifier) < 19 else 0
-        return f"stock:{number}" if str(number) == identifier and number else None
-    return None
+    if kind not in NUMBERED or not _is_number(identifier):
+        return None
+    right = KINDS[kind].access.right
+    return name if right is None or right in viewer.rights else None
+
+
+NUMBERED = {"stock", "shelf"}  # their identifier is a product's
+
+
+def _is_number(text: str) -> bool:
+    """Whether `text` is how a row's key is written, in one way only."""
+    is_digits = text.isascii() and text.isdigit() and len(text) < 19
+    return is_digits and text[0] != "0"
 
 
 def name_of(key: str) -> str:
     """The name by which clients know the topic kept under `key`."""
     kind = _kind_of(key)
-    return kind if KINDS[kind].personal else key
+    return kind if KINDS[kind].access.personal else key
 
 
 def is_nobodys(key: str) -> bool:
@@ -304,25 +337,6 @@ def render(key: str, state: State, language: str) -> str:
         return render_to_string(kind.template, context)
 
 
-# --- Who asks ---------------------------------------------------------------------
-
-
-def identify(session_key: str | None) -> Owner:
-    """The owner whom a session stands for: two queries at most, none without a key."""
-    if not session_key:
-        return NOBODY
-    store = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    user = get_user(SimpleNamespace(session=store))
-    return owner_of(store, user)
-
-
-def owner_of(session, user) -> Owner:
-    """The owner of the basket in a request's (or socket's) session."""
-    if user.is_authenticated:
-        return Owner(user_id=user.pk)
-    return Owner(token=session.get(BASKET_TOKEN))
-
-
 # --- What the services say --------------------------------------------------------
 
 
@@ -345,6 +359,8 @@ def stock_changed(
 
     def push() -> None:
         publish(f"stock:{product_id}", version=version, facts=facts)
+        # For the few who look after the shelves; often nobody does, so only a hint.
+        publish(f"shelf:{product_id}", version=version)
 
     transaction.on_commit(push)
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http.cookie import parse_cookie
 
 from products import live
-from products.live import Owner
+from products.live import Viewer
 from realtime import eager, protocol
 from realtime.hub import Audience, Hub, Unavailable, get_hub
 from realtime.origins import is_allowed
@@ -37,13 +37,15 @@ class ShopConsumer:
 
     __slots__ = (
         "audiences",
+        "is_dismissed",
         "_hub",
         "_owed",
-        "_owner",
         "_scope",
         "_send",
         "_sending",
+        "_session",
         "_times",
+        "_viewer",
         "__weakref__",
     )
 
@@ -59,9 +61,11 @@ class ShopConsumer:
 
     def __init__(self, scope: dict, send: Send) -> None:
         self.audiences: tuple[Audience, ...] = ()
+        self.is_dismissed = False
         self._hub: Hub = get_hub()
         self._scope, self._send = scope, send
-        self._owner: Owner | None = None  # asked for with the first personal topic
+        self._viewer: Viewer | None = None  # asked for with the first topic of theirs
+        self._session: str | None = None  # its key, once asked for
         self._sending: asyncio.Task | None = None
         self._owed: set[str] = set()
         self._times: list[float] = []  # of the last frames received
@@ -78,7 +82,7 @@ class ShopConsumer:
                 elif not await self._hear(message):
                     return
         finally:
-            self._hub.leave(self)
+            self._hub.leave(self, self._session)
 
     async def _accept(self) -> None:
         offered = self._scope.get("subprotocols") or []
@@ -91,7 +95,9 @@ class ShopConsumer:
     # --- In -------------------------------------------------------------------
 
     async def _hear(self, message: dict) -> bool:
-        """Answer one frame; False if it ended the conversation."""
+        """Answer one frame; False if the conversation has ended."""
+        if self.is_dismissed:
+            return False
         text = message.get("text")
         if (reason := self._offence(text)) is not None:
             await self._close(reason)
@@ -122,6 +128,8 @@ class ShopConsumer:
             text = "The shop's database does not answer. Please ask again."
             await self._say(protocol.err("unavailable", text, asked.request_id))
             return
+        if self.is_dismissed:
+            return  # while we looked: the goodbye was the last word
         unknown += map(live.name_of, missing)
         if unknown:
             text = "There are no such topics."
@@ -133,11 +141,11 @@ class ShopConsumer:
 
     async def _keys(self, asked: Subscribe) -> tuple[dict[str, int | None], list[str]]:
         """The keys of the topics asked for, and the names that mean nothing."""
-        if self._owner is None and any(map(live.is_personal, asked.topics)):
-            self._owner = await self._hub.identify(self._session_key())
-        keys = {
-            name: live.key_of(name, self._owner or live.NOBODY) for name in asked.topics
-        }
+        if self._viewer is None and not all(map(live.is_public, asked.topics)):
+            self._session = self._session_key()
+            self._viewer = await self._hub.welcome(self, self._session)
+        viewer = self._viewer or live.STRANGER
+        keys = {name: live.key_of(name, viewer) for name in asked.topics}
         shown = {key: asked.topics[name] for name, key in keys.items() if key}
         return shown, [name for name, key in keys.items() if key is None]
 
@@ -171,6 +179,16 @@ class ShopConsumer:
         owed, self._owed = self._owed, set()
         if owed:
             self._hub.catch_up(self, owed)
+
+    def dismiss(self, reason: Close) -> None:
+        """Say goodbye because the identity has ended; nothing is heard after it."""
+        self.is_dismissed = True
+        self._owed.clear()
+        self._hub.leave(self, self._session)
+        try:
+            eager.start(self._close(reason))
+        except Exception as error:  # the client is gone, which is what was wanted
+            logger.debug("A goodbye was not taken: %r", error)
 
     async def _close(self, reason: Close) -> None:
         await self._say(protocol.bye(reason))

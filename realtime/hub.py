@@ -30,9 +30,10 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from products import live
-from products.live import Owner, State
+from products.live import State, Viewer
 from realtime import protocol
-from realtime.publish import group_of
+from realtime.publish import PEOPLE, group_of
+from realtime.visitors import Visitors
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Socket(Protocol):
     """What the hub needs of a consumer."""
 
     audiences: tuple["Audience", ...]
+    is_dismissed: bool  # it watches nothing any more
 
     def push(self, frame: str, keys: Iterable[str]) -> None:
         """Send a frame that carries `keys`, or remember that they are owed."""
@@ -119,6 +121,7 @@ class Hub:
         self.degraded = False
         # Queries of the hub alone, on connections that last.
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hub")
+        self._visitors = Visitors(self.ask)
         self._tasks: list[asyncio.Task] = []
         self._receiver: asyncio.Task | None = None
 
@@ -133,6 +136,7 @@ class Hub:
             self._audit,
             self._beat,
             self._sweep,
+            self._visitors.watch,
         ]
         self._tasks = [asyncio.ensure_future(self._keep(job)) for job in jobs]
         self._receiver = asyncio.ensure_future(self._keep(self._receive))
@@ -175,11 +179,12 @@ class Hub:
 
     # --- What consumers call --------------------------------------------------
 
-    async def identify(self, session_key: str | None) -> Owner:
-        """Whose socket it is. Raises `Unavailable`."""
+    async def welcome(self, socket: Socket, session_key: str | None) -> Viewer:
+        """Whose socket it is; it is dismissed when that ends. Raises `Unavailable`."""
         try:
-            return await self.ask(live.identify, session_key)
+            return await self._visitors.welcome(socket, session_key)
         except (OperationalError, InterfaceError):
+            self._visitors.leave(socket, session_key)
             raise Unavailable from None
 
     async def watch(
@@ -198,6 +203,8 @@ class Hub:
                 self._let_go(topic)
         unknown = [topic.key for topic in topics if topic.state is None]
         keys = [topic.key for topic in topics if topic.state is not None]
+        if socket.is_dismissed:  # meanwhile
+            return [], []
         self._settle(socket, _audiences_of(keys, language))
         newer = [
             topic.item(language)
@@ -206,9 +213,10 @@ class Hub:
         ]
         return newer, unknown
 
-    def leave(self, socket: Socket) -> None:
-        """The socket is gone."""
+    def leave(self, socket: Socket, session_key: str | None = None) -> None:
+        """The socket is gone, and with it whoever came with that session."""
         self._settle(socket, ())
+        self._visitors.leave(socket, session_key)
 
     def catch_up(self, socket: Socket, keys: Iterable[str]) -> None:
         """Send `socket` the state as it is now of what it missed while it was slow."""
@@ -306,6 +314,7 @@ class Hub:
                 await self._send_probe()  # a channel made in vain would stay for ever
                 channel = await self._layer.new_channel()
                 await self._layer.group_add(group_of(self._probe), channel)
+                await self._layer.group_add(group_of(PEOPLE), channel)
         except Exception as error:
             self._fail(error)
             return  # and again in a second
@@ -317,6 +326,8 @@ class Hub:
                 event = await self._layer.receive(channel)
                 if event["topic"] == self._probe:
                     self._echo.set()
+                elif event["topic"] == PEOPLE:
+                    self._visitors.hear(event["of"])
                 else:
                     self._hear(event)
         finally:
@@ -460,7 +471,9 @@ class Hub:
                 await self._alarm.wait()
 
     async def _compare(self) -> None:
-        """Reload every topic of which the database has a newer version."""
+        """Reload every topic of which the database has a newer version, and doubt
+        everybody whose account or session has changed."""
+        await self._visitors.audit()
         held = {
             key: topic.state.version
             for key, topic in self._topics.items()

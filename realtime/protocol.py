@@ -15,6 +15,11 @@ class Close(IntEnum):
     TOO_MANY_FRAMES = 4008
     BINARY_FRAME = 4501
     FRAME_TOO_LARGE = 4502
+    # The socket's identity has ended: come back as who you are now, not as before.
+    SESSION_ENDED = 4510
+    PASSWORD_CHANGED = 4511
+    DEACTIVATED = 4512
+    RIGHTS_LOST = 4513
 
 
 RETRY_MS = {Close.TOO_MANY_FRAMES: 10_000}

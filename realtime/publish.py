@@ -7,6 +7,7 @@ and never fails: a thread of its own sends, and keeps only the newest event a to
 
 import asyncio
 import atexit
+import hashlib
 import logging
 import os
 import threading
@@ -36,6 +37,31 @@ def publish(topic: str, *, version: int, facts: dict | None = None) -> None:
     """
     _publisher.put(
         topic, {"type": "live", "topic": topic, "version": version, "facts": facts}
+    )
+
+
+PEOPLE = "people"  # the topic, and so the group, of what concerns identities
+EVERYBODY = "everybody"
+
+
+def person(user_id: int) -> str:
+    """The name under which an account is announced."""
+    return f"u{user_id}"
+
+
+def session(key: str) -> str:
+    """The name under which a session is announced. The key itself stays at home."""
+    return "s" + hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def announce(name: str) -> None:
+    """Tell every process that what it knows of `name` (`person`, `session` or
+    EVERYBODY) is out of date: an account or a session has changed or ended.
+
+    Call it after the commit. Returns at once and raises nothing.
+    """
+    _publisher.put(
+        f"{PEOPLE}:{name}", {"type": "live", "topic": PEOPLE, "version": 0, "of": name}
     )
 
 

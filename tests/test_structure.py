@@ -23,23 +23,27 @@ PAGES = [
     "products.models",
     "products.services",
     "products.templatetags",
+    "products.viewers",
     "products.views",
     "project.views",
 ]
 RULES: dict[str, list[str]] = {
     "project": [*OURS],
+    "project.transactions": [],
     "project.views": [],
-    "users": ["users", "project.views"],
+    # A leaf each: page mixins, views in a transaction, "this account has changed".
+    "users": ["users", "project.transactions", "project.views", "realtime.publish"],
     "realtime": ["realtime"],
     "realtime.consumers": ["realtime", "products.live"],
     "realtime.hub": ["realtime", "products.live"],
     "realtime.publish": [],
+    "realtime.visitors": ["realtime", "products.live"],
     "products": PAGES,
     "products.apps": [*PAGES, "products.signals"],
     "products.admin": PAGES,
     "products.demo": [*PAGES, "products.demo"],
     "products.exceptions": [],
-    "products.live": ["products.models", "realtime.publish"],
+    "products.live": ["products.models", "products.viewers", "realtime.publish"],
     "products.management": [*PAGES, "products.demo"],
     "products.models": ["products.models"],
     "products.services": [
@@ -53,6 +57,7 @@ RULES: dict[str, list[str]] = {
     "products.tasks": ["products.emails", "products.models"],
     "products.emails": ["products.models"],
     "products.urls": ["products.views"],
+    "products.viewers": [],
 }
 
 TOP = {

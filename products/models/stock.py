@@ -38,6 +38,16 @@ class Stock(models.Model):
         """Units that can still be claimed."""
         return self.on_hand - self.reserved
 
+    @property
+    def shelf_facts(self) -> dict:
+        """The state of the live topic `shelf:<id>`: what only staff may know."""
+        return {
+            "product": self.product_id,
+            "on_hand": self.on_hand,
+            "reserved": self.reserved,
+            "available": self.available,
+        }
+
     def facts(self, *, price: Decimal, is_active: bool) -> dict:
         """The public state of the live topic `stock:<id>`; see `stock_facts`."""
         return stock_facts(

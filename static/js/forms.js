@@ -107,7 +107,8 @@ async function post(address, body, isRetry = false) {
   throw new Error(`${response.status} ${response.statusText}`);
 }
 
-function show(messages) {
+/** Show messages ({level, text}) in the place of those that are there. */
+export function show(messages) {
   const place = document.getElementById("messages");
   place.replaceChildren(
     ...messages.map(({ level, text }) => {

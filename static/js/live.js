@@ -10,6 +10,7 @@ const ANSWER_MS = 4_000; // to answer "sub"
 const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000];
 const QUIET_MS = 1_500; // down for so long before the page says so
 const MAX_TOPICS = 64;
+const [OTHER_FROM, OTHER_TO] = [4510, 4519]; // close codes: the visitor is someone else now
 const LOOK_MS = 600; // after a scroll or a swap, what is shown? 16 frames in 10 s at most
 
 export const isPersonal = (name) => name.startsWith("basket");
@@ -171,7 +172,10 @@ export class Live extends EventTarget {
     if (socket !== this.socket) {
       return;
     }
-    if (code >= 4500) {
+    if (OTHER_FROM <= code && code <= OTHER_TO) {
+      this.drop();
+      this.dispatchEvent(new CustomEvent("dismissed", { detail: { code } }));
+    } else if (code >= 4500) {
       this.drop();
       this.say(false);
     } else {

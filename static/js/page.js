@@ -55,11 +55,22 @@ function write(text) {
   }
 }
 
+/** The server says that the visitor is no longer who the page was made for: make it
+ * theirs. Returns whether they have been signed out. */
+export async function becomeAnother() {
+  const before = page.viewer;
+  await renew();
+  return before !== "" && page.viewer === "";
+}
+
 /** Take what is the visitor's from the page as the server would show it now. Returns
  * the forms' token. */
 export async function renew() {
   const response = await fetch(location.href, { signal: AbortSignal.timeout(15_000) });
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (response.redirected) {
+    location.replace(response.url); // this page is not theirs any more
+  }
   const token = fresh.querySelector("[name=csrfmiddlewaretoken]")?.value;
   if (!token) {
     throw new Error(`no token on ${location.pathname}: ${response.status}`);

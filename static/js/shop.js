@@ -1,8 +1,8 @@
 /* What every page starts. */
 
-import { enhance } from "./forms.js";
+import { enhance, show } from "./forms.js";
 import { Live } from "./live.js";
-import { visitor } from "./page.js";
+import { becomeAnother, visitor } from "./page.js";
 import { apply, shown } from "./topics.js";
 
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
@@ -25,6 +25,29 @@ enhance(
     live.reconnect();
   },
 );
+
+// In the tab that signs in or out the answer with the new cookie may still be under
+// way: a page asked for with the old one would take the new one away again.
+const COOKIE_MS = 1_000;
+
+live.addEventListener("dismissed", () => {
+  setTimeout(async () => {
+    try {
+      if (await becomeAnother()) {
+        show([{ level: "info", text: document.getElementById("messages").dataset.signedOut }]);
+      }
+    } catch (error) {
+      console.warn("The page is not renewed:", error);
+    }
+    live.reconnect();
+  }, COOKIE_MS * (1 + Math.random()));
+});
+
+// Passkeys: the browser's own prompt was closed, or the device has none.
+document.addEventListener("allauth.error", (event) => {
+  event.preventDefault();
+  show([{ level: "error", text: document.getElementById("messages").dataset.passkey }]);
+});
 
 function wake() {
   follow();

@@ -32,6 +32,15 @@ class Shopper:
         name = settings.SESSION_COOKIE_NAME
         self.cookies[name] = session.cookies[name].value
 
+    def sign_out(self) -> None:
+        """Sign out by the form."""
+        status, body = self._ask("POST", "/users/logout/", {})
+        assert status in (200, 302), (status, body[:2000])
+
+    @property
+    def session_key(self) -> str:
+        return self.cookies[settings.SESSION_COOKIE_NAME]
+
     @property
     def cookie(self) -> str:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())

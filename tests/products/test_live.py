@@ -2,13 +2,11 @@
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 from django.urls import reverse
 
 from products import live
-from products.live import EMPTY_BASKET, NO_LINES, NOBODY, Owner, State
+from products.live import EMPTY_BASKET, NO_LINES, NOBODY, STRANGER, Owner, State, Viewer
 from products.models import Basket, Stock
 from products.services import basket, stock
 from tests.factories import (
@@ -39,7 +37,7 @@ ANNA, BEN = Owner(user_id=7), Owner(token="b" * 32)
     ],
 )
 def test_key_of_a_name_is_made_of_who_asks(name, owner, key):
-    assert live.key_of(name, owner) == key
+    assert live.key_of(name, Viewer(owner)) == key
     assert live.name_of(key) == name
 
 
@@ -76,7 +74,7 @@ def test_key_of_a_name_is_made_of_who_asks(name, owner, key):
     ],
 )
 def test_key_of_a_name_that_is_no_topic_is_none(name, owner):
-    assert live.key_of(name, owner) is None
+    assert live.key_of(name, Viewer(owner)) is None
 
 
 @pytest.mark.django_db
@@ -86,9 +84,11 @@ def test_outsider_who_says_basket_gets_their_own_never_anothers():
     make_basket(Owner(user_id=user.pk), {product: 3})
     outsider = make_owner()
 
-    key = live.key_of("basket", outsider)
+    key = live.key_of("basket", Viewer(outsider))
 
-    assert live.load([live.key_of("basket", Owner(user_id=user.pk))])  # it is there
+    assert live.load(
+        [live.key_of("basket", Viewer(Owner(user_id=user.pk)))]
+    )  # it is there
     assert live.load([key])[key] == State(0, EMPTY_BASKET)
 
 
@@ -97,43 +97,6 @@ def test_nobodys_topics_are_known_by_their_key():
     assert not live.is_nobodys("basket:u7")
     assert live.nobodys("basket:").facts == EMPTY_BASKET
     assert live.nobodys("basket:lines:").facts == NO_LINES
-
-
-# --- Who asks ---------------------------------------------------------------------
-
-
-@pytest.mark.django_db
-def test_identify_of_a_session_gives_its_user(client):
-    user = make_user()
-    client.force_login(user)
-
-    assert live.identify(client.session.session_key) == Owner(user_id=user.pk)
-
-
-@pytest.mark.django_db
-def test_identify_of_an_anonymous_session_gives_its_token():
-    session = SessionStore()
-    session[live.BASKET_TOKEN] = "abc"
-    session.save()
-
-    assert live.identify(session.session_key) == Owner(token="abc")
-    assert live.owner_of(session, AnonymousUser()) == Owner(token="abc")
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("key", [None, "", "unknown", "x" * 500])
-def test_identify_of_no_known_session_is_nobody(key):
-    assert live.identify(key) == NOBODY
-
-
-@pytest.mark.django_db
-def test_identify_after_sign_out_is_nobody(client):
-    client.force_login(make_user())
-    key = client.session.session_key
-
-    client.post(reverse("users:logout"))
-
-    assert live.identify(key) == NOBODY
 
 
 # --- State ------------------------------------------------------------------------
@@ -292,7 +255,7 @@ def test_version_of_an_owners_basket_only_ever_grows(state_of):
 
 
 @pytest.fixture
-def shopper(client: Client) -> tuple[Client, Owner]:
+def shopper(client: Client) -> tuple[Client, Viewer]:
     """A visitor with something of each kind in the basket."""
     products = [make_product(on_hand=n) for n in (9, 3, 1)]
     for product in products:
@@ -300,22 +263,22 @@ def shopper(client: Client) -> tuple[Client, Owner]:
     Stock.objects.filter(product=products[2]).update(on_hand=0)
     products[0].price = 10
     products[0].save()
-    return client, live.identify(client.session.session_key)
+    return client, live.identify(client.session.session_key).viewer
 
 
-def pushed(name: str, owner: Owner) -> str:
-    key = live.key_of(name, owner)
+def pushed(name: str, viewer: Viewer) -> str:
+    key = live.key_of(name, viewer)
     return live.render(key, live.load([key])[key], settings.LANGUAGE_CODE)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["basket", "basket:lines"])
 def test_render_of_a_basket_equals_what_its_page_includes(shopper, name):
-    client, owner = shopper
+    client, viewer = shopper
 
     page = client.get(reverse("products:basket")).text
 
-    assert pushed(name, owner) in page
+    assert pushed(name, viewer) in page
 
 
 @pytest.mark.django_db
@@ -323,7 +286,7 @@ def test_render_of_a_basket_equals_what_its_page_includes(shopper, name):
 def test_render_of_stock_equals_what_its_pages_include(client, on_hand):
     product = make_product(on_hand=on_hand)
 
-    html = pushed(f"stock:{product.pk}", NOBODY)
+    html = pushed(f"stock:{product.pk}", STRANGER)
 
     assert html in client.get(product.get_absolute_url()).text
     assert html in client.get(reverse("products:list")).text
@@ -335,7 +298,7 @@ def test_render_of_nobodys_basket_equals_what_the_pages_include(client):
     page = client.get(reverse("products:basket")).text
 
     for name in ("basket", "basket:lines"):
-        key = live.key_of(name, NOBODY)
+        key = live.key_of(name, STRANGER)
         assert live.render(key, live.nobodys(key), "en") in page
 
 
@@ -344,6 +307,6 @@ def test_render_of_a_name_with_markup_escapes_it():
     owner = make_owner()
     make_basket(owner, {make_product(name="<b>Jug</b>"): 1})
 
-    html = pushed("basket:lines", owner)
+    html = pushed("basket:lines", Viewer(owner))
 
     assert "&lt;b&gt;Jug&lt;/b&gt;" in html and "<b>Jug" not in html

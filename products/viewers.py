@@ -1,0 +1,170 @@
+"""Who a session stands for, what they may watch, and whether that is still so."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import Enum
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+BASKET_TOKEN = "basket_token"  # its place in the session
+
+# The permissions that some topic asks for: no more of a person is looked up.
+STAFF_RIGHTS = ("products.view_stock",)
+
+
+class Owner(NamedTuple):
+    """Whose basket: a user, else the bearer of a session's token, else nobody yet."""
+
+    user_id: int | None = None
+    token: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"u{self.user_id}" if self.user_id else f"t{self.token}"
+
+    def __bool__(self) -> bool:
+        return bool(self.user_id or self.token)
+
+
+NOBODY = Owner()
+
+
+class Viewer(NamedTuple):
+    """Who watches: whose basket is theirs, and which staff topics are open to them."""
+
+    owner: Owner = NOBODY
+    rights: frozenset[str] = frozenset()
+
+
+STRANGER = Viewer()
+
+
+class Standing(Enum):
+    """What has become of the account that a session names."""
+
+    NONE = "it names none"
+    GOOD = "signed in"
+    DEACTIVATED = "the account is not active, or gone"
+    PASSWORD_CHANGED = "the session is from before a change of password"
+
+
+class Identity(NamedTuple):
+    """What a session stood for at one moment."""
+
+    viewer: Viewer
+    expires: datetime
+    standing: Standing
+    # What of the account decides: another value means "look again".
+    mark: tuple | None = None
+
+
+class Ended(Enum):
+    """Why a session no longer stands for what it stood for."""
+
+    SESSION_ENDED = "signed out, signed out elsewhere, or expired"
+    PASSWORD_CHANGED = "the password is another"
+    DEACTIVATED = "the account is not active any more"
+    RIGHTS_LOST = "what was open to them is closed"
+
+
+def owner_of(session: Mapping[str, Any], user: AbstractBaseUser) -> Owner:
+    """The owner of the basket in a request's session."""
+    if user.is_authenticated:
+        return Owner(user_id=user.pk)
+    return Owner(token=session.get(BASKET_TOKEN))
+
+
+def identify(session_key: str) -> Identity | None:
+    """What a session stands for now; None if there is no such session.
+
+    One query for a visitor's session, two for a shopper's, and those for the
+    permissions of staff. Nothing is written, whatever is found.
+    """
+    row = _sessions([session_key]).first()
+    if row is None:
+        return None
+    data = row.get_decoded()
+    user, standing = _account(data)
+    if user is None:
+        owner = Owner(token=data.get(BASKET_TOKEN))
+        return Identity(Viewer(owner), row.expire_date, standing)
+    viewer = Viewer(Owner(user_id=user.pk), _rights(user))
+    return Identity(viewer, row.expire_date, standing, _mark(user))
+
+
+def doubtful(identities: Mapping[str, Identity]) -> set[str]:
+    """Those session keys of `identities` that may stand for something else by now.
+
+    Two queries however many they are. Staff are always among them: what they may do
+    hangs on groups too.
+    """
+    alive = set(_sessions(identities).values_list("pk", flat=True))
+    ids = {i.viewer.owner.user_id for i in identities.values()} - {None}
+    marks = {user.pk: _mark(user) for user in _users(ids)}
+    return {
+        key
+        for key, identity in identities.items()
+        if key not in alive
+        or identity.viewer.rights
+        or identity.mark != marks.get(identity.viewer.owner.user_id)
+    }
+
+
+def compare(before: Identity, now: Identity | None) -> Ended | None:
+    """Why whoever was let in as `before` must go; None if they may stay."""
+    if now is None:
+        return Ended.SESSION_ENDED
+    if before.viewer.owner.user_id != now.viewer.owner.user_id:
+        return {
+            Standing.DEACTIVATED: Ended.DEACTIVATED,
+            Standing.PASSWORD_CHANGED: Ended.PASSWORD_CHANGED,
+        }.get(now.standing, Ended.SESSION_ENDED)
+    if before.viewer.rights - now.viewer.rights:
+        return Ended.RIGHTS_LOST
+    return None
+
+
+def _store() -> Any:
+    return import_module(settings.SESSION_ENGINE).SessionStore
+
+
+def _sessions(keys: Iterable[str]) -> Any:
+    """Rows of the sessions that have not expired."""
+    model: type[AbstractBaseSession] = _store().get_model_class()
+    return model.objects.filter(pk__in=list(keys), expire_date__gt=timezone.now())
+
+
+def _users(ids: Iterable[int]) -> Any:
+    fields = ["password", "is_active", "is_staff", "is_superuser"]
+    return get_user_model().objects.filter(pk__in=ids).only(*fields)
+
+
+def _account(data: Mapping[str, Any]) -> tuple[AbstractBaseUser | None, Standing]:
+    """As `django.contrib.auth.get_user`, which tells no reasons and ends sessions."""
+    if SESSION_KEY not in data:
+        return None, Standing.NONE
+    user = _users([data[SESSION_KEY]]).first()
+    if user is None or not user.is_active:
+        return None, Standing.DEACTIVATED
+    signed = data.get(HASH_SESSION_KEY, "")
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    if not any(constant_time_compare(signed, expected) for expected in hashes):
+        return None, Standing.PASSWORD_CHANGED
+    return user, Standing.GOOD
+
+
+def _rights(user: AbstractBaseUser) -> frozenset[str]:
+    if not user.is_staff:
+        return frozenset()
+    return frozenset(right for right in STAFF_RIGHTS if user.has_perm(right))
+
+
+def _mark(user: AbstractBaseUser) -> tuple:
+    return user.password, user.is_active, user.is_staff, user.is_superuser

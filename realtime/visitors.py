@@ -1,0 +1,156 @@
+"""Whose sockets are open in this process, and whether they may stay.
+
+A socket keeps the identity it was opened with, so whatever ends that identity must
+end the socket. Other processes say so (`publish.announce`); what nobody said, the
+audit finds in the database; and a session that runs out is known beforehand.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
+
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from products import live
+from products.live import Ended, Identity, Viewer
+from realtime.protocol import Close
+from realtime.publish import EVERYBODY, person, session
+
+LOOK_S = 1  # for sessions that have run out
+MANY = 20  # more than that are sifted first
+
+CLOSES = {
+    Ended.SESSION_ENDED: Close.SESSION_ENDED,
+    Ended.PASSWORD_CHANGED: Close.PASSWORD_CHANGED,
+    Ended.DEACTIVATED: Close.DEACTIVATED,
+    Ended.RIGHTS_LOST: Close.RIGHTS_LOST,
+}
+
+Ask = Callable[..., Awaitable[Any]]
+
+
+class Guest(Protocol):
+    """A socket, as far as its identity goes."""
+
+    def dismiss(self, reason: Close) -> None:
+        """Say goodbye and close; it hears nothing more."""
+
+
+class Visitors:
+    """The sessions whose sockets are open here. Lives on the event loop's thread.
+
+    `ask` runs a query elsewhere and raises `OperationalError` or `InterfaceError` when
+    the database is away.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._guests: dict[str, set[Guest]] = defaultdict(set)  # by session key
+        self._identities: dict[str, Identity] = {}
+        self._known_as: dict[str, set[str]] = defaultdict(set)  # name → session keys
+        self._said = 0  # how often something was
+        self._doubted: set[str] = set()
+        self._doubts = asyncio.Event()
+
+    async def welcome(self, guest: Guest, session_key: str | None) -> Viewer:
+        """Who the guest is, from now on until `leave`. Raises what `ask` does."""
+        if not session_key:
+            return live.STRANGER
+        # First enter, then look: what ends the session meanwhile finds the guest here.
+        self._enter(session_key, guest)
+        said = self._said
+        identity = await self._ask(live.identify, session_key)
+        if identity is None:
+            self.leave(guest, session_key)
+            return live.STRANGER
+        known = self._identities.setdefault(session_key, identity)
+        self._know(session_key, known)
+        # Something was said while we looked, or this guest's elders came as another.
+        if self._said != said or known != identity:
+            self._doubt([session_key])
+        return identity.viewer
+
+    def leave(self, guest: Guest, session_key: str | None) -> None:
+        """The guest is gone, or nobody in particular."""
+        guests = self._guests.get(session_key, set())
+        guests.discard(guest)
+        if session_key is not None and not guests:
+            self._forget(session_key)
+
+    def hear(self, name: str) -> None:
+        """What is known of `name` is out of date: a session, a person or everybody."""
+        self._said += 1
+        is_everybody = name == EVERYBODY
+        self._doubt(self._guests if is_everybody else self._known_as.get(name, ()))
+
+    async def audit(self) -> None:
+        """Find what nobody said: two queries however many sessions there are."""
+        if self._identities:
+            self._doubt(await self._ask(live.doubtful, dict(self._identities)))
+
+    async def watch(self) -> None:
+        """Look again at whoever is doubted and whoever's session has run out."""
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._doubts.wait()
+            except TimeoutError:
+                now = timezone.now()
+                self._doubt(k for k, i in self._identities.items() if i.expires <= now)
+            doubted, self._doubted = self._doubted, set()
+            self._doubts.clear()
+            await self._check(doubted)
+
+    # --- Inside ---------------------------------------------------------------
+
+    def _enter(self, session_key: str, guest: Guest) -> None:
+        self._guests[session_key].add(guest)
+        self._known_as[session(session_key)].add(session_key)
+
+    def _know(self, session_key: str, identity: Identity) -> None:
+        self._identities[session_key] = identity
+        if user_id := identity.viewer.owner.user_id:
+            self._known_as[person(user_id)].add(session_key)
+
+    def _forget(self, session_key: str) -> None:
+        self._guests.pop(session_key, None)
+        identity = self._identities.pop(session_key, None)
+        names = [session(session_key)]
+        if identity is not None and identity.viewer.owner.user_id:
+            names.append(person(identity.viewer.owner.user_id))
+        for name in names:
+            self._known_as[name].discard(session_key)
+            if not self._known_as[name]:
+                del self._known_as[name]
+
+    def _doubt(self, session_keys: Iterable[str]) -> None:
+        self._doubted.update(session_keys)
+        if self._doubted:
+            self._doubts.set()
+
+    async def _check(self, session_keys: set[str]) -> None:
+        if len(session_keys) > MANY:
+            known = self._identities
+            some = {key: known[key] for key in session_keys if key in known}
+            session_keys = await self._ask(live.doubtful, some)
+        while session_keys:
+            session_key = session_keys.pop()
+            before = self._identities.get(session_key)
+            if before is None:
+                continue  # gone, or not known yet: then `welcome` doubts it again
+            try:
+                now = await self._ask(live.identify, session_key)
+            except (OperationalError, InterfaceError):
+                self._doubt([session_key, *session_keys])
+                raise
+            self._judge(session_key, before, now)
+
+    def _judge(self, session_key: str, before: Identity, now: Identity | None) -> None:
+        ended = live.compare(before, now)
+        if ended is not None:
+            for guest in tuple(self._guests.get(session_key, ())):
+                guest.dismiss(CLOSES[ended])
+        elif session_key in self._identities:
+            self._know(session_key, now)

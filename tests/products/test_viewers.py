@@ -1,0 +1,216 @@
+"""Who a session stands for, and what ends that."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, Group, Permission
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from products import viewers
+from products.viewers import NOBODY, Ended, Identity, Owner, Standing, Viewer
+from tests.factories import make_user
+from users.models import User
+
+RIGHT = "products.view_stock"
+
+
+def sign_in(user: User) -> str:
+    """A session key of somebody who has signed in."""
+    client = Client()
+    client.force_login(user)
+    return client.session.session_key
+
+
+def make_staff() -> User:
+    user = make_user(is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_stock"))
+    return user
+
+
+# --- identify ---------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_identify_of_a_signed_in_session_gives_the_person():
+    user = make_user()
+
+    identity = viewers.identify(sign_in(user))
+
+    assert identity.viewer == Viewer(Owner(user_id=user.pk))
+    assert identity.standing == Standing.GOOD
+
+
+@pytest.mark.django_db
+def test_identify_of_an_anonymous_session_gives_its_token():
+    session = SessionStore()
+    session[viewers.BASKET_TOKEN] = "abc"
+    session.save()
+
+    identity = viewers.identify(session.session_key)
+
+    assert identity.viewer.owner == Owner(token="abc")
+    assert viewers.owner_of(session, AnonymousUser()) == Owner(token="abc")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ["unknown", "x" * 500])
+def test_identify_of_no_known_session_is_none(key):
+    assert viewers.identify(key) is None
+
+
+@pytest.mark.django_db
+def test_identify_of_an_expired_session_is_none():
+    key = sign_in(make_user())
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+
+    assert viewers.identify(key) is None
+
+
+@pytest.mark.django_db
+def test_identify_of_staff_gives_the_rights_that_topics_ask_for():
+    staff = make_staff()
+
+    assert viewers.identify(sign_in(staff)).viewer.rights == {RIGHT}
+
+
+@pytest.mark.django_db
+def test_identify_of_a_shopper_who_holds_the_permission_gives_no_staff_right():
+    user = make_staff()
+    user.is_staff = False
+    user.save()
+
+    assert viewers.identify(sign_in(user)).viewer.rights == frozenset()
+
+
+@pytest.mark.django_db
+def test_identify_with_a_changed_password_gives_nobody_and_keeps_the_session():
+    user = make_user()
+    key = sign_in(user)
+    user.set_password("another")
+    user.save()
+
+    identity = viewers.identify(key)
+
+    assert identity.viewer.owner == NOBODY
+    assert identity.standing == Standing.PASSWORD_CHANGED
+    assert Session.objects.filter(pk=key).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["visitor", "shopper", "staff"])
+def test_identify_costs_a_query_or_two_and_staff_their_permissions(
+    kind, django_assert_num_queries
+):
+    session = SessionStore()
+    session.save()
+    queries, key = {
+        "visitor": lambda: (1, session.session_key),
+        "shopper": lambda: (2, sign_in(make_user())),
+        "staff": lambda: (4, sign_in(make_staff())),
+    }[kind]()
+
+    with django_assert_num_queries(queries):
+        viewers.identify(key)
+
+
+# --- doubtful ---------------------------------------------------------------------
+
+
+def identities(*keys: str) -> dict[str, Identity]:
+    return {key: viewers.identify(key) for key in keys}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"is_active": False},
+        {"is_staff": True},
+        {"is_superuser": True},
+        {"password": "another"},
+    ],
+)
+def test_doubtful_finds_the_one_whose_account_changed_and_no_other(change):
+    changed, same = make_user(), make_user()
+    held = identities(sign_in(changed), sign_in(same))
+    User.objects.filter(pk=changed.pk).update(**change)
+
+    found = viewers.doubtful(held)
+
+    assert [held[key].viewer.owner.user_id for key in found] == [changed.pk]
+
+
+@pytest.mark.django_db
+def test_doubtful_finds_sessions_that_are_gone_or_expired():
+    user = make_user()
+    held = identities(gone := sign_in(user), expired := sign_in(user), sign_in(user))
+    Session.objects.filter(pk=gone).delete()
+    past = timezone.now() - timedelta(seconds=1)
+    Session.objects.filter(pk=expired).update(expire_date=past)
+
+    assert viewers.doubtful(held) == {gone, expired}
+
+
+@pytest.mark.django_db
+def test_doubtful_costs_two_queries_for_any_number(django_assert_num_queries):
+    held = identities(*(sign_in(make_user()) for _ in range(12)))
+
+    with django_assert_num_queries(2):
+        assert viewers.doubtful(held) == set()
+
+
+# --- compare ----------------------------------------------------------------------
+
+
+def change(user: User, **fields) -> None:
+    User.objects.filter(pk=user.pk).update(**fields)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "end, reason",
+    [
+        (lambda user: Session.objects.all().delete(), Ended.SESSION_ENDED),
+        (lambda user: change(user, is_active=False), Ended.DEACTIVATED),
+        (lambda user: change(user, password="another"), Ended.PASSWORD_CHANGED),
+        (lambda user: change(user, is_staff=False), Ended.RIGHTS_LOST),
+        (lambda user: user.user_permissions.clear(), Ended.RIGHTS_LOST),
+        (lambda user: user.delete(), Ended.DEACTIVATED),
+        (lambda user: change(user, first_name="Ann"), None),
+        (lambda user: change(user, is_superuser=True), None),
+    ],
+)
+def test_compare_says_why_they_must_go(end, reason):
+    user = make_staff()
+    before = viewers.identify(key := sign_in(user))
+
+    end(user)
+
+    assert viewers.compare(before, viewers.identify(key)) is reason
+
+
+@pytest.mark.django_db
+def test_compare_after_leaving_a_group_with_the_right_says_rights_lost():
+    user, group = make_user(is_staff=True), Group.objects.create(name="shelves")
+    group.permissions.add(Permission.objects.get(codename="view_stock"))
+    user.groups.add(group)
+    before = viewers.identify(key := sign_in(user))
+
+    group.permissions.clear()
+
+    assert before.viewer.rights == {RIGHT}
+    assert viewers.compare(before, viewers.identify(key)) is Ended.RIGHTS_LOST
+
+
+@pytest.mark.django_db
+def test_compare_of_a_visitor_who_got_a_basket_lets_them_stay():
+    session = SessionStore()
+    session.save()
+    before = viewers.identify(session.session_key)
+    session[viewers.BASKET_TOKEN] = "abc"
+    session.save()
+
+    assert viewers.compare(before, viewers.identify(session.session_key)) is None

@@ -1,0 +1,57 @@
+"""Signals of code that is not ours: sessions end and accounts change in Django's and
+allauth's hands, and in the admin's. Every process must hear of it, for open sockets
+keep the identity they came with.
+
+`QuerySet.update()` sends none; the hubs' audit finds what it did.
+"""
+
+from django.contrib.auth.models import Group
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save
+from django.dispatch import receiver
+from django.utils import timezone
+
+from realtime.publish import EVERYBODY, announce, person, session
+from users import pictures
+from users.models import User
+
+
+@receiver(post_delete, sender=Session)
+def session_ended(instance: Session, **kwargs) -> None:
+    """Signed out, signed out from elsewhere, or given another key at sign-in."""
+    if instance.expire_date > timezone.now():  # else its sockets know by themselves
+        _announce(session(instance.session_key))
+
+
+@receiver([post_save, post_delete], sender=User)
+def person_changed(instance: User, update_fields=None, **kwargs) -> None:
+    if set(update_fields or ()) != {"last_login"}:  # as at every sign-in
+        _announce(person(instance.pk))
+
+
+@receiver(post_delete, sender=User)
+def person_deleted(instance: User, **kwargs) -> None:
+    """Their picture goes with them."""
+    pictures.put(instance, None)
+
+
+@receiver(m2m_changed, sender=User.groups.through)
+@receiver(m2m_changed, sender=User.user_permissions.through)
+def rights_changed(instance, action: str, reverse: bool, **kwargs) -> None:
+    if action.startswith("post_"):
+        _announce(EVERYBODY if reverse else person(instance.pk))
+
+
+@receiver(m2m_changed, sender=Group.permissions.through)
+@receiver(post_delete, sender=Group)
+def group_changed(action: str = "post_delete", **kwargs) -> None:
+    if action.startswith("post_"):
+        _announce(EVERYBODY)
+
+
+def _announce(name: str) -> None:
+    def tell() -> None:
+        announce(name)
+
+    transaction.on_commit(tell)
