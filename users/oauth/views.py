@@ -1,0 +1,105 @@
+"""To a provider and back.
+
+A provider may take seconds and may answer anything. So no transaction is open and no
+row locked while it is asked, and whatever its answer breaks is a page, not an error.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import wraps
+
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.providers.base import AuthProcess
+from allauth.socialaccount.providers.oauth2.views import (
+    OAuth2Adapter,
+    OAuth2CallbackView,
+    OAuth2LoginView,
+)
+from django.contrib.auth.views import redirect_to_login
+from django.db import DatabaseError, IntegrityError, transaction
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from users.oauth import pages
+
+View = Callable[[HttpRequest, OAuth2Adapter], HttpResponse]
+
+
+class Writes(ExitStack):
+    """A transaction that begins in the middle of a view."""
+
+    begun = False
+
+    def begin(self) -> None:
+        self.begun = True
+        self.enter_context(transaction.atomic())
+
+
+def towards_a_provider(view: View) -> Callable[..., HttpResponse]:
+    """A view of a provider's adapter, given by the class; 404 if it is not offered."""
+
+    @never_cache
+    @wraps(view)
+    def guarded(
+        request: HttpRequest, adapter_class: type[OAuth2Adapter], **kwargs: str
+    ) -> HttpResponse:
+        adapter = adapter_class(request, **kwargs)
+        provider = adapter.get_provider()
+        try:
+            with Writes() as request.writes:
+                return view(request, adapter)
+        except IntegrityError as error:  # the same person came twice at once
+            return pages.failed(request, provider, error)
+        except (DatabaseError, ImmediateHttpResponse):
+            raise
+        except Exception as error:
+            if request.writes.begun:
+                raise  # ours, not the provider's
+            return pages.failed(request, provider, error)
+
+    return guarded
+
+
+@require_http_methods(["GET", "POST"])
+@towards_a_provider
+def start(request: HttpRequest, adapter: OAuth2Adapter) -> HttpResponse:
+    """GET asks whether to go, POST goes."""
+    request.GET = _known_parameters(request)
+    is_connecting = request.GET.get("process") == AuthProcess.CONNECT
+    if is_connecting and not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    response = OAuth2LoginView.adapter_view(adapter)(request)
+    if response.status_code != 302:
+        return response
+    # A page of its own, and no redirect: Chromium holds the whole chain of redirects
+    # after a form to `form-action`, and providers redirect to wherever they like.
+    return render(
+        request,
+        "socialaccount/login_redirect.html",
+        {"provider": adapter.get_provider(), "redirect_to": response.url},
+    )
+
+
+def _known_parameters(request: HttpRequest) -> QueryDict:
+    """Where to afterwards, and whether to connect. allauth also takes from a link what
+    is asked of the provider (`scope`, `auth_params`): the shop decides that."""
+    query = request.GET.copy()
+    for name in set(query) - {"process", "next"}:
+        del query[name]
+    if query.get("process") not in (None, AuthProcess.LOGIN, AuthProcess.CONNECT):
+        del query["process"]
+    return query
+
+
+@require_http_methods(["GET"])
+@towards_a_provider
+def callback(request: HttpRequest, adapter: OAuth2Adapter) -> HttpResponse:
+    """What the provider sends people back with."""
+    return OAuth2CallbackView.adapter_view(adapter)(request)
+
+
+def not_there(request: HttpRequest) -> HttpResponse:
+    """Instead of addresses of allauth's that the shop does not use."""
+    raise Http404
