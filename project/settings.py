@@ -4,11 +4,15 @@
 a second terminal (`manage.py shell`) finds them. Variables of the environment win.
 """
 
+from operator import methodcaller
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import environ
+import redis
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from kombu import Exchange, Queue
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -37,8 +41,92 @@ SECURE_HSTS_SECONDS = 0 if INSECURE_COOKIES else 60 * 60 * 24 * 365
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not INSECURE_COOKIES
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+LANGUAGE_COOKIE_SECURE = not INSECURE_COOKIES
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+
+# Nobody but a proxy of ours is believed who asks, and over what; X-Forwarded-For counts
+# from its end, where ours have written.
 if env.bool("BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 1)
+
+# Nothing inline, nothing from elsewhere. Forms go home too: Chromium holds the whole
+# chain of redirects after a form to it, which is why going to a provider of OAuth 2.0
+# takes a page in between.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],  # the QR code of a second factor
+        "font-src": ["'self'"],
+        # 'self' is not enough for a WebSocket in Safari before 15.4.
+        "connect-src": ["'self'", DOMAIN_NAME.replace("http", "ws", 1)],
+        "frame-src": ["'self'"],  # the outbox shows a mail so, in a sandbox
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+        "object-src": ["'none'"],
+        "upgrade-insecure-requests": not INSECURE_COOKIES,
+    }
+}
+# What the shop does not use, no script may use that gets in all the same.
+PERMISSIONS_POLICY: dict[str, str | list[str]] = {
+    "accelerometer": [],
+    "autoplay": [],
+    "browsing-topics": [],
+    "camera": [],
+    "display-capture": [],
+    "encrypted-media": [],
+    "fullscreen": [],
+    "geolocation": [],
+    "gyroscope": [],
+    "hid": [],
+    "identity-credentials-get": [],
+    "idle-detection": [],
+    "local-fonts": [],
+    "magnetometer": [],
+    "microphone": [],
+    "midi": [],
+    "otp-credentials": [],
+    "payment": [],
+    "picture-in-picture": [],
+    "publickey-credentials-create": "self",  # passkeys
+    "publickey-credentials-get": "self",
+    "screen-wake-lock": [],
+    "serial": [],
+    "usb": [],
+    "xr-spatial-tracking": [],
+}
+
+# How often, in what time, counted for whom: "ip", the address that asks (of IPv6 its
+# /64); "user", who is signed in; "key", what the form is about. Many people may share
+# an "ip" (an office, a phone network), so those stop floods, and the others guessing.
+# Windows slide, and most are minutes long: nobody is locked out for longer, nor by what
+# others do elsewhere.
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",  # right or wrong: each is a hash, 100 MB and 0.2 s of CPU
+    # Key: the login at one address. 5 typos are human, and 60 guesses an hour find
+    # no password that passed the validators. The second factor's codes count so too.
+    "login_failed": "20/m/ip,5/5m/key",
+    # Key: the login, from all addresses; where its owner is signed in it does not bite.
+    "guess": "100/h/key",
+    # A sign-up writes a mail to somebody, so an hour's worth is limited too.
+    "signup": "10/m/ip,60/h/ip",
+    # One mail an address in three minutes, and ten a day of nobody's asking are enough;
+    # beyond it none is sent and nothing is said, as earlier links are still good.
+    "confirm_email": "1/3m/key,10/d/key",
+    "resend_verification": "10/m/ip",
+    "reset_password": "10/m/ip,60/h/ip,3/5m/key,10/d/key",
+    "reset_password_from_key": "20/m/ip",  # the link's key has 128 bits: against floods
+    # Of a session that was left open or stolen: the password can't be guessed in it,
+    # nor strangers' mailboxes be filled from it.
+    "reauthenticate": "10/5m/user",
+    "change_password": "10/5m/user",
+    "manage_email": "10/10m/user,30/d/user",
+}
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}  # nothing to guess there
 
 # --- Applications -----------------------------------------------------------------
 
@@ -53,7 +141,19 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.sitemaps",
     "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.google",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
+    "csp",
+    "django_countries",
     "imagekit",
+    "post_office",
+    "project",
     "users",
     "products",
     "realtime",
@@ -62,13 +162,18 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "users.middleware.private_pages",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "users.middleware.SecondFactorMiddleware",
 ]
 
 ROOT_URLCONF = "project.urls"
@@ -134,14 +239,17 @@ CHANNEL_LAYERS = {
 
 CACHES = {
     "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
+        "BACKEND": "project.cache.ForgivingCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "shop",
         "OPTIONS": {
-            "IGNORE_EXCEPTIONS": True,
-            "LOG_IGNORED_EXCEPTIONS": True,
             "SOCKET_CONNECT_TIMEOUT": 1,
             "SOCKET_TIMEOUT": 1,
+            # No second try: redis-py would wait four times for a Redis that hangs.
+            # (Connections that broke while they were idle it finds by itself.)
+            "CONNECTION_POOL_KWARGS": {"retry": redis.retry.Retry(NoBackoff(), 0)},
+            # Who can write to Redis must not be able to run code here, as by pickle.
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
         },
     },
     # Which thumbnails exist is known to the folder alone: a Redis that outlives it
@@ -152,28 +260,71 @@ CACHES = {
 # --- Celery -----------------------------------------------------------------------
 
 CELERY_BROKER_URL = celery_broker(REDIS_URL)
-CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_TIME_LIMIT = 300
-CELERY_TASK_ACKS_LATE = True
-CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A task that its worker never acknowledged is given to another after so long:
+    # later than any task may take, or it would run twice.
+    "visibility_timeout": 600,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 300
+# Every task may run twice without harm; one that was cut off runs again.
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_REDIRECT_STDOUTS = False  # mails on the console are not log lines
+CELERY_TIMEZONE = "UTC"
+# A worker takes from all of them; `--queues mail` makes one that only delivers.
+DEFAULT_QUEUE, MAIL_QUEUE, CACHE_QUEUE = "default", "mail", "cache"
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name)
+    for name in (DEFAULT_QUEUE, MAIL_QUEUE, CACHE_QUEUE)
+]
+CELERY_TASK_DEFAULT_QUEUE = DEFAULT_QUEUE
+CELERY_TASK_ROUTES = {
+    "project.tasks.deliver_mail": {"queue": MAIL_QUEUE},
+    "project.tasks.sweep_outbox": {"queue": MAIL_QUEUE},
+    "project.tasks.clean_outbox": {"queue": MAIL_QUEUE},
+}
+OUTBOX_SWEEP_S = env.float("OUTBOX_SWEEP_S", 10)
 CELERY_BEAT_SCHEDULE = {
+    "sweep-outbox": {
+        "task": "project.tasks.sweep_outbox",
+        "schedule": OUTBOX_SWEEP_S,
+        "options": {"expires": OUTBOX_SWEEP_S},  # none pile up while no worker runs
+    },
+    "clean-outbox": {
+        "task": "project.tasks.clean_outbox",
+        "schedule": 60 * 60 * 24,
+    },
     "forget-stale-baskets": {
         "task": "products.tasks.forget_stale_baskets",
         "schedule": 60 * 60,
     },
     "check-the-books": {"task": "products.tasks.check_books", "schedule": 60 * 60},
     "clear-sessions": {"task": "users.tasks.clear_sessions", "schedule": 60 * 60 * 24},
+    "forget-old-links": {
+        "task": "users.tasks.forget_old_links",
+        "schedule": 60 * 60 * 24,
+    },
 }
 
 # --- People -----------------------------------------------------------------------
 
 AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 LOGIN_URL = "users:login"
 LOGIN_REDIRECT_URL = "products:index"
 LOGOUT_REDIRECT_URL = "products:index"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -183,6 +334,80 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+ACCOUNT_ADAPTER = "users.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email", "username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+# Signing in works before the address is verified, ordering does not. Signing up signs
+# nobody in: its answer is the same whether the address is known or not.
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_EMAIL_CONFIRMATION_HMAC = False  # a row for each link
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 2
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # in the browser that signed up
+ACCOUNT_LOGIN_TIMEOUT = 60 * 60  # for the mail to be found, or the second factor
+ACCOUNT_EMAIL_CONFIRMATION_AUTHENTICATED_REDIRECT_URL = "users:profile"
+ACCOUNT_CHANGE_EMAIL = True  # one address; a new one replaces it once verified
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # no mail to people who have no account
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # here; everywhere else it does
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_USER_DISPLAY = methodcaller("get_short_name")
+MFA_ADAPTER = "users.mfa.MFAAdapter"
+MFA_FORMS = {
+    "add_webauthn": "users.passkeys.AddForm",
+    "login_webauthn": "users.passkeys.LoginForm",
+    "authenticate_webauthn": "users.passkeys.SecondStepForm",
+    "reauthenticate_webauthn": "users.passkeys.ReauthenticateForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+# Staff must have a second factor before they see a staff page.
+STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", False)
+
+# --- OAuth 2.0 --------------------------------------------------------------------
+
+# A provider is offered once it has keys; its callback, to be registered there, is
+# DOMAIN_NAME/users/github/login/callback/, …/users/google/login/callback/ or
+# …/users/oidc/sso/login/callback/.
+
+
+def oauth_apps(name: str, /, **app: object) -> list[dict]:
+    """The shop as it is registered at a provider: none without OAUTH_<name>_ID. Raises
+    `ImproperlyConfigured` for half of the keys."""
+    client, secret = (env.str(f"OAUTH_{name}_{key}", "") for key in ("ID", "SECRET"))
+    if bool(client) != bool(secret):
+        raise ImproperlyConfigured(
+            f"Set both OAUTH_{name}_ID and OAUTH_{name}_SECRET, or neither."
+        )
+    return [{"client_id": client, "secret": secret, **app}] if client else []
+
+
+OAUTH_OIDC_URL = env.str("OAUTH_OIDC_URL", "").rstrip("/")  # the server's, the issuer
+SOCIALACCOUNT_PROVIDERS = {
+    "github": {"APPS": oauth_apps("GITHUB"), "SCOPE": ["user:email"]},
+    "google": {"APPS": oauth_apps("GOOGLE"), "SCOPE": ["profile", "email"]},
+    "openid_connect": {
+        "APPS": oauth_apps(
+            "OIDC",
+            provider_id="sso",  # in the database and the callback: it stays
+            name=env.str("OAUTH_OIDC_NAME", "OpenID Connect"),  # on the button
+            settings={"server_url": OAUTH_OIDC_URL},
+        )
+    },
+}
+for provider in SOCIALACCOUNT_PROVIDERS.values():
+    provider["OAUTH_PKCE_ENABLED"] = True
+if bool(OAUTH_OIDC_URL) != bool(SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"]):
+    raise ImproperlyConfigured("OAUTH_OIDC_URL goes with OAUTH_OIDC_ID and _SECRET.")
+SOCIALACCOUNT_ADAPTER = "users.oauth.adapters.SocialAccountAdapter"
+SOCIALACCOUNT_FORMS = {"signup": "users.oauth.forms.SignupForm"}
+SOCIALACCOUNT_LOGIN_ON_GET = False  # going to a provider takes a POST
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an address alone opens no account
+# What no provider vouches for opens this way in once a link of ours was followed.
+SOCIALACCOUNT_EMAIL_VERIFICATION = "mandatory"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # seconds, for each answer of a provider
 
 # --- Language, time, money --------------------------------------------------------
 
@@ -225,6 +450,59 @@ BASKET_LINE_LIMIT = env.int("BASKET_LINE_LIMIT", 20)  # of one product
 BASKET_LINES_LIMIT = env.int("BASKET_LINES_LIMIT", 100)  # different products
 STALE_BASKET_DAYS = env.int("STALE_BASKET_DAYS", 60)
 
+# --- Mail -------------------------------------------------------------------------
+
+# Whatever the shop sends is written to the outbox, in the transaction of its cause. A
+# worker delivers it from there: by SMTP, or onto its console while there is no host.
+EMAIL_BACKEND = "project.outbox.OutboxBackend"
+EMAIL_HOST = env.str("EMAIL_HOST", "")
+EMAIL_PORT = env.int("EMAIL_PORT", 465 if env.bool("EMAIL_USE_SSL", False) else 587)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
+# TLS from the first byte, which is usual on port 465, or STARTTLS, usual on 587. A
+# server inside one's own network may do without, on port 25.
+EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", EMAIL_PORT == 465)
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", EMAIL_PORT == 587)
+if EMAIL_USE_SSL and EMAIL_USE_TLS:
+    raise ImproperlyConfigured(
+        f"EMAIL_USE_SSL (TLS from the first byte) and EMAIL_USE_TLS (STARTTLS) exclude"
+        f" each other; port {EMAIL_PORT} decides when only one of them is set."
+    )
+EMAIL_TIMEOUT = env.float("EMAIL_TIMEOUT", 10)  # seconds, for each answer of the server
+
+
+def mail_domain(url: str) -> str:
+    """The part behind the @ for a shop at `url`; an IP address takes brackets."""
+    host = urlsplit(url).hostname or "localhost"
+    is_number = ":" in host or host.replace(".", "").isdigit()
+    return f"[{host}]" if is_number else host
+
+
+DEFAULT_FROM_EMAIL = env.str(
+    "DEFAULT_FROM_EMAIL", f"{SHOP_NAME} <shop@{mail_domain(DOMAIN_NAME)}>"
+)
+SERVER_EMAIL = env.str("SERVER_EMAIL", DEFAULT_FROM_EMAIL)
+# The first retry comes after about so long, each further one after twice that, at most
+# an hour; after 80 tries, which take three days, a mail has failed.
+OUTBOX_RETRY_S = env.float("OUTBOX_RETRY_S", 30)
+OUTBOX_TRIES = env.int("OUTBOX_TRIES", 80)
+POST_OFFICE = {
+    "BACKENDS": {
+        "default": (
+            "project.mailers.SmtpBackend"
+            if EMAIL_HOST
+            else "project.mailers.ConsoleBackend"
+        )
+    },
+    "CELERY_ENABLED": False,  # project.tasks delivers
+    "FILE_STORAGE": "mail",
+}
+# What is attached to mails is nobody else's business: no web server shows this folder.
+STORAGES["mail"] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": env.str("MAIL_ROOT", str(LOCAL_DIR / "mail"))},
+}
+
 # --- Live updates -----------------------------------------------------------------
 
 LIVE = {
@@ -256,5 +534,7 @@ LOGGING = {
         "django_redis": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "channels_redis.pubsub": {"filters": ["outages"]},
+        # Its own handler would print tracebacks with recipients in them.
+        "post_office": {"handlers": ["console"], "level": "ERROR", "propagate": False},
     },
 }

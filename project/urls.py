@@ -1,19 +1,32 @@
 """Which address shows what."""
 
+from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.sitemaps import views as sitemaps_views
 from django.urls import include, path
-from django.views.generic import TemplateView
+from django.views.decorators.http import require_safe
+from django.views.generic import RedirectView, TemplateView
 
 from products.sitemaps import SITEMAPS
 from project.media import FaviconView, MediaView
+from project.transactions import atomic
 
 admin.site.site_header = admin.site.site_title = settings.SHOP_NAME
+# Staff sign in as everybody does: with the same limits, and with their second factor.
+# The admin's own form would still take a POST of somebody else's name and password.
+admin.site.login = secure_admin_login(require_safe(admin.site.login))
+
+handler429 = "project.errors.too_many_requests"
 
 urlpatterns = [
     path("", include("products.urls")),
     path("users/", include("users.urls")),
+    path("users/", include(atomic("allauth.urls"))),
+    path(
+        "admin/password_change/",
+        RedirectView.as_view(pattern_name="account_change_password"),
+    ),
     path("admin/", admin.site.urls),
     path(
         "sitemap.xml",

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
+from uuid import uuid4
 
 import msgpack
 import pytest
@@ -24,12 +25,15 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def shop(settings, tmp_path) -> None:
-    """Pictures in a folder of the test's own, static files as they are, quick
-    passwords, plain http."""
+    """Pictures in a folder and cache keys in a corner of the test's own (rate limits
+    are counted there), static files as they are, quick passwords, plain http."""
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.STATIC_ROOT = tmp_path / "static"
     settings.STATIC_ROOT.mkdir()
     plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    corner = {"KEY_PREFIX": f"test-{uuid4().hex}"}
+    default = settings.CACHES["default"] | corner
+    settings.CACHES = settings.CACHES | {"default": default}
     settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": plain}}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False

@@ -4,6 +4,7 @@ from decimal import Decimal
 from io import BytesIO
 from itertools import count
 
+from allauth.account.models import EmailAddress
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
@@ -11,7 +12,8 @@ from products.live import Owner
 from products.models import Basket, BasketLine, Product, ProductCategory, Stock
 from products.services import basket as baskets
 from products.services import stock
-from users.models import User
+from users import addresses
+from users.models import Address, User
 
 _numbers = count(1)
 
@@ -72,6 +74,23 @@ def make_user(**fields) -> User:
     n = next(_numbers)
     fields = {"username": f"user{n}", "email": f"user{n}@example.com"} | fields
     return User.objects.create_user(**{"password": "password"} | fields)
+
+
+def make_shopper(*, verified: bool = True, **fields) -> User:
+    """Someone who signed up, and followed the link in the mail unless told otherwise.
+    Their password is "password"."""
+    user = make_user(**fields)
+    EmailAddress.objects.create(
+        user=user, email=user.email, primary=True, verified=verified
+    )
+    return user
+
+
+def make_address(user: User, **fields) -> Address:
+    """One more of theirs, as the form adds it."""
+    place = {"line1": "Hafenstraße 7", "postcode": "20457", "city": "Hamburg"}
+    fields = {"full_name": "Anna Núñez", "country": "DE"} | place | fields
+    return addresses.add(user, Address(**fields))
 
 
 def make_owner() -> Owner:

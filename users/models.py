@@ -1,15 +1,88 @@
-"""The shop's own user model, in place from the first migration."""
+"""Who they are and where their parcels go."""
 
+from functools import cached_property
+
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+from django_countries.fields import CountryField
+
+from users.validators import no_control_characters, phone_number
+
+
+class PlainField(models.CharField):
+    """One line of text as people write it, without control characters."""
+
+    default_validators = [no_control_characters]
 
 
 class User(AbstractUser):
     """A shopper, a staff member or an administrator; the e-mail is theirs alone."""
 
+    first_name = PlainField(_("first name"), max_length=150, blank=True)
+    last_name = PlainField(_("last name"), max_length=150, blank=True)
     email = models.EmailField(
         _("e-mail address"),
         unique=True,
         error_messages={"unique": _("Someone already uses this e-mail address.")},
     )
+    picture = models.ImageField(_("picture"), upload_to="people/", blank=True)
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="user_email_unique_in_any_case",
+                violation_error_message=_("Someone already uses this e-mail address."),
+            )
+        ]
+
+    def save(self, *args, **kwargs) -> None:
+        self.email = self.email.lower()
+        super().save(*args, **kwargs)
+
+    def get_short_name(self) -> str:
+        """What the shop calls them."""
+        return self.first_name or self.username
+
+    @cached_property
+    def is_verified(self) -> bool:
+        """Whether a link sent to their present address has been followed."""
+        return EmailAddress.objects.filter(
+            user=self, email=self.email, verified=True
+        ).exists()
+
+
+class Address(models.Model):
+    """Where parcels go. One of a person's addresses is their default."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="addresses")
+    full_name = PlainField(_("full name"), max_length=120)
+    line1 = PlainField(_("street and number"), max_length=120)
+    line2 = PlainField(_("flat, floor, company"), max_length=120, blank=True)
+    postcode = PlainField(_("postcode"), max_length=20)
+    city = PlainField(_("town or city"), max_length=80)
+    region = PlainField(_("state or region"), max_length=80, blank=True)
+    country = CountryField(_("country"))
+    phone = models.CharField(
+        _("phone"), max_length=30, blank=True, validators=[phone_number]
+    )
+    is_default = models.BooleanField(_("my usual address"), default=False)
+
+    class Meta:
+        verbose_name = _("address")
+        verbose_name_plural = _("addresses")
+        ordering = ["-is_default", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=Q(is_default=True),
+                name="one_default_address_a_person",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.full_name}, {self.line1}, {self.postcode} {self.city}"

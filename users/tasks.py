@@ -1,10 +1,34 @@
 """What happens later, by a worker."""
 
+from datetime import timedelta
+
+from allauth.account.models import EmailConfirmation
+from allauth.usersessions.models import UserSession
 from celery import shared_task
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from users import verification
+
+# A link that ran out is remembered for so long, to say that it did.
+LINKS_KEPT = timedelta(days=30)
 
 
 @shared_task
 def clear_sessions() -> None:
-    """Delete sessions that have expired."""
+    """Delete sessions that have expired, and what is known of sessions that are gone:
+    when, where and with which browser they began."""
     call_command("clearsessions")
+    is_there = Session.objects.filter(session_key=OuterRef("session_key"))
+    UserSession.objects.filter(~Exists(is_there)).delete()
+
+
+@shared_task
+def forget_old_links() -> None:
+    """Delete verification links that ran out 30 days ago, followed or not."""
+    before = timezone.now() - verification.lifetime() - LINKS_KEPT
+    since = Coalesce("sent", "created")
+    EmailConfirmation.objects.alias(since=since).filter(since__lt=before).delete()

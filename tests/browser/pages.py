@@ -1,8 +1,10 @@
 """The pages' parts, as tests name them."""
 
+import time
 from functools import cache
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.sessions.backends.db import SessionStore
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -94,10 +96,15 @@ def _hashed(password: str) -> str:
 def sign_in(page: Page, username: str = "shopper") -> None:
     """Go to the form and send it."""
     page.goto("/users/login/")
-    page.get_by_label("Username").fill(username)
-    page.get_by_label("Password").fill("password")
-    page.get_by_role("button", name="Sign in").click()
+    fill_sign_in(page, username)
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def fill_sign_in(page: Page, username: str) -> None:
+    """Send the form that the page shows."""
+    page.locator("input[name=login]").fill(username)
+    page.locator("input[name=password]").fill("password")
+    page.locator("main").get_by_role("button", name="Sign in", exact=True).click()
 
 
 def bring_basket(
@@ -107,6 +114,22 @@ def bring_basket(
     basket = make_basket(lines=lines)
     session = SessionStore()
     session[BASKET_TOKEN] = basket.token
+    session.create()
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session.session_key}
+    context.add_cookies([cookie | {"url": address}])
+
+
+def bring_session(context: BrowserContext, address: str, user: User) -> None:
+    """Let the visitor be `user`, as if they had signed in and given their password
+    again just now."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session["account_authentication_methods_user"] = str(user.pk)
+    session["account_authentication_methods"] = [
+        {"method": "password", "at": time.time(), "reauthenticated": True}
+    ]
     session.create()
     cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session.session_key}
     context.add_cookies([cookie | {"url": address}])

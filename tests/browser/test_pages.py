@@ -1,14 +1,12 @@
 """Every page: accessible, in its place, quiet on the console, at any width."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from products.models import Product
+from tests.browser.looks import DESK, PHONE, expect_good_in_all_looks
 from tests.browser.pages import buy
 from tests.factories import make_category, make_picture, make_product, make_products
-
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 PAGES = {
     "home": "/",
@@ -49,40 +47,6 @@ def shelf(transactional_db) -> list[Product]:
     make_product(category=lamps, slug="sold-out-lamp", name="Sold lamp", on_hand=0)
     make_product(category=lamps, slug="lost-lamp", name="Lost lamp", is_active=False)
     return [brass, low, *make_products(60, category=other)]
-
-
-def axe_finds(page: Page) -> list[str]:
-    """What axe has against the page as it is shown now."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{rule['id']} ({rule['impact']}): {node['html'][:200]}"
-        for rule in found
-        for node in rule["nodes"]
-    ]
-
-
-def overflow(page: Page) -> int:
-    """Pixels by which the page is wider than its window."""
-    root = "document.documentElement"
-    return page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
-
-
-def finish_animations(page: Page) -> None:
-    page.evaluate("document.getAnimations().forEach((each) => each.finish())")
-
-
-def expect_good_in_all_looks(page: Page) -> None:
-    faults = {}
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        for size in (PHONE, DESK):
-            page.set_viewport_size(size)
-            finish_animations(page)
-            look = f"{scheme} {size['width']}"
-            faults[look] = axe_finds(page)
-            if overflow(page) > 0:
-                faults[look].append(f"{overflow(page)} px too wide")
-    assert not any(faults.values()), faults
 
 
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())

@@ -10,6 +10,7 @@ from tests.browser.pages import (
     badge,
     buy,
     expect_no_reload,
+    fill_sign_in,
     line,
     make_shopper,
     mark,
@@ -30,9 +31,7 @@ def staff(visit, lamp) -> Page:
     """The lamp's stock in the admin, after signing in there."""
     make_shopper("staff", is_staff=True, is_superuser=True)
     page = visit(f"/admin/products/stock/{lamp.pk}/change/", live=False)
-    page.get_by_label("Username").fill("staff")
-    page.get_by_label("Password").fill("password")
-    page.get_by_role("button", name="Log in").click()
+    fill_sign_in(page, "staff")
     expect(page.get_by_role("heading", name="Stock of Lamp")).to_be_visible()
     return page
 

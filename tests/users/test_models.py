@@ -6,9 +6,9 @@ from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from tests.factories import make_user
+from tests.factories import make_address, make_shopper, make_user
 from users import tasks
-from users.models import User
+from users.models import Address, User
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +22,47 @@ def test_user_with_an_email_that_someone_has_is_refused_by_the_table():
 
     with pytest.raises(IntegrityError), transaction.atomic():
         make_user(email="anna@example.com")
+
+
+def test_user_is_stored_with_a_small_letter_address():
+    anna = make_user(email="Anna@Example.COM")
+
+    anna.refresh_from_db()
+    assert anna.email == "anna@example.com"
+
+
+def test_user_with_somebodys_email_in_other_letters_is_refused_by_the_table():
+    make_user(email="anna@example.com")
+    ben = make_user()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.filter(pk=ben.pk).update(email="ANNA@example.com")
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_user_is_verified_by_the_address_they_have_now(verified):
+    assert make_shopper(verified=verified).is_verified is verified
+
+
+def test_user_is_not_verified_by_an_address_they_had():
+    anna = make_shopper()
+    anna.email = "new@example.com"
+
+    assert not anna.is_verified
+
+
+def test_user_is_called_by_the_first_name_else_the_user_name():
+    assert make_user(username="anna").get_short_name() == "anna"
+    assert make_user(first_name="Anna").get_short_name() == "Anna"
+
+
+def test_address_that_is_a_second_usual_one_is_refused_by_the_table():
+    anna = make_user()
+    make_address(anna)
+    second = make_address(anna)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Address.objects.filter(pk=second.pk).update(is_default=True)
 
 
 def test_clear_sessions_deletes_those_that_have_expired():

@@ -1,6 +1,7 @@
 from decimal import Decimal
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import CommandError, call_command
 from django.urls import reverse
@@ -8,6 +9,7 @@ from django.urls import reverse
 from products.demo import fixture, loading, rows
 from products.models import Product, ProductCategory, Stock, StockMovement
 from products.services import catalogue, stock
+from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +95,78 @@ def test_demo_accounts_can_sign_in_and_staff_may_move_stock():
     assert staff.has_perm("products.change_stock")
     assert not staff.has_perm("products.delete_product")
     assert not get_user_model().objects.get(username="shopper").is_staff
+
+
+def is_verified(name: str) -> bool:
+    return EmailAddress.objects.filter(
+        user__username=name,
+        email=f"{name}@example.com",
+        verified=True,
+        primary=True,
+    ).exists()
+
+
+def test_demo_accounts_are_verified():
+    demo("--accounts")
+
+    assert all(is_verified(name) for name in loading.ACCOUNTS)
+
+
+def test_demo_accounts_of_earlier_days_are_verified_too():
+    waiting = make_user(username="shopper", email="shopper@example.com")
+    EmailAddress.objects.create(user=waiting, email="shopper@example.com")
+    make_user(username="staff", email="staff@example.com")
+
+    demo("--accounts")
+    rows = set(EmailAddress.objects.values_list())
+    demo("--accounts")
+
+    assert all(is_verified(name) for name in loading.ACCOUNTS)
+    assert len(rows) == 3
+    assert set(EmailAddress.objects.values_list()) == rows
+
+
+def test_demo_account_with_an_address_of_its_own_is_left_alone():
+    make_user(username="shopper", email="me@example.org")
+
+    demo("--accounts")
+
+    assert not EmailAddress.objects.filter(user__username="shopper").exists()
+    assert is_verified("admin")
+
+
+def test_demo_account_whose_address_another_has_verified_stays_unverified():
+    other = make_user()
+    EmailAddress.objects.create(user=other, email="staff@example.com", verified=True)
+
+    demo("--accounts")
+
+    assert not is_verified("staff")
+    assert is_verified("shopper")
+
+
+def test_demo_staff_see_people_and_mails_and_change_neither(client):
+    demo("--accounts")
+    staff = get_user_model().objects.get(username="staff")
+    client.force_login(staff)
+    shopper = get_user_model().objects.get(username="shopper")
+
+    person = client.get(reverse("admin:users_user_change", args=[shopper.pk])).text
+    outbox = client.get(reverse("admin:post_office_email_changelist"))
+
+    assert "shopper@example.com" in person
+    assert 'name="_save"' not in person
+    assert outbox.status_code == 200
+    assert not any(
+        staff.has_perm(permission)
+        for permission in [
+            "users.change_user",
+            "users.view_address",
+            "account.change_emailaddress",
+            "post_office.change_email",
+            "usersessions.view_usersession",
+        ]
+    )
 
 
 def test_demo_makes_no_accounts_where_the_shop_is_not_local():

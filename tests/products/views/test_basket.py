@@ -437,7 +437,7 @@ def test_sign_in_brings_the_basket_along(client):
     add(client, jug, quantity="3")
 
     client.post(
-        reverse("users:login"), {"username": user.username, "password": "password"}
+        reverse("users:login"), {"login": user.username, "password": "password"}
     )
 
     mine = Basket.objects.open().get(user=user)
@@ -453,7 +453,7 @@ def test_sign_in_with_a_wrong_password_leaves_the_basket(client):
     user, product = make_user(), make_product()
     add(client, product)
 
-    client.post(reverse("users:login"), {"username": user.username, "password": "no"})
+    client.post(reverse("users:login"), {"login": user.username, "password": "no"})
 
     assert live.BASKET_TOKEN in client.session
     assert not Basket.objects.filter(user=user).exists()

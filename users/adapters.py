@@ -1,0 +1,136 @@
+"""Where allauth asks us."""
+
+from urllib.parse import urlsplit
+
+from allauth.account.models import EmailAddress
+from allauth.core import context as allauth_context
+from allauth.core.internal.httpkit import get_client_ip
+from django.conf import settings
+from django.contrib import messages
+from django.core.mail import EmailMessage
+from django.core.validators import MaxLengthValidator
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from project.views import absolute
+from users.limits import SignInLimits
+from users.models import User
+
+# The same for whom we don't know, a wrong password and a deactivated account.
+BAD_LOGIN = gettext_lazy("This e-mail or user name and password do not fit together.")
+UNKNOWN_IP = "0.0.0.0"
+
+
+class AccountAdapter(SignInLimits):
+    """Mails and links carry the shop's name and address, never the request's Host."""
+
+    error_messages = SignInLimits.error_messages | {
+        "email_password_mismatch": BAD_LOGIN,
+        "username_password_mismatch": BAD_LOGIN,
+    }
+
+    # --- Signing in ---------------------------------------------------------------
+
+    def authenticate(self, request: HttpRequest, **credentials) -> User | None:
+        """Whose credentials these are, unless the account is deactivated: allauth
+        would lead its holder to a page that says so."""
+        user = super().authenticate(request, **credentials)
+        return user if user and user.is_active else None
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs) -> HttpResponse:
+        response = super().post_login(request, user, **kwargs)
+        if not user.is_verified:
+            text = _(
+                "Your e-mail address is not confirmed yet: you can look round and fill"
+                " your basket, but not order."
+            )
+            link = format_html(
+                '<a href="{}">{}</a>',
+                reverse("users:verification-resend"),
+                _("Send me the link again."),
+            )
+            messages.warning(request, format_html("{} {}", text, link))
+        return response
+
+    def set_password(self, user: User, password: str) -> None:
+        """Writes nothing else: `user` was read before a slow hash."""
+        user.set_password(password)
+        user.save(update_fields=["password"])
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("users:profile")
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Whether it is within this shop. allauth would allow all of ALLOWED_HOSTS,
+        which may be a domain with other people's sites in it."""
+        request = allauth_context.request
+        ours = {request.get_host(), urlsplit(settings.DOMAIN_NAME).netloc}
+        return url_has_allowed_host_and_scheme(
+            url, ours, require_https=request.is_secure()
+        )
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Through a Unix socket, without a proxy that names it, there is none."""
+        return get_client_ip(request) or UNKNOWN_IP
+
+    # --- Addresses ----------------------------------------------------------------
+
+    def clean_email(self, email: str) -> str:
+        """Django's form field takes longer ones than its model field, and allauth
+        would cut them: they would be somebody else's."""
+        MaxLengthValidator(User._meta.get_field("email").max_length)(email)
+        return super().clean_email(email)
+
+    def can_delete_email(self, email_address: EmailAddress) -> bool:
+        """Only one they meant to change to: everybody has an address."""
+        return email_address.email != email_address.user.email
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Make it theirs; `False` if another account has it, verified or not: allauth
+        looks at the verified ones only."""
+        try:
+            with transaction.atomic():
+                return super().confirm_email(request, email_address)
+        except IntegrityError:
+            return False
+
+    # --- Mails --------------------------------------------------------------------
+
+    def get_email_confirmation_url(self, request: HttpRequest, confirmation) -> str:
+        return absolute(reverse("account_confirm_email", args=[confirmation.key]))
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        uid, _dash, token = key.partition("-")
+        return absolute(reverse("account_reset_password_from_key", args=[uid, token]))
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        links = {
+            "signup_url": absolute(reverse("account_signup")),
+            "login_url": absolute(reverse("account_login")),
+            "password_reset_url": absolute(reverse("account_reset_password")),
+        }
+        self.send_mail("account/email/account_already_exists", email, links)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict) -> None:
+        self.write_mail(template_prefix, email, context).send()
+
+    def write_mail(
+        self, template_prefix: str, email: str, context: dict
+    ) -> EmailMessage:
+        """The mail, not sent: where nobody is to get one, this takes the same time."""
+        shop = {
+            "request": allauth_context.request,
+            "email": email,
+            "shop_name": settings.SHOP_NAME,
+            "shop_url": settings.DOMAIN_NAME,
+            "current_site": {
+                "name": settings.SHOP_NAME,
+                "domain": urlsplit(settings.DOMAIN_NAME).netloc,
+            },
+        }
+        return self.render_mail(template_prefix, email, shop | context)

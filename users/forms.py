@@ -1,0 +1,298 @@
+"""What people may send about themselves."""
+
+from typing import Any
+
+from allauth.account import forms as allauth_forms
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.email_verification import (
+    send_verification_email_to_address,
+)
+from allauth.account.models import EmailAddress
+from allauth.account.utils import (
+    complete_signup,
+    get_next_redirect_url,
+    perform_login,
+)
+from allauth.usersessions.forms import ManageUserSessionsForm
+from allauth.usersessions.internal.flows.sessions import end_sessions
+from allauth.usersessions.models import UserSession
+from django import forms
+from django.core.files.base import ContentFile
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from users import addresses, pictures, verification
+from users.models import Address, User
+from users.validators import no_control_characters
+
+PASSWORD_HELP = _(
+    "At least 8 characters; nothing common, not only digits, and nothing like your"
+    " name or e-mail."
+)
+NAME_LENGTH = User._meta.get_field("first_name").max_length
+
+
+class LabelledForm(forms.Form):
+    """allauth's forms repeat each label as a placeholder: the label is enough. Who
+    opens the page starts in its first field; after an error they choose where."""
+
+    labels: dict[str, Any] = {}
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.widget.attrs.pop("placeholder", None)
+            field.label = self.labels.get(name, field.label)
+        if "password1" in self.fields:
+            self.fields["password1"].help_text = PASSWORD_HELP
+        if not self.is_bound and self.fields:
+            next(iter(self.fields.values())).widget.attrs["autofocus"] = True
+
+
+# --- Signing up and in ------------------------------------------------------------
+
+
+def has_account(email: str) -> bool:
+    """Whether the address is somebody's. One that a person only wishes to change to
+    is not: else they could keep its owner from signing up."""
+    theirs = EmailAddress.objects.filter(email=email, verified=True)
+    return User.objects.filter(email=email).exists() or theirs.exists()
+
+
+class RegistrationForm(LabelledForm, allauth_forms.SignupForm):
+    """Whoever sends it, and whether the address is known or not, gets the same answer
+    for the same work; the mail tells the owner of the address which it was."""
+
+    first_name = forms.CharField(
+        label=_("First name"),
+        max_length=NAME_LENGTH,
+        required=False,
+        validators=[no_control_characters],
+        widget=forms.TextInput(attrs={"autocomplete": "given-name"}),
+        help_text=_("How shall we call you?"),
+    )
+    field_order = ["email", "first_name", "password1", "password2"]
+    labels = {"email": _("E-mail"), "password2": _("Password, once more")}
+
+    def validate_unique_email(self, value: str) -> str:
+        self.account_already_exists = has_account(value)
+        return value
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse]:
+        """The new person, if there is one, and the way to "look in your mail"."""
+        email, url = self.cleaned_data["email"], get_next_redirect_url(request)
+        user = self._new_user(request)
+        if user:
+            return user, complete_signup(request, user, "mandatory", url)
+        User().set_password(self.cleaned_data["password1"])  # takes as long
+        kwargs = {"redirect_url": url, "signup": True, "email": email}
+        return None, perform_login(request, None, "mandatory", **kwargs)
+
+    def _new_user(self, request: HttpRequest) -> User | None:
+        for _attempt in range(3):
+            if self.account_already_exists:
+                return None
+            try:
+                with transaction.atomic():
+                    return self.save(request)
+            except IntegrityError as error:  # the address or user name went meanwhile
+                self.validate_unique_email(self.cleaned_data["email"])
+                conflict = error
+        raise conflict
+
+
+class SignInForm(LabelledForm, allauth_forms.LoginForm):
+    labels = {"login": _("E-mail or user name"), "remember": _("Stay signed in")}
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        attrs = {"autocomplete": "username", "autocapitalize": "none"}
+        self.fields["login"].widget.attrs |= attrs
+
+    def user_credentials(self) -> dict[str, str]:
+        """As a user name, which allauth also looks for among the e-mail addresses.
+        Asked for both, it would hash a known address's password twice: one could hear
+        by the clock who has an account."""
+        data = self.cleaned_data
+        return {"username": data["login"], "password": data["password"]}
+
+
+NEW_PASSWORD = {
+    "oldpassword": _("Present password"),
+    "password1": _("New password"),
+    "password2": _("New password, once more"),
+}
+
+
+class ChangePasswordForm(LabelledForm, allauth_forms.ChangePasswordForm):
+    labels = NEW_PASSWORD
+
+
+class SetPasswordForm(LabelledForm, allauth_forms.SetPasswordForm):
+    labels = NEW_PASSWORD
+
+
+class ResetFromKeyForm(LabelledForm, allauth_forms.ResetPasswordKeyForm):
+    labels = NEW_PASSWORD
+
+
+class ResetForm(LabelledForm, allauth_forms.ResetPasswordForm):
+    """A link goes to an account's own address only, not to one that somebody wishes to
+    change to; and where there is none, a mail is written that nobody gets."""
+
+    labels = {"email": _("E-mail")}
+
+    def clean_email(self) -> str:
+        email = super().clean_email()
+        self.users = [user for user in self.users if user.email == email]
+        return email
+
+    def save(self, request: HttpRequest, **kwargs) -> str:
+        email = super().save(request, **kwargs)
+        if not self.users:
+            context = {"user": User(), "password_reset_url": "", "username": ""}
+            prefix = "account/email/password_reset_key"
+            get_adapter().write_mail(prefix, email, context)
+        return email
+
+
+# --- The address ------------------------------------------------------------------
+
+
+class ResendForm(LabelledForm):
+    """Whose link is to be sent again: those who are signed in need not say."""
+
+    email = forms.EmailField(
+        label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+
+    def __init__(self, *args, user: User, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        if user.is_authenticated:
+            del self.fields["email"]
+
+    @cached_property
+    def address(self) -> EmailAddress | None:
+        """The address that waits for its confirmation, if there is one."""
+        if self.user.is_authenticated:
+            return verification.awaited(self.user)
+        return (
+            EmailAddress.objects.filter(
+                email=self.cleaned_data["email"].lower(),
+                verified=False,
+                user__is_active=True,
+            )
+            .order_by("-primary")
+            .first()
+        )
+
+
+class ChangeEmailForm(LabelledForm, allauth_forms.AddEmailForm):
+    labels = {"email": _("New e-mail address")}
+
+    def save(self, request: HttpRequest) -> EmailAddress:
+        """Wait for the new address's confirmation, instead of any that waited before.
+        The present one stays until then, even if it was never confirmed."""
+        theirs = EmailAddress.objects.filter(user=self.user, verified=False)
+        theirs.exclude(email=self.user.email).delete()
+        address = EmailAddress.objects.create(
+            user=self.user, email=self.cleaned_data["email"]
+        )
+        send_verification_email_to_address(request, address)
+        return address
+
+
+# --- Sessions ---------------------------------------------------------------------
+
+
+class EndSessionsForm(ManageUserSessionsForm):
+    """Sign out in one other browser, or in all others."""
+
+    session = forms.ModelChoiceField(
+        UserSession.objects.none(),
+        required=False,
+        error_messages={"invalid_choice": _("That session has ended already.")},
+    )
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        theirs = UserSession.objects.filter(user=self.request.user)
+        here = self.request.session.session_key
+        self.fields["session"].queryset = theirs.exclude(session_key=here)
+
+    def save(self, request: HttpRequest) -> None:
+        if one := self.cleaned_data["session"]:
+            end_sessions(request, [one])
+        else:
+            super().save(request)
+
+
+# --- The profile ------------------------------------------------------------------
+
+
+class ProfileForm(forms.ModelForm):
+    picture = forms.FileField(
+        label=_("Picture"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
+        help_text=_("JPEG, PNG or WebP, at most 5 MB. It is cut square."),
+    )
+    remove_picture = forms.BooleanField(label=_("Remove my picture"), required=False)
+
+    class Meta:
+        model = User
+        fields = ["first_name", "last_name"]
+        widgets = {
+            "first_name": forms.TextInput(attrs={"autocomplete": "given-name"}),
+            "last_name": forms.TextInput(attrs={"autocomplete": "family-name"}),
+        }
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.picture:
+            del self.fields["remove_picture"]
+
+    def clean_picture(self) -> ContentFile | None:
+        upload = self.cleaned_data["picture"]
+        return pictures.square(upload) if upload else None
+
+    def save(self, commit: bool = True) -> User:
+        """Writes no more than the form has; `instance` is locked by the view."""
+        picture = self.cleaned_data["picture"]
+        if picture or self.cleaned_data.get("remove_picture"):
+            pictures.put(self.instance, picture)
+        self.instance.save(update_fields=["first_name", "last_name", "picture"])
+        return self.instance
+
+
+class AddressForm(forms.ModelForm):
+    class Meta:
+        model = Address
+        fields = {
+            "full_name": "name",
+            "line1": "address-line1",
+            "line2": "address-line2",
+            "postcode": "postal-code",
+            "city": "address-level2",
+            "region": "address-level1",
+            "country": "country",
+            "phone": "tel",
+        }
+        help_texts = {"phone": _("Only for the carrier, if they cannot find you.")}
+
+    def __init__(self, *args, user: User, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        for name, kind in self.Meta.fields.items():
+            self.fields[name].widget.attrs["autocomplete"] = kind
+        self.fields["phone"].widget.input_type = "tel"
+
+    def save(self, commit: bool = True) -> Address:
+        """Which is the usual one, another form says. Raises `TooManyAddresses`."""
+        if self.instance.pk is None:
+            return addresses.add(self.user, self.instance)
+        self.instance.save(update_fields=self.Meta.fields)
+        return self.instance

@@ -1,0 +1,20 @@
+"""Mails that tell people what staff did to their account."""
+
+from allauth.account.adapter import get_adapter
+from django.utils.translation import gettext as _
+
+from users.models import User
+
+
+def by_staff(
+    user: User, template: str, context: dict | None = None, *, to: str = ""
+) -> None:
+    """Write one of allauth's notices, to the person's own address or to `to`.
+
+    Such a mail names the computer that a change came from: here that is the shop's,
+    and staff's own address and browser are nobody else's business.
+    """
+    whence = {"ip": _("the shop's own"), "user_agent": _("our staff did it for you")}
+    get_adapter().send_notification_mail(
+        template, user, whence | (context or {}), to or user.email
+    )

@@ -1,0 +1,53 @@
+"""Forms that bring a device's answer. allauth's would end in an error page for one
+that is no answer at all, which anybody can send."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.webauthn import forms
+from allauth.mfa.webauthn.internal.auth import (
+    parse_authentication_response,
+    parse_registration_response,
+)
+
+# What fido2 raises for what it cannot read.
+NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error)
+
+
+@contextmanager
+def refusing_nonsense() -> Iterator[None]:
+    """Raises `ValidationError` instead."""
+    try:
+        yield
+    except NONSENSE as error:
+        raise get_adapter().validation_error("incorrect_code") from error
+
+
+class AddForm(forms.AddWebAuthnForm):
+    def clean_credential(self) -> dict:
+        credential = self.cleaned_data["credential"]
+        with refusing_nonsense():
+            parse_registration_response(credential)
+        return credential
+
+
+class _AnswerMixin:
+    def clean_credential(self) -> Authenticator:
+        with refusing_nonsense():
+            parse_authentication_response(self.cleaned_data["credential"])
+        return super().clean_credential()
+
+
+class LoginForm(_AnswerMixin, forms.LoginWebAuthnForm):
+    pass
+
+
+class SecondStepForm(_AnswerMixin, forms.AuthenticateWebAuthnForm):
+    pass
+
+
+class ReauthenticateForm(_AnswerMixin, forms.ReauthenticateWebAuthnForm):
+    pass

@@ -1,0 +1,18 @@
+"""What the fields that people fill in may hold."""
+
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+
+# Control characters, line ends, and marks that turn the direction of what follows:
+# a name stands on labels, in mails and on staff's pages.
+no_control_characters = RegexValidator(
+    "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]",
+    _("Please leave out line breaks and control characters."),
+    code="control_characters",
+    inverse_match=True,
+)
+phone_number = RegexValidator(
+    r"^\+?[0-9][0-9 ()/.-]{3,}$",
+    _("Please write the number in digits, like +49 30 1234567."),
+    code="phone_number",
+)

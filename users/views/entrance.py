@@ -1,0 +1,56 @@
+"""Signing up, in and out."""
+
+from allauth.account import views as allauth_views
+from django.contrib.messages.views import SuccessMessageMixin
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from project.transactions import AtomicView
+from project.views import TitleMixin
+from users.forms import RegistrationForm, SignInForm
+
+# In the session: the address that was typed at the sign-up, whether known or not.
+REGISTERED = "registered_email"
+
+
+@AtomicView
+class UserRegistrationView(TitleMixin, SuccessMessageMixin, allauth_views.SignupView):
+    """Sign up. Signs nobody in: a link sent by mail does."""
+
+    template_name = "users/signup.html"
+    form_class = RegistrationForm
+    title = _("Create an account")
+    success_message = _("Thank you. We have written to %(email)s.")
+
+    def form_valid(self, form: RegistrationForm) -> HttpResponse:
+        self.request.session[REGISTERED] = form.cleaned_data["email"]
+        return super().form_valid(form)
+
+
+@AtomicView
+class UserLoginView(TitleMixin, SuccessMessageMixin, allauth_views.LoginView):
+    """Sign in; what was put in the basket before comes along."""
+
+    template_name = "users/login.html"
+    form_class = SignInForm
+    title = _("Sign in")
+    success_message = _("Good to see you, you are signed in.")
+
+    def get_success_message(self, cleaned_data: dict) -> str:
+        """None where a second factor is still to come."""
+        is_in = self.request.user.is_authenticated
+        return super().get_success_message(cleaned_data) if is_in else ""
+
+
+@AtomicView
+class UserLogoutView(TitleMixin, allauth_views.LogoutView):
+    """Sign out, by POST; GET asks."""
+
+    template_name = "users/logout.html"
+    title = _("Sign out")
+
+
+class InactiveView(TitleMixin, allauth_views.AccountInactiveView):
+    """Where other ways in than the password lead those whose account is closed."""
+
+    title = _("This account is closed")

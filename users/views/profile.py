@@ -1,0 +1,117 @@
+"""One's own account: name, picture, postal addresses."""
+
+from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.models import UserSession
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.messages.views import SuccessMessageMixin
+from django.db.models import QuerySet
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import CreateView, DeleteView, UpdateView, View
+from django.views.generic.detail import SingleObjectMixin
+
+from project.transactions import AtomicView
+from project.views import TitleMixin
+from users import addresses
+from users.forms import AddressForm, ProfileForm
+from users.models import Address, User
+
+
+@AtomicView
+class UserProfileView(LoginRequiredMixin, TitleMixin, SuccessMessageMixin, UpdateView):
+    template_name = "users/profile.html"
+    title = _("Your profile")
+    context_object_name = "person"  # `user` stays what is saved
+    form_class = ProfileForm
+    success_url = reverse_lazy("users:profile")
+    success_message = _("Your profile is saved.")
+
+    def get_object(self) -> User:
+        """Not `request.user`: the page's header shows what is saved."""
+        people = User.objects.all()
+        if self.request.method == "POST":
+            people = people.select_for_update(no_key=True)
+        return people.get(pk=self.request.user.pk)
+
+    def get_context_data(self, **kwargs) -> dict:
+        mine = list(self.object.addresses.all())
+        return super().get_context_data(
+            addresses=mine,
+            address_limit_reached=len(mine) >= addresses.LIMIT,
+            verified=self.object.is_verified,
+            has_password=self.object.has_usable_password(),
+            second_factor=is_mfa_enabled(self.object),
+            session_count=UserSession.objects.filter(user=self.object).count(),
+            accounts=list(self.object.socialaccount_set.all()),
+            **kwargs,
+        )
+
+
+# --- Postal addresses -------------------------------------------------------------
+
+
+class OwnAddressMixin(LoginRequiredMixin, TitleMixin):
+    """One of the visitor's own addresses; another's is not found."""
+
+    success_url = reverse_lazy("users:profile")
+
+    def get_queryset(self) -> QuerySet[Address]:
+        return Address.objects.filter(user=self.request.user)
+
+
+class AddressFormMixin(SuccessMessageMixin, OwnAddressMixin):
+    form_class = AddressForm
+    template_name = "users/address_form.html"
+
+    def get_form_kwargs(self) -> dict:
+        return super().get_form_kwargs() | {"user": self.request.user}
+
+
+@AtomicView
+class AddressAddView(AddressFormMixin, CreateView):
+    title = _("Add an address")
+    success_message = _("The address is added.")
+
+    def form_valid(self, form: AddressForm) -> HttpResponse:
+        try:
+            return super().form_valid(form)
+        except addresses.TooManyAddresses as refusal:
+            form.add_error(None, str(refusal))
+            return self.form_invalid(form)
+
+
+@AtomicView
+class AddressEditView(AddressFormMixin, UpdateView):
+    title = _("Change an address")
+    success_message = _("The address is changed.")
+
+    def get_queryset(self) -> QuerySet[Address]:
+        mine = super().get_queryset()
+        is_change = self.request.method == "POST"
+        return mine.select_for_update(no_key=True) if is_change else mine
+
+
+@AtomicView
+class AddressDeleteView(OwnAddressMixin, DeleteView):
+    template_name = "users/address_confirm_delete.html"
+    title = _("Delete an address")
+
+    def form_valid(self, form: Form) -> HttpResponse:
+        addresses.remove(self.object)
+        messages.success(self.request, _("The address is deleted."))
+        return redirect(self.success_url)
+
+
+@AtomicView
+class AddressUsualView(OwnAddressMixin, SingleObjectMixin, View):
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        try:
+            addresses.make_usual(self.get_object())
+        except Address.DoesNotExist as error:  # deleted in another tab
+            raise Http404 from error
+        messages.success(request, _("That is your usual address now."))
+        return redirect(self.success_url)

@@ -1,0 +1,137 @@
+"""E-mail address, sessions, second factors: allauth's pages, with our titles."""
+
+from allauth.account import views as account
+from allauth.mfa.base import views as mfa
+from allauth.mfa.recovery_codes import views as recovery_codes
+from allauth.mfa.totp import views as totp
+from allauth.mfa.webauthn import views as webauthn
+from allauth.socialaccount import views as socialaccount
+from allauth.usersessions import views as usersessions
+from django.contrib import messages
+from django.contrib.messages.views import SuccessMessageMixin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+
+from project.transactions import AtomicView
+from project.views import TitleMixin
+from users import sessions
+from users.forms import ChangeEmailForm, EndSessionsForm
+
+# --- E-mail and sessions ----------------------------------------------------------
+
+
+@AtomicView
+class EmailView(TitleMixin, SuccessMessageMixin, account.EmailView):
+    """A new address replaces the present one once its link is followed."""
+
+    title = _("Your e-mail address")
+    form_class = ChangeEmailForm
+    success_message = _("We have written to %(email)s: follow the link in the mail.")
+
+    def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        """allauth could also swap addresses without a link: not here."""
+        if "action_primary" in request.POST:
+            return redirect(self.success_url)
+        return super().post(request, *args, **kwargs)
+
+    def _action_send(self, request: HttpRequest, *args, **kwargs) -> None:
+        super()._action_send(request, *args, **kwargs)
+        text = _("A link is on its way. We send at most one in three minutes.")
+        messages.success(request, text)
+
+
+@AtomicView
+class SessionListView(TitleMixin, usersessions.ListUserSessionsView):
+    title = _("Where you are signed in")
+    form_class = EndSessionsForm
+
+    def get_context_data(self, **kwargs) -> dict:
+        context = super().get_context_data(**kwargs)
+        for session in context["sessions"]:
+            session.device = sessions.device(session.user_agent)
+            session.address = sessions.address(session.ip)
+        return context
+
+
+# --- Second factors ---------------------------------------------------------------
+
+
+class IndexView(TitleMixin, mfa.IndexView):
+    title = _("Sign-in methods")
+
+
+# Three of allauth's views drop what is passed to get_context_data: TitleMixin comes
+# last in these.
+@AtomicView
+class AuthenticateView(mfa.AuthenticateView, TitleMixin):
+    title = _("Your second factor")
+
+
+@AtomicView
+class ReauthenticateView(TitleMixin, mfa.ReauthenticateView):
+    title = _("Confirm that it is you")
+
+
+@AtomicView
+class ActivateTOTPView(TitleMixin, totp.ActivateTOTPView):
+    title = _("Set up an authenticator app")
+
+
+@AtomicView
+class DeactivateTOTPView(TitleMixin, totp.DeactivateTOTPView):
+    title = _("Remove the authenticator app")
+
+
+class RecoveryCodesView(TitleMixin, recovery_codes.ViewRecoveryCodesView):
+    title = _("Recovery codes")
+
+
+@AtomicView
+class GenerateRecoveryCodesView(TitleMixin, recovery_codes.GenerateRecoveryCodesView):
+    title = _("New recovery codes")
+
+
+class PasskeyListView(TitleMixin, webauthn.ListWebAuthnView):
+    title = _("Passkeys and security keys")
+
+
+@AtomicView
+class PasskeyAddView(webauthn.AddWebAuthnView, TitleMixin):
+    title = _("Add a passkey")
+
+
+@AtomicView
+class PasskeyEditView(TitleMixin, webauthn.EditWebAuthnView):
+    title = _("Rename a passkey")
+
+
+@AtomicView
+class PasskeyRemoveView(TitleMixin, webauthn.RemoveWebAuthnView):
+    title = _("Remove a passkey")
+
+
+@AtomicView
+class PasskeyReauthenticateView(webauthn.ReauthenticateWebAuthnView, TitleMixin):
+    title = _("Confirm that it is you")
+
+
+# --- Accounts elsewhere -----------------------------------------------------------
+
+
+@AtomicView
+class ConnectionsView(TitleMixin, socialaccount.ConnectionsView):
+    title = _("Connected accounts")
+
+
+@AtomicView
+class SocialSignupView(TitleMixin, socialaccount.SignupView):
+    title = _("Nearly done")
+
+
+class LoginCancelledView(TitleMixin, socialaccount.LoginCancelledView):
+    title = _("You stopped signing in")
+
+
+class LoginErrorView(TitleMixin, socialaccount.LoginErrorView):
+    title = _("Signing in did not work")

@@ -1,0 +1,163 @@
+"""E-mail addresses are confirmed by following a link."""
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.email_verification import (
+    consume_email_verification_rate_limit,
+    send_verification_email_to_address,
+)
+from allauth.account.internal.templatekit import get_entrance_context_data
+from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.account.views import ConfirmEmailView
+from allauth.decorators import rate_limit
+from django.contrib.messages.views import SuccessMessageMixin
+from django.db.models import TextChoices
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.generic import FormView
+
+from project.transactions import AtomicView
+from project.views import TitleMixin
+from users import verification
+from users.forms import ResendForm
+from users.models import User
+from users.views.entrance import REGISTERED
+
+Link = EmailConfirmation
+
+
+class State(TextChoices):
+    """What a link is to who follows it."""
+
+    OPEN = "open", _("Confirm your e-mail address")
+    EXPIRED = "expired", _("This link is too old")
+    USED = "used", _("This address is confirmed already")
+    WRONG = "wrong", _("This link is not right")
+    FOREIGN = "foreign", _("This link is for somebody else")
+    TAKEN = "taken", _("Another account has this address")
+
+
+STATUS = {
+    State.OPEN: 200,
+    State.EXPIRED: 410,
+    State.USED: 410,
+    State.WRONG: 404,
+    State.FOREIGN: 403,
+    State.TAKEN: 409,
+}
+
+
+def state_of(link: Link | None, visitor: Any) -> State:
+    owner = link and link.email_address.user
+    if not owner or not owner.is_active:
+        return State.WRONG
+    if visitor.is_authenticated and visitor.pk != owner.pk:
+        return State.FOREIGN
+    state = State(verification.state(link))
+    return State.TAKEN if state == State.OPEN and _is_taken(link) else state
+
+
+def _is_taken(link: Link) -> bool:
+    address = link.email_address
+    others = User.objects.exclude(pk=address.user_id).filter(email=address.email)
+    return others.exists() or not address.can_set_verified()
+
+
+@method_decorator(never_cache, name="dispatch")
+@AtomicView
+class EmailVerificationView(TitleMixin, ConfirmEmailView):
+    """GET changes nothing, for mail programs follow links too; POST confirms, once."""
+
+    def get_title(self) -> str:
+        return self.state.label
+
+    def get(self, request: HttpRequest, key: str) -> HttpResponse:
+        self._look(key)
+        return self._show()
+
+    def post(self, request: HttpRequest, key: str) -> HttpResponse:
+        self._look(key)
+        if self.state == State.OPEN:
+            # Whoever confirms this address just now is waited for, by whatever link.
+            email = self.object.email_address.email
+            list(EmailAddress.objects.select_for_update().filter(email=email))
+            self._look(key)
+        if self.state != State.OPEN:
+            return self._show()
+        return super().post(request, key)
+
+    def respond(self, success: bool) -> HttpResponse:
+        if success:
+            return super().respond(success)
+        self.state = State.TAKEN  # since the look, or in other letters
+        return self._show()
+
+    def _show(self) -> HttpResponse:
+        context = self.get_context_data()
+        return self.render_to_response(context, status=STATUS[self.state])
+
+    def _look(self, key: str) -> None:
+        links = Link.objects.select_related("email_address__user")
+        self.object = links.filter(key=key.lower()).first()
+        self.state = state_of(self.object, self.request.user)
+
+    def get_context_data(self, **kwargs) -> dict:
+        context = super().get_context_data(**kwargs)
+        owner = self.object and self.object.email_address.user
+        return context | {"state": self.state.value, "owner": owner}
+
+
+@AtomicView
+@method_decorator(rate_limit(action="resend_verification"), name="dispatch")
+class VerificationSentView(TitleMixin, SuccessMessageMixin, FormView):
+    """Look in your mail; and, by POST, the link once more.
+
+    Links that were sent before stay good until they run out: mails overtake each
+    other, and whichever is followed first uses up the others.
+    """
+
+    template_name = "account/verification_sent.html"
+    title = _("Look in your mail")
+    form_class = ResendForm
+    success_url = reverse_lazy("account_email_verification_sent")
+    success_message = _(
+        "If the address is waiting to be confirmed, a link is on its way to it. We send"
+        " at most one in three minutes."
+    )
+
+    def get_form_kwargs(self) -> dict:
+        return super().get_form_kwargs() | {"user": self.request.user}
+
+    def get_initial(self) -> dict:
+        return {"email": self.request.session.get(REGISTERED, "")}
+
+    def form_valid(self, form: ResendForm) -> HttpResponse:
+        address = form.address
+        if address:
+            if address.pk is None:
+                address.save()
+            send_verification_email_to_address(self.request, address)
+        elif not self.request.user.is_authenticated:
+            self._pretend(form.cleaned_data["email"])
+        return super().form_valid(form)
+
+    def _pretend(self, email: str) -> None:
+        """The same work for an address that waits for nothing. It is counted under
+        another name: nobody can use up the mails of an address before it signs up."""
+        if consume_email_verification_rate_limit(self.request, f"nobody:{email}"):
+            prefix = "account/email/email_confirmation"
+            get_adapter().write_mail(prefix, email, {"user": User()})
+
+    def get_context_data(self, **kwargs) -> dict:
+        context = super().get_context_data(**kwargs)
+        user, address = self.request.user, self.get_initial()["email"]
+        verified = False
+        if user.is_authenticated:
+            waiting = context["form"].address
+            address, verified = (waiting or user).email, waiting is None
+        entrance = get_entrance_context_data(self.request)
+        return context | entrance | {"address": address, "verified": verified}
