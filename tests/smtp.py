@@ -39,6 +39,7 @@ class SmtpServer:
         self.answer = "250 Taken"
         self.hang_at: set[str] = set()
         self.reached: list[str] = []  # commands, as they came
+        self.waiting = 0  # clients that get no answer for now, and have not gone
         self.taken: list[EmailMessage] = []
         self.envelopes: list[Envelope] = []
         self._options: dict = {"hostname": HOST, "port": self.port}
@@ -95,8 +96,12 @@ class SmtpServer:
 
     async def _come_to(self, command: str) -> None:
         self.reached.append(command)
-        while command in self.hang_at:
-            await asyncio.sleep(0.01)
+        self.waiting += 1
+        try:
+            while command in self.hang_at:
+                await asyncio.sleep(0.01)
+        finally:  # or aiosmtpd cancels it, when the client goes
+            self.waiting -= 1
 
 
 @contextmanager

@@ -307,6 +307,7 @@ def test_server_that_hangs_is_left_after_one_time_out(pointed, command):
     assert TIMEOUT_S <= time.monotonic() - begun < TIMEOUT_S + 1.5
     assert pointed.reached.count(command) == 1
     assert "timed out" in mails[0].logs.get().message
+    wait_until(lambda: not pointed.waiting, "the server to see that we left", 5)
     pointed.hang_at.clear()
     Email.objects.update(scheduled_time=None)
     assert sweep() == 3
