@@ -5,3 +5,6 @@ class ProjectConfig(AppConfig):
     """The wiring: the outbox's admin and tasks are found through it."""
 
     name = "project"
+
+    def ready(self) -> None:
+        from project import errors  # noqa: F401  (connects its receiver)

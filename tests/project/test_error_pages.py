@@ -77,3 +77,26 @@ def test_post_without_a_token_says_so_in_the_shops_dress():
 
     assert response.status_code == 403
     assert "masthead" in response.text
+
+
+@pytest.mark.django_db
+def test_page_of_a_refusal_that_breaks_is_500_and_its_cause_is_logged(
+    visitor, settings, tmp_path, caplog
+):
+    (tmp_path / "404.html").write_text("{% url 'what-broke' %}")
+    engine = settings.TEMPLATES[0]
+    settings.TEMPLATES = [engine | {"DIRS": [tmp_path, *engine["DIRS"]]}]
+
+    response = visitor.get("/nowhere/")
+
+    assert response.status_code == 500
+    (record,) = [r for r in caplog.records if r.name == "project.errors"]
+    assert "/nowhere/" in record.getMessage()
+    assert "what-broke" in str(record.exc_info[1])
+
+
+@pytest.mark.django_db
+def test_page_of_a_refusal_that_is_whole_logs_no_cause(visitor, caplog):
+    visitor.get("/nowhere/")
+
+    assert [r for r in caplog.records if r.name == "project.errors"] == []
