@@ -25,7 +25,7 @@ run: ## the shop: installs, starts PostgreSQL and Redis, opens http://localhost:
 test: ## the checks, then every test, on servers of their own (ARGS="…" goes to pytest)
 	exec $(UP) browser
 	exec $(UP) --test exec python deploy/local/check.py
-	exec $(UP) --test exec python -m pytest $(ARGS)
+	exec $(UP) --test exec python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: ## flake8, isort, black, migrations, check --deploy
 	exec $(UP) --test exec python deploy/local/check.py

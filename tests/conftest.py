@@ -23,6 +23,13 @@ def pytest_configure() -> None:
     shop_settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors, as half of the tests wait for something; few
+    enough for the connections that one PostgreSQL gives."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
 @pytest.fixture(autouse=True)
 def shop(settings, tmp_path) -> None:
     """Pictures in a folder and cache keys in a corner of the test's own (rate limits

@@ -186,7 +186,7 @@ class Postgres:
             self._make_data(programs)
         self._check_version(programs)
         self._forget_stale_pid()
-        options = {"listen_addresses": "", "max_connections": "200", "jit": "off"}
+        options = {"listen_addresses": "", "max_connections": "400", "jit": "off"}
         if not self.durable:
             options |= dict.fromkeys(("fsync", "synchronous_commit"), "off")
             options |= {"full_page_writes": "off"}

@@ -2,7 +2,6 @@
 
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
@@ -32,10 +31,9 @@ def lamp(transactional_db) -> Product:
 
 
 @pytest.fixture
-def outage(complaints) -> Iterator[None]:
+def outage(complaints) -> None:
     """Browsers may complain, for there is reason to."""
-    yield
-    complaints.clear()
+    complaints.forgive()
 
 
 def expect_stock(page: Page, product: Product, units: int) -> None:
