@@ -8,7 +8,6 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db.models import Exists, OuterRef
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from users import verification
@@ -30,5 +29,5 @@ def clear_sessions() -> None:
 def forget_old_links() -> None:
     """Delete verification links that ran out 30 days ago, followed or not."""
     before = timezone.now() - verification.lifetime() - LINKS_KEPT
-    since = Coalesce("sent", "created")
-    EmailConfirmation.objects.alias(since=since).filter(since__lt=before).delete()
+    links = verification.dated(EmailConfirmation.objects.all())
+    links.filter(since__lt=before).delete()

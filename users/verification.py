@@ -53,6 +53,12 @@ def awaited(user: User) -> EmailAddress | None:
     return EmailAddress(user=user, email=user.email, primary=is_first)
 
 
+def is_taken(address: EmailAddress) -> bool:
+    """Whether it is another person's, verified or not."""
+    others = User.objects.exclude(pk=address.user_id).filter(email=address.email)
+    return others.exists() or not address.can_set_verified()
+
+
 @transaction.atomic
 def resend(user: User) -> EmailAddress:
     """Mail another link, to the address returned; earlier links stay good until they
@@ -88,8 +94,7 @@ def _saved(address: EmailAddress | None) -> EmailAddress:
 
 
 def _verify(address: EmailAddress) -> EmailAddress:
-    others = User.objects.exclude(pk=address.user_id)
-    if others.filter(email=address.email).exists() or not address.set_verified():
+    if is_taken(address) or not address.set_verified():
         raise AddressTaken(address.email)
     old = address.user.email
     address.set_as_primary()  # and User.email with it
@@ -156,4 +161,11 @@ def in_state(
         State.EXPIRED: ~is_used & is_expired,
         State.OPEN: ~is_used & ~is_expired,
     }
-    return links.alias(since=Coalesce("sent", "created")).filter(chosen[wanted])
+    return dated(links).filter(chosen[wanted])
+
+
+def dated(
+    links: models.QuerySet[EmailConfirmation],
+) -> models.QuerySet[EmailConfirmation]:
+    """`links` with `since`, from when on their time runs."""
+    return links.alias(since=Coalesce("sent", "created"))

@@ -58,13 +58,9 @@ def state_of(link: Link | None, visitor: Any) -> State:
     if visitor.is_authenticated and visitor.pk != owner.pk:
         return State.FOREIGN
     state = State(verification.state(link))
-    return State.TAKEN if state == State.OPEN and _is_taken(link) else state
-
-
-def _is_taken(link: Link) -> bool:
-    address = link.email_address
-    others = User.objects.exclude(pk=address.user_id).filter(email=address.email)
-    return others.exists() or not address.can_set_verified()
+    if state == State.OPEN and verification.is_taken(link.email_address):
+        return State.TAKEN
+    return state
 
 
 @method_decorator(never_cache, name="dispatch")
