@@ -24,12 +24,17 @@ from products.forms import CountForm, MovementForm, ProductForm, ReceiveForm
 from products.models import (
     Basket,
     BasketLine,
+    Order,
+    OrderEvent,
+    OrderLine,
+    Payment,
     Product,
     ProductCategory,
     Stock,
     StockMovement,
+    WebhookEvent,
 )
-from products.services import catalogue
+from products.services import catalogue, orders
 from products.templatetags.shop import money
 
 AVAILABLE = F("stock__on_hand") - F("stock__reserved")
@@ -471,3 +476,149 @@ class BasketAdmin(ReadOnlyMixin, admin.ModelAdmin):
     @admin.display(description=gettext_lazy("units"), ordering="units_in_it")
     def units(self, basket: Basket) -> int:
         return basket.units_in_it or 0
+
+
+# --- Orders -----------------------------------------------------------------------
+
+
+class OrderLineInline(ReadOnlyMixin, admin.TabularInline):
+    model = OrderLine
+    extra = 0
+    fields = ["quantity", "name", "sku", "unit_price", "line_total"]
+
+
+class OrderEventInline(admin.TabularInline):
+    """What became of it; a note may be added, nothing is changed."""
+
+    model = OrderEvent
+    extra = 1
+    max_num = None
+    fields = ["created_at", "status", "note", "actor"]
+    readonly_fields = ["created_at", "status", "actor"]
+    verbose_name_plural = gettext_lazy("history and notes")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderEvent]:
+        return super().get_queryset(request).select_related("actor")
+
+    def has_add_permission(self, request: HttpRequest, obj=None) -> bool:
+        return request.user.has_perm("products.change_order")
+
+    def has_view_permission(self, request: HttpRequest, obj=None) -> bool:
+        return request.user.has_perm("products.view_order")
+
+    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+
+class PaymentInline(ReadOnlyMixin, admin.TabularInline):
+    model = Payment
+    extra = 0
+    fields = ["created_at", "provider", "status", "amount", "currency", "intent"]
+    readonly_fields = fields
+
+
+@admin.register(Order)
+class OrderAdmin(admin.ModelAdmin):
+    """To be looked at, but for notes: orders move on the staff's board."""
+
+    list_display = [
+        "number",
+        "status",
+        "placed_at",
+        "total_with_currency",
+        "method",
+        "email",
+        "handler",
+    ]
+    list_filter = ["status", "method", "placed_at"]
+    list_select_related = ["handler"]
+    list_per_page = 50
+    search_fields = ["number__istartswith", "email__istartswith", "full_name"]
+    search_help_text = gettext_lazy("Number, e-mail address or name")
+    show_full_result_count = False
+    actions = None
+    # Not the token: who has it sees the order without signing in.
+    fields = readonly_fields = [
+        *("number", "on_the_board", "status", "method", "total_with_currency"),
+        *("user", "email", "full_name", "line1", "line2", "postcode", "city"),
+        *("region", "country", "phone", "language", "handler"),
+        *("placed_at", "expires_at", "changed_at"),
+    ]
+    inlines = [OrderLineInline, PaymentInline, OrderEventInline]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+    @admin.display(description=gettext_lazy("total"), ordering="total")
+    def total_with_currency(self, order: Order) -> str:
+        return money(order.total)
+
+    @admin.display(description=gettext_lazy("on the board"))
+    def on_the_board(self, order: Order) -> SafeString:
+        address = reverse("staff:order", args=[order.number])
+        return format_html(
+            '<a href="{}">{}</a>', address, _("Pack, ship or cancel it there")
+        )
+
+    def save_model(self, request: HttpRequest, obj: Order, form, change) -> None:
+        """Nothing of it can be changed here, and a row that was read a while ago must
+        not be written over what has become of it."""
+
+    def save_formset(self, request: HttpRequest, form, formset, change) -> None:
+        """A note goes through the service, which numbers it and tells the board."""
+        formset.new_objects, formset.changed_objects, formset.deleted_objects = (
+            [],
+            [],
+            [],
+        )
+        if formset.model is not OrderEvent:
+            return
+        for event in formset.save(commit=False):
+            orders.note(event.order, actor=request.user, note=event.note)
+            formset.new_objects.append(event)
+
+
+# --- Payments ---------------------------------------------------------------------
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    """Attempts to pay. Not the page one pays at, which is the shopper's."""
+
+    list_display = ["order", "status", "money", "provider", "created_at", "changed_at"]
+    list_filter = ["status", "provider", "created_at"]
+    list_select_related = ["order"]
+    list_per_page = 50
+    search_fields = ["order__number__istartswith", "reference", "intent"]
+    search_help_text = gettext_lazy(
+        "Number of the order, or the provider's name for it"
+    )
+    show_full_result_count = False
+    fields = [
+        *("order", "status", "money", "provider", "reference", "intent"),
+        *("created_at", "changed_at"),
+    ]
+    readonly_fields = ["money"]
+
+    @admin.display(description=gettext_lazy("amount"), ordering="amount")
+    def money(self, payment: Payment) -> str:
+        return f"{payment.amount} {payment.currency}"
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
+    """What providers told, and what came of it."""
+
+    list_display = ["type", "event_id", "outcome", "received_at"]
+    list_filter = ["outcome", "provider", "received_at"]
+    list_per_page = 50
+    search_fields = ["event_id", "payload__id"]
+    search_help_text = gettext_lazy("The provider's name for the event or the session")
+    show_full_result_count = False
+    fields = ["provider", "event_id", "type", "outcome", "received_at", "payload"]

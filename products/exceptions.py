@@ -1,5 +1,8 @@
 """What the services refuse, each with a sentence for the shopper."""
 
+from collections.abc import Mapping
+from decimal import Decimal
+
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -85,3 +88,57 @@ class BasketClosed(ShopError):
 
     def __init__(self) -> None:
         super().__init__(_("This basket was closed meanwhile. Please look again."))
+
+
+class BasketEmpty(ShopError):
+    """There is nothing to order."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Your basket is empty."))
+
+
+class Shortage(ShopError):
+    """Of some products fewer units are left than the basket asks for.
+
+    `left` maps product ids to the units that can be had.
+    """
+
+    def __init__(self, left: Mapping[int, int]) -> None:
+        self.left = dict(left)
+        super().__init__(
+            _("Some of it was sold meanwhile. Please look at your basket again.")
+        )
+
+
+class PriceChanged(ShopError):
+    """The order would cost something else than what the shopper saw."""
+
+    def __init__(self, seen: Decimal, total: Decimal) -> None:
+        self.seen, self.total = seen, total
+        super().__init__(
+            _("The total was %(seen)s and is %(total)s now. Nothing was ordered.")
+            % {"seen": seen, "total": total}
+        )
+
+
+class StatusConflict(ShopError):
+    """The order cannot go there from where it is (any more)."""
+
+    def __init__(self, number: str, status: str, who: str = "") -> None:
+        self.number, self.status, self.who = number, status, who
+        super().__init__(
+            _("%(number)s is “%(status)s” already%(by)s.")
+            % {"number": number, "status": status, "by": f" ({who})" if who else ""}
+        )
+
+
+class PaymentUnavailable(ShopError):
+    """The payment provider did not answer, or refused. One may try again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "The payment service cannot be reached right now. Your order is kept:"
+                " please try again in a moment."
+            )
+        )

@@ -1,9 +1,12 @@
 """What shoppers and staff may send."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import FileExtensionValidator
@@ -13,8 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
 from products.exceptions import BadQuantity
-from products.models import Product, StockMovement
+from products.models import Order, Product, StockMovement
 from products.services import stock
+from products.services.orders import Contact
 
 PICTURE_EXTENSIONS = ["jpg", "jpeg", "png", "webp"]
 PICTURE_FORMATS = {"JPEG", "PNG", "WEBP"}
@@ -37,6 +41,116 @@ def quantity_from(text: str | None) -> int:
         return QuantityField().clean(text)
     except forms.ValidationError:
         raise BadQuantity(settings.BASKET_LINE_LIMIT) from None
+
+
+# --- Checkout ---------------------------------------------------------------------
+
+ANOTHER = "new"  # none of the saved addresses
+# Of the postal address: what browsers fill in by themselves.
+AUTOCOMPLETE = {
+    "full_name": "shipping name",
+    "line1": "shipping address-line1",
+    "line2": "shipping address-line2",
+    "postcode": "shipping postal-code",
+    "city": "shipping address-level2",
+    "region": "shipping address-level1",
+    "country": "shipping country",
+    "phone": "shipping tel",
+}
+
+
+class ContactForm(forms.ModelForm):
+    """Who gets the parcel and where. Guests say where mail reaches them; who is signed
+    in has an address of which we know that, and may have saved where they live."""
+
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=Order._meta.get_field("email").max_length,
+        help_text=_("We write there when your order is placed, and when it is sent."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    saved = forms.ChoiceField(label=_("Where to?"), widget=forms.RadioSelect)
+    keep = forms.BooleanField(
+        label=_("Save this address for the next time"), required=False
+    )
+    field_order = ["email", "saved", *AUTOCOMPLETE, "keep"]
+
+    class Meta:
+        model = apps.get_model("users", "Address")
+        fields = list(AUTOCOMPLETE)
+        help_texts = {"phone": _("Only for the carrier, if they cannot find you.")}
+
+    def __init__(self, *args, user: Any, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        for name, kind in AUTOCOMPLETE.items():
+            self.fields[name].widget.attrs["autocomplete"] = kind
+        self.fields["phone"].widget.input_type = "tel"
+        self.chosen = None
+        if user.is_authenticated:
+            del self.fields["email"]
+            self._offer({str(a.pk): a for a in user.addresses.all()})
+        else:
+            del self.fields["saved"], self.fields["keep"]
+
+    def _offer(self, addresses: Mapping[str, Any]) -> None:
+        if not addresses:
+            del self.fields["saved"]
+            return
+        choices = [*addresses.items(), (ANOTHER, _("To another address"))]
+        self.fields["saved"].choices = choices
+        self.initial.setdefault("saved", next(iter(addresses)))
+        if self.initial["saved"] not in addresses:
+            self.initial["saved"] = ANOTHER
+        # The fields of another address are hidden while a saved one is chosen: what is
+        # hidden must not keep a browser from sending the form.
+        self.use_required_attribute = False
+        self.chosen = addresses.get(self.data.get("saved", ""))
+        if self.chosen:
+            for name in [*AUTOCOMPLETE, "keep"]:
+                del self.fields[name]
+
+    @property
+    def contact(self) -> Contact:
+        """What was entered, or what stands in the address that was chosen."""
+        address = self.chosen or self.instance
+        place = {name: str(getattr(address, name)) for name in AUTOCOMPLETE}
+        return Contact(email=self.cleaned_data.get("email", ""), **place)
+
+    @property
+    def is_to_be_kept(self) -> bool:
+        """Whether it is to be saved: not one that they have already."""
+        if not self.cleaned_data.get("keep"):
+            return False
+        same = self.user.addresses.filter(**self.cleaned_address)
+        return not same.exists()
+
+    @property
+    def cleaned_address(self) -> dict[str, str]:
+        place = asdict(self.contact)
+        del place["email"]
+        return place
+
+
+class PlaceForm(forms.Form):
+    """The order as it was shown: which basket, for how much, paid how."""
+
+    method = forms.ChoiceField(label=_("Payment"), widget=forms.RadioSelect)
+    basket = forms.IntegerField(
+        min_value=1, max_value=2**63 - 1, localize=False, widget=forms.HiddenInput
+    )
+    total = forms.DecimalField(
+        max_digits=14, decimal_places=2, localize=False, widget=forms.HiddenInput
+    )
+
+    def __init__(self, *args, methods: list[tuple[str, str]], **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["method"].choices = methods
+
+    @property
+    def seen(self) -> Decimal:
+        """The total that was agreed to; none of any order's if it is no amount."""
+        return self.cleaned_data.get("total", Decimal(-1))
 
 
 # --- For staff --------------------------------------------------------------------
@@ -191,3 +305,58 @@ class CountForm(MovementForm):
         widget=forms.NumberInput(attrs={"class": "vIntegerField"}),
     )
     field_order = ["counted", "note"]
+
+
+# --- The staff's board ------------------------------------------------------------
+
+
+class BoardForm(forms.Form):
+    """Which orders the board shows. What is not understood is left out."""
+
+    SORTS = [("", _("newest first")), ("oldest", _("oldest first"))]
+
+    q = forms.CharField(required=False, max_length=100, label=_("Number or e-mail"))
+    status = forms.ChoiceField(required=False, label=_("Status"))
+    method = forms.ChoiceField(required=False, label=_("Payment"))
+    sort = forms.ChoiceField(required=False, choices=SORTS, label=_("Order"))
+    mine = forms.BooleanField(required=False, label=_("Mine"))
+
+    def __init__(self, *args, statuses: list[tuple], **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["status"].choices = [("", _("All in work")), *statuses]
+        self.fields["method"].choices = [("", _("Any payment")), *Order.Method.choices]
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The filters that are set and valid."""
+        self.full_clean()
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+
+class ReasonForm(forms.Form):
+    """Why an order is cancelled: its history keeps it."""
+
+    note = forms.CharField(max_length=500, label=_("Reason"))
+
+
+class NoteForm(forms.Form):
+    """What staff write beside an order."""
+
+    note = forms.CharField(
+        max_length=500, label=_("Note"), widget=forms.Textarea({"rows": 2})
+    )
+
+
+class ExportForm(forms.Form):
+    """Of which days orders are exported, both included; for which program."""
+
+    since = forms.DateField(label=_("From"))
+    until = forms.DateField(label=_("To"))
+    bom = forms.BooleanField(required=False, label=_("For Excel (with a BOM)"))
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean()
+        since, until = asked.get("since"), asked.get("until")
+        if since and until and until < since:
+            self.add_error("until", _("The last day is before the first."))
+        return asked

@@ -5,6 +5,7 @@ A topic is a named piece of state. Its *name* is what pages and sockets say ("st
 key comes from the session, never from the client.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,11 +14,11 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Q, QuerySet, Subquery, Sum
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from products.models import Basket, BasketLine, Stock
+from products.models import Basket, BasketLine, Order, OrderEvent, Stock
 from products.models.stock import stock_facts
 
 # The live part knows the shop through this module alone.
@@ -43,6 +44,13 @@ class State:
 
     version: int
     facts: dict
+
+
+SHORT_SHELVES = 50  # that are shown to staff
+LATE_EVENTS = 1000  # so many newer keys may be committed before an event is
+TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
+# Of a topic whose version takes a query: "newer than whatever you have, look it up".
+AT_LEAST = 2**53
 
 
 # --- Baskets, as facts ------------------------------------------------------------
@@ -104,6 +112,19 @@ def summaries(owners: Iterable[Owner]) -> dict[Owner, State]:
     return states
 
 
+NO_HOLD = {"until": None}
+
+
+def all_holds(owners: Iterable[Owner]) -> dict[Owner, State]:
+    """Until when each owner's checkout holds its units (ISO 8601), if it does."""
+    states = {}
+    for basket in _latest(owners):
+        until = basket.held_until
+        facts = {"until": until.isoformat()} if until else NO_HOLD
+        states[_owner_of(basket)] = State(basket.version, facts)
+    return states
+
+
 def contents(owner: Owner) -> State:
     """The state of `owner`'s topic "basket:lines" in two queries."""
     return all_contents([owner]).get(owner, State(0, NO_LINES))
@@ -158,6 +179,7 @@ def _line_facts(line: BasketLine) -> dict:
         "url": product.get_absolute_url(),
         "image": product.image_small.url if product.image else "",
         "quantity": line.quantity,
+        "held": line.held > 0,
         "price": f"{product.price:.2f}",
         "was": f"{line.price_when_added:.2f}" if changed else None,
         "line_total": f"{line.quantity * product.price:.2f}",
@@ -182,6 +204,63 @@ def _stock_versions(ids: list[str]) -> dict[str, int]:
 def _load_shelf(ids: list[str]) -> dict[str, State]:
     rows = Stock.objects.filter(pk__in=[int(i) for i in ids])
     return {str(row.pk): State(row.version, row.shelf_facts) for row in rows}
+
+
+def _load_shelves(ids: list[str]) -> dict[str, State]:
+    """What is low and what is out, for staff; of many the shortest. The sum of all
+    versions is a version: it grows with each, and products with movements stay."""
+    version = _shelves_version(ids)[""]
+    short = (
+        Stock.objects.filter(product__is_active=True)
+        .annotate(left=F("on_hand") - F("reserved"))
+        .filter(left__lte=settings.LOW_STOCK)
+    )
+    out = Count("pk", filter=Q(left=0))
+    facts = short.aggregate(low=Count("pk") - out, out=out)
+    rows = short.select_related("product").order_by("left", "product__name", "pk")
+    facts["products"] = [
+        {"product": row.pk, "name": row.product.name, "available": row.available}
+        for row in rows[:SHORT_SHELVES]
+    ]
+    return {"": State(version, facts)}
+
+
+def _shelves_version(ids: list[str]) -> dict[str, int]:
+    return {"": Stock.objects.aggregate(all=Sum("version"))["all"] or 0}
+
+
+def _load_orders(ids: list[str]) -> dict[str, State]:
+    """How many orders there are of each status that is somebody's work. The board asks
+    for itself anew when the version changes."""
+    version = _orders_version(ids)[""]
+    counted = Order.objects.active().values_list("status").annotate(Count("pk"))
+    newest = Order.objects.order_by("-pk").values_list("number", flat=True).first()
+    facts = {"counts": dict(counted.order_by()), "newest": newest}
+    return {"": State(version, facts)}
+
+
+def _orders_version(ids: list[str]) -> dict[str, int]:
+    """The newest event's key and the number of events among the keys before it.
+
+    Keys are given out in one order and committed in another: the newest key alone would
+    not tell of an older one that came late. When it grows by d, the number loses d at
+    most and wins one: every event raises the sum. And this costs the same after a
+    million orders, which counting them all does not.
+    """
+    newest = OrderEvent.objects.order_by("-pk").values("pk")[:1]
+    late = OrderEvent.objects.filter(pk__gt=Subquery(newest) - LATE_EVENTS)
+    sums = late.order_by().aggregate(newest=Max("pk"), late=Count("pk"))
+    return {"": (sums["newest"] or 0) + sums["late"]}
+
+
+def _load_order(tokens: list[str]) -> dict[str, State]:
+    orders = Order.objects.filter(access_token__in=tokens).prefetch_related("lines")
+    return {order.access_token: State(order.version, order.facts) for order in orders}
+
+
+def _order_versions(tokens: list[str]) -> dict[str, int]:
+    orders = Order.objects.filter(access_token__in=tokens)
+    return dict(orders.values_list("access_token", "version"))
 
 
 def _owner_from(key: str) -> Owner:
@@ -235,11 +314,35 @@ KINDS = {
         _load_shelf,
         _stock_versions,
     ),
+    "shelves": Kind(
+        "staff/_shelves.html",
+        "shelves",
+        Access(right="products.view_stock"),
+        _load_shelves,
+        _shelves_version,
+    ),
+    "order": Kind(
+        "orders/_status.html", "order", EVERYBODY, _load_order, _order_versions
+    ),
+    "orders": Kind(
+        "staff/_counts.html",
+        "orders",
+        Access(right="products.view_order"),
+        _load_orders,
+        _orders_version,
+    ),
     "basket": Kind(
         "products/_basket_badge.html",
         "basket",
         OWNERS,
         _by_owner(summaries, EMPTY_BASKET),
+        _basket_versions,
+    ),
+    "basket:hold": Kind(
+        "orders/_hold.html",
+        "hold",
+        OWNERS,
+        _by_owner(all_holds, NO_HOLD),
         _basket_versions,
     ),
     "basket:lines": Kind(
@@ -276,13 +379,24 @@ def key_of(name: str, viewer: Viewer) -> str | None:
     if is_personal(name):
         return f"{name}:{viewer.owner.key}" if viewer.owner else f"{name}:"
     kind, _, identifier = name.partition(":")
-    if kind not in NUMBERED or not _is_number(identifier):
+    if not _is_name(kind, identifier, name):
         return None
     right = KINDS[kind].access.right
-    return name if right is None or right in viewer.rights else None
+    if right is not None and right not in viewer.rights:
+        return None
+    return f"{name}:" if kind in ALONE else name
 
 
+ALONE = {"orders", "shelves"}  # there is one of each
 NUMBERED = {"stock", "shelf"}  # their identifier is a product's
+
+
+def _is_name(kind: str, identifier: str, name: str) -> bool:
+    if kind in ALONE:
+        return name == kind
+    if kind == "order":
+        return TOKEN.fullmatch(identifier) is not None
+    return kind in NUMBERED and _is_number(identifier)
 
 
 def _is_number(text: str) -> bool:
@@ -294,17 +408,20 @@ def _is_number(text: str) -> bool:
 def name_of(key: str) -> str:
     """The name by which clients know the topic kept under `key`."""
     kind = _kind_of(key)
-    return kind if KINDS[kind].access.personal else key
+    return kind if KINDS[kind].access.personal or kind in ALONE else key
 
 
 def is_nobodys(key: str) -> bool:
     """Whether `key` is the basket of a visitor who has none yet: it never changes."""
-    return key.endswith(":")
+    return key.endswith(":") and KINDS[_kind_of(key)].access.personal
+
+
+NOTHING = {"basket": EMPTY_BASKET, "basket:lines": NO_LINES, "basket:hold": NO_HOLD}
 
 
 def nobodys(key: str) -> State:
     """The state of a topic for which `is_nobodys` holds."""
-    return State(0, NO_LINES if _kind_of(key) == "basket:lines" else EMPTY_BASKET)
+    return State(0, NOTHING[_kind_of(key)])
 
 
 def load(keys: Iterable[str]) -> dict[str, State]:
@@ -361,6 +478,18 @@ def stock_changed(
         publish(f"stock:{product_id}", version=version, facts=facts)
         # For the few who look after the shelves; often nobody does, so only a hint.
         publish(f"shelf:{product_id}", version=version)
+        publish("shelves:", version=AT_LEAST)
+
+    transaction.on_commit(push)
+
+
+def order_changed(order: Order) -> None:
+    """Push an order to who looks at it, and the board, once the transaction commits."""
+    token, version = order.access_token, order.version
+
+    def push() -> None:
+        publish(f"order:{token}", version=version)
+        publish("orders:", version=AT_LEAST)
 
     transaction.on_commit(push)
 
@@ -375,5 +504,6 @@ def basket_changed(basket: Basket) -> None:
     def push() -> None:
         publish(f"basket:{owner.key}", version=version)
         publish(f"basket:lines:{owner.key}", version=version)
+        publish(f"basket:hold:{owner.key}", version=version)
 
     transaction.on_commit(push)

@@ -1,10 +1,15 @@
 """Signals of code that is not ours. Our own effects are explicit calls."""
 
+from contextlib import suppress
+
 from django.contrib.auth.signals import user_logged_in
+from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
+from products.exceptions import BasketClosed
 from products.live import BASKET_TOKEN
-from products.services import basket
+from products.models import Basket
+from products.services import basket, holds
 
 
 @receiver(user_logged_in)
@@ -13,3 +18,10 @@ def merge_basket(sender, request, user, **kwargs) -> None:
     token = request.session.pop(BASKET_TOKEN, None) if request is not None else None
     if token:
         basket.merge(token=token, user_id=user.pk)
+
+
+@receiver(pre_delete, sender=Basket)
+def release_hold(instance: Basket, **kwargs) -> None:
+    """Deleted with an account, or as forgotten: what its checkout held goes back."""
+    with suppress(BasketClosed):  # somebody else has deleted it
+        holds.let_go(holds.row(instance))

@@ -3,7 +3,50 @@
 from celery import shared_task
 from django.core.management import call_command
 
-from products.models import Basket
+from products.models import Basket, WebhookEvent
+from products.services import alerts, holds, orders, payments, waiting
+
+
+@shared_task
+def release_lapsed_holds() -> int:
+    """Give back what checkouts held that were left; how many checkouts."""
+    return holds.release_lapsed()
+
+
+@shared_task
+def expire_orders() -> int:
+    """Give up orders that were not paid in time; how many."""
+    return orders.expire_overdue()
+
+
+@shared_task
+def retry_refunds() -> int:
+    """Give back money that is owed to shoppers; how many payments."""
+    return payments.refund_all()
+
+
+@shared_task
+def close_payments() -> int:
+    """Close the pages of payments that are not wanted any more; how many."""
+    return payments.close_all()
+
+
+@shared_task
+def forget_old_events() -> int:
+    """Delete what providers told long ago; how many events."""
+    return WebhookEvent.objects.old().delete()[0]
+
+
+@shared_task
+def tell_waiting() -> int:
+    """Write to who waits for what is back in stock; how many mails."""
+    return waiting.tell_all()
+
+
+@shared_task
+def warn_of_low_stock() -> int:
+    """Write to staff what is running out; how many products."""
+    return alerts.warn_of_low_stock()
 
 
 @shared_task

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from products.views import basket, catalogue
+from products.views import basket, catalogue, checkout, orders, payments, waiting
 
 app_name = "products"
 
@@ -20,4 +20,30 @@ urlpatterns = [
         name="basket-add",
     ),
     path("basket/update/", basket.BasketUpdateView.as_view(), name="basket-update"),
+    path("checkout/", checkout.ContactView.as_view(), name="checkout"),
+    path("checkout/review/", checkout.ReviewView.as_view(), name="checkout-review"),
+    path("orders/", orders.OrdersView.as_view(), name="orders"),
+    path("orders/<str:number>/", orders.OrderView.as_view(), name="order"),
+    path(
+        "orders/<str:number>/cancel/",
+        orders.OrderCancelView.as_view(),
+        name="order-cancel",
+    ),
+    path("orders/<str:number>/pay/", payments.OrderPayView.as_view(), name="order-pay"),
+    path(
+        "payments/stripe/webhook/",
+        payments.StripeWebhookView.as_view(),
+        name="stripe-webhook",
+    ),
+    path(
+        "products/<int:product_id>/tell-me/",
+        waiting.TellMeView.as_view(),
+        name="tell-me",
+    ),
+    path(
+        "products/<int:product_id>/tell-me/seen/",
+        waiting.TellSeenView.as_view(),
+        name="tell-seen",
+    ),
+    path("tell-me/stop/<str:token>/", waiting.TellStopView.as_view(), name="tell-stop"),
 ]

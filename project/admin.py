@@ -26,8 +26,11 @@ from project.delivery import WAITING
 from project.outbox import new_message_id
 from project.tasks import deliver_soon
 
+# Accounts' pages, and orders' with the token that opens them to whoever has it.
 SECRET_LINK = re.compile(
-    r"""(https?://[^\s"'<>/]*)?(/|%2F)users(/|%2F)[^\s"'<>]*""", re.IGNORECASE
+    r"""(https?://[^\s"'<>/]*)?(/|%2F)"""
+    r"""(users(/|%2F)|orders(/|%2F)[^\s"'<>?]*(\?|%3F)t(=|%3D))[^\s"'<>]*""",
+    re.IGNORECASE,
 )
 # A mail's own styles and no more: no script, no picture from elsewhere, no cookie.
 PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
@@ -38,7 +41,7 @@ for model in (Email, EmailTemplate, Attachment, Log):
 
 
 def without_secrets(text: str) -> str:
-    """`text` with every link to the accounts' pages covered."""
+    """`text` with every link covered that opens an account or an order."""
     return SECRET_LINK.sub(_("[link hidden]"), text)
 
 

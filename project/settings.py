@@ -125,6 +125,8 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/5m/user",
     "change_password": "10/5m/user",
     "manage_email": "10/10m/user,30/d/user",
+    # "Tell me" for an address that anybody may type: so many products.
+    "tell_me": "10/m/ip,60/h/ip,20/d/key",
 }
 MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}  # nothing to guess there
 
@@ -292,6 +294,7 @@ CELERY_TASK_ROUTES = {
     "project.tasks.clean_outbox": {"queue": MAIL_QUEUE},
 }
 OUTBOX_SWEEP_S = env.float("OUTBOX_SWEEP_S", 10)
+HOLD_SWEEP_S = env.float("HOLD_SWEEP_S", 5)
 CELERY_BEAT_SCHEDULE = {
     "sweep-outbox": {
         "task": "project.tasks.sweep_outbox",
@@ -301,6 +304,40 @@ CELERY_BEAT_SCHEDULE = {
     "clean-outbox": {
         "task": "project.tasks.clean_outbox",
         "schedule": 60 * 60 * 24,
+    },
+    "retry-refunds": {
+        "task": "products.tasks.retry_refunds",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
+    "close-payments": {
+        "task": "products.tasks.close_payments",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
+    "forget-old-events": {
+        "task": "products.tasks.forget_old_events",
+        "schedule": 60 * 60 * 24,
+    },
+    "release-lapsed-holds": {
+        "task": "products.tasks.release_lapsed_holds",
+        "schedule": HOLD_SWEEP_S,
+        "options": {"expires": HOLD_SWEEP_S},
+    },
+    "expire-orders": {
+        "task": "products.tasks.expire_orders",
+        "schedule": HOLD_SWEEP_S,
+        "options": {"expires": HOLD_SWEEP_S},
+    },
+    "tell-waiting": {
+        "task": "products.tasks.tell_waiting",
+        "schedule": HOLD_SWEEP_S,
+        "options": {"expires": HOLD_SWEEP_S},
+    },
+    "warn-of-low-stock": {
+        "task": "products.tasks.warn_of_low_stock",
+        "schedule": 60,
+        "options": {"expires": 60},
     },
     "forget-stale-baskets": {
         "task": "products.tasks.forget_stale_baskets",
@@ -445,10 +482,35 @@ SHOP_NAME = "Tidewater"
 CURRENCY = "EUR"  # ISO 4217
 CURRENCY_SYMBOL = "€"
 PRODUCTS_PER_PAGE = 24
+# Who hears by mail of what runs out: nobody, unless told.
+STAFF_ALERTS = env.list("STAFF_ALERTS", default=[])
+ORDERS_PER_PAGE = 20
+# Who waits for a product reads of it on the open page; after so long by mail.
+WAITING_PATIENCE_S = env.int("WAITING_PATIENCE_S", 10)
+WAITING_PER_ADDRESS = 20  # products that one e-mail address may wait for
 LOW_STOCK = 5  # at or below it the badge says "Only 3 left"
 BASKET_LINE_LIMIT = env.int("BASKET_LINE_LIMIT", 20)  # of one product
 BASKET_LINES_LIMIT = env.int("BASKET_LINES_LIMIT", 100)  # different products
+# Checkout holds the units so long; each step prolongs it, up to so long altogether.
+HOLD_MINUTES = env.float("HOLD_MINUTES", 10)
+HOLD_MINUTES_AT_MOST = env.float("HOLD_MINUTES_AT_MOST", 30)
+PAYMENT_MINUTES = env.float("PAYMENT_MINUTES", 30)  # to pay what is not on delivery
 STALE_BASKET_DAYS = env.int("STALE_BASKET_DAYS", 60)
+
+# --- Payments ---------------------------------------------------------------------
+
+# Cards by Stripe Checkout once both are set; without them one pays on delivery.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
+if bool(STRIPE_SECRET_KEY) != bool(STRIPE_WEBHOOK_SECRET):
+    raise ImproperlyConfigured(
+        "STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET go together: without the second"
+        " the shop would never hear that somebody has paid."
+    )
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")  # another server, for tests
+STRIPE_TIMEOUT = env.float("STRIPE_TIMEOUT", 8)  # seconds, for each of its answers
+# What it told is kept so long: longer than it may be told again, which is 30 days.
+WEBHOOK_EVENT_DAYS = env.int("WEBHOOK_EVENT_DAYS", 90)
 
 # --- Mail -------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ handler429 = "project.errors.too_many_requests"
 
 urlpatterns = [
     path("", include("products.urls")),
+    path("staff/", include("products.staff_urls")),
     path("users/", include("users.urls")),
     path("users/", include(atomic("allauth.urls"))),
     path(

@@ -1,17 +1,27 @@
 """Rows for tests: counters, no random data."""
 
+from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
 from itertools import count
 
 from allauth.account.models import EmailAddress
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from PIL import Image
 
 from products.live import Owner
-from products.models import Basket, BasketLine, Product, ProductCategory, Stock
+from products.models import (
+    Basket,
+    BasketLine,
+    Order,
+    Product,
+    ProductCategory,
+    Stock,
+)
 from products.services import basket as baskets
-from products.services import stock
+from products.services import holds, orders, stock
+from products.services.orders import Contact
 from users import addresses
 from users.models import Address, User
 
@@ -130,3 +140,39 @@ def make_picture(
     ending, data = name.rpartition(".")[2], BytesIO()
     image.save(data, FORMATS[ending], **save)
     return SimpleUploadedFile(name, data.getvalue(), f"image/{ending}")
+
+
+def make_holder(*products: Product, units: int) -> Basket:
+    """A checkout that holds so many units of each, which are claimed already."""
+    basket = make_full_basket(make_owner(), list(products))
+    basket.lines.update(quantity=units, held=units)
+    now = timezone.now()
+    Basket.objects.filter(pk=basket.pk).update(
+        held_since=now, held_until=now + timedelta(minutes=10)
+    )
+    return basket
+
+
+CONTACT = Contact(
+    email="ann@example.com",
+    full_name="Ann Lee",
+    line1="High Street 1",
+    postcode="12345",
+    city="Port",
+    country="DE",
+)
+
+
+def make_order(lines: dict[Product, int] | None = None, **fields) -> Order:
+    """An order, placed as a shopper places it; to be paid on delivery."""
+    user = fields.pop("user", None)
+    owner = Owner(user_id=user.pk) if user else make_owner()
+    basket = holds.start(make_basket(owner, lines or {make_product(): 1}))
+    options = {"method": Order.Method.DELIVERY, "language": "en", "user": user}
+    return orders.place(basket, CONTACT, seen=total_of(basket), **options | fields)
+
+
+def total_of(basket: Basket) -> Decimal:
+    """What it costs now."""
+    lines = basket.lines.select_related("product")
+    return sum((line.quantity * line.product.price for line in lines), Decimal(0))

@@ -2,13 +2,23 @@
 
 from products.models.basket import Basket, BasketLine
 from products.models.catalogue import Product, ProductCategory
+from products.models.order import Order, OrderEvent, OrderLine
+from products.models.payment import Payment, WebhookEvent
 from products.models.stock import Stock, StockMovement
+from products.models.waiting import StockAlert, Waiting
 
 __all__ = [
     "Basket",
     "BasketLine",
+    "Order",
+    "OrderEvent",
+    "OrderLine",
+    "Payment",
     "Product",
     "ProductCategory",
     "Stock",
+    "StockAlert",
     "StockMovement",
+    "Waiting",
+    "WebhookEvent",
 ]

@@ -1,4 +1,4 @@
-"""What a shopper means to buy. It holds no stock."""
+"""What a shopper means to buy. It holds no stock until checkout begins."""
 
 from datetime import timedelta
 
@@ -18,13 +18,17 @@ class BasketQuerySet(models.QuerySet):
     def stale(self) -> "BasketQuerySet":
         """Anonymous baskets that nobody touched for `STALE_BASKET_DAYS`."""
         limit = timezone.now() - timedelta(days=settings.STALE_BASKET_DAYS)
-        return self.filter(user=None, updated_at__lt=limit).exclude(
+        return self.filter(user=None, held_until=None, updated_at__lt=limit).exclude(
             status=Basket.Status.ORDERED
         )
 
 
 class Basket(models.Model):
-    """One open basket an owner: a user, or the bearer of a session's token."""
+    """One open basket an owner: a user, or the bearer of a session's token.
+
+    While `held_until` is ahead the units of its lines are reserved; when it has passed
+    they are until somebody notices (`products.services.holds`).
+    """
 
     class Status(models.TextChoices):
         OPEN = "open", _("open")
@@ -43,6 +47,8 @@ class Basket(models.Model):
         _("status"), max_length=8, choices=Status.choices, default=Status.OPEN
     )
     version = models.PositiveBigIntegerField(_("version"), default=0)
+    held_since = models.DateTimeField(_("held since"), null=True, blank=True)
+    held_until = models.DateTimeField(_("held until"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -66,13 +72,23 @@ class Basket(models.Model):
                 condition=models.Q(user__isnull=False) | models.Q(token__isnull=False),
                 name="basket_has_an_owner",
             ),
+            models.CheckConstraint(
+                condition=models.Q(held_until__isnull=True)
+                | models.Q(status="open", held_since__isnull=False),
+                name="basket_holds_while_open",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["updated_at"],
                 name="basket_stale",
                 condition=models.Q(status="open", user__isnull=True),
-            )
+            ),
+            models.Index(
+                fields=["held_until"],
+                name="basket_held",
+                condition=models.Q(held_until__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -85,6 +101,7 @@ class BasketLine(models.Model):
     basket = models.ForeignKey(Basket, models.CASCADE, related_name="lines")
     product = models.ForeignKey(Product, models.PROTECT, related_name="+")
     quantity = models.PositiveIntegerField(_("quantity"))
+    held = models.PositiveIntegerField(_("held"), default=0)  # of them, reserved
     price_when_added = models.DecimalField(
         _("price when added"), max_digits=12, decimal_places=2
     )
@@ -99,6 +116,10 @@ class BasketLine(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(quantity__gte=1), name="line_quantity_positive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(held=0) | models.Q(held=models.F("quantity")),
+                name="line_held_wholly_or_not",
             ),
         ]
 

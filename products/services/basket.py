@@ -1,4 +1,5 @@
-"""What shoppers do to their basket. Putting something in holds nothing.
+"""What shoppers do to their basket. Putting something in holds nothing; a change ends
+what checkout holds.
 
 Every change locks the basket's row first, so two tabs that add at once both count,
 and ends in `_changed`, which gives the basket its next version and pushes it.
@@ -14,7 +15,6 @@ from django.db.models import Max
 from products import live
 from products.exceptions import (
     BadQuantity,
-    BasketClosed,
     BasketFull,
     LineLimit,
     NotInBasket,
@@ -23,6 +23,7 @@ from products.exceptions import (
 )
 from products.live import Owner
 from products.models import Basket, BasketLine, Product
+from products.services import holds
 
 
 def new_token() -> str:
@@ -84,7 +85,7 @@ def set_quantities(basket: Basket, quantities: Mapping[int, int]) -> None:
     """
     for quantity in quantities.values():
         _check(quantity)
-    basket = _lock(basket)
+    basket = holds.lock(basket)
     lines = {line.product_id: line for line in basket.lines.all()}
     if not quantities.keys() <= lines.keys():
         raise NotInBasket
@@ -93,9 +94,10 @@ def set_quantities(basket: Basket, quantities: Mapping[int, int]) -> None:
         for product_id, quantity in quantities.items()
         if lines[product_id].quantity != quantity
     ]
-    for line in changed:
-        line.quantity = quantities[line.product_id]
     if changed:
+        holds.let_go(basket)
+        for line in changed:
+            line.quantity = quantities[line.product_id]
         BasketLine.objects.bulk_update(changed, ["quantity"])
         _changed(basket)
 
@@ -136,6 +138,7 @@ def merge(*, token: str, user_id: int) -> None:
     mine, theirs = rows[mine.pk], rows[theirs.pk]
     if not mine.status == theirs.status == Basket.Status.OPEN:
         return
+    holds.let_go(mine, theirs)
     _pour(theirs, mine)
     theirs.status = Basket.Status.MERGED
     _changed(theirs)
@@ -181,15 +184,17 @@ def prices_changed(
 
 
 def _lock(basket: Basket) -> Basket:
-    locked = Basket.objects.select_for_update().get(pk=basket.pk)
-    if locked.status != Basket.Status.OPEN:
-        raise BasketClosed
+    """The row, locked, to be changed: whatever its checkout held is given back."""
+    locked = holds.lock(basket)
+    holds.let_go(locked)
     return locked
 
 
 def _changed(basket: Basket) -> None:
     basket.version += 1
-    basket.save(update_fields=["version", "status", "updated_at"])
+    basket.save(
+        update_fields=["version", "status", "held_since", "held_until", "updated_at"]
+    )
     live.basket_changed(basket)
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import DetailView, ListView, TemplateView
 
 from products.models import Product, ProductCategory
+from products.views.waiting import has_asked
 from project.views import TitleMixin, absolute
 
 RELATED = 4
@@ -179,8 +180,13 @@ class ProductDetailView(TitleMixin, DetailView):
         return Truncator(" ".join(self.object.description.split())).chars(155)
 
     def get_context_data(self, **kwargs) -> dict:
+        product = self.object
+        is_out = product.stock_facts["state"] == "out"
         return super().get_context_data(
-            related=self.related, json_ld=offer_ld(self.object), **kwargs
+            related=self.related,
+            json_ld=offer_ld(product),
+            is_waiting=is_out and has_asked(self.request, product),
+            **kwargs,
         )
 
 

@@ -4,10 +4,17 @@ import { Live } from "./live.js";
 import { apply, shown } from "./topics.js";
 
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-const live = new Live(`${scheme}//${location.host}/ws/`, shown, apply);
+const live = new Live(`${scheme}//${location.host}/ws/`, shown, (item) => {
+  apply(item);
+  document.dispatchEvent(new CustomEvent("live:item", { detail: item }));
+});
+const notice = document.getElementById("live-status"); // the admin has none
 
 live.addEventListener("status", ({ detail }) => {
   document.documentElement.dataset.live = detail.isUp ? "up" : "down";
+  if (notice) {
+    notice.hidden = detail.isUp;
+  }
 });
 // Signed out, or the rights are gone: the server knows what may be seen now.
 live.addEventListener("dismissed", () => setTimeout(() => location.reload(), 1_000));

@@ -148,11 +148,25 @@ function leave({ target: field }) {
  * it depends on the line it is in. */
 function bind(name, facts, within) {
   const [kind, id] = name.split(":");
+  if (kind === "order") {
+    // What may be done while the order is in one of these states.
+    for (const action of within.querySelectorAll(`[data-order="${id}"]`)) {
+      action.hidden = !action.dataset.while.split(" ").includes(facts.status);
+    }
+    return;
+  }
   if (kind !== "stock") {
     return;
   }
   for (const button of within.querySelectorAll(`[data-buy="${id}"]`)) {
     button.disabled = facts.available < 1;
+  }
+  for (const offer of within.querySelectorAll(`[data-tell="${id}"]`)) {
+    // "Tell me", unless somebody types in it just now.
+    offer.hidden = facts.state !== "out" && !offer.contains(document.activeElement);
+  }
+  for (const note of within.querySelectorAll(`[data-back="${id}"]`)) {
+    note.hidden = facts.available < 1;
   }
   for (const note of within.querySelectorAll(`[data-short="${id}"]`)) {
     note.hidden = facts.available >= Number(note.dataset.asked);

@@ -16,6 +16,7 @@ from tests.browser.pages import bring_basket, wait_until_live
 from tests.layers import publishing_at
 from tests.servers import Daphne, Redis, collect_static
 
+ACTION_S = 20  # a click and the page behind it, on a machine with much else to do
 PUSHED_S = 4  # for what is pushed; nothing else could bring it: see `daphne`
 
 Visit = Callable[..., Page]
@@ -198,7 +199,7 @@ def visit(browser, transactional_db, daphne, complaints) -> Iterator[Visit]:
         if basket:
             bring_basket(context, at.url, basket)
         page = context.new_page()
-        page.set_default_timeout(8000)
+        page.set_default_timeout(ACTION_S * 1000)
         prepare(page)
         page.goto(path)
         if live and options.get("java_script_enabled", True):

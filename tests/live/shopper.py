@@ -22,6 +22,7 @@ class Shopper:
     def __init__(self, shop: Shop, user: User | None = None) -> None:
         self.shop = shop
         self.cookies = {settings.CSRF_COOKIE_NAME: CSRF}
+        self.location = ""  # where the last answer led
         if user is not None:
             self.sign_in(user)
 
@@ -82,6 +83,7 @@ class Shopper:
             for cookie in answer.headers.get_all("Set-Cookie", []):
                 for name, morsel in SimpleCookie(cookie).items():
                     self.cookies[name] = morsel.value
+            self.location = answer.headers.get("Location", "")
             return answer.status, answer.read().decode()
         finally:
             link.close()

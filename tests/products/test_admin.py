@@ -9,12 +9,20 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from products.models import Basket, Product, ProductCategory, Stock, StockMovement
+from products.models import (
+    Basket,
+    Product,
+    ProductCategory,
+    Stock,
+    StockMovement,
+    WebhookEvent,
+)
 from products.services import stock
 from tests.concurrency import together
 from tests.factories import (
     make_basket,
     make_category,
+    make_order,
     make_picture,
     make_product,
     make_user,
@@ -563,6 +571,45 @@ def test_baskets_are_read_only(client, boss):
     assert Basket.objects.get().status == Basket.Status.OPEN
 
 
+# --- Payments ---------------------------------------------------------------------
+
+
+def test_payments_and_events_are_shown_without_the_page_to_pay_at(client, boss):
+    order = make_order({make_product(): 1})
+    payment = order.payments.create(
+        provider="stripe",
+        amount="12.50",
+        currency="EUR",
+        reference="cs_1",
+        address="https://pay.example.com/secret",
+    )
+    event = WebhookEvent.objects.create(
+        provider="stripe", event_id="evt_1", type="x", payload={"id": "cs_1"}
+    )
+
+    shown = client.get(page("payment_change", payment.pk))
+    on_the_order = client.get(page("order_change", order.pk))
+    found = client.get(page("webhookevent_changelist"), {"q": "cs_1"})
+    told = client.get(page("webhookevent_change", event.pk))
+
+    assert order.number in text(shown) and "12.50 EUR" in text(shown)
+    assert "pay.example.com" not in shown.text + on_the_order.text
+    assert "12.50" in text(on_the_order)
+    assert "evt_1" in text(found) and "cs_1" in text(told)
+
+
+def test_payments_are_read_only(client, boss):
+    order = make_order({make_product(): 1})
+    payment = order.payments.create(provider="stripe", amount=1, currency="EUR")
+
+    changed = client.post(page("payment_change", payment.pk), {"status": "paid"})
+    deleted = client.post(page("payment_delete", payment.pk), {"post": "yes"})
+
+    assert (changed.status_code, deleted.status_code) == (403, 403)
+    assert client.get(page("payment_add")).status_code == 403
+    assert order.payments.get().status == "created"
+
+
 # --- The door ---------------------------------------------------------------------
 
 
@@ -575,7 +622,9 @@ def test_admin_for_a_shopper_is_closed(client):
 
 
 @pytest.mark.parametrize(
-    "model", ["product", "productcategory", "stock", "stockmovement", "basket"]
+    "model",
+    ["product", "productcategory", "stock", "stockmovement", "basket"]
+    + ["payment", "webhookevent"],
 )
 def test_every_list_opens_with_its_search_and_filters(client, boss, model):
     make_basket(lines={make_product(): 1})

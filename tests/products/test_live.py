@@ -1,17 +1,23 @@
 """Topics: who may watch what, and one truth for the page and for the push."""
 
+import random
+import threading
+
 import pytest
 from django.conf import settings
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
 from products import live
 from products.live import EMPTY_BASKET, NO_LINES, NOBODY, STRANGER, Owner, State, Viewer
-from products.models import Basket, Stock
-from products.services import basket, stock
+from products.models import Basket, Order, OrderEvent, Stock
+from products.services import basket, holds, orders, stock
+from tests.concurrency import together
 from tests.factories import (
     make_basket,
     make_full_basket,
+    make_order,
     make_owner,
     make_product,
     make_products,
@@ -19,6 +25,12 @@ from tests.factories import (
 )
 
 ANNA, BEN = Owner(user_id=7), Owner(token="b" * 32)
+TOKEN = "aZ09_-" + "x" * 26
+STAFF = {
+    "orders": "products.view_order",
+    "shelves": "products.view_stock",
+    "shelf:42": "products.view_stock",
+}
 
 
 # --- Names and keys ---------------------------------------------------------------
@@ -34,6 +46,11 @@ ANNA, BEN = Owner(user_id=7), Owner(token="b" * 32)
         ("basket:lines", ANNA, "basket:lines:u7"),
         ("basket", NOBODY, "basket:"),
         ("basket:lines", NOBODY, "basket:lines:"),
+        ("basket:hold", ANNA, "basket:hold:u7"),
+        ("basket:hold", BEN, f"basket:hold:t{'b' * 32}"),
+        ("basket:hold", NOBODY, "basket:hold:"),
+        (f"order:{TOKEN}", NOBODY, f"order:{TOKEN}"),
+        (f"order:{TOKEN}", ANNA, f"order:{TOKEN}"),
     ],
 )
 def test_key_of_a_name_is_made_of_who_asks(name, owner, key):
@@ -69,12 +86,39 @@ def test_key_of_a_name_is_made_of_who_asks(name, owner, key):
         f"basket:t{'b' * 32}",
         "basket:lines:u7",
         "basket:lines:",
-        "orders",
+        "basket:hold:",
+        "basket:hold:u7",
+        "order",
+        "order:",
+        "order:7K3MPQ2X",
+        f"order:{TOKEN[1:]}",
+        f"order:{TOKEN}x",
+        f"order:{TOKEN[1:]}:",
+        f"order:{TOKEN[1:]}.",
+        f"order:{TOKEN[1:]}\n",
+        f"order:{TOKEN}\n",
+        f"order:{TOKEN[1:]}é",
+        f"Order:{TOKEN}",
+        *STAFF,
+        "orders:",
+        "orders:1",
+        "shelves:",
         "__class__",
     ],
 )
 def test_key_of_a_name_that_is_no_topic_is_none(name, owner):
     assert live.key_of(name, Viewer(owner)) is None
+
+
+@pytest.mark.parametrize("name, right", STAFF.items())
+@pytest.mark.parametrize("may", sorted({*STAFF.values(), "products.view_basket"}))
+def test_key_of_a_staff_topic_is_for_who_has_the_right_alone(name, right, may):
+    key = live.key_of(name, Viewer(ANNA, frozenset([may])))
+
+    if may == right:
+        assert live.name_of(key) == name
+    else:
+        assert key is None
 
 
 @pytest.mark.django_db
@@ -94,9 +138,12 @@ def test_outsider_who_says_basket_gets_their_own_never_anothers():
 
 def test_nobodys_topics_are_known_by_their_key():
     assert live.is_nobodys("basket:") and live.is_nobodys("basket:lines:")
+    assert live.is_nobodys("basket:hold:")
     assert not live.is_nobodys("basket:u7")
+    assert not live.is_nobodys("orders:") and not live.is_nobodys("shelves:")
     assert live.nobodys("basket:").facts == EMPTY_BASKET
     assert live.nobodys("basket:lines:").facts == NO_LINES
+    assert live.nobodys("basket:hold:").facts == {"until": None}
 
 
 # --- State ------------------------------------------------------------------------
@@ -199,6 +246,7 @@ def test_contents_of_a_basket_show_price_and_stock_as_they_are_now():
         "url": f"/products/{product.slug}/",
         "image": "",
         "quantity": 6,
+        "held": False,
         "price": "11.00",
         "was": "12.50",
         "line_total": "66.00",
@@ -249,6 +297,174 @@ def test_version_of_an_owners_basket_only_ever_grows(state_of):
         assert state_of(owner).version == seen[-1]
 
     assert seen == [0, 1, 2, 3]
+
+
+def found(name: str, viewer: Viewer = STRANGER) -> State:
+    """The state of a topic as its watchers get it."""
+    key = live.key_of(name, viewer)
+    state = live.load([key])[key]
+    assert live.versions([key])[key] == state.version
+    return state
+
+
+@pytest.mark.django_db
+def test_load_of_a_hold_says_until_when_and_then_that_it_is_over():
+    owner = make_owner()
+    mine = make_basket(owner, {make_product(): 2})
+    seen = [found("basket:hold", Viewer(owner))]
+    mine = holds.start(mine)
+    seen.append(found("basket:hold", Viewer(owner)))
+    holds.give_up(mine)
+    seen.append(found("basket:hold", Viewer(owner)))
+
+    until = mine.held_until.isoformat()
+    assert [state.facts["until"] for state in seen] == [None, until, None]
+    assert [state.version for state in seen] == [1, 2, 3]
+
+
+@pytest.mark.django_db
+def test_load_of_an_order_tells_its_state_and_nothing_of_the_address():
+    order = make_order({make_product(price="12.50"): 2, make_product(price="3"): 1})
+
+    state = found(f"order:{order.access_token}")
+
+    assert state == State(
+        1,
+        {
+            "token": order.access_token,
+            "number": order.number,
+            "status": "pending",
+            "method": "delivery",
+            "total": "28.00",
+            "units": 3,
+            "placed_at": order.placed_at.isoformat(),
+            "changed_at": order.changed_at.isoformat(),
+            "expires_at": None,
+        },
+    )
+
+
+@pytest.mark.django_db
+def test_load_of_an_order_that_does_not_exist_finds_none():
+    make_order()
+
+    assert live.load([f"order:{TOKEN}"]) == live.versions([f"order:{TOKEN}"]) == {}
+
+
+@pytest.mark.django_db
+def test_load_of_the_orders_counts_what_is_to_be_done():
+    board = Viewer(ANNA, frozenset(["products.view_order"]))
+    assert found("orders", board) == State(0, {"counts": {}, "newest": None})
+    staff = make_user(is_staff=True)
+    for _ in range(2):
+        make_order()
+    orders.pack(make_order(), actor=staff)
+    orders.cancel(gone := make_order(), actor=staff)
+
+    state = found("orders", board)
+
+    assert state.facts == {
+        "counts": {"pending": 2, "packed": 1},
+        "newest": gone.number,
+    }
+
+
+def log_event(order: Order, key: int) -> int:
+    """A step that is committed now, with the key it was given; the board's version."""
+    count = order.events.count()
+    OrderEvent.objects.create(pk=key, order=order, version=count + 1, status="paid")
+    return live.versions(["orders:"])["orders:"]
+
+
+@pytest.mark.django_db
+def test_version_of_the_orders_grows_with_each_event_in_whatever_order_they_come():
+    order, rng = make_order(), random.Random(4)
+    first = order.events.get().pk
+    given_out = [first + n for n in range(2, 400) if rng.random() < 0.8]  # with gaps
+    committed = sorted(given_out, key=lambda key: key + rng.randrange(60))
+
+    versions = [live.versions(["orders:"])["orders:"]]
+    versions += [log_event(order, key) for key in committed]
+    versions += [log_event(order, max(committed) + jump) for jump in (1, 900, 5_000)]
+
+    assert committed != given_out
+    assert versions == sorted(set(versions))
+
+
+@pytest.mark.django_db
+def test_version_of_the_orders_does_not_fall_when_old_ones_are_deleted(monkeypatch):
+    monkeypatch.setattr(live, "LATE_EVENTS", 5)
+    old = make_order()
+    for _ in range(5):
+        make_order()
+    before = live.versions(["orders:"])
+
+    old.delete()
+
+    assert live.versions(["orders:"]) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_version_of_the_orders_tells_of_a_step_that_is_committed_late():
+    """A slow transaction's event has a lower key than one that overtook it."""
+    slow, quick = make_order(), make_order()
+    is_written, may_commit = threading.Event(), threading.Event()
+
+    def pay_slowly() -> None:
+        with transaction.atomic():
+            orders.pay(slow)
+            is_written.set()
+            assert may_commit.wait(60)
+
+    def overtake() -> list[int]:
+        assert is_written.wait(60)
+        orders.pay(quick)
+        seen = live.versions(["orders:"])["orders:"]
+        may_commit.set()
+        return [seen]
+
+    _, (seen,) = together([pay_slowly, overtake])
+
+    newest = OrderEvent.objects.order_by("-pk").first()
+    assert newest.order == quick  # the premise
+    assert live.versions(["orders:"])["orders:"] > seen
+
+
+@pytest.mark.django_db
+def test_load_of_the_shelves_names_what_is_low_or_out_fewest_first():
+    shelves = Viewer(ANNA, frozenset(["products.view_stock"]))
+    for name, units in (("B", 5), ("C", 0), ("A", 5), ("D", 6), ("E", 1)):
+        make_product(name=name, on_hand=units)
+    make_product(name="F", on_hand=0, is_active=False)
+
+    state = found("shelves", shelves)
+
+    assert (state.facts["low"], state.facts["out"]) == (3, 1)
+    rows = [(row["name"], row["available"]) for row in state.facts["products"]]
+    assert rows == [("C", 0), ("E", 1), ("A", 5), ("B", 5)]
+
+
+@pytest.mark.django_db
+def test_load_of_the_shelves_counts_all_and_names_some(monkeypatch):
+    shelves = Viewer(ANNA, frozenset(["products.view_stock"]))
+    monkeypatch.setattr(live, "SHORT_SHELVES", 2)
+    make_products(3, on_hand=0)
+    make_products(4, on_hand=1)
+
+    facts = found("shelves", shelves).facts
+
+    assert (facts["low"], facts["out"], len(facts["products"])) == (4, 3, 2)
+
+
+@pytest.mark.django_db
+def test_version_of_the_shelves_grows_with_every_movement():
+    shelves = Viewer(ANNA, frozenset(["products.view_stock"]))
+    lamp, jug = make_product(), make_product()
+    before = found("shelves", shelves).version
+
+    stock.claim({lamp.pk: 6, jug.pk: 1})
+
+    assert found("shelves", shelves).version == before + 2
 
 
 # --- One template, two callers ----------------------------------------------------
@@ -310,3 +526,23 @@ def test_render_of_a_name_with_markup_escapes_it():
     html = pushed("basket:lines", Viewer(owner))
 
     assert "&lt;b&gt;Jug&lt;/b&gt;" in html and "<b>Jug" not in html
+
+
+@pytest.mark.django_db
+def test_render_of_every_topic_says_its_name_and_version():
+    """Without a request: this is how the client finds what to replace, and whether."""
+    owner, product = make_owner(), make_product(on_hand=3)
+    holds.start(make_basket(owner, {product: 1}))
+    order = make_order({product: 1})
+    viewer = Viewer(owner, frozenset(STAFF.values()))
+    names = ["basket", "basket:lines", "basket:hold", "orders", "shelves"]
+    names += [f"stock:{product.pk}", f"shelf:{product.pk}"]
+    names += [f"order:{order.access_token}"]
+    assert {live.key_of(name, viewer).rpartition(":")[0] for name in names} == (
+        live.KINDS.keys()
+    )
+
+    for name in names:
+        html = pushed(name, viewer)
+        version = found(name, viewer).version
+        assert f'data-topic="{name}" data-version="{version}"' in html

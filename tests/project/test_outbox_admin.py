@@ -14,7 +14,7 @@ from post_office.models import STATUS, Email
 
 from project import outbox
 from project.admin import without_secrets
-from tests.factories import make_user
+from tests.factories import make_order, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -98,6 +98,17 @@ def test_link_to_an_account_is_shown_to_superusers(root):
     assert "c0ffee" in preview.content.decode()
 
 
+def test_link_to_a_guests_order_is_hidden_from_staff(reader, settings):
+    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    order = make_order()
+    mail = Email.objects.get()
+
+    pages = [reader.get(address(mail)) for address in (page_of, preview_of)]
+
+    assert all("[link hidden]" in page.text for page in pages)
+    assert all(order.access_token not in page.text for page in pages)
+
+
 @pytest.mark.parametrize(
     "text, shown",
     [
@@ -106,6 +117,10 @@ def test_link_to_an_account_is_shown_to_superusers(root):
         ("http://shop/sub/users/x y", "http://shop/sub[link hidden] y"),
         ("HTTPS://SHOP/USERS/X", "[link hidden]"),
         ("?next=%2fusers%2Freset%2F", "?next=[link hidden]"),
+        ("https://shop/orders/AB12/?t=x-_Y now", "[link hidden] now"),
+        ('<a href="/orders/AB12/?t=x">', '<a href="[link hidden]">'),
+        ("%2Forders%2FAB12%2F%3Ft%3Dx.", "[link hidden]"),
+        ("https://shop/orders/AB12/ stays", "https://shop/orders/AB12/ stays"),
         ("https://shop/products/1/ stays", "https://shop/products/1/ stays"),
     ],
 )

@@ -99,6 +99,26 @@ def test_examples_with_one_member_less_or_more_do_not(name):
 
 STOCK = {"product": 42, "available": 3, "state": "low", "price": "12.50"}
 BASKET = {"count": 0, "total": "0.00"}
+NOW, TOKEN = "2026-03-01T09:30:00+00:00", "t" * 32
+ORDER = {
+    "token": TOKEN,
+    "number": "7K3MPQ2X",
+    "status": "paid",
+    "method": "stripe",
+    "total": "37.50",
+    "units": 3,
+    "placed_at": NOW,
+    "changed_at": NOW,
+    "expires_at": None,
+}
+BOARD = {"counts": {"paid": 1}, "newest": "7K3MPQ2X"}
+RIGHT = [
+    ["stock:42", 19, STOCK],
+    [f"order:{TOKEN}", 2, ORDER],
+    ["orders", 96, BOARD],
+    ["basket:hold", 7, {"until": NOW}],
+    ["shelves", 310, {"low": 0, "out": 0, "products": []}],
+]
 
 
 @pytest.mark.parametrize(
@@ -121,11 +141,21 @@ BASKET = {"count": 0, "total": "0.00"}
         ["stock:42", 19, STOCK | {"available": 0}],
         ["stock:42", 19, STOCK | {"state": "gone"}],
         ["stock:42", 19, STOCK | {"reserved": 4}],
+        ["order:7K3MPQ2X", 2, ORDER],
+        [f"order:{TOKEN}", 2, ORDER | {"status": "lost"}],
+        [f"order:{TOKEN}", 2, ORDER | {"email": "ann@example.com"}],
+        [f"order:{TOKEN}", 2, ORDER | {"placed_at": None}],
+        [f"order:{TOKEN}", 2, ORDER | {"number": "O0000000"}],
+        ["orders", 96, BOARD | {"counts": {"delivered": 1}}],
+        ["orders:", 96, BOARD],
+        ["basket:hold", 7, {"until": 1772357400}],
+        ["basket:hold:u7", 7, {"until": NOW}],
+        ["shelves", 310, {"low": 0, "out": 0}],
     ],
     ids=str,
 )
 def test_item_that_is_wrong_is_refused(item):
-    schema.check({"t": "upd", "items": [["stock:42", 19, STOCK]]}, "send")
+    schema.check({"t": "upd", "items": RIGHT}, "send")
 
     with pytest.raises(ValidationError):
         schema.check({"t": "upd", "items": [item]}, "send")

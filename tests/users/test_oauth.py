@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
-from allauth.socialaccount.internal.flows import signup
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.core import mail
 from django.db import connection
@@ -506,6 +505,41 @@ def test_provider_vouches_for_no_address_but_ones_own(client, provider):
     assert not is_in(client) and not User.objects.get().is_verified
 
 
+def wish_for(email: str) -> EmailAddress:
+    """Somebody who would like to change to that address, and has not shown that it is
+    theirs."""
+    user = make_user(email="grabber@example.com", username="ada")
+    return EmailAddress.objects.create(user=user, email=email)
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_address_that_somebody_only_wishes_to_change_to_is_free(
+    client, provider, verified
+):
+    """Else anybody could keep its owner from signing up."""
+    wish = wish_for("ada@example.com")
+    provider.claims |= {"email_verified": verified, "preferred_username": "ada"}
+
+    come(client)
+
+    account = SocialAccount.objects.get()
+    assert account.user.email == "ada@example.com" and account.user != wish.user
+    assert account.user.username not in ("", "ada")  # that was taken
+    assert account.user.is_verified is is_in(client) is verified
+    wish.refresh_from_db()
+    assert not wish.verified and wish.user.email == "grabber@example.com"
+
+
+def test_address_given_by_hand_that_somebody_only_wishes_for_is_free(client, provider):
+    wish_for("ada@example.com")
+    without_an_address(client, provider)
+
+    response = client.post(SIGNUP, {"email": "ada@example.com"})
+
+    assert response.url == SENT
+    assert SocialAccount.objects.get().user.email == "ada@example.com"
+
+
 def without_an_address(client: Client, provider: BrokenProvider) -> None:
     del provider.claims["email"]
     response = come(client)
@@ -561,8 +595,7 @@ def test_somebody_new_who_comes_twice_at_once_gets_one_account(
 ):
     """The second has looked before the first wrote."""
     make_user(email="ada@example.com")
-    monkeypatch.setattr(adapters, "filter_users_by_email", lambda email: [])
-    monkeypatch.setattr(signup, "assess_unique_email", lambda email: True)
+    monkeypatch.setattr(adapters, "has_account", lambda email: False)
 
     response = come(client)
 

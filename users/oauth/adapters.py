@@ -1,17 +1,20 @@
 """Where allauth asks us about people who come from a provider."""
 
+from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.models import EmailAddress
-from allauth.account.utils import filter_users_by_email
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.internal.flows.signup import complete_social_signup
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
 from allauth.socialaccount.providers.base import AuthError, Provider
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from users.forms import has_account
 from users.models import User
 from users.oauth import pages
 from users.oauth.providers import at_home
@@ -67,14 +70,28 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     ) -> bool:
         """No account is taken over: whoever has one connects the provider from inside.
         Only to the owner of an address is it told that there is one."""
+        is_allowed = super().is_auto_signup_allowed(request, sociallogin)
         for address in sociallogin.email_addresses:
-            if filter_users_by_email(address.email):
+            if has_account(address.email):
                 raise ImmediateHttpResponse(
                     pages.has_account(request, sociallogin.provider, address.email)
                     if address.verified
                     else pages.link_sent(request, address.email)
                 )
-        return super().is_auto_signup_allowed(request, sociallogin)
+            if is_allowed:
+                raise ImmediateHttpResponse(self.sign_up(request, sociallogin))
+        return is_allowed
+
+    def sign_up(self, request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
+        """What allauth would do next, but for its question whether the address is free:
+        it takes one that somebody only wishes to change to for taken."""
+        try:
+            get_account_adapter().clean_username(sociallogin.user.username)
+        except ValidationError:
+            sociallogin.user.username = ""  # one is made up
+        self.save_user(request, sociallogin)
+        _vouch(sociallogin)  # where it asks the same, it has kept no address
+        return complete_social_signup(request, sociallogin)
 
     def on_authentication_error(
         self,

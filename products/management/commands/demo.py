@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from tqdm import tqdm
 
-from products.demo import fixture, loading, rows
+from products.demo import fixture, loading, orders, rows
 
 MOST = 1_000_000
 
@@ -63,6 +63,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{added} products added.")
         if options["accounts"]:
             loading.load_accounts()
+            self.stdout.write(f"{orders.load()} orders placed.")
             self.tell_accounts()
 
     def progress(self, iterable, total: int, what: str):

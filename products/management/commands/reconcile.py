@@ -7,7 +7,7 @@ from products.services import books
 
 
 class Command(BaseCommand):
-    help = "Check every stock row against its movements; exit 1 when one has drifted."
+    help = "Check stock against movements and holders; exit 1 when some has drifted."
 
     def handle(self, *args, **options) -> None:
         drifts = books.reconcile()

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from products.exceptions import BasketClosed
 from products.live import Owner
 from products.models import Basket, BasketLine
 from products.services import basket as baskets
@@ -85,6 +86,6 @@ def test_adding_while_signing_in_loses_nothing_silently():
 
     added = [o for o in outcomes[:-1] if not isinstance(o, Exception)]
     assert {type(o) for o in outcomes[:-1] if isinstance(o, Exception)} <= {
-        baskets.BasketClosed
+        BasketClosed
     }
     assert mine.lines.get().quantity == 1 + len(added)

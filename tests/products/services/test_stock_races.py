@@ -16,7 +16,7 @@ from products.exceptions import NotEnoughStock
 from products.models import Product, Stock, StockMovement
 from products.services import basket, catalogue, stock
 from tests.concurrency import together
-from tests.factories import make_basket, make_product
+from tests.factories import make_basket, make_holder, make_product
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,6 +45,7 @@ def test_claim_by_sixty_buyers_of_ten_units_sells_exactly_ten():
     assert (row.on_hand, row.reserved, row.version) == (UNITS, UNITS, 1 + UNITS)
     claimed = StockMovement.objects.filter(product=product, kind="claimed")
     assert claimed.count() == UNITS
+    make_holder(product, units=UNITS)
     call_command("reconcile")
 
 
@@ -75,6 +76,7 @@ def test_claim_without_its_guard_is_stopped_by_the_table(monkeypatch):
     ends = race(product, claim_one)
 
     assert ends == {"sold": UNITS, IntegrityError: BUYERS - UNITS}
+    make_holder(product, units=UNITS)
     call_command("reconcile")
 
 

@@ -1,11 +1,11 @@
-"""Money, and structured data for search engines."""
+"""Money, moments, and structured data for search engines."""
 
 import json
 from decimal import Decimal
 
 import pytest
 
-from products.templatetags.shop import json_ld, money
+from products.templatetags.shop import json_ld, moment, money
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,9 @@ def test_json_ld_of_any_text_stays_inside_its_element(text):
     inside = html.removeprefix(start).removesuffix(end)
     assert "<" not in inside and ">" not in inside
     assert json.loads(inside) == {"name": text}
+
+
+def test_moment_reads_what_live_facts_say():
+    assert moment("2026-05-04T12:30:00+02:00").isoformat() == (
+        "2026-05-04T10:30:00+00:00"
+    )

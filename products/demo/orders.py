@@ -1,0 +1,149 @@
+"""A few orders in each status, so that the board is alive at first sight. Placed and
+moved as in real life, through the services: the books are right, the history too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.db.models import F
+
+from products.exceptions import ShopError
+from products.live import Owner
+from products.models import Basket, Order, Product
+from products.services import basket as baskets
+from products.services import holds, orders
+from products.services.orders import Contact
+
+Method = Order.Method
+Step = Callable[[Order, AbstractUser], Order]
+
+AT = "shop-demo.example"  # nobody else's orders have addresses there
+PLENTY = 20  # products with fewer units are left to the shoppers
+CARRIER = "Left with the carrier, 2 parcels"
+CHANGED_MIND = "Called: ordered twice by mistake"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody who has ordered; `units` of so many products, one after the other."""
+
+    name: str
+    line1: str
+    postcode: str
+    city: str
+    country: str
+    units: tuple[int, ...]
+    steps: tuple[str, ...] = ()
+    method: str = Method.DELIVERY
+
+    @property
+    def email(self) -> str:
+        return f"{self.name.split()[0].lower()}@{AT}"
+
+
+GUESTS = (
+    Guest("Alma Brandt", "Kaistraße 4", "20457", "Hamburg", "DE", (1,), ("pack",)),
+    Guest("Noor Haddad", "Rue du Port 9", "44000", "Nantes", "FR", (2, 1)),
+    Guest("Piet Visser", "Havenkade 12", "3011", "Rotterdam", "NL", (1, 1, 3, 1, 2)),
+    Guest(
+        *("Ida Lund", "Strandgade 27", "1401", "København", "DK", (4,)),
+        steps=("pack", "ship"),
+    ),
+    Guest(
+        *("Joan Ferrer", "Carrer de la Mar 3", "07012", "Palma", "ES", (1, 2)),
+        steps=("pay",),
+        method=Method.STRIPE,
+    ),
+    Guest(
+        *("Mara Costa", "Rua da Praia 61", "4150", "Porto", "PT", (1,)),
+        method=Method.STRIPE,
+    ),
+    Guest(
+        *("Tove Berg", "Brygga 8", "5003", "Bergen", "NO", (2, 2, 1)),
+        steps=("pay", "pack"),
+        method=Method.STRIPE,
+    ),
+    Guest(
+        *("Sean Doyle", "Harbour Road 5", "H91", "Galway", "IE", (1, 1)),
+        steps=("pack", "ship"),
+    ),
+    Guest(
+        *("Lena Vogt", "Am Deich 15", "26506", "Norden", "DE", (3,)),
+        steps=("pack", "ship", "deliver"),
+    ),
+    Guest(
+        *("Emil Krause", "Lotsenweg 2", "18119", "Rostock", "DE", (1,)),
+        steps=("cancel",),
+    ),
+)
+
+STEPS: dict[str, Step] = {
+    "pay": lambda order, staff: orders.pay(order),
+    "pack": lambda order, staff: orders.pack(order, actor=staff),
+    "ship": lambda order, staff: orders.ship(order, actor=staff, note=CARRIER),
+    "deliver": lambda order, staff: orders.deliver(order, actor=staff),
+    "cancel": lambda order, staff: orders.cancel(order, actor=staff, note=CHANGED_MIND),
+}
+
+
+def load() -> int:
+    """Place the demo's orders that are missing; how many were placed. An order that
+    people have moved on stays where it is."""
+    staff = get_user_model().objects.filter(username="staff", is_staff=True).first()
+    if staff is None:
+        return 0
+    present = set(
+        Order.objects.filter(email__endswith=f"@{AT}").values_list("email", flat=True)
+    )
+    return sum(
+        _place(guest, turn, staff)
+        for turn, guest in enumerate(GUESTS)
+        if guest.email not in present
+    )
+
+
+def _place(guest: Guest, turn: int, staff: AbstractUser) -> bool:
+    """One order and its steps, all or nothing; not where too little is left."""
+    try:
+        with transaction.atomic():
+            order = _ordered(guest, turn)
+            for step in guest.steps:
+                order = STEPS[step](order, staff)
+    except ShopError:
+        return False
+    return True
+
+
+def _ordered(guest: Guest, turn: int) -> Order:
+    basket = baskets.open_for(Owner(token=baskets.new_token()))
+    for product, units in zip(
+        _plentiful(turn, len(guest.units)), guest.units, strict=False
+    ):
+        baskets.add(basket, product.pk, units)
+    basket = holds.start(Basket.objects.get(pk=basket.pk))
+    contact = Contact(
+        email=guest.email,
+        full_name=guest.name,
+        line1=guest.line1,
+        postcode=guest.postcode,
+        city=guest.city,
+        country=guest.country,
+    )
+    return orders.place(
+        basket, contact, seen=_total(basket), method=guest.method, language="en"
+    )
+
+
+def _plentiful(turn: int, count: int) -> list[Product]:
+    """So many products of which there are enough; others each turn."""
+    products = Product.objects.filter(
+        is_active=True, stock__on_hand__gte=F("stock__reserved") + PLENTY
+    )
+    return list(products.order_by("pk")[turn * 5 : turn * 5 + count])
+
+
+def _total(basket: Basket):
+    lines = basket.lines.select_related("product")
+    return sum(line.quantity * line.product.price for line in lines)

@@ -1,0 +1,112 @@
+"""The shop's own mails. Each is written to the outbox, in the transaction of its cause.
+
+Nothing here takes a text for a template: names may hold any signs.
+"""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.core.signing import BadSignature, Signer
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import translation
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from products.models import Order, Product, Waiting
+from project.views import absolute
+
+SIGNER = Signer(salt="products.waiting")
+
+# Status → (templates, subject); of the others a shopper need not hear.
+STEPS = {
+    Order.Status.PENDING: ("placed", gettext_lazy("Your order %(number)s")),
+    Order.Status.PAID: ("paid", gettext_lazy("Order %(number)s is paid")),
+    Order.Status.SHIPPED: ("shipped", gettext_lazy("Order %(number)s is on its way")),
+    Order.Status.CANCELLED: (
+        "cancelled",
+        gettext_lazy("Order %(number)s is cancelled"),
+    ),
+    Order.Status.EXPIRED: ("expired", gettext_lazy("Order %(number)s has expired")),
+}
+
+
+def order_moved(order: Order) -> None:
+    """Tell the shopper where their order is, if they would want to know."""
+    if order.status not in STEPS:
+        return
+    name, subject = STEPS[order.status]
+    with translation.override(order.language):
+        _send(
+            f"orders/email/{name}",
+            subject % {"number": order.number},
+            [order.email],
+            order=order,
+            lines=list(order.lines.all()),
+            link=order_link(order),
+        )
+
+
+def order_link(order: Order) -> str:
+    """Where whoever has the mail sees the order, signed in or not."""
+    path = reverse("products:order", args=[order.number])
+    return absolute(f"{path}?{urlencode({'t': order.access_token})}")
+
+
+def back_in_stock(waiting: Waiting) -> None:
+    """Tell somebody that what they waited for is there. Needs `product`."""
+    product = waiting.product
+    with translation.override(waiting.language):
+        _send(
+            "products/email/back_in_stock",
+            _("%(name)s is back") % {"name": _one_line(product.name)},
+            [waiting.email],
+            product=product,
+            link=absolute(product.get_absolute_url()),
+            stop=absolute(reverse("products:tell-stop", args=[stop_token(waiting)])),
+        )
+
+
+def stop_token(waiting: Waiting) -> str:
+    """What the link "write no more" carries."""
+    return SIGNER.sign(waiting.pk)
+
+
+def waiting_of(token: str) -> Waiting | None:
+    """Whose mail had that link; None for what is no link of ours."""
+    try:
+        return Waiting.objects.filter(pk=int(SIGNER.unsign(token))).first()
+    except BadSignature:
+        return None
+
+
+def low_stock(products: Sequence[tuple[Product, int]]) -> None:
+    """Tell staff what is running out: products and what is left of them."""
+    with translation.override(settings.LANGUAGE_CODE):
+        _send(
+            "products/email/low_stock",
+            ngettext(
+                "%(count)d product is running out",
+                "%(count)d products are running out",
+                len(products),
+            )
+            % {"count": len(products)},
+            settings.STAFF_ALERTS,
+            products=[{"product": p, "left": left} for p, left in products],
+            link=absolute(reverse("admin:products_stock_changelist")),
+        )
+
+
+def _send(template: str, subject: str, to: Sequence[str], **context) -> None:
+    context |= {"shop_name": settings.SHOP_NAME, "shop_url": settings.DOMAIN_NAME}
+    text = render_to_string(f"{template}.txt", context).strip() + "\n"
+    mail = EmailMultiAlternatives(subject, text, to=list(to))
+    mail.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
+    mail.send()
+
+
+def _one_line(text: str) -> str:
+    """`text` as a header takes it."""
+    return " ".join(text.split())

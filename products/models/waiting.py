@@ -1,0 +1,87 @@
+"""Who wants to hear of a product, and what staff have heard of it."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from products.models.catalogue import Product
+
+
+class WaitingQuerySet(models.QuerySet):
+    def open(self) -> "WaitingQuerySet":
+        """Those who have not been told."""
+        return self.filter(told_at=None)
+
+
+class Waiting(models.Model):
+    """Somebody who hears once when a sold-out product is there again.
+
+    Only `products.services.waiting` writes it.
+    """
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="waiting")
+    email = models.EmailField(_("e-mail address"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="waiting",
+    )
+    language = models.CharField(_("language"), max_length=10)
+    # The stock's version when they asked, and when they were told: what came back
+    # since is counted from there.
+    asked_version = models.PositiveBigIntegerField(default=0)
+    told_version = models.PositiveBigIntegerField(null=True, blank=True)
+    # Instead of that, where no mail was needed: they read it on the page.
+    seen_version = models.PositiveBigIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(_("asked"), auto_now_add=True)
+    told_at = models.DateTimeField(_("told"), null=True, blank=True)
+
+    objects = WaitingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("waiting person")
+        verbose_name_plural = _("waiting people")
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                "product",
+                Lower("email"),
+                condition=Q(told_at=None),
+                name="waiting_once_a_product",
+            )
+        ]
+        indexes = [models.Index(Lower("email"), name="waiting_email")]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.pk}"
+
+
+def today():
+    return timezone.now().date()
+
+
+class StockAlert(models.Model):
+    """A mail to staff that a product runs out: one a product and day at most."""
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="+")
+    day = models.DateField(_("day"), default=today)
+    available = models.PositiveIntegerField(_("available"))
+    version = models.PositiveBigIntegerField(_("version"))  # the stock's
+
+    class Meta:
+        verbose_name = _("stock alert")
+        verbose_name_plural = _("stock alerts")
+        ordering = ["product", "day"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product", "day"], name="stock_alert_once_a_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} {self.day}"

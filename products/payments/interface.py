@@ -1,0 +1,71 @@
+"""What the shop wants of a payment provider."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from products.models import Payment
+
+
+class Kind(StrEnum):
+    """What an event means to the shop."""
+
+    PAID = "paid"
+    FAILED = "failed"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A page of the provider's where one attempt is paid."""
+
+    reference: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a provider told, its signature checked. `key` names the attempt."""
+
+    provider: str
+    id: str
+    type: str
+    kind: Kind = Kind.OTHER
+    key: str = ""
+    reference: str = ""
+    intent: str = ""
+    amount: Decimal | None = None
+    currency: str = ""
+    payload: dict = field(default_factory=dict)
+
+
+class BadSignature(Exception):
+    """Whoever sent this is not the provider, or sent it too long ago."""
+
+
+class Refused(Exception):
+    """The provider said no: the same attempt would be refused again."""
+
+
+class Unreachable(Exception):
+    """No answer: it may have been done or not. The same key may be tried again."""
+
+
+class Provider(Protocol):
+    @classmethod
+    def is_configured(cls) -> bool: ...
+
+    def open(self, payment: Payment, back: str) -> Session:
+        """A page to pay at; `back` is where it leads to in the end. Done twice, it
+        gives the same. Raises `Refused`, `Unreachable`."""
+
+    def close(self, reference: str) -> None:
+        """Nobody can begin to pay there any more; done twice, or too late, it does
+        nothing. Raises `Refused`, `Unreachable`."""
+
+    def refund(self, payment: Payment) -> None:
+        """Give all of it back, once. Raises `Refused`, `Unreachable`."""
+
+    def event(self, body: bytes, signature: str) -> Event:
+        """What it told. Raises `BadSignature`."""

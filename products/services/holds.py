@@ -1,0 +1,156 @@
+"""The units of a basket whose checkout has begun, reserved for a while.
+
+A hold is whole: each line's units are claimed, or none. It lasts `HOLD_MINUTES`, and
+each look at the checkout prolongs it, up to `HOLD_MINUTES_AT_MOST` from its start. One
+that has run out is never prolonged: its units go back, and are claimed again if they
+are still there. Whatever changes the basket ends its hold.
+"""
+
+from collections import Counter
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from products import live
+from products.exceptions import BasketClosed, BasketEmpty, NotEnoughStock, Shortage
+from products.models import Basket, BasketLine
+from products.services import stock
+
+SWEEP = 500  # holds released in one run
+
+
+@transaction.atomic
+def start(basket: Basket) -> Basket:
+    """Hold the basket's units, or prolong the hold. Gives the basket as it is now.
+
+    Raises `BasketClosed`, `BasketEmpty`, and `Shortage` if some line's units are not
+    all there: then nothing is held.
+    """
+    basket = lock(basket)
+    if is_held(basket):
+        return _prolonged(basket)
+    let_go(basket)
+    claim(basket)
+    _changed(basket)
+    return basket
+
+
+@transaction.atomic
+def give_up(basket: Basket) -> None:
+    """The shopper leaves the checkout: the units go back. Raises `BasketClosed`."""
+    basket = lock(basket)
+    if basket.held_until is not None:
+        let_go(basket)
+        _changed(basket)
+
+
+def release_lapsed() -> int:
+    """Give back the units of holds that have run out; how many holds that were.
+
+    Each in a transaction of its own, and none that somebody works on right now, so any
+    number of sweepers may run at once.
+    """
+    for released in range(SWEEP):
+        with transaction.atomic():
+            basket = _next_lapsed()
+            if basket is None:
+                return released
+            let_go(basket)
+            _changed(basket)
+    return SWEEP
+
+
+def _next_lapsed() -> Basket | None:
+    lapsed = Basket.objects.open().filter(held_until__lte=timezone.now())
+    return lapsed.select_for_update(skip_locked=True).order_by("held_until").first()
+
+
+# --- For services that have locked the basket -------------------------------------
+
+
+def lock(basket: Basket) -> Basket:
+    """The basket's row, locked, if it is open. Raises `BasketClosed`."""
+    locked = row(basket)
+    if locked.status != Basket.Status.OPEN:
+        raise BasketClosed
+    return locked
+
+
+def row(basket: Basket) -> Basket:
+    """The basket's row, locked, whatever its status. Raises `BasketClosed` if it is
+    gone, as with its shopper's account."""
+    locked = Basket.objects.select_for_update().filter(pk=basket.pk).first()
+    if locked is None:
+        raise BasketClosed
+    return locked
+
+
+def is_held(basket: Basket) -> bool:
+    """Whether its units are reserved, for some time to come."""
+    return basket.held_until is not None and basket.held_until > timezone.now()
+
+
+def claim(basket: Basket) -> None:
+    """Reserve the units of every line. Raises `BasketEmpty`, `Shortage`.
+
+    The caller's transaction must end when it raises: some lines may be claimed.
+    """
+    lines = list(basket.lines.select_related("product").order_by("product_id"))
+    if not lines:
+        raise BasketEmpty
+    short = {}
+    for line in lines:  # all of them, so that the shopper hears of each at once
+        left = _claim(line)
+        if left is not None:
+            short[line.product_id] = left
+    if short:
+        raise Shortage(short)
+    BasketLine.objects.bulk_update(lines, ["held"])
+    now = timezone.now()
+    basket.held_since = now
+    basket.held_until = now + timedelta(minutes=settings.HOLD_MINUTES)
+
+
+def let_go(*baskets: Basket) -> None:
+    """Give back what is reserved for their lines, if anything is. All at once: rows of
+    stock are locked in the order of products, whosever they are."""
+    lines = BasketLine.objects.filter(basket__in=baskets, held__gt=0)
+    held: Counter[int] = Counter()
+    for product_id, units in lines.values_list("product_id", "held"):
+        held[product_id] += units
+    if held:
+        names = ", ".join(str(basket.pk) for basket in baskets)
+        stock.release(held, note=f"basket {names}")
+        lines.update(held=0)
+    for basket in baskets:
+        basket.held_since = basket.held_until = None
+
+
+def _claim(line: BasketLine) -> int | None:
+    """Reserve a line's units. If that is too few, how many are left."""
+    if not line.product.is_active:
+        return 0
+    try:
+        stock.claim({line.product_id: line.quantity}, note=f"basket {line.basket_id}")
+    except NotEnoughStock as refusal:
+        return max(refusal.available, 0)
+    line.held = line.quantity
+    return None
+
+
+def _prolonged(basket: Basket) -> Basket:
+    last = basket.held_since + timedelta(minutes=settings.HOLD_MINUTES_AT_MOST)
+    wanted = timezone.now() + timedelta(minutes=settings.HOLD_MINUTES)
+    until = min(wanted, last)
+    if until > basket.held_until:
+        basket.held_until = until
+        _changed(basket)  # it is what "basket:hold" shows
+    return basket
+
+
+def _changed(basket: Basket) -> None:
+    basket.version += 1
+    basket.save(update_fields=["version", "held_since", "held_until", "updated_at"])
+    live.basket_changed(basket)

@@ -1,0 +1,252 @@
+"""Orders: placed once, and moved from state to state by one winner each.
+
+    pending ─pay→ paid ─pack→ packed ─ship→ shipped ─deliver→ delivered
+       └─timeout→ expired ─revive→ paid     pending | paid | packed ─cancel→ cancelled
+
+What is paid on delivery is packed without having been paid. Locks are taken in the
+order basket → order → stock by product.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from products import emails, live
+from products.exceptions import BasketClosed, PriceChanged, Shortage, StatusConflict
+from products.models import Basket, Order, OrderEvent, OrderLine
+from products.services import holds, stock
+
+Status, Method = Order.Status, Order.Method
+SWEEP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Who gets it and where; checked by a form before."""
+
+    email: str
+    full_name: str
+    line1: str
+    postcode: str
+    city: str
+    country: str
+    line2: str = ""
+    region: str = ""
+    phone: str = ""
+
+
+@transaction.atomic
+def place(
+    basket: Basket,
+    contact: Contact,
+    *,
+    seen: Decimal,
+    method: str,
+    language: str,
+    user: AbstractUser | None = None,
+) -> Order:
+    """Make an order of a basket; `seen` is the total that the shopper agreed to.
+
+    Done twice, it gives the first order again. Raises `BasketClosed`, `BasketEmpty`,
+    `Shortage` and `PriceChanged`; then nothing has changed.
+    """
+    basket = holds.row(basket)
+    if basket.status == Basket.Status.ORDERED:
+        return basket.order
+    if basket.status != Basket.Status.OPEN:
+        raise BasketClosed
+    if not holds.is_held(basket):
+        holds.let_go(basket)
+        holds.claim(basket)
+    lines = list(basket.lines.select_related("product").order_by("pk"))
+    gone = {line.product_id: 0 for line in lines if not line.product.is_active}
+    if gone:  # since it was held
+        raise Shortage(gone)
+    total = sum((line.quantity * line.product.price for line in lines), Decimal(0))
+    if total != seen:
+        raise PriceChanged(seen, total)
+    order = Order.objects.create(
+        **asdict(contact),
+        basket=basket,
+        user=user,
+        method=method,
+        language=language,
+        total=total,
+        currency=settings.CURRENCY,
+        expires_at=_deadline(method),
+    )
+    OrderLine.objects.bulk_create(_line(order, line) for line in lines)
+    _close(basket)
+    _log(order, actor=user)
+    emails.order_moved(order)
+    return order
+
+
+def _deadline(method: str):
+    if method == Method.DELIVERY:
+        return None
+    return timezone.now() + timedelta(minutes=settings.PAYMENT_MINUTES)
+
+
+def _line(order: Order, line) -> OrderLine:
+    product = line.product
+    return OrderLine(
+        order=order,
+        product=product,
+        name=product.name,
+        sku=product.sku,
+        unit_price=product.price,
+        quantity=line.quantity,
+        line_total=line.quantity * product.price,
+    )
+
+
+def _close(basket: Basket) -> None:
+    """What was held for the basket is held for its order now."""
+    basket.lines.update(held=0)
+    basket.held_since = basket.held_until = None
+    basket.status = Basket.Status.ORDERED
+    basket.version += 1
+    basket.save()
+    live.basket_changed(basket)
+
+
+# --- From state to state ----------------------------------------------------------
+
+UNPAID_ON_DELIVERY = Q(status=Status.PENDING, method=Method.DELIVERY)
+PACKABLE = Q(status=Status.PAID) | UNPAID_ON_DELIVERY
+CANCELLABLE = Q(status__in=[Status.PENDING, Status.PAID, Status.PACKED])
+
+
+def pay(order: Order, *, note: str = "") -> Order:
+    """The money is there. Raises `StatusConflict`."""
+    return _move(order, Status.PAID, Q(status=Status.PENDING), note=note)
+
+
+@transaction.atomic
+def revive(order: Order, *, note: str = "") -> Order:
+    """Paid after it expired: its units are claimed again, or nothing has changed.
+    Raises `StatusConflict` and `NotEnoughStock`."""
+    order = _move(order, Status.PAID, Q(status=Status.EXPIRED), note=note)
+    stock.claim(_units(order), note=f"order {order.number}")
+    return order
+
+
+def pack(order: Order, *, actor: AbstractUser, note: str = "") -> Order:
+    """Its parcel is packed. Raises `StatusConflict`."""
+    return _move(order, Status.PACKED, PACKABLE, actor=actor, note=note)
+
+
+@transaction.atomic
+def ship(order: Order, *, actor: AbstractUser, note: str = "") -> Order:
+    """The parcel left the house, and its units with it. Raises `StatusConflict`."""
+    order = _move(
+        order, Status.SHIPPED, Q(status=Status.PACKED), actor=actor, note=note
+    )
+    stock.ship(_units(order), note=f"order {order.number}")
+    return order
+
+
+def deliver(
+    order: Order, *, actor: AbstractUser | None = None, note: str = ""
+) -> Order:
+    """The parcel has arrived. Raises `StatusConflict`."""
+    return _move(
+        order, Status.DELIVERED, Q(status=Status.SHIPPED), actor=actor, note=note
+    )
+
+
+def cancel(order: Order, *, actor: AbstractUser | None = None, note: str = "") -> Order:
+    """It is not wanted any more: its units go back. Raises `StatusConflict`."""
+    return _give_back(order, Status.CANCELLED, CANCELLABLE, actor=actor, note=note)
+
+
+def cancel_by_shopper(order: Order, *, actor: AbstractUser | None = None) -> Order:
+    """As `cancel`, as long as nobody has packed it. Raises `StatusConflict`, without
+    the name of who has: it is none of a shopper's business."""
+    early = Q(status__in=[Status.PENDING, Status.PAID])
+    try:
+        return _give_back(order, Status.CANCELLED, early, actor=actor)
+    except StatusConflict as conflict:
+        raise StatusConflict(conflict.number, conflict.status) from None
+
+
+@transaction.atomic
+def note(order: Order, *, actor: AbstractUser | None = None, note: str) -> Order:
+    """Write something beside an order, for staff to read; it stays where it is."""
+    Order.objects.filter(pk=order.pk).update(version=F("version") + 1)
+    order = Order.objects.get(pk=order.pk)
+    _log(order, actor=actor, note=note)
+    return order
+
+
+def expire_overdue() -> int:
+    """Expire orders that were not paid in time; how many. May run several at once."""
+    for expired in range(SWEEP):
+        with transaction.atomic():
+            overdue = Order.objects.overdue().select_for_update(skip_locked=True)
+            order = overdue.order_by("expires_at").first()
+            if order is None:
+                return expired
+            _give_back(order, Status.EXPIRED, Q(status=Status.PENDING))
+    return SWEEP
+
+
+@transaction.atomic
+def _give_back(
+    order: Order,
+    to: str,
+    allowed: Q,
+    *,
+    actor: AbstractUser | None = None,
+    note: str = "",
+) -> Order:
+    order = _move(order, to, allowed, actor=actor, note=note)
+    stock.release(_units(order), note=f"order {order.number}")
+    return order
+
+
+@transaction.atomic
+def _move(
+    order: Order,
+    to: str,
+    allowed: Q,
+    *,
+    actor: AbstractUser | None = None,
+    note: str = "",
+) -> Order:
+    """The one statement that decides who wins; its loser hears who has won."""
+    fields = {"status": to, "version": F("version") + 1, "changed_at": timezone.now()}
+    if actor is not None and actor.is_staff:
+        fields["handler"] = actor
+    if not Order.objects.filter(allowed, pk=order.pk).update(**fields):
+        raise _conflict(order)
+    order = Order.objects.get(pk=order.pk)
+    _log(order, actor=actor, note=note)
+    emails.order_moved(order)
+    return order
+
+
+def _conflict(order: Order) -> StatusConflict:
+    now = Order.objects.get(pk=order.pk)
+    steps = now.events.filter(status=now.status).select_related("actor")
+    won = steps.order_by("version").first()  # those after it are notes
+    who = won.actor.get_username() if won and won.actor else ""
+    return StatusConflict(now.number, now.get_status_display(), who)
+
+
+def _log(order: Order, *, actor: AbstractUser | None = None, note: str = "") -> None:
+    OrderEvent.objects.create(
+        order=order, version=order.version, status=order.status, actor=actor, note=note
+    )
+    live.order_changed(order)
+
+
+def _units(order: Order) -> dict[int, int]:
+    return dict(order.lines.values_list("product_id", "quantity"))

@@ -1,0 +1,24 @@
+"""Behind the counter, beside the admin. The namespace is one of those whose pages ask
+for a second factor (`users.middleware`)."""
+
+from django.urls import path
+
+from products.views import staff, staff_export
+
+app_name = "staff"
+
+urlpatterns = [
+    path("orders/", staff.BoardView.as_view(), name="orders"),
+    path(
+        "orders/export.csv",
+        staff_export.OrdersExportView.as_view(),
+        name="orders-export",
+    ),
+    path("orders/<str:number>/", staff.OrderView.as_view(), name="order"),
+    path("orders/<str:number>/slip/", staff.SlipView.as_view(), name="order-slip"),
+    path(
+        "orders/<str:number>/<slug:verb>/",
+        staff.OrderMoveView.as_view(),
+        name="order-move",
+    ),
+]

@@ -1,0 +1,60 @@
+"""Filters of the staff's pages."""
+
+from datetime import datetime
+
+from django import template
+from django.contrib.auth.models import AbstractUser
+from django.utils.translation import gettext as _
+
+from products.models import Order
+
+register = template.Library()
+
+# The one next step of an order in a status; `pending` is for those paid on delivery.
+NEXT = {"pending": "pack", "paid": "pack", "packed": "ship", "shipped": "deliver"}
+LATE_S = 24 * 3600  # an order that nobody has sent in a day
+
+
+@register.filter
+def age(moment: datetime, now: datetime) -> str:
+    """How long ago, short; board.js says it in the same words."""
+    minutes = int((now - moment).total_seconds() // 60)
+    if minutes < 1:
+        return _("now")
+    if minutes < 60:
+        return _("%(count)s min") % {"count": minutes}
+    if minutes < 48 * 60:
+        return _("%(count)s h") % {"count": minutes // 60}
+    return _("%(count)s d") % {"count": minutes // (24 * 60)}
+
+
+@register.filter
+def is_late(order: Order, now: datetime) -> bool:
+    """Whether it should have left the house by now."""
+    waits = order.status in ("pending", "paid", "packed")
+    return waits and (now - order.placed_at).total_seconds() >= LATE_S
+
+
+@register.filter
+def next_step(order: Order) -> str:
+    """The verb that moves it on; none while it waits for its payment."""
+    if order.status == "pending" and order.method != Order.Method.DELIVERY:
+        return ""
+    return NEXT.get(order.status, "")
+
+
+@register.filter
+def can_cancel(order: Order) -> bool:
+    return order.status in ("pending", "paid", "packed")
+
+
+@register.filter
+def who(user: AbstractUser | None) -> str:
+    """How colleagues call somebody."""
+    return (user.first_name or user.get_username()) if user else ""
+
+
+@register.filter
+def more_than(items: list, shown: int) -> int:
+    """How many of them are not among the first so many."""
+    return max(0, len(items) - shown)

@@ -1,0 +1,346 @@
+"""The staff's board in real browsers: what one does, the others see."""
+
+import re
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from django.contrib.auth.models import Permission
+from playwright.sync_api import Locator, Page, expect
+
+from products.models import Order, OrderEvent, Stock
+from products.services import orders
+from products.services import stock as stocks
+from tests.browser.looks import expect_good_in_all_looks
+from tests.browser.pages import (
+    bring_session,
+    expect_no_reload,
+    mark,
+    messages,
+    notice,
+    wait_until_live,
+)
+from tests.factories import make_order, make_product, make_user
+from users.models import User
+
+BOARD = "/staff/orders/"
+
+# Counts the notes that are played, instead of the ears that nobody has here.
+COUNT_NOTES = """
+    window.notes = 0;
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (...when) {
+        window.notes += 1;
+        return start.apply(this, when);
+    };
+"""
+# A tab that is behind another one, until window.isAway is false.
+LOOK_AWAY = """
+    window.isAway = true;
+    Object.defineProperty(document, "hidden", { get: () => window.isAway });
+"""
+
+VisitAs = Callable[..., Page]
+
+
+def make_clerk(username: str) -> User:
+    codenames = ["view_order", "change_order", "view_stock"]
+    user = make_user(username=username, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    return user
+
+
+_floors = count(200, 200)
+
+
+@pytest.fixture(autouse=True)
+def versions_that_rise(transactional_db) -> None:
+    """Rows are gone after each test, but the server remembers the versions that it has
+    told: what staff watch is numbered from where no test before has been."""
+    floor = next(_floors)
+    Stock.objects.filter(pk=make_product(on_hand=0, is_active=False).pk).update(
+        version=floor
+    )
+    address = {"full_name": "A", "line1": "B", "postcode": "1", "city": "C"}
+    past = Order.objects.create(
+        status="delivered", method="delivery", total=0, country="DE", **address
+    )
+    OrderEvent.objects.bulk_create(
+        OrderEvent(order=past, version=n, status="delivered") for n in range(floor)
+    )
+
+
+@pytest.fixture
+def staff(visit, daphne) -> VisitAs:
+    """`staff(username, path)`: a browser of a member of staff."""
+
+    def open_page(username: str = "ann", path: str = BOARD, **options) -> Page:
+        user = User.objects.filter(username=username).first() or make_clerk(username)
+        page = visit("/robots.txt", live=False, **options)
+        bring_session(page.context, daphne.url, user)
+        page.goto(path)
+        if options.get("java_script_enabled", True):
+            wait_until_live(page)
+        return page
+
+    return open_page
+
+
+def card(page: Page, order: Order) -> Locator:
+    return page.locator(f'.order[data-key="{order.number}"]')
+
+
+def column(page: Page, key: str) -> Locator:
+    return page.locator(f'[data-column="{key}"]')
+
+
+def press(page: Page, order: Order, name: str) -> None:
+    card(page, order).get_by_role("button", name=name, exact=False).first.click()
+
+
+# --- Live ---------------------------------------------------------------------------
+
+
+def test_new_order_slides_in_on_every_board(staff):
+    pages = [staff("ann"), staff("bob")]
+    for page in pages:
+        mark(page)
+
+    order = make_order({make_product(name="Blue bowl"): 2})
+
+    for page in pages:
+        here = card(column(page, "paid"), order)
+        expect(here).to_contain_text("2 × Blue bowl")
+        expect(here).to_have_class(re.compile("is-new"))
+        expect(column(page, "paid").locator(".column__count")).to_have_text("1")
+        expect(page.locator(".count")).to_contain_text("1")
+        expect(page.locator("#news")).to_have_text(f"New order: {order.number}")
+        expect_no_reload(page)
+
+
+def test_step_of_one_moves_the_card_on_the_others_board(staff):
+    order = make_order()
+    ann, bob = staff("ann"), staff("bob")
+    mark(bob)
+
+    press(ann, order, "Pack")
+
+    for page in (ann, bob):
+        expect(card(column(page, "packed"), order)).to_contain_text("ann")
+        expect(card(column(page, "paid"), order)).to_have_count(0)
+    expect(messages(ann)).to_contain_text(f"{order.number} is packed.")
+    expect_no_reload(bob)
+
+
+def test_two_press_the_same_button_and_the_second_hears_who_was_first(staff, forgiving):
+    order = make_order()
+    ann, bob = staff("ann"), staff("bob")
+    bob.route("**/ws/", lambda route: route.abort())  # bob's page is not told
+    form = bob.locator(f'[data-key="{order.number}"] [data-move="pack"]')
+    # Bob's finger is on the button while Ann's order goes out.
+    bob.evaluate("window.heldBack = document.querySelector('[data-move=pack]')")
+    bob.route("**/*fragment=1*", lambda route: route.abort())
+    expect(form).to_have_count(1)
+
+    press(ann, order, "Pack")
+    expect(card(column(ann, "packed"), order)).to_be_visible()
+    bob.evaluate("window.heldBack.requestSubmit()")
+
+    expect(messages(bob)).to_contain_text("is “packed” already (ann)")
+    order.refresh_from_db()
+    assert (order.version, order.handler.username) == (2, "ann")
+
+
+@pytest.fixture
+def forgiving(complaints):
+    """For what is broken on purpose, browsers complain."""
+    complaints.forgive()
+
+
+def test_conflict_without_a_script_is_a_message_too(staff):
+    order = make_order()
+    bob = staff("bob", java_script_enabled=False)
+    orders.pack(order, actor=make_clerk("ann"))
+
+    press(bob, order, "Pack")
+
+    expect(messages(bob)).to_contain_text("is “packed” already (ann)")
+    expect(card(column(bob, "packed"), order)).to_be_visible()
+
+
+def test_what_happened_while_the_line_was_down_is_there_on_return_once(
+    staff, daphne, forgiving
+):
+    page = staff(prepare=lambda page: page.add_init_script(COUNT_NOTES))
+    page.locator("[data-sound]").click()
+    before = page.evaluate("window.notes")
+    mark(page)
+    daphne.stop()
+    expect(notice(page)).to_be_visible(timeout=10_000)
+
+    made = [make_order() for _ in range(3)]
+    orders.cancel(made[0], note="not wanted")
+    daphne.start()
+
+    expect(card(page, made[2])).to_be_visible(timeout=20_000)
+    expect(page.locator(".order")).to_have_count(2)
+    expect(notice(page)).to_be_hidden()
+    assert page.evaluate("window.notes") == before + 2  # one call of two notes
+    expect_no_reload(page)
+
+
+def test_shelf_that_runs_low_is_told_with_a_link_to_its_stock(staff):
+    lamp = make_product(name="Storm lamp", on_hand=50)
+    page = staff()
+    expect(page.locator(".shelves")).to_contain_text("All shelves are full")
+
+    stocks.claim({lamp.pk: 48})
+
+    link = page.locator(".shelves").get_by_role("link", name="Storm lamp 2")
+    expect(link).to_have_attribute("href", f"/admin/products/stock/{lamp.pk}/change/")
+
+
+def test_reason_that_is_being_typed_stays_while_others_work(staff):
+    order, other = make_order(), make_order()
+    page = staff()
+    card(page, order).locator("summary").click()
+    reason = card(page, order).locator("input[name=note]")
+    reason.press_sequentially("It is bro")
+
+    orders.pack(order, actor=make_clerk("bob"))
+    orders.pack(other, actor=User.objects.get(username="bob"))
+    expect(card(column(page, "packed"), other)).to_be_visible()
+    reason.press_sequentially("ken")
+
+    expect(reason).to_have_value("It is broken")
+    expect(reason).to_be_focused()
+    expect(card(page, order)).to_contain_text("Changed meanwhile")
+    card(page, order).locator("summary").click()  # given up: now it is as it is
+    assert Order.objects.get(pk=order.pk).status == "packed"
+
+
+def test_order_page_shows_what_colleagues_do_and_keeps_a_note_that_is_typed(staff):
+    order = make_order()
+    page = staff(path=f"{BOARD}{order.number}/")
+    note = page.get_by_label("Note", exact=True)
+    note.press_sequentially("Rings ")
+
+    orders.pack(order, actor=make_clerk("bob"), note="two parcels")
+
+    expect(page.locator(".state")).to_have_text("packed")
+    expect(page.locator(".steps-done")).to_contain_text("two parcels")
+    note.press_sequentially("twice")
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.locator(".steps-done")).to_contain_text("Rings twice")
+    expect(note).to_have_value("")
+
+
+# --- Sound and title ----------------------------------------------------------------
+
+
+def test_sound_is_off_until_switched_on_and_remembered(staff):
+    page = staff(prepare=lambda page: page.add_init_script(COUNT_NOTES))
+    bell = page.locator("[data-sound]")
+    page.locator("h1").click()
+    expect(card(page, make_order())).to_be_visible()
+    assert page.evaluate("window.notes") == 0
+
+    bell.click()
+    expect(bell).to_have_attribute("aria-pressed", "true")
+    expect(card(page, make_order())).to_be_visible()
+    assert page.evaluate("window.notes") == 4  # when switched on, and when it came
+
+    page.reload()
+    wait_until_live(page)
+    expect(bell).to_have_attribute("aria-pressed", "true")
+    bell.click()
+    expect(card(page, make_order())).to_be_visible()
+    expect(bell).to_have_attribute("aria-pressed", "false")
+    assert page.evaluate("window.notes") == 0
+
+
+def test_title_counts_new_orders_until_they_are_looked_at(staff):
+    page = staff(prepare=lambda page: page.add_init_script(LOOK_AWAY))
+    title = page.title()
+    orders.pack(make_order(), actor=make_clerk("bob"))
+    make_order()
+    expect(page).to_have_title(f"(2) {title}")
+
+    page.evaluate("""() => {
+        window.isAway = false;
+        document.dispatchEvent(new Event("visibilitychange"));
+    }""")
+
+    expect(page).to_have_title(title)
+
+
+# --- Keys ---------------------------------------------------------------------------
+
+
+def test_order_is_packed_and_shipped_by_keys(staff):
+    first, second = make_order(), make_order()  # the second stands above
+    page = staff()
+
+    page.keyboard.press("j")
+    expect(card(page, second).locator(".order__number")).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("p")
+
+    expect(card(column(page, "packed"), second)).to_be_visible()
+    expect(card(page, first).locator(".order__number")).to_be_focused()  # the next
+    page.keyboard.press("j")
+    page.keyboard.press("s")
+    expect(card(column(page, "shipped"), second)).to_be_visible()
+    expect(card(column(page, "paid"), first)).to_be_visible()
+
+
+def test_keys_rest_while_one_types_and_are_listed_on_the_page(staff):
+    order = make_order()
+    page = staff()
+    page.keyboard.press("j")
+    page.keyboard.press("/")
+    search = page.locator("[data-search]")
+    expect(search).to_be_focused()
+    page.keyboard.type("ps?jk")
+    expect(search).to_have_value("ps?jk")
+    expect(page.locator("#keys")).to_be_hidden()
+
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.keyboard.press("p")
+    page.keyboard.press("Escape")
+
+    expect(page.locator("#keys")).to_be_hidden()
+    order.refresh_from_db()
+    assert order.status == "pending"
+
+
+# --- Looks --------------------------------------------------------------------------
+
+
+def test_staff_pages_are_good_in_all_looks(staff):
+    for _ in range(3):
+        make_order({make_product(on_hand=3): 1})
+    order = make_order({make_product(name=f"Bowl {n}"): 1 for n in range(5)})
+    page = staff("Bartholomew-the-very-long")
+    orders.pack(order, actor=User.objects.get(), note="x" * 200)
+    for path in (BOARD, f"{BOARD}?q={order.number}", f"{BOARD}{order.number}/"):
+        page.goto(path)
+        expect_good_in_all_looks(page)
+    page.goto(f"{BOARD}{order.number}/slip/")
+    expect_good_in_all_looks(page)
+
+
+def test_open_forms_and_help_are_good_in_all_looks(staff):
+    make_order()
+    page = staff()
+    page.locator("details.reason summary").click()
+    page.locator("details.drop summary").click()
+    expect_good_in_all_looks(page)
+    page.locator("details.drop summary").click()
+    page.keyboard.press("Tab")
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    expect_good_in_all_looks(page)

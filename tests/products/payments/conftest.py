@@ -1,0 +1,14 @@
+import pytest
+
+from tests.stripe_server import SECRET, stripe_server
+
+
+@pytest.fixture
+def stripe(settings):
+    """A Stripe of our own, which the shop talks to."""
+    with stripe_server() as server:
+        settings.STRIPE_SECRET_KEY = "sk_test_of_the_tests"
+        settings.STRIPE_WEBHOOK_SECRET = SECRET
+        settings.STRIPE_API_BASE = server.url
+        settings.STRIPE_TIMEOUT = 0.5
+        yield server

@@ -1,0 +1,602 @@
+"""Paying by Stripe, over real HTTP: what is lost, late, twice, or not Stripe's."""
+
+import json
+import threading
+import time
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language, override
+
+from products import payments as providers
+from products import tasks
+from products.exceptions import PaymentUnavailable, StatusConflict
+from products.models import Order, Payment, Stock, WebhookEvent
+from products.payments.interface import Event, Refused
+from products.payments.stripe import from_units, to_units
+from products.services import books, orders, payments
+from project.celery import app, later
+from tests.concurrency import together
+from tests.factories import make_order, make_product, make_user
+from tests.servers import Redis, wait_until
+from tests.stripe_server import PAID, SECRET, StripeServer, sign
+from tests.workers import Worker, broker_at
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HOOK = "/payments/stripe/webhook/"
+Status = Order.Status
+
+
+def make_pending(**fields) -> Order:
+    lines = {make_product(on_hand=1, price="12.50"): 1}
+    return make_order(lines, method=Order.Method.STRIPE, **fields)
+
+
+def tell(body: bytes, signature: str | None = None) -> int:
+    signature = sign(body) if signature is None else signature
+    return (
+        Client(enforce_csrf_checks=True)
+        .post(HOOK, body, "application/json", headers={"Stripe-Signature": signature})
+        .status_code
+    )
+
+
+def begun(stripe: StripeServer, order: Order) -> dict:
+    payments.start(order)
+    return list(stripe.sessions.values())[-1]
+
+
+def expire(order: Order) -> None:
+    past = timezone.now() - timedelta(minutes=1)
+    Order.objects.filter(pk=order.pk).update(expires_at=past)
+    orders.expire_overdue()
+
+
+def now(order: Order) -> tuple[str, list[str]]:
+    """Its status, and its payments', the first one first."""
+    order.refresh_from_db()
+    rows = order.payments.order_by("pk").values_list("status", flat=True)
+    return order.status, list(rows)
+
+
+# --- Which there are --------------------------------------------------------------
+
+
+def test_without_keys_one_pays_on_delivery_only():
+    assert [value for value, _ in providers.available()] == ["delivery"]
+    with pytest.raises(PaymentUnavailable):
+        providers.provider("stripe")
+    assert tell(b"{}") == 404
+
+
+def test_with_keys_delivery_stays_the_first(stripe):
+    assert [value for value, _ in providers.available()] == ["delivery", "stripe"]
+
+
+@pytest.mark.parametrize(
+    "amount, currency, units",
+    [("12.50", "EUR", 1250), ("500.00", "JPY", 500), ("1.25", "KWD", 1250)],
+)
+def test_amounts_are_counted_as_stripe_does(amount, currency, units):
+    assert to_units(Decimal(amount), currency) == units
+    assert from_units(units, currency) == Decimal(amount)
+
+
+def test_half_a_yen_is_refused():
+    with pytest.raises(Refused):
+        to_units(Decimal("0.50"), "JPY")
+
+
+# --- Starting ---------------------------------------------------------------------
+
+
+def test_start_leads_to_stripe_with_the_total(stripe):
+    order = make_pending()
+
+    session = begun(stripe, order)
+
+    payment = order.payments.get()
+    assert payment.address == session["url"]
+    assert (session["amount_total"], session["currency"]) == (1250, "eur")
+    assert now(order) == (Status.PENDING, ["created"])
+
+
+def test_start_after_a_dropped_answer_gives_the_same_session(stripe):
+    order = make_pending()
+    stripe.mood = "drops"
+    with pytest.raises(PaymentUnavailable):
+        payments.start(order)
+    assert len(stripe.sessions) == 1
+    stripe.mood = "well"
+
+    address = payments.start(order)
+
+    (session,) = stripe.sessions.values()
+    assert address == session["url"]
+
+
+def test_start_with_a_new_key_would_make_two_sessions(stripe):
+    """The positive control of the one before."""
+    order = make_pending()
+    stripe.mood = "drops"
+    with pytest.raises(PaymentUnavailable):
+        payments.start(order)
+    order.payments.update(idempotency_key="another")
+    stripe.mood = "well"
+
+    payments.start(order)
+
+    assert len(stripe.sessions) == 2
+
+
+@pytest.mark.parametrize("mood", ["down", "slow", "refuses"])
+def test_start_while_stripe_is_ill_keeps_the_order_and_works_later(stripe, mood):
+    order = make_pending()
+    stripe.mood = mood
+    with pytest.raises(PaymentUnavailable):
+        payments.start(order)
+    assert now(order)[0] == Status.PENDING
+    stripe.mood = "well"
+
+    assert payments.start(order).startswith(stripe.url)
+
+
+def test_start_by_many_clicks_is_one_session(stripe):
+    order = make_pending()
+
+    outcomes = together([lambda: payments.start(order)] * 6)
+
+    assert len(set(outcomes)) == len(stripe.sessions) == order.payments.count() == 1
+
+
+def test_start_of_an_order_that_is_over_is_refused(stripe):
+    order = make_pending()
+    orders.cancel(order)
+
+    with pytest.raises(StatusConflict):
+        payments.start(order)
+
+    assert stripe.asked == []
+
+
+def test_pay_page_moves_on_by_itself_and_is_the_owners_only(stripe):
+    user, stranger = make_user(), make_user()
+    order = make_pending(user=user)
+    page = reverse("products:order-pay", args=[order.number])
+    client = Client()
+    client.force_login(stranger)
+    assert client.post(page).status_code == 404
+    client.force_login(user)
+
+    answer = client.post(page)
+
+    address = order.payments.get().address
+    assert f'content="0; url={address}"' in answer.content.decode()
+
+
+def test_pay_page_while_stripe_is_down_says_so(stripe):
+    user = make_user()
+    order, client = make_pending(user=user), Client()
+    client.force_login(user)
+    stripe.mood = "down"
+
+    answer = client.post(
+        reverse("products:order-pay", args=[order.number]), follow=True
+    )
+
+    assert "try again" in answer.content.decode()
+    assert now(order)[0] == Status.PENDING
+
+
+# --- Hearing ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["completed", "async_payment_succeeded"])
+def test_payment_pays_the_order_once(stripe, kind):
+    order = make_pending()
+    body = stripe.event(begun(stripe, order), kind)
+
+    assert [tell(body), tell(body)] == [200, 200]
+
+    assert now(order) == (Status.PAID, ["paid"])
+    assert WebhookEvent.objects.count() == 1
+    assert stripe.refunds == []
+
+
+def test_event_that_comes_many_times_at_once_has_one_effect(stripe):
+    order = make_pending()
+    body = stripe.event(begun(stripe, order))
+
+    assert together([lambda: tell(body)] * 6) == [200] * 6
+
+    assert now(order) == (Status.PAID, ["paid"])
+    assert order.events.filter(status=Status.PAID).count() == 1
+
+
+def test_event_before_the_session_was_noted_is_understood(stripe):
+    order = make_pending()
+    stripe.mood = "drops"
+    with pytest.raises(PaymentUnavailable):
+        payments.start(order)
+    (session,) = stripe.sessions.values()
+
+    tell(stripe.event(session))
+
+    assert now(order) == (Status.PAID, ["paid"])
+
+
+def test_completed_without_the_money_waits_for_it(stripe):
+    order = make_pending()
+    session = begun(stripe, order)
+    tell(stripe.event(session, payment_status="unpaid"))
+    assert now(order) == (Status.PENDING, ["created"])
+
+    tell(stripe.event(session, "async_payment_succeeded"))
+
+    assert now(order) == (Status.PAID, ["paid"])
+
+
+@pytest.mark.parametrize("kind", ["expired", "async_payment_failed"])
+def test_failure_lets_one_try_again_and_after_the_payment_is_harmless(stripe, kind):
+    order = make_pending()
+    tell(stripe.event(begun(stripe, order), kind))
+    assert now(order) == (Status.PENDING, ["failed"])
+    session = begun(stripe, order)
+    tell(stripe.event(session))
+
+    tell(stripe.event(session, kind))
+
+    assert now(order) == (Status.PAID, ["failed", "paid"])
+
+
+def test_second_payment_of_an_order_is_given_back(stripe):
+    order = make_pending()
+    first = begun(stripe, order)
+    tell(stripe.event(first, "expired"))
+    tell(stripe.event(begun(stripe, order)))
+
+    tell(stripe.event(first))
+
+    assert now(order) == (Status.PAID, ["refunded", "paid"])
+    assert len(stripe.refunds) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"amount_total": 1}, {"currency": "usd"}])
+def test_other_amount_or_currency_does_not_pay(stripe, wrong, caplog):
+    order = make_pending()
+
+    tell(stripe.event(begun(stripe, order), **wrong))
+
+    assert now(order) == (Status.PENDING, ["differs"])
+    assert "instead of its total" in caplog.text
+    assert WebhookEvent.objects.get().outcome == "differs"
+
+
+def test_payment_of_an_expired_order_revives_it(stripe):
+    order = make_pending()
+    session = begun(stripe, order)
+    expire(order)
+
+    tell(stripe.event(session))
+
+    assert now(order) == (Status.PAID, ["paid"])
+    assert Stock.objects.get().reserved == 1
+    assert books.reconcile() == []
+
+
+def test_payment_of_an_expired_order_that_was_sold_is_given_back(stripe):
+    order = make_pending()
+    session = begun(stripe, order)
+    expire(order)
+    make_order({order.lines.get().product: 1})
+
+    tell(stripe.event(session))
+
+    assert now(order) == (Status.EXPIRED, ["refunded"])
+    assert books.reconcile() == []
+
+
+def test_payment_of_a_cancelled_order_is_given_back_though_stripe_is_down(stripe):
+    order = make_pending()
+    session = begun(stripe, order)
+    orders.cancel(order)
+    stripe.mood = "drops"
+    tell(stripe.event(session))
+    assert now(order) == (Status.CANCELLED, ["refunding"])
+    stripe.mood = "well"
+
+    assert [payments.refund_all(), payments.refund_all()] == [1, 0]
+
+    assert now(order) == (Status.CANCELLED, ["refunded"])
+    assert len(stripe.refunds) == 1
+
+
+def test_cancelling_a_paid_order_gives_the_money_back(stripe):
+    order = make_pending()
+    tell(stripe.event(begun(stripe, order)))
+    orders.cancel(order)
+
+    assert payments.refund_all() == 1
+
+    assert now(order) == (Status.CANCELLED, ["refunded"])
+
+
+@pytest.mark.parametrize("rival", [expire, orders.cancel])
+def test_payment_in_a_race_keeps_money_and_goods_together(stripe, rival):
+    for _ in range(5):
+        order = make_pending()
+        body = stripe.event(begun(stripe, order))
+
+        together([lambda b=body: tell(b), lambda o=order: rival(o)])
+
+        payments.refund_all()
+        status, (payment,) = now(order)
+        assert (status == Status.PAID) == (payment == "paid")
+        assert payment in ("paid", "refunded")
+    assert books.reconcile() == []
+
+
+def test_two_events_of_one_payment_at_once_pay_once_and_give_nothing_back(stripe):
+    order = make_pending()
+    session = begun(stripe, order)
+    bodies = [stripe.event(session, kind) for kind in sorted(PAID)]
+
+    assert together([lambda b=b: tell(b) for b in bodies]) == [200, 200]
+
+    assert now(order) == (Status.PAID, ["paid"])
+    assert stripe.refunds == []
+    assert WebhookEvent.objects.count() == 2
+
+
+def test_two_events_at_once_without_the_locks_give_the_price_of_goods_back(
+    stripe, monkeypatch
+):
+    """The positive control: the goods go out, and the money back."""
+    both_have_looked = threading.Barrier(2, timeout=60)
+
+    def without_locks(event: Event) -> str:
+        payment = Payment.objects.get(idempotency_key=event.key)
+        order = Order.objects.get(pk=payment.order_id)
+        both_have_looked.wait()
+        return payments._paid(order, payment, event)
+
+    monkeypatch.setattr(payments, "_done", without_locks)
+    order = make_pending()
+    session = begun(stripe, order)
+    bodies = [stripe.event(session, kind) for kind in sorted(PAID)]
+
+    together([lambda b=b: tell(b) for b in bodies])
+
+    assert now(order)[0] == Status.PAID
+    assert len(stripe.refunds) == 1
+
+
+def test_refunds_asked_for_by_many_sweepers_are_one(stripe):
+    order = make_pending()
+    tell(stripe.event(begun(stripe, order)))
+    orders.cancel(order)
+
+    together([payments.refund_all] * 4)
+    payments.refund_all()
+
+    assert now(order) == (Status.CANCELLED, ["refunded"])
+    assert len(stripe.refunds) == 1
+    given = order.events.filter(note="The payment was given back.")
+    assert given.count() == 1
+
+
+def test_webhook_whose_refund_breaks_is_heard_and_the_refund_comes_later(
+    stripe, monkeypatch
+):
+    def broken(payment: Payment) -> bool:
+        raise RuntimeError("something nobody thought of")
+
+    order = make_pending()
+    session = begun(stripe, order)
+    orders.cancel(order)
+    with monkeypatch.context() as patch:
+        patch.setattr(payments, "refund", broken)
+
+        assert tell(stripe.event(session)) == 200
+
+    assert now(order) == (Status.CANCELLED, ["refunding"])
+    assert payments.refund_all() == 1
+
+
+# --- Closing ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [expire, orders.cancel])
+def test_page_of_an_order_that_is_over_is_closed(stripe, end):
+    order = make_pending()
+    session = begun(stripe, order)
+    assert payments.close_all() == 0  # it may still be paid
+    end(order)
+
+    assert [payments.close_all(), payments.close_all()] == [1, 0]
+
+    assert session["status"] == "expired"
+    assert now(order)[1] == ["failed"]
+
+
+def test_page_is_closed_later_while_stripe_is_down(stripe):
+    order = make_pending()
+    session = begun(stripe, order)
+    orders.cancel(order)
+    stripe.mood = "down"
+    assert payments.close_all() == 0
+    stripe.mood = "well"
+
+    assert payments.close_all() == 1
+
+    assert session["status"] == "expired"
+
+
+def test_page_whose_address_was_lost_is_closed(stripe):
+    order = make_pending()
+    stripe.mood = "drops"
+    with pytest.raises(PaymentUnavailable):
+        payments.start(order)
+    orders.cancel(order)
+    stripe.mood = "well"
+
+    assert payments.close_all() == 1
+
+    (session,) = stripe.sessions.values()
+    assert session["status"] == "expired"
+
+
+def test_page_that_was_paid_before_it_could_be_closed_is_given_back(stripe):
+    order = make_pending()
+    session = begun(stripe, order)
+    orders.cancel(order)
+    session["status"] = "complete"
+    assert payments.close_all() == 1
+
+    tell(stripe.event(session))
+
+    assert now(order) == (Status.CANCELLED, ["refunded"])
+
+
+def test_start_after_an_hour_is_a_new_page_and_closes_the_old_one(stripe):
+    order = make_pending()
+    old = begun(stripe, order)
+    past = timezone.now() - timedelta(minutes=61)
+    order.payments.update(created_at=past)
+
+    new = begun(stripe, order)
+    payments.close_all()
+
+    assert (old["status"], new["status"]) == ("expired", "open")
+    assert now(order) == (Status.PENDING, ["failed", "created"])
+    tell(stripe.event(new))
+    assert now(order) == (Status.PAID, ["failed", "paid"])
+
+
+def test_page_asked_for_again_in_another_language_is_the_same(stripe, monkeypatch):
+    # Every text is in every language, whatever is translated so far.
+    spoken = "products.payments.stripe._"
+    monkeypatch.setattr(spoken, lambda text: f"{get_language()}: {text}")
+    order = make_pending()
+    stripe.mood = "drops"
+    with pytest.raises(PaymentUnavailable):
+        payments.start(order)
+    stripe.mood = "well"
+
+    with override("de"):
+        payments.start(order)
+
+    assert len(stripe.sessions) == 1
+    assert stripe.asked[0] == stripe.asked[1]
+
+
+def test_old_events_are_forgotten_and_new_ones_kept(settings):
+    new, old = (
+        WebhookEvent.objects.create(provider="stripe", event_id=name)
+        for name in ("evt_new", "evt_old")
+    )
+    age = timedelta(days=settings.WEBHOOK_EVENT_DAYS, minutes=1)
+    rows = WebhookEvent.objects.filter(pk=old.pk)
+    rows.update(received_at=timezone.now() - age)
+
+    assert tasks.forget_old_events() == 1
+
+    assert WebhookEvent.objects.get() == new
+
+
+# --- By a worker ------------------------------------------------------------------
+
+
+def test_worker_gives_money_back_and_closes_pages(stripe, tmp_path, settings):
+    paid, left = make_pending(), make_pending()
+    tell(stripe.event(begun(stripe, paid)))
+    session = begun(stripe, left)
+    orders.cancel(paid)
+    orders.cancel(left)
+    redis = Redis(tmp_path)
+    redis.start()
+    worker = Worker(
+        tmp_path,
+        redis.url,
+        STRIPE_SECRET_KEY=settings.STRIPE_SECRET_KEY,
+        STRIPE_WEBHOOK_SECRET=SECRET,
+        STRIPE_API_BASE=stripe.url,
+    )
+    try:
+        worker.start()
+        with broker_at(redis.url):
+            for name in ("retry-refunds", "close-payments"):
+                entry = settings.CELERY_BEAT_SCHEDULE[name]
+                later(app.tasks[entry["task"]])
+        wait_until(lambda: now(paid)[1] == ["refunded"], "the refund", 30)
+        wait_until(lambda: session["status"] == "expired", "the closing", 30)
+    finally:
+        worker.stop()
+        redis.stop()
+    assert len(stripe.refunds) == 1
+
+
+def test_beat_sends_only_tasks_that_there_are(settings):
+    app.loader.import_default_modules()
+    names = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+
+    assert names - set(app.tasks) == set()
+
+
+# --- Who is not Stripe ------------------------------------------------------------
+
+
+def test_signature_that_is_wrong_old_or_missing_is_refused(stripe):
+    order = make_pending()
+    body = stripe.event(begun(stripe, order))
+    old = sign(body, at=time.time() - 600)
+
+    for signature in ("", "t=1,v1=00", sign(body, "another"), old, sign(body + b" ")):
+        assert tell(body, signature) == 400
+
+    assert now(order) == (Status.PENDING, ["created"])
+    assert WebhookEvent.objects.count() == 0
+    assert tell(body) == 200  # the positive control
+
+
+def test_unknown_events_are_taken_and_do_nothing(stripe):
+    order = make_pending()
+    session = begun(stripe, order)
+    other = {"id": "evt_x", "type": "customer.created", "data": {"object": {}}}
+
+    assert tell(json.dumps(other | {"object": "event"}).encode()) == 200
+    assert tell(stripe.event(session, client_reference_id="nobody's")) == 200
+
+    assert now(order) == (Status.PENDING, ["created"])
+    outcomes = WebhookEvent.objects.order_by("pk").values_list("outcome", flat=True)
+    assert list(outcomes) == ["nothing to do", "no such payment"]
+
+
+def test_event_with_our_key_and_another_session_pays_nothing(stripe):
+    order = make_pending()
+    session = begun(stripe, order)
+
+    assert tell(stripe.event(session, id="cs_of_another_shop")) == 200
+
+    assert now(order) == (Status.PENDING, ["created"])
+
+
+def test_body_that_is_too_large_is_refused(stripe):
+    assert tell(b" " * 300_000) == 413
+
+
+def test_return_from_stripe_pays_nothing(stripe):
+    user = make_user()
+    order, client = make_pending(user=user), Client()
+    client.force_login(user)
+    payments.start(order)
+    back = stripe.asked[0][2]["success_url"]
+
+    assert client.get(back).status_code == 200
+
+    assert now(order) == (Status.PENDING, ["created"])
+    assert Payment.objects.get().intent == ""

@@ -1,0 +1,235 @@
+"""The mails of orders, and those to staff: what they say, when, and that they come."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from post_office.models import STATUS, Email
+
+from products import emails, tasks
+from products.models import Order, Product, StockAlert
+from products.services import orders, stock
+from tests.factories import make_holder, make_order, make_product, make_user
+from tests.servers import START_S, Redis, wait_until
+from tests.smtp import running
+from tests.workers import Worker, broker_at
+
+pytestmark = pytest.mark.django_db
+
+EVIL = "Lamp {% include 'x' %} {{ 1 }} <b>&"
+
+
+def html_of(message: EmailMultiAlternatives) -> str:
+    return message.alternatives[0].content
+
+
+# --- To the shopper ---------------------------------------------------------------
+
+
+def test_each_step_a_shopper_would_want_to_know_is_one_mail():
+    staff = make_user(is_staff=True)
+    order = make_order(method=Order.Method.STRIPE)
+    orders.pay(order)
+    orders.pack(order, actor=staff)
+    orders.ship(order, actor=staff)
+    orders.deliver(order, actor=staff)
+    orders.cancel(make_order())
+
+    subjects = [message.subject.replace(order.number, "N") for message in mail.outbox]
+    assert subjects[:3] == ["Your order N", "Order N is paid", "Order N is on its way"]
+    assert subjects[4].endswith("is cancelled") and len(subjects) == 5
+
+
+def test_order_that_was_not_paid_in_time_says_so(settings):
+    settings.PAYMENT_MINUTES = -1
+    make_order(method=Order.Method.STRIPE)
+
+    tasks.expire_orders()
+
+    assert mail.outbox[1].subject.endswith("has expired")
+
+
+def test_note_for_staff_is_no_news_for_the_shopper():
+    order = make_order()
+
+    orders.note(order, actor=make_user(is_staff=True), note="Fragile")
+
+    assert len(mail.outbox) == 1
+
+
+def test_confirmation_has_link_lines_total_and_address(settings):
+    settings.DOMAIN_NAME = "https://shop.example"
+    order = make_order({make_product(name="Lamp", price="12.50"): 2})
+
+    [message] = mail.outbox
+    path = f"/orders/{order.number}/?t={order.access_token}"
+    assert message.to == ["ann@example.com"]
+    for text in (message.body, html_of(message)):
+        assert f"https://shop.example{path}" in text
+        for part in ("2 × Lamp", "€25.00", "Ann Lee", "High Street 1", "Germany"):
+            assert part in text
+
+
+def test_names_are_no_templates_and_no_markup():
+    make_order({make_product(name=EVIL): 1})
+
+    [message] = mail.outbox
+    assert EVIL in message.body
+    escaped = EVIL.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    assert escaped.replace("'", "&#x27;") in html_of(message)
+    assert EVIL not in html_of(message)
+
+
+def test_mail_is_in_the_language_of_the_order():
+    order = make_order()
+    Order.objects.update(language="de")
+
+    orders.cancel(order)
+
+    assert '<html lang="de">' in html_of(mail.outbox[1])
+
+
+def test_refused_move_writes_no_mail():
+    order = make_order()
+    orders.cancel(order)
+    mail.outbox.clear()
+
+    with pytest.raises(orders.StatusConflict):
+        orders.cancel(order)
+
+    assert mail.outbox == []
+
+
+def test_mail_is_there_if_its_order_is(settings):
+    """The outbox is part of the transaction: rolled back, there is none."""
+    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    with pytest.raises(RuntimeError), transaction.atomic():
+        make_order()
+        assert Email.objects.count() == 1
+        raise RuntimeError
+
+    assert not Email.objects.exists()
+
+
+@pytest.fixture
+def dead_redis(tmp_path) -> Iterator[Redis]:
+    """One that is started later; tasks are meant for it."""
+    redis = Redis(tmp_path)
+    with broker_at(redis.url):
+        yield redis
+    redis.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_order_is_placed_without_redis_and_worker_and_its_mail_comes_later(
+    settings, tmp_path, dead_redis
+):
+    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    order = make_order()
+    assert Email.objects.get().status == STATUS.queued
+
+    dead_redis.start()
+    with running() as smtp:
+        options = {
+            "EMAIL_HOST": "127.0.0.1",
+            "EMAIL_PORT": str(smtp.port),
+            "EMAIL_USE_TLS": "0",
+            "OUTBOX_SWEEP_S": "0.3",
+        }
+        worker = Worker(tmp_path, dead_redis.url, beat=True, **options)
+        worker.launch()
+        try:
+            wait_until(lambda: smtp.taken, "the confirmation", START_S)
+        finally:
+            worker.kill()
+
+    [taken] = smtp.taken
+    assert taken["Subject"] == f"Your order {order.number}"
+    body = taken.get_body(("plain",)).get_content()
+    assert emails.order_link(order) in body
+
+
+# --- To staff ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def staff(settings) -> None:
+    settings.STAFF_ALERTS = ["staff@example.com"]
+    settings.LOW_STOCK = 5
+
+
+def sell(product: Product, units: int) -> None:
+    make_order({product: units})
+    mail.outbox.clear()
+
+
+def alerts() -> list[str]:
+    """What the sweep writes: the mails' texts."""
+    mail.outbox.clear()
+    tasks.warn_of_low_stock()
+    assert all(message.to == ["staff@example.com"] for message in mail.outbox)
+    return [message.body for message in mail.outbox]
+
+
+def a_day_later() -> None:
+    """As if the alerts had been a day earlier."""
+    for alert in StockAlert.objects.order_by("day"):
+        alert.day -= timedelta(days=1)
+        alert.save()
+
+
+def test_staff_hear_once_that_a_product_runs_low(staff):
+    lamp, vase = make_product(name="Lamp <x>"), make_product(name="Vase", on_hand=2)
+    sell(lamp, 4)
+    assert alerts() == []
+
+    sell(lamp, 1)
+
+    [text] = alerts()
+    assert f"Lamp <x> ({lamp.sku}): 5 left" in text
+    assert vase.name not in text, "it was low from the start"
+    sell(lamp, 1)
+    assert alerts() == []
+
+
+def test_at_most_one_mail_a_product_and_day(staff):
+    lamp = make_product(on_hand=6)
+    sell(lamp, 2)
+    assert len(alerts()) == 1
+
+    sell(lamp, 4)
+    assert alerts() == [], "sold out on the same day"
+    a_day_later()
+
+    [text] = alerts()
+    assert "sold out" in text
+    a_day_later()
+    assert alerts() == [], "that has been told"
+    stock.receive(lamp.pk, 3)
+    assert len(alerts()) == 1, "goods came, and they are few again"
+
+
+def test_units_that_a_checkout_only_holds_are_not_sold(staff):
+    lamp = make_product(on_hand=6)
+    stock.claim({lamp.pk: 4})
+    make_holder(lamp, units=4)
+
+    assert alerts() == []
+
+
+def test_several_products_are_one_mail(staff):
+    sell(make_product(on_hand=2), 2)
+    sell(make_product(on_hand=2), 1)
+
+    [text] = alerts()
+    assert "sold out" in text and "1 left" in text
+
+
+def test_nobody_is_warned_unless_somebody_is_named(settings):
+    settings.STAFF_ALERTS = []
+    sell(make_product(on_hand=2), 2)
+
+    assert alerts() == [] and not StockAlert.objects.exists()

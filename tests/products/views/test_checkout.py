@@ -1,0 +1,667 @@
+"""The checkout's pages: what a person sees, and what the database holds afterwards."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.utils import timezone
+
+from products import live
+from products.live import Owner
+from products.models import Basket, Order, Product, Stock
+from products.services import basket as baskets
+from products.services import books, catalogue, holds
+from products.services import stock as stocks
+from tests.factories import (
+    make_address,
+    make_basket,
+    make_full_basket,
+    make_product,
+    make_products,
+    make_shopper,
+)
+
+pytestmark = pytest.mark.django_db
+
+CHECKOUT, REVIEW = "/checkout/", "/checkout/review/"
+PLACE = {
+    "full_name": "Ann Lee",
+    "line1": "High Street 1",
+    "line2": "",
+    "postcode": "12345",
+    "city": "Port",
+    "region": "",
+    "country": "DE",
+    "phone": "",
+}
+GUEST = PLACE | {"email": "ann@example.com"}
+
+
+# --- A shopper ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def lamp() -> Product:
+    return make_product(name="Brass lamp", price="12.50", on_hand=5)
+
+
+def bring(client: Client, lines: dict[Product, int], token: str = "abc") -> Basket:
+    """Give a guest a basket."""
+    session = client.session
+    session[live.BASKET_TOKEN] = token
+    session.save()
+    return make_basket(Owner(token=token), lines)
+
+
+@pytest.fixture
+def basket(client, lamp) -> Basket:
+    """A guest's, with two lamps at 12.50."""
+    return bring(client, {lamp: 2})
+
+
+@pytest.fixture
+def agreed(client, basket) -> dict[str, str]:
+    """What the review's form says, once the guest has said where to."""
+    client.get(CHECKOUT)
+    client.post(CHECKOUT, GUEST)
+    return fields(client.get(REVIEW).text)
+
+
+def fields(page: str) -> dict[str, str]:
+    """What the order's form sends as it stands."""
+    form = re.search(r"<form[^>]*data-once.*?</form>", page, re.S)[0]
+    sent = {}
+    for tag in re.findall(r"<input[^>]*>", form):
+        said = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        if said["type"] != "radio" or " checked" in tag:
+            sent[said["name"]] = said["value"]
+    sent.pop("csrfmiddlewaretoken", None)
+    return sent
+
+
+def order_page(order: Order | None = None) -> str:
+    return f"/orders/{(order or Order.objects.get()).number}/"
+
+
+def reserved(product: Product) -> int:
+    return Stock.objects.get(pk=product.pk).reserved
+
+
+def lapse(basket: Basket) -> None:
+    """As if the shopper had looked away for too long."""
+    ago = timezone.now() - timedelta(minutes=1)
+    Basket.objects.filter(pk=basket.pk).update(held_since=ago, held_until=ago)
+
+
+def set_price(product: Product, price: str) -> None:
+    product.refresh_from_db()
+    product.price = Decimal(price)
+    catalogue.save(product)
+
+
+def said(response) -> list[str]:
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def expect_nothing_ordered(product: Product | None = None) -> None:
+    assert not Order.objects.exists()
+    assert not Basket.objects.filter(status=Basket.Status.ORDERED).exists()
+    assert list(books.reconcile()) == []
+
+
+# --- From the basket to the order ---------------------------------------------------
+
+
+def test_the_baskets_page_leads_to_the_checkout_if_there_is_something(client, basket):
+    assert f'href="{CHECKOUT}"' in client.get("/basket/").text
+
+    baskets.clear(basket)
+
+    assert f'href="{CHECKOUT}"' not in client.get("/basket/").text
+
+
+def test_a_guest_orders(client, agreed, lamp):
+    response = client.post(REVIEW, agreed)
+
+    order = Order.objects.get()
+    assert (response.status_code, response.url) == (303, order_page(order))
+    assert (order.email, order.full_name, order.city) == (
+        *("ann@example.com", "Ann Lee"),
+        "Port",
+    )
+    assert (order.total, order.user, order.method) == (25, None, "delivery")
+    assert order.language == "en"
+    assert [(line.product, line.quantity) for line in order.lines.all()] == [(lamp, 2)]
+    assert reserved(lamp) == 2
+    assert list(books.reconcile()) == []
+
+
+def test_who_has_ordered_is_thanked_once(client, agreed):
+    page = client.post(REVIEW, agreed, follow=True)
+    again = client.post(REVIEW, agreed, follow=True)
+
+    assert "Thank you. A mail with all of it is on its way to ann@exa" in page.text
+    assert "Thank you." not in again.text
+
+
+def test_a_guest_may_see_their_order_and_the_session_forgets_their_address(
+    client, agreed
+):
+    client.post(REVIEW, agreed)
+
+    order = Order.objects.get()
+    assert client.session["orders"] == {order.number: order.access_token}
+    assert "checkout" not in client.session
+    assert client.get(order_page(order)).status_code == 200
+    assert Client().get(order_page(order)).status_code in (302, 404)
+
+
+def test_looking_at_the_checkout_holds_the_units_and_says_until_when(client, basket):
+    page = client.get(CHECKOUT)
+
+    basket.refresh_from_db()
+    assert holds.is_held(basket)
+    assert basket.held_until.isoformat() in page.text
+    assert f"{basket.held_until:%H:%M} UTC" in page.text
+    assert "Reserved for you until" in page.text
+
+
+def test_looking_again_prolongs_the_hold_and_claims_nothing_more(client, basket, lamp):
+    client.get(CHECKOUT)
+    soon = timezone.now() + timedelta(minutes=2)
+    Basket.objects.update(held_until=soon)
+
+    client.get(CHECKOUT)
+
+    basket.refresh_from_db()
+    assert basket.held_until > soon + timedelta(minutes=5)
+    assert reserved(lamp) == 2
+
+
+def test_looking_after_the_hold_has_lapsed_claims_again(client, basket, lamp):
+    client.get(CHECKOUT)
+    lapse(basket)
+
+    page = client.get(CHECKOUT)
+
+    assert page.status_code == 200
+    basket.refresh_from_db()
+    assert holds.is_held(basket)
+    assert reserved(lamp) == 2
+
+
+def test_placing_after_the_hold_has_lapsed_claims_again(client, agreed, basket, lamp):
+    lapse(basket)
+    holds.release_lapsed()
+    assert reserved(lamp) == 0
+
+    assert client.post(REVIEW, agreed).status_code == 303
+
+    assert reserved(lamp) == 2
+
+
+def test_what_was_entered_is_kept_until_it_is_ordered_and_is_in_no_address(
+    client, agreed
+):
+    page = client.get(CHECKOUT)
+
+    assert 'value="High Street 1"' in page.text
+    assert 'value="ann@example.com"' in page.text
+    assert client.post(CHECKOUT, GUEST).url == REVIEW
+
+
+def test_the_basket_says_that_it_is_reserved_and_not_that_it_is_sold_out(client):
+    lamp = make_product(on_hand=2)
+    bring(client, {lamp: 2})
+    client.get(CHECKOUT)
+
+    page = client.get("/basket/")
+
+    assert "Reserved for you while you check out" in page.text
+    assert re.search(r"data-short[^>]*hidden>", page.text)
+
+
+@pytest.mark.parametrize("path", [CHECKOUT, REVIEW])
+def test_no_cache_keeps_the_checkout(client, agreed, path):
+    kept = client.get(path)["Cache-Control"]
+
+    assert "no-store" in kept and "private" in kept
+
+
+# --- Who and where ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "field, value, error",
+    [
+        ("email", "", "This field is required."),
+        ("email", "ann", "Enter a valid email address."),
+        ("email", f"{'a' * 250}@example.com", "at most 254 characters"),
+        ("full_name", "", "This field is required."),
+        ("full_name", "A" * 121, "at most 120 characters"),
+        ("full_name", "Ann\u202eLee", "leave out line breaks and control characters"),
+        ("line1", "High\nStreet", "leave out line breaks and control characters"),
+        ("city", "Po\x00rt", "Null characters are not allowed."),
+        ("postcode", "1" * 21, "at most 20 characters"),
+        ("country", "XX", "Select a valid choice."),
+        ("phone", "call me", "Please write the number in digits"),
+    ],
+)
+def test_bad_input_is_refused_beside_its_field(client, basket, field, value, error):
+    page = client.post(CHECKOUT, GUEST | {field: value})
+
+    assert page.status_code == 200
+    assert error in page.text
+    assert re.search(rf'id="id_{field}_error"', page.text)
+    assert "checkout" not in client.session
+
+
+def test_a_script_in_the_name_is_shown_as_text(client, basket):
+    client.get(CHECKOUT)
+    client.post(CHECKOUT, GUEST | {"full_name": "<script>x</script>"})
+
+    page = client.get(REVIEW).text
+
+    assert "<script>x" not in page
+    assert "&lt;script&gt;x" in page
+
+
+def test_a_guest_may_give_an_address_that_is_registered_and_hears_nothing_of_it(
+    client, basket
+):
+    make_shopper(email="known@example.com")
+
+    known = client.post(CHECKOUT, GUEST | {"email": "known@example.com"})
+    unknown = client.post(CHECKOUT, GUEST | {"email": "unknown@example.com"})
+
+    assert (known.status_code, known.url) == (unknown.status_code, unknown.url)
+    order = client.post(REVIEW, fields(client.get(REVIEW).text))
+    assert order.status_code == 303
+    assert Order.objects.get().user is None
+
+
+def test_review_without_an_address_goes_back_to_it(client, basket):
+    response = client.get(REVIEW)
+
+    assert (response.status_code, response.url) == (302, CHECKOUT)
+
+
+def test_placing_without_an_address_goes_back_to_it(client, basket):
+    response = client.post(
+        REVIEW, {"basket": basket.pk, "total": "25.00", "method": "delivery"}
+    )
+
+    assert (response.status_code, response.url) == (302, CHECKOUT)
+    expect_nothing_ordered()
+
+
+@pytest.fixture
+def shopper(client, lamp):
+    """Somebody who is signed in, with two lamps in their basket."""
+    user = make_shopper(email="anna@example.com", first_name="Anna")
+    client.force_login(user)
+    make_basket(Owner(user_id=user.pk), {lamp: 2})
+    return user
+
+
+def test_who_is_signed_in_orders_with_their_own_address(client, shopper):
+    page = client.get(CHECKOUT)
+    assert 'name="email"' not in page.text
+    assert "anna@example.com" in page.text
+
+    client.post(CHECKOUT, PLACE | {"email": "other@example.com"})
+    client.post(REVIEW, fields(client.get(REVIEW).text))
+
+    order = Order.objects.get()
+    assert (order.user, order.email) == (shopper, "anna@example.com")
+    assert "orders" not in client.session
+    assert not shopper.addresses.exists()
+
+
+def test_a_saved_address_is_offered_and_taken(client, shopper):
+    usual = make_address(shopper, city="Hamburg")
+    other = make_address(shopper, city="Bremen")
+    page = client.get(CHECKOUT).text
+    assert re.search(rf'value="{usual.pk}"[^>]*checked', page)
+
+    client.post(CHECKOUT, {"saved": str(other.pk)})
+    client.post(REVIEW, fields(client.get(REVIEW).text))
+
+    order = Order.objects.get()
+    assert (order.city, order.country.code) == ("Bremen", "DE")
+    assert shopper.addresses.count() == 2
+
+
+def test_somebody_elses_address_cannot_be_taken(client, shopper):
+    make_address(shopper)
+    foreign = make_address(make_shopper(), line1="Secret Lane 9")
+
+    page = client.post(CHECKOUT, {"saved": str(foreign.pk)})
+
+    assert page.status_code == 200
+    assert "Select a valid choice" in page.text
+    assert "Secret Lane" not in page.text
+    assert "checkout" not in client.session
+
+
+def test_another_address_is_saved_if_asked_once(client, shopper):
+    for _ in range(2):
+        client.post(CHECKOUT, PLACE | {"saved": "new", "keep": "on"})
+
+    assert [address.line1 for address in shopper.addresses.all()] == ["High Street 1"]
+    assert shopper.addresses.get().is_default
+    assert client.get(REVIEW).status_code == 200
+
+
+def test_one_address_too_many_is_not_saved_and_the_order_goes_on(client, shopper):
+    for n in range(20):
+        make_address(shopper, line1=f"Lane {n}")
+
+    response = client.post(CHECKOUT, PLACE | {"saved": "new", "keep": "on"})
+
+    assert response.url == REVIEW
+    assert "20 addresses already" in said(response)[0]
+    assert shopper.addresses.count() == 20
+
+
+@pytest.mark.parametrize("path", [CHECKOUT, REVIEW])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_who_has_not_verified_their_address_cannot_go_on(client, lamp, path, method):
+    user = make_shopper(email="new@example.com", verified=False)
+    client.force_login(user)
+    make_basket(Owner(user_id=user.pk), {lamp: 2})
+
+    page = getattr(client, method)(path, PLACE | {"saved": "new"})
+
+    assert page.status_code == 403
+    assert "/users/confirm-email/" in page.text
+    assert "new@example.com" in page.text
+    assert reserved(lamp) == 0
+    expect_nothing_ordered()
+
+
+# --- Too few are left ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("left", [1, 0])
+def test_a_basket_that_cannot_be_held_says_what_is_left(client, basket, lamp, left):
+    stocks.claim({lamp.pk: 5 - left})
+
+    page = client.get(CHECKOUT)
+
+    assert page.status_code == 409
+    offered = f'name="quantity-{lamp.pk}" value="1"' in page.text
+    assert offered == (left == 1)
+    assert f'name="remove" value="{lamp.pk}"' in page.text
+    assert reserved(lamp) == 5 - left
+
+
+def test_every_short_line_is_named_and_nothing_is_held(client, lamp):
+    mug, vase = make_product(name="Mug"), make_product(name="Vase", on_hand=3)
+    bring(client, {lamp: 2, mug: 1, vase: 3})
+    stocks.claim({vase.pk: 1, lamp.pk: 5})
+
+    page = client.get(CHECKOUT).text
+
+    shown = re.findall(r'line--short" data-key="(\d+)"', page)
+    assert shown == [str(lamp.pk), str(vase.pk)]
+    assert reserved(mug) == 0
+
+
+def test_taking_what_is_left_goes_on(client, basket, lamp):
+    stocks.claim({lamp.pk: 4})
+    client.get(CHECKOUT)
+
+    page = client.post(
+        "/basket/update/",
+        {f"quantity-{lamp.pk}": "1", f"was-{lamp.pk}": "2", "next": CHECKOUT},
+        follow=True,
+    )
+
+    assert page.redirect_chain == [(CHECKOUT, 302)]
+    assert page.status_code == 200
+    assert reserved(lamp) == 5
+
+
+def test_what_was_sold_before_the_order_was_placed_is_told(
+    client, agreed, basket, lamp
+):
+    lapse(basket)
+    holds.release_lapsed()
+    stocks.claim({lamp.pk: 4})
+
+    page = client.post(REVIEW, agreed)
+
+    assert page.status_code == 409
+    assert f'name="quantity-{lamp.pk}" value="1"' in page.text
+    assert f'value="{REVIEW}"' in page.text  # and back to where they were
+    assert not Order.objects.exists()
+    assert reserved(lamp) == 4
+    assert client.session["checkout"]["city"] == "Port"
+
+
+def test_what_left_the_shop_is_told(client, basket, lamp):
+    lamp.is_active = False
+    catalogue.save(lamp)
+
+    page = client.get(CHECKOUT)
+
+    assert page.status_code == 409
+    assert "No longer sold" in page.text
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_what_left_the_shop_while_it_was_held_is_told(client, agreed, lamp, method):
+    lamp.is_active = False
+    catalogue.save(lamp)
+
+    page = getattr(client, method)(REVIEW, agreed)
+
+    assert page.status_code == 409
+    assert "No longer sold" in page.text
+    assert not Order.objects.exists()
+
+
+# --- The total ----------------------------------------------------------------------
+
+
+def test_a_changed_price_places_nothing_until_it_is_agreed_to(client, agreed, lamp):
+    set_price(lamp, "15.00")
+
+    page = client.post(REVIEW, agreed)
+
+    assert page.status_code == 409
+    assert "€25.00" in page.text and "€30.00" in page.text
+    expect_nothing_ordered()
+
+    assert client.post(REVIEW, fields(page.text)).status_code == 303  # one click
+
+    assert Order.objects.get().total == 30
+
+
+@pytest.mark.parametrize(
+    "total",
+    ["0.01", "25.01", "-25.00", "", "x", "NaN", "Infinity", "1e400", "9" * 5000],
+)
+def test_a_forged_total_places_nothing(client, agreed, total):
+    page = client.post(REVIEW, agreed | {"total": total})
+
+    assert page.status_code == 409
+    assert "€25.00" in page.text
+    assert "NaN" not in page.text and "-€1" not in page.text
+    expect_nothing_ordered()
+
+
+def test_a_line_that_another_tab_added_is_asked_about(client, agreed, basket):
+    baskets.add(basket, make_product(price="3.00").pk)
+
+    page = client.post(REVIEW, agreed)
+
+    assert page.status_code == 409
+    assert "€28.00" in page.text
+    expect_nothing_ordered()
+
+
+def test_a_price_that_went_there_and_back_is_no_change(client, agreed, lamp):
+    set_price(lamp, "15.00")
+    set_price(lamp, "12.50")
+
+    assert client.post(REVIEW, agreed).status_code == 303
+
+
+@pytest.mark.parametrize("method", ["", "stripe!", "cash"])
+def test_a_payment_that_is_not_offered_places_nothing(client, agreed, method):
+    page = client.post(REVIEW, agreed | {"method": method})
+
+    assert page.status_code == 200
+    assert 'id="method_error"' in page.text
+    expect_nothing_ordered()
+
+
+@pytest.fixture
+def card(settings) -> None:
+    """Stripe is offered too, but cannot be reached."""
+    settings.STRIPE_SECRET_KEY, settings.STRIPE_WEBHOOK_SECRET = "sk_x", "whsec_x"
+    settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+
+
+def test_what_is_paid_on_delivery_needs_nothing_else(client, agreed):
+    assert "stripe" not in client.get(REVIEW).text
+
+
+def test_an_order_by_card_is_placed_though_its_provider_is_away(client, card, agreed):
+    assert re.search('value="stripe"', client.get(REVIEW).text)
+
+    response = client.post(REVIEW, agreed | {"method": "stripe"})
+
+    order = Order.objects.get()
+    assert (order.method, order.status) == ("stripe", "pending")
+    assert response.url == order_page(order)
+    assert client.get(response.url).status_code == 200
+    assert client.post(REVIEW, agreed).url == order_page(order)  # again: the same
+
+
+# --- Once ---------------------------------------------------------------------------
+
+
+def test_placing_twice_gives_the_same_order(client, agreed):
+    first, second = client.post(REVIEW, agreed), client.post(REVIEW, agreed)
+
+    assert Order.objects.count() == 1
+    assert first.url == second.url == order_page()
+
+
+def test_a_form_sent_again_after_more_was_bought_gives_the_first_order(
+    client, agreed, basket
+):
+    client.post(REVIEW, agreed)
+    make_basket(Owner(token=basket.token), {make_product(): 1})
+
+    again = client.post(REVIEW, agreed | {"total": "0.01"})
+
+    assert again.url == order_page()
+    assert Basket.objects.open().count() == 1
+
+
+def test_a_form_sent_again_after_signing_in_gives_the_first_order(client, agreed):
+    client.post(REVIEW, agreed)
+    session = client.session
+    placed = session["orders"]
+    client.force_login(make_shopper())
+    session = client.session
+    session["orders"] = placed  # allauth keeps the session, force_login does not
+    session.save()
+
+    assert client.post(REVIEW, agreed).url == order_page()
+
+
+def test_going_back_after_ordering_leads_to_the_order(client, agreed):
+    client.post(REVIEW, agreed)
+
+    page = client.get(CHECKOUT)
+
+    assert page.status_code == 200
+    assert "You have ordered this already" in page.text
+    assert f'href="{order_page()}"' in page.text
+
+
+# --- What is no basket of theirs -----------------------------------------------------
+
+
+def test_an_empty_basket_has_a_page_of_its_own(client, basket):
+    assert "Your basket is empty" in Client().get(CHECKOUT).text
+
+    baskets.clear(basket)
+
+    page = client.get(CHECKOUT)
+    assert page.status_code == 200
+    assert "Your basket is empty" in page.text
+
+
+def test_placing_an_emptied_basket_places_nothing(client, agreed, basket):
+    baskets.clear(basket)
+
+    page = client.post(REVIEW, agreed)
+
+    assert page.status_code == 409
+    assert "Your basket is empty" in page.text
+    expect_nothing_ordered()
+
+
+@pytest.mark.parametrize("which", ["foreign", "none", "0", "-1", "x", "9" * 30, ""])
+def test_somebody_elses_basket_cannot_be_ordered(client, agreed, basket, which):
+    theirs = holds.start(make_basket(lines={make_product(): 1}))
+    pk = {"foreign": theirs.pk, "none": theirs.pk + 100}.get(which, which)
+
+    page = client.post(REVIEW, agreed | {"basket": pk})
+
+    assert page.status_code == 409
+    assert "This is not your basket any more" in page.text
+    expect_nothing_ordered()
+    theirs.refresh_from_db()
+    assert holds.is_held(theirs)
+
+
+def test_somebody_elses_order_is_not_told(client, agreed, lamp):
+    stranger = Client()
+    basket = bring(stranger, {lamp: 1}, token="other")
+    stranger.get(CHECKOUT)
+    stranger.post(CHECKOUT, GUEST)
+    stranger.post(REVIEW, fields(stranger.get(REVIEW).text))
+
+    page = client.post(REVIEW, agreed | {"basket": basket.pk})
+
+    assert page.status_code == 409
+    assert Order.objects.get().number not in page.text
+
+
+def test_a_basket_that_was_merged_at_sign_in_is_not_ordered(client, agreed, basket):
+    user = make_shopper()
+    baskets.merge(token=basket.token, user_id=user.pk)
+
+    page = client.post(REVIEW, agreed)
+
+    assert page.status_code == 409
+    expect_nothing_ordered()
+
+
+# --- Budgets ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lines", [10, 100])
+@pytest.mark.parametrize("path", [CHECKOUT, REVIEW])
+def test_pages_stay_within_their_budget_of_queries(
+    client, path, lines, django_assert_max_num_queries
+):
+    bring(client, {})
+    make_full_basket(Owner(token="abc"), make_products(lines))
+    client.get(CHECKOUT)
+    client.post(CHECKOUT, GUEST)
+
+    with django_assert_max_num_queries(11):
+        page = client.get(path)
+
+    assert page.text.count('class="good"') == lines

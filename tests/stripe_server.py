@@ -1,0 +1,189 @@
+"""The part of Stripe that the shop uses, over real HTTP, with its way of signing."""
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from urllib.parse import parse_qsl
+
+SECRET = "whsec_of_the_tests"
+
+
+def sign(body: bytes, secret: str = SECRET, at: float | None = None) -> str:
+    """The header Stripe-Signature."""
+    moment = int(time.time() if at is None else at)
+    text = f"{moment}.".encode() + body
+    return (
+        f"t={moment},v1={hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()}"
+    )
+
+
+class StripeServer(ThreadingHTTPServer):
+    """`mood`: "well", "down" (503), "slow", "drops" (does it, and gives no answer) or
+    "refuses" (400)."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.mood = "well"
+        self.over, self.lock, self.numbers = (
+            threading.Event(),
+            threading.Lock(),
+            count(1),
+        )
+        self.sessions: dict[str, dict] = {}
+        self.refunds: list[dict] = []
+        self.known: dict[str, tuple[dict, dict]] = {}  # by Idempotency-Key
+        self.asked: list[tuple[str, str, dict]] = []
+        self.hook = ""  # where it tells what people do on its pages
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Whoever asked had enough of waiting."""
+
+    def post(self, path: str, key: str, params: dict) -> tuple[int, dict]:
+        with self.lock:
+            self.asked.append((path, key, params))
+            if key in self.known:
+                before, answer = self.known[key]
+                same = before == params
+                return (200, answer) if same else (400, error("idempotency_error"))
+            if path == "/v1/checkout/sessions":
+                answer = self.open(params)
+            elif path.endswith("/expire"):
+                answer = self.sessions.get(path.split("/")[-2])
+                if answer is None or answer["status"] != "open":
+                    return 400, error("invalid_request_error")
+                answer["status"] = "expired"
+            elif params["payment_intent"] in [
+                r["payment_intent"] for r in self.refunds
+            ]:
+                return 400, error("invalid_request_error", "charge_already_refunded")
+            else:
+                answer = {
+                    "id": f"re_{next(self.numbers)}",
+                    "object": "refund",
+                    **params,
+                }
+                self.refunds.append(answer)
+            self.known[key] = params, answer
+            return 200, answer
+
+    def open(self, params: dict) -> dict:
+        name = f"cs_test_{next(self.numbers)}"
+        price = "line_items[0][price_data]"
+        session = {
+            "id": name,
+            "object": "checkout.session",
+            "status": "open",
+            "url": f"{self.url}/pay/{name}",
+            "success_url": params["success_url"],
+            "cancel_url": params["cancel_url"],
+            "client_reference_id": params["client_reference_id"],
+            "amount_total": int(params[f"{price}[unit_amount]"]),
+            "currency": params[f"{price}[currency]"],
+            "payment_status": "unpaid",
+            "payment_intent": None,
+        }
+        self.sessions[name] = session
+        return session
+
+    def event(self, session: dict, kind: str = "completed", **changes) -> bytes:
+        """The body of a webhook about a session; paid if it is "completed"."""
+        intent = "pi_" + session["id"]
+        paid = {"payment_status": "paid", "payment_intent": intent}
+        data = session | (paid if kind in PAID else {}) | changes
+        event = {"id": f"evt_{next(self.numbers)}", "object": "event"}
+        event |= {"type": f"checkout.session.{kind}", "data": {"object": data}}
+        return json.dumps(event).encode()
+
+    def paid(self, session: dict) -> None:
+        """Somebody has given their card: the shop is told."""
+        session["status"] = "complete"
+        body = self.event(session)
+        headers = {"Stripe-Signature": sign(body), "Content-Type": "application/json"}
+        request = urllib.request.Request(self.hook, body, headers)
+        urllib.request.urlopen(request, timeout=20).close()
+
+
+PAID = {"completed", "async_payment_succeeded"}
+
+
+PAGE = """<!doctype html><html lang="en"><title>Pay</title>
+<form method="post"><button>Pay by card</button></form>
+<a href="{cancel_url}">Back to the shop</a></html>"""
+
+
+def error(kind: str, code: str = "") -> dict:
+    return {"error": {"type": kind, "code": code, "message": "No."}}
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: StripeServer
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        if self.path.startswith("/pay/"):
+            return self.take_card()
+        mood = self.server.mood
+        if mood == "slow":
+            self.server.over.wait(10)
+            return
+        if mood == "down":
+            return self.answer(503, error("api_error"))
+        if mood == "refuses":
+            return self.answer(400, error("invalid_request_error"))
+        key = self.headers["Idempotency-Key"]
+        done = self.server.post(self.path, key, dict(parse_qsl(body)))
+        if mood != "drops":
+            self.answer(*done)
+
+    def do_GET(self) -> None:
+        if self.path == "/favicon.ico":
+            return self.send(200, "image/svg+xml", b"")
+        session = self.session()
+        if session is None or session["status"] != "open":
+            return self.send(404, "text/html", b"<title>No such page</title>")
+        self.send(200, "text/html", PAGE.format(**session).encode())
+
+    def take_card(self) -> None:
+        session = self.session()
+        self.server.paid(session)
+        self.send_response(303)
+        self.send_header("Location", session["success_url"])
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def session(self) -> dict | None:
+        return self.server.sessions.get(self.path.rpartition("/")[2])
+
+    def answer(self, status: int, content: dict) -> None:
+        self.send(status, "application/json", json.dumps(content).encode())
+
+    def send(self, status: int, kind: str, data: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def stripe_server() -> Iterator[StripeServer]:
+    with StripeServer() as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.05])
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join()
