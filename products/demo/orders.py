@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.db.models import F
+from post_office.models import Email
 
 from products.exceptions import ShopError
 from products.live import Owner
@@ -19,7 +20,7 @@ from products.services.orders import Contact
 Method = Order.Method
 Step = Callable[[Order, AbstractUser], Order]
 
-AT = "shop-demo.example"  # nobody else's orders have addresses there
+AT = "shop-demo.example"
 PLENTY = 20  # products with fewer units are left to the shoppers
 CARRIER = "Left with the carrier, 2 parcels"
 CHANGED_MIND = "Called: ordered twice by mistake"
@@ -37,6 +38,7 @@ class Guest:
     units: tuple[int, ...]
     steps: tuple[str, ...] = ()
     method: str = Method.DELIVERY
+    username: str = ""  # of who was signed in
 
     @property
     def email(self) -> str:
@@ -77,6 +79,11 @@ GUESTS = (
         *("Emil Krause", "Lotsenweg 2", "18119", "Rostock", "DE", (1,)),
         steps=("cancel",),
     ),
+    Guest(
+        *("Sam Holm", "Mole 3", "24103", "Kiel", "DE", (1, 2)),
+        steps=("pack", "ship", "deliver"),
+        username="shopper",
+    ),
 )
 
 STEPS: dict[str, Step] = {
@@ -94,13 +101,12 @@ def load() -> int:
     staff = get_user_model().objects.filter(username="staff", is_staff=True).first()
     if staff is None:
         return 0
-    present = set(
-        Order.objects.filter(email__endswith=f"@{AT}").values_list("email", flat=True)
-    )
+    theirs = Order.objects.filter(full_name__in=[guest.name for guest in GUESTS])
+    present = set(theirs.values_list("full_name", flat=True))
     return sum(
         _place(guest, turn, staff)
         for turn, guest in enumerate(GUESTS)
-        if guest.email not in present
+        if guest.name not in present
     )
 
 
@@ -111,29 +117,33 @@ def _place(guest: Guest, turn: int, staff: AbstractUser) -> bool:
             order = _ordered(guest, turn)
             for step in guest.steps:
                 order = STEPS[step](order, staff)
+            Email.objects.filter(
+                to=order.email
+            ).delete()  # nobody is there to read them
     except ShopError:
         return False
     return True
 
 
 def _ordered(guest: Guest, turn: int) -> Order:
-    basket = baskets.open_for(Owner(token=baskets.new_token()))
+    user = get_user_model().objects.filter(username=guest.username).first()
+    owner = Owner(user_id=user.pk) if user else Owner(token=baskets.new_token())
+    basket = baskets.open_for(owner)
     for product, units in zip(
         _plentiful(turn, len(guest.units)), guest.units, strict=False
     ):
         baskets.add(basket, product.pk, units)
     basket = holds.start(Basket.objects.get(pk=basket.pk))
     contact = Contact(
-        email=guest.email,
+        email=user.email if user else guest.email,
         full_name=guest.name,
         line1=guest.line1,
         postcode=guest.postcode,
         city=guest.city,
         country=guest.country,
     )
-    return orders.place(
-        basket, contact, seen=_total(basket), method=guest.method, language="en"
-    )
+    options = {"method": guest.method, "language": "en", "user": user}
+    return orders.place(basket, contact, seen=_total(basket), **options)
 
 
 def _plentiful(turn: int, count: int) -> list[Product]:
