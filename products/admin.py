@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from products.admin_import import ImportMixin
 from products.exceptions import ShopError
 from products.forms import CountForm, MovementForm, ProductForm, ReceiveForm
 from products.models import (
@@ -67,6 +68,17 @@ class ProductCategoryAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProductCategory]:
         return super().get_queryset(request).annotate(size=Count("products"))
 
+    def save_model(
+        self, request: HttpRequest, obj: ProductCategory, form, change
+    ) -> None:
+        catalogue.save_category(obj)
+
+    def delete_model(self, request: HttpRequest, obj: ProductCategory) -> None:
+        catalogue.delete_categories([obj])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        catalogue.delete_categories(queryset)
+
     @admin.display(description=gettext_lazy("products"), ordering="size")
     def products(self, category: ProductCategory) -> SafeString:
         address = reverse("admin:products_product_changelist")
@@ -101,7 +113,7 @@ class StockLevelFilter(admin.SimpleListFilter):
 
 
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):
+class ProductAdmin(ImportMixin):
     form = ProductForm
     list_display = [
         "thumbnail",
@@ -144,6 +156,12 @@ class ProductAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Product, form, change) -> None:
         catalogue.save(obj, actor=request.user)
+
+    def delete_model(self, request: HttpRequest, obj: Product) -> None:
+        catalogue.delete([obj])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        catalogue.delete(queryset)
 
     # --- Columns and fields ---------------------------------------------------
 

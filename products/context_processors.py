@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject, cached_property
 
 from products import live
-from products.models import ProductCategory
+from products.services import catalogue
 
 
 class Baskets:
@@ -30,8 +30,8 @@ def baskets(request: HttpRequest) -> dict:
 
 
 def shop(request: HttpRequest) -> dict:
-    """The shop's name and its shelves for the navigation, in one lazy query."""
+    """The shop's name and its shelves for the navigation, asked for when shown."""
     return {
         "SHOP_NAME": settings.SHOP_NAME,
-        "categories": SimpleLazyObject(lambda: list(ProductCategory.objects.all())),
+        "categories": SimpleLazyObject(catalogue.categories),
     }

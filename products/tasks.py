@@ -3,7 +3,9 @@
 from celery import shared_task
 from django.core.management import call_command
 
+from products import invalidation  # noqa: F401  has tasks of its own
 from products.models import Basket, WebhookEvent
+from products.services import search  # noqa: F401  so has this
 from products.services import alerts, holds, orders, payments, waiting
 
 

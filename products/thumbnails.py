@@ -1,7 +1,12 @@
-"""When thumbnails are made: as soon as a picture is saved, never for a page."""
+"""When thumbnails are made: as soon as a picture is saved, never for a page. And what
+they are called."""
 
+import functools
 import logging
+from pathlib import PurePosixPath
 
+from django.conf import settings
+from imagekit import ImageSpec, hashers
 from imagekit.cachefiles import ImageCacheFile
 from imagekit.cachefiles.strategies import Optimistic
 
@@ -23,3 +28,18 @@ class MadeOnSave(Optimistic):
             file.generate()
         except FileNotFoundError as error:
             logger.warning("No thumbnail, the picture is missing: %s", error.filename)
+
+
+def named(spec: ImageSpec) -> str:
+    """Where the thumbnail of `spec.source` lies. imagekit's own way pickles the recipe
+    for each picture that a page shows: 0.5 ms, and a list shows 96."""
+    picture = PurePosixPath(spec.source.name)
+    folder = PurePosixPath(settings.IMAGEKIT_CACHEFILE_DIR, picture.with_suffix(""))
+    return str(folder / f"{_recipe(type(spec))}.{spec.format.lower()}")
+
+
+@functools.cache
+def _recipe(kind: type[ImageSpec]) -> str:
+    """Another one for another size, or quality."""
+    parts = [kind.processors, kind.format, kind.options, kind.autoconvert]
+    return hashers.pickle(parts)

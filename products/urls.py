@@ -13,6 +13,7 @@ urlpatterns = [
         name="category",
     ),
     path("products/<slug:slug>/", catalogue.ProductDetailView.as_view(), name="detail"),
+    path("search/suggest/", catalogue.SuggestView.as_view(), name="suggest"),
     path("basket/", basket.BasketView.as_view(), name="basket"),
     path(
         "basket/add/<int:product_id>/",

@@ -6,10 +6,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 from django.core.asgi import get_asgi_application  # noqa: E402
 
-pages = get_asgi_application()  # loads the apps, so it comes before what follows
+django_pages = get_asgi_application()  # loads the apps, so it comes before what follows
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
+from django.conf import settings  # noqa: E402
 
+from project.early import EarlyPages  # noqa: E402
+from project.health import Health  # noqa: E402
+from project.threads import ThreadedPages, Threads  # noqa: E402
 from realtime.routing import sockets  # noqa: E402
 
+# From the outside in: what is not answered goes on to the next.
+threads = Threads(settings.HTTP_THREADS)
+pages = Health(EarlyPages(ThreadedPages(django_pages, threads, settings.HTTP_LINE)))
 application = ProtocolTypeRouter({"http": pages, "websocket": sockets})

@@ -90,7 +90,11 @@ class ForgivingCache(RedisCache):
         return self._ask(default, super().get, key, default, version)
 
     def set(self, key, value, timeout=DEFAULT_TIMEOUT, version=None, **kwargs) -> Any:
-        return self._ask(None, super().set, key, value, timeout, version, **kwargs)
+        """What could not be replaced is out of date, and goes when Redis is back."""
+        owed = [(key, version)]
+        return self._ask(
+            None, super().set, key, value, timeout, version, owed=owed, **kwargs
+        )
 
     def touch(self, key, timeout=DEFAULT_TIMEOUT, version=None) -> bool:
         return self._ask(False, super().touch, key, timeout, version)
@@ -107,7 +111,10 @@ class ForgivingCache(RedisCache):
         return self._ask({}, super().get_many, keys, version)
 
     def set_many(self, data, timeout=DEFAULT_TIMEOUT, version=None) -> list | None:
-        return self._ask(list(data), super().set_many, data, timeout, version)
+        owed = [(key, version) for key in data]
+        return self._ask(
+            list(data), super().set_many, data, timeout, version, owed=owed
+        )
 
     def delete_many(self, keys, version=None) -> Any:
         keys = list(keys)

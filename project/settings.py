@@ -4,6 +4,7 @@
 a second terminal (`manage.py shell`) finds them. Variables of the environment win.
 """
 
+from importlib.util import find_spec
 from operator import methodcaller
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -143,6 +144,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.sitemaps",
     "django.contrib.humanize",
+    "django.contrib.postgres",  # lookups of arrays and vectors; no extension
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -153,6 +155,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "csp",
     "django_countries",
+    "django_prometheus",
     "imagekit",
     "post_office",
     "project",
@@ -162,8 +165,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -172,11 +177,22 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "products.caching.fresh_for_staff",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "users.middleware.SecondFactorMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
+
+# For who develops, on their own machine only. Its styles and scripts are files, so that
+# the policy above needs no exception.
+DEBUG_TOOLBAR = DEBUG and find_spec("debug_toolbar") is not None
+if DEBUG_TOOLBAR:
+    INSTALLED_APPS.append("debug_toolbar")
+    place = MIDDLEWARE.index("django.middleware.gzip.GZipMiddleware") + 1
+    MIDDLEWARE.insert(place, "debug_toolbar.middleware.DebugToolbarMiddleware")
+    INTERNAL_IPS = ["127.0.0.1", "::1"]
 
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
@@ -203,10 +219,17 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db("DATABASE_URL")}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# A connection costs PostgreSQL a process: each thread keeps its own.
+DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", 600)
 # A Unix socket's folder comes as ?host=…; where Django looks for it, dbshell does too.
 if host := DATABASES["default"].get("OPTIONS", {}).pop("host", ""):
     DATABASES["default"]["HOST"] = host
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Pages run on so many threads of a process, each with a connection of its own; so many
+# requests may wait for one before others are told to come back later.
+HTTP_THREADS = env.int("HTTP_THREADS", 12)
+HTTP_LINE = env.int("HTTP_LINE", 1000)
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 
@@ -244,6 +267,7 @@ CACHES = {
         "BACKEND": "project.cache.ForgivingCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "shop",
+        "VERSION": 1,  # another one when what is kept changes its meaning
         "OPTIONS": {
             "SOCKET_CONNECT_TIMEOUT": 1,
             "SOCKET_TIMEOUT": 1,
@@ -258,6 +282,7 @@ CACHES = {
     # would say "made already" for ever.
     "thumbnails": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
 }
+SESSION_ENGINE = "project.sessions"
 
 # --- Celery -----------------------------------------------------------------------
 
@@ -292,6 +317,8 @@ CELERY_TASK_ROUTES = {
     "project.tasks.deliver_mail": {"queue": MAIL_QUEUE},
     "project.tasks.sweep_outbox": {"queue": MAIL_QUEUE},
     "project.tasks.clean_outbox": {"queue": MAIL_QUEUE},
+    "products.invalidation.drop_products": {"queue": CACHE_QUEUE},
+    "products.invalidation.drop_everything": {"queue": CACHE_QUEUE},
 }
 OUTBOX_SWEEP_S = env.float("OUTBOX_SWEEP_S", 10)
 HOLD_SWEEP_S = env.float("HOLD_SWEEP_S", 5)
@@ -342,6 +369,10 @@ CELERY_BEAT_SCHEDULE = {
     "forget-stale-baskets": {
         "task": "products.tasks.forget_stale_baskets",
         "schedule": 60 * 60,
+    },
+    "relearn-words": {
+        "task": "products.services.search.relearn",
+        "schedule": 60 * 60 * 24,
     },
     "check-the-books": {"task": "products.tasks.check_books", "schedule": 60 * 60},
     "clear-sessions": {"task": "users.tasks.clear_sessions", "schedule": 60 * 60 * 24},
@@ -474,6 +505,7 @@ STORAGES = {
 }
 # Thumbnails are made when a picture is saved; a page never looks for them on disk.
 IMAGEKIT_DEFAULT_CACHEFILE_STRATEGY = "products.thumbnails.MadeOnSave"
+IMAGEKIT_SPEC_CACHEFILE_NAMER = "products.thumbnails.named"
 IMAGEKIT_CACHE_BACKEND = "thumbnails"
 
 # --- The shop ---------------------------------------------------------------------
@@ -482,6 +514,20 @@ SHOP_NAME = "Tidewater"
 CURRENCY = "EUR"  # ISO 4217
 CURRENCY_SYMBOL = "€"
 PRODUCTS_PER_PAGE = 24
+PRICE_BANDS = [25, 50, 100, 250]  # where one ends and the next begins, in filters
+RELATED_PRODUCTS = 4  # neighbours on a product's page: the newest of its category
+# Pages and pieces of the catalogue are kept for so long at most, should no worker say
+# that they are out of date; 0 keeps none.
+CATALOGUE_MAX_AGE_S = env.float("CATALOGUE_MAX_AGE_S", 0 if DEBUG else 30)
+# What the admin imports while somebody waits; the command takes files of any size.
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 20 * 1024 * 1024)
+IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 50_000)
+# Uploads wait here until somebody has seen what they would do: no web server may show
+# it, and all of ours must see it.
+STORAGES["imports"] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": env.str("IMPORT_ROOT", str(LOCAL_DIR / "imports"))},
+}
 # Who hears by mail of what runs out: nobody, unless told.
 STAFF_ALERTS = env.list("STAFF_ALERTS", default=[])
 ORDERS_PER_PAGE = 20
@@ -580,6 +626,12 @@ LIVE = {
     # Pages of other origins may not open sockets; http://host:port, as browsers say.
     "ORIGINS": env.list("LIVE_ORIGINS", default=[]),
 }
+
+# --- Metrics ----------------------------------------------------------------------
+
+# Who asks for /metrics with it as a bearer token gets them. Without one only programs
+# on this machine do, and none that came through a proxy.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 # --- Logging ----------------------------------------------------------------------
 

@@ -55,3 +55,6 @@ urlpatterns = [
 
 if settings.SERVE_MEDIA:
     urlpatterns.append(path("media/<path:path>", MediaView.as_view(), name="media"))
+
+if settings.DEBUG_TOOLBAR:
+    urlpatterns.append(path("__debug__/", include("debug_toolbar.urls")))

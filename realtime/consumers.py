@@ -26,6 +26,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
+class Gone(Exception):
+    """The client left while it was being answered; servers say so in many ways."""
+
+
 async def refuse(scope: dict, receive: Receive, send: Send) -> None:
     """Answer a handshake with 403."""
     await receive()
@@ -41,8 +45,8 @@ class ShopConsumer:
         "_hub",
         "_owed",
         "_scope",
-        "_send",
         "_sending",
+        "_server",
         "_session",
         "_times",
         "_viewer",
@@ -63,7 +67,7 @@ class ShopConsumer:
         self.audiences: tuple[Audience, ...] = ()
         self.is_dismissed = False
         self._hub: Hub = get_hub()
-        self._scope, self._send = scope, send
+        self._scope, self._server = scope, send
         self._viewer: Viewer | None = None  # asked for with the first topic of theirs
         self._session: str | None = None  # its key, once asked for
         self._sending: asyncio.Task | None = None
@@ -81,6 +85,8 @@ class ShopConsumer:
                     return
                 elif not await self._hear(message):
                     return
+        except Gone as gone:
+            logger.debug("An answer was not taken: %r", gone.__cause__)
         finally:
             self._hub.leave(self, self._session)
 
@@ -157,6 +163,13 @@ class ShopConsumer:
 
     # --- Out ------------------------------------------------------------------
 
+    async def _send(self, message: dict[str, Any]) -> None:
+        """Raises `Gone`."""
+        try:
+            await self._server(message)
+        except Exception as error:  # Autobahn's, uvicorn's, the system's
+            raise Gone from error
+
     async def _say(self, frame: str) -> None:
         await self._send({"type": "websocket.send", "text": frame})
 
@@ -167,8 +180,8 @@ class ShopConsumer:
             return
         try:
             self._sending = eager.start(self._say(frame))
-        except Exception as error:  # one broken socket must not stop a broadcast
-            logger.debug("A frame was not taken: %r", error)
+        except Gone as gone:  # one broken socket must not stop a broadcast
+            logger.debug("A frame was not taken: %r", gone.__cause__)
         if self._sending is not None:
             self._sending.add_done_callback(self._sent)
 
@@ -187,8 +200,8 @@ class ShopConsumer:
         self._hub.leave(self, self._session)
         try:
             eager.start(self._close(reason))
-        except Exception as error:  # the client is gone, which is what was wanted
-            logger.debug("A goodbye was not taken: %r", error)
+        except Gone as gone:  # which is what was wanted
+            logger.debug("A goodbye was not taken: %r", gone.__cause__)
 
     async def _close(self, reason: Close) -> None:
         await self._say(protocol.bye(reason))

@@ -18,6 +18,9 @@ def pytest_configure() -> None:
     """Tests talk on channels of their own: a shop that runs on the same Redis, and
     other tests, hear nothing of them. Servers that tests start inherit it. And the
     folder of static files is there, though empty, when a module imports the pages."""
+    # Tests write rows past the services: pages are kept only where that is the point.
+    os.environ["CATALOGUE_MAX_AGE_S"] = "0"
+    shop_settings.CATALOGUE_MAX_AGE_S = 0
     prefix = os.environ["LAYER_PREFIX"] = f"test{os.getpid()}"
     shop_settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] = prefix
     shop_settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ OURS = ("project", "products", "realtime", "users")
 
 # Whoever is not named here by itself follows the rule of the package it is in.
 PAGES = [
+    "products.caching",
     "products.context_processors",
     "products.exceptions",
     "products.forms",
@@ -23,6 +24,7 @@ PAGES = [
     "products.models",
     "products.payments",
     "products.services",
+    "products.shells",
     "products.templatetags",
     "products.viewers",
     "products.views",
@@ -30,10 +32,18 @@ PAGES = [
 ]
 RULES: dict[str, list[str]] = {
     "project": [*OURS],
+    "project.sessions": [],
     "project.transactions": [],
     "project.views": [],
-    # A leaf each: page mixins, views in a transaction, "this account has changed".
-    "users": ["users", "project.transactions", "project.views", "realtime.publish"],
+    # A leaf each: sessions, views in a transaction, page mixins, "this account has
+    # changed".
+    "users": [
+        "users",
+        "project.sessions",
+        "project.transactions",
+        "project.views",
+        "realtime.publish",
+    ],
     "realtime": ["realtime"],
     "realtime.consumers": ["realtime", "products.live"],
     "realtime.hub": ["realtime", "products.live"],
@@ -41,27 +51,47 @@ RULES: dict[str, list[str]] = {
     "realtime.visitors": ["realtime", "products.live"],
     "products": PAGES,
     "products.apps": [*PAGES, "products.signals"],
-    "products.admin": PAGES,
+    "products.admin": [*PAGES, "products.admin_import"],
+    "products.admin_import": [*PAGES, "products.importing"],
+    "products.caching": [],
     "products.demo": [*PAGES, "products.demo"],
     "products.exceptions": [],
+    "products.importing": [
+        "products.importing",
+        "products.models",
+        "products.services",
+    ],
+    "products.invalidation": [
+        "products.caching",
+        "products.models",
+        "project.celery",
+    ],
     "products.live": ["products.models", "products.viewers", "realtime.publish"],
-    "products.management": [*PAGES, "products.demo"],
+    "products.management": [*PAGES, "products.demo", "products.importing"],
     "products.models": ["products.models"],
     "products.services": [
+        "products.caching",
         "products.exceptions",
+        "products.invalidation",
         "products.live",
         "products.models",
         "products.emails",
         "products.payments",
         "products.services",
+        "project.celery",
     ],
     "products.payments": [
         "products.exceptions",
         "products.models",
         "products.payments",
     ],
+    "products.shells": [],
     "products.sitemaps": ["products.models"],
-    "products.tasks": ["products.models", "products.services"],
+    "products.tasks": [
+        "products.invalidation",
+        "products.models",
+        "products.services",
+    ],
     "products.emails": ["products.models", "project.views"],
     # "Save this address" is a rule of the accounts: so many, one of them the usual.
     "products.views.checkout": [*PAGES, "users.addresses"],

@@ -12,6 +12,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.dispatch import receiver
 from django.utils import timezone
 
+from project.sessions import SessionStore
 from realtime.publish import EVERYBODY, announce, person, session
 from users import pictures
 from users.models import User
@@ -21,6 +22,8 @@ from users.models import User
 def session_ended(instance: Session, **kwargs) -> None:
     """Signed out, signed out from elsewhere, or given another key at sign-in."""
     if instance.expire_date > timezone.now():  # else its sockets know by themselves
+        # After the commit: until then a page might copy it again.
+        transaction.on_commit(SessionStore(instance.session_key).forget)
         _announce(session(instance.session_key))
 
 

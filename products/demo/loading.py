@@ -19,6 +19,7 @@ from products.demo import rows
 from products.demo.catalogue import Item, Shelf
 from products.demo.pictures import picture
 from products.models import Product, ProductCategory, Stock, StockMovement
+from products.services import search
 
 BATCH = 2000
 SPECS = ("image_small", "image_medium", "image_large")
@@ -93,6 +94,8 @@ def load_catalogue(count: int | None = None, progress: Progress = silent) -> int
     shelves = _load_categories()
     for batch in _batches(progress(missing, len(missing), "Products")):
         _add(batch, shelves)
+    if missing:
+        search.relearn()
     return len(missing)
 
 

@@ -3,16 +3,18 @@ moved as in real life, through the services: the books are right, the history to
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 from post_office.models import Email
 
 from products.exceptions import ShopError
 from products.live import Owner
-from products.models import Basket, Order, Product
+from products.models import Basket, Order, OrderEvent, Product
 from products.services import basket as baskets
 from products.services import holds, orders
 from products.services.orders import Contact
@@ -28,8 +30,9 @@ CHANGED_MIND = "Called: ordered twice by mistake"
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Somebody who has ordered; `units` of so many products, one after the other."""
+    """Somebody who ordered `minutes` ago; `units` of so many products."""
 
+    minutes: int
     name: str
     line1: str
     postcode: str
@@ -46,41 +49,43 @@ class Guest:
 
 
 GUESTS = (
-    Guest("Alma Brandt", "Kaistraße 4", "20457", "Hamburg", "DE", (1,), ("pack",)),
-    Guest("Noor Haddad", "Rue du Port 9", "44000", "Nantes", "FR", (2, 1)),
-    Guest("Piet Visser", "Havenkade 12", "3011", "Rotterdam", "NL", (1, 1, 3, 1, 2)),
+    Guest(95, "Alma Brandt", "Kaistraße 4", "20457", "Hamburg", "DE", (1,), ("pack",)),
+    Guest(12, "Noor Haddad", "Rue du Port 9", "44000", "Nantes", "FR", (2, 1)),
     Guest(
-        *("Ida Lund", "Strandgade 27", "1401", "København", "DK", (4,)),
+        41, "Piet Visser", "Havenkade 12", "3011", "Rotterdam", "NL", (1, 1, 3, 1, 2)
+    ),
+    Guest(
+        *(1560, "Ida Lund", "Strandgade 27", "1401", "København", "DK", (4,)),
         steps=("pack", "ship"),
     ),
     Guest(
-        *("Joan Ferrer", "Carrer de la Mar 3", "07012", "Palma", "ES", (1, 2)),
+        *(160, "Joan Ferrer", "Carrer de la Mar 3", "07012", "Palma", "ES", (1, 2)),
         steps=("pay",),
         method=Method.STRIPE,
     ),
     Guest(
-        *("Mara Costa", "Rua da Praia 61", "4150", "Porto", "PT", (1,)),
+        *(4, "Mara Costa", "Rua da Praia 61", "4150", "Porto", "PT", (1,)),
         method=Method.STRIPE,
     ),
     Guest(
-        *("Tove Berg", "Brygga 8", "5003", "Bergen", "NO", (2, 2, 1)),
+        *(1720, "Tove Berg", "Brygga 8", "5003", "Bergen", "NO", (2, 2, 1)),
         steps=("pay", "pack"),
         method=Method.STRIPE,
     ),
     Guest(
-        *("Sean Doyle", "Harbour Road 5", "H91", "Galway", "IE", (1, 1)),
+        *(2100, "Sean Doyle", "Harbour Road 5", "H91", "Galway", "IE", (1, 1)),
         steps=("pack", "ship"),
     ),
     Guest(
-        *("Lena Vogt", "Am Deich 15", "26506", "Norden", "DE", (3,)),
+        *(5800, "Lena Vogt", "Am Deich 15", "26506", "Norden", "DE", (3,)),
         steps=("pack", "ship", "deliver"),
     ),
     Guest(
-        *("Emil Krause", "Lotsenweg 2", "18119", "Rostock", "DE", (1,)),
+        *(1300, "Emil Krause", "Lotsenweg 2", "18119", "Rostock", "DE", (1,)),
         steps=("cancel",),
     ),
     Guest(
-        *("Sam Holm", "Mole 3", "24103", "Kiel", "DE", (1, 2)),
+        *(9300, "Sam Holm", "Mole 3", "24103", "Kiel", "DE", (1, 2)),
         steps=("pack", "ship", "deliver"),
         username="shopper",
     ),
@@ -117,9 +122,9 @@ def _place(guest: Guest, turn: int, staff: AbstractUser) -> bool:
             order = _ordered(guest, turn)
             for step in guest.steps:
                 order = STEPS[step](order, staff)
-            Email.objects.filter(
-                to=order.email
-            ).delete()  # nobody is there to read them
+            _date_back(order, timedelta(minutes=guest.minutes))
+            # There is nobody to read what was written of it.
+            Email.objects.filter(to=order.email).delete()
     except ShopError:
         return False
     return True
@@ -144,6 +149,17 @@ def _ordered(guest: Guest, turn: int) -> Order:
     )
     options = {"method": guest.method, "language": "en", "user": user}
     return orders.place(basket, contact, seen=_total(basket), **options)
+
+
+def _date_back(order: Order, age: timedelta) -> None:
+    """As if it had been placed so long ago, and its steps taken since."""
+    events = list(order.events.order_by("version"))
+    placed = timezone.now() - age
+    for turn, event in enumerate(events):
+        event.created_at = placed + age * turn / len(events)
+    OrderEvent.objects.bulk_update(events, ["created_at"])
+    moved = events[-1].created_at
+    Order.objects.filter(pk=order.pk).update(placed_at=placed, changed_at=moved)
 
 
 def _plentiful(turn: int, count: int) -> list[Product]:

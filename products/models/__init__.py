@@ -4,6 +4,7 @@ from products.models.basket import Basket, BasketLine
 from products.models.catalogue import Product, ProductCategory
 from products.models.order import Order, OrderEvent, OrderLine
 from products.models.payment import Payment, WebhookEvent
+from products.models.search import SearchWord
 from products.models.stock import Stock, StockMovement
 from products.models.waiting import StockAlert, Waiting
 
@@ -16,6 +17,7 @@ __all__ = [
     "Payment",
     "Product",
     "ProductCategory",
+    "SearchWord",
     "Stock",
     "StockAlert",
     "StockMovement",

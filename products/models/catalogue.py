@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.urls import reverse
@@ -9,6 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from imagekit.models import ImageSpecField
 from imagekit.processors import ResizeToFill, Transpose
+
+from products.models import search
 
 
 class ProductCategory(models.Model):
@@ -43,15 +46,60 @@ class ProductQuerySet(models.QuerySet):
         return self.select_related("stock", "category").filter(stock__isnull=False)
 
     def matching(self, text: str) -> "ProductQuerySet":
-        """Products whose name, sku or description hold every word of `text`."""
+        """Products whose name, sku or description have every word of `text`, in any
+        form; the last letters of what names and skus have may be missing. None if there
+        are no words in it."""
+        query = search.text_query(text)
+        return self.none() if query is None else self.filter(search.matches(query))
+
+    def available(self) -> "ProductQuerySet":
+        """What can be had now: units are left that nobody has claimed."""
+        return self.filter(stock__on_hand__gt=models.F("stock__reserved"))
+
+    def priced(self, least: Decimal | None, most: Decimal | None) -> "ProductQuerySet":
+        """From `least` to `most`, both included; None for no bound."""
         found = self
-        for word in text.split():
-            found = found.filter(
-                models.Q(name__icontains=word)
-                | models.Q(sku__icontains=word)
-                | models.Q(description__icontains=word)
-            )
-        return found
+        if least is not None:
+            found = found.filter(price__gte=least)
+        return found if most is None else found.filter(price__lte=most)
+
+    def by_relevance(self, text: str) -> "ProductQuerySet":
+        """What answers `text` best comes first: a sku that is just that before all."""
+        is_it = models.Case(models.When(sku__iexact=text, then=0), default=1)
+        return self.order_by(is_it, *_rank(text), "name", "pk")
+
+    def by_beginning(self, text: str) -> "ProductQuerySet":
+        """For what is still being typed: names that begin so come first."""
+        begins = models.Q(name__istartswith=text) | models.Q(sku__iexact=text)
+        is_it = models.Case(models.When(begins, then=0), default=1)
+        return self.order_by(is_it, *_rank(text), "name", "pk")
+
+    def page(self, start: int, stop: int, *, of: int) -> "ProductQuerySet":
+        """The rows from `start` to `stop` in this order, with stock and category, where
+        there are `of` altogether.
+
+        Keys first, which an index gives in that order without a look at the rows that
+        are skipped, and counted from the nearer end, and only then the rest: the last
+        of a thousand pages is as quick as the first.
+        """
+        if start > of // 2:
+            keys = self.reverse().values("pk")[max(0, of - stop) : of - start]
+        else:
+            keys = self.values("pk")[start:stop]
+        rows = self.model.objects.with_stock().filter(pk__in=keys)
+        return rows.order_by(*self.query.order_by)
+
+
+def _rank(text: str) -> list[models.expressions.OrderBy]:
+    query = search.text_query(text)
+    return [] if query is None else [search.rank(query).desc()]
+
+
+class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
+    """Leaves in the database what is of use there only."""
+
+    def get_queryset(self) -> ProductQuerySet:
+        return super().get_queryset().defer("search")
 
 
 def thumbnail(size: int) -> ImageSpecField:
@@ -86,12 +134,13 @@ class Product(models.Model):
     image = models.ImageField(_("picture"), upload_to="products/", blank=True)
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
+    search = search.VectorField(expression=search.vector())
 
     image_small = thumbnail(320)
     image_medium = thumbnail(640)
     image_large = thumbnail(960)
 
-    objects = ProductQuerySet.as_manager()
+    objects = ProductManager()
 
     class Meta:
         ordering = ["name", "pk"]
@@ -103,6 +152,18 @@ class Product(models.Model):
             )
         ]
         indexes = [
+            GinIndex(fields=["search"], name="product_search"),
+            models.Index(
+                fields=["name", "id"],
+                name="product_name",
+                condition=models.Q(is_active=True),
+            ),
+            models.Index(
+                fields=["price", "id"],
+                include=["category"],  # facets are counted from it alone
+                name="product_price",
+                condition=models.Q(is_active=True),
+            ),
             models.Index(
                 fields=["category", "name", "id"],
                 name="product_shelf",

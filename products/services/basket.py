@@ -6,7 +6,7 @@ and ends in `_changed`, which gives the basket its next version and pushes it.
 """
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from django.conf import settings
 from django.db import transaction
@@ -162,16 +162,17 @@ def _pour(source: Basket, target: Basket) -> None:
 
 @transaction.atomic
 def prices_changed(
-    product_id: int, *, except_for: Iterable[Basket] = ()
+    product_ids: Collection[int], *, except_for: Iterable[Basket] = ()
 ) -> list[Basket]:
-    """Give open baskets with the product their next version, and return them.
+    """Give open baskets with one of these products their next version; return them.
 
     A caller's transaction must not have touched stock yet: baskets are locked first,
     everywhere.
     """
+    with_it = BasketLine.objects.filter(product__in=product_ids).values("basket")
     baskets = list(
         Basket.objects.open()
-        .filter(lines__product_id=product_id)
+        .filter(pk__in=with_it)
         .exclude(pk__in=[basket.pk for basket in except_for])
         .select_for_update(of=["self"])
         .order_by("pk")

@@ -3,9 +3,10 @@
 The guard of the statement and the CHECK of the table say the same: what is reserved
 is never negative and never more than what is on hand. Who asks for more than that
 gets no row and a named refusal; there is nothing to lock, read or retry before.
+`move_all` is the exception, for imports: many rows, which its caller has locked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -42,6 +43,36 @@ WITH moved AS (
 )
 SELECT product_id, on_hand, reserved, version, price, is_active FROM moved
 """
+
+MOVE_ALL = """
+WITH wanted AS (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(units)s::int[], %(notes)s::text[])
+        AS w(product_id, d_on_hand, note)
+), moved AS (
+    UPDATE products_stock AS s
+    SET on_hand = s.on_hand + w.d_on_hand, version = s.version + 1
+    FROM wanted AS w, products_product AS p
+    WHERE s.product_id = w.product_id AND p.id = s.product_id
+    RETURNING s.product_id, s.on_hand, s.reserved, s.version, p.price, p.is_active,
+              w.d_on_hand, w.note
+), logged AS (
+    INSERT INTO products_stockmovement (
+        product_id, version, kind, d_on_hand, d_reserved, note, actor_id, created_at
+    )
+    SELECT product_id, version, %(kind)s, d_on_hand, 0, note, %(actor_id)s,
+           statement_timestamp()
+    FROM moved
+)
+SELECT product_id, on_hand, reserved, version, price, is_active FROM moved
+"""
+
+
+class Move(NamedTuple):
+    """A change of the units on hand, one of many."""
+
+    product_id: int
+    d_on_hand: int
+    note: str
 
 
 class Level(NamedTuple):
@@ -133,6 +164,28 @@ def offer_changed(
 ) -> Level:
     """Price or activity changed: nothing moves, but the topic has a new version."""
     return _moved(product_id, Kind.OFFER, 0, 0, note, actor)
+
+
+def move_all(
+    kind: Kind, moves: Sequence[Move], *, actor: AbstractUser | None = None
+) -> list[Level]:
+    """Many products at once, each at most once; in a transaction that has locked their
+    rows, in the order of products, and has seen that they allow it. Pushes nothing."""
+    if not moves:
+        return []
+    ids, units, notes = zip(*moves, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            MOVE_ALL,
+            {
+                "ids": list(ids),
+                "units": list(units),
+                "notes": list(notes),
+                "kind": kind,
+                "actor_id": actor.pk if actor else None,
+            },
+        )
+        return [Level(*row) for row in cursor.fetchall()]
 
 
 def _in_order(quantities: Mapping[int, int]) -> list[tuple[int, int]]:

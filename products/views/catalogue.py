@@ -1,34 +1,33 @@
 """Pages on which shoppers look around."""
 
-from urllib.parse import urlencode
+import re
 
 from django.conf import settings
+from django.core.paginator import Page, Paginator
 from django.db.models import F, QuerySet
 from django.http import Http404, HttpResponse
+from django.utils.cache import patch_cache_control
 from django.utils.functional import cached_property
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import DetailView, ListView, TemplateView
 
+from products import caching
 from products.models import Product, ProductCategory
-from products.views.waiting import has_asked
+from products.services import catalogue, search
+from products.views.choices import address, category_choices, chosen, price_choices
+from products.views.filters import RELEVANCE, Filters, search_text
+from products.views.shared import SharedPageMixin
+from products.views.waiting import has_asked, waits
 from project.views import TitleMixin, absolute
 
-RELATED = 4
 NEWEST = 8
 LAST_CHANCE = 4
-MAX_QUERY = 100  # characters of a search
-
-SORTS = {
-    "name": (_("Name"), ["name", "pk"]),
-    "new": (_("Newest"), ["-created_at", "-pk"]),
-    "price": (_("Price: low to high"), ["price", "pk"]),
-    "-price": (_("Price: high to low"), ["-price", "-pk"]),
-}
-DEFAULT_SORT = "name"
+SUGGESTIONS_S = 30
+PAGE_NUMBER = re.compile("[1-9][0-9]{0,5}")
 
 
-class IndexView(TitleMixin, TemplateView):
+class IndexView(SharedPageMixin, TitleMixin, TemplateView):
     """The front window: what is new, what is nearly gone, every shelf."""
 
     template_name = "products/index.html"
@@ -69,16 +68,50 @@ def shelves() -> list[ProductCategory]:
     return categories
 
 
-class ProductsListView(TitleMixin, ListView):
-    """Products of one category or of all, found, ordered and paged."""
+class CountedPaginator(Paginator):
+    """Pages of products that have been counted already, each read by its keys."""
+
+    def __init__(self, *args, count: int, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.count = count
+
+    def page(self, number) -> Page:
+        number = self.validate_number(number)
+        start = (number - 1) * self.per_page
+        rows = self.object_list.page(start, start + self.per_page, of=self.count)
+        return self._get_page(rows, number, self)
+
+
+class ProductsListView(SharedPageMixin, TitleMixin, ListView):
+    """Products of one category or of all, found, narrowed down, ordered and paged."""
 
     template_name = "products/list.html"
     context_object_name = "products"
     paginate_by = settings.PRODUCTS_PER_PAGE
 
+    def shared_query(self) -> str | None:
+        """Lists are kept. What was searched for or narrowed down is not: there is no
+        end of that, and who asks for what is in stock wants it as it is now."""
+        if self.filters.query or self.filters.narrows:
+            return None
+        page = self.request.GET.get("page") or "1"
+        if not PAGE_NUMBER.fullmatch(page):
+            return None
+        return self.filters.querystring(int(page))
+
+    def generations(self) -> list[str]:
+        """Of its shelf alone, so that another shelf's changes don't make it stale. How
+        many there are on the other shelves may be so for a moment."""
+        slug = self.kwargs.get("slug")
+        return [caching.SHELVES, caching.category(slug) if slug else caching.CATALOGUE]
+
+    @cached_property
+    def filters(self) -> Filters:
+        return Filters.read(self.request.GET)
+
     @cached_property
     def categories(self) -> list[ProductCategory]:
-        return list(ProductCategory.objects.all())
+        return catalogue.categories()
 
     @cached_property
     def category(self) -> ProductCategory | None:
@@ -92,24 +125,44 @@ class ProductsListView(TitleMixin, ListView):
         raise Http404
 
     @cached_property
-    def query(self) -> str:
-        text = self.request.GET.get("q", "").replace("\x00", "")
-        return " ".join(text.split())[:MAX_QUERY]
+    def found(self) -> tuple[Filters, search.Facets]:
+        """What is shown and how many there are of what. Where a search finds nothing
+        anywhere, what was probably meant, if that finds something."""
+        filters, facets = self.filters, self.count(self.filters)
+        if filters.query and not facets.matching:
+            better = search.corrected(filters.query)
+            if better and (counted := self.count(filters.but(query=better))).matching:
+                return filters.but(query=better), counted
+        return filters, facets
 
-    @cached_property
-    def sort(self) -> str:
-        asked = self.request.GET.get("sort")
-        return asked if asked in SORTS else DEFAULT_SORT
+    def count(self, filters: Filters) -> search.Facets:
+        return search.facets(
+            text=filters.query,
+            category=self.category.pk if self.category else None,
+            price=filters.price,
+            in_stock=filters.in_stock,
+        )
 
     def get_queryset(self) -> QuerySet[Product]:
-        products = Product.objects.active().with_stock().matching(self.query)
+        filters, _facets = self.found
+        products = Product.objects.active().priced(*filters.price)
+        if filters.query:
+            products = products.matching(filters.query)
+        if filters.in_stock:
+            products = products.available()
         if self.category:
-            products = products.filter(category=self.category)
-        return products.order_by(*SORTS[self.sort][1])
+            products = products.filter(category=self.category.pk)
+        if filters.sort == RELEVANCE:
+            return products.by_relevance(filters.query)
+        return products.order_by(*filters.order)
+
+    def get_paginator(self, queryset, per_page: int, **kwargs) -> CountedPaginator:
+        _filters, facets = self.found
+        return CountedPaginator(queryset, per_page, count=facets.total, **kwargs)
 
     def get_title(self) -> str:
-        if self.query:
-            return _("Search: %(query)s") % {"query": self.query}
+        if self.filters.query:
+            return _("Search: %(query)s") % {"query": self.found[0].query}
         return self.category.name if self.category else _("All products")
 
     def get_description(self) -> str:
@@ -117,18 +170,25 @@ class ProductsListView(TitleMixin, ListView):
 
     def canonical_path(self, page: int) -> str:
         """Without the order, which changes no content; with the page, which does."""
-        asked = {"q": self.query, "page": page if page > 1 else ""}
-        query = urlencode({name: value for name, value in asked.items() if value})
-        return f"{self.request.path}?{query}" if query else self.request.path
+        return address(self.request.path, self.found[0].but(asked_sort=""), page)
 
     def get_context_data(self, **kwargs) -> dict:
+        filters, facets = self.found
+        path = self.request.path
         context = super().get_context_data(
             categories=self.categories,
             category=self.category,
-            query=self.query,
-            sort=self.sort,
-            sorts=[(value, label) for value, (label, _order) in SORTS.items()],
-            querystring=self.querystring(),
+            query=self.filters.query,
+            instead=filters.query if filters.query != self.filters.query else "",
+            filters=filters,
+            facets=facets,
+            category_choices=category_choices(
+                filters, facets, self.categories, self.category
+            ),
+            price_choices=price_choices(path, filters, facets),
+            chosen=chosen(path, filters),
+            everything=address(path, filters.widest()),
+            querystring=filters.querystring(),
             **kwargs,
         )
         page = context["page_obj"]
@@ -136,17 +196,36 @@ class ProductsListView(TitleMixin, ListView):
         context["canonical"] = absolute(self.canonical_path(page.number))
         return context
 
-    def querystring(self) -> str:
-        """What links to other pages of this list carry besides the page."""
-        sort = self.sort if self.sort != DEFAULT_SORT else ""
-        asked = {"q": self.query, "sort": sort}
-        return urlencode({name: value for name, value in asked.items() if value})
+
+class SuggestView(TemplateView):
+    """What the search field offers while one types: options of a list, as HTML."""
+
+    template_name = "products/_suggestions.html"
+
+    def get_context_data(self, **kwargs) -> dict:
+        text = search_text(self.request.GET.get("q", ""))
+        return super().get_context_data(
+            typed=text, suggestions=search.suggest(text), **kwargs
+        )
+
+    def render_to_response(self, context: dict, **kwargs) -> HttpResponse:
+        """The same for everybody; for a moment, as people delete and type again."""
+        response = super().render_to_response(context, **kwargs)
+        patch_cache_control(response, private=True, max_age=SUGGESTIONS_S)
+        return response
 
 
-class ProductDetailView(TitleMixin, DetailView):
+class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
     """One product. What is not sold any more says so (410) and shows what is."""
 
     template_name = "products/detail.html"
+
+    def generations(self) -> list[str]:
+        return [caching.SHELVES, caching.product(self.kwargs["slug"])]
+
+    def is_personal(self) -> bool:
+        """Whether the visitor waits for something: its page says so."""
+        return waits(self.request)
 
     def get_object(self, queryset=None) -> Product:
         """The product, with its neighbours in the same query as `self.related`."""
@@ -157,7 +236,7 @@ class ProductDetailView(TitleMixin, DetailView):
             .with_stock()
             .filter(category__products__slug=slug)
             .exclude(slug=slug)
-            .order_by("-created_at", "-pk")[:RELATED]
+            .order_by("-created_at", "-pk")[: settings.RELATED_PRODUCTS]
         )
         found = list(wanted.union(neighbours, all=True))
         product = next((p for p in found if p.slug == slug), None)

@@ -40,6 +40,11 @@ def remember(request: HttpRequest, product_id: int, made: int) -> None:
     request.session[PLACE] = dict(list(theirs.items())[-REMEMBERED:])
 
 
+def waits(request: HttpRequest) -> bool:
+    """Whether the visitor has asked of anything in this session."""
+    return bool(request.session.get(PLACE))
+
+
 class TellMeView(View):
     """The answer is the same whatever address is typed, and however often."""
 

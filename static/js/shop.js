@@ -3,6 +3,7 @@
 import { enhance, show } from "./forms.js";
 import { Live } from "./live.js";
 import { becomeAnother, visitor } from "./page.js";
+import { suggest, tidy } from "./search.js";
 import { apply, shown } from "./topics.js";
 
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
@@ -63,3 +64,6 @@ window.addEventListener("pagehide", () => live.drop());
 document.addEventListener("scroll", () => live.refresh(), { passive: true });
 
 live.connect();
+
+document.querySelectorAll("form[data-suggest]").forEach(suggest);
+document.querySelectorAll("form[data-tidy]").forEach(tidy);

@@ -49,15 +49,10 @@ class Result(NamedTuple):
         return self.latencies[int(share * (len(self.latencies) - 1))] * 1e3
 
 
-def cpu_of(pid: int) -> float:
-    """Seconds of processor that a process has used so far, threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def run(server, products: list[int], options, html: str) -> Result:
     """Serve, listen, change stock at the rate asked for, and add up."""
     from products.services import stock
+    from tests.benchmarks.cpu import cpu_of
 
     topics = [f"stock:{pk}" for pk in products]
     with tempfile.TemporaryDirectory() as folder:

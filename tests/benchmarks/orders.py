@@ -1,163 +1,106 @@
-"""How many orders a second, and what an order costs.
+"""How many orders a second the shop takes, and where the time goes.
 
     deploy/local/up.py --test exec python tests/benchmarks/orders.py
 
-Shoppers are threads of this one process, each with a connection of its own, and go
-through the services: `holds.start`, then `orders.place`, of one unit each, one order
-after the other without a pause. No page is rendered. They buy all the same product, or
-each time another of a hundred. On a scratch database and the Redis at REDIS_URL. Read
-the figures as ratios: one process has one interpreter lock, however many shoppers.
+Guests with one unit in the basket go through the checkout's pages of one plain Daphne:
+the address form, sent, the review, sent. Each makes one order after the other without a
+pause. They buy all the same product, or each time another of a hundred. Then the same
+without pages: threads of this process that call `holds.start` and `orders.place`. Last,
+one guest's pages and statements, one by one.
+
+On a scratch database, and the Redis at REDIS_URL. Shoppers, shop and PostgreSQL share
+the machine, and one interpreter lock bounds each of the first two: read the figures as
+ratios. PostgreSQL's share is the whole server's: nobody else should be using it.
 """
 
 import argparse
-import itertools
+import contextlib
 import logging
 import os
-import re
 import sys
-import time
-from collections import defaultdict
-from decimal import Decimal
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "local")]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+CROWDS = (1, 8, 32)
 
 
-class Result(NamedTuple):
-    """One crowd, at one shelf."""
+def tell_crowds(tours_of: Callable, products: list, clocks: dict, orders: int) -> None:
+    """For each crowd at each shelf: orders a second, how long one takes, its cost."""
+    from tests.benchmarks.crowds import rush
 
-    seconds: float  # until the last one was through
-    durations: list[float]  # of each order, sorted
-
-    @property
-    def rate(self) -> float:
-        return len(self.durations) / self.seconds
-
-    def quantile(self, share: float) -> float:
-        return self.durations[int(share * (len(self.durations) - 1))] * 1e3
+    rush(1, tours_of(products, 20), clocks)  # warm
+    for name, goods in (("one hot product", products[:1]), ("100 products", products)):
+        for shoppers in CROWDS:
+            tours = tours_of(goods, max(orders // shoppers, 10) * shoppers)
+            tell_crowd(f"{name:15} {shoppers:3} at once", rush(shoppers, tours, clocks))
 
 
-class Timer:
-    """Adds up the time of statements of a kind, as `execute_wrapper` passes them."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-        self.counts: dict[str, int] = defaultdict(int)
-
-    def __call__(self, execute, sql, params, many, context):
-        begun = time.perf_counter()
-        try:
-            return execute(sql, params, many, context)
-        finally:
-            kind = kind_of(sql)
-            self.seconds[kind] += time.perf_counter() - begun
-            self.counts[kind] += 1
-
-
-def kind_of(sql: str) -> str:
-    """Its verb and its table."""
-    if sql.lstrip().startswith("WITH moved"):
-        return "claim: UPDATE products_stock, INSERT products_stockmovement"
-    verb, table = sql.split()[0], re.search(r'(?:FROM|INTO|UPDATE) "(\w+)"', sql)
-    return f"{verb} {table[1]}" if table else verb
-
-
-def carts_of(products: list, count: int) -> list[tuple]:
-    """So many baskets with a unit each, of one product after the other, and what
-    they cost."""
-    from tests.factories import make_full_basket, make_owner
-
-    shelf = itertools.islice(itertools.cycle(products), count)
-    return [(make_full_basket(make_owner(), [p]), p.price) for p in shelf]
-
-
-def order(basket, seen: Decimal) -> float:
-    """Check out; how long it took."""
-    from products.models import Order
-    from products.services import holds, orders
-    from tests.factories import CONTACT
-
-    begun = time.perf_counter()
-    basket = holds.start(basket)
-    orders.place(
-        basket, CONTACT, seen=seen, method=Order.Method.DELIVERY, language="en"
-    )
-    return time.perf_counter() - begun
-
-
-def crowd(shoppers: int, products: list, orders_each: int) -> Result:
-    """All of them at once, each one order after the other."""
-    from tests.concurrency import together
-
-    carts = carts_of(products, shoppers * orders_each)
-
-    def shop(mine: list) -> list[float]:
-        return [order(*cart) for cart in mine]
-
-    begun = time.perf_counter()
-    outcomes = together([lambda n=n: shop(carts[n::shoppers]) for n in range(shoppers)])
-    seconds = time.perf_counter() - begun
-    failed = [o for o in outcomes if isinstance(o, Exception)]
-    assert not failed, failed[0]
-    return Result(seconds, sorted(sum(outcomes, [])))
-
-
-def tell_crowds(products: list, orders: int) -> None:
-    """Orders a second and how long one takes, for each crowd at each shelf."""
-    for name, shelf in (("one hot product", products[:1]), ("100 products", products)):
-        for shoppers in (1, 8, 32):
-            result = crowd(shoppers, shelf, max(orders // shoppers, 10))
-            print(
-                f"{name:16} {shoppers:3} shoppers {result.rate:6.1f} orders a second"
-                f"  p50 {result.quantile(0.5):5.0f} ms  p99"
-                f" {result.quantile(0.99):5.0f} ms  ({len(result.durations)} orders)",
-                flush=True,
-            )
-
-
-def tell_statements(products: list, orders: int) -> None:
-    """Where the time of one shopper's order goes."""
-    from django.db import connection
-
-    timer, whole = Timer(), 0.0
-    for cart in carts_of(products, orders):
-        with connection.execute_wrapper(timer):
-            whole += order(*cart)
-    in_sql, statements = sum(timer.seconds.values()), sum(timer.counts.values())
+def tell_crowd(name: str, result) -> None:
+    costs = (f"{who} {result.cpu_an_order(who):.1f}" for who in result.cpu)
     print(
-        f"\nOne order: {statements / orders:.0f} statements,"
-        f" {whole / orders * 1e3:.1f} ms, {in_sql / whole:.0%} of it in SQL"
+        f"  {name} {result.rate:6.1f} orders a second"
+        f"  p50 {result.quantile(0.5):5.0f} ms  p99 {result.quantile(0.99):5.0f} ms"
+        f"  CPU an order, ms: {', '.join(costs)}",
+        flush=True,
     )
-    for kind, seconds in sorted(timer.seconds.items(), key=lambda entry: -entry[1]):
-        share, count = seconds / whole, timer.counts[kind] / orders
-        print(f"  {share:5.1%}  {count:4.1f} ×  {kind}")
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator:
+    """A plain Daphne on the scratch database."""
+    from django.conf import settings
+
+    from tests.servers import Daphne
+
+    shop = Daphne(folder, settings.REDIS_URL)
+    shop.start()
+    try:
+        yield shop
+    finally:
+        shop.stop()
+
+
+def measure(folder: Path, products: list, orders: int) -> None:
+    from tests.benchmarks import steps
+    from tests.benchmarks.crowds import clocks_of, over_pages, over_services
+
+    with serving(folder) as shop:
+        print(f"Over the checkout's pages, {orders} orders or a few more each")
+        tell_crowds(partial(over_pages, shop), products, clocks_of(shop), orders)
+    print("\nThrough the services")
+    tell_crowds(over_services, products, clocks_of(), orders)
+    steps.tell(products, 50)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--orders", type=int, default=640, help="of each crowd")
+    parser.add_argument("--orders", type=int, default=320, help="of each crowd")
     options = parser.parse_args()
-    import django
+    from tests.servers import collect_static
 
-    django.setup()
-    logging.disable(logging.WARNING)
-    from products.models import Product
-    from products.services import books, stock
-    from realtime.publish import flush
-    from tests.benchmarks.scratch import scratch_database
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= collect_static(Path(folder) / "static")
+        import django
 
-    with scratch_database() as make_products:
-        for pk in make_products(100):
-            stock.receive(pk, 100_000)
-        products = list(Product.objects.order_by("pk"))
-        crowd(1, products, 20)  # warm
-        tell_crowds(products, options.orders)
-        tell_statements(products, 100)
-        assert books.reconcile() == []
-        flush()
+        django.setup()
+        logging.disable(logging.WARNING)
+        from products.models import Product
+        from products.services import books, stock
+        from realtime.publish import flush
+        from tests.benchmarks.scratch import scratch_database
+
+        with scratch_database() as make_products:
+            for pk in make_products(100):
+                stock.receive(pk, 100_000)
+            products = list(Product.objects.order_by("pk"))
+            measure(Path(folder), products, options.orders)
+            assert books.reconcile() == []
+            flush()
 
 
 if __name__ == "__main__":

@@ -139,6 +139,7 @@ def test_pages_of_the_admin_keep_to_the_policy(visit, lamp, boss, signed_in):
     lists = [f"/admin/{model}/" for model in MODELS]
     forms = [
         "/admin/products/product/add/",
+        "/admin/products/product/import/",
         f"/admin/products/product/{lamp.pk}/change/",
         f"/admin/products/product/{lamp.pk}/history/",
         f"/admin/products/stock/{lamp.pk}/change/",

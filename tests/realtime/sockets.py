@@ -24,12 +24,14 @@ def session_of(user: User) -> str:
 
 class Socket:
     """A page and its socket. `loop` is where the application runs; `frames` are the
-    checked frames that have come. `can_send` is what a slow client lacks."""
+    checked frames that have come. `can_send` is what a slow client lacks; `failure` is
+    what its server raises when it writes to one that has gone."""
 
     def __init__(self, loop, page: Page | None = None, cookie: str = "") -> None:
         self.page = page or Page()
         self.frames: list[dict] = []
         self.closed: int | None = None
+        self.failure: Exception | None = None
         self.heard: Callable[[dict], None] = self.page.hear
         self._loop, self._inbox = loop, loop.call(asyncio.Queue)
         self.can_send = loop.call(asyncio.Event)
@@ -44,6 +46,8 @@ class Socket:
 
     async def _send(self, message: dict) -> None:
         await self.can_send.wait()
+        if self.failure:
+            raise self.failure
         if message["type"] == "websocket.close":
             self.closed = message.get("code")
         elif message["type"] == "websocket.send":
@@ -79,7 +83,11 @@ class Socket:
         wait_until(lambda: shown.get(name, -1) >= version, f"{name} {version}", seconds)
         return self.page.facts[name]
 
+    def served(self) -> None:
+        """Wait until the application is done with it; raises what it raised."""
+        self._served.result(5)
+
     def close(self) -> None:
         """Go away; raises what the application raised."""
         self._put({"type": "websocket.disconnect", "code": 1001})
-        self._served.result(5)
+        self.served()

@@ -74,6 +74,24 @@ def test_thousand_reconnects_cost_a_query_not_a_thousand(open_socket, loads, ren
     assert sum(renders.values()) == 3
 
 
+def test_thousand_pages_that_are_behind_cost_a_query_not_a_thousand(open_socket, loads):
+    """As pages are that come out of the cache: the socket brings what they missed."""
+    products = [make_product() for _ in range(3)]
+    topics = {f"stock:{product.pk}": product.stock.version for product in products}
+    for product in products:
+        stock.claim({product.pk: 4})
+    frame = {"t": "sub", "id": 1, "topics": topics, "html": "en"}
+
+    sockets = [open_socket() for _ in range(SOCKETS)]
+    for socket in sockets:
+        socket.send(frame)
+    wait_until(lambda: all(socket.snaps for socket in sockets), "snapshots", 20)
+
+    shown = [item[2]["available"] for s in sockets for item in s.snaps[0]["items"]]
+    assert shown == [6] * 3 * SOCKETS
+    assert len(loads) <= 2
+
+
 def test_update_is_rendered_once_a_language_however_many_listen(
     open_socket, renders, settings
 ):
@@ -272,3 +290,18 @@ def test_burst_is_one_frame_a_tick(open_socket):
 
     ticks = (time.monotonic() - begun) / 0.05
     assert len(socket.frames) - 1 <= ticks + 1
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("closed"), OSError("reset")])
+def test_client_that_leaves_while_it_is_answered_is_no_error(
+    open_socket, hub, db, failure
+):
+    product = make_product()
+    left, stays = open_socket(), open_socket()
+    stays.watch(f"stock:{product.pk}")
+    left.failure = failure
+
+    left.send({"t": "sub", "id": 1, "topics": {f"stock:{product.pk}": None}})
+
+    left.served()  # would raise what the application raised
+    assert [topic.watchers for topic in hub._topics.values()] == [1]

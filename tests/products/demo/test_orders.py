@@ -1,47 +1,85 @@
-"""The demo's orders: there at once, true to the books, and nobody's mail."""
+"""The demo's orders: on every column of the board, once, and with right books."""
+
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from post_office.models import Email
 
-from products.models import Order
-from products.models.order import Status
-from products.services import books, orders
+from products.demo import orders
+from products.models import Order, OrderEvent
+from products.services import orders as services
+from tests.factories import make_product, make_user
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def demo(settings) -> None:
+@pytest.fixture
+def shelves() -> None:
+    """More products than the guests have ordered."""
+    for _ in range(5 * len(orders.GUESTS)):
+        make_product(on_hand=50)
+
+
+@pytest.fixture
+def staff(shelves):
+    return make_user(username="staff", is_staff=True)
+
+
+def test_orders_of_the_demo_stand_in_every_status_and_their_books_agree(staff, capsys):
+    assert orders.load() == len(orders.GUESTS)
+
+    found = set(Order.objects.values_list("status", flat=True))
+    assert found == set(Order.Status.values) - {"expired"}
+    call_command("reconcile")
+    assert "The books agree" in capsys.readouterr().out
+
+
+def test_orders_of_the_demo_loaded_twice_are_there_once_and_stay_where_they_are(staff):
+    orders.load()
+    moved = Order.objects.get(email=f"noor@{orders.AT}")
+    services.pack(moved, actor=staff)
+    before = list(Order.objects.order_by("pk").values())
+
+    assert orders.load() == 0
+
+    assert list(Order.objects.order_by("pk").values()) == before
+
+
+def test_orders_of_the_demo_have_ages_and_their_steps_an_order(staff):
+    orders.load()
+
+    now = timezone.now()
+    ages = [
+        now - placed for placed in Order.objects.values_list("placed_at", flat=True)
+    ]
+    assert min(ages) < timedelta(hours=1) < timedelta(days=1) < max(ages)
+    for order in Order.objects.all():
+        steps = list(order.events.order_by("version"))
+        moments = [step.created_at for step in steps]
+        assert moments == sorted(set(moments)) and moments[0] == order.placed_at
+        assert moments[-1] == order.changed_at < now
+
+
+def test_orders_of_the_demo_wait_for_somebody_who_moves_them(shelves):
+    assert orders.load() == 0
+
+    assert not OrderEvent.objects.exists()
+
+
+def test_orders_of_the_demo_write_no_mail_to_people_who_do_not_exist(staff, settings):
     settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
-    call_command("demo", "--no-pictures", "--accounts")
 
+    orders.load()
 
-def test_demo_has_orders_of_every_kind_of_work_and_its_books_agree():
-    present = set(Order.objects.values_list("status", flat=True))
-
-    assert present == set(Status.values) - {Status.EXPIRED}
-    assert books.reconcile() == []
-
-
-def test_demo_twice_orders_nothing_more_and_moves_nothing_back():
-    order = Order.objects.filter(status=Status.PAID).get()
-    orders.cancel(order)
-    before = Order.objects.count()
-
-    call_command("demo", "--no-pictures", "--accounts")
-
-    order.refresh_from_db()
-    assert (Order.objects.count(), order.status) == (before, Status.CANCELLED)
-
-
-def test_demo_writes_no_mail_to_people_who_do_not_exist():
     assert not Email.objects.exists()
 
 
-def test_demo_shopper_has_ordered_before(client):
-    assert client.login(username="shopper", password="shopper-demo-pass")
+def test_orders_of_the_demo_are_the_shoppers_history_too(staff, client):
+    shopper = make_user(username="shopper")
+    client.force_login(shopper)
 
-    page = client.get("/orders/").text
+    orders.load()
 
-    assert Order.objects.get(user__username="shopper").number in page
+    assert Order.objects.get(user=shopper).number in client.get("/orders/").text

@@ -410,7 +410,7 @@ def test_prices_changed_bumps_and_pushes_open_baskets_with_the_product_alone(hea
 
     with hear(*topics) as events:
         with transaction.atomic():
-            baskets.prices_changed(product.pk)
+            baskets.prices_changed([product.pk])
 
     assert [version(basket) for basket in (held, apart, closed)] == [2, 1, 1]
     assert [(e["topic"], e["version"]) for e in events] == [(topics[0], 2)]

@@ -117,6 +117,21 @@ def test_who_may_only_look_has_no_buttons_and_no_say(client):
     assert order.status == "pending"
 
 
+@pytest.mark.parametrize(
+    "codenames, fields, is_there",
+    [
+        (["view_order"], {}, True),
+        ([], {}, False),
+        (["view_order"], {"is_staff": False}, False),
+    ],
+)
+def test_board_is_in_the_header_for_who_may_see_it(client, codenames, fields, is_there):
+    assert f'href="{BOARD}"' not in client.get("/").text
+    client.force_login(make_clerk(*codenames, **fields))
+
+    assert (f'href="{BOARD}"' in client.get("/").text) is is_there
+
+
 # --- What ---------------------------------------------------------------------------
 
 

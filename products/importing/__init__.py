@@ -1,0 +1,11 @@
+"""Products from a CSV file, ours or Shopify's: `importing.run()`.
+
+reading (bytes → records) → columns (header → layout) → rows (record → what a product is
+to be) → applying (→ services.batches), each a generator that holds a batch at most.
+"""
+
+from products.importing.applying import run
+from products.importing.problems import Problem, Unreadable
+from products.importing.report import Options, Report
+
+__all__ = ["Options", "Problem", "Report", "Unreadable", "run"]

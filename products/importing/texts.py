@@ -1,0 +1,73 @@
+"""HTML bodies as the plain text of our descriptions.
+
+Not with `html.parser`: there are 100 KB of `<a <a <a …` that keep it busy for minutes,
+and `<![<![` that it fails on. Each step here goes forward.
+"""
+
+import re
+from html import unescape
+
+BLOCKS = {
+    *("address", "article", "blockquote", "div", "dl", "dd", "dt", "figure", "footer"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "ol", "p", "pre"),
+    *("section", "table", "ul"),
+}
+LINES = {"br", "li", "tr"}
+CELLS = {"td", "th"}
+# What is between these is not for people.
+SILENT = {"script", "style", "template", "noscript", "iframe", "object", "svg", "title"}
+STARTS = re.compile(r"<[a-zA-Z/!?]")
+ENTITY = re.compile(r"&#?\w{1,32};")
+# A comment; a tag whose values in quotes may hold ">"; whatever else begins as a tag.
+TOKEN = re.compile(
+    r"""<!--.*?(?:-->|\Z)
+    | <(?P<end>/?)(?P<tag>[a-zA-Z][\w:-]*+)
+      (?: (?:[^<>"']|"[^"<]*"|'[^'<]*')*+> | [^>]*+(?:>|\Z) )
+    | <[/!?][^>]*+(?:>|\Z)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+END_OF = {tag: re.compile(rf"</{tag}\b", re.IGNORECASE) for tag in SILENT}
+
+
+def to_text(html: str) -> str:
+    """`html` without tags, scripts and styles; blocks are paragraphs. What has no
+    tags comes back with the line breaks that it has."""
+    if not _is_html(html):
+        return html.strip()
+    parts, position = [], 0
+    while token := TOKEN.search(html, position):
+        parts.append(_words(html[position : token.start()]))
+        parts.append(_gap(token))
+        position = _after(html, token)
+    parts.append(_words(html[position:]))
+    lines = [" ".join(line.split()) for line in "".join(parts).split("\n")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _is_html(text: str) -> bool:
+    start = STARTS.search(text)
+    is_tag = start is not None and text.find(">", start.end()) > 0
+    return is_tag or ENTITY.search(text) is not None
+
+
+def _words(text: str) -> str:
+    return re.sub(r"\s+", " ", unescape(text))
+
+
+def _gap(token: re.Match) -> str:
+    tag = (token["tag"] or "").lower()
+    if tag in BLOCKS:
+        return "\n\n"
+    if tag in LINES and not token["end"]:
+        return "\n"
+    return " " if tag in CELLS else ""
+
+
+def _after(html: str, token: re.Match) -> int:
+    """Where to go on: behind the tag, or before the end tag of what is silent."""
+    tag = (token["tag"] or "").lower()
+    if tag not in SILENT or token["end"] or token[0].endswith("/>"):
+        return token.end()
+    end = END_OF[tag].search(html, token.end())
+    return end.start() if end else len(html)

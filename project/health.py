@@ -1,0 +1,123 @@
+"""What machines ask a server: does it live, may it get visitors, what are its numbers.
+
+Answered in the event loop, before Django: a server that is busy is not dead, so nothing
+here waits for a thread, and no host name is asked for that the shop would know.
+
+- `/healthz`: 200 as long as the event loop turns.
+- `/readyz`: 200 when pages can be served: the database answers, and the process is not
+  being stopped. Redis is told of, but not insisted on: without it the shop goes on.
+- `/metrics`: Prometheus' text format, for who has the token, or, where none is set, for
+  programs on this machine that no proxy has let in.
+"""
+
+import asyncio
+import hmac
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from project.threads import Application, Receive, Scope, Send
+from realtime import draining
+
+PATIENCE_S = 2  # for each answer of a server
+LOCAL = {"127.0.0.1", "::1"}
+
+Answer = tuple[HTTPStatus, str, bytes]
+
+
+class Health:
+    """An ASGI application that answers these, and leaves the rest to `pages`."""
+
+    def __init__(self, pages: Application) -> None:
+        self._pages = pages
+        self._thread = ThreadPoolExecutor(2, "health")
+        self._answers: dict[str, Callable] = {
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/metrics": self._metrics,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self._answers.get(scope["path"])
+        if answer is None or scope["method"] not in ("GET", "HEAD"):
+            await self._pages(scope, receive, send)
+            return
+        status, kind, body = await answer(scope)
+        headers = {"content-type": kind, "cache-control": "no-store"}
+        await _say(send, status, headers, b"" if scope["method"] == "HEAD" else body)
+
+    async def _healthz(self, scope: Scope) -> Answer:
+        return _json(HTTPStatus.OK, {"status": "ok"})
+
+    async def _readyz(self, scope: Scope) -> Answer:
+        database, cache = await asyncio.gather(
+            self._does_answer(_ask_database), self._does_answer(_ask_redis)
+        )
+        is_ready = database and not draining.is_draining()
+        status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+        words = {True: "ok", False: "away"}
+        told = {
+            "status": "ready" if is_ready else "not ready",
+            "database": words[database],
+            "redis": words[cache],
+            "draining": draining.is_draining(),
+        }
+        return _json(status, told)
+
+    async def _does_answer(self, ask: Callable[[], None]) -> bool:
+        asked = asyncio.get_running_loop().run_in_executor(self._thread, ask)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await asked
+        except (DatabaseError, InterfaceError, redis.RedisError, OSError):
+            return False
+        return True
+
+    async def _metrics(self, scope: Scope) -> Answer:
+        if not _may_see(scope):
+            return _json(HTTPStatus.FORBIDDEN, {"error": "METRICS_TOKEN is needed"})
+        return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest()
+
+
+def _may_see(scope: Scope) -> bool:
+    headers = {name: value for name, value in scope["headers"]}
+    if settings.METRICS_TOKEN:
+        wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
+        return hmac.compare_digest(headers.get(b"authorization", b""), wanted)
+    client = scope.get("client") or [""]
+    return client[0] in LOCAL and b"x-forwarded-for" not in headers
+
+
+def _ask_database() -> None:
+    """By a connection made anew: whether there are any left is part of the question."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        connection.close()
+
+
+def _ask_redis() -> None:
+    wait = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
+    with redis.Redis.from_url(settings.REDIS_URL, **wait) as client:
+        client.ping()
+
+
+def _json(status: HTTPStatus, told: dict[str, Any]) -> Answer:
+    return status, "application/json", json.dumps(told).encode() + b"\n"
+
+
+async def _say(
+    send: Send, status: HTTPStatus, headers: dict[str, str], body: bytes
+) -> None:
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    start = {"type": "http.response.start", "status": int(status), "headers": pairs}
+    await send(start)
+    await send({"type": "http.response.body", "body": body})

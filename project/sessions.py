@@ -1,0 +1,51 @@
+"""Sessions in the database, with copies in the cache for a minute.
+
+Django's `cached_db` keeps a copy for two weeks, and writes one it has just read even if
+the session was ended or changed meanwhile; a copy that outlives its session would be a
+sign-out that did not happen. Here a copy is kept only if the row is still as it was
+read once the copy is there, and whatever nobody said is over in a minute.
+"""
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends import cached_db
+from django.contrib.sessions.base_session import AbstractBaseSession
+
+KEPT_S = 60
+
+
+class SessionStore(cached_db.SessionStore):
+    cache_key_prefix = "session:"
+
+    def load(self) -> dict[str, Any]:
+        copy = self._cache.get(self.cache_key)
+        if copy is not None:
+            return copy
+        row = self._get_session_from_db()
+        if row is None:
+            return {}
+        self._copy(row)
+        return self.decode(row.session_data)
+
+    aload = sync_to_async(load)
+
+    def save(self, must_create: bool = False) -> None:
+        super(cached_db.SessionStore, self).save(must_create)
+        seconds = min(KEPT_S, self.get_expiry_age())
+        self._cache.set(self.cache_key, self._session, seconds)
+
+    asave = sync_to_async(save)
+
+    def forget(self) -> None:
+        """Drop the copy: the row is gone."""
+        self._cache.delete(self.cache_key)
+
+    def _copy(self, row: AbstractBaseSession) -> None:
+        seconds = min(KEPT_S, self.get_expiry_age(expiry=row.expire_date))
+        # Not over a newer one. And who ends or changes it later than this look at the
+        # row drops the copy or writes another.
+        self._cache.add(self.cache_key, self.decode(row.session_data), seconds)
+        same = self.model.objects.filter(pk=row.pk, session_data=row.session_data)
+        if not same.exists():
+            self.forget()

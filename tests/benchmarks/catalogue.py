@@ -1,0 +1,223 @@
+"""What a page of the catalogue costs the server, with 20,000 products.
+
+    deploy/local/up.py --test exec python tests/benchmarks/catalogue.py
+
+One Daphne on a scratch database and a Redis of its own is asked over keep-alive
+connections, a number of them at once, by browsers as they come: without a session,
+with gzip. CPU is the server process's own, from the operating system's accounting,
+a request; PostgreSQL's and Redis' are not in it.
+
+    off       nothing is kept (CATALOGUE_MAX_AGE_S=0)
+    cold      another page each time: built, and kept
+    warm      the same page again and again
+    known     the same, by who has it already (304)
+    basket    the same, by who has a session and a basket
+    no redis  the same, while Redis is stopped
+"""
+
+import argparse
+import http.client
+import itertools
+import logging
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "local")]
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+SHELVES = 10
+TEXT = "Turned by hand from a single piece, oiled twice and signed by its maker. " * 5
+Pages = dict[str, list[str]]
+
+
+class Result(NamedTuple):
+    """So many requests of one kind."""
+
+    requests: int
+    seconds: float
+    cpu: float
+    statuses: set[int]
+    size: int  # bytes of a body
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cpu / self.requests * 1e3:7.2f} ms CPU a request"
+            f" {self.requests / self.seconds:8.0f} requests a second"
+            f" {self.size / 1024:6.1f} KB  {sorted(self.statuses)}"
+        )
+
+
+def fill_the_shop(count: int) -> Pages:
+    """Products on shelves; the addresses of pages, many of each kind."""
+    from tests.factories import make_category, make_products
+
+    shelves = [make_category() for _ in range(SHELVES)]
+    products = []
+    for shelf in shelves:
+        products += make_products(
+            count // SHELVES, category=shelf, description=TEXT, on_hand=100
+        )
+    return {
+        "list": pages_of("/products/", count),
+        "category": [
+            page
+            for shelf in shelves
+            for page in pages_of(shelf.get_absolute_url(), count // SHELVES)
+        ],
+        "detail": [product.get_absolute_url() for product in products],
+    }
+
+
+def pages_of(address: str, products: int) -> list[str]:
+    """A list's pages."""
+    from django.conf import settings
+
+    numbers = range(2, products // settings.PRODUCTS_PER_PAGE + 1)
+    return [address, *(f"{address}?page={n}" for n in numbers)]
+
+
+class Browser:
+    """A connection that stays open, and the cookies and the etag of its visitor."""
+
+    def __init__(self, port: int, **headers: str) -> None:
+        self.link = http.client.HTTPConnection("localhost", port, timeout=60)
+        self.headers = {"Accept-Encoding": "gzip", **headers}
+
+    def get(self, path: str) -> tuple[int, int]:
+        """The status and the size of what came."""
+        self.link.request("GET", path, headers=self.headers)
+        answer = self.link.getresponse()
+        self.answer, body = answer, answer.read()
+        return answer.status, len(body)
+
+    def come_again(self) -> None:
+        """Bring the cookie and the etag of the last answer from now on."""
+        cookie = self.answer.headers["Set-Cookie"].partition(";")[0]
+        self.headers |= {"Cookie": cookie, "If-None-Match": self.answer.headers["ETag"]}
+
+
+def ask(server, paths: Iterator[str], count: int, crowd: list[Browser]) -> Result:
+    """Have a crowd of browsers ask for `count` paths, as fast as they get them."""
+    from tests.benchmarks.fanout import cpu_of
+
+    lock, answers = threading.Lock(), []
+    todo = iter(range(count))
+
+    def work(browser: Browser) -> None:
+        while True:
+            with lock:
+                if next(todo, None) is None:
+                    return
+                path = next(paths)
+            answers.append(browser.get(path))
+
+    threads = [threading.Thread(target=work, args=(browser,)) for browser in crowd]
+    before, begun = cpu_of(server.pid), time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds, cpu = time.monotonic() - begun, cpu_of(server.pid) - before
+    statuses = {status for status, _size in answers}
+    return Result(count, seconds, cpu, statuses, answers[-1][1])
+
+
+def crowd_at(server, options, **headers: str) -> list[Browser]:
+    return [Browser(server.port, **headers) for _ in range(options.browsers)]
+
+
+def tell(mode: str, page: str, result: Result) -> None:
+    print(f"{mode:9} {page:9} {result}", flush=True)
+
+
+def session_with_a_basket() -> str:
+    """The cookie of a visitor who has put something in their basket."""
+    from importlib import import_module
+
+    from django.conf import settings
+
+    from products.live import BASKET_TOKEN, Owner
+    from products.models import Product
+    from tests.factories import make_basket
+
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[BASKET_TOKEN] = "benchmark"
+    session.save()
+    make_basket(Owner(token="benchmark"), {Product.objects.first(): 2})
+    return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
+
+
+def run(server, redis, pages: Pages, options) -> None:
+    """All modes but "off", in turn."""
+    few, many = options.requests // 10, options.requests
+    for page, paths in pages.items():
+        cold = iter(itertools.cycle(paths))
+        tell("cold", page, ask(server, cold, few, crowd_at(server, options)))
+    for page, paths in pages.items():
+        same = itertools.repeat(paths[0])
+        crowd = crowd_at(server, options)
+        ask(server, same, 5 * len(crowd), crowd)  # warm
+        tell("warm", page, ask(server, same, many, crowd))
+        for browser in crowd:
+            browser.get(paths[0])
+            browser.come_again()
+        tell("known", page, ask(server, same, many, crowd))
+        shopper = crowd_at(server, options, Cookie=session_with_a_basket())
+        tell("basket", page, ask(server, same, few, shopper))
+    redis.stop()
+    ask(server, itertools.repeat("/products/"), 2, crowd_at(server, options)[:1])
+    for page, paths in pages.items():
+        same = itertools.repeat(paths[0])
+        tell("no redis", page, ask(server, same, few, crowd_at(server, options)))
+
+
+def run_off(server, pages: Pages, options) -> None:
+    for page, paths in pages.items():
+        crowd, same = crowd_at(server, options), itertools.repeat(paths[0])
+        ask(server, same, 2 * len(crowd), crowd)
+        tell("off", page, ask(server, same, options.requests // 10, crowd))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--products", type=int, default=20_000)
+    parser.add_argument("--requests", type=int, default=3000, help="of a warm page")
+    parser.add_argument("--browsers", type=int, default=4, help="at once")
+    options = parser.parse_args()
+    import django
+
+    django.setup()
+    logging.disable(logging.WARNING)
+    from tests.benchmarks.scratch import scratch_database
+    from tests.servers import Daphne, Redis, collect_static
+
+    with tempfile.TemporaryDirectory() as folder, scratch_database():
+        place = Path(folder)
+        environment = collect_static(place / "static") | {"LAYER_PREFIX": "bench"}
+        redis = Redis(place)
+        redis.start()
+        pages = fill_the_shop(options.products)
+        age = {"CATALOGUE_MAX_AGE_S": "600"}
+        off = Daphne(place, redis.url, **environment, CATALOGUE_MAX_AGE_S="0")
+        on = Daphne(place, redis.url, **environment, **age)
+        try:
+            off.start()
+            run_off(off, pages, options)
+            off.stop()
+            on.start()
+            run(on, redis, pages, options)
+        finally:
+            off.stop()
+            on.stop()
+            redis.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Staff import a file of products, and people who just look see it."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from products.models import Product
+from tests.browser.looks import LOOKS, finish_animations, overflow
+from tests.browser.pages import (
+    bring_session,
+    expect_no_reload,
+    make_shopper,
+    mark,
+    stock,
+)
+from tests.factories import make_product
+
+FILE = """sku;name;category;price;stock
+LAMP-1;;;9,90;1
+VASE-1;Vase, green;Vases;25;3
+BOWL-1;=HYPERLINK("http://x");Vases;5;1
+BOWL-2;Bowl;Vases;-5;1
+"""
+
+
+@pytest.fixture
+def lamp(transactional_db) -> Product:
+    return make_product(name="Lamp", sku="LAMP-1", on_hand=7, price="4.00")
+
+
+@pytest.fixture
+def staff(visit, lamp, daphne):
+    """Opens the admin's list of products, with or without JavaScript."""
+    boss = make_shopper("staff", is_staff=True, is_superuser=True)
+
+    def open_list(**options) -> Page:
+        return visit(
+            "/admin/products/product/",
+            live=False,
+            prepare=lambda page: bring_session(page.context, daphne.url, boss),
+            **options,
+        )
+
+    return open_list
+
+
+def choose(page: Page, text: str) -> None:
+    page.get_by_role("link", name="Import", exact=True).click()
+    file = {"name": "spring.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    page.get_by_label("CSV file").set_input_files(file)
+
+
+def faults(page: Page, complaints: list[str]) -> list[str]:
+    """What axe has against our part of the page (the rest is Django's), in all looks;
+    and whether the page is wider than its window."""
+    found, before = [], len(complaints)
+    for scheme, size in LOOKS:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.set_viewport_size(size)
+        finish_animations(page)
+        rules = Axe().run(page, context="#content-main").response["violations"]
+        nodes = [node["html"] for rule in rules for node in rule["nodes"]]
+        found += [f"{scheme} {rule['id']}: {nodes}" for rule in rules]
+        if overflow(page) > 0:
+            found.append(f"{size['width']}: {overflow(page)} px too wide")
+    # Axe itself tries inline styles on Django's part, which the policy refuses.
+    del complaints[before:]
+    return found
+
+
+def test_import_in_the_admin_reaches_the_page_of_a_visitor(
+    visit, lamp, staff, complaints
+):
+    looking = visit(lamp.get_absolute_url())
+    mark(looking)
+    page = staff()
+
+    choose(page, FILE)
+    assert faults(page, complaints) == []
+    page.get_by_role("button", name="Show what it would do").click()
+    expect(page.get_by_text("1 new product, 1 changed")).to_be_visible()
+    row = page.get_by_role("row", name="BOWL")
+    expect(page.get_by_text("This looks like a formula")).to_be_visible()
+    expect(row).to_have_count(0)
+    expect(stock(looking, lamp)).to_contain_text("4.00")
+    assert faults(page, complaints) == []
+    page.get_by_role("button", name="Import now").focus()
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="spring.csv was imported")).to_be_visible()
+    assert faults(page, complaints) == []
+    expect(stock(looking, lamp)).to_contain_text("9.90")
+    expect(stock(looking, lamp)).to_contain_text("Only 1 left")
+    expect_no_reload(looking)
+    assert Product.objects.get(sku="VASE-1").stock.available == 3
+
+
+def test_import_in_the_admin_works_without_javascript(lamp, staff):
+    page = staff(java_script_enabled=False)
+
+    choose(page, "sku,price\nLAMP-1,5\n")
+    page.get_by_role("button", name="Show what it would do").click()
+    page.get_by_role("button", name="Import now").click()
+
+    expect(page.get_by_text("1 changed, 0 unchanged")).to_be_visible()
+    assert Product.objects.get(pk=lamp.pk).price == 5

@@ -1,0 +1,86 @@
+"""`manage.py import_products`, as an operator runs it."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from products.models import Product, StockMovement
+from tests.factories import make_category, make_product
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes a file to import."""
+
+    def write(text: str, encoding: str = "utf-8") -> Path:
+        path = tmp_path / "spring.csv"
+        path.write_text(text, encoding=encoding)
+        return path
+
+    return write
+
+
+def test_command_imports_a_file_and_says_what_it_did(file, capsys):
+    make_product(sku="L-1")
+
+    call_command(
+        "import_products",
+        str(file("sku;name;price;tags\nL-1;Lampe;9,90;x\n", "cp1252")),
+    )
+
+    assert Product.objects.get().price == Decimal("9.90")
+    out = capsys.readouterr().out
+    assert "our columns, utf-8, delimiter ';'" in out
+    assert "Not imported: tags" in out
+    assert "0 new products, 1 changed, 0 unchanged, 0 rows left out." in out
+
+
+def test_command_with_errors_names_them_goes_on_and_fails(file, capsys):
+    make_category(slug="lamps")
+    path = file("sku,name,price,stock\nL-1,Lamp,-5,1\nL-2,Lamp,5,2\n")
+
+    with pytest.raises(CommandError, match="1 rows? (was|were) left out"):
+        call_command("import_products", str(path), category="lamps")
+
+    assert Product.objects.get().sku == "L-2"
+    assert StockMovement.objects.get().note == "import spring.csv"
+    assert "line 2, price: A price must not be negative" in capsys.readouterr().err
+
+
+def test_command_dry_run_writes_nothing(file, capsys):
+    path = file("sku,name,category,price\nL-1,Lamp,Lamps,5\n")
+
+    call_command("import_products", str(path), dry_run=True)
+
+    assert not Product.objects.exists()
+    out = capsys.readouterr().out
+    assert "nothing was written" in out
+    assert "1 new product, " in out
+    assert "New categories: Lamps" in out
+
+
+def test_command_shows_how_far_it_is(file, capsys):
+    call_command(
+        "import_products", str(file("sku,name,category,price\nL-1,Lamp,Lamps,5\n"))
+    )
+
+    assert "spring.csv: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text, said", [("", "empty"), ("one\n1\n", "Columns are missing")]
+)
+def test_command_with_no_table_fails_in_a_sentence(file, text, said):
+    with pytest.raises(CommandError, match=said):
+        call_command("import_products", str(file(text)))
+
+
+def test_command_with_a_missing_file_or_category_fails_in_a_sentence(file, tmp_path):
+    with pytest.raises(CommandError, match="There is no file"):
+        call_command("import_products", str(tmp_path / "none.csv"))
+    with pytest.raises(CommandError, match="There is no category 'none'"):
+        call_command("import_products", str(file("sku,name\n")), category="none")

@@ -1,0 +1,81 @@
+"""Static files: kept for ever under a name that says what is in them, and compressed
+once."""
+
+import re
+from email.message import Message
+from http.client import HTTPConnection
+from typing import NamedTuple
+
+import pytest
+from django.conf import settings as shop_settings
+from django.test import Client
+
+from tests.servers import Daphne, collect_static
+
+JS = shop_settings.BASE_DIR / "static" / "js"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, django_db_setup):
+    static = collect_static(tmp_path_factory.mktemp("static"))
+    shop = Daphne(tmp_path_factory.mktemp("shop"), shop_settings.REDIS_URL, **static)
+    shop.start()
+    yield shop
+    shop.stop()
+
+
+class Answer(NamedTuple):
+    headers: Message
+    body: bytes
+
+
+def ask(shop: Daphne, path: str, **headers: str) -> Answer:
+    link = HTTPConnection("localhost", shop.port, timeout=30)
+    link.request("GET", path, headers=headers)
+    response = link.getresponse()
+    assert response.status == 200, path
+    answer = Answer(response.headers, response.read())
+    link.close()
+    return answer
+
+
+def imported_by(*names: str) -> set[str]:
+    """The modules that these import, and those that they do."""
+    sources = [(JS / f"{name}.js").read_text() for name in names]
+    found = set(re.findall(r'from "\./(\w+)\.js";', "".join(sources)))
+    return found | imported_by(*found) if found else found
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("encoding", ["br", "gzip"])
+def test_script_of_a_page_is_kept_for_ever_and_was_compressed(server, encoding):
+    page = ask(server, "/").body.decode()
+    (script,) = re.findall(r'<script type="module" src="([^"]+)"', page)
+
+    answer = ask(server, script, **{"Accept-Encoding": encoding})
+
+    assert re.fullmatch(r"/static/js/shop\.[0-9a-f]{12}\.js", script)
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert answer.headers["Content-Encoding"] == encoding
+
+
+@pytest.mark.django_db(transaction=True)
+def test_page_names_the_modules_of_its_script_as_they_import_each_other(server):
+    page = ask(server, "/").body.decode()
+    preloaded = re.findall(r'<link rel="modulepreload" href="([^"]+)"', page)
+
+    for address in preloaded:
+        ask(server, address)
+    (script,) = re.findall(r'<script type="module" src="([^"]+)"', page)
+    source = ask(server, script).body.decode()
+    imported = {f"/static/js/{name}" for name in re.findall(r'"\./([^"]+)"', source)}
+    assert imported <= set(preloaded)
+
+
+@pytest.mark.django_db
+def test_page_preloads_all_that_its_script_imports_and_no_more():
+    page = Client().get("/").text
+
+    found = re.findall(r'<link rel="modulepreload" href="/static/js/(\w+)\.js"', page)
+
+    assert set(found) == imported_by("shop")
