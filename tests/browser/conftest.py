@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import redis
 from django.apps import apps
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -76,10 +77,15 @@ def the_daphne(make_daphne) -> Daphne:
 
 
 @pytest.fixture
-def daphne(the_daphne, redis_server) -> Daphne:
-    """The shop, running whatever the test before has done to it."""
+def daphne(the_daphne, redis_server, django_db_blocker) -> Daphne:
+    """The shop, running whatever the tests before have done to it."""
     if not redis_server.is_ready():
         redis_server.start()
+    with django_db_blocker.unblock():
+        numbers = list(ContentType.objects.order_by("pk").values_list("pk", flat=True))
+    if numbers != getattr(the_daphne, "content_types", numbers):
+        the_daphne.stop()  # it keeps those that a test elsewhere has flushed
+    the_daphne.content_types = numbers
     if not the_daphne.is_ready():
         the_daphne.start()
     forget_limits(redis_server)
