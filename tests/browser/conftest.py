@@ -7,7 +7,7 @@ import pytest
 import redis
 from django.apps import apps
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -18,6 +18,7 @@ from tests.layers import publishing_at
 from tests.servers import Daphne, Redis, collect_static
 
 ACTION_S = 20  # a click and the page behind it, on a machine with much else to do
+EMPTYINGS = 5  # before a test gives up
 PUSHED_S = 4  # for what is pushed; nothing else could bring it: see `daphne`
 
 Visit = Callable[..., Page]
@@ -162,9 +163,21 @@ def transactional_db(
             for model in apps.get_models()
             if model._meta.app_label not in kept
         ]
-        with connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+        empty(tables)
         connection.close()  # Playwright's loop has one of its own: nobody else would
+
+
+def empty(tables: list[str]) -> None:
+    """Away with their rows. Daphne may be reading some in another order, so PostgreSQL
+    may break this off: then it is done again."""
+    for attempt in range(EMPTYINGS):
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+            return
+        except OperationalError as error:
+            if attempt == EMPTYINGS - 1 or "deadlock" not in str(error):
+                raise
 
 
 class Complaints(list[str]):

@@ -134,7 +134,10 @@ def test_start_with_a_new_key_would_make_two_sessions(stripe):
 
 
 @pytest.mark.parametrize("mood", ["down", "slow", "refuses"])
-def test_start_while_stripe_is_ill_keeps_the_order_and_works_later(stripe, mood):
+def test_start_while_stripe_is_ill_keeps_the_order_and_works_later(
+    stripe, settings, mood
+):
+    settings.STRIPE_TIMEOUT = 0.5 if mood == "slow" else 10
     order = make_pending()
     stripe.mood = mood
     with pytest.raises(PaymentUnavailable):
