@@ -105,7 +105,7 @@ class Browser:
 
 def ask(server, paths: Iterator[str], count: int, crowd: list[Browser]) -> Result:
     """Have a crowd of browsers ask for `count` paths, as fast as they get them."""
-    from tests.benchmarks.fanout import cpu_of
+    from tests.benchmarks.cpu import cpu_of
 
     lock, answers = threading.Lock(), []
     todo = iter(range(count))
