@@ -9,7 +9,7 @@ UP = "$(PYTHON)" deploy/local/up.py
 export PORT HOST DEBUG DATABASE_URL REDIS_URL ALLOWED_HOSTS
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format shell status stop clean
+.PHONY: help run test soak check format shell status stop clean
 # A recipe's command line says less than what it prints.
 .SILENT:
 
@@ -26,6 +26,9 @@ test: ## the checks, then every test, on servers of their own (ARGS="…" goes t
 	exec $(UP) browser
 	exec $(UP) --test exec python deploy/local/check.py
 	exec $(UP) --test exec python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+
+soak: ## ten minutes of sockets and orders against a shop of its own (ARGS="--duration 60 …")
+	exec $(UP) --test exec python tests/load/soak.py $(ARGS)
 
 check: ## flake8, isort, black, migrations, check --deploy
 	exec $(UP) --test exec python deploy/local/check.py

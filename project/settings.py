@@ -48,9 +48,11 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 
 # Nobody but a proxy of ours is believed who asks, and over what; X-Forwarded-For counts
 # from its end, where ours have written.
+TRUSTED_PROXY_COUNT = 0
 if env.bool("BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 1)
+    TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 1)
+    ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 
 # Nothing inline, nothing from elsewhere. Forms go home too: Chromium holds the whole
 # chain of redirects after a form to it, which is why going to a provider of OAuth 2.0
@@ -623,6 +625,19 @@ LIVE = {
     "MAX_FRAME_BYTES": 4096,
     "MAX_FRAMES": 20,  # in FRAMES_WINDOW_S
     "FRAMES_WINDOW_S": 10,
+    "MAX_BYTES": 2**20,  # in FRAMES_WINDOW_S, pings and scraps of frames included
+    # A socket that takes nothing for so long while something waits for it is cut.
+    "SLOW_S": env.float("LIVE_SLOW_S", 60),
+    # How many sockets a process takes; of one address (an office, a phone network),
+    # of one person or session; and how many may wait for their first answer.
+    "SOCKETS": env.int("LIVE_SOCKETS", 20_000),
+    "SOCKETS_PER_ADDRESS": env.int("LIVE_SOCKETS_PER_ADDRESS", 1_000),
+    "SOCKETS_PER_PERSON": env.int("LIVE_SOCKETS_PER_PERSON", 50),
+    "HANDSHAKES": env.int("LIVE_HANDSHAKES", 1_000),
+    # When a process is stopped: say so at /readyz for so long, and then take at most
+    # so long to say goodbye to sockets, and again to answer the last pages.
+    "NOTICE_S": env.float("LIVE_NOTICE_S", 0),
+    "DRAIN_S": env.float("LIVE_DRAIN_S", 4),
     # Pages of other origins may not open sockets; http://host:port, as browsers say.
     "ORIGINS": env.list("LIVE_ORIGINS", default=[]),
 }

@@ -7,7 +7,7 @@ a subscription for every socket and hops through a shared thread for every messa
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from django.conf import settings
@@ -15,15 +15,19 @@ from django.http.cookie import parse_cookie
 
 from products import live
 from products.live import Viewer
-from realtime import eager, protocol
+from realtime import admission, eager, metrics, protocol
+from realtime.addresses import client_of
+from realtime.admission import Refusal
 from realtime.hub import Audience, Hub, Unavailable, get_hub
 from realtime.origins import is_allowed
-from realtime.protocol import BadFrame, Close, Subscribe
+from realtime.protocol import BadFrame, Close, Frame, Subscribe
 
 logger = logging.getLogger(__name__)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+WIRE = "shop.wire"  # realtime/server.py offers it; other servers don't
 
 
 class Gone(Exception):
@@ -33,70 +37,90 @@ class Gone(Exception):
 async def refuse(scope: dict, receive: Receive, send: Send) -> None:
     """Answer a handshake with 403."""
     await receive()
-    await send({"type": "websocket.close"})
+    await admission.refuse(scope, send, admission.FORBIDDEN)
 
 
 class ShopConsumer:
-    """One socket: what it watches, and what it is owed while it is slow."""
+    """One socket: what it watches, and what it is owed while it is slow.
+
+    Where the server offers its wire, frames go there; where not, by plain `send`. What
+    a client gets is the same.
+    """
 
     __slots__ = (
-        "audiences",
-        "is_dismissed",
-        "_hub",
-        "_owed",
-        "_scope",
-        "_sending",
-        "_server",
-        "_session",
-        "_times",
-        "_viewer",
+        *("audiences", "is_dismissed"),
+        *("_hub", "_server", "_wire", "_sending"),
+        *("_key", "_session", "_viewer"),
+        *("_owed", "_asked", "_answering", "_progress"),
+        *("_times", "_code"),
         "__weakref__",
     )
 
     @classmethod
     def as_asgi(cls) -> Callable[[dict, Receive, Send], Awaitable[None]]:
         async def application(scope: dict, receive: Receive, send: Send) -> None:
-            if is_allowed(scope):
-                await cls(scope, send).serve(receive)
-            else:
-                await refuse(scope, receive, send)
+            begun = time.monotonic()
+            await receive()  # "websocket.connect"
+            hub, address = get_hub(), client_of(scope)
+            socket = cls(scope, hub, send)
+            refusal = _objection(scope) or hub.admission.enter(socket, address)
+            if refusal is not None:
+                await admission.refuse(scope, send, refusal)
+                return
+            try:
+                await socket.accept(scope)
+                metrics.HANDSHAKE.observe(time.monotonic() - begun)
+                del scope  # most of it is of no use any more
+                await socket.serve(receive)
+            except Gone as gone:
+                logger.debug("An answer was not taken: %r", gone.__cause__)
+            finally:
+                hub.admission.leave(socket, address)
 
         return application
 
-    def __init__(self, scope: dict, send: Send) -> None:
+    def __init__(self, scope: dict, hub: Hub, send: Send) -> None:
         self.audiences: tuple[Audience, ...] = ()
         self.is_dismissed = False
-        self._hub: Hub = get_hub()
-        self._scope, self._server = scope, send
+        self._hub, self._server = hub, send
+        self._wire = scope.get("extensions", {}).get(WIRE)
+        self._sending: asyncio.Task | None = None  # by plain `send`
+        self._key = session_key_from(_cookie_of(scope))
         self._viewer: Viewer | None = None  # asked for with the first topic of theirs
-        self._session: str | None = None  # its key, once asked for
-        self._sending: asyncio.Task | None = None
-        self._owed: set[str] = set()
+        self._session: str | None = None  # the key, once asked for
+        self._owed: set[str] | None = None
+        self._asked: str | None = None  # and not answered while the client is slow
+        self._answering: asyncio.Task | None = None
+        self._progress: tuple[int, float] | None = None  # bytes pending, since when
         self._times: list[float] = []  # of the last frames received
+        self._code: int | None = None  # that we close with
+
+    async def accept(self, scope: dict) -> None:
+        chosen = protocol.SUBPROTOCOL if scope.get("subprotocols") else None
+        await self._send({"type": "websocket.accept", "subprotocol": chosen})
 
     async def serve(self, receive: Receive) -> None:
         """Answer the client's frames until one side closes."""
+        metrics.SOCKETS.labels("public").inc()
+        code = None
         try:
             while True:
                 message = await receive()
-                if message["type"] == "websocket.connect":
-                    await self._accept()
-                elif message["type"] == "websocket.disconnect":
+                if message["type"] == "websocket.disconnect":
+                    code = message.get("code")
                     return
-                elif not await self._hear(message):
+                if not await self._hear(message):
                     return
-        except Gone as gone:
-            logger.debug("An answer was not taken: %r", gone.__cause__)
         finally:
+            if self._answering is not None:
+                self._answering.cancel()
             self._hub.leave(self, self._session)
+            metrics.SOCKETS.labels(self._kind).dec()
+            metrics.CLOSES.labels(_label(self._code or code)).inc()
 
-    async def _accept(self) -> None:
-        offered = self._scope.get("subprotocols") or []
-        if offered and protocol.SUBPROTOCOL not in offered:
-            await self._send({"type": "websocket.close"})
-            return
-        chosen = protocol.SUBPROTOCOL if offered else None
-        await self._send({"type": "websocket.accept", "subprotocol": chosen})
+    @property
+    def _kind(self) -> str:
+        return "public" if self._viewer is None else "personal"
 
     # --- In -------------------------------------------------------------------
 
@@ -106,13 +130,24 @@ class ShopConsumer:
             return False
         text = message.get("text")
         if (reason := self._offence(text)) is not None:
+            metrics.REFUSALS.labels(reason.name.lower()).inc()
             await self._close(reason)
             return False
+        if self._answering is not None:
+            await asyncio.wait([self._answering])
+        if self._wire is not None and self._wire.pending():
+            self._asked = text  # the last question is answered when it reads again
+            self._hub.lags(self)
+        else:
+            await self._answer(text)
+        return not self.is_dismissed
+
+    async def _answer(self, text: str) -> None:
         try:
             await self._subscribe(protocol.parse(text))
         except BadFrame as bad:
             await self._say(protocol.err(bad.code, str(bad), bad.request_id))
-        return True
+        self._hub.admission.answered(self)
 
     def _offence(self, text: str | None) -> Close | None:
         if text is None:
@@ -148,18 +183,22 @@ class ShopConsumer:
     async def _keys(self, asked: Subscribe) -> tuple[dict[str, int | None], list[str]]:
         """The keys of the topics asked for, and the names that mean nothing."""
         if self._viewer is None and not all(map(live.is_public, asked.topics)):
-            self._session = self._session_key()
-            self._viewer = await self._hub.welcome(self, self._session)
+            await self._identify()
         viewer = self._viewer or live.STRANGER
         keys = {name: live.key_of(name, viewer) for name in asked.topics}
         shown = {key: asked.topics[name] for name, key in keys.items() if key}
         return shown, [name for name, key in keys.items() if key is None]
 
-    def _session_key(self) -> str | None:
-        for name, value in self._scope["headers"]:
-            if name == b"cookie":
-                return session_key_from(value.decode("latin1"))
-        return None
+    async def _identify(self) -> None:
+        """Find out whose socket it is, which takes a query."""
+        self._session = self._key
+        viewer = await self._hub.welcome(self, self._session)
+        metrics.SOCKETS.labels(self._kind).dec()
+        self._viewer = viewer
+        metrics.SOCKETS.labels(self._kind).inc()
+        if self._hub.company(self._session) > settings.LIVE["SOCKETS_PER_PERSON"]:
+            metrics.REFUSALS.labels("person").inc()
+            self.dismiss(Close.TOO_MANY_SOCKETS)
 
     # --- Out ------------------------------------------------------------------
 
@@ -170,16 +209,40 @@ class ShopConsumer:
         except Exception as error:  # Autobahn's, uvicorn's, the system's
             raise Gone from error
 
-    async def _say(self, frame: str) -> None:
-        await self._send({"type": "websocket.send", "text": frame})
+    async def _say(self, text: str) -> None:
+        """Raises `Gone`."""
+        if self._wire is None:
+            await self._send({"type": "websocket.send", "text": text})
+        elif self._wire.put(Frame(text).wire):
+            self._hub.lags(self)
 
-    def push(self, frame: str, keys: Iterable[str]) -> None:
-        """Send a frame; if the last one is still under way, note what is owed."""
-        if self._sending is not None:
-            self._owed.update(keys)
-            return
+    def push(self, frame: Frame, keys: Iterable[str]) -> bool:
+        """Send a frame, or, if the last one is still under way, note what is owed;
+        whether it was sent."""
+        if self.is_behind():
+            self._owe(keys)
+            return False
+        if self._wire is None:
+            self._start(frame)
+        elif self._wire.put(frame.wire):
+            self._hub.lags(self)
+        return True
+
+    def is_behind(self) -> bool:
+        if self._wire is None:
+            return self._sending is not None
+        return self._wire.pending() > 0
+
+    def _owe(self, keys: Iterable[str]) -> None:
+        if self._owed is None:
+            self._owed = set()
+            self._hub.lags(self)
+        self._owed.update(keys)
+
+    def _start(self, frame: Frame) -> None:
+        """By plain `send`, which may wait for the client."""
         try:
-            self._sending = eager.start(self._say(frame))
+            self._sending = eager.start(self._say(frame.text))
         except Gone as gone:  # one broken socket must not stop a broadcast
             logger.debug("A frame was not taken: %r", gone.__cause__)
         if self._sending is not None:
@@ -187,25 +250,91 @@ class ShopConsumer:
 
     def _sent(self, task: asyncio.Task) -> None:
         self._sending = None
-        if task.cancelled() or task.exception() is not None:
-            return  # the client is gone; `serve` hears of it too
-        owed, self._owed = self._owed, set()
-        if owed:
+        if not task.cancelled() and task.exception() is None:
+            self.catch_up()
+        # Else the client is gone; `serve` hears of it too.
+
+    def catch_up(self) -> None:
+        """It keeps up again: answer what it asked last, or send what it is owed."""
+        owed, self._owed = self._owed, None
+        asked, self._asked, self._progress = self._asked, None, None
+        if self.is_dismissed:
+            return
+        if asked is not None:  # the answer has what is owed too
+            self._answering = asyncio.ensure_future(self._answer(asked))
+            self._answering.add_done_callback(self._answered)
+        elif owed:
             self._hub.catch_up(self, owed)
+
+    def _answered(self, task: asyncio.Task) -> None:
+        self._answering = None
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, Gone):
+            logger.error("An answer failed", exc_info=error)
+
+    def has_stalled(self) -> bool:
+        """Whether the client has taken nothing for too long. (Where the server has no
+        wire it does not say, and has limits of its own.)"""
+        if self._wire is None:
+            return False
+        pending, now = self._wire.pending(), time.monotonic()
+        if self._progress is None or pending < self._progress[0]:
+            self._progress = pending, now
+        return now - self._progress[1] > settings.LIVE["SLOW_S"]
+
+    def cut(self) -> None:
+        self._wire.cut()
+
+    # --- The end --------------------------------------------------------------
 
     def dismiss(self, reason: Close) -> None:
         """Say goodbye because the identity has ended; nothing is heard after it."""
+        self._go(self._close(reason))
+
+    def farewell(self, retry_ms: int) -> None:
+        """Say goodbye because the process ends: come back, not all at once."""
+        self._go(self._close(Close.RESTART, retry_ms))
+
+    def _go(self, goodbye: Coroutine[Any, Any, None]) -> None:
         self.is_dismissed = True
-        self._owed.clear()
+        self._owed = self._asked = None
         self._hub.leave(self, self._session)
         try:
-            eager.start(self._close(reason))
+            eager.start(goodbye)
         except Gone as gone:  # which is what was wanted
             logger.debug("A goodbye was not taken: %r", gone.__cause__)
 
-    async def _close(self, reason: Close) -> None:
-        await self._say(protocol.bye(reason))
+    async def _close(self, reason: Close, retry_ms: int | None = None) -> None:
+        self._code = int(reason)
+        await self._say(protocol.bye(reason, retry_ms))
         await self._send({"type": "websocket.close", "code": int(reason)})
+
+
+def _objection(scope: dict) -> Refusal | None:
+    """Why nobody may open such a socket here."""
+    if not is_allowed(scope):
+        return admission.ORIGIN
+    offered = scope.get("subprotocols") or []
+    if offered and protocol.SUBPROTOCOL not in offered:
+        return admission.SUBPROTOCOL
+    return None
+
+
+def _cookie_of(scope: dict) -> str:
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            return value.decode("latin1")
+    return ""
+
+
+# RFC 6455, section 7.4.1: what clients close with, and "gone without a word".
+COMMON = {1000, 1001, 1002, 1005, 1006, 1009, *map(int, Close)}
+
+
+def _label(code: int | None) -> str:
+    """A close code as a metric has it: clients may send three thousand others."""
+    code = 1005 if code is None else code
+    return str(code) if code in COMMON else "other"
 
 
 def session_key_from(header: str) -> str | None:

@@ -31,7 +31,9 @@ from django.db import InterfaceError, OperationalError, connection
 
 from products import live
 from products.live import State, Viewer
-from realtime import protocol
+from realtime import draining, metrics, protocol
+from realtime.admission import Admission
+from realtime.protocol import Frame
 from realtime.publish import PEOPLE, group_of
 from realtime.visitors import Visitors
 
@@ -42,6 +44,7 @@ DATABASE_THREADS = 2
 LAYER_TIMEOUT_S = 2
 LOAD_TIMEOUT_S = 3  # a page waits four seconds for an answer
 DEAF_PROBES = 2  # sent and not heard in a row: the subscription is dead
+LOOK_S = 0.1  # at the loop's lag
 ONE_OUTAGE_S = 60  # failures closer to each other are the same one
 
 
@@ -55,8 +58,24 @@ class Socket(Protocol):
     audiences: tuple["Audience", ...]
     is_dismissed: bool  # it watches nothing any more
 
-    def push(self, frame: str, keys: Iterable[str]) -> None:
-        """Send a frame that carries `keys`, or remember that they are owed."""
+    def push(self, frame: Frame, keys: Iterable[str]) -> bool:
+        """Send a frame that carries `keys`, or remember that they are owed; whether
+        it was sent."""
+
+    def is_behind(self) -> bool:
+        """Whether something that was sent has not been taken yet."""
+
+    def catch_up(self) -> None:
+        """It keeps up again: send it what it is owed."""
+
+    def has_stalled(self) -> bool:
+        """Whether it takes nothing any more, for longer than we wait."""
+
+    def cut(self) -> None:
+        """End it without a word."""
+
+    def farewell(self, retry_ms: int) -> None:
+        """Ask it to come back, elsewhere."""
 
 
 class Audience(NamedTuple):
@@ -71,7 +90,7 @@ class Topic:
 
     __slots__ = (
         *("key", "state", "sent", "items", "loaded"),
-        *("watchers", "idle_since", "joined"),
+        *("watchers", "idle_since", "joined", "since"),
     )
 
     def __init__(self, key: str) -> None:
@@ -83,6 +102,8 @@ class Topic:
         self.watchers = 0
         self.idle_since = time.monotonic()
         self.joined = False
+        # The commit of the oldest change that sockets have not been told.
+        self.since: float | None = None
 
     def item(self, language: str | None) -> str:
         """The state as JSON text, rendered once for all who want it so."""
@@ -111,6 +132,9 @@ class Hub:
         self._audiences: dict[Audience, set[Socket]] = {}
         self._listening: dict[str, set[Audience]] = defaultdict(set)  # by topic key
         self._dirty: set[str] = set()  # changed since the last tick
+        self._slow: set[Socket] = set()  # behind with what they were sent
+        self._lagging = asyncio.Event()
+        self.admission = Admission()
         self._stale: set[str] = set()  # to be loaded
         self._changed, self._wanted = asyncio.Event(), asyncio.Event()
         self._joining, self._writing = asyncio.Lock(), asyncio.Lock()
@@ -136,8 +160,12 @@ class Hub:
             self._audit,
             self._beat,
             self._sweep,
+            self._nurse,
+            self._watch_loop,
             self._visitors.watch,
         ]
+        metrics.DIRTY.set_function(lambda: len(self._dirty))
+        metrics.SLOW.set_function(lambda: len(self._slow))
         self._tasks = [asyncio.ensure_future(self._keep(job)) for job in jobs]
         self._receiver = asyncio.ensure_future(self._keep(self._receive))
 
@@ -152,6 +180,14 @@ class Hub:
             *(self.ask(_disconnect, both) for _ in range(DATABASE_THREADS))
         )
         self._database.shutdown()
+
+    async def farewell(self) -> None:
+        """The process is being stopped: ask every socket to come back elsewhere."""
+        sockets = tuple(self.admission.sockets)
+        for number, socket in enumerate(sockets, start=1):
+            socket.farewell(draining.retry_ms(len(sockets)))
+            if number % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
 
     async def _keep(self, job: Callable[[], Awaitable[None]]) -> None:
         """Run a job for ever: a failure costs a second, no more, and a database that
@@ -187,6 +223,10 @@ class Hub:
             self._visitors.leave(socket, session_key)
             raise Unavailable from None
 
+    def company(self, session_key: str | None) -> int:
+        """How many sockets are open here of whoever has that session."""
+        return self._visitors.company(session_key)
+
     async def watch(
         self, socket: Socket, shown: Mapping[str, int | None], language: str | None
     ) -> tuple[list[str], list[str]]:
@@ -216,7 +256,13 @@ class Hub:
     def leave(self, socket: Socket, session_key: str | None = None) -> None:
         """The socket is gone, and with it whoever came with that session."""
         self._settle(socket, ())
+        self._slow.discard(socket)
         self._visitors.leave(socket, session_key)
+
+    def lags(self, socket: Socket) -> None:
+        """The socket has not taken all that it was sent: look after it."""
+        self._slow.add(socket)
+        self._lagging.set()
 
     def catch_up(self, socket: Socket, keys: Iterable[str]) -> None:
         """Send `socket` the state as it is now of what it missed while it was slow."""
@@ -224,7 +270,7 @@ class Hub:
             owed = sorted(audience.keys.intersection(keys))
             items = [self._topics[key].item(audience.language) for key in owed]
             if items:
-                socket.push(protocol.upd(items), owed)
+                socket.push(Frame(protocol.upd(items)), owed)
 
     # --- Who watches what -----------------------------------------------------
 
@@ -253,6 +299,8 @@ class Hub:
             if topic.state and topic.state.version < (shown[topic.key] or 0)
         ]
         missing = [topic for topic in topics if not topic.loaded.is_set()]
+        metrics.HITS.inc(len(topics) - len(missing))
+        metrics.MISSES.inc(len(missing))
         if not behind and not missing:
             return
         # A page that shows more than we know was told by the database: look again.
@@ -339,6 +387,8 @@ class Hub:
             return  # nobody watches it any more
         if topic.state is not None and event["version"] <= topic.state.version:
             return
+        if topic.since is None:
+            topic.since = event.get("at")
         if event["facts"] is None:
             self._reload([topic.key])
         else:
@@ -362,6 +412,7 @@ class Hub:
     async def _hears_itself(self) -> bool:
         """Whether a message comes back. Raises what the layer does if it takes none."""
         self._echo.clear()
+        begun = time.monotonic()
         async with asyncio.timeout(LAYER_TIMEOUT_S):
             await self._send_probe()
         try:
@@ -370,6 +421,7 @@ class Hub:
         except TimeoutError:
             self._fail(TimeoutError("messages are sent, but none comes back"))
             return False
+        metrics.PROBE.observe(time.monotonic() - begun)
         return True
 
     async def _send_probe(self) -> None:
@@ -402,6 +454,7 @@ class Hub:
         if self.degraded:
             self.degraded = False
             logger.warning("Redis is back: %d topics compared.", len(self._topics))
+            metrics.RESYNCS.inc()
             await self._compare()
 
     # --- State ----------------------------------------------------------------
@@ -410,6 +463,7 @@ class Hub:
         if not topic.loaded.is_set():
             topic.take(state)
             topic.sent = state.version  # whoever waits for it gets it as a snapshot
+            topic.since = None
             topic.loaded.set()
         elif topic.take(state):
             self._dirty.add(topic.key)
@@ -447,13 +501,15 @@ class Hub:
 
     def _flush_now(self, key: str) -> None:
         """A person's own action need not wait for the tick."""
-        if key in self._dirty:
-            self._dirty.discard(key)
-            self._topics[key].sent = self._topics[key].state.version
-            for audience in tuple(self._listening[key]):
-                frame = self._frame(audience, {key})
-                for socket in tuple(self._audiences[audience]):
-                    socket.push(frame, (key,))
+        if key not in self._dirty:
+            return
+        self._dirty.discard(key)
+        since = self._count_as_sent([key])
+        for audience in tuple(self._listening[key]):
+            frame = self._frame(audience, [key], since)
+            for socket in tuple(self._audiences[audience]):
+                socket.push(frame, (key,))
+        _note_lags(since)
 
     async def _audit(self) -> None:
         while True:
@@ -481,41 +537,87 @@ class Hub:
         }
         if held:
             found = await self.ask(live.versions, list(held))
-            self._reload(key for key, version in found.items() if version > held[key])
+            newer = [key for key, version in found.items() if version > held[key]]
+            if not self.degraded:  # else it is known that messages are lost
+                metrics.GAPS.inc(len(newer))
+            self._reload(newer)
 
     # --- Writing --------------------------------------------------------------
 
     async def _tick(self) -> None:
+        """Write what has changed at the beats of a clock. Each process's has a phase of
+        its own: those that hear of a sale at once don't write at once."""
         tick = settings.LIVE["TICK_MS"] / 1000
-        await asyncio.sleep(random.uniform(0, tick))  # processes don't tick together
+        phase = random.uniform(0, tick)
         while True:
             await self._changed.wait()
+            await asyncio.sleep(tick - (time.monotonic() - phase) % tick)
             self._changed.clear()
-            await asyncio.sleep(tick)
             changed, self._dirty = self._dirty & self._topics.keys(), set()
             async with self._writing:
                 await self._flush(changed)
 
     async def _flush(self, changed: set[str]) -> None:
         """One frame for each audience, written to all its sockets."""
-        for key in changed:
-            self._topics[key].sent = self._topics[key].state.version
-        written = 0
-        for audience in self._hearing(changed):
-            frame = self._frame(audience, changed)
+        begun, written, skipped = time.monotonic(), 0, 0
+        since = self._count_as_sent(changed)
+        for audience in {a for key in changed for a in self._listening.get(key, ())}:
             keys = audience.keys & changed
+            frame = self._frame(audience, keys, since)
             for socket in tuple(self._audiences.get(audience, ())):
-                socket.push(frame, keys)
+                skipped += not socket.push(frame, keys)
                 written += 1
                 if written % YIELD_EVERY == 0:
                     await asyncio.sleep(0)
+        metrics.FRAMES.inc(written - skipped)
+        metrics.SKIPS.inc(skipped)
+        metrics.TICK.observe(time.monotonic() - begun)
+        _note_lags(since)
 
-    def _hearing(self, changed: set[str]) -> set[Audience]:
-        return {a for key in changed for a in self._listening.get(key, ())}
+    def _count_as_sent(self, keys: Iterable[str]) -> dict[str, float]:
+        """Gives for each topic the commit of the oldest change now told, if known."""
+        since = {}
+        for key in keys:
+            topic = self._topics[key]
+            topic.sent = topic.state.version
+            if topic.since is not None:
+                since[key], topic.since = topic.since, None
+        return since
 
-    def _frame(self, audience: Audience, changed: set[str]) -> str:
-        keys = sorted(audience.keys & changed)
-        return protocol.upd([self._topics[k].item(audience.language) for k in keys])
+    def _frame(
+        self, audience: Audience, keys: Iterable[str], since: Mapping[str, float]
+    ) -> Frame:
+        items = [self._topics[key].item(audience.language) for key in sorted(keys)]
+        oldest = min((since[key] for key in keys if key in since), default=None)
+        return Frame(protocol.upd(items, oldest))
+
+    async def _nurse(self) -> None:
+        """Look after sockets that are behind: they get the state as it is when they
+        have caught up, and are cut when they take nothing for too long."""
+        tick = settings.LIVE["TICK_MS"] / 1000
+        while True:
+            await self._lagging.wait()
+            await asyncio.sleep(tick)
+            for socket in tuple(self._slow):
+                self._look_after(socket)
+            if not self._slow:
+                self._lagging.clear()
+
+    def _look_after(self, socket: Socket) -> None:
+        if not socket.is_behind():
+            self._slow.discard(socket)
+            socket.catch_up()
+        elif socket.has_stalled():
+            self._slow.discard(socket)
+            metrics.SLOW_CUTS.inc()
+            socket.cut()
+
+    async def _watch_loop(self) -> None:
+        """How late the loop wakes: what everybody waits who is served by it."""
+        while True:
+            due = time.monotonic() + LOOK_S
+            await asyncio.sleep(LOOK_S)
+            metrics.LOOP_LAG.observe(max(0, time.monotonic() - due))
 
     async def _beat(self) -> None:
         """A digest to every socket: proof of life, and a check of what it shows."""
@@ -533,7 +635,7 @@ class Hub:
         digest = functools.cache(self._digest)
         for socket in sockets:
             total = sum(digest(audience) for audience in socket.audiences)
-            socket.push(protocol.hb(total & protocol.MASK), ())
+            socket.push(Frame(protocol.hb(total & protocol.MASK)), ())
 
     def _digest(self, audience: Audience) -> int:
         return sum(
@@ -566,6 +668,12 @@ class Hub:
                     await self._layer.group_discard(group_of(topic.key), self._channel)
             except Exception as error:
                 self._fail(error)
+
+
+def _note_lags(since: Mapping[str, float]) -> None:
+    now = time.time()
+    for moment in since.values():
+        metrics.PUSH_LAG.observe(max(0, now - moment))
 
 
 def _is_personal(key: str) -> bool:
@@ -619,6 +727,11 @@ def get_hub() -> Hub:
         _hubs[loop] = Hub()
         _hubs[loop].start()
     return _hubs[loop]
+
+
+def running_hub() -> Hub | None:
+    """The running loop's hub, if a socket has been opened."""
+    return _hubs.get(asyncio.get_running_loop())
 
 
 async def stop_hub() -> None:

@@ -1,6 +1,7 @@
 """The words of protocol `shop.v1`: frames, codes, limits. See `asyncapi.yaml`."""
 
 import json
+import struct
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -12,7 +13,9 @@ SUBPROTOCOL = "shop.v1"
 class Close(IntEnum):
     """Why the server closes. 4000–4499: come back; 4500–4999: coming back is no use."""
 
+    RESTART = 1012  # RFC 6455's registry: "Service Restart"
     TOO_MANY_FRAMES = 4008
+    TOO_MANY_SOCKETS = 4029
     BINARY_FRAME = 4501
     FRAME_TOO_LARGE = 4502
     # The socket's identity has ended: come back as who you are now, not as before.
@@ -22,7 +25,7 @@ class Close(IntEnum):
     RIGHTS_LOST = 4513
 
 
-RETRY_MS = {Close.TOO_MANY_FRAMES: 10_000}
+RETRY_MS = {Close.TOO_MANY_FRAMES: 10_000, Close.TOO_MANY_SOCKETS: 60_000}
 
 
 class BadFrame(Exception):
@@ -101,8 +104,10 @@ def snap(request_id: int, items: list[str]) -> str:
     return f'{{"t":"snap","id":{request_id},"items":[{",".join(items)}]}}'
 
 
-def upd(items: list[str]) -> str:
-    return f'{{"t":"upd","items":[{",".join(items)}]}}'
+def upd(items: list[str], at: float | None = None) -> str:
+    """`at`: since when, in seconds of the epoch, the oldest change waits to be seen."""
+    stamp = "" if at is None else f'"ts":{int(at * 1000)},'
+    return f'{{"t":"upd",{stamp}"items":[{",".join(items)}]}}'
 
 
 def hb(digest: int) -> str:
@@ -115,8 +120,38 @@ def err(code: str, message: str, request_id: int | None = None, **more: Any) -> 
     return json.dumps(frame, separators=(",", ":"))
 
 
-def bye(code: Close) -> str:
-    return dumps({"t": "bye", "code": int(code), "retry_ms": RETRY_MS.get(code)})
+def bye(code: Close, retry_ms: int | None = None) -> str:
+    wait = RETRY_MS.get(code) if retry_ms is None else retry_ms
+    return dumps({"t": "bye", "code": int(code), "retry_ms": wait})
+
+
+TEXT = 0x81  # the first byte of a whole text frame, RFC 6455, section 5.2
+SMALL, MEDIUM = 125, 0xFFFF
+
+
+class Frame:
+    """A text to be sent, and its bytes on the wire, made once for all who get it."""
+
+    __slots__ = ("text", "_wire")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._wire: bytes | None = None
+
+    @property
+    def wire(self) -> bytes:
+        if self._wire is None:
+            payload = self.text.encode()
+            self._wire = _head(len(payload)) + payload
+        return self._wire
+
+
+def _head(size: int) -> bytes:
+    if size <= SMALL:
+        return struct.pack("!BB", TEXT, size)
+    if size <= MEDIUM:
+        return struct.pack("!BBH", TEXT, 126, size)
+    return struct.pack("!BBQ", TEXT, 127, size)
 
 
 FNV_PRIME, FNV_OFFSET, MASK = 0x01000193, 0x811C9DC5, 0xFFFFFFFF

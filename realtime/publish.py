@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -35,9 +36,8 @@ def publish(topic: str, *, version: int, facts: dict | None = None) -> None:
     the commit. Returns at once and raises nothing: what Redis does not take is logged,
     and the hubs find it in the database.
     """
-    _publisher.put(
-        topic, {"type": "live", "topic": topic, "version": version, "facts": facts}
-    )
+    event = {"type": "live", "topic": topic, "version": version, "facts": facts}
+    _publisher.put(topic, event | {"at": time.time()})
 
 
 PEOPLE = "people"  # the topic, and so the group, of what concerns identities
@@ -86,7 +86,7 @@ class Publisher:
         with self._lock:
             known = self._pending.get(topic)
             if known is None or known["version"] <= event["version"]:
-                self._pending[topic] = event
+                self._pending[topic] = _since(known, event)
             self._idle.clear()
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -128,6 +128,14 @@ class Publisher:
             if self._failing:
                 logger.warning("Events are sent again.")
             self._failing = False
+
+
+def _since(known: Event | None, event: Event) -> Event:
+    """The newer event, but from the moment of the one that it replaces: how long
+    somebody has waited counts from there."""
+    if known is not None and "at" in known:
+        return event | {"at": known["at"]}
+    return event
 
 
 def _start_afresh() -> None:

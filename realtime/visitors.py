@@ -72,6 +72,15 @@ class Visitors:
             self._doubt([session_key])
         return identity.viewer
 
+    def company(self, session_key: str | None) -> int:
+        """How many guests are of the same person, or, signed out, the same session."""
+        identity = self._identities.get(session_key)
+        if identity is None:
+            return 0
+        user_id = identity.viewer.owner.user_id
+        keys = self._known_as[person(user_id)] if user_id else {session_key}
+        return sum(len(self._guests.get(key, ())) for key in keys)
+
     def leave(self, guest: Guest, session_key: str | None) -> None:
         """The guest is gone, or nobody in particular."""
         guests = self._guests.get(session_key, set())

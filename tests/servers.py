@@ -220,17 +220,27 @@ class Shop(Process):
 
 
 class Daphne(Shop):
-    """The shop served by Daphne, with the options of production."""
+    """The shop served by our Daphne, with the options of production."""
 
     name = "daphne"
+    module = "realtime.server"
 
     def command(self) -> list[str]:
-        address = ["-b", "127.0.0.1", "-p", str(self.port)]
         pings = ["--ping-interval", "25", "--ping-timeout", "10"]
         return [
             sys.executable,
-            *["-m", "daphne", *address, *pings, self.application],
+            *["-m", self.module, *self.address(), *pings, self.application],
         ]
+
+    def address(self) -> list[str]:
+        return ["-b", "127.0.0.1", "-p", str(self.port)]
+
+
+class PlainDaphne(Daphne):
+    """The shop served by Daphne as it comes: no wire, no drain."""
+
+    name = "plain"
+    module = "daphne"
 
 
 class Uvicorn(Shop):

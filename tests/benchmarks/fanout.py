@@ -1,14 +1,21 @@
-"""What a live stock frame costs: this hub against the Channels tutorial's consumer.
+"""What a live stock frame costs: this hub on our server, against peers.
 
     deploy/local/up.py --test exec python tests/benchmarks/fanout.py
+    … fanout.py --sockets 5000 --peers hub
 
-Both are served by one plain Daphne, in turn, on a scratch database and the Redis at
-REDIS_URL. The same writer commits the same changes; the same listeners note when
-frames come. CPU is the server process's own, from the operating system's accounting.
-Latency is from the commit to the frame that shows that version or a later one.
+- `hub`: the shop on `realtime.server`; `uvicorn` and `daphne`: the same hub there, with
+  plain `send`;
+- `node`: a bare broadcast with Node's `ws` (`peer.js`; npm installs `ws`);
+- `tutorial`: the consumer of the Channels tutorial (`tutorial.py`).
+
+They are served in turn, on a scratch database and the Redis at REDIS_URL. The same
+writer commits the same changes; the same listeners note when frames come. CPU is the
+server process's own, from the operating system's accounting. Latency is from the commit
+to the frame that shows that version or a later one.
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -20,10 +27,26 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+PLACE = Path(__file__).resolve().parent
+ROOT = PLACE.parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "local")]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+from websockets.sync.client import ClientConnection, connect  # noqa: E402
+
+from tests.servers import (  # noqa: E402
+    Daphne,
+    PlainDaphne,
+    Process,
+    Uvicorn,
+    free_port,
+)
+
 DRAIN_S = 10
+SOCKETS_A_PROCESS = 2500  # that listen
+TICK_MS = 50  # Node's, as the hub's
+WS = "8.18.3"  # the npm package
+PEERS = ["hub", "uvicorn", "daphne", "node", "tutorial"]
 
 
 class Result(NamedTuple):
@@ -49,40 +72,118 @@ class Result(NamedTuple):
         return self.latencies[int(share * (len(self.latencies) - 1))] * 1e3
 
 
+class Node(Process):
+    """The floor. What is changed it hears over a socket of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "node.log")
+        self.port = free_port()
+        self._folder = folder
+        self._link: ClientConnection | None = None
+
+    def install(self) -> None:
+        npm = ["npm", "install", "--silent", "--no-audit", "--no-fund"]
+        subprocess.run([*npm, f"ws@{WS}"], cwd=self._folder, check=True)
+
+    def command(self) -> list[str]:
+        return ["node", str(PLACE / "peer.js"), str(self.port), str(TICK_MS)]
+
+    def environment(self) -> dict[str, str]:
+        modules = str(self._folder / "node_modules")
+        return super().environment() | {"NODE_PATH": modules}
+
+    def is_ready(self) -> bool:
+        with contextlib.suppress(OSError):
+            link = connect(f"ws://127.0.0.1:{self.port}/ws/", compression=None)
+            self._link = link.__enter__()
+            return True
+        return False
+
+    def tell(self, level) -> None:
+        """The very item that the hub would send."""
+        self._link.send(item_of(level))
+
+    def stop(self, *arguments) -> None:
+        if self._link is not None:
+            self._link.close()
+        super().stop(*arguments)
+
+
+def item_of(level) -> str:
+    from products import live
+    from realtime import protocol
+
+    key = f"stock:{level.product_id}"
+    state = live.load([key])[key]
+    html = live.render(key, state, "en")
+    return protocol.item(key, level.version, state.facts, html)
+
+
+def listen(server, options, topics: list[str], html: str, out: Path):
+    """The processes that listen; each has subscribed all its sockets."""
+    count = -(-options.sockets // SOCKETS_A_PROCESS)
+    shares = [options.sockets // count] * count
+    shares[0] += options.sockets % count
+    processes = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                str(PLACE / "listeners.py"),
+                *[str(server.port), str(share), json.dumps(topics)],
+                *[html, f"{out}{number}"],
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for number, share in enumerate(shares)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == b"ready\n", server.said()[-2000:]
+    return processes
+
+
+def heard(processes: list, out: Path) -> list:
+    """End them; gives the frames of each socket."""
+    frames = []
+    for process in processes:
+        process.stdin.close()
+    for number, process in enumerate(processes):
+        process.wait()
+        frames += pickle.loads(Path(f"{out}{number}").read_bytes())
+    return frames
+
+
 def run(server, products: list[int], options, html: str) -> Result:
     """Serve, listen, change stock at the rate asked for, and add up."""
-    from products.services import stock
     from tests.benchmarks.cpu import cpu_of
 
     topics = [f"stock:{pk}" for pk in products]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "frames"
         server.start()
-        listeners = subprocess.Popen(
-            [
-                sys.executable,
-                str(Path(__file__).with_name("listeners.py")),
-                *[str(server.port), str(options.sockets), json.dumps(topics)],
-                *[html, str(out)],
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert listeners.stdout.readline() == b"ready\n", server.said()[-2000:]
-        before, begun = cpu_of(server.pid), time.monotonic()
-        committed = []
-        for number in range(options.rate * options.seconds):
-            pause = begun + number / options.rate - time.monotonic()
-            time.sleep(max(0, pause))
-            level = stock.receive(products[number % len(products)], 1)
-            committed.append((level.product_id, level.version, time.monotonic()))
+        listeners = listen(server, options, topics, html, out)
+        before = cpu_of(server.pid)
+        committed = write(server, products, options)
         time.sleep(DRAIN_S if options.drain else 1)
         cpu = cpu_of(server.pid) - before
-        listeners.stdin.close()
-        listeners.wait()
+        frames = heard(listeners, out)
         server.stop()
-        frames = pickle.loads(out.read_bytes())
     return add_up(cpu, frames, committed)
+
+
+def write(server, products: list[int], options) -> list[tuple[int, int, float]]:
+    """Commit changes at the rate asked for: (product, version, when)."""
+    from products.services import stock
+
+    committed, begun = [], time.monotonic()
+    for number in range(options.rate * options.seconds):
+        pause = begun + number / options.rate - time.monotonic()
+        time.sleep(max(0, pause))
+        level = stock.receive(products[number % len(products)], 1)
+        committed.append((level.product_id, level.version, time.monotonic()))
+        if isinstance(server, Node):
+            server.tell(level)
+    return committed
 
 
 def add_up(cpu: float, frames: list, committed: list) -> Result:
@@ -127,11 +228,12 @@ def tell(name: str, result: Result) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sockets", type=int, default=500)
-    parser.add_argument("--rate", type=int, default=50, help="changes a second")
+    parser.add_argument("--sockets", type=int, default=1000)
+    parser.add_argument("--rate", type=int, default=100, help="changes a second")
     parser.add_argument("--products", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
     parser.add_argument(
         "--drain", action="store_true", help="wait for a server that has fallen behind"
     )
@@ -141,40 +243,61 @@ def main() -> None:
 
     django.setup()
     logging.getLogger("channels_redis").setLevel(logging.ERROR)  # "over capacity"
-    from tests.benchmarks.scratch import (
-        CORE_LAYER,
-        PUBSUB_LAYER,
-        make_layer,
-        scratch_database,
-    )
-    from tests.layers import publishing_through
-    from tests.servers import Daphne, Redis
+    from tests.benchmarks.scratch import scratch_database
 
     with tempfile.TemporaryDirectory() as folder, scratch_database() as make_products:
-        place = Path(folder)
-        redis = Redis(place)
-        redis.start()
-        products = make_products(options.products)
-        environment = {"LAYER_PREFIX": "bench"}
-        hub = Daphne(place, redis.url, **environment)
-        peer = Daphne(place, redis.url, **environment)
-        peer.application = "tests.benchmarks.tutorial:application"
-        ratios = []
-        try:
-            for _ in range(options.rounds):
-                with publishing_through(make_layer(redis.url, PUBSUB_LAYER)):
-                    ours = run(hub, products, options, "en")
-                tell("hub", ours)
-                with publishing_through(make_layer(redis.url, CORE_LAYER)):
-                    theirs = run(peer, products, options, "")
-                tell("tutorial", theirs)
-                ratios.append(theirs.cpu_a_frame / ours.cpu_a_frame)
-        finally:
-            redis.stop()
-    print(
-        "CPU a delivered frame, tutorial / hub: "
-        + ", ".join(f"{ratio:.1f}" for ratio in ratios)
-    )
+        compare(Path(folder), make_products(options.products), options)
+
+
+def compare(folder: Path, products: list[int], options) -> None:
+    from tests.benchmarks.scratch import CORE_LAYER, PUBSUB_LAYER, make_layer
+    from tests.layers import publishing_through
+    from tests.servers import Redis
+
+    redis = Redis(folder)
+    redis.start()
+    servers = make_servers(folder, redis.url, options.peers)
+    ratios: dict[str, list[float]] = {name: [] for name in options.peers}
+    try:
+        for _ in range(options.rounds):
+            costs = {}
+            for name, server in servers.items():
+                is_tutorial = name == "tutorial"
+                layer = CORE_LAYER if is_tutorial else PUBSUB_LAYER
+                with publishing_through(make_layer(redis.url, layer)):
+                    html = "" if is_tutorial else "en"
+                    result = run(server, products, options, html)
+                tell(name, result)
+                costs[name] = result.cpu_a_frame
+            if "hub" in costs:
+                for name, cost in costs.items():
+                    ratios[name].append(costs["hub"] / cost)
+    finally:
+        redis.stop()
+    for name, found in ratios.items():
+        if found and name != "hub":
+            print(f"hub / {name}: " + ", ".join(f"{ratio:.2f}" for ratio in found))
+
+
+def make_servers(folder: Path, redis_url: str, names: list[str]) -> dict[str, Process]:
+    environment = {
+        "LAYER_PREFIX": "bench",
+        # All come from one address, and as fast as they can.
+        "LIVE_HANDSHAKES": "20000",
+    }
+    servers: dict[str, Process] = {}
+    for name in names:
+        if name == "node":
+            servers[name] = Node(folder)
+            servers[name].install()
+            continue
+        kind = {"uvicorn": Uvicorn, "daphne": PlainDaphne}.get(name, Daphne)
+        if name == "tutorial":
+            kind = PlainDaphne
+        servers[name] = kind(folder, redis_url, **environment)
+        if name == "tutorial":
+            servers[name].application = "tests.benchmarks.tutorial:application"
+    return servers
 
 
 if __name__ == "__main__":

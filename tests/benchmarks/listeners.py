@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import pickle
+import resource
 import struct
 import sys
 import time
@@ -79,8 +80,15 @@ def masked(opcode: int, payload: bytes) -> bytes:
     return head + bytes(4) + payload
 
 
+def allow_files(count: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
+
+
 async def main() -> None:
     port, count, topics, html, out = sys.argv[1:]
+    allow_files(int(count) + 100)
     frame = {"t": "sub", "id": 1, "topics": dict.fromkeys(json.loads(topics))}
     hello = json.dumps(frame | ({"html": html} if html else {})).encode()
     loop = asyncio.get_running_loop()

@@ -1,0 +1,41 @@
+"""Whose address a connection comes from."""
+
+from ipaddress import ip_address, ip_network
+
+from django.conf import settings
+
+IPV6_HOME = 64  # bits: what one customer of a provider gets
+
+
+def client_of(scope: dict) -> str | None:
+    """The address that limits count for: of IPv6 its /64. None: a program on this very
+    machine, or one that the server knows no address of.
+
+    Behind proxies of ours it is what the outermost of them has seen. They append to
+    X-Forwarded-For, so that counts from the end, and whatever the client wrote itself
+    stands before it.
+    """
+    written = _forwarded(scope) if settings.TRUSTED_PROXY_COUNT else []
+    peer = (scope.get("client") or [None])[0]
+    if len(written) >= settings.TRUSTED_PROXY_COUNT > 0:
+        peer = written[-settings.TRUSTED_PROXY_COUNT]
+    return _home(peer)
+
+
+def _forwarded(scope: dict) -> list[str]:
+    values = [v for name, v in scope["headers"] if name == b"x-forwarded-for"]
+    return [part.strip() for part in b",".join(values).decode("latin1").split(",")]
+
+
+def _home(address: str | None) -> str | None:
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:  # a Unix socket, or a proxy that says "unknown"
+        return None
+    if parsed.version == 6 and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    if parsed.is_loopback:
+        return None
+    if parsed.version == 6:
+        return str(ip_network((parsed, IPV6_HOME), strict=False))
+    return str(parsed)

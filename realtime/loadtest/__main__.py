@@ -1,0 +1,5 @@
+import sys
+
+from realtime.loadtest.command import main
+
+sys.exit(main())

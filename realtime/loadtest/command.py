@@ -1,0 +1,107 @@
+"""From the flags to the exit code, for both who call it."""
+
+import argparse
+import asyncio
+import contextlib
+import resource
+import sys
+from collections.abc import AsyncIterator, Callable
+
+from realtime.loadtest import options as flags
+from realtime.loadtest import report
+from realtime.loadtest.gates import Verdict, judge
+from realtime.loadtest.phases import Run, Unreachable
+
+Books = Callable[[], str | None]
+PROGRESS_S = 1.0
+QUIETLY_S = 5
+FILES_MORE = 200
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """`python -m realtime.loadtest`; gives the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="realtime.loadtest", description="Load a shop, and judge it."
+    )
+    flags.add_to(parser)
+    options = parser.parse_args(arguments)
+    try:
+        flags.check(options)
+    except ValueError as error:
+        parser.error(str(error))
+    return execute(options)
+
+
+def execute(options: argparse.Namespace, books: Books | None = None) -> int:
+    """Run the test, tell of it, give the exit code. `books` says what does not add up
+    in the database, where that can be looked into."""
+    allow_files(options.sockets)
+    try:
+        run = asyncio.run(measure(options))
+    except Unreachable as error:
+        say(str(error))
+        return Verdict.UNREACHABLE
+    except KeyboardInterrupt:
+        return 130
+    if books is not None and (complaint := books()):
+        run.wrong.append(complaint)
+    verdict, sentences = judge(run.wrong, run.figures, options.expect, run.is_finished)
+    report.write(run, verdict, sentences)
+    print(report.table(run, verdict, sentences), flush=True)
+    return verdict
+
+
+async def measure(options: argparse.Namespace) -> Run:
+    """All phases, with progress on the standard error. Raises `Unreachable`."""
+    run = Run(options, say)
+    async with _progress(run):
+        await run.run()
+    return run
+
+
+def say(text: str) -> None:
+    """A line for who watches."""
+    end = "\n"
+    start = "\r\x1b[K" if sys.stderr.isatty() else ""
+    print(start + text, end=end, file=sys.stderr, flush=True)
+
+
+def allow_files(sockets: int) -> None:
+    """Each socket is an open file. Raises the soft limit as far as it may go."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = sockets + FILES_MORE
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        if most < needed:
+            say(f"Only {most} files may be open: ulimit -n {needed} would do.")
+
+
+@contextlib.asynccontextmanager
+async def _progress(run: Run) -> AsyncIterator[None]:
+    showing = asyncio.create_task(_show(run))
+    try:
+        yield
+    finally:
+        showing.cancel()
+        await asyncio.gather(showing, return_exceptions=True)
+
+
+async def _show(run: Run) -> None:
+    """One line that is written over, or, in a log, one now and then."""
+    is_terminal = sys.stderr.isatty()
+    while True:
+        await asyncio.sleep(PROGRESS_S if is_terminal else QUIETLY_S)
+        start, end = ("\r\x1b[K", "") if is_terminal else ("", "\n")
+        print(start + progress(run), end=end, file=sys.stderr, flush=True)
+
+
+def progress(run: Run) -> str:
+    """Where it is."""
+    live = sum(watcher.is_live for watcher in run.watchers)
+    push = run.ledger.push.all.summary()
+    return (
+        f"{run.ledger.now:5.0f} s {run.phase:<9} {live} sockets, "
+        f"{run.ledger.count['pushes']:,} frames, push p99 "
+        f"{report.number(push['p99'])} ms, {len(run.placed)} orders"
+    )

@@ -1,0 +1,98 @@
+"""The verdict: what was wrong, what was too slow, and the exit code that says which."""
+
+import re
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+
+class Verdict(IntEnum):
+    """The exit code. 1 is for a fault of this program, 2 for flags that mean nothing,
+    130 for Ctrl-C."""
+
+    PASSED = 0
+    INCORRECT = 3  # something was lost, stale, oversold or does not add up
+    TOO_SLOW = 4  # an --expect was not met
+    UNFINISHED = 5  # the time was up before the phases were
+    UNREACHABLE = 6  # there was no shop to measure
+
+
+UNITS = {"us": 0.001, "ms": 1, "s": 1000, "%": 1, "": 1}
+PATTERN = re.compile(
+    r"\s*(?P<name>[a-z][a-z0-9_]*)\s*(?P<sign><=|>=|<|>)\s*"
+    r"(?P<limit>\d+(?:\.\d+)?)\s*(?P<unit>us|ms|s|%|)\s*"
+)
+COMPARE = {
+    "<": float.__lt__,
+    "<=": float.__le__,
+    ">": float.__gt__,
+    ">=": float.__ge__,
+}
+TIMES = ("push", "handshake", "http", "order", "generator_lag")
+NUMBERS = (
+    *("pushes", "pushes_per_s", "orders", "orders_refused", "sockets", "handshakes"),
+    *("changes_per_s", "failed_handshakes", "failed_requests", "unexpected_closes"),
+    *("gaps", "connects_per_s", "storm_s", "settle_s", "stale"),
+    *("server_cpu_percent", "server_memory_mb", "memory_slope_kb_min"),
+    *("generator_cpu_percent", "server_loop_lag_ms"),
+)
+
+
+class Expectation(NamedTuple):
+    """A figure and its limit; times are in milliseconds."""
+
+    name: str
+    sign: str
+    limit: float
+    text: str
+
+    def complaint(self, figures: dict[str, Any]) -> str | None:
+        """What is to be said against the figures; None if they meet it.
+
+        A figure that was not measured meets nothing.
+        """
+        value = figures.get(self.name)
+        if value is None:
+            return f"{self.text}: {self.name} was not measured"
+        if COMPARE[self.sign](float(value), self.limit):
+            return None
+        return f"{self.text}: {self.name} is {value:g}"
+
+
+def expectation(text: str) -> Expectation:
+    """Read `push_p99<150ms`. Raises `ValueError` for what means nothing."""
+    match = PATTERN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not of the form push_p99<150ms")
+    name, unit = match["name"], match["unit"]
+    if name not in names():
+        raise ValueError(f"{name!r} is none of {', '.join(names())}")
+    is_time = name.startswith(tuple(f"{each}_p" for each in TIMES))
+    is_time = is_time or name in {f"{each}_max" for each in TIMES}
+    if unit in ("us", "ms", "s") and not is_time and not name.endswith(("_s", "_ms")):
+        raise ValueError(f"{name!r} is no time")
+    limit = float(match["limit"]) * UNITS[unit]
+    if name.endswith("_s") and unit in ("us", "ms", "s"):
+        limit /= 1000  # a figure in seconds
+    return Expectation(name, match["sign"], limit, text.strip())
+
+
+def names() -> list[str]:
+    """The figures that can be expected of."""
+    points = [f"{t}_{p}" for t in TIMES for p in ("p50", "p95", "p99", "max")]
+    return [*points, *NUMBERS]
+
+
+def judge(
+    wrong: list[str],
+    figures: dict[str, Any],
+    expectations: list[Expectation],
+    is_finished: bool,
+) -> tuple[Verdict, list[str]]:
+    """The exit code and the sentences that go with it. What is wrong weighs most:
+    figures of a shop that loses things are of no use."""
+    slow = [c for e in expectations if (c := e.complaint(figures)) is not None]
+    if wrong:
+        return Verdict.INCORRECT, [*wrong, *slow]
+    if not is_finished:
+        return Verdict.UNFINISHED, ["The time was up before the phases were.", *slow]
+    return (Verdict.TOO_SLOW, slow) if slow else (Verdict.PASSED, [])

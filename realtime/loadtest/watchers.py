@@ -1,0 +1,277 @@
+"""Sockets that keep what a page would show; the ledger that times what they hear."""
+
+import asyncio
+import functools
+import json
+import random
+import ssl
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from realtime.loadtest.measures import Timeline
+from realtime.loadtest.visit import target
+from realtime.loadtest.wire import ABNORMAL, Wire
+
+REMEMBERED = 64  # frames that other sockets are about to get too
+RECENT_S = 2
+HANDSHAKE_S = 20
+PRIME, OFFSET, MASK = 0x01000193, 0x811C9DC5, 0xFFFFFFFF
+
+
+class Frame:
+    """A frame as it was understood once, for every socket that gets the same bytes."""
+
+    __slots__ = ("kind", "items", "start", "digest", "retry_ms")
+
+    def __init__(self, told: dict[str, Any], start: float | None) -> None:
+        self.kind = told.get("t")
+        self.items = [(item[0], item[1]) for item in told.get("items", ())]
+        self.start = start  # when the oldest change in it happened, by our wall clock
+        self.digest = told.get("digest")
+        self.retry_ms = told.get("retry_ms")
+
+
+class Ledger:
+    """What all sockets have in common: what was done when, what was heard, how late.
+
+    A change's time is the commit's, where the frame tells it (`ts`, in milliseconds
+    since the epoch, by the server's clock, which `offset` puts right). Where it does
+    not, it is when the request left that made the change: an upper bound.
+    """
+
+    def __init__(self) -> None:
+        self.began = time.time()
+        self.offset = 0.0  # the server's clock minus ours
+        self.push, self.handshake = Timeline(), Timeline()
+        self.http, self.order = Timeline(), Timeline()
+        self.closes: Counter[int] = Counter()
+        self.refusals: Counter[str] = Counter()
+        self.count: Counter[str] = Counter()
+        self.newest: dict[str, int] = {}
+        self.units: dict[str, int] = {}  # available, as last heard, by topic
+        self.uses_commit_times = False
+        self._frames: dict[bytes, Frame] = {}
+        self._order: deque[bytes] = deque()
+        self._acting: dict[str, list[float]] = {}
+        self._acted: dict[str, tuple[float, float]] = {}
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return time.time() - self.began
+
+    # --- What shoppers do ---
+
+    def begin(self, topic: str) -> float:
+        """A request leaves that may change the topic."""
+        start = time.time()
+        self._acting.setdefault(topic, []).append(start)
+        return start
+
+    def end(self, topic: str, start: float) -> None:
+        """It was answered."""
+        self._acting[topic].remove(start)
+        self._acted[topic] = (start, time.time())
+
+    def note_request(self, seconds: float, is_fine: bool) -> None:
+        self.http.add(self.now, seconds)
+        self.count["requests"] += 1
+        self.count["failed_requests"] += not is_fine
+
+    # --- What sockets hear ---
+
+    def read(self, payload: bytes) -> Frame:
+        frame = self._frames.get(payload)
+        if frame is None:
+            frame = self._understand(payload)
+            self._frames[payload] = frame
+            self._order.append(payload)
+            if len(self._order) > REMEMBERED:
+                self._frames.pop(self._order.popleft(), None)
+        return frame
+
+    def _understand(self, payload: bytes) -> Frame:
+        told = json.loads(payload)
+        items = told.get("items", ())
+        is_news = told.get("t") == "upd"
+        start = self._start(told, items) if is_news else None
+        for name, version, facts, *_ in items:
+            if version > self.newest.get(name, -1) and name.startswith("stock:"):
+                self.newest[name] = version
+                self.units[name] = facts["available"]
+                self.count["changes"] += is_news
+        return Frame(told, start)
+
+    def _start(self, told: dict, items: Iterable) -> float | None:
+        if "ts" in told:
+            self.uses_commit_times = True
+            return told["ts"] / 1000 - self.offset
+        if self.uses_commit_times:
+            return None
+        starts = [self._blame(item[0]) for item in items if self._is_new(item)]
+        return min(filter(None, starts), default=None)
+
+    def _is_new(self, item: list) -> bool:
+        return item[1] > self.newest.get(item[0], -1)
+
+    def _blame(self, topic: str) -> float | None:
+        """When the one request left that can have changed it; None if unclear."""
+        acting = self._acting.get(topic, [])
+        if acting:
+            return acting[0] if len(acting) == 1 else None
+        start, end = self._acted.get(topic, (0, 0))
+        return start if end > time.time() - RECENT_S else None
+
+
+class Watcher:
+    """One page's socket: what it shows, and how it comes back."""
+
+    __slots__ = ("url", "topics", "cookie", "source", "shown", "wire", "is_live") + (
+        *("ledger", "is_leaving", "_live", "_asked", "_retry_s", "code", "__weakref__"),
+    )
+
+    def __init__(
+        self, url: str, topics: Iterable[str], ledger: Ledger, cookie: str = ""
+    ) -> None:
+        self.url, self.topics, self.ledger = url, tuple(topics), ledger
+        self.cookie, self.source = cookie, None
+        self.shown: dict[str, int] = {}
+        self.wire: Wire | None = None
+        self.is_live = self.is_leaving = False
+        self.code: int | None = None
+        self._live: asyncio.Future | None = None
+        self._asked, self._retry_s = 0, 0.0
+
+    async def open(self) -> bool:
+        """Connect and subscribe; whether the snapshot came. The ledger hears of it."""
+        start = time.perf_counter()
+        self.is_leaving, self.code = False, None
+        self._live = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(HANDSHAKE_S):
+                await self._connect()
+                self.ledger.handshake.add(self.ledger.now, time.perf_counter() - start)
+                self.subscribe()
+                await self._live
+        except Exception as error:
+            self.ledger.refusals[str(error) or type(error).__name__] += 1
+            if self.wire is not None:
+                self.wire.cut()
+            return False
+        self.is_live = True
+        return True
+
+    async def come_back(self, chance: random.Random, seconds: float) -> bool:
+        """Open again as pages do: full jitter, a limit that doubles to 4 s."""
+        end, limit = time.monotonic() + seconds, 0.25
+        while time.monotonic() < end:
+            if self._retry_s:
+                wait = chance.uniform(self._retry_s, 2 * self._retry_s)
+            else:
+                wait = chance.uniform(0, limit)
+            self._retry_s, limit = 0.0, min(4.0, limit * 2)
+            await asyncio.sleep(wait)
+            if await self.open():
+                return True
+        return False
+
+    def leave(self) -> None:
+        """Close as a page does that is left."""
+        self.is_leaving = True
+        if self.wire is not None:
+            self.wire.close()
+
+    def subscribe(self) -> None:
+        """Say what is shown; the answer is what is newer."""
+        self._asked += 1
+        topics = {name: self.shown.get(name) for name in self.topics}
+        frame = {"t": "sub", "id": self._asked, "topics": topics}
+        self.wire.send(json.dumps(frame).encode())
+
+    async def _connect(self) -> None:
+        host, port, tls = _target(self.url)
+        local = (self.source, 0) if self.source else None
+        if self.source and host == "localhost":
+            host = "127.0.0.1"
+        _, self.wire = await asyncio.get_running_loop().create_connection(
+            lambda: Wire(self._request, self._hear, self._closed),
+            host,
+            port,
+            ssl=tls,
+            local_addr=local,
+        )
+        await self.wire.opened
+
+    def _request(self, key: str) -> bytes:
+        lines = [
+            "GET /ws/ HTTP/1.1",
+            f"Host: {urlsplit(self.url).netloc}",
+            f"Origin: {self.url}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Protocol: shop.v1",
+        ]
+        if self.cookie:
+            lines.append(f"Cookie: {self.cookie}")
+        return "\r\n".join([*lines, "", ""]).encode("latin1")
+
+    def _hear(self, payload: bytes) -> None:
+        ledger = self.ledger
+        frame = ledger.read(payload)
+        shown = self.shown
+        for name, version in frame.items:
+            if version > shown.get(name, -1):
+                shown[name] = version
+        if frame.kind == "upd":
+            ledger.count["pushes"] += 1
+            if frame.start is not None:
+                now = time.time()
+                ledger.push.add(now - ledger.began, now - frame.start)
+        elif frame.kind == "snap":
+            if self._live and not self._live.done():
+                self._live.set_result(None)
+        elif frame.kind == "hb":
+            self._compare(frame.digest)
+        elif frame.kind == "bye":
+            self._retry_s = (frame.retry_ms or 0) / 1000
+        elif frame.kind == "err":
+            ledger.count["errors"] += 1
+
+    def _compare(self, told: str) -> None:
+        """A heartbeat that differs from what is shown tells of a loss."""
+        if digest(self.shown, self.topics) != told:
+            self.ledger.count["gaps"] += 1
+            self.subscribe()
+
+    def _closed(self, code: int) -> None:
+        was_live, self.is_live, self.code = self.is_live, False, code
+        if not (self.is_leaving and code == ABNORMAL):  # we cut it ourselves
+            self.ledger.closes[code] += 1
+        if was_live and not self.is_leaving:
+            self.ledger.count["unexpected_closes"] += 1
+        if self._live and not self._live.done():
+            self._live.set_exception(ConnectionError(f"closed with {code}"))
+
+
+@functools.cache
+def _target(url: str) -> tuple[str, int, ssl.SSLContext | None]:
+    return target(url)
+
+
+def digest(shown: dict[str, int], topics: Iterable[str]) -> str:
+    """What `hb` says of these versions; see `asyncapi.yaml`, "Heartbeat"."""
+    prints = (_fingerprint(shown[name], name) for name in topics if name in shown)
+    return f"{sum(prints) & MASK:08x}"
+
+
+@functools.lru_cache(4096)
+def _fingerprint(version: int, name: str) -> int:
+    value = OFFSET
+    for byte in f"{version}={name}".encode():
+        value = ((value ^ byte) * PRIME) & MASK
+    return value

@@ -1,0 +1,33 @@
+"""`manage.py loadtest`: load a shop, judge it, and check its books afterwards."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from realtime.loadtest import command, options
+
+
+class Command(BaseCommand):
+    help = "Load the shop with sockets and shoppers; exit codes are in the README."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        options.add_to(parser)
+
+    def handle(self, *args, **flags) -> None:
+        asked = Namespace(**flags)
+        try:
+            options.check(asked)
+        except ValueError as error:
+            raise CommandError(str(error), returncode=2) from error
+        sys.exit(command.execute(asked, self.books))
+
+    def books(self) -> str | None:
+        """What does not add up in this machine's database."""
+        try:
+            call_command("reconcile", stdout=self.stdout, stderr=self.stderr)
+        except CommandError as error:
+            return f"The books are not reconciled: {error}"
+        return None

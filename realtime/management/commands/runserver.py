@@ -1,0 +1,9 @@
+"""Django's development server, as it will be in production: sockets and all."""
+
+from daphne.management.commands import runserver
+
+from realtime.server import Server
+
+
+class Command(runserver.Command):
+    server_cls = Server

@@ -1,0 +1,299 @@
+"""Daphne, with what a server of many sockets needs besides. Takes Daphne's flags:
+
+    python -m realtime.server --port 8000 project.asgi:application
+
+- An ASGI extension, `shop.wire` (see `Wire`): frames that are prepared once are written
+  at once, and the bytes that a client has not taken yet are known.
+- The extension `websocket.http.response`: a refused handshake gets a status and a text.
+- Limits on what comes in, pings and scraps of frames included.
+- SIGTERM drains: `/readyz` says so, sockets are asked to come back elsewhere, pages
+  that are being made are answered.
+- Mended: empty messages are sent, close codes of the registry (1001, 1012, …) arrive as
+  they are, a socket's scope has its scheme, and a failed connection says why.
+
+It looks into Twisted's transports and Autobahn's protocol, whose versions are pinned;
+`tests/realtime/test_server.py` fails when they change.
+"""
+
+import asyncio
+import gc
+import logging
+import time
+from typing import Any, Protocol
+
+import daphne.server  # noqa: F401  installs the reactor, so it comes first
+from autobahn.websocket.types import ConnectionDeny
+from daphne.cli import CommandLineInterface
+from daphne.server import Server as DaphneServer
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from django.conf import settings
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import ISSLTransport
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+
+from realtime import draining, metrics
+
+logger = logging.getLogger(__name__)
+
+EXTENSION = "shop.wire"
+MAX_MESSAGE = 64 * 1024  # bytes; what is larger is not even read
+MAX_UNSENT_PONGS = 64 * 1024  # bytes; a client that pings and never reads gets no more
+CLOSE_S = 2  # for a client to answer a close frame
+POLL_S = 0.05
+POLICY = 1008  # RFC 6455: a message that goes against what is allowed here
+# Codes that an application may close with (RFC 6455 and its registry); Autobahn lets
+# nobody use those between 1001 and 2999, and then sends 1011.
+REGISTERED = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}
+
+
+class Wire(Protocol):
+    """What `scope["extensions"]["shop.wire"]` offers to a consumer."""
+
+    def put(self, data: bytes) -> int:
+        """Write prepared bytes, at once if nothing is pending; gives what is then."""
+
+    def pending(self) -> int:
+        """The bytes that the client's connection has not taken yet."""
+
+    def cut(self) -> None:
+        """End the connection without a word: the client does not read anyway."""
+
+
+class Socket(WebSocketProtocol):
+    """Daphne's side of a WebSocket connection, and its own `Wire`."""
+
+    _descriptor: FileDescriptor | None = None  # below TLS, if there is TLS
+    _tls: TLSMemoryBIOProtocol | None = None
+    _received, _window = 0, 0.0  # bytes since that moment
+
+    def connectionMade(self) -> None:
+        transport = self.transport
+        if isinstance(transport, TLSMemoryBIOProtocol):
+            self._tls, transport = transport, transport.transport
+        # The HTTP channel, which this connection came from, is done with it.
+        self.transport.unregisterProducer()
+        self._descriptor = transport
+        super().connectionMade()
+
+    # --- Out ------------------------------------------------------------------
+
+    def pending(self) -> int:
+        fd = self._descriptor
+        waiting = len(fd.dataBuffer) - fd.offset + fd._tempDataLen
+        if self._tls is not None:
+            waiting += sum(map(len, self._tls._appSendBuffer))
+        return waiting
+
+    def put(self, data: bytes) -> int:
+        fd = self._descriptor
+        if self._tls is not None or not fd.connected or fd.disconnecting:
+            self.transport.write(data)
+        elif fd.dataBuffer or fd._tempDataLen:
+            fd.write(data)
+        else:
+            sent = fd.writeSomeData(data)
+            if isinstance(sent, Exception):
+                sent = 0  # the reactor finds out the same, and ends the connection
+            if sent == len(data):
+                return 0
+            fd.write(data[sent:])
+        return self.pending()
+
+    def cut(self) -> None:
+        self.wasNotCleanReason = "it did not read"
+        self.dropConnection(abort=True)
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize=None) -> None:
+        """Autobahn's way out, for handshakes, pings, pongs and close frames."""
+        if sync or chopsize or self.send_queue:
+            super().sendData(data, sync, chopsize)
+        else:
+            self.put(data)
+
+    def onPing(self, payload: bytes) -> None:
+        if self.pending() < MAX_UNSENT_PONGS:
+            super().onPing(payload)
+
+    # --- In -------------------------------------------------------------------
+
+    def dataReceived(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received <= settings.LIVE["MAX_BYTES"] or not self._is_flood(data):
+            super().dataReceived(data)
+        elif self.state == self.STATE_OPEN:
+            metrics.REFUSALS.labels("bytes").inc()
+            self._fail_connection(POLICY, self._too_much())
+
+    def _is_flood(self, data: bytes) -> bool:
+        """Whether so much came within one window; begins another if it did not."""
+        begun, self._window = self._window, time.monotonic()
+        if self._window - begun > settings.LIVE["FRAMES_WINDOW_S"]:
+            self._received = len(data)
+            return False
+        self._window = begun
+        return True
+
+    def _too_much(self) -> str:
+        most, window = settings.LIVE["MAX_BYTES"], settings.LIVE["FRAMES_WINDOW_S"]
+        return f"At most {most} bytes in {window} s. Please come back later."
+
+    # --- The application's messages -------------------------------------------
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "websocket.send" if self.state != self.STATE_CONNECTING:
+                self._send_message(message)
+            case "websocket.http.response.start":
+                self._refusal = message
+            case "websocket.http.response.body":
+                self._refuse(message.get("body", b""))
+            case _:
+                super().handle_reply(message)
+
+    def _send_message(self, message: dict[str, Any]) -> None:
+        """Empty ones too, which Daphne takes for none."""
+        text, data = message.get("text"), message.get("bytes")
+        if (text is None) == (data is None):
+            raise ValueError("A message has either text or bytes")
+        if self.state == self.STATE_OPEN:
+            self.serverSend(data if text is None else text, binary=text is None)
+
+    def serverSend(self, content: str | bytes, binary: bool = False) -> None:
+        """Past Autobahn's limit on messages, which is meant for what comes in."""
+        payload = content if binary else content.encode()
+        self.sendFrame(opcode=2 if binary else 1, payload=payload)
+
+    def serverClose(self, code: int | None = None) -> None:
+        if code in REGISTERED:
+            self.sendCloseFrame(code=code)
+        else:
+            super().serverClose(code)
+
+    def _refuse(self, body: bytes) -> None:
+        """Deny the handshake with the status, headers and body of the application."""
+        head = self._refusal
+        headers = [(n.decode(), v.decode()) for n, v in head.get("headers", ())]
+        headers += [("Content-Length", str(len(body))), ("Connection", "close")]
+        self._denial = headers, body
+        deny = ConnectionDeny(head["status"], "Refused")
+        self.handshake_deferred.errback(deny)
+        del self.handshake_deferred
+        self.server.protocol_disconnected(self)
+
+    def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders=None):
+        headers, body = getattr(self, "_denial", (responseHeaders, b""))
+        super().sendHttpErrorResponse(code, reason, headers)
+        if body:
+            self.sendData(body)
+
+
+class Server(DaphneServer):
+    """Daphne's server with our sockets, which leaves politely."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        size = options.get("websocket_max_message_size") or MAX_MESSAGE
+        options["websocket_max_message_size"] = min(size, MAX_MESSAGE)
+        super().__init__(*arguments, **options)
+        self._ports: list = []
+
+    @property
+    def ws_factory(self) -> WebSocketFactory:
+        return self._ws_factory
+
+    @ws_factory.setter
+    def ws_factory(self, factory: WebSocketFactory) -> None:
+        """Daphne makes it in `run`, and leaves no other way to choose the protocol."""
+        factory.protocol = Socket
+        factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_S)
+        self._ws_factory = factory
+
+    def run(self) -> None:
+        # What is there now stays: a search for garbage need not look at it again.
+        gc.collect()
+        gc.freeze()
+        super().run()
+
+    def listen_success(self, port) -> None:
+        self._ports.append(port)
+        super().listen_success(port)
+
+    def create_application(self, protocol, scope: dict[str, Any]):
+        if isinstance(protocol, Socket):
+            is_secure = ISSLTransport.providedBy(protocol.transport)
+            scope["scheme"] = "wss" if is_secure else "ws"
+            scope["extensions"] = {EXTENSION: protocol, "websocket.http.response": {}}
+        return super().create_application(protocol, scope)
+
+    # --- The end --------------------------------------------------------------
+
+    def kill_all_applications(self) -> Deferred:
+        """Twisted calls it before it stops, and waits until the result is there."""
+        return Deferred.fromFuture(asyncio.ensure_future(self._leave()))
+
+    async def _leave(self) -> None:
+        draining.begin()
+        try:
+            await self._drain()
+        except Exception:  # Twisted would say nothing
+            logger.exception("The process ends without goodbyes")
+        await self._end_applications()
+
+    async def _drain(self) -> None:
+        # Who asks /readyz finds out while pages are still answered.
+        await asyncio.sleep(settings.LIVE["NOTICE_S"])
+        await self._end_sockets()
+        for port in self._ports:
+            port.stopListening()
+        await self._until(lambda: not self._requests())
+
+    async def _end_sockets(self) -> None:
+        from realtime.hub import running_hub  # not before the application is loaded
+
+        if (hub := running_hub()) is not None:
+            await hub.farewell()
+        await self._until(lambda: not self._sockets())
+
+    async def _end_applications(self) -> None:
+        from realtime.hub import stop_hub
+
+        tasks = [
+            details["application_instance"]
+            for details in self.connections.values()
+            if "application_instance" in details
+        ]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop_hub()
+
+    def _sockets(self) -> list[Socket]:
+        return [
+            protocol
+            for protocol in self.connections
+            if isinstance(protocol, Socket) and protocol.state != protocol.STATE_CLOSED
+        ]
+
+    def _requests(self) -> list:
+        """Pages that are still being made."""
+        return [
+            protocol
+            for protocol, details in self.connections.items()
+            if not isinstance(protocol, Socket) and "disconnected" not in details
+        ]
+
+    async def _until(self, is_done) -> None:
+        """Wait for it, but not for ever."""
+        end = time.monotonic() + settings.LIVE["DRAIN_S"]
+        while not is_done() and time.monotonic() < end:
+            await asyncio.sleep(POLL_S)
+
+
+class Command(CommandLineInterface):
+    """Daphne's command line."""
+
+    server_class = Server
+
+
+if __name__ == "__main__":
+    Command.entrypoint()
