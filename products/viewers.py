@@ -81,22 +81,28 @@ def owner_of(session: Mapping[str, Any], user: AbstractBaseUser) -> Owner:
     return Owner(token=session.get(BASKET_TOKEN))
 
 
-def identify(session_key: str) -> Identity | None:
-    """What a session stands for now; None if there is no such session.
+def identify(session_keys: Iterable[str]) -> dict[str, Identity]:
+    """What sessions stand for now; those that do not exist (any more) are left out.
 
-    One query for a visitor's session, two for a shopper's, and those for the
-    permissions of staff. Nothing is written, whatever is found.
+    Two queries however many they are, and those for the permissions of each of staff.
+    Nothing is written, whatever is found.
     """
-    row = _sessions([session_key]).first()
-    if row is None:
-        return None
-    data = row.get_decoded()
-    user, standing = _account(data)
+    rows = list(_sessions(session_keys))
+    data = {row.pk: row.get_decoded() for row in rows}
+    ids = {found[SESSION_KEY] for found in data.values() if SESSION_KEY in found}
+    users = {str(user.pk): user for user in _users(ids)} if ids else {}
+    return {row.pk: _identity(row.expire_date, data[row.pk], users) for row in rows}
+
+
+def _identity(
+    expires: datetime, data: Mapping[str, Any], users: Mapping[str, AbstractBaseUser]
+) -> Identity:
+    user, standing = _account(data, users)
     if user is None:
         owner = Owner(token=data.get(BASKET_TOKEN))
-        return Identity(Viewer(owner), row.expire_date, standing)
+        return Identity(Viewer(owner), expires, standing)
     viewer = Viewer(Owner(user_id=user.pk), _rights(user))
-    return Identity(viewer, row.expire_date, standing, _mark(user))
+    return Identity(viewer, expires, standing, _mark(user))
 
 
 def doubtful(identities: Mapping[str, Identity]) -> set[str]:
@@ -146,11 +152,13 @@ def _users(ids: Iterable[int]) -> Any:
     return get_user_model().objects.filter(pk__in=ids).only(*fields)
 
 
-def _account(data: Mapping[str, Any]) -> tuple[AbstractBaseUser | None, Standing]:
+def _account(
+    data: Mapping[str, Any], users: Mapping[str, AbstractBaseUser]
+) -> tuple[AbstractBaseUser | None, Standing]:
     """As `django.contrib.auth.get_user`, which tells no reasons and ends sessions."""
     if SESSION_KEY not in data:
         return None, Standing.NONE
-    user = _users([data[SESSION_KEY]]).first()
+    user = users.get(data[SESSION_KEY])
     if user is None or not user.is_active:
         return None, Standing.DEACTIVATED
     signed = data.get(HASH_SESSION_KEY, "")

@@ -206,7 +206,7 @@ class ShopConsumer:
         """Raises `Gone`."""
         try:
             await self._server(message)
-        except Exception as error:  # Autobahn's, uvicorn's, the system's
+        except (OSError, RuntimeError) as error:  # the system's and uvicorn's, Autobahn's
             raise Gone from error
 
     async def _say(self, text: str) -> None:

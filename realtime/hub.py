@@ -89,7 +89,7 @@ class Topic:
     """A watched topic: its newest state, and that state as JSON for each language."""
 
     __slots__ = (
-        *("key", "state", "sent", "items", "loaded"),
+        *("key", "state", "sent", "items", "_loaded"),
         *("watchers", "idle_since", "joined", "since"),
     )
 
@@ -98,7 +98,7 @@ class Topic:
         self.state: State | None = None
         self.sent = 0  # the version that every watcher has been sent
         self.items: dict[str | None, str] = {}
-        self.loaded = asyncio.Event()
+        self._loaded: asyncio.Event | None = asyncio.Event()  # None: it is
         self.watchers = 0
         self.idle_since = time.monotonic()
         self.joined = False
@@ -107,13 +107,27 @@ class Topic:
 
     def item(self, language: str | None) -> str:
         """The state as JSON text, rendered once for all who want it so."""
-        if language not in self.items:
-            html = live.render(self.key, self.state, language) if language else None
-            name = live.name_of(self.key)
-            self.items[language] = protocol.item(
-                name, self.state.version, self.state.facts, html
-            )
-        return self.items[language]
+        if language in self.items:
+            return self.items[language]
+        html = live.render(self.key, self.state, language) if language else None
+        name, state = live.name_of(self.key), self.state
+        text = protocol.item(name, state.version, state.facts, html)
+        if not _is_personal(self.key):  # few will ask for that again
+            self.items[language] = text
+        return text
+
+    def is_loaded(self) -> bool:
+        return self._loaded is None
+
+    async def until_loaded(self) -> None:
+        if self._loaded is not None:
+            await self._loaded.wait()
+
+    def settle(self) -> None:
+        """It is loaded, or known not to exist."""
+        if self._loaded is not None:
+            self._loaded.set()
+            self._loaded = None  # it weighs more than the rest of a topic
 
     def take(self, state: State) -> bool:
         """Keep `state` if it is newer; whether it was."""
@@ -130,6 +144,7 @@ class Hub:
     def __init__(self) -> None:
         self._topics: dict[str, Topic] = {}
         self._audiences: dict[Audience, set[Socket]] = {}
+        self._same: dict[Audience, Audience] = {}  # so that equal ones are one
         self._listening: dict[str, set[Audience]] = defaultdict(set)  # by topic key
         self._dirty: set[str] = set()  # changed since the last tick
         self._slow: set[Socket] = set()  # behind with what they were sent
@@ -281,7 +296,7 @@ class Hub:
             if live.is_nobodys(key):
                 topic.joined = True
                 topic.take(live.nobodys(key))
-                topic.loaded.set()
+                topic.settle()
         topic.watchers += 1
         return topic
 
@@ -298,7 +313,7 @@ class Hub:
             for topic in topics
             if topic.state and topic.state.version < (shown[topic.key] or 0)
         ]
-        missing = [topic for topic in topics if not topic.loaded.is_set()]
+        missing = [topic for topic in topics if not topic.is_loaded()]
         metrics.HITS.inc(len(topics) - len(missing))
         metrics.MISSES.inc(len(missing))
         if not behind and not missing:
@@ -308,12 +323,13 @@ class Hub:
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
                 for topic in missing:
-                    await topic.loaded.wait()
+                    await topic.until_loaded()
         except TimeoutError:
             raise Unavailable from None
 
     def _settle(self, socket: Socket, audiences: tuple[Audience, ...]) -> None:
         """Move a socket from the audiences it was in to those."""
+        audiences = tuple(self._same.setdefault(a, a) for a in audiences)
         before, socket.audiences = socket.audiences, audiences
         for audience in audiences:
             self._enter(audience, socket)
@@ -336,7 +352,7 @@ class Hub:
         for key in audience.keys:
             self._let_go(self._topics[key])
         if not sockets:
-            del self._audiences[audience]
+            del self._audiences[audience], self._same[audience]
             for key in audience.keys:
                 self._listening[key].discard(audience)
 
@@ -460,11 +476,11 @@ class Hub:
     # --- State ----------------------------------------------------------------
 
     def _accept(self, topic: Topic, state: State) -> None:
-        if not topic.loaded.is_set():
+        if not topic.is_loaded():
             topic.take(state)
             topic.sent = state.version  # whoever waits for it gets it as a snapshot
             topic.since = None
-            topic.loaded.set()
+            topic.settle()
         elif topic.take(state):
             self._dirty.add(topic.key)
             self._changed.set()
@@ -497,7 +513,7 @@ class Hub:
             if _is_personal(topic.key):
                 self._flush_now(topic.key)
         else:
-            topic.loaded.set()  # there is no such topic
+            topic.settle()  # there is no such topic
 
     def _flush_now(self, key: str) -> None:
         """A person's own action need not wait for the tick."""

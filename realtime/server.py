@@ -19,9 +19,11 @@ import asyncio
 import gc
 import logging
 import time
+from functools import partial
 from typing import Any, Protocol
 
 import daphne.server  # noqa: F401  installs the reactor, so it comes first
+from autobahn.websocket import protocol as autobahn_protocol
 from autobahn.websocket.types import ConnectionDeny
 from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
@@ -35,6 +37,10 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from realtime import draining, metrics
 
 logger = logging.getLogger(__name__)
+
+# Autobahn formats its options for its log at every connection, even if it keeps none:
+# a fifth of a handshake. A log that wants them can format them.
+autobahn_protocol.pformat = lambda options: options
 
 EXTENSION = "shop.wire"
 MAX_MESSAGE = 64 * 1024  # bytes; what is larger is not even read
@@ -60,6 +66,29 @@ class Wire(Protocol):
         """End the connection without a word: the client does not read anyway."""
 
 
+class Inbox:
+    """What came in for an application: a queue of one reader, a tenth of the size of
+    `asyncio.Queue`."""
+
+    __slots__ = ("_messages", "_reader")
+
+    def __init__(self) -> None:
+        self._messages: list[dict[str, Any]] = []
+        self._reader: asyncio.Future[None] | None = None
+
+    def put_nowait(self, message: dict[str, Any]) -> None:
+        self._messages.append(message)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    async def get(self) -> dict[str, Any]:
+        while not self._messages:
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        self._reader = None
+        return self._messages.pop(0)
+
+
 class Socket(WebSocketProtocol):
     """Daphne's side of a WebSocket connection, and its own `Wire`."""
 
@@ -75,6 +104,12 @@ class Socket(WebSocketProtocol):
         self.transport.unregisterProducer()
         self._descriptor = transport
         super().connectionMade()
+
+    def onOpen(self) -> None:
+        super().onOpen()
+        # What only the handshake asks for; it is half of what a socket weighs.
+        self.clean_headers.clear()  # the scope's too
+        self.http_headers, self.http_request_data = {}, b""
 
     # --- Out ------------------------------------------------------------------
 
@@ -216,14 +251,30 @@ class Server(DaphneServer):
 
     def listen_success(self, port) -> None:
         self._ports.append(port)
+        self._share_options()
         super().listen_success(port)
 
+    def _share_options(self) -> None:
+        """Autobahn copies its options to every connection whose class has none."""
+        factory = self.ws_factory
+        options = {name: getattr(factory, name) for name in Socket.CONFIG_ATTRS}
+        for name, option in options.items():
+            if callable(option):  # in a class it would be a method
+                options[name] = staticmethod(option)
+        factory.protocol = type("Socket", (Socket,), options)
+
     def create_application(self, protocol, scope: dict[str, Any]):
-        if isinstance(protocol, Socket):
-            is_secure = ISSLTransport.providedBy(protocol.transport)
-            scope["scheme"] = "wss" if is_secure else "ws"
-            scope["extensions"] = {EXTENSION: protocol, "websocket.http.response": {}}
-        return super().create_application(protocol, scope)
+        if not isinstance(protocol, Socket):
+            return super().create_application(protocol, scope)
+        is_secure = ISSLTransport.providedBy(protocol.transport)
+        scope["scheme"] = "wss" if is_secure else "ws"
+        scope["extensions"] = {EXTENSION: protocol, "websocket.http.response": {}}
+        scope["asgi"] = {"version": "3.0"}
+        inbox = Inbox()
+        reply = partial(self.handle_reply, protocol)
+        task = asyncio.ensure_future(self.application(scope, inbox.get, reply))
+        self.connections[protocol]["application_instance"] = task
+        return inbox
 
     # --- The end --------------------------------------------------------------
 

@@ -53,6 +53,8 @@ class Visitors:
         self._said = 0  # how often something was
         self._doubted: set[str] = set()
         self._doubts = asyncio.Event()
+        self._unknown: dict[str, asyncio.Future] = {}  # session keys to be looked up
+        self._lookup: asyncio.Task | None = None
 
     async def welcome(self, guest: Guest, session_key: str | None) -> Viewer:
         """Who the guest is, from now on until `leave`. Raises what `ask` does."""
@@ -61,7 +63,7 @@ class Visitors:
         # First enter, then look: what ends the session meanwhile finds the guest here.
         self._enter(session_key, guest)
         said = self._said
-        identity = await self._ask(live.identify, session_key)
+        identity = await self._identify(session_key)
         if identity is None:
             self.leave(guest, session_key)
             return live.STRANGER
@@ -114,6 +116,30 @@ class Visitors:
 
     # --- Inside ---------------------------------------------------------------
 
+    async def _identify(self, session_key: str) -> Identity | None:
+        """Ask with all who come while others are being looked up."""
+        if session_key not in self._unknown:
+            answer = asyncio.get_running_loop().create_future()
+            answer.add_done_callback(_look)  # all who asked may have left
+            self._unknown[session_key] = answer
+        answer = self._unknown[session_key]
+        if self._lookup is None or self._lookup.done():
+            self._lookup = asyncio.ensure_future(self._look_up())
+        # One who leaves takes nothing from those who wait for the same answer.
+        return await asyncio.shield(answer)
+
+    async def _look_up(self) -> None:
+        while self._unknown:
+            wanted, self._unknown = self._unknown, {}
+            try:
+                found = await self._ask(live.identify, list(wanted))
+            except Exception as error:
+                for answer in wanted.values():
+                    answer.set_exception(error)
+            else:
+                for session_key, answer in wanted.items():
+                    answer.set_result(found.get(session_key))
+
     def _enter(self, session_key: str, guest: Guest) -> None:
         self._guests[session_key].add(guest)
         self._known_as[session(session_key)].add(session_key)
@@ -140,21 +166,18 @@ class Visitors:
             self._doubts.set()
 
     async def _check(self, session_keys: set[str]) -> None:
-        if len(session_keys) > MANY:
-            known = self._identities
-            some = {key: known[key] for key in session_keys if key in known}
-            session_keys = await self._ask(live.doubtful, some)
-        while session_keys:
-            session_key = session_keys.pop()
-            before = self._identities.get(session_key)
-            if before is None:
-                continue  # gone, or not known yet: then `welcome` doubts it again
-            try:
-                now = await self._ask(live.identify, session_key)
-            except (OperationalError, InterfaceError):
-                self._doubt([session_key, *session_keys])
-                raise
-            self._judge(session_key, before, now)
+        # Who is not known yet is doubted again by `welcome`.
+        known = {k: i for k, i in self._identities.items() if k in session_keys}
+        try:
+            if len(known) > MANY:
+                sifted = await self._ask(live.doubtful, known)
+                known = {key: known[key] for key in sifted}
+            found = await self._ask(live.identify, list(known)) if known else {}
+        except (OperationalError, InterfaceError):
+            self._doubt(session_keys)
+            raise
+        for session_key, before in known.items():
+            self._judge(session_key, before, found.get(session_key))
 
     def _judge(self, session_key: str, before: Identity, now: Identity | None) -> None:
         ended = live.compare(before, now)
@@ -163,3 +186,9 @@ class Visitors:
                 guest.dismiss(CLOSES[ended])
         elif session_key in self._identities:
             self._know(session_key, now)
+
+
+def _look(answer: asyncio.Future) -> None:
+    """At a failure, which asyncio logs if nobody did."""
+    if not answer.cancelled():
+        answer.exception()

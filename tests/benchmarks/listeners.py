@@ -21,8 +21,8 @@ import time
 class Listener(asyncio.Protocol):
     """A WebSocket client that reads unmasked text frames and answers pings."""
 
-    def __init__(self, port: int, hello: bytes) -> None:
-        self.port, self.hello = port, hello
+    def __init__(self, port: int, hello: bytes, cookie: str = "") -> None:
+        self.port, self.hello, self.cookie = port, hello, cookie
         self.frames: list[tuple[float, bytes]] = []
         self.subscribed = asyncio.get_running_loop().create_future()
         self._buffer = b""
@@ -31,11 +31,12 @@ class Listener(asyncio.Protocol):
     def connection_made(self, transport) -> None:
         self.transport = transport
         key = base64.b64encode(os.urandom(16)).decode()
+        cookie = f"Cookie: {self.cookie}\r\n" if self.cookie else ""
         transport.write(
             f"GET /ws/ HTTP/1.1\r\nHost: localhost:{self.port}\r\n"
             f"Origin: http://localhost:{self.port}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+            f"Sec-WebSocket-Version: 13\r\n{cookie}\r\n".encode()
         )
 
     def data_received(self, data: bytes) -> None:

@@ -24,6 +24,10 @@ def sign_in(user: User) -> str:
     return client.session.session_key
 
 
+def identify(session_key: str) -> Identity | None:
+    return viewers.identify([session_key]).get(session_key)
+
+
 def make_staff() -> User:
     user = make_user(is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_stock"))
@@ -37,7 +41,7 @@ def make_staff() -> User:
 def test_identify_of_a_signed_in_session_gives_the_person():
     user = make_user()
 
-    identity = viewers.identify(sign_in(user))
+    identity = identify(sign_in(user))
 
     assert identity.viewer == Viewer(Owner(user_id=user.pk))
     assert identity.standing == Standing.GOOD
@@ -49,7 +53,7 @@ def test_identify_of_an_anonymous_session_gives_its_token():
     session[viewers.BASKET_TOKEN] = "abc"
     session.save()
 
-    identity = viewers.identify(session.session_key)
+    identity = identify(session.session_key)
 
     assert identity.viewer.owner == Owner(token="abc")
     assert viewers.owner_of(session, AnonymousUser()) == Owner(token="abc")
@@ -58,7 +62,7 @@ def test_identify_of_an_anonymous_session_gives_its_token():
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", ["unknown", "x" * 500])
 def test_identify_of_no_known_session_is_none(key):
-    assert viewers.identify(key) is None
+    assert identify(key) is None
 
 
 @pytest.mark.django_db
@@ -66,14 +70,14 @@ def test_identify_of_an_expired_session_is_none():
     key = sign_in(make_user())
     Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
 
-    assert viewers.identify(key) is None
+    assert identify(key) is None
 
 
 @pytest.mark.django_db
 def test_identify_of_staff_gives_the_rights_that_topics_ask_for():
     staff = make_staff()
 
-    assert viewers.identify(sign_in(staff)).viewer.rights == {RIGHT}
+    assert identify(sign_in(staff)).viewer.rights == {RIGHT}
 
 
 @pytest.mark.django_db
@@ -82,7 +86,7 @@ def test_identify_of_a_shopper_who_holds_the_permission_gives_no_staff_right():
     user.is_staff = False
     user.save()
 
-    assert viewers.identify(sign_in(user)).viewer.rights == frozenset()
+    assert identify(sign_in(user)).viewer.rights == frozenset()
 
 
 @pytest.mark.django_db
@@ -92,7 +96,7 @@ def test_identify_with_a_changed_password_gives_nobody_and_keeps_the_session():
     user.set_password("another")
     user.save()
 
-    identity = viewers.identify(key)
+    identity = identify(key)
 
     assert identity.viewer.owner == NOBODY
     assert identity.standing == Standing.PASSWORD_CHANGED
@@ -113,14 +117,26 @@ def test_identify_costs_a_query_or_two_and_staff_their_permissions(
     }[kind]()
 
     with django_assert_num_queries(queries):
-        viewers.identify(key)
+        identify(key)
+
+
+@pytest.mark.django_db
+def test_identify_of_many_costs_what_one_costs(django_assert_num_queries):
+    people = [make_user() for _ in range(12)]
+    keys = [sign_in(user) for user in people]
+
+    with django_assert_num_queries(2):
+        found = viewers.identify([*keys, "unknown"])
+
+    assert [found[key].viewer.owner.user_id for key in keys] == [u.pk for u in people]
+    assert "unknown" not in found
 
 
 # --- doubtful ---------------------------------------------------------------------
 
 
 def identities(*keys: str) -> dict[str, Identity]:
-    return {key: viewers.identify(key) for key in keys}
+    return {key: identify(key) for key in keys}
 
 
 @pytest.mark.django_db
@@ -185,11 +201,11 @@ def change(user: User, **fields) -> None:
 )
 def test_compare_says_why_they_must_go(end, reason):
     user = make_staff()
-    before = viewers.identify(key := sign_in(user))
+    before = identify(key := sign_in(user))
 
     end(user)
 
-    assert viewers.compare(before, viewers.identify(key)) is reason
+    assert viewers.compare(before, identify(key)) is reason
 
 
 @pytest.mark.django_db
@@ -197,20 +213,20 @@ def test_compare_after_leaving_a_group_with_the_right_says_rights_lost():
     user, group = make_user(is_staff=True), Group.objects.create(name="shelves")
     group.permissions.add(Permission.objects.get(codename="view_stock"))
     user.groups.add(group)
-    before = viewers.identify(key := sign_in(user))
+    before = identify(key := sign_in(user))
 
     group.permissions.clear()
 
     assert before.viewer.rights == {RIGHT}
-    assert viewers.compare(before, viewers.identify(key)) is Ended.RIGHTS_LOST
+    assert viewers.compare(before, identify(key)) is Ended.RIGHTS_LOST
 
 
 @pytest.mark.django_db
 def test_compare_of_a_visitor_who_got_a_basket_lets_them_stay():
     session = SessionStore()
     session.save()
-    before = viewers.identify(session.session_key)
+    before = identify(session.session_key)
     session[viewers.BASKET_TOKEN] = "abc"
     session.save()
 
-    assert viewers.compare(before, viewers.identify(session.session_key)) is None
+    assert viewers.compare(before, identify(session.session_key)) is None

@@ -1,0 +1,189 @@
+"""What it costs to open a socket, and to keep it: this shop against bare ASGI.
+
+    deploy/local/up.py --test exec python tests/benchmarks/sockets.py --sockets 2000
+
+- `bare`: as little ASGI as there can be, on Daphne as it comes (`bare.py`);
+- `channels`: a Channels consumer that does as little, there too;
+- `stock`: the shop on `realtime.server`, sockets that watch 20 products and are nobody's;
+- `person`: the same, each signed in with a session of their own, and watching the
+  basket too.
+
+Each is asked one question and answers it, so that it is as far as a page that is open.
+Memory is what the server process holds more of the machine's than before (resident, from
+the operating system's accounting), once it is quiet. CPU is the server process's own.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+PLACE = Path(__file__).resolve().parent
+ROOT = PLACE.parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "local")]
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+from tests.benchmarks.cpu import cpu_of  # noqa: E402
+from tests.benchmarks.listeners import Listener, allow_files  # noqa: E402
+from tests.servers import Daphne, PlainDaphne, Redis  # noqa: E402
+
+PRODUCTS = 20
+WARM_UP = 200  # sockets, which find what a process loads once
+AT_ONCE = 32  # sockets being opened
+QUIET_S = 3
+PEERS = ["bare", "channels", "stock", "person"]
+
+
+class Result(NamedTuple):
+    """One run of one server."""
+
+    kilobytes: float  # a socket
+    rate: float  # sockets a second
+    cpu: float  # seconds a socket
+
+
+def resident(pid: int) -> float:
+    """Kilobytes of memory that a process occupies."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Rss:"):
+            return float(line.split()[1])
+    raise ValueError(f"process {pid} does not say")
+
+
+async def open_all(port: int, hello: bytes, cookies: list[str]) -> list[Listener]:
+    """A socket for each cookie, each with its first answer."""
+    loop, gate = asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)
+
+    async def open_one(cookie: str) -> Listener:
+        async with gate:
+            _, listener = await loop.create_connection(
+                lambda: Listener(port, hello, cookie), "127.0.0.1", port
+            )
+            await listener.subscribed
+            return listener
+
+    return await asyncio.gather(*map(open_one, cookies))
+
+
+async def measure(server, hello: bytes, cookies: list[str]) -> Result:
+    warm = await open_all(server.port, hello, cookies[:WARM_UP])
+    await asyncio.sleep(QUIET_S)
+    memory, cpu, begun = resident(server.pid), cpu_of(server.pid), time.monotonic()
+    measured = await open_all(server.port, hello, cookies[WARM_UP:])
+    seconds, cpu = time.monotonic() - begun, cpu_of(server.pid) - cpu
+    await asyncio.sleep(QUIET_S)
+    memory = resident(server.pid) - memory
+    for listener in warm + measured:
+        listener.transport.close()
+    count = len(measured)
+    return Result(memory / count, count / seconds, cpu / count)
+
+
+def sign_in(count: int, product: int) -> list[str]:
+    """Cookies of so many people, each with a basket that has something in it."""
+    from django.conf import settings
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+
+    from products.services import basket
+    from products.viewers import Owner
+    from project.sessions import SessionStore
+    from users.models import User
+
+    cookies = []
+    for number in range(count):
+        name = f"bench-{number}"
+        user = User.objects.create(username=name, email=f"{name}@example.com")
+        basket.add(basket.open_for(Owner(user_id=user.pk)), product)
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.save()
+        cookies.append(f"{settings.SESSION_COOKIE_NAME}={session.session_key}")
+    return cookies
+
+
+def hello_of(name: str, products: list[int]) -> bytes:
+    topics = [f"stock:{pk}" for pk in products]
+    if name == "person":
+        topics.append("basket")
+    frame = {"t": "sub", "id": 1, "topics": dict.fromkeys(topics), "html": "en"}
+    return json.dumps(frame).encode()
+
+
+def make_server(name: str, folder: Path, redis_url: str):
+    environment = {"LAYER_PREFIX": "bench", "LIVE_HANDSHAKES": "20000"}
+    kind = PlainDaphne if name in ("bare", "channels") else Daphne
+    server = kind(folder, redis_url, **environment)
+    if name in ("bare", "channels"):
+        attribute = "application" if name == "bare" else name
+        server.application = f"tests.benchmarks.bare:{attribute}"
+    return server
+
+
+def run(name: str, folder: Path, redis_url: str, products, cookies) -> Result:
+    server = make_server(name, folder, redis_url)
+    server.start()
+    try:
+        return asyncio.run(measure(server, hello_of(name, products), cookies))
+    finally:
+        server.stop()
+
+
+def compare(folder: Path, redis_url: str, products: list[int], options) -> None:
+    people = sign_in(options.sockets + WARM_UP, products[0])
+    nobody = [""] * len(people)
+    for _ in range(options.rounds):
+        rates = {}
+        for name in options.peers:
+            gc.collect()
+            cookies = people if name == "person" else nobody
+            result = run(name, folder, redis_url, products, cookies)
+            rates[name] = result.rate
+            print(
+                f"{name:10} {result.kilobytes:6.1f} KB a socket"
+                f" {result.rate:7.0f} sockets a second"
+                f" {result.cpu * 1e6:7.0f} µs CPU to open one"
+                f"  {result.rate / rates[options.peers[0]]:5.2f} of the first's rate",
+                flush=True,
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sockets", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS)
+    options = parser.parse_args()
+    allow_files(options.sockets + 1000)
+
+    with tempfile.TemporaryDirectory() as folder:
+        redis = Redis(Path(folder))
+        redis.start()
+        os.environ["REDIS_URL"] = redis.url
+        try:
+            on_scratch(Path(folder), redis.url, options)
+        finally:
+            redis.stop()
+
+
+def on_scratch(folder: Path, redis_url: str, options) -> None:
+    import django
+
+    django.setup()
+    logging.getLogger("project.outbox").setLevel(logging.ERROR)
+    from tests.benchmarks.scratch import scratch_database
+
+    with scratch_database() as make_products:
+        compare(folder, redis_url, make_products(PRODUCTS), options)
+
+
+if __name__ == "__main__":
+    main()
