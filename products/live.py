@@ -97,18 +97,18 @@ def summaries(owners: Iterable[Owner]) -> dict[Owner, State]:
     # DISTINCT ON and GROUP BY don't mix: find the baskets first, inside the query.
     rows = (
         Basket.objects.filter(pk__in=_latest(owners).values("pk"))
+        .values_list("user_id", "token", "version", "status")
         .annotate(count=Sum("lines__quantity"), total=Sum(price, filter=for_sale))
         .order_by()
     )
     states = {}
-    for basket in rows:
-        is_open = basket.status == Basket.Status.OPEN and basket.count
+    for user_id, token, version, status, count, total in rows:
+        is_open = status == Basket.Status.OPEN and count
         facts = (
-            {"count": basket.count, "total": f"{basket.total or 0:.2f}"}
-            if is_open
-            else EMPTY_BASKET
+            {"count": count, "total": f"{total or 0:.2f}"} if is_open else EMPTY_BASKET
         )
-        states[_owner_of(basket)] = State(basket.version, facts)
+        owner = Owner(user_id=user_id) if user_id else Owner(token=token)
+        states[owner] = State(version, facts)
     return states
 
 

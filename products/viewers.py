@@ -87,11 +87,12 @@ def identify(session_keys: Iterable[str]) -> dict[str, Identity]:
     Two queries however many they are, and those for the permissions of each of staff.
     Nothing is written, whatever is found.
     """
-    rows = list(_sessions(session_keys))
-    data = {row.pk: row.get_decoded() for row in rows}
-    ids = {found[SESSION_KEY] for found in data.values() if SESSION_KEY in found}
+    decode = _store()().decode
+    rows = _sessions(session_keys).values_list("pk", "session_data", "expire_date")
+    found = {key: (expires, decode(data)) for key, data, expires in rows}
+    ids = {data[SESSION_KEY] for _, data in found.values() if SESSION_KEY in data}
     users = {str(user.pk): user for user in _users(ids)} if ids else {}
-    return {row.pk: _identity(row.expire_date, data[row.pk], users) for row in rows}
+    return {key: _identity(*session, users) for key, session in found.items()}
 
 
 def _identity(

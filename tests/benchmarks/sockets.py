@@ -14,7 +14,6 @@ the operating system's accounting), once it is quiet. CPU is the server process'
 """
 
 import argparse
-import asyncio
 import gc
 import json
 import logging
@@ -22,6 +21,7 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,12 +31,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "local")]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 from tests.benchmarks.cpu import cpu_of  # noqa: E402
-from tests.benchmarks.listeners import Listener, allow_files  # noqa: E402
+from tests.benchmarks.listeners import AT_ONCE, Crowd, Listener, allow_files  # noqa: E402
 from tests.servers import Daphne, PlainDaphne, Redis  # noqa: E402
 
 PRODUCTS = 20
 WARM_UP = 200  # sockets, which find what a process loads once
-AT_ONCE = 32  # sockets being opened
 QUIET_S = 3
 PEERS = ["bare", "channels", "stock", "person"]
 
@@ -57,32 +56,22 @@ def resident(pid: int) -> float:
     raise ValueError(f"process {pid} does not say")
 
 
-async def open_all(port: int, hello: bytes, cookies: list[str]) -> list[Listener]:
+def open_all(crowd: Crowd, port: int, hello: bytes, cookies: list[str]) -> None:
     """A socket for each cookie, each with its first answer."""
-    loop, gate = asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE)
-
-    async def open_one(cookie: str) -> Listener:
-        async with gate:
-            _, listener = await loop.create_connection(
-                lambda: Listener(port, hello, cookie), "127.0.0.1", port
-            )
-            await listener.subscribed
-            return listener
-
-    return await asyncio.gather(*map(open_one, cookies))
+    makers = [partial(Listener, port, hello, cookie) for cookie in cookies]
+    crowd.open(makers, AT_ONCE)
 
 
-async def measure(server, hello: bytes, cookies: list[str]) -> Result:
-    warm = await open_all(server.port, hello, cookies[:WARM_UP])
-    await asyncio.sleep(QUIET_S)
+def measure(server, hello: bytes, cookies: list[str]) -> Result:
+    crowd, count = Crowd(), len(cookies) - WARM_UP
+    open_all(crowd, server.port, hello, cookies[:WARM_UP])
+    crowd.listen(seconds=QUIET_S)
     memory, cpu, begun = resident(server.pid), cpu_of(server.pid), time.monotonic()
-    measured = await open_all(server.port, hello, cookies[WARM_UP:])
+    open_all(crowd, server.port, hello, cookies[WARM_UP:])
     seconds, cpu = time.monotonic() - begun, cpu_of(server.pid) - cpu
-    await asyncio.sleep(QUIET_S)
+    crowd.listen(seconds=QUIET_S)
     memory = resident(server.pid) - memory
-    for listener in warm + measured:
-        listener.transport.close()
-    count = len(measured)
+    crowd.close()
     return Result(memory / count, count / seconds, cpu / count)
 
 
@@ -132,7 +121,7 @@ def run(name: str, folder: Path, redis_url: str, products, cookies) -> Result:
     server = make_server(name, folder, redis_url)
     server.start()
     try:
-        return asyncio.run(measure(server, hello_of(name, products), cookies))
+        return measure(server, hello_of(name, products), cookies)
     finally:
         server.stop()
 
