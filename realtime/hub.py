@@ -44,6 +44,7 @@ DATABASE_THREADS = 2
 LAYER_TIMEOUT_S = 2
 LOAD_TIMEOUT_S = 3  # a page waits four seconds for an answer
 DEAF_PROBES = 2  # sent and not heard in a row: the subscription is dead
+GATHER_S = 0.02  # between loads: what is wanted meanwhile is loaded together
 LOOK_S = 0.1  # at the loop's lag
 ONE_OUTAGE_S = 60  # failures closer to each other are the same one
 
@@ -506,6 +507,7 @@ class Hub:
             for key in keys:
                 if topic := self._topics.get(key):
                     self._store(topic, states.get(key))
+            await asyncio.sleep(GATHER_S)
 
     def _store(self, topic: Topic, state: State | None) -> None:
         if state is not None:

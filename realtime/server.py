@@ -18,6 +18,7 @@ It looks into Twisted's transports and Autobahn's protocol, whose versions are p
 import asyncio
 import gc
 import logging
+import socket
 import time
 from functools import partial
 from typing import Any, Protocol
@@ -44,9 +45,13 @@ autobahn_protocol.pformat = lambda options: options
 
 EXTENSION = "shop.wire"
 MAX_MESSAGE = 64 * 1024  # bytes; what is larger is not even read
+# Bytes that the system takes for a client (Linux takes twice as many). By itself it
+# takes megabytes, all of them old news to whoever reads again.
+IN_FLIGHT = 64 * 1024
 MAX_UNSENT_PONGS = 64 * 1024  # bytes; a client that pings and never reads gets no more
 CLOSE_S = 2  # for a client to answer a close frame
 POLL_S = 0.05
+BACKLOG = 1024  # connections not accepted yet; Twisted has 50, and the next waits 1 s
 POLICY = 1008  # RFC 6455: a message that goes against what is allowed here
 # Codes that an application may close with (RFC 6455 and its registry); Autobahn lets
 # nobody use those between 1001 and 2999, and then sends 1011.
@@ -103,6 +108,7 @@ class Socket(WebSocketProtocol):
         # The HTTP channel, which this connection came from, is done with it.
         self.transport.unregisterProducer()
         self._descriptor = transport
+        transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, IN_FLIGHT)
         super().connectionMade()
 
     def onOpen(self) -> None:
@@ -230,6 +236,7 @@ class Server(DaphneServer):
         size = options.get("websocket_max_message_size") or MAX_MESSAGE
         options["websocket_max_message_size"] = min(size, MAX_MESSAGE)
         super().__init__(*arguments, **options)
+        self.endpoints = [_with_backlog(endpoint) for endpoint in self.endpoints]
         self._ports: list = []
 
     @property
@@ -338,6 +345,12 @@ class Server(DaphneServer):
         end = time.monotonic() + settings.LIVE["DRAIN_S"]
         while not is_done() and time.monotonic() < end:
             await asyncio.sleep(POLL_S)
+
+
+def _with_backlog(endpoint: str) -> str:
+    """Of Twisted's description of an endpoint; what it says itself stays."""
+    is_ours = endpoint.startswith(("tcp:", "ssl:")) and "backlog=" not in endpoint
+    return f"{endpoint}:backlog={BACKLOG}" if is_ours else endpoint
 
 
 class Command(CommandLineInterface):

@@ -19,6 +19,7 @@ from realtime.protocol import Close
 from realtime.publish import EVERYBODY, person, session
 
 LOOK_S = 1  # for sessions that have run out
+GATHER_S = 0.02  # between lookups: who comes meanwhile is looked up with others
 MANY = 20  # more than that are sifted first
 
 CLOSES = {
@@ -139,6 +140,7 @@ class Visitors:
             else:
                 for session_key, answer in wanted.items():
                     answer.set_result(found.get(session_key))
+            await asyncio.sleep(GATHER_S)
 
     def _enter(self, session_key: str, guest: Guest) -> None:
         self._guests[session_key].add(guest)

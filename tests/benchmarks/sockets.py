@@ -8,7 +8,7 @@
 - `person`: the same, each signed in with a session of their own, and watching the
   basket too.
 
-Each is asked one question and answers it, so that it is as far as a page that is open.
+Each asks for what a page has just shown, with its versions, and is answered.
 Memory is what the server process holds more of the machine's than before (resident, from
 the operating system's accounting), once it is quiet. CPU is the server process's own.
 """
@@ -100,10 +100,13 @@ def sign_in(count: int, product: int) -> list[str]:
 
 
 def hello_of(name: str, products: list[int]) -> bytes:
-    topics = [f"stock:{pk}" for pk in products]
+    from products.models import Basket, Stock
+
+    versions = Stock.objects.in_bulk(products)
+    topics = {f"stock:{pk}": versions[pk].version for pk in products}
     if name == "person":
-        topics.append("basket")
-    frame = {"t": "sub", "id": 1, "topics": dict.fromkeys(topics), "html": "en"}
+        topics["basket"] = Basket.objects.latest("pk").version  # all have the same
+    frame = {"t": "sub", "id": 1, "topics": topics, "html": "en"}
     return json.dumps(frame).encode()
 
 

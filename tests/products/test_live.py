@@ -479,7 +479,8 @@ def shopper(client: Client) -> tuple[Client, Viewer]:
     Stock.objects.filter(product=products[2]).update(on_hand=0)
     products[0].price = 10
     products[0].save()
-    return client, live.identify(client.session.session_key).viewer
+    key = client.session.session_key
+    return client, live.identify([key])[key].viewer
 
 
 def pushed(name: str, viewer: Viewer) -> str:
