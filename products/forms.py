@@ -19,6 +19,7 @@ from products.exceptions import BadQuantity
 from products.models import Order, Product, StockMovement
 from products.services import stock
 from products.services.orders import Contact
+from project.widgets import CountrySelect
 
 PICTURE_EXTENSIONS = ["jpg", "jpeg", "png", "webp"]
 PICTURE_FORMATS = {"JPEG", "PNG", "WEBP"}
@@ -79,6 +80,7 @@ class ContactForm(forms.ModelForm):
         model = apps.get_model("users", "Address")
         fields = list(AUTOCOMPLETE)
         help_texts = {"phone": _("Only for the carrier, if they cannot find you.")}
+        widgets = {"country": CountrySelect}
 
     def __init__(self, *args, user: Any, **kwargs) -> None:
         super().__init__(*args, **kwargs)

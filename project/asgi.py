@@ -4,19 +4,21 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-from django.core.asgi import get_asgi_application  # noqa: E402
+import django  # noqa: E402
 
-django_pages = get_asgi_application()  # loads the apps, so it comes before what follows
+django.setup(set_prefix=False)  # loads the apps, so it comes before what follows
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from project.early import EarlyPages  # noqa: E402
 from project.health import Health  # noqa: E402
+from project.pages import SyncPages  # noqa: E402
 from project.threads import ThreadedPages, Threads  # noqa: E402
 from realtime.routing import sockets  # noqa: E402
 
 # From the outside in: what is not answered goes on to the next.
 threads = Threads(settings.HTTP_THREADS)
+django_pages = SyncPages()
 pages = Health(EarlyPages(ThreadedPages(django_pages, threads, settings.HTTP_LINE)))
 application = ProtocolTypeRouter({"http": pages, "websocket": sockets})

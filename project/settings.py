@@ -226,6 +226,14 @@ DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", 600)
 # A Unix socket's folder comes as ?host=…; where Django looks for it, dbshell does too.
 if host := DATABASES["default"].get("OPTIONS", {}).pop("host", ""):
     DATABASES["default"]["HOST"] = host
+# A network that swallows packets is noticed in half a minute, not in two hours.
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+} | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Pages run on so many threads of a process, each with a connection of its own; so many

@@ -24,7 +24,8 @@ def client_of(scope: dict) -> str | None:
 
 def _forwarded(scope: dict) -> list[str]:
     values = [v for name, v in scope["headers"] if name == b"x-forwarded-for"]
-    return [part.strip() for part in b",".join(values).decode("latin1").split(",")]
+    parts = b",".join(values).decode("latin1").split(",")
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _home(address: str | None) -> str | None:

@@ -206,7 +206,8 @@ class ShopConsumer:
         """Raises `Gone`."""
         try:
             await self._server(message)
-        except (OSError, RuntimeError) as error:  # the system's and uvicorn's, Autobahn's
+        # The system's or uvicorn's; Autobahn's.
+        except (OSError, RuntimeError) as error:
             raise Gone from error
 
     async def _say(self, text: str) -> None:

@@ -10,6 +10,7 @@
   that are being made are answered.
 - Mended: empty messages are sent, close codes of the registry (1001, 1012, …) arrive as
   they are, a socket's scope has its scheme, and a failed connection says why.
+- Not believed: `Daphne-Root-Path`, a header that any client can send.
 
 It looks into Twisted's transports and Autobahn's protocol, whose versions are pinned;
 `tests/realtime/test_server.py` fails when they change.
@@ -18,7 +19,9 @@ It looks into Twisted's transports and Autobahn's protocol, whose versions are p
 import asyncio
 import gc
 import logging
+import os
 import socket
+import threading
 import time
 from functools import partial
 from typing import Any, Protocol
@@ -27,12 +30,15 @@ import daphne.server  # noqa: F401  installs the reactor, so it comes first
 from autobahn.websocket import protocol as autobahn_protocol
 from autobahn.websocket.types import ConnectionDeny
 from daphne.cli import CommandLineInterface
+from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server as DaphneServer
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from django.conf import settings
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import ISSLTransport
+from twisted.logger import globalLogPublisher
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from realtime import draining, metrics
@@ -51,6 +57,7 @@ IN_FLIGHT = 64 * 1024
 MAX_UNSENT_PONGS = 64 * 1024  # bytes; a client that pings and never reads gets no more
 CLOSE_S = 2  # for a client to answer a close frame
 POLL_S = 0.05
+LAST_S = 2  # for threads to end, once everything else has
 BACKLOG = 1024  # connections not accepted yet; Twisted has 50, and the next waits 1 s
 POLICY = 1008  # RFC 6455: a message that goes against what is allowed here
 # Codes that an application may close with (RFC 6455 and its registry); Autobahn lets
@@ -97,6 +104,7 @@ class Inbox:
 class Socket(WebSocketProtocol):
     """Daphne's side of a WebSocket connection, and its own `Wire`."""
 
+    server: "Server | None" = None  # known once the handshake is one
     _descriptor: FileDescriptor | None = None  # below TLS, if there is TLS
     _tls: TLSMemoryBIOProtocol | None = None
     _received, _window = 0, 0.0  # bytes since that moment
@@ -116,6 +124,10 @@ class Socket(WebSocketProtocol):
         # What only the handshake asks for; it is half of what a socket weighs.
         self.clean_headers.clear()  # the scope's too
         self.http_headers, self.http_request_data = {}, b""
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        if self.server is not None:
+            super().onClose(wasClean, code, reason)
 
     # --- Out ------------------------------------------------------------------
 
@@ -229,6 +241,28 @@ class Socket(WebSocketProtocol):
             self.sendData(body)
 
 
+class Request(WebRequest):
+    """A page's request or a socket's handshake, without what Daphne trusts too much."""
+
+    def process(self) -> Deferred | None:
+        # Anybody may send it: it would stand before the links of pages, kept ones too.
+        self.requestHeaders.removeHeader(b"Daphne-Root-Path")
+        offered = self.requestHeaders.getRawHeaders(b"Sec-WebSocket-Protocol", [])
+        if not all(map(bytes.isascii, offered)):
+            self.basic_error(400, b"Bad Request", "Invalid subprotocol")
+            return None
+        return super().process()
+
+
+class RequestFactory(HTTPFactory):
+    """Makes those."""
+
+    def buildProtocol(self, addr):
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = Request
+        return protocol
+
+
 class Server(DaphneServer):
     """Daphne's server with our sockets, which leaves politely."""
 
@@ -238,6 +272,15 @@ class Server(DaphneServer):
         super().__init__(*arguments, **options)
         self.endpoints = [_with_backlog(endpoint) for endpoint in self.endpoints]
         self._ports: list = []
+
+    @property
+    def http_factory(self) -> HTTPFactory:
+        return self._http_factory
+
+    @http_factory.setter
+    def http_factory(self, factory: HTTPFactory) -> None:
+        """Daphne makes one in `run`; ours takes its place."""
+        self._http_factory = RequestFactory(self)
 
     @property
     def ws_factory(self) -> WebSocketFactory:
@@ -254,7 +297,12 @@ class Server(DaphneServer):
         # What is there now stays: a search for garbage need not look at it again.
         gc.collect()
         gc.freeze()
+        globalLogPublisher.addObserver(_complain)
         super().run()
+        # A thread in a query that never ends cannot be ended, and Python waits.
+        last = threading.Timer(LAST_S, _give_up)
+        last.daemon = True
+        last.start()
 
     def listen_success(self, port) -> None:
         self._ports.append(port)
@@ -345,6 +393,20 @@ class Server(DaphneServer):
         end = time.monotonic() + settings.LIVE["DRAIN_S"]
         while not is_done() and time.monotonic() < end:
             await asyncio.sleep(POLL_S)
+
+
+def _complain(event: dict[str, Any]) -> None:
+    """Of what Twisted has caught: Daphne lets it tell nobody."""
+    failure = event.get("log_failure")
+    if failure is None or failure.check(ReactorNotRunning):  # asked twice to stop
+        return
+    logger.error("In a callback: %s", failure.getTraceback())
+
+
+def _give_up() -> None:
+    logger.warning("The process ends with a page or a query unfinished")
+    logging.shutdown()
+    os._exit(0)
 
 
 def _with_backlog(endpoint: str) -> str:

@@ -5,9 +5,9 @@ import itertools
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +86,14 @@ class Process:
                 self._process.wait()
         self._process = None
 
+    def tell(self, number: int = signal.SIGTERM) -> None:
+        """Send it a signal, and go on."""
+        self._process.send_signal(number)
+
+    def ended(self, seconds: float) -> int:
+        """Its exit code, once it is over. Raises `TimeoutExpired`."""
+        return self._process.wait(seconds)
+
     def kill(self) -> None:
         """End it as a crash would."""
         self.stop(signal.SIGKILL)
@@ -138,56 +146,12 @@ class Redis(Process):
         return False
 
 
-class Wire:
-    """A TCP port before a Unix socket, which can go dead as a network does: what is
-    connected stays so and hears nothing more; new connections are fine."""
-
-    def __init__(self, target: Path) -> None:
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._ends = [self._listener]
-        self._era = 0
-        self._spawn(self._accept)
-
-    @property
-    def port(self) -> int:
-        return self._listener.getsockname()[1]
-
-    def go_dead(self) -> None:
-        """Carry nothing more over what is connected now."""
-        self._era += 1
-
-    def close(self) -> None:
-        for end in self._ends:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for it
-            end.close()
-
-    def _spawn(self, work: Callable[..., None], *arguments: object) -> None:
-        threading.Thread(target=work, args=arguments, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, far = self._listener.accept()[0], socket.socket(socket.AF_UNIX)
-                self._ends += [near, far]
-                far.connect(str(self._target))
-                self._spawn(self._carry, near, far, self._era)
-                self._spawn(self._carry, far, near, self._era)
-
-    def _carry(self, source: socket.socket, sink: socket.socket, era: int) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if era == self._era:
-                    sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-
 class Shop(Process):
     """The shop on the test's database, served by some ASGI server."""
 
     name = "shop"
     application = "project.asgi:application"
+    tls: ssl.SSLContext | None = None  # what its clients need, if it speaks TLS
 
     def __init__(self, folder: Path, redis_url: str, **environment: str) -> None:
         super().__init__(folder / f"{self.name}-{next(_numbers)}.log")

@@ -17,6 +17,7 @@ OURS = ("project", "products", "realtime", "users")
 # Whoever is not named here by itself follows the rule of the package it is in.
 PAGES = [
     "products.caching",
+    "products.cards",
     "products.context_processors",
     "products.exceptions",
     "products.forms",
@@ -29,19 +30,22 @@ PAGES = [
     "products.viewers",
     "products.views",
     "project.views",
+    "project.widgets",
 ]
 RULES: dict[str, list[str]] = {
     "project": [*OURS],
     "project.sessions": [],
     "project.transactions": [],
     "project.views": [],
-    # A leaf each: sessions, views in a transaction, page mixins, "this account has
-    # changed".
+    "project.widgets": [],
+    # A leaf each: sessions, views in a transaction, page mixins, fields of forms,
+    # "this account has changed".
     "users": [
         "users",
         "project.sessions",
         "project.transactions",
         "project.views",
+        "project.widgets",
         "realtime.publish",
     ],
     "realtime": ["realtime"],

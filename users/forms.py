@@ -23,6 +23,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from project.widgets import CountrySelect
 from users import addresses, pictures, verification
 from users.models import Address, User
 from users.validators import no_control_characters
@@ -282,6 +283,7 @@ class AddressForm(forms.ModelForm):
             "phone": "tel",
         }
         help_texts = {"phone": _("Only for the carrier, if they cannot find you.")}
+        widgets = {"country": CountrySelect}
 
     def __init__(self, *args, user: User, **kwargs) -> None:
         super().__init__(*args, **kwargs)

@@ -1,11 +1,12 @@
 """What is for sale."""
 
 from decimal import Decimal
+from functools import lru_cache
 
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from imagekit.models import ImageSpecField
@@ -31,7 +32,13 @@ class ProductCategory(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return reverse("products:category", args=[self.slug])
+        return _shelf(self.slug, get_script_prefix())
+
+
+@lru_cache(maxsize=256)
+def _shelf(slug: str, prefix: str) -> str:
+    """The address of a category: each page has a few dozen of them."""
+    return reverse("products:category", args=[slug])
 
 
 class ProductQuerySet(models.QuerySet):
@@ -75,8 +82,8 @@ class ProductQuerySet(models.QuerySet):
         return self.order_by(is_it, *_rank(text), "name", "pk")
 
     def page(self, start: int, stop: int, *, of: int) -> "ProductQuerySet":
-        """The rows from `start` to `stop` in this order, with stock and category, where
-        there are `of` altogether.
+        """The rows from `start` to `stop` in this order, with stock, where there are
+        `of` altogether.
 
         Keys first, which an index gives in that order without a look at the rows that
         are skipped, and counted from the nearer end, and only then the rest: the last
@@ -86,7 +93,8 @@ class ProductQuerySet(models.QuerySet):
             keys = self.reverse().values("pk")[max(0, of - stop) : of - start]
         else:
             keys = self.values("pk")[start:stop]
-        rows = self.model.objects.with_stock().filter(pk__in=keys)
+        rows = self.model.objects.select_related("stock")
+        rows = rows.filter(pk__in=keys, stock__isnull=False)
         return rows.order_by(*self.query.order_by)
 
 

@@ -1,5 +1,6 @@
 """Finding products: how many there are of what, what was meant, what to suggest."""
 
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 from itertools import islice
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from celery import shared_task
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Func, IntegerField, Q, Value
 
 from products import caching
 from products.models import Product, ProductCategory, SearchWord
@@ -69,33 +70,51 @@ def facets(*, text: str, category: int | None, price: Band, in_stock: bool) -> F
         rows = _count(text, price, in_stock)
     else:
         rows = caching.cached(
-            "facets", caching.CATALOGUE, lambda: _count("", ANY_PRICE, False)
+            "counts", caching.CATALOGUE, lambda: _count("", ANY_PRICE, False)
         )
     here = [row for row in rows if category in (None, row["category"])]
+    totals = _sums(here, "band", "offered")
     return Facets(
         matching=sum(row["matching"] for row in rows),
         total=sum(row["total"] for row in here),
-        categories={row["category"]: row["total"] for row in rows},
+        categories=_sums(rows, "category", "total"),
         in_stock=sum(row["in_stock"] for row in here),
-        bands=[sum(row[f"band{n}"] for row in here) for n in range(len(bands()))],
+        bands=[totals.get(n, 0) for n in range(len(bands()))],
     )
 
 
+def _sums(rows: Iterable[dict], by: str, what: str) -> dict[int, int]:
+    found = Counter()
+    for row in rows:
+        found[row[by]] += row[what]
+    return dict(found)
+
+
 def _count(text: str, price: Band, in_stock: bool) -> list[dict]:
-    """A row for each category with products that match `text`."""
+    """A row for each category and price band with products that match `text`."""
     products = Product.objects.active().filter(stock__isnull=False)
     if text:
         products = products.matching(text)
     left = Q(stock__on_hand__gt=F("stock__reserved"))
     chosen = left if in_stock else Q()
-    counts = {
-        "matching": Count("pk"),
-        "total": _count_if(price.condition & chosen),
-        "in_stock": _count_if(price.condition & left),
-    }
-    for n, band in enumerate(bands()):
-        counts[f"band{n}"] = _count_if(band.condition & chosen)
-    return list(products.order_by().values("category").annotate(**counts))
+    rows = (
+        products.order_by()
+        .values("category", band=_band())
+        .annotate(
+            matching=Count("pk"),
+            total=_count_if(price.condition & chosen),
+            in_stock=_count_if(price.condition & left),
+            offered=_count_if(chosen),  # at any price
+        )
+    )
+    return list(rows)
+
+
+def _band() -> Func:
+    """In which of `bands()` a product is."""
+    ends = Value([Decimal(end) for end in settings.PRICE_BANDS])
+    number = IntegerField()
+    return Func(F("price"), ends, function="width_bucket", output_field=number)
 
 
 def _count_if(condition: Q) -> Count:

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
 from products import caching
+from products.cards import card
 from products.models import Product
 from products.shells import HERE, TOKEN
 
@@ -29,7 +30,7 @@ def cards(context: Context, products: Iterable[Product], eager: int = 0) -> Safe
     names = [_name(*each) for each in wanted]
 
     def build(name: str) -> str:
-        return _card(*wanted[names.index(name)])
+        return card(*wanted[names.index(name)])
 
     found = caching.cached_pieces(names, build, CARDS_S)
     items = "".join(f"<li>{found[name]}</li>" for name in names)
@@ -45,11 +46,6 @@ def _name(product: Product, eager: bool) -> str:
     ]
     digest = hashlib.blake2b(json.dumps(shown).encode(), digest_size=16)
     return f"card:{digest.hexdigest()}"
-
-
-def _card(product: Product, eager: bool) -> str:
-    facts = {"product": product, "eager": eager, "csrf_token": TOKEN, "here": HERE}
-    return render_to_string("products/_card.html", facts)
 
 
 def _filled(items: str, context: Context) -> str:

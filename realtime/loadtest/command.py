@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Callable
 
 from realtime.loadtest import options as flags
 from realtime.loadtest import report
-from realtime.loadtest.gates import Verdict, judge
+from realtime.loadtest.gates import Verdict, expectation, judge
 from realtime.loadtest.phases import Run, Unreachable
 
 Books = Callable[[], str | None]
+NOBODY_REFUSED = expectation("failed_handshakes<1")
 PROGRESS_S = 1.0
 QUIETLY_S = 5
 FILES_MORE = 200
@@ -36,27 +37,29 @@ def execute(options: argparse.Namespace, books: Books | None = None) -> int:
     """Run the test, tell of it, give the exit code. `books` says what does not add up
     in the database, where that can be looked into."""
     allow_files(options.sockets)
+    run = Run(options, say)
     try:
-        run = asyncio.run(measure(options))
+        asyncio.run(measure(run))
     except Unreachable as error:
         say(str(error))
         return Verdict.UNREACHABLE
     except KeyboardInterrupt:
-        return 130
+        run.cut_short = Verdict.INTERRUPTED, f"Interrupted in phase {run.phase}."
     if books is not None and (complaint := books()):
         run.wrong.append(complaint)
-    verdict, sentences = judge(run.wrong, run.figures, options.expect, run.is_finished)
+    expected = [NOBODY_REFUSED, *options.expect]
+    if any(each.name == NOBODY_REFUSED.name for each in options.expect):
+        expected = options.expect
+    verdict, sentences = judge(run.wrong, run.figures, expected, run.cut_short)
     report.write(run, verdict, sentences)
     print(report.table(run, verdict, sentences), flush=True)
     return verdict
 
 
-async def measure(options: argparse.Namespace) -> Run:
+async def measure(run: Run) -> None:
     """All phases, with progress on the standard error. Raises `Unreachable`."""
-    run = Run(options, say)
     async with _progress(run):
         await run.run()
-    return run
 
 
 def say(text: str) -> None:

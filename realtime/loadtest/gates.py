@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 
 class Verdict(IntEnum):
-    """The exit code. 1 is for a fault of this program, 2 for flags that mean nothing,
-    130 for Ctrl-C."""
+    """The exit code. 1 is a fault of this program, 2 is flags that mean nothing."""
 
     PASSED = 0
     INCORRECT = 3  # something was lost, stale, oversold or does not add up
     TOO_SLOW = 4  # an --expect was not met
     UNFINISHED = 5  # the time was up before the phases were
-    UNREACHABLE = 6  # there was no shop to measure
+    UNREACHABLE = 6  # there was no shop to measure, or it went away
+    INTERRUPTED = 130  # Ctrl-C
 
 
 UNITS = {"us": 0.001, "ms": 1, "s": 1000, "%": 1, "": 1}
@@ -86,13 +86,16 @@ def judge(
     wrong: list[str],
     figures: dict[str, Any],
     expectations: list[Expectation],
-    is_finished: bool,
+    cut_short: tuple[Verdict, str] | None = None,
 ) -> tuple[Verdict, list[str]]:
-    """The exit code and the sentences that go with it. What is wrong weighs most:
-    figures of a shop that loses things are of no use."""
+    """The exit code and the sentences that go with it. What is wrong weighs more than
+    what is slow, but of a run that was cut short nobody knows what was to come."""
     slow = [c for e in expectations if (c := e.complaint(figures)) is not None]
+    if cut_short is not None:
+        verdict, why = cut_short
+        if verdict == Verdict.UNFINISHED and wrong:
+            verdict = Verdict.INCORRECT
+        return verdict, [why, *wrong, *slow]
     if wrong:
         return Verdict.INCORRECT, [*wrong, *slow]
-    if not is_finished:
-        return Verdict.UNFINISHED, ["The time was up before the phases were.", *slow]
     return (Verdict.TOO_SLOW, slow) if slow else (Verdict.PASSED, [])

@@ -2,7 +2,9 @@
 
 import argparse
 import ipaddress
+import os
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from realtime.loadtest.gates import expectation
@@ -38,6 +40,11 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     add("--changes", type=_number(1000), default=20, help="stock changes a second")
     add("--products", type=_count(64), default=20, help="watched by each socket")
     add("--buyers", type=_count(200), default=4, help="who order at the same time")
+    add(
+        *("--limit",),
+        type=_number(2 * MOST_SECONDS),
+        help="seconds after which it gives up (as long as it should take, and more)",
+    )
     add("--quiet", type=_number(60), default=3, help="seconds to settle at the end")
     add("--seed", type=int, default=1, help="who does what when (%(default)s)")
     add("--expect", type=_expectation, action="append", default=[], metavar="FIGURE")
@@ -65,6 +72,8 @@ def check(options: argparse.Namespace) -> None:
     address = urlsplit(options.url)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise ValueError(f"{options.url!r} is not an address of a shop")
+    if address.path.strip("/") or address.query:
+        raise ValueError(f"{options.url!r}: leave the path out; the shop is at /")
     if not is_loopback(address.hostname) and options.i_own_this_host != (
         address.hostname
     ):
@@ -73,6 +82,8 @@ def check(options: argparse.Namespace) -> None:
             f"--i-own-this-host {address.hostname}"
         )
     options.url = options.url.rstrip("/")
+    for file in filter(None, (options.json, options.html, options.csv)):
+        _check_file(Path(file))  # now, rather than when all is measured
     if not options.source and is_loopback(address.hostname):
         options.source = sources(options.sockets)
     if options.source and len(options.source) * PORTS < options.sockets:
@@ -82,6 +93,11 @@ def check(options: argparse.Namespace) -> None:
         )
     if not options.source and options.sockets > PORTS:
         raise ValueError(f"More than {PORTS:,} sockets need --source, more than once")
+
+
+def _check_file(file: Path) -> None:
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise ValueError(f"{file} cannot be written")
 
 
 def is_loopback(host: str) -> bool:

@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from realtime.loadtest import shoppers
+from realtime.loadtest.gates import Verdict
 from realtime.loadtest.shoppers import Placed, Shopper, Unexpected, is_there
 from realtime.loadtest.vitals import Vitals
 from realtime.loadtest.watchers import Ledger, Watcher
 
+ANSWER_S = 10  # for the first sign of life
 IN_FLIGHT = 200  # handshakes at the same time
 STORM_S = 30  # for everybody to be back
 HEAL_S = 10  # for every socket to be right, once it was quiet
@@ -37,13 +39,13 @@ class Run:
         self.options, self.say = options, say
         self.ledger = Ledger()
         self.vitals = Vitals(options.url, self.ledger, options.metrics_token)
-        self.chance = random.Random(options.seed)
         self.phase = "start"
         self.spans: list[tuple[str, float, float]] = []
         self.figures: dict[str, Any] = {}
         self.wrong: list[str] = []
-        self.is_finished = False
+        self.cut_short: tuple[Verdict, str] | None = None
         self.watchers: list[Watcher] = []
+        self._returning: set[asyncio.Task] = set()
         self.placed: list[Placed] = []
         self.topics: dict[str, int] = {}
         self._stock: dict[str, int] = {}  # available before anybody shops
@@ -52,6 +54,8 @@ class Run:
     @property
     def limit(self) -> float:
         """When it ends at the latest, in seconds."""
+        if self.options.limit:
+            return self.options.limit
         asked = self.options.duration + self.options.sockets / self.options.rate
         return 2 * asked + SLOW_START_S + STORM_S + HEAL_S + self.options.quiet
 
@@ -61,19 +65,28 @@ class Run:
         try:
             async with asyncio.timeout(self.limit):
                 await self._look()
-                for phase in self.options.phases:
-                    async with self._during(phase):
-                        await getattr(self, f"_{phase}")()
-                self.is_finished = True
+                await self._go_through()
         except TimeoutError:
-            self.say(f"Out of time in phase {self.phase}.")
+            why = f"The time was up in phase {self.phase}, before the phases were."
+            self.cut_short = Verdict.UNFINISHED, why
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for job in (watching, *self._returning):
+                job.cancel()
+            await asyncio.gather(watching, *self._returning, return_exceptions=True)
             self._sum_up()
             for watcher in self.watchers:
                 if watcher.wire is not None:
                     watcher.wire.cut()
+
+    async def _go_through(self) -> None:
+        try:
+            for phase in self.options.phases:
+                async with self._during(phase):
+                    await getattr(self, f"_{phase}")()
+        except FAILURES as error:
+            reason = str(error) or type(error).__name__
+            why = f"The shop went away; in phase {self.phase} it was missed: {reason}"
+            self.cut_short = Verdict.UNREACHABLE, why
 
     @asynccontextmanager
     async def _during(self, phase: str) -> AsyncIterator[None]:
@@ -87,12 +100,14 @@ class Run:
     async def _look(self) -> None:
         options = self.options
         try:
-            await self.vitals.set_clock()
+            async with asyncio.timeout(ANSWER_S):
+                await self.vitals.set_clock()
             self.topics = await shoppers.shelf(
                 options.url, options.products, self.ledger
             )
         except FAILURES as error:
-            raise Unreachable(f"{options.url}: {error}") from error
+            reason = str(error) or type(error).__name__
+            raise Unreachable(f"{options.url}: {reason}") from error
         if not self.topics:
             raise Unreachable(f"{options.url}{shoppers.SHELF} shows no product")
 
@@ -106,6 +121,8 @@ class Run:
         await guest.close()
         for number in range(options.sockets):
             watcher = Watcher(url, self.topics, self.ledger, guest.cookie)
+            watcher.chance = self._chance("socket", number)
+            watcher.on_loss = self._bring_back
             if options.source:
                 watcher.source = options.source[number % len(options.source)]
             self.watchers.append(watcher)
@@ -141,8 +158,8 @@ class Run:
         end = time.monotonic() + self._seconds("shopping")
         async with asyncio.TaskGroup() as people:
             people.create_task(self._hold_and_let_go(end - time.monotonic()))
-            for _ in range(self.options.buyers):
-                people.create_task(self._buy_until(end))
+            for number in range(self.options.buyers):
+                people.create_task(self._buy_until(end, self._chance("buyer", number)))
 
     async def _storm(self) -> None:
         """Every connection is cut at once; everybody comes back as pages do."""
@@ -151,9 +168,7 @@ class Run:
         for watcher in cut:
             watcher.is_leaving = True
             watcher.wire.cut()
-        back = await asyncio.gather(
-            *(w.come_back(random.Random(self.chance.random()), STORM_S) for w in cut)
-        )
+        back = await asyncio.gather(*(w.come_back(STORM_S) for w in cut))
         self.figures["storm_s"] = round(time.monotonic() - start, 2)
         if lost := back.count(False):
             self.wrong.append(f"{lost} sockets did not come back within {STORM_S} s.")
@@ -163,10 +178,27 @@ class Run:
         for holder in self._holders:
             await self._patiently(holder.change(1))
         await asyncio.sleep(self.options.quiet)
+        await self._truth()  # else there is nothing to come back to
+        await self._wait_for_lost()
         await self._compare()
         await self._look_for_orders()
         self._add_up()
         await self._leave()
+
+    def _bring_back(self, watcher: Watcher) -> None:
+        """A socket was closed that should not be: its page comes back."""
+        task = asyncio.get_running_loop().create_task(watcher.come_back(STORM_S))
+        self._returning.add(task)
+        task.add_done_callback(self._returning.discard)
+
+    async def _wait_for_lost(self) -> None:
+        await asyncio.gather(*self._returning)
+        lost = [w for w in self.watchers if w.shown and not w.is_live]
+        if lost:
+            codes = ", ".join(str(code) for code in sorted({w.code for w in lost}))
+            self.wrong.append(
+                f"{len(lost)} sockets were closed ({codes}) and did not come back."
+            )
 
     # --- People ---------------------------------------------------------------
 
@@ -190,7 +222,7 @@ class Run:
                 self._holders.append(holder)
 
     async def _waver(self, holder: Shopper, pace: float, end: float) -> None:
-        chance = random.Random(f"{self.options.seed}{holder.topic}")
+        chance = self._chance("holder", holder.topic)
         due, quantity = time.monotonic() + chance.random() / pace, 1
         holds = False
         while due < end:
@@ -209,11 +241,11 @@ class Run:
         if holds:
             await self._patiently(holder.change(3 - quantity))
 
-    async def _buy_until(self, end: float) -> None:
+    async def _buy_until(self, end: float, chance: random.Random) -> None:
         while time.monotonic() < end:
             taken = {holder.topic for holder in self._holders}
             topics = sorted(set(self._stock) - taken) or sorted(self._stock)
-            buyer = Shopper(self.options.url, self.chance.choice(topics), self.ledger)
+            buyer = Shopper(self.options.url, chance.choice(topics), self.ledger)
             placed = await self._patiently(buyer.order())
             if placed is None:
                 self.ledger.count["orders_refused"] += 1
@@ -236,10 +268,7 @@ class Run:
         """Every socket must show what the pages, and so the database, say."""
         start = time.monotonic()
         while True:
-            truth = await shoppers.shelf(
-                self.options.url, self.options.products, self.ledger
-            )
-            stale = self._stale(truth)
+            stale = self._stale(await self._truth())
             if not stale or time.monotonic() - start > HEAL_S:
                 break
             await asyncio.sleep(0.2)
@@ -249,6 +278,10 @@ class Run:
             return
         named = ", ".join(f"{topic} on {n}" for topic, n in stale.most_common(3))
         self.wrong.append(f"Sockets are stale after it was quiet: {named}.")
+
+    async def _truth(self) -> dict[str, int]:
+        options = self.options
+        return await shoppers.shelf(options.url, options.products, self.ledger)
 
     def _stale(self, truth: dict[str, int]) -> Counter[str]:
         """How many live sockets show a topic in another version than the page."""
@@ -262,7 +295,8 @@ class Run:
 
     async def _look_for_orders(self) -> None:
         many = len(self.placed) > LOOKED_AT
-        some = self.chance.sample(self.placed, LOOKED_AT) if many else self.placed
+        chance = self._chance("auditor")
+        some = chance.sample(self.placed, LOOKED_AT) if many else self.placed
         lost = []
         for order in some:
             if not await self._patiently(is_there(order)):
@@ -299,6 +333,11 @@ class Run:
             await asyncio.sleep(0.05)
         if left := sum(watcher.is_live for watcher in self.watchers):
             self.wrong.append(f"{left} sockets were not closed within {CLOSE_S} s.")
+
+    def _chance(self, *who: object) -> random.Random:
+        """The luck of one of those who take part. Each has their own, so that with the
+        same seed each does the same, whoever of them the shop answers first."""
+        return random.Random(f"{self.options.seed} {who}")
 
     # --- Sums -----------------------------------------------------------------
 

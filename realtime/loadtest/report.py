@@ -40,6 +40,7 @@ FACTS = {
     "server_memory_mb": "server memory (MB)",
     "memory_slope_kb_min": "server memory grows (KB/min)",
     "server_loop_lag_ms": "server loop lag p99 (ms)",
+    "server_sockets": "server sockets",
     "server_files": "server open files",
     "generator_cpu_percent": "our own CPU (%)",
 }
@@ -72,7 +73,7 @@ def is_plain(name: str) -> bool:
     """Whether a flag is ours: `manage.py` brings its own."""
     return name in {
         *("url", "sockets", "rate", "duration", "phases", "changes", "products"),
-        *("buyers", "quiet", "seed", "expect", "source", "shared"),
+        *("buyers", "limit", "quiet", "seed", "expect", "source", "shared"),
     }
 
 
@@ -96,6 +97,11 @@ def notes(run: Run) -> list[str]:
         said.append(
             "THIS PROGRAM could not keep up: times are its own, not the server's. "
             "Use fewer sockets or a faster machine."
+        )
+    if not run.vitals.is_one_process:
+        said.append(
+            "More than one process answered /metrics (were there several, or was it "
+            "restarted?): the server's figures are left out."
         )
     if not run.vitals.is_told:
         said.append("The server told nothing of itself: /metrics did not answer.")
@@ -162,7 +168,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         for name, label in FACTS.items()
         if run.figures.get(name) is not None
     ]
-    codes = ", ".join(f"{code} × {n}" for code, n in sorted(run.ledger.closes.items()))
+    codes = ", ".join(f"{code}: {n:,}" for code, n in sorted(run.ledger.closes.items()))
     return [*known, ("closes by code", codes or "none")]
 
 

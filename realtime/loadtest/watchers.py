@@ -7,7 +7,7 @@ import random
 import ssl
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from realtime.loadtest.wire import ABNORMAL, Wire
 REMEMBERED = 64  # frames that other sockets are about to get too
 RECENT_S = 2
 HANDSHAKE_S = 20
+FINAL = 4500  # from here on a close code says: do not come back
 PRIME, OFFSET, MASK = 0x01000193, 0x811C9DC5, 0xFFFFFFFF
 
 
@@ -131,6 +132,7 @@ class Watcher:
 
     __slots__ = ("url", "topics", "cookie", "source", "shown", "wire", "is_live") + (
         *("ledger", "is_leaving", "_live", "_asked", "_retry_s", "code", "__weakref__"),
+        *("chance", "on_loss"),
     )
 
     def __init__(
@@ -138,6 +140,8 @@ class Watcher:
     ) -> None:
         self.url, self.topics, self.ledger = url, tuple(topics), ledger
         self.cookie, self.source = cookie, None
+        self.chance = random.Random()
+        self.on_loss: Callable[[Watcher], None] = lambda watcher: None
         self.shown: dict[str, int] = {}
         self.wire: Wire | None = None
         self.is_live = self.is_leaving = False
@@ -164,8 +168,9 @@ class Watcher:
         self.is_live = True
         return True
 
-    async def come_back(self, chance: random.Random, seconds: float) -> bool:
+    async def come_back(self, seconds: float) -> bool:
         """Open again as pages do: full jitter, a limit that doubles to 4 s."""
+        chance = self.chance
         end, limit = time.monotonic() + seconds, 0.25
         while time.monotonic() < end:
             if self._retry_s:
@@ -254,6 +259,8 @@ class Watcher:
             self.ledger.closes[code] += 1
         if was_live and not self.is_leaving:
             self.ledger.count["unexpected_closes"] += 1
+            if code < FINAL:
+                self.on_loss(self)
         if self._live and not self._live.done():
             self._live.set_exception(ConnectionError(f"closed with {code}"))
 

@@ -4,13 +4,12 @@
 
 - `bare`: as little ASGI as there can be, on Daphne as it comes (`bare.py`);
 - `channels`: a Channels consumer that does as little, there too;
-- `stock`: the shop on `realtime.server`, sockets that watch 20 products and are nobody's;
-- `person`: the same, each signed in with a session of their own, and watching the
-  basket too.
+- `stock`: the shop on `realtime.server`, sockets that watch 20 products, of nobody;
+- `person`: the same, each signed in with a session of their own, and the basket too.
 
 Each asks for what a page has just shown, with its versions, and is answered.
-Memory is what the server process holds more of the machine's than before (resident, from
-the operating system's accounting), once it is quiet. CPU is the server process's own.
+Memory is what the server process holds of the machine's more than before (resident,
+from the operating system's accounting), once it is quiet. CPU is the server process's.
 """
 
 import argparse
@@ -31,7 +30,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "local")]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 from tests.benchmarks.cpu import cpu_of  # noqa: E402
-from tests.benchmarks.listeners import AT_ONCE, Crowd, Listener, allow_files  # noqa: E402
+from tests.benchmarks.listeners import (  # noqa: E402
+    AT_ONCE,
+    Crowd,
+    Listener,
+    allow_files,
+)
 from tests.servers import Daphne, PlainDaphne, Redis  # noqa: E402
 
 PRODUCTS = 20

@@ -32,6 +32,7 @@ class Client:
         host: str = "localhost",
         path: str = "/ws/",
         buffer: int | None = None,
+        port: int | None = None,
         **options: Any,
     ) -> None:
         self.page = page or Page()
@@ -39,13 +40,15 @@ class Client:
         self.beats: list[dict] = []
         self._html, self._is_new = html, True
         self._buffer = buffer  # bytes that the kernel may take while nobody reads
-        self._port, self._uri = shop.port, f"ws://{host}:{shop.port}{path}"
+        self._port = port or shop.port  # another is a proxy's
+        self._uri = f"{'wss' if shop.tls else 'ws'}://{host}:{shop.port}{path}"
         self._options = {
             "origin": shop.url if origin == "" else origin,
             "additional_headers": (headers or {})
             | ({"Cookie": cookie} if cookie else {}),
             "subprotocols": ["shop.v1"],
             "max_size": None,
+            "ssl": shop.tls,
             **options,
         }
 

@@ -2,6 +2,7 @@
 (the fixture `listening` reads the log afterwards)."""
 
 import json
+from http.client import HTTPConnection
 
 import pytest
 from websockets.frames import CloseCode
@@ -278,3 +279,19 @@ def test_flood_ends_the_conversation_and_harms_nobody_else(daphne):
         bystander.shows(f"stock:{product.pk}", 2)
 
     assert len(client.frames) == 21  # 20 answers and the goodbye
+
+
+@pytest.mark.parametrize("path", ["/evil", "%ff", "\xe9"])
+def test_page_asked_for_by_a_header_that_daphne_trusts_links_to_the_shop(
+    listening, path
+):
+    """Else the links of whoever asks first would be in pages kept for others."""
+    link = HTTPConnection("127.0.0.1", listening.port, timeout=20)
+    headers = {"Host": f"localhost:{listening.port}", "Daphne-Root-Path": path}
+    link.request("GET", "/users/login/", headers=headers)
+    answer = link.getresponse()
+    page = answer.read().decode()
+    link.close()
+
+    assert answer.status == 200
+    assert 'href="/products/' in page and 'href="/evil' not in page

@@ -119,7 +119,8 @@ class Watcher(Visitor):
     def count(self) -> None:
         heard.append(1)
         if len(heard) == ENOUGH:
-            self.environment.runner.quit()
+            # Not from this greenlet, which is one of those that it ends.
+            gevent.spawn(self.environment.runner.quit)
 
     def tell(self, name: str, started: float, size: int, error) -> None:
         self.report(name, (time.perf_counter() - started) * 1000, size, error)

@@ -1,5 +1,6 @@
 """The hub in this very process: the real application, Redis and PostgreSQL."""
 
+import asyncio
 import json
 import time
 from collections import Counter
@@ -8,6 +9,7 @@ import pytest
 
 from products import live
 from products.services import stock
+from realtime import hub as hub_module
 from realtime import protocol
 from tests.factories import make_product, make_user
 from tests.live.page import Page
@@ -305,3 +307,43 @@ def test_client_that_leaves_while_it_is_answered_is_no_error(
 
     left.served()  # would raise what the application raised
     assert [topic.watchers for topic in hub._topics.values()] == [1]
+
+
+class Audience:
+    """Sockets without a network, for a fan-out that takes long."""
+
+    def __init__(self, hub, key: str) -> None:
+        self.hub, self.key, self.turns = hub, key, 0
+        for _ in range(SOCKETS):
+            hub._settle(Ear(), (hub_module.Audience(frozenset([key]), None),))
+
+    async def fan_out(self) -> int:
+        """How often others got a turn of the loop meanwhile."""
+        others = asyncio.ensure_future(self._count())
+        await self.hub._flush({self.key})
+        others.cancel()
+        return self.turns
+
+    async def _count(self) -> None:
+        while True:
+            self.turns += 1
+            await asyncio.sleep(0)
+
+
+class Ear:
+    audiences, is_dismissed = (), False
+
+    def push(self, frame, keys) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("every, turns", [(hub_module.YIELD_EVERY, 10), (10**6, 0)])
+def test_fan_out_gives_others_a_turn(hub, loop, open_socket, monkeypatch, every, turns):
+    """Handshakes, pages and health checks among them. The second is the control."""
+    monkeypatch.setattr(hub_module, "YIELD_EVERY", every)
+    product = make_product()
+    open_socket().watch(f"stock:{product.pk}")
+
+    audience = loop.call(Audience, hub, f"stock:{product.pk}")
+
+    assert loop.run(audience.fan_out()) == turns

@@ -2,15 +2,18 @@
 
 import argparse
 import asyncio
+import contextlib
 import random
 import subprocess
 import sys
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from realtime import protocol
-from realtime.loadtest import options, shoppers, vitals, watchers, wire
+from realtime.loadtest import options, phases, report, shoppers, vitals, watchers, wire
 from realtime.loadtest.gates import Verdict, expectation, judge
 from realtime.loadtest.measures import Times, slope
 from tests.live.schema import DOCUMENT
@@ -101,25 +104,29 @@ def test_expectation_that_means_nothing_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    "wrong, push, is_finished, verdict",
+    "wrong, push, cut_short, verdict",
     [
-        ([], 1, True, Verdict.PASSED),
-        ([], 9, True, Verdict.TOO_SLOW),
-        ([], 9, False, Verdict.UNFINISHED),
-        (["An order is lost."], 9, False, Verdict.INCORRECT),
+        ([], 1, None, Verdict.PASSED),
+        ([], 9, None, Verdict.TOO_SLOW),
+        (["An order is lost."], 9, None, Verdict.INCORRECT),
+        ([], 9, Verdict.UNFINISHED, Verdict.UNFINISHED),
+        (["An order is lost."], 1, Verdict.UNFINISHED, Verdict.INCORRECT),
+        (["An order is lost."], 1, Verdict.UNREACHABLE, Verdict.UNREACHABLE),
+        (["An order is lost."], 1, Verdict.INTERRUPTED, Verdict.INTERRUPTED),
     ],
 )
-def test_verdict_tells_the_gravest_of_what_was_found(wrong, push, is_finished, verdict):
+def test_verdict_tells_the_gravest_of_what_was_found(wrong, push, cut_short, verdict):
     limits = [expectation("push_p99<5ms")]
+    why = cut_short and (cut_short, "It ended early.")
 
-    code, sentences = judge(wrong, {"push_p99": push}, limits, is_finished)
+    code, sentences = judge(wrong, {"push_p99": push}, limits, why)
 
     assert code == verdict
     assert bool(sentences) == (verdict != Verdict.PASSED)
 
 
 def test_exit_codes_of_the_gates_differ():
-    assert len({int(verdict) for verdict in Verdict} | {1, 2, 130}) == len(Verdict) + 3
+    assert len({int(verdict) for verdict in Verdict} | {1, 2}) == len(Verdict) + 2
 
 
 # --- Flags ------------------------------------------------------------------------
@@ -153,11 +160,25 @@ def test_target_on_this_machine_needs_no_word(host):
         ("--duration", "inf"),
         ("--phases", "connect,nap"),
         ("--expect", "speed<3"),
+        ("--limit", "0"),
+        ("--limit", "99999"),
     ],
 )
 def test_flag_beyond_its_limits_is_refused(arguments):
     with pytest.raises(argparse.ArgumentError):
         parsed(*arguments)
+
+
+@pytest.mark.parametrize("file", ["/nowhere/at/all.json", "/tmp"])
+def test_file_that_cannot_be_written_is_refused_before_anything_is_measured(file):
+    with pytest.raises(ValueError, match="cannot be written"):
+        parsed("--json", file)
+
+
+@pytest.mark.parametrize("url", ["http://localhost/shop", "http://localhost/?a=b"])
+def test_target_with_a_path_is_refused(url):
+    with pytest.raises(ValueError, match="leave the path out"):
+        parsed("--url", url)
 
 
 def test_phases_keep_their_order_and_always_connect_and_drain():
@@ -230,7 +251,7 @@ def test_card_of_a_page_tells_topic_and_version():
     assert shoppers.CARD.findall(html) == [("stock:12", "12", "7")]
 
 
-def test_metrics_are_added_up_and_the_loops_lag_is_the_bucket_of_its_p99():
+def test_metrics_are_added_up_and_the_loops_lag_is_kept_by_bucket():
     text = "\n".join(
         [
             "# HELP shop_sockets Sockets",
@@ -246,8 +267,174 @@ def test_metrics_are_added_up_and_the_loops_lag_is_the_bucket_of_its_p99():
     assert vitals.parse(text) == {
         "shop_sockets": 5,
         "process_resident_memory_bytes": 1.5e6,
-        "shop_loop_lag_seconds_p99": 0.05,
+        "shop_loop_lag_seconds_le_0.01": 90,
+        "shop_loop_lag_seconds_le_0.05": 99,
+        "shop_loop_lag_seconds_le_inf": 100,
     }
+
+
+def told(*texts: str) -> vitals.Vitals:
+    """Vitals of a server that told this, a second apart."""
+    found = vitals.Vitals("http://localhost", watchers.Ledger())
+    found.is_told = True
+    found.rows = [{"at": at} | vitals.parse(text) for at, text in enumerate(texts)]
+    return found
+
+
+def lags(short: int, long: int) -> str:
+    name = "shop_loop_lag_seconds_bucket"
+    buckets = (0.01, short), (0.5, short + long), ("+Inf", short + long)
+    return "\n".join(f'{name}{{le="{edge}"}} {count}' for edge, count in buckets)
+
+
+def test_loops_lag_before_the_test_began_does_not_count():
+    busy_at_its_start = lags(short=0, long=50)
+
+    quiet = told(busy_at_its_start, lags(short=1000, long=50))
+    busy = told(busy_at_its_start, lags(short=1000, long=80))
+
+    assert quiet.figures()["server_loop_lag_ms"] == 10
+    assert busy.figures()["server_loop_lag_ms"] == 500
+
+
+def test_figures_of_several_processes_are_left_out_and_that_is_said():
+    several = [f"process_start_time_seconds {at}\n{MEMORY}" for at in (1, 2, 1)]
+    one = [f"process_start_time_seconds 1\n{MEMORY}"] * 3
+
+    assert told(*one).figures()["server_memory_mb"] == 1
+    assert "server_memory_mb" not in told(*several).figures()
+    test = run()
+    test.vitals = told(*several)
+    assert "More than one process" in " ".join(report.notes(test))
+
+
+MEMORY = "process_resident_memory_bytes 1048576"
+
+
+# --- A run ------------------------------------------------------------------------
+
+
+def run(*arguments: str) -> phases.Run:
+    return phases.Run(parsed(*arguments), lambda text: None)
+
+
+@pytest.mark.parametrize("late_s, is_saturated", [(0.02, False), (0.3, True)])
+def test_generator_that_cannot_keep_up_says_that_the_times_are_its_own(
+    late_s, is_saturated
+):
+    test = run()
+    test.vitals._since -= 60  # a minute, so that this process has idled
+    for second in range(10):
+        test.vitals.lag.add(second, late_s)
+
+    test.figures = test.vitals.figures()
+
+    assert test.figures["generator_is_saturated"] == is_saturated
+    assert ("could not keep up" in " ".join(report.notes(test))) == is_saturated
+
+
+def test_people_of_the_same_seed_have_the_same_luck_each_their_own():
+    def luck(seed: int) -> list[float]:
+        people = [("buyer", 0), ("buyer", 1), ("holder", "stock:1"), ("auditor",)]
+        test = run("--seed", str(seed))
+        return [test._chance(*who).random() for who in people]
+
+    assert luck(6) == luck(6)
+    assert len({*luck(6), *luck(7)}) == 8
+
+
+def ordered(units: int, before: int, left: int, *flags: str) -> list[str]:
+    """What is found wrong, so many units having been sold."""
+    test = run(*flags)
+    visit = shoppers.Visit("http://localhost")
+    test._stock, test.ledger.units = {"stock:1": before}, {"stock:1": left}
+    test.placed = [shoppers.Placed(str(n), "stock:1", 1, visit) for n in range(units)]
+    test._add_up()
+    return test.wrong
+
+
+def test_units_that_were_there_are_left_or_ordered_else_it_is_wrong():
+    assert ordered(3, before=5, left=2) == []
+    assert "oversold: 5 there, 6 ordered" in ordered(6, before=5, left=0)[0]
+    assert "does not add up" in ordered(3, before=5, left=1)[0]
+    assert ordered(3, 5, 1, "--shared") == []
+
+
+async def test_socket_that_was_closed_for_good_is_missed_at_the_end():
+    test = run()
+    gone = watchers.Watcher("http://localhost:9", ["stock:1"], test.ledger)
+    gone.shown, gone.is_live = {"stock:1": 1}, True
+    gone.on_loss = test._bring_back
+    test.watchers = [gone]
+
+    gone._closed(4510)
+    await test._wait_for_lost()
+
+    assert test.ledger.count["unexpected_closes"] == 1
+    assert test.wrong == ["1 sockets were closed (4510) and did not come back."]
+
+
+# --- Connections ------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def answering(text: Callable[[], str]) -> AsyncIterator[tuple[str, list[str]]]:
+    """A server that says `text()` to whatever is asked: its URL, and who asked."""
+    peers: list[str] = []
+    answers: list[asyncio.Task] = []
+
+    async def answer(reader, writer) -> None:
+        answers.append(asyncio.current_task())
+        peers.append(writer.get_extra_info("peername")[0])
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                body = text().encode()
+                head = f"Content-Type: application/json\r\nContent-Length: {len(body)}"
+                writer.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode() + body)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", peers
+        await asyncio.gather(*answers)
+
+
+@pytest.mark.parametrize("ahead_s", [-3600.0, 0.0, 5.0])
+async def test_servers_clock_is_known_as_well_as_is_said(ahead_s):
+    ledger = watchers.Ledger()
+
+    async with answering(lambda: f'{{"now": {time.time() + ahead_s}}}') as (url, _):
+        found = vitals.Vitals(url, ledger)
+        await found.set_clock()
+
+    assert abs(ledger.offset - ahead_s) <= found.clock_error + 0.001
+
+
+async def test_servers_clock_that_is_not_told_is_not_made_up():
+    ledger = watchers.Ledger()
+
+    async with answering(lambda: "[]") as (url, _):
+        found = vitals.Vitals(url, ledger)
+        await found.set_clock()
+
+    assert found.clock_error is None
+    assert ledger.offset == 0
+
+
+async def test_sockets_leave_from_the_address_they_are_given():
+    ledger = watchers.Ledger()
+    sources = ["127.0.0.2", "127.0.0.3"]
+
+    async with answering(lambda: "no socket") as (url, peers):
+        for source in sources:
+            watcher = watchers.Watcher(url, ["stock:1"], ledger)
+            watcher.source = source
+            assert not await watcher.open()
+
+    assert peers == sources
+    assert ledger.refusals == {"HTTP/1.1 200 OK": 2}
 
 
 # --- The wire ---------------------------------------------------------------------

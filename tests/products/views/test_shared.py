@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from products import caching, live
+from products.cards import card
 from products.models import Product
 from products.services import stock
 from tests.factories import (
@@ -259,7 +260,7 @@ def test_card_of_a_member_is_not_rendered_again(lamp, monkeypatch):
     member = Client()
     member.force_login(make_user())
     member.get(LIST)
-    monkeypatch.setattr("products.templatetags.shelf._card", lambda *_: "Rendered")
+    monkeypatch.setattr("products.templatetags.shelf.card", lambda *_: "Rendered")
 
     shown = member.get(LIST).text
 
@@ -288,10 +289,9 @@ def test_card_after_a_sale_has_the_new_number_and_the_others_stay(lamp, monkeypa
     member.force_login(make_user())
     member.get(LIST)
     rendered = []
-    real = __import__("products.templatetags.shelf", fromlist=["_card"])._card
     monkeypatch.setattr(
-        "products.templatetags.shelf._card",
-        lambda product, eager: rendered.append(product.pk) or real(product, eager),
+        "products.templatetags.shelf.card",
+        lambda product, eager: rendered.append(product.pk) or card(product, eager),
     )
 
     stock.claim({lamp.pk: 7})

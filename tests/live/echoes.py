@@ -1,0 +1,42 @@
+"""Our Daphne and plain Daphne with the applications of `echo.py`, which need neither
+Redis nor a database."""
+
+from pathlib import Path
+
+from tests.servers import Daphne, PlainDaphne
+from tests.tls import HOST, Secure
+
+NOWHERE = "unix:///nowhere?db=0"
+
+
+class Echo(Daphne):
+    name, application = "echo", "tests.live.echo:application"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, NOWHERE)
+
+    @property
+    def address_of_sockets(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/"
+
+
+class UnlimitedEcho(Echo):
+    name, module = "unlimited", "tests.live.echo"
+
+
+class PlainEcho(Echo, PlainDaphne):
+    name, module = "plain-echo", PlainDaphne.module
+
+
+class Puppet(Echo):
+    name, application = "puppet", "tests.live.echo:puppet"
+
+
+class SecurePuppet(Secure, Puppet):
+    """Over TLS, which Daphne speaks itself."""
+
+    name = "secure-puppet"
+
+    @property
+    def address_of_sockets(self) -> str:
+        return f"wss://{HOST}:{self.port}/"

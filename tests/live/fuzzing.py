@@ -1,0 +1,41 @@
+"""Run cases of the Autobahn test suite and print what came of them as JSON.
+
+    python tests/live/fuzzing.py ws://localhost:8000/ '1.*' '!1.2.*'
+
+In a process of its own: kosoku brings modules that are called as Autobahn's are.
+"""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from kosoku import FailureError, run_fuzzingclient
+
+AT_ONCE = 8
+
+
+async def outcomes(address: str, *selection: str) -> dict[str, dict[str, Any]]:
+    """The verdicts by case; `selection` has globs of cases, and "!" before what is
+    to be left out."""
+    wanted = [glob for glob in selection if not glob.startswith("!")]
+    unwanted = [glob.removeprefix("!") for glob in selection if glob.startswith("!")]
+    try:
+        results = await run_fuzzingclient(
+            address, wanted or None, unwanted or None, concurrency=AT_ONCE
+        )
+    except FailureError as failure:
+        results = failure.results  # of all, not only of those that failed
+    return {
+        result.case_id: {
+            "passed": result.passed,
+            "said": result.behavior.value,
+            "ended": result.behavior_close.value,
+            "code": result.remote_close_code,
+        }
+        for result in results
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(outcomes(*sys.argv[1:]))))

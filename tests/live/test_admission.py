@@ -1,0 +1,175 @@
+"""What a full shop says, to whom, and that it is so over a real socket."""
+
+import contextlib
+import json
+import urllib.request
+from http import HTTPStatus
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from realtime.protocol import Close
+from tests.factories import make_product, make_user
+from tests.live.client import Client
+from tests.live.shopper import Shopper
+from tests.servers import PlainDaphne, Shop, Uvicorn, wait_until
+
+HERE, THERE = "203.0.113.7", "198.51.100.1"
+LIMIT_S = 20
+
+
+def seen_from(address: str) -> dict[str, str]:
+    """What the proxy in front writes of a client."""
+    return {"X-Forwarded-For": address}
+
+
+def refused(shop: Shop, **options) -> tuple[int, dict, dict]:
+    """Status, headers and body of a handshake that fails."""
+    with pytest.raises(InvalidStatus) as answer:
+        Client(shop, **options).__enter__()
+    response = answer.value.response
+    return response.status_code, response.headers, json.loads(response.body)
+
+
+def refusals(shop: Shop, reason: str) -> float:
+    """The metric."""
+    with urllib.request.urlopen(f"{shop.url}/metrics") as answer:
+        for line in answer.read().decode().splitlines():
+            if line.startswith(f'shop_refusals_total{{reason="{reason}"}}'):
+                return float(line.split()[-1])
+    return 0
+
+
+@pytest.fixture
+def product(transactional_db):
+    return make_product()
+
+
+def test_address_with_too_many_sockets_is_told_when_to_come_back(redis, serve, product):
+    shop = serve(redis, BEHIND_PROXY="1", LIVE_SOCKETS_PER_ADDRESS="2")
+    with contextlib.ExitStack() as stack:
+        inside = [
+            stack.enter_context(Client(shop, headers=seen_from(HERE))) for _ in range(2)
+        ]
+
+        status, headers, told = refused(shop, headers=seen_from(HERE))
+
+        assert status == HTTPStatus.TOO_MANY_REQUESTS
+        assert told["reason"] == "address" and "address" in told["msg"]
+        assert told["retry_ms"] == int(headers["Retry-After"]) * 1000 > 0
+        # Others come in, and those who are in are served.
+        stack.enter_context(Client(shop, headers=seen_from(THERE)))
+        assert inside[0].watch(f"stock:{product.pk}")["items"]
+        assert refusals(shop, "address") == 1
+
+
+def test_address_cannot_be_forged_from_behind_the_proxy(redis, serve, product):
+    shop = serve(redis, BEHIND_PROXY="1", LIVE_SOCKETS_PER_ADDRESS="2")
+    with contextlib.ExitStack() as stack:
+        for number in range(2):
+            forged = seen_from(f"198.51.100.{number}, {HERE}")
+            stack.enter_context(Client(shop, headers=forged))
+
+        status, _, told = refused(shop, headers=seen_from(f"192.0.2.9, {HERE}"))
+
+        assert (status, told["reason"]) == (429, "address")
+
+
+def test_room_is_free_again_when_a_socket_has_closed(redis, serve, product):
+    shop = serve(redis, BEHIND_PROXY="1", LIVE_SOCKETS_PER_ADDRESS="1")
+    with Client(shop, headers=seen_from(HERE)):
+        assert refused(shop, headers=seen_from(HERE))[0] == 429
+
+    def is_let_in() -> bool:
+        with contextlib.suppress(InvalidStatus):
+            with Client(shop, headers=seen_from(HERE)):
+                return True
+        return False
+
+    wait_until(is_let_in, "the room", LIMIT_S)
+
+
+def test_process_that_is_full_says_so(redis, serve, product):
+    shop = serve(redis, LIVE_SOCKETS="2")
+    with Client(shop), Client(shop):
+        status, headers, told = refused(shop)
+
+        assert (status, told["reason"]) == (503, "process")
+        assert int(headers["Retry-After"]) >= 30
+
+
+def test_handshakes_in_flight_are_bounded(redis, serve, product):
+    shop = serve(redis, LIVE_HANDSHAKES="2")
+    with Client(shop) as first, Client(shop):  # nobody has asked for anything yet
+        status, _, told = refused(shop)
+        assert (status, told["reason"]) == (503, "handshakes")
+
+        first.watch(f"stock:{product.pk}")
+
+        with Client(shop) as third:
+            third.watch(f"stock:{product.pk}")
+
+
+def test_person_with_too_many_sockets_is_told_when_to_come_back(redis, serve):
+    shop = serve(redis, LIVE_SOCKETS_PER_PERSON="2")
+    anna, ben = (Shopper(shop, make_user()) for _ in range(2))
+    phone = Shopper(shop)
+    phone.cookies = dict(anna.cookies)  # another session would count for her too
+    with anna.socket() as first, phone.socket() as second:
+        first.watch("basket")
+        second.watch("basket")
+
+        with anna.socket() as third:
+            third.send({"t": "sub", "id": 1, "topics": {"basket": None}})
+            bye = third.until(lambda frame: frame["t"] == "bye")
+            assert bye["code"] == Close.TOO_MANY_SOCKETS
+            assert bye["retry_ms"] >= 60_000
+            assert third.closed() == Close.TOO_MANY_SOCKETS
+
+        with ben.socket() as other:
+            assert other.watch("basket")["t"] == "snap"
+        assert refusals(shop, "person") == 1
+
+
+def test_topics_of_a_subscription_are_bounded(listening):
+    names = {f"stock:{number}": None for number in range(1, 202)}
+    with Client(listening) as client:
+        client.send_raw(json.dumps({"t": "sub", "id": 1, "topics": names}))
+
+        told = client.until(lambda frame: frame["t"] == "err")
+        assert told["code"] == "too_many_topics"
+        assert client.watch("stock:1")["t"] == "snap"  # the socket lives on
+
+
+def test_frames_that_come_too_fast_end_the_conversation(redis, serve, product):
+    shop = serve(redis)
+    with Client(shop) as client:
+        client.flood('{"t":"sub","id":1,"topics":{}}', times=40)
+
+        bye = client.until(lambda frame: frame["t"] == "bye", LIMIT_S)
+        assert bye["code"] == Close.TOO_MANY_FRAMES
+        assert bye["retry_ms"] >= 10_000
+        assert client.closed() == Close.TOO_MANY_FRAMES
+    assert refusals(shop, "too_many_frames") == 1
+
+
+def test_bytes_that_come_too_fast_end_the_conversation(redis, serve, product):
+    """Pings, which no limit on frames sees."""
+    shop = serve(redis)
+    with Client(shop) as client:
+        pings = (bytes([0x89, 0xFD]) + bytes(4) + b"x" * 125) * 20_000  # 2.6 MB
+        with contextlib.suppress(OSError):
+            client.socket.socket.sendall(pings)
+
+        assert client.closed(LIMIT_S) == 1008
+    assert refusals(shop, "bytes") == 1
+
+
+@pytest.mark.parametrize("kind", [PlainDaphne, Uvicorn])
+def test_servers_without_our_extension_refuse_too(redis, serve, product, kind):
+    shop = serve(redis, kind, LIVE_SOCKETS="1")
+    with Client(shop):
+        with pytest.raises(InvalidStatus) as answer:
+            Client(shop).__enter__()
+
+    assert answer.value.response.status_code in (403, 503)

@@ -1,0 +1,324 @@
+"""What `realtime/server.py` adds to Daphne, and what it looks into to do so."""
+
+import contextlib
+import json
+import socket
+from importlib.metadata import version
+
+import pytest
+from daphne.ws_protocol import WebSocketFactory
+from twisted.internet.error import ConnectionLost
+from twisted.internet.tcp import Connection
+from twisted.python.failure import Failure
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from realtime import server
+from tests.live.echoes import Puppet, SecurePuppet
+
+LARGE = 2**18  # more than the kernel takes of these sockets
+SOON_S = 20
+HANDSHAKE = (
+    "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: shop.v1\r\n\r\n"
+)
+
+
+# --- Versions ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "library, known",
+    [("autobahn", "26.10.2"), ("daphne", "4.2.3"), ("twisted", "26.10.0")],
+)
+def test_library_whose_internals_are_used_is_the_one_that_was_read(library, known):
+    assert version(library) == known, (
+        f"realtime/server.py uses internals of {library} {known}: read them in the new "
+        "version, run this file and tests/live/test_conformance.py, and only then "
+        "change this line"
+    )
+
+
+# --- The wire, with a kernel that takes only so much ------------------------------
+
+
+class Reactor:
+    """Notes who wants to write; the test says when."""
+
+    def __init__(self) -> None:
+        self.writers: set = set()
+
+    def addWriter(self, connection) -> None:
+        self.writers.add(connection)
+
+    def removeWriter(self, connection) -> None:
+        self.writers.discard(connection)
+
+    def addReader(self, connection) -> None:
+        pass
+
+    def removeReader(self, connection) -> None:
+        pass
+
+    def write(self) -> None:
+        """What the real one does when the kernel takes bytes again."""
+        for connection in list(self.writers):
+            if (reason := connection.doWrite()) is not None:
+                connection.connectionLost(Failure(reason))
+
+
+class Link:
+    """A socket of the server, whose client is the test."""
+
+    def __init__(self, near: socket.socket, far: socket.socket) -> None:
+        self.reactor, self.client = Reactor(), far
+        near.setblocking(False)
+        far.setblocking(False)
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.socket = make_socket()
+        self.connection = Connection(near, self.socket, self.reactor)
+        self.connection.connected = True
+        self.socket.transport = self.socket._descriptor = self.connection
+        self.socket.state, self.socket.send_queue = self.socket.STATE_OPEN, []
+
+    def taken(self) -> bytes:
+        """What the kernel holds for the client."""
+        data = b""
+        with contextlib.suppress(BlockingIOError):
+            while more := self.client.recv(65536):
+                data += more
+        return data
+
+    def all_taken(self) -> bytes:
+        """What comes while the client reads and the reactor writes."""
+        data = self.taken()
+        while self.reactor.writers:
+            self.reactor.write()
+            data += self.taken()
+        return data
+
+
+def make_socket() -> server.Socket:
+    """As the server makes them, with its options."""
+    shop = server.Server(application=None, endpoints=["tcp:0"])
+    shop.ws_factory = WebSocketFactory(shop)
+    shop._share_options()
+    return shop.ws_factory.buildProtocol(None)
+
+
+@pytest.fixture
+def link():
+    near, far = socket.socketpair()
+    with near, far:
+        yield Link(near, far)
+
+
+def test_put_nothing_pending_is_written_at_once(link):
+    assert link.socket.put(b"frame") == 0
+
+    assert link.taken() == b"frame"
+    assert link.reactor.writers == set()
+    assert link.socket.pending() == 0
+
+
+def test_put_more_than_the_kernel_takes_leaves_the_rest_pending(link):
+    pending = link.socket.put(b"x" * LARGE)
+
+    assert 0 < pending < LARGE
+    assert link.socket.pending() == pending
+    assert link.reactor.writers == {link.connection}
+    assert len(link.taken()) == LARGE - pending
+
+
+def test_put_while_bytes_are_pending_comes_after_them(link):
+    frames = [b"1" * LARGE, b"2" * 10, b"3" * LARGE]
+
+    for frame in frames:
+        link.socket.put(frame)
+    assert link.socket.pending() > LARGE
+    assert link.all_taken() == b"".join(frames)
+
+    assert link.socket.pending() == 0
+    assert link.socket.put(b"4") == 0
+
+
+def test_pending_half_way_is_what_the_client_lacks(link):
+    link.socket.put(b"x" * LARGE)
+    link.socket.put(b"y" * LARGE)
+    taken = len(link.taken())
+
+    for _ in range(3):
+        link.reactor.write()
+        taken += len(link.taken())
+        assert link.socket.pending() == 2 * LARGE - taken
+
+
+class Ended:
+    """Who is told that the connection has ended."""
+
+    def connectionLost(self, reason) -> None:
+        self.reason = reason
+
+
+def test_put_client_has_gone_is_left_to_the_reactor(link):
+    ended = link.connection.protocol = Ended()
+    link.client.close()
+
+    link.socket.put(b"frame")
+    link.socket.put(b"another")
+    assert link.connection.connected
+    link.reactor.write()
+
+    assert not link.connection.connected
+    assert ended.reason.check(ConnectionLost)
+    link.socket.put(b"one more")  # and nothing is raised
+    assert link.reactor.writers == set()
+
+
+def test_put_connection_is_being_closed_comes_after_what_waits(link):
+    link.connection.protocol = Ended()
+    link.socket.put(b"x" * LARGE)
+    link.connection.loseConnection()
+
+    link.socket.put(b"late")
+
+    assert link.all_taken() == b"x" * LARGE + b"late"
+    assert not link.connection.connected
+
+
+def test_ping_is_answered_until_too_many_answers_wait(link):
+    link.socket.onPing(b"one")
+    assert link.taken() == b"\x8a\x03one"
+
+    link.socket.put(b"x" * LARGE)
+    before = link.socket.pending()
+    link.socket.onPing(b"two")
+
+    assert link.socket.pending() == before > server.MAX_UNSENT_PONGS
+
+
+def test_socket_options_are_its_class_s_not_its_own(link):
+    assert not set(server.Socket.CONFIG_ATTRS) & set(vars(link.socket))
+    # A function among them, which must not have become a method.
+    assert link.socket.perMessageCompressionAccept([]) is None
+
+
+def test_error_that_twisted_has_caught_is_told(caplog):
+    server._complain({"log_format": "all is well"})
+    assert caplog.text == ""
+
+    try:
+        raise LookupError("in a callback of ours")
+    except LookupError:
+        server._complain({"log_failure": Failure()})
+
+    assert "in a callback of ours" in caplog.text and "Traceback" in caplog.text
+
+
+# --- Over the network -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=[Puppet, SecurePuppet], ids=["ws", "wss"])
+def puppet(request, tmp_path_factory):
+    puppet = request.param(tmp_path_factory.mktemp("puppet"))
+    puppet.start()
+    yield puppet
+    puppet.stop()
+    assert "Traceback" not in puppet.said(), puppet.said()
+
+
+def open_socket(puppet, path: str = "", **options):
+    address = puppet.address_of_sockets + path
+    options = {"max_size": None, "ssl": puppet.tls} | options
+    return connect(address, **options)
+
+
+def test_scope_says_how_the_client_came_and_what_the_server_has(puppet):
+    believed_by_daphne = {"Daphne-Root-Path": "/evil"}
+    with open_socket(puppet, "a/b", additional_headers=believed_by_daphne) as client:
+        client.send("scope")
+        facts = json.loads(client.recv(SOON_S))
+
+    scheme = puppet.address_of_sockets.partition(":")[0]
+    assert facts == {
+        "scheme": scheme,
+        "root_path": "",
+        "path": "/a/b",
+        "extensions": ["shop.wire", "websocket.http.response"],
+    }
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 0xFFFF, 0x10000, 2**22])
+def test_put_frame_of_any_size_arrives(puppet, size):
+    with open_socket(puppet) as client:
+        client.send(f"put {size} 1")
+
+        assert client.recv(SOON_S) == "0" * size
+
+
+def test_put_client_that_does_not_read_gets_all_in_order_when_it_does(puppet):
+    """And the server knows how much waits, above and below TLS."""
+    with open_socket(puppet, max_queue=1) as client:
+        client.send("put 1000000 20")
+        client.send("pending")
+        first = client.recv(SOON_S)
+        texts = [client.recv(SOON_S) for _ in range(19)]
+        pending = int(client.recv(SOON_S))
+        client.send("pending")
+        afterwards = int(client.recv(SOON_S))
+
+    assert [text[0] for text in (first, *texts)] == list("0123456789" * 2)
+    assert all(len(text) == 1_000_000 for text in texts)
+    assert pending > 1_000_000
+    assert afterwards == 0
+
+
+@pytest.mark.parametrize(
+    "code", [1000, 1001, 1003, 1008, 1011, 1012, 1013, 3000, 4000, 4999]
+)
+def test_close_code_arrives_as_it_is(puppet, code):
+    with open_socket(puppet) as client:
+        client.send(f"close {code}")
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(SOON_S)
+
+    assert closed.value.rcvd.code == code
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_refused_handshake_says_why_and_when_to_come_back(puppet, status):
+    with pytest.raises(InvalidStatus) as refused:
+        open_socket(puppet, f"refuse/{status}").__enter__()
+
+    response = refused.value.response
+    assert response.status_code == status
+    assert response.headers["Retry-After"] == "7"
+    assert response.headers["Content-Type"] == "text/plain"
+    assert response.body == b"Later, please."
+
+
+@pytest.mark.parametrize(
+    "said, instead",
+    [
+        ("Protocol: shop.v1", "Protocol: sh\xf6p.v1"),
+        ("Protocol: shop.v1", "Protocol: \xff"),
+        ("Version: 13", "Version: x"),  # no application hears of these
+        ("Host: localhost", "Host: localhost:x"),
+    ],
+)
+def test_handshake_that_is_none_is_refused(puppet, said, instead):
+    """And no word of it is in the log afterwards, see `puppet`."""
+    handshake = HANDSHAKE.replace(said, instead)
+    link = socket.create_connection(("127.0.0.1", puppet.port), SOON_S)
+    if puppet.tls:
+        link = puppet.tls.wrap_socket(link, server_hostname="localhost")
+    with link:
+        link.sendall(handshake.encode("latin1"))
+        assert link.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_client_that_offers_compression_is_answered_without(puppet):
+    with open_socket(puppet, compression="deflate") as client:
+        assert "Sec-WebSocket-Extensions" in client.request.headers
+        assert "Sec-WebSocket-Extensions" not in client.response.headers
