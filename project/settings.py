@@ -668,6 +668,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        # Anybody can ask for a host that is not ours; it need not fill the log.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django_redis": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "channels_redis.pubsub": {"filters": ["outages"]},

@@ -397,7 +397,7 @@ class Server(DaphneServer):
 
 def _complain(event: dict[str, Any]) -> None:
     """Of what Twisted has caught: Daphne lets it tell nobody."""
-    failure = event.get("log_failure")
+    failure = event.get("log_failure") or event.get("failure")  # new code's or old's
     if failure is None or failure.check(ReactorNotRunning):  # asked twice to stop
         return
     logger.error("In a callback: %s", failure.getTraceback())

@@ -23,6 +23,7 @@ CLOSE_S = 10
 LOOKED_AT = 200  # orders that are asked for again at the end
 SHARES = {"idle": 1, "fanout": 2, "shopping": 2}  # of --duration
 SLOW_START_S = 60
+WARM_S = 30
 
 Say = Callable[[str], None]
 FAILURES = (OSError, ValueError, TimeoutError, EOFError, Unexpected)
@@ -372,10 +373,16 @@ class Run:
             figures["pushes_per_s"] = round(count["pushes"] / seconds, 1)
             figures["changes_per_s"] = round(count["changes"] / seconds, 1)
         if loud:
-            start, end = loud[0][1], loud[-1][2]
-            half = (start + end) / 2  # the first half may warm caches up
-            figures["memory_slope_kb_min"] = self.vitals.memory_slope(half, end)
+            figures["memory_slope_kb_min"] = self.vitals.memory_slope(*_steady(loud))
         self.figures = figures | self.vitals.figures()
 
 
 _TIMES = ("push", "handshake", "http", "order")
+
+
+def _steady(loud: list[tuple[str, float, float]]) -> tuple[float, float]:
+    """From when to when memory should be flat: the second half, without the beginning
+    of its phase, for whatever is done for the first time fills caches."""
+    (_, first, _), (_, start, end) = loud[0], loud[-1]
+    warm = start + min(WARM_S, (end - start) / 4)
+    return max((first + end) / 2, warm), end

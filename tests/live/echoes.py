@@ -7,6 +7,7 @@ from tests.servers import Daphne, PlainDaphne
 from tests.tls import HOST, Secure
 
 NOWHERE = "unix:///nowhere?db=0"
+PATIENT = ["--websocket_connect_timeout", "60"]  # for a handshake, on a busy machine
 
 
 class Echo(Daphne):
@@ -14,6 +15,9 @@ class Echo(Daphne):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, NOWHERE)
+
+    def address(self) -> list[str]:
+        return super().address() + PATIENT
 
     @property
     def address_of_sockets(self) -> str:
@@ -36,6 +40,9 @@ class SecurePuppet(Secure, Puppet):
     """Over TLS, which Daphne speaks itself."""
 
     name = "secure-puppet"
+
+    def address(self) -> list[str]:
+        return super().address() + PATIENT
 
     @property
     def address_of_sockets(self) -> str:

@@ -374,6 +374,18 @@ async def test_socket_that_was_closed_for_good_is_missed_at_the_end():
     assert test.wrong == ["1 sockets were closed (4510) and did not come back."]
 
 
+@pytest.mark.parametrize(
+    "loud, steady",
+    [
+        ([("fanout", 10, 50)], (30, 50)),
+        ([("fanout", 10, 50), ("shopping", 50, 90)], (60, 90)),
+        ([("fanout", 10, 250), ("shopping", 250, 490)], (280, 490)),
+    ],
+)
+def test_memory_should_be_flat_in_the_second_half_once_its_phase_is_warm(loud, steady):
+    assert phases._steady(loud) == steady
+
+
 # --- Connections ------------------------------------------------------------------
 
 
