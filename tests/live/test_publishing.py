@@ -1,0 +1,154 @@
+"""One door for pushes: from a page, a task and a command, over one connection, and
+what does not get through it is found."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import redis as redis_py
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.utils import timezone
+
+from products.models import Basket
+from products.services import basket, holds, stock
+from products.tasks import release_lapsed_holds
+from products.viewers import Owner
+from realtime.publish import flush, group_of, publish
+from tests.factories import make_product, make_user
+from tests.layers import publishing_at
+from tests.live.client import Client
+from tests.live.shopper import Shopper
+from tests.servers import Daphne, Redis
+from tests.workers import Worker, broker_at
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HEALED_S = 30
+LONG_S = 20
+
+
+@pytest.fixture
+def shop(redis, serve) -> Daphne:
+    """One that hears of changes by pushes alone."""
+    return serve(redis, LIVE_AUDIT_S="3600")
+
+
+# --- From wherever the shop is changed ----------------------------------------------
+
+
+def test_change_by_a_page_is_pushed(shop):
+    product = make_product()
+    shopper = Shopper(shop)
+    shopper.add(product)
+
+    with shopper.socket() as tab:
+        tab.watch("basket")
+        shopper.add(product)
+
+        assert tab.shows("basket", 2, LONG_S)["count"] == 2
+
+
+@pytest.fixture
+def worker(redis, tmp_path, transactional_db) -> Iterator[Worker]:
+    worker = Worker(tmp_path, redis.url)
+    worker.launch()
+    worker.wait()
+    yield worker
+    worker.kill()
+
+
+def test_change_by_a_task_is_pushed(redis, shop, worker):
+    product = make_product(on_hand=3)
+    held = basket.open_for(Owner(user_id=make_user().pk))
+    basket.add(held, product.pk, 2)
+    holds.start(held)
+    past = timezone.now() - timedelta(minutes=1)
+    Basket.objects.filter(pk=held.pk).update(held_until=past)
+    topic = f"stock:{product.pk}"
+
+    with Client(shop) as client:
+        client.watch(topic)
+        before = client.page.shown[topic]
+        assert client.page.facts[topic]["available"] == 1
+        with broker_at(redis.url):
+            release_lapsed_holds.delay()
+
+        assert client.shows(topic, before + 1, LONG_S)["available"] == 3
+
+
+def test_change_by_a_command_is_pushed(shop, tmp_path):
+    product = make_product(on_hand=3)
+    topic = f"stock:{product.pk}"
+    file = tmp_path / "stock.csv"
+    file.write_text(f"sku,stock\n{product.sku},8\n")
+
+    with Client(shop) as client:
+        client.watch(topic)
+        command = [sys.executable, "manage.py", "import_products", str(file)]
+        done = subprocess.run(
+            command, cwd=ROOT, env=shop.environment(), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+        changed = client.until(
+            lambda frame: client.page.facts[topic]["available"] == 8, LONG_S
+        )
+        assert changed["t"] == "upd"
+
+
+# --- Its connections ----------------------------------------------------------------
+
+
+def connections(server: Redis) -> int:
+    """How many there have been so far, this one included."""
+    with redis_py.Redis.from_url(server.url) as client:
+        return client.info("stats")["total_connections_received"]
+
+
+def test_many_pushes_take_one_connection(redis):
+    publish("stock:1", version=1, facts={})
+    assert flush(LONG_S)
+    before = connections(redis)
+
+    for number in range(100):
+        publish(f"stock:{number}", version=2, facts={})
+        assert flush(LONG_S)
+
+    assert connections(redis) - before == 1, "the one that counts"
+
+
+def test_many_pushes_by_the_tutorials_way_take_a_connection_each(redis):
+    """The control."""
+    before = connections(redis)
+
+    for _ in range(20):
+        send = async_to_sync(get_channel_layer().group_send)
+        send(group_of("stock:1"), {"type": "live"})
+
+    assert connections(redis) - before >= 20
+
+
+# --- What does not get through ------------------------------------------------------
+
+
+@pytest.mark.parametrize("audit", ["5", "3600"])
+def test_push_that_failed_after_the_commit_is_healed(redis, serve, tmp_path, audit):
+    """By the audit as it is by default; the control is one that never looks."""
+    shop = serve(redis, LIVE_AUDIT_S=audit, LIVE_PROBE_S="3600")
+    product = make_product(on_hand=3)
+    topic = f"stock:{product.pk}"
+
+    with Client(shop) as client:
+        client.watch(topic)
+        assert client.hears_nothing(1)  # the hub, which has just started, looks twice
+        with publishing_at(f"unix://{tmp_path}/nobody.sock?db=0"):
+            level = stock.receive(product.pk, 4)
+
+        if audit == "5":
+            shown = client.shows(topic, level.version, HEALED_S)
+            assert shown["available"] == 7
+        else:
+            assert client.hears_nothing(10)
