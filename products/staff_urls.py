@@ -3,7 +3,7 @@ for a second factor (`users.middleware`)."""
 
 from django.urls import path
 
-from products.views import staff, staff_export
+from products.views import pulse, staff, staff_export
 
 app_name = "staff"
 
@@ -21,4 +21,5 @@ urlpatterns = [
         staff.OrderMoveView.as_view(),
         name="order-move",
     ),
+    path("pulse/", pulse.PulseView.as_view(), name="pulse"),
 ]

@@ -31,7 +31,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from products import live
 from products.live import State, Viewer
-from realtime import draining, metrics, protocol
+from realtime import draining, metrics, protocol, pulse
 from realtime.admission import Admission
 from realtime.protocol import Frame
 from realtime.publish import PEOPLE, group_of
@@ -179,9 +179,11 @@ class Hub:
             self._nurse,
             self._watch_loop,
             self._visitors.watch,
+            pulse.beat,
         ]
         metrics.DIRTY.set_function(lambda: len(self._dirty))
         metrics.SLOW.set_function(lambda: len(self._slow))
+        metrics.DEGRADED.set_function(lambda: self.degraded)
         self._tasks = [asyncio.ensure_future(self._keep(job)) for job in jobs]
         self._receiver = asyncio.ensure_future(self._keep(self._receive))
 

@@ -17,6 +17,7 @@ It looks into Twisted's transports and Autobahn's protocol, whose versions are p
 """
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -57,6 +58,7 @@ IN_FLIGHT = 64 * 1024
 MAX_UNSENT_PONGS = 64 * 1024  # bytes; a client that pings and never reads gets no more
 CLOSE_S = 2  # for a client to answer a close frame
 POLL_S = 0.05
+ARRIVAL_S = 0.2  # for who was let in last to say what they want
 LAST_S = 2  # for threads to end, once everything else has
 BACKLOG = 1024  # connections not accepted yet; Twisted has 50, and the next waits 1 s
 POLICY = 1008  # RFC 6455: a message that goes against what is allowed here
@@ -349,8 +351,10 @@ class Server(DaphneServer):
         # Who asks /readyz finds out while pages are still answered.
         await asyncio.sleep(settings.LIVE["NOTICE_S"])
         await self._end_sockets()
+        is_shared = any(endpoint.startswith("fd:") for endpoint in self.endpoints)
         for port in self._ports:
-            port.stopListening()
+            _close(port, is_shared)
+        await asyncio.sleep(ARRIVAL_S)
         await self._until(lambda: not self._requests())
 
     async def _end_sockets(self) -> None:
@@ -407,6 +411,19 @@ def _give_up() -> None:
     logger.warning("The process ends with a page or a query unfinished")
     logging.shutdown()
     os._exit(0)
+
+
+def _close(port, is_shared: bool) -> None:
+    """Let nobody in any more but those whom the system has let in already: a form that
+    a proxy has sent there it may not send again to another process. A socket that is
+    another's too (systemd's) stays open for that one."""
+    port.numberAccepts = BACKLOG
+    port.doRead()
+    if not is_shared:
+        # Twisted closes it a turn of the loop later; others would get in meanwhile.
+        with contextlib.suppress(OSError):
+            port.socket.shutdown(socket.SHUT_RDWR)
+    port.stopListening()
 
 
 def _with_backlog(endpoint: str) -> str:

@@ -172,6 +172,7 @@ ROUTES: dict[str, Row] = {
     "staff/orders/<str:number>/": staff("200"),
     "staff/orders/<str:number>/slip/": staff("200"),
     "staff/orders/<str:number>/<slug:verb>/": staff("405"),
+    "staff/pulse/": staff("200"),
     "admin/": staff("200"),
     "admin/login/": staff("/admin/"),
     "admin/logout/": ("/admin/", "/admin/", "/admin/", "405", "405"),

@@ -99,6 +99,7 @@ RULES: dict[str, list[str]] = {
     "products.emails": ["products.models", "project.views"],
     # "Save this address" is a rule of the accounts: so many, one of them the usual.
     "products.views.checkout": [*PAGES, "users.addresses"],
+    "products.views.pulse": [*PAGES, "realtime.pulse"],  # staff look at the live core
     "products.urls": ["products.views"],
     "products.viewers": [],
 }

