@@ -301,6 +301,7 @@ class Kind(NamedTuple):
     access: Access
     load: Callable[[list[str]], dict[str, State]]
     versions: Callable[[list[str]], dict[str, int]]
+    empty: dict | None = None  # of a personal kind: the facts of who is nobody yet
 
 
 KINDS = {
@@ -337,6 +338,7 @@ KINDS = {
         OWNERS,
         _by_owner(summaries, EMPTY_BASKET),
         _basket_versions,
+        EMPTY_BASKET,
     ),
     "basket:hold": Kind(
         "orders/_hold.html",
@@ -344,6 +346,7 @@ KINDS = {
         OWNERS,
         _by_owner(all_holds, NO_HOLD),
         _basket_versions,
+        NO_HOLD,
     ),
     "basket:lines": Kind(
         "products/_basket_lines.html",
@@ -351,6 +354,7 @@ KINDS = {
         OWNERS,
         _by_owner(all_contents, NO_LINES),
         _basket_versions,
+        NO_LINES,
     ),
 }
 
@@ -416,12 +420,9 @@ def is_nobodys(key: str) -> bool:
     return key.endswith(":") and KINDS[_kind_of(key)].access.personal
 
 
-NOTHING = {"basket": EMPTY_BASKET, "basket:lines": NO_LINES, "basket:hold": NO_HOLD}
-
-
 def nobodys(key: str) -> State:
     """The state of a topic for which `is_nobodys` holds."""
-    return State(0, NOTHING[_kind_of(key)])
+    return State(0, KINDS[_kind_of(key)].empty)
 
 
 def load(keys: Iterable[str]) -> dict[str, State]:

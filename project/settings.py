@@ -626,7 +626,7 @@ STORAGES["mail"] = {
 LIVE = {
     "TICK_MS": 50,  # one frame an audience a tick
     "HEARTBEAT_S": env.float("LIVE_HEARTBEAT_S", 15),
-    "AUDIT_S": env.float("LIVE_AUDIT_S", 5),  # compare with the database, heal losses
+    "AUDIT_S": env.float("LIVE_AUDIT_S", 3),  # compare with the database, heal losses
     "PROBE_S": env.float("LIVE_PROBE_S", 1),  # a message to itself through Redis
     "LINGER_S": env.float("LIVE_LINGER_S", 10),  # keep an unwatched topic for so long
     "MAX_TOPICS": 64,

@@ -527,8 +527,10 @@ class Hub:
         since = self._count_as_sent([key])
         for audience in tuple(self._listening[key]):
             frame = self._frame(audience, [key], since)
-            for socket in tuple(self._audiences[audience]):
-                socket.push(frame, (key,))
+            sockets = tuple(self._audiences[audience])
+            taken = sum(socket.push(frame, (key,)) for socket in sockets)
+            metrics.FRAMES.inc(taken)
+            metrics.SKIPS.inc(len(sockets) - taken)
         _note_lags(since)
 
     async def _audit(self) -> None:
@@ -559,8 +561,14 @@ class Hub:
             found = await self.ask(live.versions, list(held))
             newer = [key for key, version in found.items() if version > held[key]]
             if not self.degraded:  # else it is known that messages are lost
-                metrics.GAPS.inc(len(newer))
+                metrics.GAPS.inc(sum(self._missed(key, found[key]) for key in newer))
             self._reload(newer)
+
+    def _missed(self, key: str, version: int) -> bool:
+        """Whether nothing has told of that version while the database was asked."""
+        topic = self._topics.get(key)
+        is_known = topic is None or topic.state.version >= version
+        return not is_known and key not in self._stale
 
     # --- Writing --------------------------------------------------------------
 

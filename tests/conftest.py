@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
@@ -21,6 +22,8 @@ def pytest_configure() -> None:
     # Tests write rows past the services: pages are kept only where that is the point.
     os.environ["CATALOGUE_MAX_AGE_S"] = "0"
     shop_settings.CATALOGUE_MAX_AGE_S = 0
+    # Started in the background by a script, we ignore it, and so would every server.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     prefix = os.environ["LAYER_PREFIX"] = f"test{os.getpid()}"
     shop_settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] = prefix
     shop_settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
@@ -28,9 +31,9 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than processors, as half of the tests wait for others; few enough for
-    the connections that one PostgreSQL gives."""
-    return min((os.cpu_count() or 1) + 1, 4)
+    """One for each processor, and two at least, as half of the tests wait for others;
+    few enough for the connections that one PostgreSQL gives."""
+    return min(max(os.cpu_count() or 1, 2), 4)
 
 
 @pytest.fixture(autouse=True)

@@ -118,7 +118,7 @@ def cards(noted: Noted) -> list[Card]:
 def _sockets(noted: Noted) -> Card:
     line = pulse.levels("sockets", noted)
     kinds = {kind: _whole(number) for kind, number in pulse.kinds().items()}
-    hint = _("%(public)s public, %(personal)s signed in") % kinds
+    hint = _("%(public)s public, %(personal)s personal") % kinds
     return Card("sockets", _("Sockets"), _whole(line[-1]), hint, line)
 
 

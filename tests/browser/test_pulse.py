@@ -49,7 +49,7 @@ def test_pulse_shows_a_socket_that_opens_without_a_reload(pulse, visit):
     visit("/")
 
     expect(value).to_have_text(str(before + 1), timeout=LATER_MS)
-    expect(vital(page, "sockets")).to_contain_text("signed in")
+    expect(vital(page, "sockets")).to_contain_text("personal")
     expect_no_reload(page)
 
 

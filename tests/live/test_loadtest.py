@@ -206,7 +206,7 @@ def test_loadtest_that_expects_refusals_passes_with_them(serve, redis, tmp_path)
 
 
 def test_loadtest_whose_time_is_up_exits_with_its_own_code(shop, tmp_path):
-    code, told, said = load(shop, tmp_path, "--duration", "60", "--limit", "2")
+    code, told, said = load(shop, tmp_path, "--duration", "60", "--limit", "6")
 
     assert code == Verdict.UNFINISHED, said
     assert told["verdict"] == "unfinished"
@@ -227,7 +227,7 @@ def test_loadtest_of_a_shop_that_dies_midway_tells_what_it_measured(shop, tmp_pa
 def test_loadtest_of_a_shop_that_is_restarted_sees_every_socket_come_back(
     shop, tmp_path
 ):
-    flags = ["--duration", "2", "--phases", "idle", "--quiet", "1"]
+    flags = ["--duration", "12", "--phases", "idle", "--quiet", "1"]
 
     code, told, said = load(shop, tmp_path, *flags, meanwhile=shop.restart, when="idle")
 

@@ -121,7 +121,7 @@ def test_clients_that_talk_and_do_not_read_cost_no_memory(ours):
         print(f"ours: {grown:.3f} of {flood.frame_size} bytes a frame")
         assert grown < 0.05  # all share a frame's bytes: kept ones are a tenth
         assert metric(ours, "shop_slow_sockets") == SOCKETS
-        assert metric(ours, "shop_skips_total") >= 0
+        assert metric(ours, "shop_skips_total") > 0
         assert get(ours, "/healthz")  # others are served
         with Client(ours) as newcomer:
             product = make_product()

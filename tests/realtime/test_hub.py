@@ -6,6 +6,7 @@ import time
 from collections import Counter
 
 import pytest
+from prometheus_client import REGISTRY
 
 from products import live
 from products.services import stock
@@ -347,3 +348,17 @@ def test_fan_out_gives_others_a_turn(hub, loop, open_socket, monkeypatch, every,
     audience = loop.call(Audience, hub, f"stock:{product.pk}")
 
     assert loop.run(audience.fan_out()) == turns
+
+
+def test_backlog_is_what_has_changed_and_is_not_written_yet(hub, loop, open_socket):
+    product = make_product()
+    open_socket().watch(f"stock:{product.pk}")
+    assert backlog() == 0
+
+    hub._dirty.add(f"stock:{product.pk}")
+
+    assert backlog() == 1
+
+
+def backlog() -> float:
+    return REGISTRY.get_sample_value("shop_dirty_backlog")

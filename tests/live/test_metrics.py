@@ -1,0 +1,142 @@
+"""What /metrics says moves when its thing happens. (Refusals: `test_admission.py`;
+slow sockets: `test_slow.py`.)"""
+
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+from django.db.models import F
+
+from products.models import Stock
+from products.services import stock
+from tests.factories import make_product, make_user
+from tests.live.client import Client
+from tests.live.shopper import Shopper
+from tests.servers import Shop, wait_until
+
+LONG_S = 20
+
+
+def read(shop: Shop) -> dict[str, float]:
+    """Every sample, by its name and labels."""
+    with urllib.request.urlopen(f"{shop.url}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    samples = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in samples}
+
+
+class Counted:
+    """How much samples have grown since the last look."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self.look()
+
+    def look(self) -> None:
+        self._before = read(self._shop)
+
+    def grew(self, name: str) -> float:
+        return read(self._shop).get(name, 0) - self._before.get(name, 0)
+
+    def will_grow(self, name: str, by: float = 1) -> None:
+        wait_until(lambda: self.grew(name) >= by, name, LONG_S)
+
+
+@pytest.fixture
+def shop(redis, serve) -> Shop:
+    """One that no other test's sockets are counted in."""
+    return serve(redis, LIVE_AUDIT_S="3600")
+
+
+@pytest.fixture
+def counted(shop) -> Counted:
+    return Counted(shop)
+
+
+def test_sockets_are_counted_by_who_they_are_of_and_until_they_close(shop, counted):
+    public, personal = ('shop_sockets{kind="%s"}' % k for k in ("public", "personal"))
+    shopper = Shopper(shop, make_user())
+
+    with Client(shop) as client, shopper.socket() as tab:
+        client.watch("stock:1")
+        tab.watch("basket")
+        assert (counted.grew(public), counted.grew(personal)) == (1, 1)
+        assert counted.grew("shop_handshake_seconds_count") == 2
+
+    counted.will_grow('shop_closes_total{code="1000"}', 2)
+    assert (counted.grew(public), counted.grew(personal)) == (0, 0)
+
+
+def test_change_is_counted_as_a_frame_a_tick_and_a_lag(shop, counted):
+    product = make_product()
+    topic = f"stock:{product.pk}"
+    with Client(shop) as one, Client(shop) as other:
+        one.watch(topic)
+        other.watch(topic)
+        counted.look()
+
+        level = stock.receive(product.pk, 1)
+        for client in (one, other):
+            client.shows(topic, level.version)
+
+        counted.will_grow("shop_push_lag_seconds_count")
+        assert counted.grew("shop_frames_total") == 2
+        assert counted.grew("shop_tick_seconds_count") == 1
+
+
+def test_snapshots_are_counted_by_where_they_came_from(shop, counted):
+    product = make_product()
+    for name in ("misses", "hits"):
+        with Client(shop) as client:
+            client.watch(f"stock:{product.pk}")
+        assert counted.grew(f"shop_snapshot_{name}_total") == 1
+    assert counted.grew("shop_snapshot_misses_total") == 1
+
+
+@pytest.mark.parametrize("name", ["shop_loop_lag_seconds", "shop_probe_seconds"])
+def test_pulse_of_the_loop_and_of_redis_is_taken_all_the_time(shop, counted, name):
+    with Client(shop) as client:  # the first one starts the hub
+        client.watch("stock:1")
+
+        counted.will_grow(f"{name}_count", 2)
+
+
+def lose(product) -> int:
+    """Change the stock as somebody would who tells nobody; gives its version."""
+    Stock.objects.filter(pk=product.pk).update(version=F("version") + 1)
+    return Stock.objects.get(pk=product.pk).version
+
+
+def test_message_that_was_lost_is_counted_as_a_gap(redis, serve):
+    shop, product = serve(redis, LIVE_AUDIT_S="1"), make_product()
+    counted = Counted(shop)
+    with Client(shop) as client:
+        client.watch(f"stock:{product.pk}")
+        assert client.hears_nothing(1)  # the hub, which has just started, looks twice
+        client.shows(f"stock:{product.pk}", lose(product), LONG_S)
+
+    assert counted.grew("shop_gaps_total") >= 1
+
+
+def test_redis_that_returns_is_counted_as_a_resync(own_redis, serve):
+    own_redis.start()
+    shop = serve(own_redis)
+    counted = Counted(shop)
+    with Client(shop) as client:
+        client.watch("stock:1")
+        own_redis.kill()
+        wait_until(lambda: read(shop)["shop_degraded"] == 1, "the alarm", LONG_S)
+        own_redis.start()
+
+        counted.will_grow("shop_resyncs_total")
+        assert read(shop)["shop_degraded"] == 0
+
+
+def test_counter_of_what_did_not_happen_stays(shop, counted):
+    """The control: looking counts nothing."""
+    seen: Callable[[str], float] = counted.grew
+
+    assert seen("shop_frames_total") == 0
+    assert seen("shop_gaps_total") == 0
+    assert seen("shop_resyncs_total") == 0
+    assert seen("shop_slow_cuts_total") == 0
