@@ -1,7 +1,10 @@
 """A certificate of the tests' own, for servers that speak TLS themselves."""
 
+import contextlib
 import datetime
+import select
 import ssl
+import threading
 from pathlib import Path
 
 from cryptography import x509
@@ -38,6 +41,38 @@ def make_certificate(folder: Path) -> Path:
     return path
 
 
+TURN = threading.Lock()
+
+
+class OneAtATime(ssl.SSLSocket):
+    """For clients that read in one thread and write in another: before Python 3.13
+    nothing keeps the two apart, and OpenSSL must not be used by both at once. (Seen:
+    handshakes that were never answered.)"""
+
+    def recv(self, size: int = 1024, flags: int = 0) -> bytes:
+        while True:
+            with TURN, contextlib.suppress(ssl.SSLWantReadError):
+                return self._recv_now(size)
+            try:
+                select.select([self], [], [], 0.05)
+            except ValueError:  # the other thread has closed it
+                return b""
+
+    def _recv_now(self, size: int) -> bytes:
+        """Raises `SSLWantReadError`."""
+        before = self.gettimeout()
+        self.settimeout(0)
+        try:
+            return super().recv(size)
+        finally:
+            with contextlib.suppress(OSError):
+                self.settimeout(before)
+
+    def sendall(self, data: bytes, flags: int = 0) -> None:
+        with TURN:
+            super().sendall(data, flags)
+
+
 class Secure:
     """Makes a `Daphne` speak TLS itself."""
 
@@ -45,6 +80,7 @@ class Secure:
         super().__init__(folder, *arguments, **environment)
         self._certificate = make_certificate(folder)
         self.tls = ssl.create_default_context(cafile=str(self._certificate))
+        self.tls.sslsocket_class = OneAtATime
 
     @property
     def url(self) -> str:
