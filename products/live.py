@@ -76,10 +76,13 @@ def _latest(owners: Iterable[Owner]) -> QuerySet[Basket]:
     )
 
 
+def _owner(user_id: int | None, token: str | None) -> Owner:
+    """Of a basket: its token counts only while it is nobody's in particular."""
+    return Owner(user_id=user_id) if user_id else Owner(token=token)
+
+
 def _owner_of(basket: Basket) -> Owner:
-    if basket.user_id:
-        return Owner(user_id=basket.user_id)
-    return Owner(token=basket.token)
+    return _owner(basket.user_id, basket.token)
 
 
 def summary(owner: Owner) -> State:
@@ -107,8 +110,7 @@ def summaries(owners: Iterable[Owner]) -> dict[Owner, State]:
         facts = (
             {"count": count, "total": f"{total or 0:.2f}"} if is_open else EMPTY_BASKET
         )
-        owner = Owner(user_id=user_id) if user_id else Owner(token=token)
-        states[owner] = State(version, facts)
+        states[_owner(user_id, token)] = State(version, facts)
     return states
 
 
@@ -279,8 +281,8 @@ def _by_owner(
 
 
 def _basket_versions(keys: list[str]) -> dict[str, int]:
-    baskets = _latest(map(_owner_from, keys))
-    return {_owner_of(basket).key: basket.version for basket in baskets}
+    rows = _latest(map(_owner_from, keys)).values_list("user_id", "token", "version")
+    return {_owner(*ids).key: version for *ids, version in rows}
 
 
 class Access(NamedTuple):

@@ -11,7 +11,8 @@
 They are served in turn, on a scratch database and the Redis at REDIS_URL. The same
 writer commits the same changes; the same listeners note when frames come. CPU is the
 server process's own, from the operating system's accounting. Latency is from the commit
-to the frame that shows that version or a later one.
+to the frame that shows that version or a later one. How late the hub's event loop wakes
+meanwhile (lag) it says itself, in steps: the figure is the end of the step.
 """
 
 import argparse
@@ -20,10 +21,13 @@ import json
 import logging
 import os
 import pickle
+import re
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,6 +61,7 @@ class Result(NamedTuple):
     updates: int  # (socket, version) pairs that were shown, coalesced ones included
     owed: int  # such pairs that there were
     latencies: list[float]  # seconds, sorted
+    lag: float | None = None  # seconds the event loop woke late at most, 99 in 100 times
 
     @property
     def cpu_a_frame(self) -> float:
@@ -162,13 +167,31 @@ def run(server, products: list[int], options, html: str) -> Result:
         out = Path(folder) / "frames"
         server.start()
         listeners = listen(server, options, topics, html, out)
-        before = cpu_of(server.pid)
+        before, lags = cpu_of(server.pid), lags_of(server)
         committed = write(server, products, options)
         time.sleep(DRAIN_S if options.drain else 1)
-        cpu = cpu_of(server.pid) - before
+        cpu, lags = cpu_of(server.pid) - before, lags_of(server) - lags
         frames = heard(listeners, out)
         server.stop()
-    return add_up(cpu, frames, committed)
+    return add_up(cpu, frames, committed)._replace(lag=most_of(lags))
+
+
+LAG = re.compile(r'^shop_loop_lag_seconds_bucket\{le="(.+)"\} (.+)$', re.MULTILINE)
+
+
+def lags_of(server) -> Counter[float]:
+    """How often the shop's loop has woken so late (seconds) or less."""
+    if isinstance(server, Node) or "project" not in server.application:
+        return Counter()
+    with urllib.request.urlopen(f"{server.url}/metrics") as answer:
+        found = LAG.findall(answer.read().decode())
+    return Counter({float(limit): int(float(count)) for limit, count in found})
+
+
+def most_of(lags: Counter[float]) -> float | None:
+    """The step below which 99 in 100 are."""
+    enough = 0.99 * max(lags.values(), default=0)
+    return min((limit for limit, count in lags.items() if count >= enough), default=None)
 
 
 def write(server, products: list[int], options) -> list[tuple[int, int, float]]:
@@ -221,7 +244,8 @@ def tell(name: str, result: Result) -> None:
         f"{name:10} {result.cpu_a_frame:8.0f} µs CPU a frame"
         f" {result.cpu_an_update:8.0f} µs an update"
         f"  p50 {result.quantile(0.5):7.0f} ms  p99 {result.quantile(0.99):7.0f} ms"
-        f"  {result.frames} frames, {result.updates}/{result.owed} updates shown",
+        f"  {result.frames} frames, {result.updates}/{result.owed} updates shown"
+        + (f"  lag p99 < {result.lag * 1e3:.0f} ms" if result.lag else ""),
         flush=True,
     )
 

@@ -4,7 +4,9 @@
 `python -m tests.live.echo` is the same server without its limits on what comes in.
 """
 
+import gc
 import json
+from collections import Counter
 from typing import Any
 
 import django
@@ -29,7 +31,9 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 async def puppet(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Do what the path says: `/refuse/429`, or `/` and then what each text says:
-    `close 1012`, `put 70000 3` (so many bytes, so often), `scope`, `pending`."""
+    `close 1012`, `put 70000 3` (so many bytes, so often), `scope`, `pending`,
+    `connections` (how many the server knows), `garbage` (what has been thrown away in
+    circles since it was asked last)."""
     await receive()
     if "/refuse/" in scope["path"]:
         await _refuse(int(scope["path"].rpartition("/")[2]), send)
@@ -62,6 +66,23 @@ async def _do(word: str, numbers: list[int], scope: dict[str, Any], send: Any) -
             known = {name: scope[name] for name in ("scheme", "root_path", "path")}
             facts = known | {"extensions": list(scope["extensions"])}
             await send({"type": "websocket.send", "text": json.dumps(facts)})
+        case "connections":
+            count = len(wire.server.connections)
+            await send({"type": "websocket.send", "text": json.dumps(count)})
+        case "garbage":
+            await send({"type": "websocket.send", "text": json.dumps(_garbage())})
+
+
+def _garbage() -> dict[str, int]:
+    """Of each type, objects that only a search finds; nobody else searches."""
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    gc.collect()
+    found = Counter(type(thing).__name__ for thing in gc.garbage)
+    gc.set_debug(0)
+    gc.garbage.clear()
+    gc.collect()
+    return found
 
 
 class Unlimited(server.Server):

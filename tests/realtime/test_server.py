@@ -1,6 +1,7 @@
 """What `realtime/server.py` adds to Daphne, and what it looks into to do so."""
 
 import contextlib
+import gc
 import json
 import socket
 from importlib.metadata import version
@@ -15,8 +16,10 @@ from websockets.sync.client import connect
 
 from realtime import server
 from tests.live.echoes import Puppet, SecurePuppet
+from tests.servers import wait_until
 
 LARGE = 2**18  # more than the kernel takes of these sockets
+KEPT = {"Socket", "Inbox", "Request", "HTTPChannel", "Server", "Deferred"}
 SOON_S = 60  # a limit, on a busy machine
 HANDSHAKE = (
     "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
@@ -318,6 +321,52 @@ def test_handshake_that_is_none_is_refused(puppet, said, instead):
     with link:
         link.sendall(handshake.encode("latin1"))
         assert link.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def ask(client, question: str):
+    client.send(question)
+    return json.loads(client.recv(SOON_S))
+
+
+@pytest.mark.parametrize("puppet", [Puppet], indirect=True, ids=["ws"])
+def test_sockets_that_come_and_go_leave_no_garbage(puppet):
+    """They are never searched for it: see `Server.has_opened`."""
+    with open_socket(puppet) as witness:
+        known = ask(witness, "connections")
+        ask(witness, "garbage")
+        for _ in range(3):
+            with open_socket(puppet) as client:
+                ask(client, "scope")
+            with open_socket(puppet) as client, pytest.raises(ConnectionClosed):
+                ask(client, "close 4001")
+            with pytest.raises(InvalidStatus):
+                open_socket(puppet, "refuse/429")
+            open_socket(puppet).socket.shutdown(socket.SHUT_RDWR)  # without a word
+        wait_until(
+            lambda: ask(witness, "connections") <= known, "the farewells", SOON_S
+        )
+        found = ask(witness, "garbage")
+
+    assert not found.keys() & KEPT, found
+
+
+def is_kept_from_the_search(endpoint: str, *pages: str) -> bool:
+    """Whether what there is when many sockets have opened is not searched again."""
+    shop = server.Server(application=None, endpoints=[endpoint])
+    shop.connections = {page: {} for page in pages}
+    gc.unfreeze()
+    for _ in range(server.FREEZE_EVERY):
+        shop.has_opened()
+    try:
+        return gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+
+
+def test_sockets_are_searched_for_garbage_only_where_there_may_be_some():
+    assert is_kept_from_the_search("tcp:0")
+    assert not is_kept_from_the_search("tcp:0", "a page that is being made")
+    assert not is_kept_from_the_search("ssl:0")
 
 
 def test_client_that_offers_compression_is_answered_without(puppet):
