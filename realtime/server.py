@@ -22,6 +22,7 @@ import gc
 import logging
 import os
 import socket
+import sys
 import threading
 import time
 from functools import partial
@@ -64,6 +65,9 @@ ARRIVAL_S = 0.2  # for who was let in last to say what they want
 LAST_S = 2  # for threads to end, once everything else has
 YOUNG = 10_000  # objects made before Python looks for garbage among them; it has 700
 FREEZE_EVERY = 250  # sockets
+# Seconds until a thread that makes a page lets the loop go on, if the loop wants to. It
+# wants to after each frame, and Python has 5 ms.
+TURN_S = 0.001
 BACKLOG = 1024  # connections not accepted yet; Twisted has 50, and the next waits 1 s
 POLICY = 1008  # RFC 6455: a message that goes against what is allowed here
 # Codes that an application may close with (RFC 6455 and its registry); Autobahn lets
@@ -309,6 +313,7 @@ class Server(DaphneServer):
         self._ws_factory = factory
 
     def run(self) -> None:
+        sys.setswitchinterval(TURN_S)
         gc.set_threshold(YOUNG)
         _freeze()
         globalLogPublisher.addObserver(_complain)

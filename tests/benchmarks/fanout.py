@@ -2,6 +2,7 @@
 
     deploy/local/up.py --test exec python tests/benchmarks/fanout.py
     … fanout.py --sockets 5000 --peers hub
+    … fanout.py --readers 4 --peers hub uvicorn
 
 - `hub`: the shop on `realtime.server`; `uvicorn` and `daphne`: the same hub there, with
   plain `send`;
@@ -13,6 +14,8 @@ writer commits the same changes; the same listeners note when frames come. CPU i
 server process's own, from the operating system's accounting. Latency is from the commit
 to the frame that shows that version or a later one. How late the hub's event loop wakes
 meanwhile (lag) it says itself, in steps: the figure is the end of the step.
+With `--readers` so many people load the product list meanwhile, which is made anew each
+time; CPU is that of both then.
 """
 
 import argparse
@@ -43,6 +46,7 @@ from tests.servers import (  # noqa: E402
     PlainDaphne,
     Process,
     Uvicorn,
+    collect_static,
     free_port,
 )
 
@@ -61,7 +65,9 @@ class Result(NamedTuple):
     updates: int  # (socket, version) pairs that were shown, coalesced ones included
     owed: int  # such pairs that there were
     latencies: list[float]  # seconds, sorted
-    lag: float | None = None  # seconds the event loop woke late at most, 99 in 100 times
+    lag: float | None = (
+        None  # seconds the event loop woke late at most, 99 in 100 times
+    )
 
     @property
     def cpu_a_frame(self) -> float:
@@ -168,12 +174,29 @@ def run(server, products: list[int], options, html: str) -> Result:
         server.start()
         listeners = listen(server, options, topics, html, out)
         before, lags = cpu_of(server.pid), lags_of(server)
-        committed = write(server, products, options)
+        with reading(server, options.readers):
+            committed = write(server, products, options)
         time.sleep(DRAIN_S if options.drain else 1)
         cpu, lags = cpu_of(server.pid) - before, lags_of(server) - lags
         frames = heard(listeners, out)
         server.stop()
     return add_up(cpu, frames, committed)._replace(lag=most_of(lags))
+
+
+@contextlib.contextmanager
+def reading(server, readers: int):
+    """Meanwhile people load pages, as fast as they get them."""
+    if not readers:
+        yield
+        return
+    command = [sys.executable, str(PLACE / "readers.py")]
+    command += [f"{server.url}/products/", str(readers)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        begun = time.monotonic()
+        yield
+        count, _ = process.communicate()
+        print(f"{int(count) / (time.monotonic() - begun):.0f} pages a second and")
 
 
 LAG = re.compile(r'^shop_loop_lag_seconds_bucket\{le="(.+)"\} (.+)$', re.MULTILINE)
@@ -191,7 +214,9 @@ def lags_of(server) -> Counter[float]:
 def most_of(lags: Counter[float]) -> float | None:
     """The step below which 99 in 100 are."""
     enough = 0.99 * max(lags.values(), default=0)
-    return min((limit for limit, count in lags.items() if count >= enough), default=None)
+    return min(
+        (limit for limit, count in lags.items() if count >= enough), default=None
+    )
 
 
 def write(server, products: list[int], options) -> list[tuple[int, int, float]]:
@@ -261,7 +286,10 @@ def main() -> None:
     parser.add_argument(
         "--drain", action="store_true", help="wait for a server that has fallen behind"
     )
+    parser.add_argument("--readers", type=int, default=0, help="of pages")
     options = parser.parse_args()
+    if options.readers and not {*options.peers} <= {"hub", "uvicorn", "daphne"}:
+        parser.error("--readers need a shop: --peers hub uvicorn daphne")
 
     import django
 
@@ -280,7 +308,8 @@ def compare(folder: Path, products: list[int], options) -> None:
 
     redis = Redis(folder)
     redis.start()
-    servers = make_servers(folder, redis.url, options.peers)
+    static = collect_static(folder / "static") if options.readers else {}
+    servers = make_servers(folder, redis.url, options.peers, static)
     ratios: dict[str, list[float]] = {name: [] for name in options.peers}
     try:
         for _ in range(options.rounds):
@@ -303,9 +332,12 @@ def compare(folder: Path, products: list[int], options) -> None:
             print(f"hub / {name}: " + ", ".join(f"{ratio:.2f}" for ratio in found))
 
 
-def make_servers(folder: Path, redis_url: str, names: list[str]) -> dict[str, Process]:
-    environment = {
+def make_servers(
+    folder: Path, redis_url: str, names: list[str], static: dict[str, str]
+) -> dict[str, Process]:
+    environment = static | {
         "LAYER_PREFIX": "bench",
+        "CATALOGUE_MAX_AGE_S": "0",  # a page that is asked for is made
         # All come from one address, and as fast as they can.
         "LIVE_HANDSHAKES": "20000",
     }
