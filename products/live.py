@@ -303,12 +303,29 @@ class Kind(NamedTuple):
     access: Access
     load: Callable[[list[str]], dict[str, State]]
     versions: Callable[[list[str]], dict[str, int]]
+    # What follows the kind in a name ("stock:42"); None: nothing, as there is one.
+    accepts: Callable[[str], bool] | None = None
     empty: dict | None = None  # of a personal kind: the facts of who is nobody yet
+
+
+def _is_number(text: str) -> bool:
+    """Whether `text` is how a row's key is written, in one way only."""
+    is_digits = text.isascii() and text.isdigit() and len(text) < 19
+    return is_digits and text[0] != "0"
+
+
+def _is_token(text: str) -> bool:
+    return TOKEN.fullmatch(text) is not None
 
 
 KINDS = {
     "stock": Kind(
-        "products/_stock.html", "stock", EVERYBODY, _load_stock, _stock_versions
+        "products/_stock.html",
+        "stock",
+        EVERYBODY,
+        _load_stock,
+        _stock_versions,
+        accepts=_is_number,
     ),
     "shelf": Kind(
         "products/_shelf.html",
@@ -316,6 +333,7 @@ KINDS = {
         Access(right="products.view_stock"),
         _load_shelf,
         _stock_versions,
+        accepts=_is_number,
     ),
     "shelves": Kind(
         "staff/_shelves.html",
@@ -325,7 +343,12 @@ KINDS = {
         _shelves_version,
     ),
     "order": Kind(
-        "orders/_status.html", "order", EVERYBODY, _load_order, _order_versions
+        "orders/_status.html",
+        "order",
+        EVERYBODY,
+        _load_order,
+        _order_versions,
+        accepts=_is_token,
     ),
     "orders": Kind(
         "staff/_counts.html",
@@ -340,7 +363,7 @@ KINDS = {
         OWNERS,
         _by_owner(summaries, EMPTY_BASKET),
         _basket_versions,
-        EMPTY_BASKET,
+        empty=EMPTY_BASKET,
     ),
     "basket:hold": Kind(
         "orders/_hold.html",
@@ -348,7 +371,7 @@ KINDS = {
         OWNERS,
         _by_owner(all_holds, NO_HOLD),
         _basket_versions,
-        NO_HOLD,
+        empty=NO_HOLD,
     ),
     "basket:lines": Kind(
         "products/_basket_lines.html",
@@ -356,7 +379,7 @@ KINDS = {
         OWNERS,
         _by_owner(all_contents, NO_LINES),
         _basket_versions,
-        NO_LINES,
+        empty=NO_LINES,
     ),
 }
 
@@ -384,37 +407,26 @@ def key_of(name: str, viewer: Viewer) -> str | None:
     """
     if is_personal(name):
         return f"{name}:{viewer.owner.key}" if viewer.owner else f"{name}:"
-    kind, _, identifier = name.partition(":")
-    if not _is_name(kind, identifier, name):
+    name_of_kind, _, identifier = name.partition(":")
+    kind = KINDS.get(name_of_kind)
+    if kind is None or not _is_name(kind, name, identifier):
         return None
-    right = KINDS[kind].access.right
+    right = kind.access.right
     if right is not None and right not in viewer.rights:
         return None
-    return f"{name}:" if kind in ALONE else name
+    return name if kind.accepts else f"{name}:"
 
 
-ALONE = {"orders", "shelves"}  # there is one of each
-NUMBERED = {"stock", "shelf"}  # their identifier is a product's
-
-
-def _is_name(kind: str, identifier: str, name: str) -> bool:
-    if kind in ALONE:
-        return name == kind
-    if kind == "order":
-        return TOKEN.fullmatch(identifier) is not None
-    return kind in NUMBERED and _is_number(identifier)
-
-
-def _is_number(text: str) -> bool:
-    """Whether `text` is how a row's key is written, in one way only."""
-    is_digits = text.isascii() and text.isdigit() and len(text) < 19
-    return is_digits and text[0] != "0"
+def _is_name(kind: Kind, name: str, identifier: str) -> bool:
+    if kind.accepts is None:
+        return ":" not in name
+    return kind.accepts(identifier)
 
 
 def name_of(key: str) -> str:
     """The name by which clients know the topic kept under `key`."""
     kind = _kind_of(key)
-    return kind if KINDS[kind].access.personal or kind in ALONE else key
+    return key if KINDS[kind].accepts else kind
 
 
 def is_nobodys(key: str) -> bool:
