@@ -21,6 +21,7 @@ async function fragment() {
   const response = await fetch(address, { signal: AbortSignal.timeout(PATIENCE_MS) });
   if (response.redirected || response.status === 403) {
     location.reload(); // signed out, or the rights are gone: the server says which
+    throw new Error("this page is not for you any more");
   }
   if (!response.ok) {
     throw new Error(`${response.status} ${response.statusText}`);

@@ -111,6 +111,14 @@ def test_pulse_of_a_server_that_is_silent_says_that_it_is_old(pulse, complaints)
     expect(page.locator("#pulse-silent")).to_be_hidden(timeout=LATER_MS)
 
 
+def test_pulse_that_is_refused_lets_the_server_say_why(pulse, complaints):
+    complaints.forgive()
+    page = pulse()
+
+    with page.expect_navigation(timeout=LATER_MS):
+        page.route(FRAGMENT, lambda route: route.fulfill(status=403))
+
+
 def test_pulse_without_a_script_shows_numbers_and_a_way_to_fresh_ones(pulse):
     page = pulse(java_script_enabled=False)
 

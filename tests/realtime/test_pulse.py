@@ -4,6 +4,9 @@ import pytest
 
 from realtime import metrics, pulse
 from realtime.pulse import Sample
+from tests.servers import wait_until
+
+SOON_S = 20
 
 
 def buckets(*counts: float) -> pulse.Buckets:
@@ -71,3 +74,10 @@ def test_samples_before_the_first_socket_are_of_now():
 
     assert set(pulse.SUMS) <= set(only.sums)
     assert set(only.times) == set(pulse.TIMES)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_hub_that_runs_notes_the_numbers_though_nobody_looks(hub, monkeypatch):
+    monkeypatch.setattr(pulse, "EVERY_S", 0.01)
+
+    wait_until(lambda: len(pulse._samples) > 2, "notes", SOON_S)
