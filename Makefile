@@ -25,7 +25,7 @@ run: ## the shop: installs, starts PostgreSQL and Redis, opens http://localhost:
 test: ## the checks, then every test, on servers of their own (ARGS="…" goes to pytest)
 	exec $(UP) browser
 	exec $(UP) --test exec python deploy/local/check.py
-	exec $(UP) --test exec python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	exec $(UP) --test exec python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: ## ten minutes of sockets and orders against a shop of its own (ARGS="--duration 60 …")
 	exec $(UP) --test exec python tests/load/soak.py $(ARGS)

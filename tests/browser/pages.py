@@ -16,8 +16,9 @@ from users.models import User
 
 
 def wait_until_live(page: Page) -> None:
-    """Until the socket has answered what is newer than the page."""
-    expect(page.locator("html")).to_have_attribute("data-live", "up")
+    """Until the socket has answered what is newer than the page. (Playwright's `expect`
+    looks again after pauses that grow; this knows at once.)"""
+    page.locator('html[data-live="up"]').wait_for(state="attached")
 
 
 def another_tab(page: Page, path: str) -> Page:

@@ -10,6 +10,8 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import install
@@ -25,7 +27,21 @@ UP = [sys.executable, str(ROOT / "deploy" / "local" / "up.py"), "--here"]
 @pytest.fixture
 def local(tmp_path):
     """A folder for servers of the test's own; whatever still runs there is stopped."""
-    folder = tmp_path / "local"
+    with a_folder(tmp_path) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory):
+    """The same for tests that leave it as they found it: with data, and stopped. (To
+    make the data takes longer than to start.)"""
+    with a_folder(tmp_path_factory.mktemp("used")) as folder:
+        yield folder
+
+
+@contextmanager
+def a_folder(parent: Path) -> Iterator[Path]:
+    folder = parent / "local"
     folder.mkdir()
     yield folder
     subprocess.run([*UP, "stop"], env=environment(folder), capture_output=True)
@@ -75,19 +91,19 @@ def finish(process: subprocess.Popen[str], *numbers: int) -> str:
 
 
 @pytest.mark.parametrize("code", [0, 7])
-def test_exec_gives_the_commands_exit_code(local, code):
-    assert up(local, "exec", "sh", "-c", f"exit {code}").returncode == code
+def test_exec_gives_the_commands_exit_code(used, code):
+    assert up(used, "exec", "sh", "-c", f"exit {code}").returncode == code
 
 
-def test_exec_says_what_cannot_be_run(local):
-    done = up(local, "exec", "no-such-command")
+def test_exec_says_what_cannot_be_run(used):
+    done = up(used, "exec", "no-such-command")
     assert (done.returncode, done.stdout) == (
         1,
         "no-such-command: No such file or directory\n",
     )
 
 
-def test_exec_gives_real_servers_and_stops_them_after(local):
+def test_exec_gives_real_servers_and_stops_them_after(used):
     script = """
 import os, psycopg2, redis
 with psycopg2.connect(os.environ["DATABASE_URL"]) as database:
@@ -99,9 +115,9 @@ with psycopg2.connect(os.environ["DATABASE_URL"]) as database:
 client = redis.Redis.from_url(os.environ["REDIS_URL"])
 print("port", client.config_get("port")["port"], client.ping())
 """
-    done = up(local, "exec", "python", "-c", script)
+    done = up(used, "exec", "python", "-c", script)
     assert done.stdout == "listens on ''\nfsync on\nport 0 True\n", done.stderr
-    here = servers.Servers(local)
+    here = servers.Servers(used)
     assert (here.postgres.pid, here.redis.pid) == (0, 0)
 
 
@@ -122,10 +138,11 @@ print(cursor.fetchone()[0], os.environ["SECRET_KEY"])
     assert first[1] == second[1] and len(first[1]) >= 50
 
 
-def test_the_env_file_is_for_its_owner_only_and_names_the_servers(local):
-    assert up(local, "exec", "true").returncode == 0
-    assert stat.S_IMODE((local / "env").stat().st_mode) == 0o600
-    text = (local / "env").read_text()
+def test_the_env_file_is_for_its_owner_only_and_names_the_servers(used):
+    (used / "env").unlink(missing_ok=True)
+    assert up(used, "exec", "true").returncode == 0
+    assert stat.S_IMODE((used / "env").stat().st_mode) == 0o600
+    text = (used / "env").read_text()
     assert "\nREDIS_URL=unix:///" in text and text.startswith("DATABASE_URL=postgres:")
 
 
@@ -137,24 +154,26 @@ def test_a_url_of_ones_own_is_used_and_that_server_not_started(local):
     assert (local / "postgres" / "data").exists()
 
 
-def test_two_commands_share_servers_and_the_last_one_stops_them(local):
-    here = servers.Servers(local)
-    long = start(local, "exec", "sh", "-c", "echo up; exec sleep 60")
+def test_two_commands_share_servers_and_the_last_one_stops_them(used):
+    here = servers.Servers(used)
+    long = start(used, "exec", "sh", "-c", "echo up; exec sleep 60")
     assert long.stdout and long.stdout.readline() == "up\n"
+    mode = stat.S_IMODE(here.sockets.stat().st_mode)
     pids = here.postgres.pid, here.redis.pid
-    assert up(local, "exec", "true").returncode == 0
+    assert up(used, "exec", "true").returncode == 0
     assert all(pids) and (here.postgres.pid, here.redis.pid) == pids
     finish(long, signal.SIGTERM)
     assert long.returncode == 128 + signal.SIGTERM
     assert (here.postgres.pid, here.redis.pid) == (0, 0)
+    assert mode == 0o700, "sockets are for their owner only"
 
 
-def test_restart_gives_another_process_and_its_user_goes_on(local):
-    here = servers.Servers(local)
-    long = start(local, "exec", "sh", "-c", "echo up; exec sleep 60")
+def test_restart_gives_another_process_and_its_user_goes_on(used):
+    here = servers.Servers(used)
+    long = start(used, "exec", "sh", "-c", "echo up; exec sleep 60")
     assert long.stdout and long.stdout.readline() == "up\n"
     before = here.redis.pid
-    assert up(local, "restart", "redis").stdout == "Redis: stopped.\nRedis: started.\n"
+    assert up(used, "restart", "redis").stdout == "Redis: stopped.\nRedis: started.\n"
     assert here.redis.answers and here.redis.pid != before
     assert long.poll() is None
     finish(long, signal.SIGTERM)
@@ -163,41 +182,41 @@ def test_restart_gives_another_process_and_its_user_goes_on(local):
 # --- After a kill -----------------------------------------------------------------
 
 
-def test_servers_that_a_killed_run_left_are_taken_over(local):
-    here = servers.Servers(local)
-    long = start(local, "exec", "sh", "-c", "echo $$; exec sleep 60")
+def test_servers_that_a_killed_run_left_are_taken_over(used):
+    here = servers.Servers(used)
+    long = start(used, "exec", "sh", "-c", "echo $$; exec sleep 60")
     sleeper = int(long.stdout.readline())
     left = here.postgres.pid, here.redis.pid
     long.kill()
     os.kill(sleeper, signal.SIGKILL)
     long.communicate()
     assert all(left) and (here.postgres.pid, here.redis.pid) == left
-    assert up(local, "exec", "true").returncode == 0
+    assert up(used, "exec", "true").returncode == 0
     assert (here.postgres.pid, here.redis.pid) == (0, 0)  # its last user stopped them
 
 
-def test_killed_servers_start_again(local):
-    here = servers.Servers(local)
-    long = start(local, "exec", "sh", "-c", "echo $$; exec sleep 60")
+def test_killed_servers_start_again(used):
+    here = servers.Servers(used)
+    long = start(used, "exec", "sh", "-c", "echo $$; exec sleep 60")
     sleeper = int(long.stdout.readline())
     for pid in (here.postgres.pid, here.redis.pid, long.pid, sleeper):
         os.kill(pid, signal.SIGKILL)
     long.communicate()
     assert (here.postgres.data / "postmaster.pid").exists()
-    done = up(local, "exec", "sh", "-c", "exit 5")
+    done = up(used, "exec", "sh", "-c", "exit 5")
     assert done.returncode == 5, done.stdout
 
 
-def test_a_pid_file_that_names_a_strangers_process_is_no_obstacle(local):
-    assert up(local, "exec", "true").returncode == 0
-    here = servers.Servers(local)
+def test_a_pid_file_that_names_a_strangers_process_is_no_obstacle(used):
+    assert up(used, "exec", "true").returncode == 0
+    here = servers.Servers(used)
     # This very test, as after a restart of a container: PostgreSQL would refuse.
     text = f"{os.getpid()}\n{here.postgres.data}\n1\n5432\n{here.sockets}\n\n"
     pid_file = here.postgres.data / "postmaster.pid"
     pid_file.write_text(text)
     (here.redis.home / "pid").write_text(str(os.getpid()))
     here.redis.socket.touch()
-    done = up(local, "exec", "sh", "-c", "exit 6")
+    done = up(used, "exec", "sh", "-c", "exit 6")
     assert done.returncode == 6, done.stdout
 
 
@@ -220,15 +239,15 @@ def test_left_over_processes_are_ended_but_only_those_of_the_note(tmp_path):
         other.wait()
 
 
-def test_stop_ends_what_was_left(local):
-    long = start(local, "exec", "sh", "-c", "echo $$; exec sleep 60")
+def test_stop_ends_what_was_left(used):
+    long = start(used, "exec", "sh", "-c", "echo $$; exec sleep 60")
     sleeper = int(long.stdout.readline())
     long.kill()
     os.kill(sleeper, signal.SIGKILL)
     long.communicate()
-    assert up(local, "status").returncode == 0
-    assert up(local, "stop").stdout == "Redis: stopped.\nPostgreSQL: stopped.\n"
-    assert up(local, "status").returncode == 3
+    assert up(used, "status").returncode == 0
+    assert up(used, "stop").stdout == "Redis: stopped.\nPostgreSQL: stopped.\n"
+    assert up(used, "status").returncode == 3
 
 
 # --- run --------------------------------------------------------------------------
@@ -338,14 +357,6 @@ def test_private_folder_is_left_private(tmp_path):
         here.remove()
     left = Path("/var/lib") / f"shop-{servers.key(local)}"
     assert not left.exists()
-
-
-def test_sockets_are_for_their_owner_only(local):
-    long = start(local, "exec", "sh", "-c", "echo up; exec sleep 60")
-    assert long.stdout.readline() == "up\n"
-    mode = stat.S_IMODE(servers.Servers(local).sockets.stat().st_mode)
-    finish(long, signal.SIGTERM)
-    assert mode == 0o700
 
 
 # --- Install ----------------------------------------------------------------------

@@ -29,7 +29,7 @@ from tests.servers import Daphne, Shop
 EXAMPLES = 300
 NO_CHECKS = list(HealthCheck)  # servers are not made anew for each example
 PATIENCE_S = 20
-IMPATIENCE_S = 3  # where we expect to wait in vain
+IMPATIENCE_S = 1.5  # where we expect to wait in vain
 LAST = 10**6  # the number of the last question
 
 # RFC 6455's: goodbye, wrong framing, no UTF-8, too much, too large; and the protocol's.

@@ -24,8 +24,8 @@ def products(transactional_db) -> list[Product]:
 
 
 @pytest.fixture
-def shop(products, redis, serve) -> Shop:
-    return serve(redis)
+def server(products, daphne) -> Shop:
+    return daphne
 
 
 def run(command: list[str], folder: Path, **environment: str) -> str:
@@ -41,10 +41,10 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_locust_user_times_pushes_from_the_change_on(shop, tmp_path):
+def test_locust_user_times_pushes_from_the_change_on(server, tmp_path):
     options = ["--headless", "-u", "5", "-r", "5", "-t", "60s"]
     options += ["--json-file", "out"]
-    script = ["-f", str(SCRIPTS / "locustfile.py"), "--host", shop.url]
+    script = ["-f", str(SCRIPTS / "locustfile.py"), "--host", server.url]
 
     command = [sys.executable, "-m", "locust", *script, *options]
 
@@ -58,14 +58,14 @@ def test_locust_user_times_pushes_from_the_change_on(shop, tmp_path):
     assert not any(row["num_failures"] for row in told), said
 
 
-def test_k6_script_times_pushes_from_the_change_on(shop, tmp_path):
+def test_k6_script_times_pushes_from_the_change_on(server, tmp_path):
     script = str(SCRIPTS / "k6.js")
     program = Path(sys.executable).with_name("k6")
     k6 = str(program) if program.exists() else shutil.which("k6")
     summary = ["--summary-export", "summary.json", "--quiet", "--no-usage-report"]
     values = {
         "P99": "60000",
-        "URL": shop.url,
+        "URL": server.url,
         "SECONDS": "200",
         "PUSHES": "3",
         "VUS": "2",

@@ -2,7 +2,7 @@
 slow sockets: `test_slow.py`.)"""
 
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db.models import F
@@ -12,7 +12,7 @@ from products.services import stock
 from tests.factories import make_product, make_user
 from tests.live.client import Client
 from tests.live.shopper import Shopper
-from tests.servers import Shop, wait_until
+from tests.servers import Daphne, Shop, wait_until
 
 LONG_S = 20
 
@@ -42,22 +42,39 @@ class Counted:
         wait_until(lambda: self.grew(name) >= by, name, LONG_S)
 
 
-@pytest.fixture
-def shop(redis, serve) -> Shop:
-    """One that no other test's sockets are counted in."""
-    return serve(redis, LIVE_AUDIT_S="3600")
+@pytest.fixture(scope="module")
+def started(django_db_setup, tmp_path_factory, shared_redis, static) -> Iterator[Shop]:
+    often = {"LIVE_AUDIT_S": "3600", "LIVE_PROBE_S": "0.3"}
+    server = Daphne(
+        tmp_path_factory.mktemp("counting"), shared_redis.url, **static, **often
+    )
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def counted(shop) -> Counted:
-    return Counted(shop)
+def server(transactional_db, redis, started) -> Shop:
+    """One that no other test's sockets are counted in: the last one's are gone."""
+    wait_until(lambda: not sockets(started), "the end of other tests", LONG_S)
+    return started
 
 
-def test_sockets_are_counted_by_who_they_are_of_and_until_they_close(shop, counted):
+def sockets(server: Shop) -> float:
+    said = read(server)
+    return sum(said[name] for name in said if name.startswith("shop_sockets{"))
+
+
+@pytest.fixture
+def counted(server) -> Counted:
+    return Counted(server)
+
+
+def test_sockets_are_counted_by_who_they_are_of_and_until_they_close(server, counted):
     public, personal = ('shop_sockets{kind="%s"}' % k for k in ("public", "personal"))
-    shopper = Shopper(shop, make_user())
+    shopper = Shopper(server, make_user())
 
-    with Client(shop) as client, shopper.socket() as tab:
+    with Client(server) as client, shopper.socket() as tab:
         client.watch("stock:1")
         tab.watch("basket")
         assert (counted.grew(public), counted.grew(personal)) == (1, 1)
@@ -67,10 +84,10 @@ def test_sockets_are_counted_by_who_they_are_of_and_until_they_close(shop, count
     assert (counted.grew(public), counted.grew(personal)) == (0, 0)
 
 
-def test_change_is_counted_as_a_frame_a_tick_and_a_lag(shop, counted):
+def test_change_is_counted_as_a_frame_a_tick_and_a_lag(server, counted):
     product = make_product()
     topic = f"stock:{product.pk}"
-    with Client(shop) as one, Client(shop) as other:
+    with Client(server) as one, Client(server) as other:
         one.watch(topic)
         other.watch(topic)
         counted.look()
@@ -84,21 +101,21 @@ def test_change_is_counted_as_a_frame_a_tick_and_a_lag(shop, counted):
         assert counted.grew("shop_tick_seconds_count") == 1
 
 
-def test_snapshots_are_counted_by_where_they_came_from(shop, counted):
+def test_snapshots_are_counted_by_where_they_came_from(server, counted):
     product = make_product()
     for name in ("misses", "hits"):
-        with Client(shop) as client:
+        with Client(server) as client:
             client.watch(f"stock:{product.pk}")
         assert counted.grew(f"shop_snapshot_{name}_total") == 1
     assert counted.grew("shop_snapshot_misses_total") == 1
 
 
-@pytest.mark.parametrize("name", ["shop_loop_lag_seconds", "shop_probe_seconds"])
-def test_pulse_of_the_loop_and_of_redis_is_taken_all_the_time(shop, counted, name):
-    with Client(shop) as client:  # the first one starts the hub
+def test_pulse_of_the_loop_and_of_redis_is_taken_all_the_time(server, counted):
+    with Client(server) as client:  # the first one starts the hub
         client.watch("stock:1")
 
-        counted.will_grow(f"{name}_count", 2)
+        counted.will_grow("shop_loop_lag_seconds_count", 2)
+        counted.will_grow("shop_probe_seconds_count", 2)
 
 
 def lose(product) -> int:
@@ -107,10 +124,9 @@ def lose(product) -> int:
     return Stock.objects.get(pk=product.pk).version
 
 
-def test_message_that_was_lost_is_counted_as_a_gap(redis, serve):
-    shop, product = serve(redis, LIVE_AUDIT_S="1"), make_product()
-    counted = Counted(shop)
-    with Client(shop) as client:
+def test_message_that_was_lost_is_counted_as_a_gap(quick):
+    product, counted = make_product(), Counted(quick)
+    with Client(quick) as client:
         client.watch(f"stock:{product.pk}")
         assert client.hears_nothing(1)  # the hub, which has just started, looks twice
         client.shows(f"stock:{product.pk}", lose(product), LONG_S)
@@ -120,7 +136,7 @@ def test_message_that_was_lost_is_counted_as_a_gap(redis, serve):
 
 def test_redis_that_returns_is_counted_as_a_resync(own_redis, serve):
     own_redis.start()
-    shop = serve(own_redis)
+    shop = serve(own_redis, LIVE_PROBE_S="0.1")
     counted = Counted(shop)
     with Client(shop) as client:
         client.watch("stock:1")
@@ -132,7 +148,7 @@ def test_redis_that_returns_is_counted_as_a_resync(own_redis, serve):
         assert read(shop)["shop_degraded"] == 0
 
 
-def test_counter_of_what_did_not_happen_stays(shop, counted):
+def test_counter_of_what_did_not_happen_stays(counted):
     """The control: looking counts nothing."""
     seen: Callable[[str], float] = counted.grew
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from products.services import basket
 from tests.factories import make_full_basket, make_product, make_products, make_user
 from tests.live.client import Client
 from tests.live.shopper import Shopper
-from tests.servers import PlainDaphne, Shop, wait_until
+from tests.servers import Daphne, PlainDaphne, Shop, wait_until
 
 PLAIN = {"html": None, "ping_interval": None, "close_timeout": 0.1}
 DEAF = PLAIN | {"buffer": 4096, "max_queue": 1}
@@ -31,9 +32,20 @@ MANY_PINGS = b"".join(
 )
 
 
+@pytest.fixture(scope="module")
+def started(django_db_setup, tmp_path_factory, shared_redis, static) -> Iterator[Shop]:
+    shop = Daphne(
+        tmp_path_factory.mktemp("slow"), shared_redis.url, **static, LIVE_AUDIT_S="60"
+    )
+    shop.start()
+    yield shop
+    shop.stop()
+
+
 @pytest.fixture
-def ours(redis, serve) -> Shop:
-    return serve(redis, LIVE_AUDIT_S="60")
+def ours(transactional_db, redis, started) -> Shop:
+    """For tests that leave it running."""
+    return started
 
 
 class Flood:

@@ -369,7 +369,7 @@ def test_checkout_that_goes_on_while_sweepers_run_holds_or_orders_all_it_says():
 
 # --- Everything at once -----------------------------------------------------------
 
-STORM_S, STORMERS = 30, 8
+STORM_S, STORMERS = 12, 8
 
 
 class Storm:
