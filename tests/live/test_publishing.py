@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
-from products.models import Basket
+from products.models import Basket, Stock
 from products.services import basket, holds, stock
 from products.tasks import release_lapsed_holds
 from products.viewers import Owner
@@ -52,16 +53,29 @@ def server(transactional_db, redis, started) -> Daphne:
 # --- From wherever the shop is changed ----------------------------------------------
 
 
-def test_change_by_a_page_is_pushed(server):
-    product = make_product()
-    shopper = Shopper(server)
-    shopper.add(product)
+def publishing(server: Redis) -> set[str]:
+    """The connections whose last word was a publication."""
+    with redis_py.Redis.from_url(server.url) as client:
+        return {each["id"] for each in client.client_list() if each["cmd"] == "publish"}
 
-    with shopper.socket() as tab:
-        tab.watch("basket")
+
+def test_changes_by_pages_are_pushed_over_one_connection(redis, serve):
+    shop = serve(redis, LIVE_AUDIT_S="3600", LIVE_PROBE_S="3600")
+    product, shopper, used = make_product(), Shopper(shop), []
+    with Client(shop) as client:
+        client.watch(f"stock:{product.pk}")  # so that the hub has published its probe
+        before = publishing(redis)
         shopper.add(product)
 
-        assert tab.shows("basket", 2, LONG_S)["count"] == 2
+        with shopper.socket() as tab:
+            tab.watch("basket")
+            for count in range(2, 8):
+                shopper.add(product)
+                assert tab.shows("basket", count, LONG_S)["count"] == count
+                used.append(publishing(redis) - before)
+
+    assert len(used[0]) == 1
+    assert used == used[:1] * 6
 
 
 @pytest.fixture
@@ -73,23 +87,32 @@ def worker(redis, tmp_path, transactional_db) -> Iterator[Worker]:
     worker.kill()
 
 
-def test_change_by_a_task_is_pushed(redis, server, worker):
+def test_changes_by_tasks_are_pushed_over_a_connection_a_process(
+    redis, server, worker
+):
     product = make_product(on_hand=3)
     held = basket.open_for(Owner(user_id=make_user().pk))
     basket.add(held, product.pk, 2)
-    holds.start(held)
     past = timezone.now() - timedelta(minutes=1)
-    Basket.objects.filter(pk=held.pk).update(held_until=past)
-    topic = f"stock:{product.pk}"
+    topic, used = f"stock:{product.pk}", []
 
     with Client(server) as client:
         client.watch(topic)
-        before = client.page.shown[topic]
-        assert client.page.facts[topic]["available"] == 1
-        with broker_at(redis.url):
-            release_lapsed_holds.delay()
+        for number in range(5):
+            holds.start(held)
+            version = Stock.objects.get(pk=product.pk).version
+            assert client.shows(topic, version, LONG_S)["available"] == 1
+            Basket.objects.filter(pk=held.pk).update(held_until=past)
+            if not number:
+                before = publishing(redis)  # ours and the hub's
+            with broker_at(redis.url):
+                release_lapsed_holds.delay()
+            assert client.shows(topic, version + 1, LONG_S)["available"] == 3
+            used.append(publishing(redis) - before)
 
-        assert client.shows(topic, before + 1, LONG_S)["available"] == 3
+    assert len(used[0]) == 1
+    assert all(fewer <= more for fewer, more in pairwise(used))  # they stay
+    assert len(used[-1]) <= 2  # the worker's processes
 
 
 def test_change_by_a_command_is_pushed(server, tmp_path):
