@@ -17,6 +17,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from realtime import metrics
 
 EVERY_S = 2
+SHORTEST_S = 1
 KEPT = 61  # two minutes
 STARTED = time.time()
 HOST = socket.gethostname()
@@ -89,15 +90,17 @@ def levels(name: str, noted: tuple[Sample, ...]) -> list[float | None]:
 
 
 def rates(name: str, noted: tuple[Sample, ...]) -> list[float | None]:
-    """By how much a sum rose, a second, between each moment and the next."""
-    return [
-        (
-            (newer.sums[name] - older.sums[name]) / (newer.at - older.at)
-            if name in newer.sums
-            else None
-        )
-        for older, newer in pairwise(noted)
-    ]
+    """Between each moment and the next: `rate`."""
+    return [rate(name, *pair) for pair in pairwise(noted)]
+
+
+def rate(name: str, older: Sample, newer: Sample) -> float | None:
+    """By how much a sum rose, a second; None if it is not known, or the moments are so
+    close that it says nothing: processor time comes in hundredths of a second."""
+    seconds = newer.at - older.at
+    if name not in newer.sums or seconds < SHORTEST_S:
+        return None
+    return (newer.sums[name] - older.sums[name]) / seconds
 
 
 def quantiles(name: str, share: float, noted: tuple[Sample, ...]) -> list[float | None]:

@@ -7,7 +7,7 @@
 - The extension `websocket.http.response`: a refused handshake gets a status and a text.
 - Limits on what comes in, pings and scraps of frames included.
 - SIGTERM drains: `/readyz` says so, sockets are asked to come back elsewhere, pages
-  that are being made are answered.
+  that are being made are answered. Who can connect can stop it so.
 - Mended: empty messages are sent, close codes of the registry (1001, 1012, …) arrive as
   they are, a socket's scope has its scheme, and a failed connection says why.
 - Not believed: `Daphne-Root-Path`, a header that any client can send.
@@ -36,8 +36,10 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server as DaphneServer
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from django.conf import settings
+from twisted.internet import reactor
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import connectionDone
@@ -288,7 +290,10 @@ class Server(DaphneServer):
         size = options.get("websocket_max_message_size") or MAX_MESSAGE
         options["websocket_max_message_size"] = min(size, MAX_MESSAGE)
         super().__init__(*arguments, **options)
-        self.endpoints = [_with_backlog(endpoint) for endpoint in self.endpoints]
+        self._addresses = [_with_backlog(endpoint) for endpoint in self.endpoints]
+        # Daphne would listen at once, and take no signals until later: who is answered,
+        # by the system alone, and then asks us to stop, would kill us.
+        self.endpoints = []
         self._ports: list = []
         self._opened = 0  # sockets, ever
 
@@ -317,6 +322,8 @@ class Server(DaphneServer):
         gc.set_threshold(YOUNG)
         _freeze()
         globalLogPublisher.addObserver(_complain)
+        endpoints = [serverFromString(reactor, address) for address in self._addresses]
+        reactor.callWhenRunning(self._listen, endpoints)
         super().run()
         # A thread in a query that never ends cannot be ended, and Python waits.
         last = threading.Timer(LAST_S, _give_up)
@@ -333,8 +340,18 @@ class Server(DaphneServer):
             _freeze()
 
     def _has_circles(self) -> bool:
-        is_secure = any(endpoint.startswith("ssl:") for endpoint in self.endpoints)
+        is_secure = any(endpoint.startswith("ssl:") for endpoint in self._addresses)
         return is_secure or bool(self._requests())
+
+    def _listen(self, endpoints: list) -> None:
+        for endpoint in endpoints:
+            listener = endpoint.listen(self.http_factory)
+            listener.addCallbacks(self.listen_success, self.listen_error)
+            self.listeners.append(listener)
+
+    def listen_error(self, failure: Failure) -> None:
+        logger.critical("Listen failure: %s", failure.getErrorMessage())
+        _end(1)
 
     def listen_success(self, port) -> None:
         self._ports.append(port)
@@ -381,7 +398,7 @@ class Server(DaphneServer):
         # Who asks /readyz finds out while pages are still answered.
         await asyncio.sleep(settings.LIVE["NOTICE_S"])
         await self._end_sockets()
-        is_shared = any(endpoint.startswith("fd:") for endpoint in self.endpoints)
+        is_shared = any(endpoint.startswith("fd:") for endpoint in self._addresses)
         for port in self._ports:
             _close(port, is_shared)
         await asyncio.sleep(ARRIVAL_S)
@@ -445,8 +462,12 @@ def _complain(event: dict[str, Any]) -> None:
 
 def _give_up() -> None:
     logger.warning("The process ends with a page or a query unfinished")
+    _end(0)
+
+
+def _end(code: int) -> None:
     logging.shutdown()
-    os._exit(0)
+    os._exit(code)
 
 
 def _close(port, is_shared: bool) -> None:

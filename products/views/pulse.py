@@ -139,7 +139,7 @@ def _frames(noted: Noted) -> Card:
     line = pulse.rates("frames", noted)
     dirty = int(noted[-1].sums["dirty"])
     hint = ngettext("%(n)s topic waits", "%(n)s topics wait", dirty)
-    value = _whole(_mean(line[-RECENT:]))
+    value = _whole(_recent_rate("frames", noted))
     return Card(
         "frames", _("Frames a second"), value, hint % {"n": _whole(dirty)}, line
     )
@@ -178,10 +178,10 @@ def _redis(noted: Noted) -> Card:
 
 def _cpu(noted: Noted) -> Card:
     line = [share and 100 * share for share in pulse.rates("cpu", noted)]
-    share = _mean(line[-RECENT:])
-    value = NOTHING if share is None else f"{_whole(share)} %"
+    share = _recent_rate("cpu", noted)
+    value = NOTHING if share is None else f"{_whole(100 * share)} %"
     hint = _("of one core, half a minute")
-    is_high = share is not None and share > 90
+    is_high = share is not None and share > 0.9
     return Card("cpu", _("Processor"), value, hint, line, 90, is_high)
 
 
@@ -191,12 +191,13 @@ def _memory(noted: Noted) -> Card:
     return Card("memory", _("Memory"), value, _("of the process"), line)
 
 
+def _recent_rate(name: str, noted: Noted) -> float | None:
+    """By how much a sum rose a second, over the last half minute."""
+    recent = noted[-RECENT:]
+    return pulse.rate(name, recent[0], recent[-1])
+
+
 # --- Numbers as words -------------------------------------------------------------
-
-
-def _mean(line: Line) -> float | None:
-    known = [value for value in line if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _whole(number: float | None) -> str:

@@ -217,12 +217,23 @@ def swallow(call, *arguments) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stop_of_an_idle_process_takes_no_time(redis, serve, number):
-    shop = serve(redis)
-    assert ask(shop, "/healthz")[0] == 200  # it listens before it takes signals
+    shop = serve(redis)  # it listens, and has answered nothing yet
 
     shop.tell(number)
 
     assert over(shop) < LIMIT_S
+
+
+def test_start_where_another_process_listens_fails_and_says_so(redis, serve):
+    other = serve(redis)
+    shop = Daphne(other.log.parent, redis.url)
+    shop.port = other.port
+
+    shop.launch()
+
+    assert shop.ended(LIMIT_S) == 1
+    assert "Listen failure" in shop.said()
+    assert ask(other, "/healthz")[0] == 200
 
 
 def test_second_signal_while_draining_changes_nothing(redis, serve, product):

@@ -87,9 +87,7 @@ def worker(redis, tmp_path, transactional_db) -> Iterator[Worker]:
     worker.kill()
 
 
-def test_changes_by_tasks_are_pushed_over_a_connection_a_process(
-    redis, server, worker
-):
+def test_changes_by_tasks_are_pushed_over_a_connection_a_process(redis, server, worker):
     product = make_product(on_hand=3)
     held = basket.open_for(Owner(user_id=make_user().pk))
     basket.add(held, product.pk, 2)

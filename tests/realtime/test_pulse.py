@@ -49,6 +49,13 @@ def test_rates_are_by_the_second_and_know_what_is_missing():
     assert pulse.rates("cpu", noted) == [None, None]
 
 
+def test_rate_between_moments_that_are_close_says_nothing():
+    """The system's clock has gone on by a hundredth, which would be 1,000 %."""
+    older, newer = sample(0, cpu=1.00), sample(0.001, cpu=1.01)
+
+    assert pulse.rate("cpu", older, newer) is None
+
+
 def test_note_takes_what_the_metrics_count_over_all_labels():
     pulse.note()
     metrics.REFUSALS.labels("pulse-a").inc(2)

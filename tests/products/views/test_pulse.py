@@ -103,6 +103,19 @@ def test_pulse_of_what_somebody_should_look_at_is_marked_in_words(
     assert "Redis is away. The database is asked every second instead" in text
 
 
+def test_processor_that_was_busy_for_half_a_minute_is_marked():
+    def noted(*spent: float) -> tuple[pulse.Sample, ...]:
+        return tuple(
+            pulse.samples()[0]._replace(at=2 * number, sums={"cpu": seconds})
+            for number, seconds in enumerate(spent)
+        )
+
+    busy, calm = page._cpu(noted(0, 1.9, 3.8)), page._cpu(noted(0, 2, 2))
+
+    assert (busy.value, busy.is_high) == ("95 %", True)
+    assert (calm.value, calm.is_high) == ("50 %", False)  # of the whole, not of a part
+
+
 def test_pulse_has_no_style_or_script_that_the_policy_forbids(client, clerk):
     pulse.note()
     pulse.note()
