@@ -3,25 +3,33 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from browser import find
+from browser import find, find_shell
 from playwright.sync_api import Browser, BrowserType, sync_playwright
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @contextmanager
-def launched(**options) -> Iterator[Browser]:
-    """The Chromium of this machine with a profile of its own; `options` are those of
-    Playwright's `launch`. Raises `AssertionError` where there is none."""
+def launched() -> Iterator[Browser]:
+    """The Chromium of this machine, the quick one if it has it, with a profile of its
+    own. Raises `AssertionError` where there is none."""
     with sync_playwright() as playwright:
-        with launched_by(playwright.chromium, **options) as chromium:
+        with launched_at(find_shell(), playwright.chromium) as chromium:
             yield chromium
 
 
 @contextmanager
-def launched_by(chromium: BrowserType, **options) -> Iterator[Browser]:
-    """The same, where Playwright runs already."""
-    path = find()
+def launched_whole(chromium: BrowserType, **options) -> Iterator[Browser]:
+    """The one with all that people have, where Playwright runs already; `options` are
+    those of its `launch`."""
+    with launched_at(find(), chromium, **options) as browser:
+        yield browser
+
+
+@contextmanager
+def launched_at(
+    path: str | None, chromium: BrowserType, **options
+) -> Iterator[Browser]:
     assert path, "no Chromium: apt-get install chromium (or set CHROMIUM)"
     with chromium.launch(executable_path=path, args=ARGUMENTS, **options) as browser:
         yield browser

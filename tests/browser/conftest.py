@@ -12,7 +12,7 @@ from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from products.models import Product
-from tests.browser.chromium import launched, launched_by
+from tests.browser.chromium import launched, launched_whole
 from tests.browser.pages import bring_basket, wait_until_live
 from tests.layers import publishing_at
 from tests.servers import Daphne, Redis, collect_static
@@ -121,9 +121,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def keeping_browser(browser) -> Iterator[Browser]:
-    """One with the back/forward cache, which Playwright switches off."""
+    """One with the back/forward cache, which Playwright switches off and the quick one
+    does not have."""
     usual = ["--disable-back-forward-cache"]
-    with launched_by(browser.browser_type, ignore_default_args=usual) as chromium:
+    with launched_whole(browser.browser_type, ignore_default_args=usual) as chromium:
         yield chromium
 
 

@@ -37,7 +37,7 @@ def stripe() -> Iterator[StripeServer]:
 
 
 @pytest.fixture(scope="module")
-def shop(make_daphne, stripe):
+def till(make_daphne, stripe):
     """A shop that takes cards."""
     keys = {
         "STRIPE_SECRET_KEY": "sk_test_of_the_tests",
@@ -72,13 +72,13 @@ def at_provider(page: Page, stripe: StripeServer) -> None:
     expect(page).to_have_url(re.compile(f"^{re.escape(stripe.url)}/pay/"))
 
 
-def test_guest_pays_by_card_and_both_their_pages_move(visit, shop, stripe, lamp):
-    page = visit("/basket/", at=shop, basket={lamp: 2})
+def test_guest_pays_by_card_and_both_their_pages_move(visit, till, stripe, lamp):
+    page = visit("/basket/", at=till, basket={lamp: 2})
     order_by_card(page)
     at_provider(page, stripe)
     order = Order.objects.get()
     other = page.context.new_page()
-    other.goto(f"{shop.url}/orders/{order.number}/")
+    other.goto(f"{till.url}/orders/{order.number}/")
     wait_until_live(other)
     expect(now(other)).to_have_text("Placed")
     mark(other)
@@ -95,9 +95,9 @@ def test_guest_pays_by_card_and_both_their_pages_move(visit, shop, stripe, lamp)
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 def test_shopper_who_turns_back_pays_again_on_the_same_page(
-    visit, shop, stripe, lamp, scripts
+    visit, till, stripe, lamp, scripts
 ):
-    page = visit("/basket/", at=shop, basket={lamp: 1}, java_script_enabled=scripts)
+    page = visit("/basket/", at=till, basket={lamp: 1}, java_script_enabled=scripts)
     order_by_card(page)
     at_provider(page, stripe)
     address = page.url
@@ -114,14 +114,14 @@ def test_shopper_who_turns_back_pays_again_on_the_same_page(
     assert Payment.objects.count() == 1
 
 
-def test_staff_see_that_a_late_payment_was_given_back(visit, shop, stripe, lamp):
-    page = visit("/basket/", at=shop, basket={lamp: 1})
+def test_staff_see_that_a_late_payment_was_given_back(visit, till, stripe, lamp):
+    page = visit("/basket/", at=till, basket={lamp: 1})
     order_by_card(page)
     at_provider(page, stripe)
     order = Order.objects.get()
     boss = make_shopper("boss", is_staff=True, is_superuser=True)
-    staff = visit(live=False, at=shop)
-    bring_session(staff.context, shop.url, boss)
+    staff = visit(live=False, at=till)
+    bring_session(staff.context, till.url, boss)
     orders.cancel(order)
 
     page.get_by_role("button", name="Pay by card").click()

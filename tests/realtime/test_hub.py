@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections import Counter
 
@@ -9,6 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from products import live
+from products.models import Stock
 from products.services import stock
 from realtime import hub as hub_module
 from realtime import protocol
@@ -60,6 +62,12 @@ def open_socket(hub, loop):
     yield open_one
     for socket in sockets:
         socket.close()
+
+
+@pytest.fixture
+def nothing_by_itself(settings) -> None:
+    """No hub that starts from now on probes Redis or compares unasked."""
+    settings.LIVE = settings.LIVE | {"AUDIT_S": 600, "PROBE_S": 600}
 
 
 def test_thousand_reconnects_cost_a_query_not_a_thousand(open_socket, loads, renders):
@@ -348,6 +356,35 @@ def test_fan_out_gives_others_a_turn(hub, loop, open_socket, monkeypatch, every,
     audience = loop.call(Audience, hub, f"stock:{product.pk}")
 
     assert loop.run(audience.fan_out()) == turns
+
+
+def test_change_that_redis_lost_is_found_when_it_is_back_though_an_audit_has_just_looked(
+    nothing_by_itself, hub, loop, open_socket, monkeypatch
+):
+    """The audit of the polled database read the old version, and is not over yet."""
+    product = make_product()
+    topic = f"stock:{product.pk}"
+    socket = open_socket()
+    socket.watch(topic)
+    has_looked, may_end = threading.Event(), threading.Event()
+    versions = live.versions
+
+    def slow_versions(keys):
+        found = versions(keys)
+        if not has_looked.is_set():
+            has_looked.set()
+            may_end.wait(20)
+        return found
+
+    monkeypatch.setattr(live, "versions", slow_versions)
+    loop.call(hub._fail, OSError("Redis is away"))
+    assert has_looked.wait(5)
+    Stock.objects.update(version=2, reserved=1)  # and nobody says so
+
+    loop.run(hub._recover())
+
+    assert socket.shows(topic, 2)["available"] == 9
+    may_end.set()
 
 
 def test_backlog_is_what_has_changed_and_is_not_written_yet(hub, loop, open_socket):
