@@ -358,7 +358,7 @@ def test_fan_out_gives_others_a_turn(hub, loop, open_socket, monkeypatch, every,
     assert loop.run(audience.fan_out()) == turns
 
 
-def test_change_that_redis_lost_is_found_when_it_is_back_though_an_audit_has_just_looked(
+def test_change_that_redis_lost_is_found_though_an_audit_has_just_looked(
     nothing_by_itself, hub, loop, open_socket, monkeypatch
 ):
     """The audit of the polled database read the old version, and is not over yet."""
