@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import fcntl
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import redis
 from django.conf import settings as shop_settings
 
 from realtime.publish import flush, group_of
+from tests.servers import collect_static
 
 
 def pytest_configure() -> None:
@@ -50,6 +52,20 @@ def shop(settings, tmp_path) -> None:
     settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": plain}}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False
+
+
+@pytest.fixture(scope="session")
+def static(tmp_path_factory) -> dict[str, str]:
+    """Style sheets and scripts as production has them, hashed and compressed, once for
+    all processes that run tests; gives what makes a server find them."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with (folder / "static.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "static" / "staticfiles.json").exists():
+            collect_static(folder / "static")
+    return {"STATIC_ROOT": str(folder / "static")}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from products.models import Product
 from tests.browser.chromium import launched, launched_whole
 from tests.browser.pages import bring_basket, wait_until_live
 from tests.layers import publishing_at
-from tests.servers import Daphne, Redis, collect_static
+from tests.servers import Daphne, Redis
 
 ACTION_S = 20  # a click and the page behind it, on a machine with much else to do
 EMPTYINGS = 5  # before a test gives up
@@ -41,13 +41,7 @@ def redis_server(folder) -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="session")
-def static_files(folder) -> dict[str, str]:
-    """Style sheets and scripts as production has them: hashed, imports rewritten."""
-    return collect_static(folder / "static")
-
-
-@pytest.fixture(scope="session")
-def make_daphne(django_db_setup, folder, redis_server, static_files):
+def make_daphne(django_db_setup, folder, redis_server, static):
     """A shop with settings of its own, on the test's database."""
     started = []
 
@@ -57,7 +51,7 @@ def make_daphne(django_db_setup, folder, redis_server, static_files):
         server = Daphne(
             home,
             redis_server.url,
-            **static_files,
+            **static,
             MEDIA_ROOT=str(folder / "media"),
             SERVE_MEDIA="1",
             **environment,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.layers import publishing_at
-from tests.servers import Daphne, Redis, Shop, collect_static
+from tests.servers import Daphne, Redis, Shop
 
 QUICK = {
     "LIVE_HEARTBEAT_S": "1",
@@ -18,11 +18,6 @@ QUICK = {
     "LIVE_PROBE_S": "0.5",
     "LIVE_LINGER_S": "1",
 }
-
-
-@pytest.fixture(scope="session")
-def static(tmp_path_factory) -> dict[str, str]:
-    return collect_static(tmp_path_factory.mktemp("static"))
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,13 @@ import pytest
 from django.conf import settings as shop_settings
 from django.test import Client
 
-from tests.servers import Daphne, collect_static
+from tests.servers import Daphne
 
 JS = shop_settings.BASE_DIR / "static" / "js"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, django_db_setup):
-    static = collect_static(tmp_path_factory.mktemp("static"))
+def server(tmp_path_factory, django_db_setup, static):
     shop = Daphne(tmp_path_factory.mktemp("shop"), shop_settings.REDIS_URL, **static)
     shop.start()
     yield shop
