@@ -66,7 +66,7 @@ POLL_S = 0.05
 ARRIVAL_S = 0.2  # for who was let in last to say what they want
 LAST_S = 2  # for threads to end, once everything else has
 YOUNG = 10_000  # objects made before Python looks for garbage among them; it has 700
-FREEZE_EVERY = 250  # sockets
+FREEZE_EVERY = 50  # sockets: before Python looks by itself, or it would look twice
 # Seconds until a thread that makes a page lets the loop go on, if the loop wants to. It
 # wants to after each frame, and Python has 5 ms.
 TURN_S = 0.001

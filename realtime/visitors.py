@@ -19,7 +19,7 @@ from realtime.protocol import Close
 from realtime.publish import EVERYBODY, person, session
 
 LOOK_S = 1  # for sessions that have run out
-GATHER_S = 0.02  # between lookups: who comes meanwhile is looked up with others
+GATHER_S = 0.05  # between lookups: who comes meanwhile is looked up with others
 MANY = 20  # more than that are sifted first
 
 CLOSES = {
