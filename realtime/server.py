@@ -380,6 +380,12 @@ class Server(DaphneServer):
         self.connections[protocol]["application_instance"] = task
         return inbox
 
+    def protocol_disconnected(self, protocol) -> None:
+        """Of a refused handshake Daphne hears twice: when it is refused, and when the
+        connection ends. It may have forgotten it in between."""
+        if protocol in self.connections:
+            super().protocol_disconnected(protocol)
+
     # --- The end --------------------------------------------------------------
 
     def kill_all_applications(self) -> Deferred:

@@ -225,6 +225,10 @@ def explore(shop: Shop, seconds: float = PATIENCE_S, phases=tuple(Phase)) -> Non
 # --- Tests ------------------------------------------------------------------------
 
 
+# An example may hold a frame of 60 KB, which Hypothesis warns of when it prints it.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
+
 def test_socket_whatever_is_sent_is_closed_in_order_or_answers(listening):
     explore(listening)
 

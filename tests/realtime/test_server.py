@@ -373,3 +373,18 @@ def test_client_that_offers_compression_is_answered_without(puppet):
     with open_socket(puppet, compression="deflate") as client:
         assert "Sec-WebSocket-Extensions" in client.request.headers
         assert "Sec-WebSocket-Extensions" not in client.response.headers
+
+
+def test_connection_that_ends_after_it_was_forgotten_is_no_error(monkeypatch):
+    """A refused one, if the server tidies up before it is gone."""
+    monkeypatch.setattr(server.reactor, "callLater", lambda *later: None)
+    shop = server.Server(application=None, endpoints=["tcp:0"])
+    shop.connections = {}
+    shop.protocol_connected("refused")
+    shop.protocol_disconnected("refused")
+    shop.application_checker()
+    assert shop.connections == {}
+
+    shop.protocol_disconnected("refused")
+
+    assert shop.connections == {}
