@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum
-from importlib import import_module
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+
+from project.sessions import SessionStore
 
 BASKET_TOKEN = "basket_token"  # its place in the session
 
@@ -55,14 +54,29 @@ class Standing(Enum):
     PASSWORD_CHANGED = "the session is from before a change of password"
 
 
+class Account(NamedTuple):
+    """What of a session's account decides; None each if it names none.
+
+    In the order of the model's fields, as `Model.from_db` takes them.
+    """
+
+    id: int | None
+    password: str | None  # its hash
+    is_superuser: bool | None
+    is_staff: bool | None
+    is_active: bool | None
+
+
+ACCOUNT = [f"user__{field}" for field in Account._fields]
+
+
 class Identity(NamedTuple):
     """What a session stood for at one moment."""
 
     viewer: Viewer
     expires: datetime
     standing: Standing
-    # What of the account decides: another value means "look again".
-    mark: tuple | None = None
+    account: Account
 
 
 class Ended(Enum):
@@ -84,43 +98,40 @@ def owner_of(session: Mapping[str, Any], user: AbstractBaseUser) -> Owner:
 def identify(session_keys: Iterable[str]) -> dict[str, Identity]:
     """What sessions stand for now; those that do not exist (any more) are left out.
 
-    Two queries however many they are, and those for the permissions of each of staff.
+    One query however many they are, and those for the permissions of each of staff.
     Nothing is written, whatever is found.
     """
-    decode = _store()().decode
-    rows = _sessions(session_keys).values_list("pk", "session_data", "expire_date")
-    found = {key: (expires, decode(data)) for key, data, expires in rows}
-    ids = {data[SESSION_KEY] for _, data in found.values() if SESSION_KEY in data}
-    users = {str(user.pk): user for user in _users(ids)} if ids else {}
-    return {key: _identity(*session, users) for key, session in found.items()}
+    decode = SessionStore().decode
+    rows = _sessions(session_keys).values_list(
+        "pk", "expire_date", "session_data", *ACCOUNT
+    )
+    return {
+        key: _identity(expires, decode(data), Account(*account))
+        for key, expires, data, *account in rows
+    }
 
 
-def _identity(
-    expires: datetime, data: Mapping[str, Any], users: Mapping[str, AbstractBaseUser]
-) -> Identity:
-    user, standing = _account(data, users)
-    if user is None:
+def _identity(expires: datetime, data: Mapping[str, Any], account: Account) -> Identity:
+    standing, user = _standing(data, account)
+    if standing is not Standing.GOOD:
         owner = Owner(token=data.get(BASKET_TOKEN))
-        return Identity(Viewer(owner), expires, standing)
+        return Identity(Viewer(owner), expires, standing, account)
     viewer = Viewer(Owner(user_id=user.pk), _rights(user))
-    return Identity(viewer, expires, standing, _mark(user))
+    return Identity(viewer, expires, standing, account)
 
 
 def doubtful(identities: Mapping[str, Identity]) -> set[str]:
     """Those session keys of `identities` that may stand for something else by now.
 
-    Two queries however many they are. Staff are always among them: what they may do
+    One query however many they are. Staff are always among them: what they may do
     hangs on groups too.
     """
-    alive = set(_sessions(identities).values_list("pk", flat=True))
-    ids = {i.viewer.owner.user_id for i in identities.values()} - {None}
-    marks = {user.pk: _mark(user) for user in _users(ids)}
+    rows = _sessions(identities).values_list("pk", *ACCOUNT)
+    now = {key: Account(*account) for key, *account in rows}
     return {
         key
         for key, identity in identities.items()
-        if key not in alive
-        or identity.viewer.rights
-        or identity.mark != marks.get(identity.viewer.owner.user_id)
+        if identity.viewer.rights or identity.account != now.get(key)
     }
 
 
@@ -138,42 +149,29 @@ def compare(before: Identity, now: Identity | None) -> Ended | None:
     return None
 
 
-def _store() -> Any:
-    return import_module(settings.SESSION_ENGINE).SessionStore
-
-
 def _sessions(keys: Iterable[str]) -> Any:
     """Rows of the sessions that have not expired."""
-    model: type[AbstractBaseSession] = _store().get_model_class()
+    model = SessionStore.get_model_class()
     return model.objects.filter(pk__in=list(keys), expire_date__gt=timezone.now())
 
 
-def _users(ids: Iterable[int]) -> Any:
-    fields = ["password", "is_active", "is_staff", "is_superuser"]
-    return get_user_model().objects.filter(pk__in=ids).only(*fields)
-
-
-def _account(
-    data: Mapping[str, Any], users: Mapping[str, AbstractBaseUser]
-) -> tuple[AbstractBaseUser | None, Standing]:
+def _standing(
+    data: Mapping[str, Any], account: Account
+) -> tuple[Standing, AbstractBaseUser | None]:
     """As `django.contrib.auth.get_user`, which tells no reasons and ends sessions."""
     if SESSION_KEY not in data:
-        return None, Standing.NONE
-    user = users.get(data[SESSION_KEY])
-    if user is None or not user.is_active:
-        return None, Standing.DEACTIVATED
+        return Standing.NONE, None
+    if data[SESSION_KEY] != str(account.id) or not account.is_active:
+        return Standing.DEACTIVATED, None
+    user = get_user_model().from_db(None, Account._fields, account)
     signed = data.get(HASH_SESSION_KEY, "")
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     if not any(constant_time_compare(signed, expected) for expected in hashes):
-        return None, Standing.PASSWORD_CHANGED
-    return user, Standing.GOOD
+        return Standing.PASSWORD_CHANGED, None
+    return Standing.GOOD, user
 
 
 def _rights(user: AbstractBaseUser) -> frozenset[str]:
     if not user.is_staff:
         return frozenset()
     return frozenset(right for right in STAFF_RIGHTS if user.has_perm(right))
-
-
-def _mark(user: AbstractBaseUser) -> tuple:
-    return user.password, user.is_active, user.is_staff, user.is_superuser

@@ -9,6 +9,8 @@ read once the copy is there, and whatever nobody said is over in a minute.
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.apps import apps
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import cached_db
 from django.contrib.sessions.base_session import AbstractBaseSession
 
@@ -17,6 +19,15 @@ KEPT_S = 60
 
 class SessionStore(cached_db.SessionStore):
     cache_key_prefix = "session:"
+
+    @classmethod
+    def get_model_class(cls) -> type[AbstractBaseSession]:
+        return apps.get_model("users", "Session")
+
+    def create_model_instance(self, data: dict[str, Any]) -> AbstractBaseSession:
+        row = super().create_model_instance(data)
+        row.user_id = data.get(SESSION_KEY)
+        return row
 
     def load(self) -> dict[str, Any]:
         copy = self._cache.get(self.cache_key)

@@ -98,7 +98,7 @@ class Visitors:
         self._doubt(self._guests if is_everybody else self._known_as.get(name, ()))
 
     async def audit(self) -> None:
-        """Find what nobody said: two queries however many sessions there are."""
+        """Find what nobody said: one query however many sessions there are."""
         if self._identities:
             self._doubt(await self._ask(live.doubtful, dict(self._identities)))
 

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
-from django.contrib.sessions.models import Session
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.http import HttpRequest
 from django.test import Client
@@ -45,7 +44,7 @@ from tests.factories import (
     make_product,
     make_shopper,
 )
-from users.models import User
+from users.models import Session, User
 
 pytestmark = pytest.mark.django_db
 

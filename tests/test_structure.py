@@ -101,7 +101,7 @@ RULES: dict[str, list[str]] = {
     "products.views.checkout": [*PAGES, "users.addresses"],
     "products.views.pulse": [*PAGES, "realtime.pulse"],  # staff look at the live core
     "products.urls": ["products.views"],
-    "products.viewers": [],
+    "products.viewers": ["project.sessions"],
 }
 
 TOP = {

@@ -19,7 +19,6 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
-from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery
@@ -39,7 +38,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from users import pictures, second_factors, sessions, verification
-from users.models import Address, User
+from users.models import Address, Session, User
 from users.verification import State, VerificationError
 
 # allauth's own pages show secrets, and let anyone who may change an e-mail address

@@ -4,12 +4,14 @@ from functools import cached_property
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
+from project.sessions import SessionStore
 from users.validators import no_control_characters, phone_number
 
 
@@ -54,6 +56,28 @@ class User(AbstractUser):
         return EmailAddress.objects.filter(
             user=self, email=self.email, verified=True
         ).exists()
+
+
+class Session(AbstractBaseSession):
+    """A visitor's session, and whose it is: one query tells both (`products.viewers`).
+
+    The account is what the session's signed data say, written with them. Like them it
+    may outlive the account, so nothing in the database binds it to one.
+    """
+
+    user = models.ForeignKey(
+        User,
+        models.DO_NOTHING,
+        verbose_name=_("person"),
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionStore]:
+        return SessionStore
 
 
 class Address(models.Model):

@@ -6,7 +6,6 @@ keep the identity they came with.
 """
 
 from django.contrib.auth.models import Group
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.dispatch import receiver
@@ -15,7 +14,7 @@ from django.utils import timezone
 from project.sessions import SessionStore
 from realtime.publish import EVERYBODY, announce, person, session
 from users import pictures
-from users.models import User
+from users.models import Session, User
 
 
 @receiver(post_delete, sender=Session)

@@ -5,12 +5,12 @@ from datetime import timedelta
 from allauth.account.models import EmailConfirmation
 from allauth.usersessions.models import UserSession
 from celery import shared_task
-from django.contrib.sessions.models import Session
-from django.core.management import call_command
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from project.sessions import SessionStore
 from users import verification
+from users.models import Session
 
 # A link that ran out is remembered for so long, to say that it did.
 LINKS_KEPT = timedelta(days=30)
@@ -20,7 +20,7 @@ LINKS_KEPT = timedelta(days=30)
 def clear_sessions() -> None:
     """Delete sessions that have expired, and what is known of sessions that are gone:
     when, where and with which browser they began."""
-    call_command("clearsessions")
+    SessionStore.clear_expired()
     is_there = Session.objects.filter(session_key=OuterRef("session_key"))
     UserSession.objects.filter(~Exists(is_there)).delete()
 

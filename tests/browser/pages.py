@@ -6,11 +6,11 @@ from functools import cache
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from django.contrib.sessions.backends.db import SessionStore
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from products.live import BASKET_TOKEN
 from products.models import Product
+from project.sessions import SessionStore
 from tests.factories import make_basket, make_user
 from users.models import User
 

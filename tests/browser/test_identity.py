@@ -4,7 +4,6 @@ import re
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
 from products.live import Owner
@@ -23,7 +22,7 @@ from tests.browser.pages import (
     wait_until_live,
 )
 from tests.factories import make_basket, make_category, make_products
-from users.models import User
+from users.models import Session, User
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
-from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
 
 from products.live import Owner
@@ -17,7 +16,7 @@ from tests.factories import make_basket, make_category, make_products
 from tests.provider.people import NADIA, UMA, Person
 from tests.provider.server import Provider
 from tests.servers import Daphne
-from users.models import User
+from users.models import Session, User
 
 ENOUGH_S = 8  # for the shop to give up on a provider that hangs: 5, and a page
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.sessions.backends.db import SessionStore
 
 from products import live
 from products.models import Product
+from project.sessions import SessionStore
 from tests.factories import make_basket, make_owner
 from tests.live.shopper import CSRF, Shopper
 from tests.servers import Shop

@@ -12,7 +12,6 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group, Permission
-from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from products.live import Owner
@@ -22,7 +21,7 @@ from tests.factories import make_basket, make_product, make_user
 from tests.live.client import Client
 from tests.live.shopper import Shopper
 from tests.servers import Daphne
-from users.models import User
+from users.models import Session, User
 
 PROMISED_S = 2
 FOUND_S = 10  # nobody promises when: an audit, then a look at whom it doubts

@@ -2,12 +2,12 @@
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.db import SessionStore
 from django.template import engines
 from django.test import RequestFactory
 
 from products import live
 from products.live import BASKET_TOKEN
+from project.sessions import SessionStore
 from tests.factories import make_basket, make_owner, make_product
 
 pytestmark = pytest.mark.django_db

@@ -1,11 +1,12 @@
 """Sessions: copies in the cache that never outlive what they are copies of."""
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import transaction
 
 from project.sessions import SessionStore
+from tests.factories import make_user
+from users.models import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -114,3 +115,31 @@ def test_session_without_redis_is_read_from_the_database(key, settings, tmp_path
     session.save()
 
     assert read(key) == {"lamp": 1, "jug": 2}
+
+
+# --- Whose it is ------------------------------------------------------------------
+
+
+def test_session_row_says_whose_it_is_from_sign_in_to_sign_out(client):
+    anna = make_user()
+
+    client.force_login(anna)
+    row = Session.objects.get()
+    client.logout()
+    client.get("/basket/")
+
+    assert row.user == anna
+    assert not Session.objects.filter(user=anna).exists()
+
+
+def test_session_of_an_account_that_is_gone_can_still_be_saved(client):
+    """A page that was under way meanwhile does so."""
+    client.force_login(anna := make_user())
+    session = SessionStore(client.session.session_key)
+    session.load()
+    anna.delete()
+
+    session["lamp"] = 1
+    session.save()
+
+    assert read(session.session_key)["lamp"] == 1

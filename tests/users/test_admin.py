@@ -14,17 +14,16 @@ from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
-from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.sessions.models import Session
 from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from project.sessions import SessionStore
 from tests.factories import make_basket, make_picture, make_product, make_user
 from users import verification
-from users.models import Address, User
+from users.models import Address, Session, User
 
 pytestmark = pytest.mark.django_db
 

@@ -2,13 +2,12 @@
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from tests.factories import make_address, make_shopper, make_user
 from users import tasks
-from users.models import Address, User
+from users.models import Address, Session, User
 
 pytestmark = pytest.mark.django_db
 

@@ -5,12 +5,12 @@ import re
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.factories import make_shopper, make_user
 from users.adapters import AccountAdapter
+from users.models import Session
 
 pytestmark = pytest.mark.django_db
 

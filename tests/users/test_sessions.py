@@ -2,11 +2,11 @@
 
 import pytest
 from allauth.usersessions.models import UserSession
-from django.contrib.sessions.models import Session
 
 from tests.factories import make_shopper
 from users import sessions
 from users.adapters import UNKNOWN_IP
+from users.models import Session
 
 pytestmark = pytest.mark.django_db
 

@@ -6,11 +6,11 @@ import pytest
 from allauth.account.models import EmailAddress, EmailConfirmation
 from allauth.usersessions.models import UserSession
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from tests.factories import make_user
 from users import tasks
+from users.models import Session
 
 pytestmark = pytest.mark.django_db
 

@@ -4,13 +4,13 @@ import re
 
 import pytest
 from django.contrib.messages import get_messages
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
 from products import live
 from products.models import Basket, BasketLine, Stock
 from tests.factories import make_basket, make_product, make_products, make_user
+from users.models import Session
 
 pytestmark = pytest.mark.django_db
 
