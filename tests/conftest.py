@@ -12,8 +12,10 @@ import msgpack
 import pytest
 import redis
 from django.conf import settings as shop_settings
+from django.test import TransactionTestCase
 
 from realtime.publish import flush, group_of
+from tests.rows import delete_all
 from tests.servers import collect_static
 
 
@@ -52,6 +54,14 @@ def shop(settings, tmp_path) -> None:
     settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": plain}}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _rows_go_and_their_kinds_stay() -> Iterator[None]:
+    """After a test whose rows others saw; see `rows.delete_all`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: delete_all())
+        yield
 
 
 @pytest.fixture(scope="session")

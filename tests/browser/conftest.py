@@ -5,10 +5,6 @@ from pathlib import Path
 
 import pytest
 import redis
-from django.apps import apps
-from django.contrib.contenttypes.models import ContentType
-from django.db import OperationalError, connection
-from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from products.models import Product
@@ -18,7 +14,6 @@ from tests.layers import publishing_at
 from tests.servers import Daphne, Redis
 
 ACTION_S = 20  # a click and the page behind it, on a machine with much else to do
-EMPTYINGS = 5  # before a test gives up
 PUSHED_S = 4  # for what is pushed; nothing else could bring it: see `daphne`
 
 Visit = Callable[..., Page]
@@ -72,15 +67,10 @@ def the_daphne(make_daphne) -> Daphne:
 
 
 @pytest.fixture
-def daphne(the_daphne, redis_server, django_db_blocker) -> Daphne:
+def daphne(the_daphne, redis_server) -> Daphne:
     """The shop, running whatever the tests before have done to it."""
     if not redis_server.is_ready():
         redis_server.start()
-    with django_db_blocker.unblock():
-        numbers = list(ContentType.objects.order_by("pk").values_list("pk", flat=True))
-    if numbers != getattr(the_daphne, "content_types", numbers):
-        the_daphne.stop()  # it keeps those that a test elsewhere has flushed
-    the_daphne.content_types = numbers
     if not the_daphne.is_ready():
         the_daphne.start()
     forget_limits(redis_server)
@@ -142,37 +132,9 @@ def _copies_are_those_of_the_shop(shop, settings, redis_server) -> None:
 
 
 @pytest.fixture(autouse=True)
-def transactional_db(
-    django_db_setup, django_db_blocker, settings, folder
-) -> Iterator[None]:
-    """Rows that Daphne sees too, gone afterwards. Takes the place of pytest-django's:
-    its flush numbers content types anew, which a running Daphne keeps in memory.
-    """
-    settings.MEDIA_ROOT = folder / "media"  # where Daphne looks for pictures
-    with django_db_blocker.unblock():
-        assert connection.settings_dict["NAME"].startswith(TEST_DATABASE_PREFIX)
-        yield
-        kept = {"contenttypes", "auth"}  # made by migrations, and numbered for ever
-        tables = [
-            connection.ops.quote_name(model._meta.db_table)
-            for model in apps.get_models()
-            if model._meta.app_label not in kept
-        ]
-        empty(tables)
-        connection.close()  # Playwright's loop has one of its own: nobody else would
-
-
-def empty(tables: list[str]) -> None:
-    """Away with their rows. Daphne may be reading some in another order, so PostgreSQL
-    may break this off: then it is done again."""
-    for attempt in range(EMPTYINGS):
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
-            return
-        except OperationalError as error:
-            if attempt == EMPTYINGS - 1 or "deadlock" not in str(error):
-                raise
+def _rows_and_pictures_are_the_shops(transactional_db, settings, folder) -> None:
+    """Daphne sees what tests write."""
+    settings.MEDIA_ROOT = folder / "media"
 
 
 class Complaints(list[str]):
