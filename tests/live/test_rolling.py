@@ -223,6 +223,11 @@ def test_configuration_of_the_whole_server_is_one_that_nginx_takes(tmp_path):
         "/etc/nginx/shop-locations.conf": FOLDER / "shop-locations.conf",
         "/etc/letsencrypt/live/shop.example/fullchain.pem": certificate,
         "/etc/letsencrypt/live/shop.example/privkey.pem": certificate,
+        # nginx binds them even for a look, which low ones let only root do.
+        "listen 80;": f"listen {free_port()};",
+        "listen [::]:80;": f"listen [::]:{free_port()};",
+        "listen 443 ssl;": f"listen {free_port()} ssl;",
+        "listen [::]:443 ssl;": f"listen [::]:{free_port()} ssl;",
     }.items():
         assert theirs in text
         text = text.replace(theirs, str(ours))
