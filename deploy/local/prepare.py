@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: no traceback from here
 sys.path.insert(0, os.getcwd())
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
@@ -22,6 +21,33 @@ def migrate() -> None:
     if steps:
         print(f"Database: {steps} migrations to apply", flush=True)
         call_command("migrate", interactive=False, verbosity=0)
+
+
+def check_columns() -> None:
+    """Raises `CommandError` for a database of an earlier day: until the first release
+    migrations are rewritten, and what has run once is not run again."""
+    from django.apps import apps
+    from django.core.management import CommandError
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = ANY(current_schemas(false))"
+        )
+        there = set(cursor.fetchall())
+    needed = {
+        (model._meta.db_table, field.column)
+        for model in apps.get_models(include_auto_created=True)
+        for field in model._meta.local_concrete_fields
+    }
+    if missing := sorted(needed - there):
+        table, column = missing[0]
+        raise CommandError(
+            f"The database is of an earlier day (it has no {table}.{column}); until "
+            "the first release no migration leads from there to here. Begin anew: "
+            "`make clean` removes its data; in a database of your own, drop the tables."
+        )
 
 
 def collect_static() -> None:
@@ -57,6 +83,7 @@ def main() -> None:
     try:
         django.setup()
         migrate()
+        check_columns()
         collect_static()
         call_command("demo")
     except OperationalError as error:
@@ -67,4 +94,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: no traceback from here
     main()
