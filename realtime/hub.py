@@ -90,13 +90,14 @@ class Topic:
     """A watched topic: its newest state, and that state as JSON for each language."""
 
     __slots__ = (
-        *("key", "state", "sent", "items", "_loaded"),
+        *("key", "state", "told", "sent", "items", "_loaded"),
         *("watchers", "idle_since", "joined", "since"),
     )
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.state: State | None = None
+        self.told = 0  # the newest version that a message told of
         self.sent = 0  # the version that every watcher has been sent
         self.items: dict[str | None, str] = {}
         self._loaded: asyncio.Event | None = asyncio.Event()  # None: it is
@@ -159,6 +160,7 @@ class Hub:
         self._probe = f"probe:{uuid.uuid4().hex}"
         self._echo, self._alarm = asyncio.Event(), asyncio.Event()
         self.degraded = False
+        self._found: dict[str, int] = {}  # newer versions that the last audit found
         # Queries of the hub alone, on connections that last.
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hub")
         self._visitors = Visitors(self.ask)
@@ -404,6 +406,7 @@ class Hub:
         topic = self._topics.get(event["topic"])
         if topic is None:
             return  # nobody watches it any more
+        topic.told = max(topic.told, event["version"])
         if topic.state is not None and event["version"] <= topic.state.version:
             return
         if topic.since is None:
@@ -552,6 +555,7 @@ class Hub:
         """Reload every topic of which the database has a newer version, and doubt
         everybody whose account or session has changed."""
         await self._visitors.audit()
+        self._count_gaps()
         held = {
             key: topic.state.version
             for key, topic in self._topics.items()
@@ -559,16 +563,18 @@ class Hub:
         }
         if held:
             found = await self.ask(live.versions, list(held))
-            newer = [key for key, version in found.items() if version > held[key]]
-            if not self.degraded:  # else it is known that messages are lost
-                metrics.GAPS.inc(sum(self._missed(key, found[key]) for key in newer))
+            newer = {key: new for key, new in found.items() if new > held[key]}
             self._reload(newer)
+            if not self.degraded:  # else it is known that messages are lost
+                self._found = newer
 
-    def _missed(self, key: str, version: int) -> bool:
-        """Whether nothing has told of that version while the database was asked."""
-        topic = self._topics.get(key)
-        is_known = topic is None or topic.state.version >= version
-        return not is_known and key not in self._stale
+    def _count_gaps(self) -> None:
+        """Of what the audit before found, what no message has told of since: an audit
+        may see a commit earlier than the message of it comes."""
+        found, self._found = self._found, {}
+        topics = self._topics
+        lost = [k for k, new in found.items() if k in topics and topics[k].told < new]
+        metrics.GAPS.inc(len(lost))
 
     # --- Writing --------------------------------------------------------------
 

@@ -387,15 +387,35 @@ def test_change_that_redis_lost_is_found_though_an_audit_has_just_looked(
     may_end.set()
 
 
+@pytest.mark.parametrize("comes, gaps", [(True, 0), (False, 1)])
+def test_message_that_comes_after_the_audit_has_seen_its_commit_is_no_gap(
+    nothing_by_itself, hub, loop, open_socket, comes, gaps
+):
+    product = make_product()
+    topic = f"stock:{product.pk}"
+    socket = open_socket()
+    socket.watch(topic)
+    before = counted("shop_gaps_total")
+    Stock.objects.update(version=2, reserved=1)
+    loop.run(hub._compare())
+    facts = socket.shows(topic, 2)
+
+    if comes:
+        loop.call(hub._hear, {"topic": topic, "version": 2, "facts": facts})
+    loop.run(hub._compare())
+
+    assert counted("shop_gaps_total") - before == gaps
+
+
 def test_backlog_is_what_has_changed_and_is_not_written_yet(hub, loop, open_socket):
     product = make_product()
     open_socket().watch(f"stock:{product.pk}")
-    assert backlog() == 0
+    assert counted("shop_dirty_backlog") == 0
 
     hub._dirty.add(f"stock:{product.pk}")
 
-    assert backlog() == 1
+    assert counted("shop_dirty_backlog") == 1
 
 
-def backlog() -> float:
-    return REGISTRY.get_sample_value("shop_dirty_backlog")
+def counted(name: str) -> float:
+    return REGISTRY.get_sample_value(name)
