@@ -236,8 +236,9 @@ DATABASES["default"]["OPTIONS"] = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Pages run on so many threads of a process, each with a connection of its own; so many
-# requests may wait for one before others are told to come back later.
-HTTP_THREADS = env.int("HTTP_THREADS", 12)
+# requests may wait for one before others are told to come back later. More threads make
+# fewer pages (CONTRIBUTING): one interpreter makes them all, and the sockets' frames.
+HTTP_THREADS = env.int("HTTP_THREADS", 4)
 HTTP_LINE = env.int("HTTP_LINE", 1000)
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
