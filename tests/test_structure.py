@@ -29,19 +29,22 @@ PAGES = [
     "products.templatetags",
     "products.viewers",
     "products.views",
+    "project.redirects",
     "project.views",
     "project.widgets",
 ]
 RULES: dict[str, list[str]] = {
     "project": [*OURS],
+    "project.redirects": [],
     "project.sessions": [],
     "project.transactions": [],
     "project.views": [],
     "project.widgets": [],
-    # A leaf each: sessions, views in a transaction, page mixins, fields of forms,
-    # "this account has changed".
+    # A leaf each: where forms may lead, sessions, views in a transaction, page mixins,
+    # fields of forms, "this account has changed".
     "users": [
         "users",
+        "project.redirects",
         "project.sessions",
         "project.transactions",
         "project.views",

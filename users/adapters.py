@@ -13,10 +13,10 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from project.redirects import is_page
 from project.views import absolute
 from users.limits import SignInLimits
 from users.models import User
@@ -66,13 +66,9 @@ class AccountAdapter(SignInLimits):
         return reverse("users:profile")
 
     def is_safe_url(self, url: str | None) -> bool:
-        """Whether it is within this shop. allauth would allow all of ALLOWED_HOSTS,
-        which may be a domain with other people's sites in it."""
-        request = allauth_context.request
-        ours = {request.get_host(), urlsplit(settings.DOMAIN_NAME).netloc}
-        return url_has_allowed_host_and_scheme(
-            url, ours, require_https=request.is_secure()
-        )
+        """Whether it is a page of this shop. allauth would allow all of ALLOWED_HOSTS,
+        which may be a domain with other people's sites in it, and any text."""
+        return is_page(allauth_context.request, url)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Through a Unix socket, without a proxy that names it, there is none."""

@@ -11,12 +11,17 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.contrib.messages import get_messages
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import DetailView, TemplateView, View
@@ -27,6 +32,7 @@ from products.forms import BoardForm, ExportForm, NoteForm, ReasonForm
 from products.models import Order
 from products.services import orders
 from products.views import board
+from project.redirects import next_page
 from project.views import TitleMixin
 
 MONTH = timedelta(days=30)
@@ -165,6 +171,7 @@ class OrderMoveView(StaffMixin, View):
         if verb not in VERBS or "\0" in number:
             raise Http404
         order = get_object_or_404(Order, number=number)
+        onward = next_page(request, reverse("staff:order", args=[order.number]))
         status = self.move(order, verb)
         if request.headers.get("Accept", "").startswith("application/json"):
             said = [
@@ -172,7 +179,7 @@ class OrderMoveView(StaffMixin, View):
                 for message in get_messages(request)
             ]
             return JsonResponse({"messages": said}, status=status)
-        return redirect(self.get_next(order))
+        return HttpResponseRedirect(onward)
 
     def move(self, order: Order, verb: str) -> int:
         """Do it and leave a message. Out: the answer's status."""
@@ -190,14 +197,6 @@ class OrderMoveView(StaffMixin, View):
             return 409
         messages.success(self.request, done % {"number": order.number})
         return 200
-
-    def get_next(self, order: Order) -> str:
-        """Where the form was, if that is in this shop."""
-        asked = self.request.POST.get("next", "")
-        is_ours = url_has_allowed_host_and_scheme(
-            asked, {self.request.get_host()}, require_https=self.request.is_secure()
-        )
-        return asked if is_ours else reverse("staff:order", args=[order.number])
 
 
 # What a form may ask for: the service, what must be said with it, and the answer.
