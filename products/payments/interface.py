@@ -44,6 +44,11 @@ class BadSignature(Exception):
     """Whoever sent this is not the provider, or sent it too long ago."""
 
 
+class BadEvent(Exception):
+    """The provider signed it, but it is no event as its documentation has them. Telling
+    it again does not help."""
+
+
 class Refused(Exception):
     """The provider said no: the same attempt would be refused again."""
 
@@ -68,4 +73,4 @@ class Provider(Protocol):
         """Give all of it back, once. Raises `Refused`, `Unreachable`."""
 
     def event(self, body: bytes, signature: str) -> Event:
-        """What it told. Raises `BadSignature`."""
+        """What it told. Raises `BadSignature`, `BadEvent`."""

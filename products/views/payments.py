@@ -1,5 +1,7 @@
 """On the way to the payment, and what the provider tells of it."""
 
+import logging
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,10 +14,11 @@ from django.views.generic import View
 from products import payments as providers
 from products.exceptions import PaymentUnavailable, StatusConflict
 from products.models import Order
-from products.payments.interface import BadSignature
+from products.payments.interface import BadEvent, BadSignature
 from products.services import payments
 from products.views.orders import own_order
 
+logger = logging.getLogger(__name__)
 MAX_EVENT_BYTES = 256 * 1024
 
 
@@ -61,6 +64,9 @@ class StripeWebhookView(View):
         try:
             event = stripe.event(body, request.headers.get("Stripe-Signature", ""))
         except BadSignature:
+            return HttpResponse(status=400)
+        except BadEvent as error:
+            logger.warning("An event that Stripe signed cannot be read: %s", error)
             return HttpResponse(status=400)
         payments.hear(event)
         return HttpResponse(status=200)

@@ -17,7 +17,8 @@ from products import tasks
 from products.exceptions import PaymentUnavailable, StatusConflict
 from products.models import Order, Payment, Stock, WebhookEvent
 from products.payments.interface import Event, Refused
-from products.payments.stripe import from_units, to_units
+from products.payments.stripe import to_units
+from products.payments.stripe_events import from_units
 from products.services import books, orders, payments
 from project.celery import app, later
 from tests.concurrency import together
