@@ -126,6 +126,7 @@ ACCOUNT_RATE_LIMITS = {
     # Of a session that was left open or stolen: the password can't be guessed in it,
     # nor strangers' mailboxes be filled from it.
     "reauthenticate": "10/5m/user",
+    "request_login_code": "10/m/ip,3/5m/key,10/d/key",  # key: the address it goes to
     "change_password": "10/5m/user",
     "manage_email": "10/10m/user,30/d/user",
     # "Tell me" for an address that anybody may type: so many products.
@@ -430,6 +431,7 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # no mail to people who have no account
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False  # here; everywhere else it does
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 15 * 60  # a code by mail, to confirm that it is you
 ACCOUNT_USER_DISPLAY = methodcaller("get_short_name")
 MFA_ADAPTER = "users.mfa.MFAAdapter"
 MFA_FORMS = {

@@ -127,6 +127,9 @@ ROUTES: dict[str, Row] = {
     "users/addresses/<int:pk>/usual/": members("405"),
     "users/email/": members("200"),
     "users/reauthenticate/": members("200"),
+    # For people without a password; the others give theirs.
+    "users/reauthenticate/code/": members("again"),
+    "users/reauthenticate/code/confirm/": members("/users/reauthenticate/code/"),
     "users/password/change/": members("200"),
     "users/password/set/": members("/users/password/change/"),  # they have one
     "users/sessions/": members("200"),

@@ -57,6 +57,16 @@ class AccountAdapter(SignInLimits):
             messages.warning(request, format_html("{} {}", text, link))
         return response
 
+    def get_reauthentication_methods(self, user: User) -> list[dict]:
+        """How `user` can confirm that it is them. A code by mail is for people who have
+        no password: for others the mailbox would become a second password."""
+        is_offered = not user.has_usable_password() and user.is_verified
+        return [
+            method
+            for method in super().get_reauthentication_methods(user)
+            if is_offered or method["id"] != "reauthenticate_by_code"
+        ]
+
     def set_password(self, user: User, password: str) -> None:
         """Writes nothing else: `user` was read before a slow hash."""
         user.set_password(password)

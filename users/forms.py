@@ -159,6 +159,21 @@ class ResetForm(LabelledForm, allauth_forms.ResetPasswordForm):
         return email
 
 
+class RequestCodeForm(LabelledForm, allauth_forms.RequestReauthenticationCodeForm):
+    """Asks for a code by mail. It goes to the present address, so nobody chooses."""
+
+    def __init__(self, *args, user: User, **kwargs) -> None:
+        super().__init__(*args, user=user, **kwargs)
+        recipient = self.fields["recipient"]
+        recipient.choices = [(user.email, user.email)]
+        recipient.initial = user.email
+        recipient.widget = forms.HiddenInput()
+
+
+class ConfirmCodeForm(LabelledForm, allauth_forms.ConfirmReauthenticationCodeForm):
+    """The code is read from a mail."""
+
+
 # --- The address ------------------------------------------------------------------
 
 

@@ -132,6 +132,16 @@ urlpatterns = [
         passwords.ReauthenticateView.as_view(),
         name="account_reauthenticate",
     ),
+    path(
+        "reauthenticate/code/",
+        passwords.RequestCodeView.as_view(),
+        name="account_request_reauthentication_code",
+    ),
+    path(
+        "reauthenticate/code/confirm/",
+        passwords.ConfirmCodeView.as_view(),
+        name="account_confirm_reauthentication_code",
+    ),
     path("password/", include(password)),
     path("sessions/", security.SessionListView.as_view(), name="usersessions_list"),
     path("2fa/", include(mfa)),

@@ -196,6 +196,19 @@ def test_page_password_for_someone_without(visit_as):
     expect_good_in_all_looks(page)
 
 
+def test_pages_of_a_code_by_mail_for_someone_without_a_password(visit_as):
+    user = make_shopper()
+    user.set_unusable_password()
+    user.save()
+    page = visit_as(user, "/users/reauthenticate/")
+    expect_good_in_all_looks(page)
+
+    page.get_by_role("button", name="E-mail me a code").click()
+
+    expect(page.get_by_label("Code")).to_be_focused()
+    expect_good_in_all_looks(page)
+
+
 def test_page_of_a_password_link(visit, anna):
     token = default_token_generator.make_token(anna)
 

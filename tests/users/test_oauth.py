@@ -22,7 +22,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 
-from tests.factories import make_user
+from tests.factories import make_shopper, make_user
 from tests.provider.broken import CLIENT_ID, HANG, BrokenProvider, broken_provider
 from users.models import User
 from users.oauth import adapters
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db
 
 START, CALLBACK = "/users/oidc/sso/login/", "/users/oidc/sso/login/callback/"
 CONNECTIONS, SIGNUP = "/users/3rdparty/", "/users/3rdparty/signup/"
-SENT = "/users/confirm-email/"
+SENT, CODE = "/users/confirm-email/", "/users/reauthenticate/code/"
 CONFIGURATION = "/.well-known/openid-configuration"
 OTHERS = ["/users/github/login/", "/users/google/login/"]
 KEYS = {"client_id": CLIENT_ID, "secret": "s"}
@@ -642,6 +642,13 @@ def ada(client, provider) -> User:
     return User.objects.get()
 
 
+def confirm_by_code(client: Client, user: User, **query: str) -> HttpResponse:
+    """Ask for a code by mail and enter it; what one is led to."""
+    path = client.post(CODE, {"recipient": user.email}, query_params=query).url
+    code = mail.outbox[-1].body.split("\n\n")[1]
+    return client.post(path, {"code": code})
+
+
 def disconnect(client: Client) -> HttpResponse:
     return client.post(CONNECTIONS, {"account": SocialAccount.objects.first().pk})
 
@@ -662,12 +669,34 @@ def test_way_in_of_a_provider_that_is_offered_no_more_does_not_count(client, ada
     assert "This is your only way in" in disconnect(client).text
 
 
-def test_one_of_two_ways_in_is_disconnected(client, ada):
+def test_one_of_two_ways_in_is_disconnected_with_a_code_from_the_mail(client, ada):
     SocialAccount.objects.create(user=ada, provider="github", uid="1")
+    assert disconnect(client).url.startswith(CODE)
+    mail.outbox.clear()
 
-    disconnect(client)
+    confirm_by_code(client, ada, next=CONNECTIONS)
 
+    assert mail.outbox[0].to == [ada.email]
     assert SocialAccount.objects.get().provider == "github"
+
+
+def test_code_is_mailed_to_the_present_address_alone(client, ada):
+    EmailAddress.objects.create(user=ada, email="old@example.com", verified=True)
+    mail.outbox.clear()
+
+    page = client.post(CODE, {"recipient": "old@example.com"})
+
+    assert page.context["form"].errors
+    assert mail.outbox == []
+
+
+def test_wrong_code_from_the_mail_confirms_nothing(client, ada):
+    client.post(CODE, {"recipient": ada.email})
+
+    page = client.post(f"{CODE}confirm/", {"code": "wrong"})
+
+    assert "code" in page.context["form"].errors
+    assert client.get("/users/2fa/totp/activate/").url.startswith(CODE)
 
 
 def test_account_of_somebody_else_is_not_disconnected(client, ada):
@@ -681,12 +710,13 @@ def test_account_of_somebody_else_is_not_disconnected(client, ada):
 
 def test_provider_account_of_somebody_else_is_not_connected(client, ada, provider):
     other = Client()
-    ben = make_user()
+    ben = make_shopper()
     ben.set_unusable_password()
     ben.save()
     other.force_login(ben)
+    assert come(other, process="connect").url.startswith(CODE)
 
-    come(other, process="connect")
+    confirm_by_code(other, ben)
 
     assert "connected to somebody else’s account" in other.get(CONNECTIONS).text
     assert SocialAccount.objects.get().user == ada

@@ -14,6 +14,7 @@ from users.models import Session
 
 pytestmark = pytest.mark.django_db
 
+CODE = "/users/reauthenticate/code/"
 CHANGE, SET = "/users/password/change/", "/users/password/set/"
 RESET, RESET_DONE = "/users/password/reset/", "/users/password/reset/done/"
 PROFILE = "/users/profile/"
@@ -105,6 +106,9 @@ def test_set_password_of_who_came_by_a_provider_ends_other_sessions(
     anna.save()
     client.force_login(anna)
     assert client.get(CHANGE).url == SET
+    client.post(CODE, {"recipient": anna.email})
+    (mail,) = mailoutbox
+    client.post(f"{CODE}confirm/", {"code": mail.body.split("\n\n")[1]})
 
     response = client.post(SET, NEW)
 
@@ -113,7 +117,7 @@ def test_set_password_of_who_came_by_a_provider_ends_other_sessions(
     assert anna.check_password(NEW["password1"])
     assert is_in(client) and not is_in(there)
     assert UserSession.objects.get().session_key == client.session.session_key
-    assert len(mailoutbox) == 1
+    assert len(mailoutbox) == 2
 
 
 # --- Forgotten --------------------------------------------------------------------
@@ -234,3 +238,14 @@ def test_reauthentication_asks_for_the_password(client):
     assert "<title>Confirm that it is you ·" in page.text
     assert "password" in wrong.context["form"].errors
     assert right.url == "/users/email/"
+
+
+def test_reauthentication_of_someone_with_a_password_offers_no_code_by_mail(client):
+    """The mailbox would become a second password."""
+    client.force_login(make_shopper())
+
+    page = client.get("/users/reauthenticate/")
+    response = client.get(CODE)
+
+    assert page.context["reauthentication_alternatives"] == []
+    assert response.url == "/users/reauthenticate/"

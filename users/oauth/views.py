@@ -16,6 +16,7 @@ from allauth.socialaccount.providers.oauth2.views import (
     OAuth2LoginView,
 )
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -52,7 +53,7 @@ def towards_a_provider(view: View) -> Callable[..., HttpResponse]:
                 return view(request, adapter)
         except IntegrityError as error:  # the same person came twice at once
             return pages.failed(request, provider, error)
-        except (DatabaseError, ImmediateHttpResponse):
+        except (DatabaseError, ImmediateHttpResponse, PermissionDenied):
             raise
         except Exception as error:
             if request.writes.begun:

@@ -9,6 +9,8 @@ from project.views import TitleMixin
 from users import sessions
 from users.forms import (
     ChangePasswordForm,
+    ConfirmCodeForm,
+    RequestCodeForm,
     ResetForm,
     ResetFromKeyForm,
     SetPasswordForm,
@@ -68,3 +70,17 @@ class PasswordResetFromKeyDoneView(
 @AtomicView
 class ReauthenticateView(TitleMixin, allauth_views.ReauthenticateView):
     title = _("Confirm that it is you")
+
+
+@AtomicView
+class RequestCodeView(TitleMixin, allauth_views.RequestReauthenticationCodeView):
+    """For people without a password: a code goes to their address."""
+
+    title = _("Confirm that it is you")
+    form_class = RequestCodeForm
+
+
+@AtomicView
+class ConfirmCodeView(TitleMixin, allauth_views.ConfirmReauthenticationCodeView):
+    title = _("Enter the code from our mail")
+    form_class = ConfirmCodeForm
