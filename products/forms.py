@@ -350,15 +350,46 @@ class NoteForm(forms.Form):
 
 
 class ExportForm(forms.Form):
-    """Of which days orders are exported, both included; for which program."""
+    """Which days' orders are exported, both included; which rows; which format."""
+
+    FORMATS = [
+        ("csv", _("Other programs (comma)")),
+        ("excel", _("Excel (comma)")),
+        ("excel-eu", _("Excel in Europe (semicolon, decimal comma)")),
+    ]
+    ROWS = [
+        ("orders", _("One row for each order")),
+        ("lines", _("One row for each line")),
+    ]
 
     since = forms.DateField(label=_("From"))
     until = forms.DateField(label=_("To"))
-    bom = forms.BooleanField(required=False, label=_("For Excel (with a BOM)"))
+    rows = forms.ChoiceField(
+        choices=ROWS,
+        required=False,
+        label=_("Rows"),
+        widget=forms.Select({"class": "input"}),
+    )
+    format = forms.ChoiceField(
+        choices=FORMATS,
+        required=False,
+        label=_("For"),
+        widget=forms.Select({"class": "input"}),
+    )
+    bom = forms.BooleanField(required=False)  # "excel", in links made before `format`
 
     def clean(self) -> dict[str, Any]:
         asked = super().clean()
         since, until = asked.get("since"), asked.get("until")
         if since and until and until < since:
             self.add_error("until", _("The last day is before the first."))
+        asked["format"] = asked.get("format") or ("excel" if asked["bom"] else "csv")
+        asked["rows"] = asked.get("rows") or "orders"
         return asked
+
+    @property
+    def advice(self) -> str:
+        """What to do about the errors, in a sentence."""
+        if {"since", "until"} & self.errors.keys():
+            return _("Please say from which day to which.")
+        return _("Please choose the rows and the format from the lists.")

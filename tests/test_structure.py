@@ -30,6 +30,7 @@ PAGES = [
     "products.viewers",
     "products.views",
     "project.redirects",
+    "project.spreadsheets",
     "project.views",
     "project.widgets",
 ]
@@ -37,6 +38,7 @@ RULES: dict[str, list[str]] = {
     "project": [*OURS],
     "project.redirects": [],
     "project.sessions": [],
+    "project.spreadsheets": [],
     "project.transactions": [],
     "project.views": [],
     "project.widgets": [],

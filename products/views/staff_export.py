@@ -1,33 +1,49 @@
-"""Orders as a table: any number of them in the memory of a few hundred."""
+"""Orders as a table: any number of them in the memory of a few hundred.
 
-import csv
+One row for each order, or one for each of its lines. In the second, the order's sums
+(`total`, `units`) stand in its first row only, so that a column adds up.
+"""
+
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.core.handlers.asgi import ASGIRequest
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.views.generic import View
 
 from products.forms import ExportForm
 from products.models import Order, OrderLine
 from products.views.staff import StaffMixin
+from project.spreadsheets import (
+    EUROPEAN_EXCEL,
+    EXCEL,
+    PLAIN,
+    Dialect,
+    Writer,
+    telephone,
+)
 
 CHUNK = 500  # orders in memory at once
-BOM = "\ufeff"
-# What makes a spreadsheet take a text for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+DIALECTS = {"csv": PLAIN, "excel": EXCEL, "excel-eu": EUROPEAN_EXCEL}
 
-COLUMNS = [
-    *("number", "placed", "status", "payment", "total", "currency", "units", "lines"),
+FIRST = ["number", "placed", "status", "payment", "total", "currency", "units"]
+LAST = [
     *("email", "name", "line1", "line2", "postcode", "city", "region", "country"),
     *("phone", "handler", "changed"),
+]
+COLUMNS = [*FIRST, "lines", *LAST, "skus", "unit_prices"]
+LINE_COLUMNS = [
+    *FIRST,
+    *("line", "sku", "product", "quantity", "unit_price", "line_total"),
+    *LAST,
 ]
 
 
@@ -37,10 +53,15 @@ class OrdersExportView(StaffMixin, View):
     def get(self, request: HttpRequest) -> HttpResponse:
         form = ExportForm(request.GET)
         if not form.is_valid():
-            messages.error(request, _("Please say from which day to which."))
+            messages.error(request, form.advice)
             return redirect("staff:orders")
-        since, until = form.cleaned_data["since"], form.cleaned_data["until"]
-        content = rows(placed_between(since, until), bom=form.cleaned_data["bom"])
+        asked = form.cleaned_data
+        since, until = asked["since"], asked["until"]
+        content = rows(
+            placed_between(since, until),
+            DIALECTS[asked["format"]],
+            by_line=asked["rows"] == "lines",
+        )
         if isinstance(request, ASGIRequest):  # which would collect an iterator first
             content = one_by_one(content)
         name = f"orders-{since:%Y-%m-%d}-{until:%Y-%m-%d}.csv"
@@ -66,29 +87,31 @@ def placed_between(since: date, until: date) -> QuerySet[Order]:
     return orders.order_by("placed_at", "pk")
 
 
-class Echo:
-    """A file that gives back what is written."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def rows(orders: QuerySet[Order], *, bom: bool) -> Iterator[str]:
+def rows(
+    orders: QuerySet[Order], dialect: Dialect, *, by_line: bool = False
+) -> Iterator[str]:
     """The table's text, some hundred lines at a time."""
-    write = csv.writer(Echo()).writerow
-    yield (BOM if bom else "") + write(COLUMNS)
+    writer = Writer(dialect)
+    yield writer.head(LINE_COLUMNS if by_line else COLUMNS)
+    cells = line_rows if by_line else order_rows
     for chunk in chunks(orders.select_related("handler")):
         lines = lines_of(chunk)
-        yield "".join(write(map(plain, row(o, lines[o.pk]))) for o in chunk)
+        yield "".join(
+            writer.row(row)
+            for order in chunk
+            for row in cells(order, lines[order.pk], writer)
+        )
 
 
 def chunks(orders: QuerySet[Order]) -> Iterator[list[Order]]:
-    """All of them, in short queries that each begin where the last one ended.
+    """All of them, in short queries that each begin where the last one ended. Orders
+    that are placed after the first query are left out.
 
     A cursor would keep a connection for as long as the slowest browser takes, and is
     none where a pooler forbids it: then all rows would be fetched at once.
     """
-    rest = orders
+    newest = Order.objects.aggregate(pk=Max("pk"))["pk"] or 0
+    rest = orders = orders.filter(pk__lte=newest)
     while chunk := list(rest[:CHUNK]):
         yield chunk
         last = chunk[-1]
@@ -96,13 +119,23 @@ def chunks(orders: QuerySet[Order]) -> Iterator[list[Order]]:
         rest = orders.filter(later, placed_at__gte=last.placed_at)
 
 
-def lines_of(orders: list[Order]) -> dict[int, list[tuple[int, str]]]:
-    """Units and name of each order's lines. No rows that know their order, which knows
-    them: Python would leave such rings in memory for thousands of orders."""
+class Line(NamedTuple):
+    """What the table says of an order's line."""
+
+    quantity: int
+    name: str
+    sku: str
+    unit_price: Decimal
+    line_total: Decimal
+
+
+def lines_of(orders: list[Order]) -> dict[int, list[Line]]:
+    """The lines of each order. No rows that know their order, which knows them: Python
+    would leave such rings in memory for thousands of orders."""
     lines = defaultdict(list)
     found = OrderLine.objects.filter(order__in=orders).order_by("pk")
-    for order_id, *line in found.values_list("order_id", "quantity", "name"):
-        lines[order_id].append(tuple(line))
+    for order_id, *line in found.values_list("order_id", *Line._fields):
+        lines[order_id].append(Line(*line))
     return lines
 
 
@@ -113,16 +146,55 @@ async def one_by_one(texts: Iterator[str]) -> AsyncIterator[str]:
         yield text
 
 
-def row(order: Order, lines: list[tuple[int, str]]) -> list:
+def order_rows(order: Order, lines: list[Line], writer: Writer) -> Iterator[list]:
+    """The one row of an order."""
+    yield [
+        *_first(order, lines),
+        "; ".join(f"{line.quantity} × {line.name}" for line in lines),
+        *_last(order),
+        "; ".join(line.sku for line in lines),
+        "; ".join(writer.number(line.unit_price) for line in lines),
+    ]
+
+
+def line_rows(order: Order, lines: list[Line], writer: Writer) -> Iterator[list]:
+    """A row for each of an order's lines."""
+    first, last = _first(order, lines), _last(order)
+    for number, line in enumerate(lines, start=1):
+        yield [
+            *first,
+            number,
+            line.sku,
+            line.name,
+            line.quantity,
+            line.unit_price,
+            line.line_total,
+            *last,
+        ]
+        first = _without_sums(first)
+
+
+def _first(order: Order, lines: list[Line]) -> list:
     return [
         order.number,
-        timezone.localtime(order.placed_at).isoformat(timespec="seconds"),
+        order.placed_at,
         order.status,
         order.method,
         order.total,
         order.currency,
-        sum(quantity for quantity, name in lines),
-        "; ".join(f"{quantity} × {name}" for quantity, name in lines),
+        sum(line.quantity for line in lines),
+    ]
+
+
+def _without_sums(first: list) -> list:
+    sums = ("total", "units")
+    return [
+        "" if name in sums else cell for name, cell in zip(FIRST, first, strict=True)
+    ]
+
+
+def _last(order: Order) -> list:
+    return [
         order.email,
         order.full_name,
         order.line1,
@@ -131,14 +203,7 @@ def row(order: Order, lines: list[tuple[int, str]]) -> list:
         order.city,
         order.region,
         order.country.code,
-        order.phone,
+        telephone(order.phone),
         order.handler.get_username() if order.handler else "",
-        timezone.localtime(order.changed_at).isoformat(timespec="seconds"),
+        order.changed_at,
     ]
-
-
-def plain(cell: object) -> object:
-    """A cell that no spreadsheet runs: a text that looks like a formula is quoted."""
-    if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA):
-        return f"'{cell}"
-    return cell

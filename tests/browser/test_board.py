@@ -1,8 +1,10 @@
 """The staff's board in real browsers: what one does, the others see."""
 
 import re
+import zlib
 from collections.abc import Callable
 from itertools import count
+from urllib.request import Request, urlopen
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -11,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from products.models import Order, OrderEvent, Stock
 from products.services import orders
 from products.services import stock as stocks
+from products.views.staff_export import CHUNK
 from tests.browser.looks import expect_good_in_all_looks
 from tests.browser.pages import (
     bring_session,
@@ -21,6 +24,7 @@ from tests.browser.pages import (
     wait_until_live,
 )
 from tests.factories import make_order, make_product, make_user
+from tests.products.views.test_staff_board import make_orders
 from users.models import User
 
 BOARD = "/staff/orders/"
@@ -344,3 +348,38 @@ def test_open_forms_and_help_are_good_in_all_looks(staff):
     page.locator("h1").click()
     page.keyboard.press("?")
     expect_good_in_all_looks(page)
+
+
+# --- The export ---------------------------------------------------------------------
+
+
+def fetch(page: Page, address: str, accept: str) -> bytes:
+    """What a client without a browser reads: of gzip the first member, as most do."""
+    cookies = "; ".join(f"{c['name']}={c['value']}" for c in page.context.cookies())
+    request = Request(address, headers={"Cookie": cookies, "Accept-Encoding": accept})
+    with urlopen(request) as response:
+        content = response.read()
+        encoding = response.headers.get("Content-Encoding", "identity")
+    assert encoding == accept
+    if accept == "identity":
+        return content
+    return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content)
+
+
+@pytest.mark.parametrize("with_script", [True, False])
+def test_export_is_whole_in_a_browser_and_in_other_clients(staff, with_script):
+    orders_ = make_orders(CHUNK + 20)
+    page = staff("ann", java_script_enabled=with_script)
+    page.locator("summary", has_text="Export").click()
+    page.get_by_label("Rows").select_option("lines")
+
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download").click()
+    saved = started.value.path().read_bytes()
+
+    head, *rows = saved.decode().splitlines()
+    assert head.startswith("number,placed,")
+    assert [row.split(",")[0] for row in rows] == [order.number for order in orders_]
+    address = started.value.url
+    for accept in ("gzip", "identity"):
+        assert fetch(page, address, accept) == saved

@@ -11,8 +11,9 @@ from asgiref.sync import sync_to_async
 from django.db import connection, connections
 from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from products.models import Order
+from products.models import Order, OrderLine
 from products.views import staff_export
 from tests.factories import make_order, make_product
 from tests.products.views.test_staff_board import BOARD, make_clerk, make_orders
@@ -87,9 +88,20 @@ def test_range_to_the_end_of_time_is_a_range(client, clerk):
     assert len(table(client.get(EXPORT, days))) == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["=1+1", "+49", "-1", "@SUM(A1)", "\t=1", "  =1", '=HYPERLINK("x")']
-)
+def test_export_guards_every_text_of_an_order(client, clerk):
+    threat = "Ann;=cmd|'/c calc'!A0;x"
+    fields = ["full_name", "line1", "line2", "postcode", "city", "region", "phone"]
+    make_orders(1, **{name: threat[:20] for name in fields})
+    OrderLine.objects.update(name=threat, sku=threat)
+
+    for rows in ("orders", "lines"):
+        text = client.get(EXPORT, ALWAYS | {"rows": rows}).getvalue().decode()
+
+        assert "cmd" in text
+        assert ";=" not in text
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+49", "-1", "@SUM(A1)", "  =1"])
 def test_cell_that_looks_like_a_formula_is_quoted(client, clerk, name):
     make_orders(1, full_name=name, city='a "quoted", city')
 
@@ -99,12 +111,87 @@ def test_cell_that_looks_like_a_formula_is_quoted(client, clerk, name):
     assert row["city"] == 'a "quoted", city'
 
 
+def test_export_of_a_telephone_number_is_one(client, clerk):
+    make_orders(1, phone="+49-30-1234567")
+
+    (row,) = table(client.get(EXPORT, ALWAYS))
+
+    assert row["phone"] == "+49 30-1234567"
+
+
+# --- Formats ----------------------------------------------------------------------
+
+
+def test_export_in_rows_of_lines_has_sku_and_price_of_each(client, clerk):
+    lamp = make_product(name="Lamp", sku="LAMP-1", price="12.50")
+    bowl = make_product(name="Bowl", sku="BOWL-1", price="2.50")
+    order = make_order({lamp: 1, bowl: 3})
+
+    found = table(client.get(EXPORT, ALWAYS | {"rows": "lines"}))
+
+    assert [row["number"] for row in found] == [order.number, order.number]
+    names = ("line", "sku", "product", "quantity", "unit_price", "line_total")
+    assert [tuple(row[name] for name in names) for row in found] == [
+        ("1", "LAMP-1", "Lamp", "1", "12.50", "12.50"),
+        ("2", "BOWL-1", "Bowl", "3", "2.50", "7.50"),
+    ]
+    assert [row["total"] for row in found] == ["20.00", ""]  # so that a column adds up
+    assert [row["units"] for row in found] == ["4", ""]
+    assert {row["email"] for row in found} == {order.email}
+
+
+def test_export_in_rows_of_orders_has_sku_and_price_of_each_line(client, clerk):
+    make_order(
+        {
+            make_product(sku="LAMP-1", price="12.50"): 1,
+            make_product(sku="BOWL-1", price="2.50"): 3,
+        }
+    )
+
+    (row,) = table(client.get(EXPORT, ALWAYS))
+
+    assert (row["skus"], row["unit_prices"]) == ("LAMP-1; BOWL-1", "12.50; 2.50")
+
+
+def test_export_for_excel_in_europe_has_its_delimiter_mark_and_decimal_comma(
+    client, clerk
+):
+    order = make_order({make_product(name="Løg, rød; =1", price="2.50"): 3})
+
+    content = client.get(EXPORT, ALWAYS | {"format": "excel-eu"}).getvalue()
+
+    assert content.startswith(b"\xef\xbb\xbfnumber;placed;")
+    text = content.decode("utf-8-sig")
+    (row,) = csv.DictReader(text.splitlines(), delimiter=";")
+    assert (row["number"], row["total"], row["units"]) == (order.number, "7,50", "3")
+    assert row["unit_prices"] == "2,50"
+    assert row["lines"] == "3 × Løg, rød; '=1"
+    local = timezone.localtime(order.placed_at)
+    assert row["placed"] == f"{local:%Y-%m-%d %H:%M:%S}"
+
+
+@pytest.mark.parametrize("query", [{"format": "xlsx"}, {"rows": "pages"}])
+def test_format_that_is_none_leads_back_with_a_word(client, clerk, query):
+    response = client.get(EXPORT, ALWAYS | query, follow=True)
+
+    assert response.redirect_chain == [(BOARD, 302)]
+    assert "choose the rows and the format" in response.text
+
+
+def test_board_offers_the_formats(client, clerk):
+    text = client.get(BOARD).text
+
+    assert '<option value="excel-eu">' in text
+    assert '<option value="lines">' in text
+
+
 def test_excel_gets_its_mark(client, clerk):
     make_orders(1, full_name="Søren 漢")
 
-    marked = client.get(EXPORT, ALWAYS | {"bom": "on"}).getvalue()
+    marked = client.get(EXPORT, ALWAYS | {"format": "excel"}).getvalue()
     plain = client.get(EXPORT, ALWAYS).getvalue()
 
+    assert client.get(EXPORT, ALWAYS | {"bom": "on"}).getvalue() == marked
     assert marked == b"\xef\xbb\xbf" + plain
     assert "Søren 漢".encode() in plain
 
@@ -149,6 +236,17 @@ def test_orders_of_one_moment_are_all_there_once(client, clerk, monkeypatch):
 
     in_order = Order.objects.order_by("placed_at", "pk")
     assert found == list(in_order.values_list("number", flat=True))
+
+
+def test_order_placed_while_the_table_is_sent_is_not_in_it(client, clerk, monkeypatch):
+    monkeypatch.setattr(staff_export, "CHUNK", 2)
+    make_orders(3)
+    parts = iter(client.get(EXPORT, ALWAYS).streaming_content)
+    next(parts), next(parts)
+
+    make_orders(2)
+
+    assert sum(part.count(b"\r\n") for part in parts) == 1
 
 
 def test_connection_is_free_between_two_parts(client, clerk):
