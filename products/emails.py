@@ -6,6 +6,7 @@ Nothing here takes a text for a template: names may hold any signs.
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
 from django.core.signing import BadSignature, Signer
 from django.template.loader import render_to_string
@@ -15,6 +16,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from products.exceptions import MailRefused
 from products.models import Order, Product, Waiting
 from project.views import absolute
 
@@ -34,7 +36,8 @@ STEPS = {
 
 
 def order_moved(order: Order) -> None:
-    """Tell the shopper where their order is, if they would want to know."""
+    """Tell the shopper where their order is, if they would want to know. Raises
+    `MailRefused`."""
     if order.status not in STEPS:
         return
     name, subject = STEPS[order.status]
@@ -56,7 +59,8 @@ def order_link(order: Order) -> str:
 
 
 def back_in_stock(waiting: Waiting) -> None:
-    """Tell somebody that what they waited for is there. Needs `product`."""
+    """Tell somebody that what they waited for is there. Needs `product`. Raises
+    `MailRefused`."""
     product = waiting.product
     with translation.override(waiting.language):
         _send(
@@ -104,7 +108,12 @@ def _send(template: str, subject: str, to: Sequence[str], **context) -> None:
     text = render_to_string(f"{template}.txt", context).strip() + "\n"
     mail = EmailMultiAlternatives(subject, text, to=list(to))
     mail.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
-    mail.send()
+    try:
+        mail.send()
+    except ValidationError as error:
+        raise MailRefused(" ".join(error.messages)) from error
+    except ValueError as error:
+        raise MailRefused(str(error)) from error
 
 
 def _one_line(text: str) -> str:

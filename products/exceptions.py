@@ -132,6 +132,16 @@ class StatusConflict(ShopError):
         )
 
 
+class MailRefused(ShopError):
+    """The outbox does not take a mail: its address, or a header of it, cannot be.
+
+    The text says why, to staff.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
 class PaymentUnavailable(ShopError):
     """The payment provider did not answer, or refused. One may try again."""
 

@@ -19,6 +19,7 @@ from products.exceptions import BadQuantity
 from products.models import Order, Product, StockMovement
 from products.services import stock
 from products.services.orders import Contact
+from project.email_fields import EmailFormField
 from project.widgets import CountrySelect
 
 PICTURE_EXTENSIONS = ["jpg", "jpeg", "png", "webp"]
@@ -64,7 +65,7 @@ class ContactForm(forms.ModelForm):
     """Who gets the parcel and where. Guests say where mail reaches them; who is signed
     in has an address of which we know that, and may have saved where they live."""
 
-    email = forms.EmailField(
+    email = EmailFormField(
         label=_("E-mail address"),
         max_length=Order._meta.get_field("email").max_length,
         help_text=_("We write there when your order is placed, and when it is sent."),

@@ -21,6 +21,7 @@ from enum import Enum
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
@@ -28,6 +29,8 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from post_office.models import STATUS, Attachment, Email, Log
 from post_office.settings import get_backend
+
+from project.email_addresses import recipient
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +140,8 @@ def _message(mail: Email) -> EmailMessage:
     if mail.expires_at and mail.expires_at <= timezone.now():
         raise Expired
     message = mail.email_message()
+    for person in message.recipients():
+        recipient(person)  # one address each, whoever wrote the row
     message.message()  # raises, before the server is asked, for what cannot be sent
     return message
 
@@ -190,7 +195,9 @@ def is_final(error: Exception) -> bool:
             return error.smtp_code >= 500
         case smtplib.SMTPSenderRefused():
             return error.smtp_code == 552  # too big
-        case Expired() | ValueError() | TypeError() | LookupError():
+        case Expired() | ValidationError():
+            return True
+        case ValueError() | TypeError() | LookupError():
             return True  # the row itself cannot be sent
     return False
 

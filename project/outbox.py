@@ -6,7 +6,7 @@ open: the mail exists if its cause does. `project.delivery` brings it out.
 
 import logging
 from email.mime.base import MIMEBase
-from email.utils import formataddr, formatdate, make_msgid, parseaddr
+from email.utils import formatdate, make_msgid
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 from post_office.models import STATUS, Attachment, Email
 
+from project.email_addresses import recipient
 from project.tasks import deliver_soon
 
 logger = logging.getLogger(__name__)
@@ -55,9 +56,9 @@ def write(message: EmailMessage) -> Email:
     text, html = bodies(message)
     row = Email(
         from_email=str(message.from_email),
-        to=addresses(message.to),
-        cc=addresses(message.cc),
-        bcc=addresses(message.bcc),
+        to=recipients(message.to),
+        cc=recipients(message.cc),
+        bcc=recipients(message.bcc),
         subject=str(message.subject),
         message=text,
         html_message=html,
@@ -99,17 +100,10 @@ def headers(message: EmailMessage) -> dict[str, str]:
     return found
 
 
-def addresses(recipients: list[str]) -> list[str]:
-    return [one_line(recipient) for recipient in recipients if recipient]
-
-
-def one_line(address: str) -> str:
-    """`address` as post_office's comma-separated fields can hold it: without a comma
-    in the name."""
-    name, address_only = parseaddr(str(address))
-    if "," not in name:
-        return str(address)
-    return formataddr((" ".join(name.replace(",", " ").split()), address_only))
+def recipients(people: list[str]) -> list[str]:
+    """Each of `people` as post_office's field can hold it, which splits at commas.
+    Raises `ValidationError` for whoever is not exactly one address."""
+    return [recipient(str(person)) for person in people if person]
 
 
 def attachments(message: EmailMessage) -> list[Attachment]:

@@ -4,6 +4,7 @@
 a second terminal (`manage.py shell`) finds them. Variables of the environment win.
 """
 
+from email.utils import parseaddr
 from importlib.util import find_spec
 from operator import methodcaller
 from pathlib import Path
@@ -11,11 +12,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import environ
 import redis
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 from kombu import Exchange, Queue
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
+from project.email_addresses import recipient
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -540,8 +544,21 @@ STORAGES["imports"] = {
     "BACKEND": "django.core.files.storage.FileSystemStorage",
     "OPTIONS": {"location": env.str("IMPORT_ROOT", str(LOCAL_DIR / "imports"))},
 }
+
+
+def addresses(name: str) -> list[str]:
+    """The e-mail addresses in a variable, split at commas. Raises
+    `ImproperlyConfigured` for one that no mail could be sent to."""
+    try:
+        return [recipient(text) for text in env.list(name, default=[])]
+    except ValidationError as error:
+        raise ImproperlyConfigured(
+            f"{name}: {error.params['value']!r} is not one e-mail address."
+        ) from error
+
+
 # Who hears by mail of what runs out: nobody, unless told.
-STAFF_ALERTS = env.list("STAFF_ALERTS", default=[])
+STAFF_ALERTS = addresses("STAFF_ALERTS")
 ORDERS_PER_PAGE = 20
 # Who waits for a product reads of it on the open page; after so long by mail.
 WAITING_PATIENCE_S = env.int("WAITING_PATIENCE_S", 10)
@@ -598,10 +615,23 @@ def mail_domain(url: str) -> str:
     return f"[{host}]" if is_number else host
 
 
-DEFAULT_FROM_EMAIL = env.str(
+def sender(name: str, default: str) -> str:
+    """One address, with or without a name, for a mail's From. Raises
+    `ImproperlyConfigured`: with another one the outbox would refuse every mail."""
+    text = env.str(name, default)
+    try:
+        validate_email(parseaddr(text)[1])
+    except ValidationError as error:
+        raise ImproperlyConfigured(
+            f"{name}: {text!r} is not one e-mail address."
+        ) from error
+    return text
+
+
+DEFAULT_FROM_EMAIL = sender(
     "DEFAULT_FROM_EMAIL", f"{SHOP_NAME} <shop@{mail_domain(DOMAIN_NAME)}>"
 )
-SERVER_EMAIL = env.str("SERVER_EMAIL", DEFAULT_FROM_EMAIL)
+SERVER_EMAIL = sender("SERVER_EMAIL", DEFAULT_FROM_EMAIL)
 # The first retry comes after about so long, each further one after twice that, at most
 # an hour; after 80 tries, which take three days, a mail has failed.
 OUTBOX_RETRY_S = env.float("OUTBOX_RETRY_S", 30)

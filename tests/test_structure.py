@@ -31,22 +31,28 @@ PAGES = [
     "products.views",
     "project.redirects",
     "project.spreadsheets",
+    "project.email_addresses",
+    "project.email_fields",
     "project.views",
     "project.widgets",
 ]
 RULES: dict[str, list[str]] = {
     "project": [*OURS],
     "project.redirects": [],
+    "project.email_addresses": [],
+    "project.email_fields": ["project.email_addresses"],
     "project.sessions": [],
     "project.spreadsheets": [],
     "project.transactions": [],
     "project.views": [],
     "project.widgets": [],
-    # A leaf each: where forms may lead, sessions, views in a transaction, page mixins,
-    # fields of forms, "this account has changed".
+    # A leaf each: where forms may lead, e-mail addresses, sessions, views in a
+    # transaction, page mixins, fields of forms, "this account has changed".
     "users": [
         "users",
         "project.redirects",
+        "project.email_addresses",
+        "project.email_fields",
         "project.sessions",
         "project.transactions",
         "project.views",
@@ -77,7 +83,7 @@ RULES: dict[str, list[str]] = {
     ],
     "products.live": ["products.models", "products.viewers", "realtime.publish"],
     "products.management": [*PAGES, "products.demo", "products.importing"],
-    "products.models": ["products.models"],
+    "products.models": ["products.models", "project.email_fields"],
     "products.services": [
         "products.caching",
         "products.exceptions",
@@ -101,7 +107,7 @@ RULES: dict[str, list[str]] = {
         "products.models",
         "products.services",
     ],
-    "products.emails": ["products.models", "project.views"],
+    "products.emails": ["products.exceptions", "products.models", "project.views"],
     # "Save this address" is a rule of the accounts: so many, one of them the usual.
     "products.views.checkout": [*PAGES, "users.addresses"],
     "products.views.pulse": [*PAGES, "realtime.pulse"],  # staff look at the live core

@@ -16,9 +16,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from project.email_addresses import validate_email_address
 from project.redirects import is_page
 from project.views import absolute
-from users.limits import SignInLimits
+from users.limits import SignInLimits, may_mail
 from users.models import User
 
 # The same for whom we don't know, a wrong password and a deactivated account.
@@ -88,8 +89,10 @@ class AccountAdapter(SignInLimits):
 
     def clean_email(self, email: str) -> str:
         """Django's form field takes longer ones than its model field, and allauth
-        would cut them: they would be somebody else's."""
+        would cut them: they would be somebody else's. It also takes addresses that
+        mail libraries split."""
         MaxLengthValidator(User._meta.get_field("email").max_length)(email)
+        validate_email_address(email)
         return super().clean_email(email)
 
     def can_delete_email(self, email_address: EmailAddress) -> bool:
@@ -107,6 +110,11 @@ class AccountAdapter(SignInLimits):
 
     # --- Mails --------------------------------------------------------------------
 
+    def should_send_confirmation_mail(
+        self, request: HttpRequest, email_address: EmailAddress, signup: bool
+    ) -> bool:
+        return may_mail(request, email_address.email)
+
     def get_email_confirmation_url(self, request: HttpRequest, confirmation) -> str:
         return absolute(reverse("account_confirm_email", args=[confirmation.key]))
 
@@ -115,6 +123,8 @@ class AccountAdapter(SignInLimits):
         return absolute(reverse("account_reset_password_from_key", args=[uid, token]))
 
     def send_account_already_exists_mail(self, email: str) -> None:
+        if not may_mail(allauth_context.request, email):
+            return
         links = {
             "signup_url": absolute(reverse("account_signup")),
             "login_url": absolute(reverse("account_login")),

@@ -23,8 +23,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from project.email_fields import EmailFormField
 from project.widgets import CountrySelect
 from users import addresses, pictures, verification
+from users.limits import may_mail
 from users.models import Address, User
 from users.validators import no_control_characters
 
@@ -180,7 +182,7 @@ class ConfirmCodeForm(LabelledForm, allauth_forms.ConfirmReauthenticationCodeFor
 class ResendForm(LabelledForm):
     """Whose link is to be sent again: those who are signed in need not say."""
 
-    email = forms.EmailField(
+    email = EmailFormField(
         label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
     )
 
@@ -217,7 +219,8 @@ class ChangeEmailForm(LabelledForm, allauth_forms.AddEmailForm):
         address = EmailAddress.objects.create(
             user=self.user, email=self.cleaned_data["email"]
         )
-        send_verification_email_to_address(request, address)
+        if may_mail(request, address.email):
+            send_verification_email_to_address(request, address)
         return address
 
 

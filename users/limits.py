@@ -7,6 +7,8 @@ from allauth.usersessions.models import UserSession
 from django.db.models import Q
 from django.http import HttpRequest
 
+from project.email_addresses import mailbox
+
 
 class SignInLimits(DefaultAccountAdapter):
     """Guesses are counted for a login at an address, so that failing on purpose keeps
@@ -34,6 +36,15 @@ class SignInLimits(DefaultAccountAdapter):
         """After a new password, which its owner got by mail."""
         super()._delete_login_attempts_cached_email(request, **credentials)
         ratelimit.clear(request, action="guess", key=_login(credentials))
+
+
+def may_mail(request: HttpRequest, email: str) -> bool:
+    """Whether another mail of nobody's asking may go to the mailbox of `email`. allauth
+    counts each address by itself; ann+1@… and ann+2@… are one mailbox."""
+    box = mailbox(email)
+    if box == email.lower():
+        return True  # counted by allauth, under the same name
+    return ratelimit.consume(request, action="confirm_email", key=box)
 
 
 def _login(credentials: dict) -> str:

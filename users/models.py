@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
+from project.email_fields import EmailField, shape_constraint
 from project.sessions import SessionStore
 from users.validators import no_control_characters, phone_number
 
@@ -26,7 +27,7 @@ class User(AbstractUser):
 
     first_name = PlainField(_("first name"), max_length=150, blank=True)
     last_name = PlainField(_("last name"), max_length=150, blank=True)
-    email = models.EmailField(
+    email = EmailField(
         _("e-mail address"),
         unique=True,
         error_messages={"unique": _("Someone already uses this e-mail address.")},
@@ -39,7 +40,8 @@ class User(AbstractUser):
                 Lower("email"),
                 name="user_email_unique_in_any_case",
                 violation_error_message=_("Someone already uses this e-mail address."),
-            )
+            ),
+            shape_constraint("email", name="user_email_is_one_address"),
         ]
 
     def save(self, *args, **kwargs) -> None:

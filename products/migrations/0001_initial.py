@@ -13,6 +13,7 @@ import products.models.order
 import products.models.payment
 import products.models.search
 import products.models.waiting
+import project.email_fields
 from decimal import Decimal
 from django.conf import settings
 from django.db import migrations, models
@@ -409,7 +410,9 @@ class Migration(migrations.Migration):
                 ("language", models.CharField(max_length=10, verbose_name="language")),
                 (
                     "email",
-                    models.EmailField(max_length=254, verbose_name="e-mail address"),
+                    project.email_fields.EmailField(
+                        max_length=254, verbose_name="e-mail address"
+                    ),
                 ),
                 (
                     "full_name",
@@ -937,7 +940,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "email",
-                    models.EmailField(max_length=254, verbose_name="e-mail address"),
+                    project.email_fields.EmailField(
+                        max_length=254, verbose_name="e-mail address"
+                    ),
                 ),
                 ("language", models.CharField(max_length=10, verbose_name="language")),
                 ("asked_version", models.PositiveBigIntegerField(default=0)),
@@ -1280,6 +1285,36 @@ class Migration(migrations.Migration):
                 django.db.models.functions.text.Lower("email"),
                 condition=models.Q(("told_at", None)),
                 name="waiting_once_a_product",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("email", ""),
+                    (
+                        "email__regex",
+                        '^[^\\s[:cntrl:],;:<>()\\[\\]\\\\\\"@]+@[^\\s[:cntrl:],;:<>()\\[\\]\\\\\\"@]+$',
+                    ),
+                    _connector="OR",
+                ),
+                name="order_email_is_one_address",
+                violation_error_message="Enter one e-mail address, like ann@example.com. Quotes, commas, spaces and brackets are not allowed in it.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="waiting",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("email", ""),
+                    (
+                        "email__regex",
+                        '^[^\\s[:cntrl:],;:<>()\\[\\]\\\\\\"@]+@[^\\s[:cntrl:],;:<>()\\[\\]\\\\\\"@]+$',
+                    ),
+                    _connector="OR",
+                ),
+                name="waiting_email_is_one_address",
+                violation_error_message="Enter one e-mail address, like ann@example.com. Quotes, commas, spaces and brackets are not allowed in it.",
             ),
         ),
     ]

@@ -11,6 +11,7 @@ from django_countries.fields import CountryField
 
 from products.models.basket import Basket
 from products.models.catalogue import Product
+from project.email_fields import EmailField, shape_constraint
 
 # No 0 O 1 I L: a number is read out over the telephone.
 LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -98,7 +99,7 @@ class Order(models.Model):
     currency = models.CharField(_("currency"), max_length=3)
     language = models.CharField(_("language"), max_length=10)
 
-    email = models.EmailField(_("e-mail address"))
+    email = EmailField(_("e-mail address"))
     full_name = models.CharField(_("full name"), max_length=120)
     line1 = models.CharField(_("street and number"), max_length=120)
     line2 = models.CharField(_("flat, floor, company"), max_length=120, blank=True)
@@ -133,6 +134,7 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=Q(total__gte=0), name="order_total_not_negative"
             ),
+            shape_constraint("email", name="order_email_is_one_address"),
         ]
         indexes = [
             models.Index(fields=["status", "placed_at"], name="order_board"),

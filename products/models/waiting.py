@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from products.models.catalogue import Product
+from project.email_fields import EmailField, shape_constraint
 
 
 class WaitingQuerySet(models.QuerySet):
@@ -23,7 +24,7 @@ class Waiting(models.Model):
     """
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="waiting")
-    email = models.EmailField(_("e-mail address"))
+    email = EmailField(_("e-mail address"))
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
@@ -53,7 +54,8 @@ class Waiting(models.Model):
                 Lower("email"),
                 condition=Q(told_at=None),
                 name="waiting_once_a_product",
-            )
+            ),
+            shape_constraint("email", name="waiting_email_is_one_address"),
         ]
         indexes = [models.Index(Lower("email"), name="waiting_email")]
 

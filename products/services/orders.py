@@ -16,9 +16,16 @@ from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from products import emails, live
-from products.exceptions import BasketClosed, PriceChanged, Shortage, StatusConflict
+from products.exceptions import (
+    BasketClosed,
+    MailRefused,
+    PriceChanged,
+    Shortage,
+    StatusConflict,
+)
 from products.models import Basket, Order, OrderEvent, OrderLine
 from products.services import holds, stock
 
@@ -84,8 +91,7 @@ def place(
     OrderLine.objects.bulk_create(_line(order, line) for line in lines)
     _close(basket)
     _log(order, actor=user)
-    emails.order_moved(order)
-    return order
+    return _told(order)
 
 
 def _deadline(method: str):
@@ -229,7 +235,17 @@ def _move(
         raise _conflict(order)
     order = Order.objects.get(pk=order.pk)
     _log(order, actor=actor, note=note)
-    emails.order_moved(order)
+    return _told(order)
+
+
+def _told(order: Order) -> Order:
+    """Mail the shopper. The order stands even if it cannot be mailed: then staff read
+    so beside it."""
+    try:
+        emails.order_moved(order)
+    except MailRefused as refusal:
+        text = _("No mail was sent to the shopper. %(reason)s")
+        return note(order, note=text % {"reason": refusal})
     return order
 
 

@@ -12,6 +12,8 @@ from django.views.generic import TemplateView, View
 
 from products.models import Product, Waiting
 from products.services import waiting
+from project.email_addresses import mailbox
+from project.email_fields import EmailFormField
 from project.views import TitleMixin
 
 PLACE = "waiting"  # in the session: product → the request for it that was made here
@@ -64,7 +66,7 @@ class TellMeView(View):
         user = self.request.user
         typed = user.email if user.is_authenticated else ""
         typed = typed or self.request.POST.get("email", "")
-        field = forms.EmailField(max_length=Waiting._meta.get_field("email").max_length)
+        field = EmailFormField(max_length=Waiting._meta.get_field("email").max_length)
         try:
             return field.clean(typed)
         except forms.ValidationError:
@@ -72,7 +74,7 @@ class TellMeView(View):
 
     def ask(self, product: Product, email: str) -> None:
         request = self.request
-        if not ratelimit.consume(request, action="tell_me", key=email.lower()):
+        if not ratelimit.consume(request, action="tell_me", key=mailbox(email)):
             messages.error(request, _("That was very often. Please try again later."))
             return
         user = request.user if request.user.is_authenticated else None

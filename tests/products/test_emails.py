@@ -29,6 +29,21 @@ def html_of(message: EmailMultiAlternatives) -> str:
 # --- To the shopper ---------------------------------------------------------------
 
 
+def test_order_whose_address_no_mail_reaches_is_placed_and_staff_read_why(settings):
+    """Forms take no such address: it is one of before, or was written past them."""
+    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    order = make_order()
+    Order.objects.filter(pk=order.pk).update(email="a..b@example.com")
+
+    cancelled = orders.cancel(order)
+
+    assert cancelled.status == Order.Status.CANCELLED
+    note = order.events.last()
+    assert note.note.startswith("No mail was sent to the shopper. Enter one")
+    assert note.version == cancelled.version
+    assert Email.objects.count() == 1, "that of placing it"
+
+
 def test_each_step_a_shopper_would_want_to_know_is_one_mail():
     staff = make_user(is_staff=True)
     order = make_order(method=Order.Method.STRIPE)

@@ -40,12 +40,16 @@ def settled(**environment: str) -> subprocess.CompletedProcess:
             ["SmtpBackend", 465, True, False, 3, SHOP, SHOP],
         ),
         (
-            {"EMAIL_HOST": "mx", "EMAIL_USE_SSL": "1", "DEFAULT_FROM_EMAIL": "a@b.c"},
-            ["SmtpBackend", 465, True, False, 10, "a@b.c", "a@b.c"],
+            {
+                "EMAIL_HOST": "mx",
+                "EMAIL_USE_SSL": "1",
+                "DEFAULT_FROM_EMAIL": "a@b.example",
+            },
+            ["SmtpBackend", 465, True, False, 10, "a@b.example", "a@b.example"],
         ),
         (
-            {"EMAIL_HOST": "mx", "EMAIL_PORT": "25", "SERVER_EMAIL": "a@b.c"},
-            ["SmtpBackend", 25, False, False, 10, SHOP, "a@b.c"],
+            {"EMAIL_HOST": "mx", "EMAIL_PORT": "25", "SERVER_EMAIL": "a@b.example"},
+            ["SmtpBackend", 25, False, False, 10, SHOP, "a@b.example"],
         ),
     ],
 )
@@ -69,6 +73,24 @@ def test_two_kinds_of_encryption_are_one_too_many(environment):
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert "ImproperlyConfigured" in last and "exclude each other" in last
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("STAFF_ALERTS", '"x,victim@example.org,y"@example.com'),
+        ("STAFF_ALERTS", "ann@example.com;bob@example.com"),
+        ("STAFF_ALERTS", "ann@example.com,bob"),
+        ("DEFAULT_FROM_EMAIL", "nobody"),
+        ("SERVER_EMAIL", "Shop <shop@>"),
+    ],
+)
+def test_setting_that_is_no_address_does_not_start(name, value):
+    done = settled(**{name: value})
+
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert name in last and "is not one e-mail address" in last
 
 
 @pytest.mark.parametrize(

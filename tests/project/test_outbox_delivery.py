@@ -246,6 +246,18 @@ def test_row_that_cannot_be_sent_fails_and_others_go_on(pointed):
     assert bad.logs.get().exception_type == "BadHeaderError"
 
 
+def test_row_with_a_list_where_one_address_is_meant_is_not_split(pointed):
+    """Whatever wrote the row: post_office splits at every comma."""
+    bad = written()
+    smuggled = '"x,victim@example.org,y"@example.com'
+    Email.objects.filter(pk=bad.pk).update(to=smuggled)
+
+    assert deliver(bad.pk) is Outcome.GIVEN_UP
+
+    assert pointed.envelopes == []
+    assert bad.logs.get().exception_type == "ValidationError"
+
+
 # --- Out of order -----------------------------------------------------------------
 
 

@@ -139,6 +139,7 @@ def test_person_added_has_an_address_that_waits_for_its_verification(client, bos
         ("anna@example.com", "Someone already uses this e-mail address."),
         ("Anna@example.com", "Someone already uses this e-mail address."),
         ("old@example.com", "Someone already uses this e-mail address."),
+        ('"x,victim@example.org,y"@example.com', "Enter one e-mail address"),
     ],
 )
 def test_person_added_without_an_address_of_their_own_is_refused(

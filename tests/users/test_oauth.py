@@ -544,7 +544,9 @@ def without_an_address(client: Client, provider: BrokenProvider) -> None:
     del provider.claims["email"]
     response = come(client)
     assert response.url == SIGNUP
-    assert "did not say where the shop can write to you" in client.get(SIGNUP).text
+    assert (
+        "did not give an address that the shop can write to" in client.get(SIGNUP).text
+    )
 
 
 def test_address_given_by_hand_is_answered_alike_whether_it_is_known_or_not(
@@ -567,8 +569,30 @@ def test_address_given_by_hand_is_answered_alike_whether_it_is_known_or_not(
     assert not SocialAccount.objects.get().user.is_verified
 
 
+@pytest.mark.parametrize("email", ['"x,victim@example.org"@example.com', "<x>", []])
+def test_address_of_a_provider_that_the_shop_cannot_write_to_is_asked_for(
+    client, provider, email
+):
+    provider.claims |= {"email": email, "email_verified": True}
+
+    response = come(client)
+
+    assert response.url == SIGNUP
+    page = client.get(SIGNUP).text
+    assert "did not give an address that the shop can write to" in page
+    assert not User.objects.exists() and not EmailAddress.objects.exists()
+    assert mail.outbox == []
+
+
 @pytest.mark.parametrize(
-    "email", ["", "nonsense", "\0@example.com", "x" * 300 + "@a.bc"]
+    "email",
+    [
+        "",
+        "nonsense",
+        "\0@example.com",
+        "x" * 300 + "@a.bc",
+        '"x,victim@example.org,y"@example.com',
+    ],
 )
 def test_address_given_by_hand_that_is_none_is_refused(client, provider, email):
     without_an_address(client, provider)

@@ -9,8 +9,9 @@ from allauth.usersessions.models import UserSession
 from django.core.cache import caches
 from django.test import Client
 
+from products.models import Waiting
 from project import cache as cache_module
-from tests.factories import make_shopper
+from tests.factories import make_product, make_shopper
 from tests.servers import Redis
 
 pytestmark = pytest.mark.django_db
@@ -340,3 +341,30 @@ def test_sign_in_works_while_redis_hangs_and_is_limited_afterwards(
     assert is_in(sign_in(user.email))  # no lock of the outage is left
     guess(user.email, 5)
     assert TOO_MANY in sign_in(user.email).text
+
+
+# --- One mailbox ------------------------------------------------------------------
+
+
+def test_mails_to_one_mailbox_are_counted_together_however_it_is_spelt(
+    patient, mailoutbox
+):
+    """Else ann+1@…, ann+2@… would each get a day's worth."""
+    patient(confirm_email="2/d/key")
+
+    for n in range(4):
+        answer = browser().post(SIGNUP, PASSWORDS | {"email": f"ann+{n}@example.com"})
+        assert answer.url == SENT, "nothing is said"
+
+    assert len(mailoutbox) == 2
+
+
+def test_tell_me_is_counted_by_mailbox(patient):
+    patient(tell_me="2/d/key")
+    product = make_product(on_hand=0)
+
+    for n in range(3):
+        asked = {"email": f"ann+{n}@example.com"}
+        browser().post(f"/products/{product.pk}/tell-me/", asked)
+
+    assert Waiting.objects.count() == 2

@@ -57,6 +57,7 @@ def test_sign_up_page_tells_browsers_what_each_field_is_for(client):
     [
         ({"email": ""}, "email"),
         ({"email": "anna"}, "email"),
+        ({"email": '"x,victim@example.org,y"@example.com'}, "email"),
         ({"email": LONG_EMAIL}, "email"),
         ({"password1": "short", "password2": "short"}, "password1"),
         ({"password1": "anna@example.com", "password2": "anna@example.com"}, None),

@@ -7,6 +7,7 @@ import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
 import django_countries.fields
+import project.email_fields
 import users.models
 from django.conf import settings
 from django.db import migrations, models
@@ -99,7 +100,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "email",
-                    models.EmailField(
+                    project.email_fields.EmailField(
                         error_messages={
                             "unique": "Someone already uses this e-mail address."
                         },
@@ -278,6 +279,21 @@ class Migration(migrations.Migration):
                 condition=models.Q(("is_default", True)),
                 fields=("user",),
                 name="one_default_address_a_person",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("email", ""),
+                    (
+                        "email__regex",
+                        '^[^\\s[:cntrl:],;:<>()\\[\\]\\\\\\"@]+@[^\\s[:cntrl:],;:<>()\\[\\]\\\\\\"@]+$',
+                    ),
+                    _connector="OR",
+                ),
+                name="user_email_is_one_address",
+                violation_error_message="Enter one e-mail address, like ann@example.com. Quotes, commas, spaces and brackets are not allowed in it.",
             ),
         ),
     ]

@@ -1,6 +1,7 @@
 """Where allauth asks us about people who come from a provider."""
 
 from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.account.internal.emailkit import valid_email_or_none
 from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -131,10 +132,11 @@ def _printable(text: object) -> str:
 
 
 def _best(addresses: list[EmailAddress]) -> list[EmailAddress]:
-    """The one address of a person here: a verified one rather than their primary."""
+    """The one address of a person here, out of those that the shop can write to: a
+    verified one rather than their primary."""
     for address in addresses:
         address.verified = address.verified in (True, "true")  # some say it in words
-    fitting = [address for address in addresses if len(address.email) <= 254]
+    fitting = [address for address in addresses if valid_email_or_none(address.email)]
     fitting.sort(key=lambda address: (address.verified, address.primary), reverse=True)
     for address in fitting[:1]:
         address.primary = True
