@@ -38,7 +38,8 @@ STEPS = {
 def order_moved(order: Order) -> None:
     """Tell the shopper where their order is, if they would want to know. Raises
     `MailRefused`."""
-    if order.status not in STEPS:
+    is_free = order.method == Order.Method.FREE and order.status == Order.Status.PAID
+    if order.status not in STEPS or is_free:  # that there was nothing to pay is no news
         return
     name, subject = STEPS[order.status]
     with translation.override(order.language):

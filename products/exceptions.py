@@ -142,8 +142,41 @@ class MailRefused(ShopError):
         super().__init__(reason)
 
 
+class MethodRefused(ShopError):
+    """This way to pay does not take the order's total."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("Your order cannot be paid this way. Please choose another one.")
+        )
+
+
+class PaymentRefused(ShopError):
+    """The payment provider will not take the payment; trying again does not help."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "The payment service did not accept this payment. Your order is kept:"
+                " please choose another way to pay."
+            )
+        )
+
+
+class PaymentUnderWay(ShopError):
+    """Somebody has just paid at the provider; it is about to tell us."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "A payment for this order is under way. This page shows it as soon as"
+                " it has arrived."
+            )
+        )
+
+
 class PaymentUnavailable(ShopError):
-    """The payment provider did not answer, or refused. One may try again."""
+    """The payment provider did not answer. One may try again."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -148,6 +148,10 @@ class PlaceForm(forms.Form):
 
     def __init__(self, *args, methods: list[tuple[str, str]], **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        self.offer(methods)
+
+    def offer(self, methods: list[tuple[str, str]]) -> None:
+        """Let one choose among these, (value, label) each."""
         self.fields["method"].choices = methods
 
     @property

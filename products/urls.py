@@ -32,6 +32,11 @@ urlpatterns = [
     ),
     path("orders/<str:number>/pay/", payments.OrderPayView.as_view(), name="order-pay"),
     path(
+        "orders/<str:number>/pay-on-delivery/",
+        payments.PayOnDeliveryView.as_view(),
+        name="order-pay-on-delivery",
+    ),
+    path(
         "payments/stripe/webhook/",
         payments.StripeWebhookView.as_view(),
         name="stripe-webhook",

@@ -25,8 +25,8 @@ def sign(body: bytes, secret: str = SECRET, at: float | None = None) -> str:
 
 
 class StripeServer(ThreadingHTTPServer):
-    """`mood`: "well", "down" (503), "slow", "drops" (does it, and gives no answer) or
-    "refuses" (400)."""
+    """`mood`: "well", "slow", "drops" (does it, and gives no answer) or one of
+    `REFUSALS`."""
 
     daemon_threads = True
 
@@ -56,6 +56,8 @@ class StripeServer(ThreadingHTTPServer):
                 same = before == params
                 return (200, answer) if same else (400, error("idempotency_error"))
             if path == "/v1/checkout/sessions":
+                if refusal := refusal_of(params):
+                    return 400, refusal
                 answer = self.open(params)
             elif path.endswith("/expire"):
                 answer = self.sessions.get(path.split("/")[-2])
@@ -76,6 +78,14 @@ class StripeServer(ThreadingHTTPServer):
             self.known[key] = params, answer
             return 200, answer
 
+    def get(self, path: str) -> tuple[int, dict]:
+        """A session as it stands."""
+        with self.lock:
+            session = self.sessions.get(path.split("/")[-1])
+            if session is None:
+                return 404, error("invalid_request_error", "resource_missing", "id")
+            return 200, session
+
     def open(self, params: dict) -> dict:
         name = f"cs_test_{next(self.numbers)}"
         price = "line_items[0][price_data]"
@@ -87,6 +97,7 @@ class StripeServer(ThreadingHTTPServer):
             "success_url": params["success_url"],
             "cancel_url": params["cancel_url"],
             "client_reference_id": params["client_reference_id"],
+            "customer_email": params.get("customer_email"),
             "amount_total": int(params[f"{price}[unit_amount]"]),
             "currency": params[f"{price}[currency]"],
             "payment_status": "unpaid",
@@ -121,8 +132,37 @@ PAGE = """<!doctype html><html lang="en"><title>Pay</title>
 <a href="{cancel_url}">Back to the shop</a></html>"""
 
 
-def error(kind: str, code: str = "") -> dict:
-    return {"error": {"type": kind, "code": code, "message": "No."}}
+def error(kind: str, code: str = "", param: str = "", message: str = "No.") -> dict:
+    told = {"type": kind, "code": code, "param": param, "message": message}
+    return {"error": {name: value for name, value in told.items() if value}}
+
+
+INVALID = "invalid_request_error"
+# What Stripe answers instead of doing it.
+REFUSALS = {
+    "down": (503, error("api_error")),
+    "broken": (500, error("api_error")),
+    "busy": (429, error(INVALID, "rate_limit")),
+    "in use": (409, error("idempotency_error", "idempotency_key_in_use")),
+    "refuses": (400, error(INVALID, "parameter_invalid_empty", "line_items")),
+    "declines": (402, error("card_error", "card_declined")),
+    "knows no such key": (401, error(INVALID, message="Invalid API Key provided: sk_")),
+    "forbids": (403, error(INVALID, message="This key may not do that.")),
+}
+
+
+def refusal_of(params: dict) -> dict | None:
+    """Why Stripe makes no session of it."""
+    amount = int(params["line_items[0][price_data][unit_amount]"])
+    email = params.get("customer_email", "")
+    if amount < 50:
+        return error(INVALID, "amount_too_small", message="At least 50 cents.")
+    if amount > 99_999_999:
+        return error(INVALID, "amount_too_large", message="At most €999,999.99.")
+    if not email.isascii():
+        text = f"Invalid email address: {email}"
+        return error(INVALID, "email_invalid", "customer_email", text)
+    return None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -136,10 +176,8 @@ class Handler(BaseHTTPRequestHandler):
         if mood == "slow":
             self.server.over.wait(10)
             return
-        if mood == "down":
-            return self.answer(503, error("api_error"))
-        if mood == "refuses":
-            return self.answer(400, error("invalid_request_error"))
+        if mood in REFUSALS:
+            return self.answer(*REFUSALS[mood])
         key = self.headers["Idempotency-Key"]
         done = self.server.post(self.path, key, dict(parse_qsl(body)))
         if mood != "drops":
@@ -148,6 +186,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/favicon.ico":
             return self.send(200, "image/svg+xml", b"")
+        if self.path.startswith("/v1/"):
+            return self.answer(*self.server.get(self.path))
         session = self.session()
         if session is None or session["status"] != "open":
             return self.send(404, "text/html", b"<title>No such page</title>")

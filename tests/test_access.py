@@ -95,6 +95,7 @@ ROUTES: dict[str, Row] = {
     "orders/<str:number>/": ("404", "200", "404", "404", "404"),
     "orders/<str:number>/cancel/": anyone("405"),
     "orders/<str:number>/pay/": anyone("405"),
+    "orders/<str:number>/pay-on-delivery/": anyone("405"),
     "payments/stripe/webhook/": anyone("405"),
     "products/<int:product_id>/tell-me/": anyone("405"),
     "products/<int:product_id>/tell-me/seen/": anyone("405"),

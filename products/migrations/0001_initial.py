@@ -395,6 +395,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("delivery", "on delivery"),
                             ("stripe", "card (Stripe)"),
+                            ("free", "nothing to pay"),
                         ],
                         max_length=10,
                         verbose_name="payment",

@@ -69,6 +69,7 @@ class Order(models.Model):
     class Method(models.TextChoices):
         DELIVERY = "delivery", _("on delivery")
         STRIPE = "stripe", _("card (Stripe)")
+        FREE = "free", _("nothing to pay")
 
     number = models.CharField(
         _("number"), max_length=NUMBER_LENGTH, unique=True, default=new_number
@@ -151,6 +152,19 @@ class Order(models.Model):
         return self.number
 
     @property
+    def is_prepaid(self) -> bool:
+        """Whether a payment provider takes its money, before it is packed."""
+        return self.method not in (self.Method.DELIVERY, self.Method.FREE)
+
+    @property
+    def may(self) -> list[str]:
+        """What its shopper can still do with it: "pay", "switch" to another way to pay,
+        "cancel"."""
+        waits = self.status == Status.PENDING and self.is_prepaid
+        early = self.status in (Status.PENDING, Status.PAID)
+        return ["pay", "switch"] * waits + ["cancel"] * early
+
+    @property
     def facts(self) -> dict:
         """The state of the live topic `order:<token>`, JSON-ready: for whoever has the
         token, so without anything of the address. Needs `lines`."""
@@ -164,6 +178,7 @@ class Order(models.Model):
             "placed_at": self.placed_at.isoformat(),
             "changed_at": self.changed_at.isoformat(),
             "expires_at": self.expires_at and self.expires_at.isoformat(),
+            "may": self.may,
         }
 
 

@@ -1,20 +1,52 @@
 """Ways to pay. Each provider is a module that does `Provider`'s part."""
 
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.utils.functional import Promise
+
 from products.exceptions import PaymentUnavailable
 from products.models import Order
-from products.payments.interface import Event, Provider, Session
+from products.payments.interface import Event, Limits, Provider, Session
 from products.payments.stripe import Stripe
 
-__all__ = ["Event", "Provider", "Session", "available", "provider"]
+__all__ = ["Event", "Offer", "Provider", "Session", "available", "offers", "provider"]
 
-PROVIDERS: dict[str, type[Provider]] = {Order.Method.STRIPE.value: Stripe}
+Method = Order.Method
+PROVIDERS: dict[str, type[Provider]] = {Method.STRIPE.value: Stripe}
 
 
-def available() -> list[tuple[str, str]]:
-    """(value, label) of each method that one can choose; on delivery is the first."""
-    methods = [Order.Method.DELIVERY]
-    methods += [Order.Method(m) for m, p in PROVIDERS.items() if p.is_configured()]
-    return [(method.value, method.label) for method in methods]
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A way to pay some amount, or why it is none: `limits` that it is not within."""
+
+    value: str
+    label: str | Promise
+    limits: Limits | None = None
+
+
+def offers(total: Decimal, currency: str) -> list[Offer]:
+    """Each way to pay in this shop; on delivery is the first. What costs nothing has
+    one way of its own."""
+    if not total:
+        return [Offer(Method.FREE.value, Method.FREE.label)]
+    methods = [Method.DELIVERY]
+    methods += [Method(m) for m, p in PROVIDERS.items() if p.is_configured()]
+    return [Offer(m.value, m.label, exceeded(m, total, currency)) for m in methods]
+
+
+def available(total: Decimal, currency: str) -> list[tuple[str, str]]:
+    """(value, label) of each method by which this amount can be paid."""
+    found = offers(total, currency)
+    return [(offer.value, offer.label) for offer in found if not offer.limits]
+
+
+def exceeded(method: str, total: Decimal, currency: str) -> Limits | None:
+    """The method's limits if the amount is not within them."""
+    if method not in PROVIDERS:
+        return None
+    limits = PROVIDERS[method].limits(currency)
+    return None if limits.least <= total <= limits.most else limits
 
 
 def provider(method: str) -> Provider:

@@ -53,21 +53,41 @@ class Refused(Exception):
     """The provider said no: the same attempt would be refused again."""
 
 
+class Misconfigured(Refused):
+    """The provider does not take the shop's keys, or does not allow it what it asks."""
+
+
+class Superseded(Refused):
+    """The attempt was asked for in other words before: only a new one can be made."""
+
+
 class Unreachable(Exception):
     """No answer: it may have been done or not. The same key may be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The smallest and the largest amount that a provider takes at once."""
+
+    least: Decimal
+    most: Decimal
 
 
 class Provider(Protocol):
     @classmethod
     def is_configured(cls) -> bool: ...
 
+    @classmethod
+    def limits(cls, currency: str) -> Limits: ...
+
     def open(self, payment: Payment, back: str) -> Session:
         """A page to pay at; `back` is where it leads to in the end. Done twice, it
         gives the same. Raises `Refused`, `Unreachable`."""
 
-    def close(self, reference: str) -> None:
-        """Nobody can begin to pay there any more; done twice, or too late, it does
-        nothing. Raises `Refused`, `Unreachable`."""
+    def close(self, reference: str) -> bool:
+        """See that nobody can begin to pay there any more. Done twice, or too late, it
+        does nothing. Out: whether somebody had paid there, or was about to. Raises
+        `Refused`, `Unreachable`."""
 
     def refund(self, payment: Payment) -> None:
         """Give all of it back, once. Raises `Refused`, `Unreachable`."""

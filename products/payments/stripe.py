@@ -17,11 +17,14 @@ from products.payments import stripe_events
 from products.payments.interface import (
     BadSignature,
     Event,
+    Limits,
+    Misconfigured,
     Refused,
     Session,
+    Superseded,
     Unreachable,
 )
-from products.payments.stripe_events import digits
+from products.payments.stripe_events import digits, from_units
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +32,18 @@ logger = logging.getLogger(__name__)
 # an attempt must ask for the same time, so there is some to spare.
 LIFETIME = timedelta(hours=2)
 LONGEST_SIGNATURE = 4096
+# What Stripe takes at least, where the shop's account is kept in that currency, and in
+# another one about half a dollar. Where it knows better, it refuses the page.
+LEAST = {
+    **{"AED": "2", "AUD": "0.50", "BGN": "1", "BRL": "0.50", "CAD": "0.50"},
+    **{"CHF": "0.50", "CZK": "15", "DKK": "2.50", "EUR": "0.50", "GBP": "0.30"},
+    **{"HKD": "4", "HUF": "175", "INR": "0.50", "JPY": "50", "MXN": "10"},
+    **{"MYR": "2", "NOK": "3", "NZD": "0.50", "PLN": "2", "RON": "2", "SEK": "3"},
+    **{"SGD": "0.50", "THB": "10", "USD": "0.50"},
+}
+MOST_UNITS = 99_999_999  # eight digits, 999,999.99 EUR
+MORE_DIGITS = {"COP": 10, "HUF": 10, "IDR": 12, "INR": 9, "JPY": 10}
+IN_USE = 409  # the same is being done right now
 
 
 def to_units(amount: Decimal, currency: str) -> int:
@@ -46,38 +61,45 @@ class Stripe:
     def is_configured(cls) -> bool:
         return bool(settings.STRIPE_SECRET_KEY and settings.STRIPE_WEBHOOK_SECRET)
 
+    @classmethod
+    def limits(cls, currency: str) -> Limits:
+        currency = currency.upper()
+        most = (
+            10 ** MORE_DIGITS[currency] - 1 if currency in MORE_DIGITS else MOST_UNITS
+        )
+        return Limits(
+            least=Decimal(LEAST.get(currency, 0)) or from_units(1, currency),
+            most=from_units(most, currency),
+        )
+
     def open(self, payment: Payment, back: str) -> Session:
-        order, key = payment.order, payment.idempotency_key
-        with override(order.language):  # whoever asks again asks for the same
-            title = _("Order %(number)s") % {"number": order.number}
-        item = {
-            "currency": payment.currency.lower(),
-            "unit_amount": to_units(payment.amount, payment.currency),
-            "product_data": {"name": f"{settings.SHOP_NAME}: {title}"},
-        }
-        params = {
-            "mode": "payment",
-            "client_reference_id": key,
-            "customer_email": order.email,
-            "line_items": [{"price_data": item, "quantity": 1}],
-            "metadata": {"order": order.number},
-            "success_url": back,
-            "cancel_url": back,
-            "expires_at": int((payment.created_at + LIFETIME).timestamp()),
-        }
+        params, key = page_params(payment, back), payment.idempotency_key
         with self.client() as client:
-            session = client.v1.checkout.sessions.create(
-                params, {"idempotency_key": key}
-            )
+            create = client.v1.checkout.sessions.create
+            try:
+                session = create(params, {"idempotency_key": key})
+            except stripe.InvalidRequestError as refusal:
+                if refusal.param != "customer_email":
+                    raise
+                # Their page asks for an address then.
+                del params["customer_email"]
+                session = create(params, {"idempotency_key": f"{key}-no-email"})
         return Session(session.id, session.url)
 
-    def close(self, reference: str) -> None:
+    def close(self, reference: str) -> bool:
         with self.client() as client:
+            sessions = client.v1.checkout.sessions
             try:
-                client.v1.checkout.sessions.expire(reference)
+                sessions.expire(reference)
             except stripe.InvalidRequestError as refusal:
                 # Paid or expired meanwhile (its event tells), or never there.
                 logger.info("Session %s is not open: %s", reference, refusal)
+            else:
+                return False
+            try:
+                return sessions.retrieve(reference).status == "complete"
+            except stripe.InvalidRequestError:
+                return False
 
     def refund(self, payment: Payment) -> None:
         params = {"payment_intent": payment.intent}
@@ -103,11 +125,7 @@ class Stripe:
                     max_network_retries=0,  # the shopper waits: they try again
                 )
             except stripe.StripeError as error:
-                is_unknown = isinstance(error, stripe.APIConnectionError)
-                # 409: the same is being done right now; 429: too many at once
-                if is_unknown or error.http_status in {409, 429}:
-                    raise Unreachable(str(error)) from error
-                raise Refused(str(error)) from error
+                raise meant_by(error)(str(error)) from error
 
     def event(self, body: bytes, signature: str) -> Event:
         check_signature(body, signature)
@@ -116,6 +134,40 @@ class Stripe:
             logger.warning("Event %s is a test, but the shop's key is live", event.id)
             return Event(event.provider, event.id, event.type)
         return event
+
+
+def page_params(payment: Payment, back: str) -> dict:
+    """What Stripe is asked for: the same each time, as a repeated key wants it."""
+    order = payment.order
+    with override(order.language):  # whoever asks again asks for the same
+        title = _("Order %(number)s") % {"number": order.number}
+    item = {
+        "currency": payment.currency.lower(),
+        "unit_amount": to_units(payment.amount, payment.currency),
+        "product_data": {"name": f"{settings.SHOP_NAME}: {title}"},
+    }
+    return {
+        "mode": "payment",
+        "client_reference_id": payment.idempotency_key,
+        "customer_email": order.email,
+        "line_items": [{"price_data": item, "quantity": 1}],
+        "metadata": {"order": order.number},
+        "success_url": back,
+        "cancel_url": back,
+        "expires_at": int((payment.created_at + LIFETIME).timestamp()),
+    }
+
+
+def meant_by(error: stripe.StripeError) -> type[Exception]:
+    """Which exception of the interface says what Stripe's does."""
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        return Misconfigured
+    if isinstance(error, stripe.APIConnectionError | stripe.RateLimitError):
+        return Unreachable
+    status = error.http_status or 500
+    if status >= 500 or status == IN_USE or status < 400:
+        return Unreachable
+    return Superseded if isinstance(error, stripe.IdempotencyError) else Refused
 
 
 def check_signature(body: bytes, signature: str) -> None:

@@ -3,13 +3,15 @@
     pending ─pay→ paid ─pack→ packed ─ship→ shipped ─deliver→ delivered
        └─timeout→ expired ─revive→ paid     pending | paid | packed ─cancel→ cancelled
 
-What is paid on delivery is packed without having been paid. Locks are taken in the
+What is paid on delivery is packed without having been paid; what costs nothing is paid
+as soon as it is placed. Locks are taken in the
 order basket → order → stock by product.
 """
 
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -18,10 +20,11 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from products import emails, live
+from products import emails, live, payments
 from products.exceptions import (
     BasketClosed,
     MailRefused,
+    MethodRefused,
     PriceChanged,
     Shortage,
     StatusConflict,
@@ -60,8 +63,9 @@ def place(
 ) -> Order:
     """Make an order of a basket; `seen` is the total that the shopper agreed to.
 
-    Done twice, it gives the first order again. Raises `BasketClosed`, `BasketEmpty`,
-    `Shortage` and `PriceChanged`; then nothing has changed.
+    Done twice, it gives the first order again. What costs nothing has the method
+    `FREE`, whatever was chosen. Raises `BasketClosed`, `BasketEmpty`, `Shortage`,
+    `PriceChanged` and `MethodRefused`; then nothing has changed.
     """
     basket = holds.row(basket)
     if basket.status == Basket.Status.ORDERED:
@@ -78,6 +82,10 @@ def place(
     total = sum((line.quantity * line.product.price for line in lines), Decimal(0))
     if total != seen:
         raise PriceChanged(seen, total)
+    if not total:
+        method = Method.FREE
+    elif method == Method.FREE or payments.exceeded(method, total, settings.CURRENCY):
+        raise MethodRefused
     order = Order.objects.create(
         **asdict(contact),
         basket=basket,
@@ -91,11 +99,15 @@ def place(
     OrderLine.objects.bulk_create(_line(order, line) for line in lines)
     _close(basket)
     _log(order, actor=user)
-    return _told(order)
+    order = _told(order)
+    if method == Method.FREE:
+        order = pay(order, note=_("There is nothing to pay."))
+    return order
 
 
-def _deadline(method: str):
-    if method == Method.DELIVERY:
+def _deadline(method: str) -> datetime | None:
+    """Until when it must be paid, if it must be paid before it is packed."""
+    if method in (Method.DELIVERY, Method.FREE):
         return None
     return timezone.now() + timedelta(minutes=settings.PAYMENT_MINUTES)
 
@@ -133,6 +145,15 @@ CANCELLABLE = Q(status__in=[Status.PENDING, Status.PAID, Status.PACKED])
 def pay(order: Order, *, note: str = "") -> Order:
     """The money is there. Raises `StatusConflict`."""
     return _move(order, Status.PAID, Q(status=Status.PENDING), note=note)
+
+
+def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order:
+    """It is paid when it arrives, and not before. Raises `StatusConflict` unless it
+    waits for its payment."""
+    waits = Q(status=Status.PENDING) & ~Q(method=Method.DELIVERY)
+    fields = {"method": Method.DELIVERY, "expires_at": None}
+    note = _("To be paid on delivery instead.")
+    return _move(order, Status.PENDING, waits, actor=actor, note=note, fields=fields)
 
 
 @transaction.atomic
@@ -226,9 +247,12 @@ def _move(
     *,
     actor: AbstractUser | None = None,
     note: str = "",
+    fields: dict[str, Any] | None = None,
 ) -> Order:
-    """The one statement that decides who wins; its loser hears who has won."""
-    fields = {"status": to, "version": F("version") + 1, "changed_at": timezone.now()}
+    """The one statement that decides who wins; its loser hears who has won. `fields`
+    are what else changes."""
+    moved = {"status": to, "version": F("version") + 1, "changed_at": timezone.now()}
+    fields = moved | (fields or {})
     if actor is not None and actor.is_staff:
         fields["handler"] = actor
     if not Order.objects.filter(allowed, pk=order.pk).update(**fields):

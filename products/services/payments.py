@@ -9,6 +9,8 @@ import logging
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.urls import reverse
@@ -16,18 +18,25 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from products import payments
-from products.exceptions import NotEnoughStock, PaymentUnavailable, StatusConflict
+from products.exceptions import (
+    NotEnoughStock,
+    PaymentRefused,
+    PaymentUnavailable,
+    PaymentUnderWay,
+    StatusConflict,
+)
 from products.models import Order, Payment, WebhookEvent
 from products.payments import interface
 from products.payments.interface import Event, Kind
 from products.services import orders
 
-available = payments.available
+Offer, offers = payments.Offer, payments.offers
 Status = Payment.Status
 logger = logging.getLogger(__name__)
 OPEN = (Status.CREATED, Status.CLOSING)  # one may still be paying there
 SWEEP = 100
 FRESH = timedelta(hours=1)  # an attempt is gone on with so long
+MISCONFIGURED_S = 3600  # that the provider does not take our keys is logged so rarely
 
 
 # --- Paying -----------------------------------------------------------------------
@@ -38,21 +47,46 @@ def start(order: Order) -> str:
 
     Done again, it gives the same page while that can be paid at. Raises
     `StatusConflict` unless the order waits for payment, `PaymentUnavailable` if the
-    provider gives no page; then it may be tried again.
+    provider does not answer, which may be tried again, and `PaymentRefused` if it will
+    not take the payment.
     """
-    provider = payments.provider(order.method)
-    payment = _attempt(order)
-    if payment.address:
-        return payment.address
+    if not order.is_prepaid:
+        raise StatusConflict(order.number, order.get_status_display())
     try:
-        session = provider.open(payment, _back(order))
-    except interface.Unreachable as error:
-        logger.warning("Payment of %s: no answer: %s", order.number, error)
-        raise PaymentUnavailable from error
-    except interface.Refused as error:
+        provider = payments.provider(order.method)
+    except PaymentUnavailable as error:  # not in this shop any more
+        raise PaymentRefused from error
+    for _turn in range(2):
+        payment = _attempt(order)
+        if payment.address:
+            return payment.address
+        try:
+            session = provider.open(payment, _back(order))
+        except interface.Superseded as error:
+            logger.warning("Payment of %s begins anew: %s", order.number, error)
+            _end(payment)
+        except interface.Unreachable as error:
+            logger.warning("Payment of %s: no answer: %s", order.number, error)
+            raise PaymentUnavailable from error
+        except interface.Refused as error:
+            _refused(order, payment, error)
+            raise PaymentRefused from error
+        else:
+            return _opened(payment, session)
+    raise PaymentRefused
+
+
+def _refused(order: Order, payment: Payment, error: interface.Refused) -> None:
+    """Nobody pays there; staff read in the log why, of bad keys once in an hour."""
+    is_known = isinstance(error, interface.Misconfigured) and not cache.add(
+        f"payments:misconfigured:{payment.provider}", True, MISCONFIGURED_S
+    )
+    if not is_known:
         logger.error("Payment of %s was refused: %s", order.number, error)
-        _end(payment)
-        raise PaymentUnavailable from error
+    _end(payment)
+
+
+def _opened(payment: Payment, session: interface.Session) -> str:
     Payment.objects.filter(pk=payment.pk).update(
         reference=session.reference, address=session.address, changed_at=timezone.now()
     )
@@ -67,7 +101,7 @@ def _back(order: Order) -> str:
 def _attempt(order: Order) -> Payment:
     """The attempt that is under way, or a new one. Raises `StatusConflict`."""
     order = Order.objects.select_for_update().get(pk=order.pk)
-    if order.status != Order.Status.PENDING:
+    if "pay" not in order.may:
         raise StatusConflict(order.number, order.get_status_display())
     under_way = order.payments.filter(status=Status.CREATED).first()
     if under_way and under_way.created_at > timezone.now() - FRESH:
@@ -86,6 +120,43 @@ def _end(payment: Payment) -> bool:
     """It leads nowhere any more, unless it did meanwhile. Whether it was under way."""
     begun = Payment.objects.filter(pk=payment.pk, status__in=OPEN)
     return bool(begun.update(status=Status.FAILED, changed_at=timezone.now()))
+
+
+# --- Paying another way -----------------------------------------------------------
+
+
+def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order:
+    """Let the order be paid when it arrives, and close the page to pay at.
+
+    Who finds a way to pay there all the same gets their money back. Raises
+    `PaymentUnderWay` if somebody has just paid, `StatusConflict` unless the order waits
+    for payment.
+    """
+    for payment in order.payments.filter(status__in=OPEN).select_related("order"):
+        _close_unless_paid(payment)
+    return _switch(order, actor=actor)
+
+
+def _close_unless_paid(payment: Payment) -> None:
+    """Raises `PaymentUnderWay`. A provider that does not answer keeps nobody from
+    paying another way: `close_all` asks it again."""
+    try:
+        is_paid = _shut(payment)
+    except (interface.Refused, interface.Unreachable, PaymentUnavailable) as error:
+        logger.warning("Closing payment %s: %s", payment.pk, error)
+        return
+    if is_paid:
+        raise PaymentUnderWay
+    _end(payment)
+
+
+@transaction.atomic
+def _switch(order: Order, *, actor: AbstractUser | None) -> Order:
+    order = Order.objects.select_for_update().get(pk=order.pk)
+    if "switch" not in order.may:
+        raise StatusConflict(order.number, order.get_status_display())
+    order.payments.filter(status=Status.CREATED).update(status=Status.CLOSING)
+    return orders.pay_on_delivery(order, actor=actor)
 
 
 # --- Hearing of it ----------------------------------------------------------------
@@ -162,6 +233,8 @@ def _differs(order: Order, payment: Payment, event: Event) -> str:
 def _settles(order: Order) -> bool:
     """Whether the money makes the order paid: if it waits for it, or expired and its
     units are still to be had."""
+    if not order.is_prepaid:  # the shopper chose another way meanwhile
+        return False
     try:
         if order.status == Order.Status.EXPIRED:
             orders.revive(order, note=_("Paid after it expired."))
@@ -199,15 +272,18 @@ def close(payment: Payment) -> bool:
     return _end(payment)
 
 
-def _shut(payment: Payment) -> None:
+def _shut(payment: Payment) -> bool:
+    """Close the page at the provider; whether somebody had paid there."""
     provider = payments.provider(payment.provider)
     reference = payment.reference
     if not reference:  # its answer was lost: asked again, it is the same page
         try:
             reference = provider.open(payment, _back(payment.order)).reference
+        except interface.Misconfigured:
+            raise
         except interface.Refused:  # there is none
-            return
-    provider.close(reference)
+            return False
+    return provider.close(reference)
 
 
 # --- Giving it back ---------------------------------------------------------------

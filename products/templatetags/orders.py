@@ -15,9 +15,11 @@ ENDS = {Status.CANCELLED, Status.EXPIRED}
 def way(order: dict) -> list[dict]:
     """The steps of an order (`Order.facts`): {"name", "state"}, where state is "done",
     "now" or "ahead". Of one that ended early, only how it began and ended."""
-    status, unpaid = order["status"], order["method"] == "delivery"
+    status, unpaid = order["status"], order["method"] in ("delivery", "free")
     if status in ENDS:
         return [_step(_("Placed"), "done"), _step(_name(status), "now")]
+    if order["method"] == "free" and status == Status.PAID:
+        status = Status.PENDING  # it was never waited for
     steps = [s for s in WAY if not (s == Status.PAID and unpaid and status != s)]
     here = steps.index(status)
     return [
@@ -29,7 +31,7 @@ def way(order: dict) -> list[dict]:
 @register.filter
 def standing(order: Order) -> str:
     """Where an order is, in a word for its shopper."""
-    if order.status == Status.PENDING and order.method != Order.Method.DELIVERY:
+    if order.status == Status.PENDING and order.is_prepaid:
         return _("Waiting for payment")
     return _name(order.status)
 

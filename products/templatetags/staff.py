@@ -38,7 +38,7 @@ def is_late(order: Order, now: datetime) -> bool:
 @register.filter
 def next_step(order: Order) -> str:
     """The verb that moves it on; none while it waits for its payment."""
-    if order.status == "pending" and order.method != Order.Method.DELIVERY:
+    if order.status == "pending" and order.is_prepaid:
         return ""
     return NEXT.get(order.status, "")
 

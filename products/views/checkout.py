@@ -25,7 +25,13 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import FormView
 
 from products import live
-from products.exceptions import BasketClosed, BasketEmpty, PriceChanged, Shortage
+from products.exceptions import (
+    BasketClosed,
+    BasketEmpty,
+    MethodRefused,
+    PriceChanged,
+    Shortage,
+)
 from products.forms import ContactForm, PlaceForm
 from products.models import Basket, Order
 from products.services import holds, orders, payments
@@ -61,6 +67,8 @@ class CheckoutView(TitleMixin, FormView):
             return self.too_few(refusal)
         except PriceChanged as refusal:
             return self.price_changed(refusal)
+        except MethodRefused as refusal:
+            return self.method_refused(refusal)
 
     def hold(self) -> Basket:
         """The visitor's basket with its units held. Raises what `holds.start` does,
@@ -136,6 +144,9 @@ class CheckoutView(TitleMixin, FormView):
         )
 
     def price_changed(self, refusal: PriceChanged) -> HttpResponse:
+        raise NotImplementedError
+
+    def method_refused(self, refusal: MethodRefused) -> HttpResponse:
         raise NotImplementedError
 
 
@@ -224,7 +235,7 @@ class ReviewView(CheckoutView):
             user=self.request.user if self.owner.user_id else None,
         )
         self.request.session.pop(CONTACT, None)
-        if order.method == Order.Method.DELIVERY:
+        if not order.is_prepaid:
             text = _("Thank you. A mail with all of it is on its way to %(email)s.")
             messages.success(self.request, text % {"email": order.email})
         return self.onward(order)
@@ -242,8 +253,7 @@ class ReviewView(CheckoutView):
         guest may see from now on."""
         if order.user_id is None:
             remember(self.request, order)
-        is_open = order.status == Order.Status.PENDING
-        if is_open and order.method != Order.Method.DELIVERY:
+        if "pay" in order.may:
             return OrderPayView.as_view()(self.request, number=order.number)
         return SeeOther(reverse("products:order", args=[order.number]))
 
@@ -251,39 +261,62 @@ class ReviewView(CheckoutView):
         """Old and new total, and the form once more: it agrees to the new one."""
         with suppress(Shortage, BasketEmpty, BasketClosed):
             self.hold()  # the refusal has undone whatever was claimed for the order
-        form = self.get_form_class()(
-            methods=self.methods,
-            initial=self.get_initial() | {"total": refusal.total},
-        )
+        method = self.request.POST["method"]
         return self.answer(
             "changed",
             409,
             _("The total has changed"),
-            form=form,
-            method=self.request.POST["method"],
+            form=self.another_form(total=refusal.total),
+            method=method if method in dict(self.methods) else None,
             seen=refusal.seen if refusal.seen >= 0 else None,
             total=refusal.total,
         )
 
+    def method_refused(self, refusal: MethodRefused) -> HttpResponse:
+        """The same page, with the ways to pay that there are."""
+        messages.error(self.request, str(refusal))
+        with suppress(Shortage, BasketEmpty, BasketClosed):
+            self.hold()
+        return self.answer("review", 409, self.title, form=self.another_form())
+
     # --- The form ---
 
     @cached_property
+    def offers(self) -> list[payments.Offer]:
+        """How one may pay what the basket costs now, and how one may not."""
+        return payments.offers(self.total, settings.CURRENCY)
+
+    @property
     def methods(self) -> list[tuple[str, str]]:
         """How one may pay; the first is chosen unless they choose."""
-        return payments.available()
+        return [(o.value, o.label) for o in self.offers if not o.limits]
 
     def get_form_kwargs(self) -> dict:
-        return super().get_form_kwargs() | {"methods": self.methods}
+        is_sent = self.request.method == "POST"  # `place` looks at it closely
+        methods = Order.Method.choices if is_sent else self.methods
+        return super().get_form_kwargs() | {"methods": methods}
+
+    def another_form(self, **initial) -> PlaceForm:
+        """A form for the basket as it is now, in answer to one that was refused."""
+        initial = self.get_initial() | initial
+        return self.get_form_class()(methods=self.methods, initial=initial)
+
+    def form_invalid(self, form: PlaceForm) -> HttpResponse:
+        form.offer(self.methods)
+        return super().form_invalid(form)
 
     def get_initial(self) -> dict:
         if not hasattr(self, "basket"):
             return {}  # a form that was sent: it says by itself which it is about
+        chosen = self.request.POST.get("method")
+        is_offered = chosen in dict(self.methods)
         return {
             "basket": self.basket.pk,
             "total": self.total,
-            "method": self.request.POST.get("method", self.methods[0][0]),
+            "method": chosen if is_offered else self.methods[0][0],
         }
 
     def get_context_data(self, **kwargs) -> dict:
         contact = self.contact if self.entered() else None
-        return super().get_context_data(contact=contact, **kwargs)
+        context = {"contact": contact, "offers": self.offers}
+        return super().get_context_data(**context | kwargs)

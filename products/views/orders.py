@@ -21,7 +21,6 @@ from project.views import TitleMixin
 
 GUESTS = "orders"  # in the session: number → access token of a guest's orders
 REMEMBERED = 20  # of them, the newest
-BY_SHOPPER = {Status.PENDING, Status.PAID}  # may be cancelled by them
 
 
 def own_order(request: HttpRequest, number: str, queryset: QuerySet[Order]) -> Order:
@@ -82,16 +81,7 @@ class OrderView(TitleMixin, DetailView):
         return _("Order %(number)s") % {"number": self.object.number}
 
     def get_context_data(self, **kwargs) -> dict:
-        order = self.object
-        may_pay = (
-            order.status == Status.PENDING and order.method != Order.Method.DELIVERY
-        )
-        return super().get_context_data(
-            facts=order.facts,
-            may_cancel=order.status in BY_SHOPPER,
-            may_pay=may_pay,
-            **kwargs,
-        )
+        return super().get_context_data(facts=self.object.facts, **kwargs)
 
 
 class OrderCancelView(View):

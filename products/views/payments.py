@@ -12,7 +12,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
 
 from products import payments as providers
-from products.exceptions import PaymentUnavailable, StatusConflict
+from products.exceptions import (
+    PaymentRefused,
+    PaymentUnavailable,
+    PaymentUnderWay,
+    StatusConflict,
+)
 from products.models import Order
 from products.payments.interface import BadEvent, BadSignature
 from products.services import payments
@@ -36,13 +41,30 @@ class OrderPayView(View):
         order = own_order(request, number, Order.objects.all())
         try:
             address = payments.start(order)
-        except PaymentUnavailable as refusal:
+        except (PaymentRefused, PaymentUnavailable) as refusal:
             messages.error(request, str(refusal))
         except StatusConflict as conflict:
             messages.info(request, str(conflict))
         else:
             context = {"title": _("On to the payment"), "redirect_to": address}
             return render(request, "orders/pay.html", context | {"order": order})
+        return redirect("products:order", number=order.number)
+
+
+class PayOnDeliveryView(View):
+    """The shopper pays when the parcel arrives instead."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, number: str) -> HttpResponse:
+        order = own_order(request, number, Order.objects.all())
+        actor = request.user if request.user.is_authenticated else None
+        try:
+            payments.pay_on_delivery(order, actor=actor)
+        except (PaymentUnderWay, StatusConflict) as refusal:
+            messages.info(request, str(refusal))
+        else:
+            messages.success(request, _("You pay when your order is delivered."))
         return redirect("products:order", number=order.number)
 
 

@@ -149,9 +149,9 @@ function leave({ target: field }) {
 function bind(name, facts, within) {
   const [kind, id] = name.split(":");
   if (kind === "order") {
-    // What may be done while the order is in one of these states.
+    // What its shopper may still do.
     for (const action of within.querySelectorAll(`[data-order="${id}"]`)) {
-      action.hidden = !action.dataset.while.split(" ").includes(facts.status);
+      action.hidden = !facts.may.includes(action.dataset.may);
     }
     return;
   }

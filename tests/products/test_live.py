@@ -340,6 +340,7 @@ def test_load_of_an_order_tells_its_state_and_nothing_of_the_address():
             "placed_at": order.placed_at.isoformat(),
             "changed_at": order.changed_at.isoformat(),
             "expires_at": None,
+            "may": ["cancel"],
         },
     )
 

@@ -110,6 +110,7 @@ ORDER = {
     "placed_at": NOW,
     "changed_at": NOW,
     "expires_at": None,
+    "may": ["cancel"],
 }
 BOARD = {"counts": {"paid": 1}, "newest": "7K3MPQ2X"}
 RIGHT = [

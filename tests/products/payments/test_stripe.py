@@ -3,10 +3,12 @@
 import json
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +16,12 @@ from django.utils.translation import get_language, override
 
 from products import payments as providers
 from products import tasks
-from products.exceptions import PaymentUnavailable, StatusConflict
+from products.exceptions import (
+    PaymentRefused,
+    PaymentUnavailable,
+    ShopError,
+    StatusConflict,
+)
 from products.models import Order, Payment, Stock, WebhookEvent
 from products.payments.interface import Event, Refused
 from products.payments.stripe import to_units
@@ -64,18 +71,41 @@ def now(order: Order) -> tuple[str, list[str]]:
     return order.status, list(rows)
 
 
+def ways(total: str, currency: str = "EUR") -> list[str]:
+    """The methods by which so much can be paid."""
+    return [value for value, _ in providers.available(Decimal(total), currency)]
+
+
 # --- Which there are --------------------------------------------------------------
 
 
 def test_without_keys_one_pays_on_delivery_only():
-    assert [value for value, _ in providers.available()] == ["delivery"]
+    assert ways("10.00") == ["delivery"]
     with pytest.raises(PaymentUnavailable):
         providers.provider("stripe")
     assert tell(b"{}") == 404
 
 
 def test_with_keys_delivery_stays_the_first(stripe):
-    assert [value for value, _ in providers.available()] == ["delivery", "stripe"]
+    assert ways("10.00") == ["delivery", "stripe"]
+
+
+@pytest.mark.parametrize(
+    "total, currency, expected",
+    [
+        ("0.49", "EUR", ["delivery"]),
+        ("0.50", "EUR", ["delivery", "stripe"]),
+        ("0.30", "GBP", ["delivery", "stripe"]),
+        ("999999.99", "EUR", ["delivery", "stripe"]),
+        ("1000000.00", "EUR", ["delivery"]),
+        ("49", "JPY", ["delivery"]),
+        ("50", "JPY", ["delivery", "stripe"]),
+        ("0.01", "XCD", ["delivery", "stripe"]),  # unknown: Stripe says
+        ("0.00", "EUR", ["free"]),
+    ],
+)
+def test_method_is_offered_for_amounts_it_takes(stripe, total, currency, expected):
+    assert ways(total, currency) == expected
 
 
 @pytest.mark.parametrize(
@@ -134,8 +164,8 @@ def test_start_with_a_new_key_would_make_two_sessions(stripe):
     assert len(stripe.sessions) == 2
 
 
-@pytest.mark.parametrize("mood", ["down", "slow", "refuses"])
-def test_start_while_stripe_is_ill_keeps_the_order_and_works_later(
+@pytest.mark.parametrize("mood", ["down", "broken", "slow", "busy", "in use"])
+def test_start_while_stripe_is_ill_keeps_the_attempt_and_works_later(
     stripe, settings, mood
 ):
     settings.STRIPE_TIMEOUT = 0.5 if mood == "slow" else 10
@@ -143,10 +173,69 @@ def test_start_while_stripe_is_ill_keeps_the_order_and_works_later(
     stripe.mood = mood
     with pytest.raises(PaymentUnavailable):
         payments.start(order)
-    assert now(order)[0] == Status.PENDING
+    assert now(order) == (Status.PENDING, ["created"])
     stripe.mood = "well"
 
     assert payments.start(order).startswith(stripe.url)
+
+    assert now(order) == (Status.PENDING, ["created"])
+
+
+@pytest.mark.parametrize(
+    "mood", ["refuses", "declines", "knows no such key", "forbids"]
+)
+def test_start_that_stripe_refuses_says_so_and_a_new_attempt_may_work(stripe, mood):
+    order = make_pending()
+    stripe.mood = mood
+    with pytest.raises(PaymentRefused):
+        payments.start(order)
+    assert now(order) == (Status.PENDING, ["failed"])
+    stripe.mood = "well"
+
+    assert payments.start(order).startswith(stripe.url)
+
+
+def test_start_with_a_bad_key_is_logged_once(stripe, caplog):
+    stripe.mood = "knows no such key"
+    cache.clear()
+
+    for _ in range(3):
+        with pytest.raises(PaymentRefused):
+            payments.start(make_pending())
+
+    errors = [r for r in caplog.records if r.name == payments.__name__]
+    assert len(errors) == 1
+    assert "Invalid API Key" in errors[0].getMessage()
+
+
+def test_start_with_an_address_that_stripe_refuses_leaves_it_out(stripe):
+    order = make_pending()
+    Order.objects.filter(pk=order.pk).update(email="ann@b\u00fccher.example")
+
+    session = begun(stripe, Order.objects.get())
+
+    assert session["customer_email"] is None
+    assert now(order) == (Status.PENDING, ["created"])
+
+
+def test_start_of_what_was_asked_for_in_other_words_is_a_new_attempt(stripe, settings):
+    order = make_pending()
+    stripe.mood = "drops"
+    with pytest.raises(PaymentUnavailable):
+        payments.start(order)
+    stripe.mood, settings.SHOP_NAME = "well", "Another name"
+
+    payments.start(order)
+
+    assert now(order) == (Status.PENDING, ["failed", "created"])
+
+
+def test_start_in_a_shop_that_takes_no_cards_any_more_is_refused(stripe, settings):
+    order = make_pending()
+    settings.STRIPE_SECRET_KEY = ""
+
+    with pytest.raises(PaymentRefused):
+        payments.start(order)
 
 
 def test_start_by_many_clicks_is_one_session(stripe):
@@ -194,6 +283,118 @@ def test_pay_page_while_stripe_is_down_says_so(stripe):
 
     assert "try again" in answer.content.decode()
     assert now(order)[0] == Status.PENDING
+
+
+@pytest.mark.parametrize("mood, text", [("down", "try again"), ("refuses", "another")])
+def test_pay_page_that_fails_offers_to_pay_on_delivery(stripe, mood, text):
+    user = make_user()
+    order, client = make_pending(user=user), Client()
+    client.force_login(user)
+    stripe.mood = mood
+
+    page = client.post(reverse("products:order-pay", args=[order.number]), follow=True)
+
+    assert text in page.text
+    assert reverse("products:order-pay-on-delivery", args=[order.number]) in page.text
+
+
+# --- Paying another way -----------------------------------------------------------
+
+
+def switch(order: Order, user) -> str:
+    """The page after the shopper chose to pay on delivery."""
+    client = Client()
+    client.force_login(user)
+    address = reverse("products:order-pay-on-delivery", args=[order.number])
+    return client.post(address, follow=True).text
+
+
+def test_switch_to_delivery_closes_the_page_and_the_order_is_packed_next(stripe):
+    user = make_user()
+    order = make_pending(user=user)
+    session = begun(stripe, order)
+
+    page = switch(order, user)
+
+    assert "You pay when it is delivered." in page
+    assert session["status"] == "expired"
+    assert now(order) == (Status.PENDING, ["failed"])
+    assert (order.method, order.expires_at) == (Order.Method.DELIVERY, None)
+    assert orders.expire_overdue() == 0
+    with pytest.raises(StatusConflict):
+        payments.start(order)
+
+
+def test_switch_of_an_order_that_a_stranger_has_is_not_found(stripe):
+    order = make_pending(user=make_user())
+
+    switch(order, make_user())
+
+    order.refresh_from_db()
+    assert order.method == Order.Method.STRIPE
+
+
+def test_switch_while_somebody_has_paid_waits_for_the_payment(stripe):
+    user = make_user()
+    order = make_pending(user=user)
+    session = begun(stripe, order)
+    session["status"] = "complete"
+
+    page = switch(order, user)
+
+    assert "under way" in page
+    tell(stripe.event(session))
+    assert now(order) == (Status.PAID, ["paid"])
+
+
+def test_switch_while_stripe_is_down_closes_the_page_later(stripe):
+    user = make_user()
+    order = make_pending(user=user)
+    session = begun(stripe, order)
+    stripe.mood = "down"
+    switch(order, user)
+    assert now(order) == (Status.PENDING, ["closing"])
+    assert order.method == Order.Method.DELIVERY
+    stripe.mood = "well"
+
+    assert payments.close_all() == 1
+
+    assert session["status"] == "expired"
+
+
+def test_payment_after_the_switch_is_given_back(stripe):
+    user = make_user()
+    order = make_pending(user=user)
+    session = begun(stripe, order)
+    switch(order, user)
+
+    tell(stripe.event(session))
+
+    assert now(order) == (Status.PENDING, ["refunded"])
+    assert len(stripe.refunds) == 1
+
+
+def test_switch_and_payment_in_a_race_never_take_money_twice(stripe):
+    for _ in range(5):
+        order = make_pending()
+        body = stripe.event(begun(stripe, order))
+
+        together(
+            [
+                lambda b=body: tell(b),
+                lambda o=order: suppressed(payments.pay_on_delivery, o),
+            ]
+        )
+
+        payments.refund_all()
+        _, (payment,) = now(order)
+        is_by_card = order.method == Order.Method.STRIPE
+        assert payment == ("paid" if is_by_card else "refunded")
+
+
+def suppressed(verb, order: Order) -> None:
+    with suppress(ShopError):
+        verb(order)
 
 
 # --- Hearing ----------------------------------------------------------------------
