@@ -45,6 +45,7 @@ def run(file: BinaryIO, options: Options) -> Report:
             importer.report.stopped = str(reason)
         finally:
             batches.tell(importer.told)
+    importer.report.warnings.sort()
     importer.report.problems.sort()  # whole batches are refused later than cells
     return importer.report
 
@@ -132,6 +133,8 @@ class Importer:
         for row, wanted in outcome.wanted:
             action = _action(wanted, outcome)
             self.report.counts[action] += 1
+            if row.warnings:
+                self.report.warn(row.warnings)
             if len(self.report.first) < self.options.preview:
                 self.report.first.append(self._line(row, wanted, action))
 

@@ -3,6 +3,7 @@
 ours, and that of Shopify's product export, as it was until 2024 and as it is since.
 """
 
+import re
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
@@ -41,6 +42,8 @@ SHOPIFY = {
     "variant price": "price",
     "price": "price",
 }
+# Marks of encoding and direction: a file that was saved twice has one in a name.
+UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff]")
 # Names that only Shopify's files have, and need.
 TELLING = {
     *("title", "url handle", "body (html)", "body html"),
@@ -88,7 +91,9 @@ def layout_of(header: list[str]) -> Layout:
     _check(is_shopify, places, header)
     used = set(places.values())
     ignored = [c.strip() for i, c in enumerate(header) if i not in used and c.strip()]
-    names = {field: header[place].strip() for field, place in places.items()}
+    names = {
+        field: UNSEEN.sub("", header[place]).strip() for field, place in places.items()
+    }
     return Layout(is_shopify, len(header), places, names, ignored)
 
 
@@ -107,4 +112,4 @@ def _check(is_shopify: bool, places: dict[str, int], header: list[str]) -> None:
 
 
 def _plain(cell: str) -> str:
-    return " ".join(cell.replace("_", " ").casefold().split())
+    return " ".join(UNSEEN.sub("", cell).replace("_", " ").casefold().split())

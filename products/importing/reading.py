@@ -18,10 +18,11 @@ from django.utils.translation import gettext as _
 from products.importing.problems import Problem, Unreadable
 
 CHUNK = 1 << 16
+BOM = "\ufeff"
 MAX_LINE = 1_000_000  # characters
 MAX_BROKEN = 100  # records that cannot be read; then it is not this kind of file
 DELIMITERS = ",;\t|"
-SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel's
+SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|:^~#])"?[,;\s]*', re.IGNORECASE)  # Excel's
 
 # Files that people upload by mistake, by how they begin.
 OTHERS = {
@@ -159,6 +160,8 @@ class Lines:
 
     def __next__(self) -> str:
         line = self._again.popleft() if self._again else self._read()
+        if self.number < 2:  # the names of columns, and Excel's line before them
+            line = line.lstrip(BOM)
         if not line:
             raise StopIteration
         self.number += 1

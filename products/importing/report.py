@@ -58,6 +58,7 @@ class Report:
     counts: Counter[str] = field(default_factory=Counter)
     failed: int = 0  # rows
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)  # of rows that are taken
     categories: list[str] = field(default_factory=list)  # that are new
     first: list[Line] = field(default_factory=list)
     stopped: str = ""  # why the rest was not read
@@ -74,6 +75,10 @@ class Report:
         """A row is left out."""
         self.failed += 1
         self.problems += problems[: PROBLEMS_KEPT - len(self.problems)]
+
+    def warn(self, warnings: list[Problem]) -> None:
+        """A row is taken that somebody should look at."""
+        self.warnings += warnings[: PROBLEMS_KEPT - len(self.warnings)]
 
     @property
     def summary(self) -> str:

@@ -7,36 +7,47 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from products.importing import numbers
 from products.importing.columns import Layout
 from products.importing.problems import Problem
 from products.importing.reading import UNKNOWN, Record
 from products.importing.texts import to_text
+from products.importing.words import FLAGS, plain
 from products.models import Product, ProductCategory
 from products.services.stock import MAX_UNITS
 
-# What makes a spreadsheet take a text for a formula, and what is left of a broken one.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-FORMULA_FOR_SURE = ("=", "@", "＝", "＠")
-FAILED = re.compile(r"#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)", re.IGNORECASE)
-ROUNDED = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)  # 4006381333931 as Excel has it
+# What a spreadsheet's formula looks like, where its value should be. Signs begin names
+# too: "-20% bundle", "@home mug". So after one of them it takes a function's call, or
+# a command to another program: "+cmd|'/c calc'!A0".
+FORMULA = re.compile(
+    r"""[=＝]
+    | [-+@－＋＠][-+@\s]*[A-Z][A-Z0-9.]*\( (?: [^)]*(?:\$?[A-Z]{1,3}\$?[0-9]|["'|=]) | \) )
+    """,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "#")
+# What is left of a formula that failed: in any language but for these with a slash.
+FAILED = re.compile(r"#(?:N/?[ADV]|[^\W\d_]+(?:/0)?[!?])", re.IGNORECASE)
+# 4006381333931 as a spreadsheet shows it: "4,00639E+12", "4E+12"; Java: "4.0E12". An
+# "1E5" or "2E10" is a sku: no spreadsheet writes a number so.
+ROUNDED = re.compile(r"\d+(?:[.,]\d+)?E[-+]\d+|\d+[.,]\d+E\d+", re.IGNORECASE)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-PRICE = re.compile(r"([0-9]{1,10})(?:[.,]([0-9]{1,2}))?")
-UNITS = re.compile(r"([0-9]{1,12})(?:[.,]0+)?")
+PRICE_BELOW = 10**10
 DESCRIPTION_MAX = 20_000
 SKU_MAX, NAME_MAX, SLUG_MAX = (
     Product._meta.get_field(name).max_length for name in ("sku", "name", "slug")
 )
 CATEGORY_MAX = ProductCategory._meta.get_field("name").max_length
-YES = {"1", "true", "yes", "y", "active", "published", "on"}
-NO = {"0", "false", "no", "n", "inactive", "draft", "archived", "unlisted", "off"}
 
 
 @dataclass(slots=True)
 class Row:
-    """What a row says of one product; None where it says nothing."""
+    """What a row says of one product; None where it says nothing. `warnings` are what
+    is taken, and should be looked at."""
 
     line: int
     sku: str | None = None
@@ -47,6 +58,7 @@ class Row:
     description: str | None = None
     stock: int | None = None
     active: bool | None = None
+    warnings: list[Problem] | None = None
 
     @property
     def key(self) -> str:
@@ -71,6 +83,9 @@ def rows_of(
         if problem := _shape(layout, line, cells):
             yield [problem]
             continue
+        warnings = []
+        if len(cells) < layout.width:
+            warnings.append(_padded(layout, line, cells))
         fields = layout.pick(cells)
         if layout.is_shopify:
             only_picture = _is_picture(fields)
@@ -78,13 +93,15 @@ def rows_of(
             if only_picture:
                 continue
             fields = _from_shopify(fields)
-        yield _row(layout, line, fields)
+            if numbers.is_negative(fields.get("stock", "")):
+                warnings.append(_oversold(layout, line, fields))
+        yield _row(layout, line, fields, warnings)
 
 
 def _shape(layout: Layout, line: int, cells: list[str]) -> Problem | None:
     """What is wrong with the row as a whole."""
     there = len(cells)
-    if there < layout.width or any(map(str.strip, cells[layout.width :])):
+    if there > layout.width and any(map(str.strip, cells[layout.width :])):
         text = _("The row has %(there)d cells, the first line has %(width)d.")
         return Problem(line, "", text % {"there": there, "width": layout.width})
     text = "".join(cells)
@@ -93,6 +110,15 @@ def _shape(layout: Layout, line: int, cells: list[str]) -> Problem | None:
     if CONTROL.search(text):
         return Problem(line, "", _("The row holds control characters (NUL, say)."))
     return None
+
+
+def _padded(layout: Layout, line: int, cells: list[str]) -> Problem:
+    """Give a short row its missing cells: spreadsheets leave out empty ones at the end.
+    It could also be one that is broken in two: so the warning."""
+    text = _("The row has %(there)d cells of %(width)d. The others count as empty.")
+    text %= {"there": len(cells), "width": layout.width}
+    cells += [""] * (layout.width - len(cells))
+    return Problem(line, "", text)
 
 
 # --- Shopify ----------------------------------------------------------------------
@@ -138,6 +164,14 @@ def _from_shopify(fields: dict[str, str]) -> dict[str, str]:
     return ours
 
 
+def _oversold(layout: Layout, line: int, fields: dict[str, str]) -> Problem:
+    """Shopify goes on selling below nothing; count it as nothing."""
+    text = _("Shopify has sold more than there was: “%(text)s”. It is counted as 0.")
+    text %= _shown(fields["stock"])
+    fields["stock"] = "0"
+    return Problem(line, layout.name("stock"), text)
+
+
 def _leaf(taxonomy: str) -> str:
     """“Clothing” of “Apparel & Accessories > Clothing”."""
     return taxonomy.rpartition(">")[2].strip()
@@ -146,8 +180,10 @@ def _leaf(taxonomy: str) -> str:
 # --- Cells ------------------------------------------------------------------------
 
 
-def _row(layout: Layout, line: int, fields: dict[str, str]) -> Row | list[Problem]:
-    row, problems = Row(line), []
+def _row(
+    layout: Layout, line: int, fields: dict[str, str], warnings: list[Problem]
+) -> Row | list[Problem]:
+    row, problems = Row(line, warnings=warnings or None), []
     for field, text in fields.items():
         try:
             _read(row, field, text)
@@ -177,7 +213,7 @@ def _read(row: Row, field: str, text: str) -> None:
 def _text(limit: int) -> Callable[[str], str]:
     def read(text: str) -> str:
         text = " ".join(text.split())
-        _refuse_formulas(text, FORMULA)
+        _refuse_formulas(text)
         if len(text) > limit:
             raise Bad(_too_long(text, limit))
         return text
@@ -185,16 +221,24 @@ def _text(limit: int) -> Callable[[str], str]:
     return read
 
 
+_short_text = _text(SKU_MAX)
+
+
 def _sku(text: str) -> str:
+    _refuse_rounded(text)
+    return _short_text(text)
+
+
+def _refuse_rounded(text: str) -> None:
     if ROUNDED.fullmatch(text):
         raise Bad(_("A spreadsheet has rounded this number. Format its cells as text."))
-    return _text(SKU_MAX)(text)
 
 
 def _slug(text: str) -> str:
     """An address made of a handle; one in letters that addresses do not have gets a
     name of its own, always the same."""
-    _refuse_formulas(text, FORMULA)
+    _refuse_formulas(text)
+    _refuse_rounded(text)
     slug = slugify(text)
     if not slug or not text.isascii():
         slug = f"{slug[:160]}-{digest(text)}".strip("-")
@@ -209,38 +253,65 @@ def digest(text: str) -> str:
 
 
 def _description(text: str) -> str:
-    _refuse_formulas(text, FORMULA_FOR_SURE)
+    _refuse_formulas(text)
     if len(text) > DESCRIPTION_MAX:
         raise Bad(_too_long(text, DESCRIPTION_MAX))
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _price(text: str) -> Decimal:
-    if text.startswith(("-", "−")):
-        raise Bad(_("A price must not be negative: “%(text)s”.") % _shown(text))
-    found = PRICE.fullmatch(text)
-    if found is None:
+    try:
+        price = numbers.amount(text, settings.CURRENCY)
+    except numbers.Negative:
         raise Bad(
-            _("This is no price: “%(text)s”. Write it as 1234.50.") % _shown(text)
-        )
-    return Decimal(f"{found[1]}.{found[2] or 0}")
+            _("A price must not be negative: “%(text)s”.") % _shown(text)
+        ) from None
+    except numbers.OtherCurrency as sign:
+        raise Bad(
+            _("This price is in %(sign)s. The shop's prices are in %(ours)s.")
+            % {"sign": sign, "ours": settings.CURRENCY}
+        ) from None
+    except numbers.Ambiguous:
+        raise Bad(_ambiguous(text)) from None
+    except numbers.NotANumber:
+        raise Bad(_no_price(text)) from None
+    if price != (cents := round(price, 2)) or price >= PRICE_BELOW:
+        raise Bad(_no_price(text))
+    return cents
+
+
+def _no_price(text: str) -> str:
+    return _("This is no price: “%(text)s”. Write it as 1234.50.") % _shown(text)
+
+
+def _ambiguous(text: str) -> str:
+    return _(
+        "It is not clear which number “%(text)s” is. Write it without a separator of"
+        " thousands, as 1234 or 1234.50."
+    ) % _shown(text)
 
 
 def _units(text: str) -> int:
-    found = UNITS.fullmatch(text)
-    if found is None or int(found[1]) > MAX_UNITS:
-        raise Bad(
-            _("Stock must be a whole number, 0 or more: “%(text)s”.") % _shown(text)
-        )
-    return int(found[1])
+    try:
+        units = numbers.number(text)
+    except numbers.Ambiguous:
+        raise Bad(_ambiguous(text)) from None
+    except numbers.NotANumber:
+        raise Bad(_no_units(text)) from None
+    if units != int(units) or units > MAX_UNITS:
+        raise Bad(_no_units(text))
+    return int(units)
+
+
+def _no_units(text: str) -> str:
+    return _("Stock must be a whole number, 0 or more: “%(text)s”.") % _shown(text)
 
 
 def _flag(text: str) -> bool:
-    if text.casefold() in YES:
-        return True
-    if text.casefold() in NO:
-        return False
-    raise Bad(_("Write yes or no, not “%(text)s”.") % _shown(text))
+    flag = FLAGS.get(plain(text))
+    if flag is None:
+        raise Bad(_("Write yes or no, not “%(text)s”.") % _shown(text))
+    return flag
 
 
 READERS: dict[str, Callable[[str], Any]] = {
@@ -254,10 +325,13 @@ READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _refuse_formulas(text: str, starts: tuple[str, ...]) -> None:
+def _refuse_formulas(text: str) -> None:
+    if not text.startswith(STARTS):
+        return
     if FAILED.fullmatch(text):
         raise Bad(_("A formula has failed here: “%(text)s”.") % _shown(text))
-    if text.startswith(starts):
+    bar = text.find("|")
+    if FORMULA.match(text) or -1 < bar < text.rfind("!"):
         raise Bad(
             _("This looks like a formula: “%(text)s”. Write its value.") % _shown(text)
         )

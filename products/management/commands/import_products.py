@@ -79,6 +79,8 @@ class Command(BaseCommand):
             self.stdout.write(f"Not imported: {', '.join(layout.ignored)}")
         if report.categories:
             self.stdout.write(f"New categories: {', '.join(report.categories)}")
+        for warning in report.warnings[:TEXT_AT_MOST]:
+            self.stderr.write(f"line {warning}")
         for problem in report.problems[:TEXT_AT_MOST]:
             self.stderr.write(f"line {problem}")
         if dry_run:

@@ -273,6 +273,16 @@ def test_import_without_the_checks_of_cells_would_change_something():
     assert everything() != before
 
 
+def test_import_tells_of_rows_that_are_taken_and_should_be_looked_at():
+    report = run("sku,name,category,price\nL-1,A,Shelf,5\nL-1\nL-2,B,Shelf,5\nL-2,C\n")
+
+    assert (report.warnings, report.failed) == ([], 2)  # those of refused rows are not
+    report = run("sku,name,category,price\nL-1,B\n")
+
+    assert [warning.line for warning in report.warnings] == [2]
+    assert Product.objects.get(sku="L-1").name == "B"
+
+
 # --- Trial runs -------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Files as people have them: any encoding, any delimiter, and what is no table."""
 
+import codecs
 import io
 import tracemalloc
 import zipfile
@@ -101,6 +102,24 @@ def test_reading_numbers_records_by_the_line_they_begin_on(end):
 
     assert [record[0] for record in records] == [2, 5]
     assert records[0][1][1] == f"Lamp{end}of two lines"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        codecs.BOM_UTF8 * 2 + b"sku;name\nL-1;Lamp\n",
+        codecs.BOM_UTF8 * 2 + b'"sku";name\nL-1;Lamp\n',
+        b'"' + codecs.BOM_UTF8 + b'sku";name\nL-1;Lamp\n',
+        codecs.BOM_UTF8 + b"sep=;\n" + codecs.BOM_UTF8 + b'"sku";name\nL-1;Lamp\n',
+        codecs.BOM_UTF8 + b'"sep=;"\r\nsku;name\r\nL-1;Lamp\r\n',
+        "\ufeff\ufeffsku;name\nL-1;Lamp\n".encode("utf-16-le"),
+    ],
+)
+def test_reading_of_marks_in_the_wrong_place_finds_the_names(content):
+    table, records = read(content)
+
+    assert columns.known(table.header) == 2
+    assert [cells for _line, cells in records] == [["L-1", "Lamp"]]
 
 
 # --- Broken records ---------------------------------------------------------------

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from products.importing import words
 from products.importing.columns import layout_of
 from products.importing.problems import Unreadable
 from products.importing.rows import Row, rows_of
@@ -58,25 +59,74 @@ def test_row_with_empty_cells_says_nothing_of_them():
         ("price", "NaN", "no price"),
         ("price", "Infinity", "no price"),
         ("price", "1e9", "no price"),
-        ("price", "12.345", "no price"),
-        ("price", "1,234.50", "no price"),
+        ("price", "12.345", "not clear"),
+        ("price", "1,000", "not clear"),
+        ("price", "1.000", "not clear"),
+        ("price", "1 000", "not clear"),
+        ("price", "1'000", "not clear"),
+        ("price", "19.9950", "no price"),
+        ("price", "1,234.567", "no price"),
+        ("price", "1,23,456.00", "no price"),
+        ("price", "1_000", "no price"),
+        ("price", "+5", "no price"),
+        ("price", "(5.00)", "no price"),
+        ("price", "0x10", "no price"),
+        ("price", "１２", "no price"),
+        ("price", "5" + "0" * 5000, "no price"),
+        ("price", "x" * 100_000, "no price"),
+        ("price", "-€ 5", "negative"),
+        ("price", "$5", "in $. The shop's prices are in EUR"),
+        ("price", "5 USD", "in USD"),
+        ("price", "19,90 zł", "in zł"),
+        ("price", "5 / piece", "no price"),
         ("price", "99999999999", "no price"),
         ("price", "=1+1", "no price"),
-        ("price", "€5", "no price"),
         ("price", "١٢", "no price"),
         ("stock", "-3", "whole number"),
+        ("stock", "--1", "whole number"),
+        ("stock", "+5", "whole number"),
         ("stock", "1.5", "whole number"),
+        ("stock", "1,000", "not clear"),
+        ("stock", "12,000", "not clear"),
+        ("stock", "1.000", "not clear"),
+        ("stock", "999.000", "not clear"),
+        ("stock", "1 000", "not clear"),
+        ("stock", "1\u00a0000", "not clear"),
+        ("stock", "1\u202f000", "not clear"),
+        ("stock", "1'000", "not clear"),
+        ("stock", "1’000", "not clear"),
+        ("stock", "1e3", "whole number"),
+        ("stock", "1E+03", "whole number"),
+        ("stock", "１２", "whole number"),
+        ("stock", "١٢", "whole number"),
+        ("stock", "0x10", "whole number"),
+        ("stock", "1_000", "whole number"),
+        ("stock", "1 2", "whole number"),
+        ("stock", "1,2,3", "whole number"),
+        ("stock", "1.000,5", "whole number"),
+        ("stock", "7 pcs", "whole number"),
         ("stock", "2147483648", "whole number"),
         ("stock", "many", "whole number"),
         ("active", "perhaps", "yes or no"),
         ("category", "=cmd|' /C calc'!A0", "formula"),
         ("category", "@SUM(A1)", "formula"),
+        ("category", "+cmd|'/c calc'!A0", "formula"),
+        ("category", "-2+3+cmd|'/c calc'!A0", "formula"),
+        ("category", '+HYPERLINK("http://x")', "formula"),
+        ("category", "-NOW()", "formula"),
+        ("category", "＝1+1", "formula"),
         ("category", "#REF!", "formula has failed"),
+        ("category", "#NAME?", "formula has failed"),
+        ("category", "#DIV/0!", "formula has failed"),
+        ("category", "#N/A", "formula has failed"),
+        ("category", "#WERT!", "formula has failed"),
+        ("category", "#ИМЯ?", "formula has failed"),
         ("category", "x" * 81, "at most 80"),
         ("description", "=HYPERLINK(1)", "formula"),
         ("description", "x" * 20_001, "at most 20000"),
         ("description", "a\x00b", "control"),
         ("handle", "x" * 181, "at most 180"),
+        ("handle", "4,00639E+12", "rounded"),
     ],
 )
 def test_cell_that_cannot_be_is_told_by_line_and_column(column, cell, said):
@@ -88,12 +138,112 @@ def test_cell_that_cannot_be_is_told_by_line_and_column(column, cell, said):
 
 
 @pytest.mark.parametrize(
-    "cell, said", [("4,00639E+12", "rounded"), ("+49", "formula"), ("x" * 41, "40")]
+    "cell, said",
+    [
+        ("4,00639E+12", "rounded"),
+        ("4.00638E+12", "rounded"),
+        ("4E+12", "rounded"),
+        ("4e+12", "rounded"),
+        ("1E-05", "rounded"),
+        ("4.0E12", "rounded"),
+        ("=1+1", "formula"),
+        ("#NAME?", "failed"),
+        ("x" * 41, "40"),
+    ],
 )
 def test_sku_that_a_spreadsheet_has_spoilt_is_told(cell, said):
     (problem,) = parse(f'sku,name\n"{cell}",Lamp\n')[0]
 
     assert (problem.column, said in problem.text) == ("sku", True)
+
+
+@pytest.mark.parametrize("cell", ["-N4", "+49", "@1", "2E10", "1E5", "E+12", "#1"])
+def test_sku_that_looks_spoilt_and_is_not_is_taken(cell):
+    (row,) = parse(f'sku,name\n"{cell}",Lamp\n')
+
+    assert row.sku == cell
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["-20% bundle", "@home mug", "+1 lamp", "@home (large)", "-N4", "# 5", "＋ lamp"],
+)
+def test_name_that_begins_with_a_sign_is_taken(cell):
+    (row,) = parse(f'sku,name\nL-1,"{cell}"\n')
+
+    assert row.name == cell
+
+
+@pytest.mark.parametrize(
+    "cell, units",
+    [
+        ("12", 12),
+        ("007", 7),
+        ("12.0", 12),
+        ("12,00", 12),
+        ("12.0000", 12),
+        ("1000.000", 1000),
+        ("0,000", 0),
+        ("1,234.00", 1234),
+        ("1.234,00", 1234),
+        ("1,234,567", 1234567),
+        ("  5\u00a0", 5),
+    ],
+)
+def test_stock_that_means_one_number_is_taken(cell, units):
+    assert one("stock", cell).stock == units
+
+
+@pytest.mark.parametrize(
+    "cell, price",
+    [
+        ("1234.5", "1234.50"),
+        ("1,234.50", "1234.50"),
+        ("1.234,50", "1234.50"),
+        ("1 234,50", "1234.50"),
+        ("1\u00a0234,50", "1234.50"),
+        ("1\u202f234,50", "1234.50"),
+        ("1'234.50", "1234.50"),
+        ("1,234,567", "1234567"),
+        ("19.9900", "19.99"),
+        ("19,9000", "19.90"),
+        ("0.500", "0.50"),
+        ("1234.500", "1234.50"),
+        ("€5", "5"),
+        ("€ 19,90", "19.90"),
+        ("19,90 €", "19.90"),
+        ("19,90\u00a0€", "19.90"),
+        ("\u200e19,90 €\u200f", "19.90"),
+        ("EUR 1.234,50", "1234.50"),
+        ("19.90 eur", "19.90"),
+        ("19,-", "19"),
+        ("19,– €", "19"),
+    ],
+)
+def test_price_that_means_one_amount_is_taken(cell, price):
+    assert one("price", cell).price == Decimal(price)
+
+
+@pytest.mark.parametrize(
+    "cell, active",
+    [
+        *[("ja", True), ("WAHR", True), ("VRAI", True), ("oui", True), ("да", True)],
+        *[("SÍ", True), ("x", True), ("ИСТИНА", True), ("Evet", True), ("はい", True)],
+        *[("nein", False), ("FALSCH", False), ("FAUX", False), ("non", False)],
+        *[("нет", False), ("ЛОЖЬ", False), ("não", False), ("HAYIR", False)],
+        *[("nie", False), ("DOĞRU", True), ("İnaktif", None), ("si\u0301", True)],
+    ],
+)
+def test_flag_in_another_language_is_taken(cell, active):
+    row = one("active", cell)
+
+    assert (row.active if isinstance(row, Row) else None) is active
+
+
+def test_words_for_yes_and_no_have_none_in_common():
+    assert not {words.plain(w) for w in words.YES.split()} & {
+        words.plain(w) for w in words.NO.split()
+    }
 
 
 @pytest.mark.parametrize("cell", ["- warm\n- bright", "+ a shade", "5 = five"])
@@ -107,11 +257,35 @@ def test_row_with_several_problems_tells_them_all():
     assert [problem.column for problem in problems] == ["sku", "price", "stock"]
 
 
-@pytest.mark.parametrize("row", ["L-1,Lamp", "L-1,Lamp,1,more"])
-def test_row_of_another_width_is_told(row):
-    ((problem,),) = parse(f"sku,name,price\n{row}\n")
+def test_row_with_more_cells_than_names_is_told():
+    ((problem,),) = parse("sku,name,price\nL-1,Lamp,1,more\n")
 
     assert "cells, the first line has 3" in problem.text
+
+
+def test_row_with_fewer_cells_than_names_is_filled_up_with_a_warning():
+    (row,) = parse("sku,name,price,stock\nL-1,Lamp\n")
+
+    assert (row.sku, row.name, row.price, row.stock) == ("L-1", "Lamp", None, None)
+    (warning,) = row.warnings
+    assert (warning.line, warning.column) == (2, "")
+    assert "2 cells of 4" in warning.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sku,name\nL-1,Lamp,,\n",
+        "sku,name,\nL-1,Lamp,\n",
+        "sku,name,,\nL-1,Lamp\n",
+        "\ufeffsku,name\nL-1,Lamp\n",
+        '"\ufeffsku",name\nL-1,Lamp\n',
+    ],
+)
+def test_row_with_empty_cells_at_the_end_or_marks_in_a_name_is_taken(text):
+    (row,) = parse(text)
+
+    assert (row.sku, row.name) == ("L-1", "Lamp")
 
 
 def test_row_without_sku_and_handle_is_told():
@@ -204,6 +378,23 @@ def test_shopify_product_is_active_if_both_columns_say_so(published, status, act
     )
 
     assert row.active is active
+
+
+@pytest.mark.parametrize("cell", ["-2", "−2", "-1,000", "-2.0"])
+def test_shopify_stock_below_nothing_counts_as_none_with_a_warning(cell):
+    (row,) = parse(f'Handle,Title,Variant Inventory Qty\nlamp,Lamp,"{cell}"\n')
+
+    assert row.stock == 0
+    (warning,) = row.warnings
+    assert (warning.line, warning.column) == (2, "Variant Inventory Qty")
+    assert f"“{cell}”" in warning.text
+
+
+@pytest.mark.parametrize("cell", ["-", "--1", "-x"])
+def test_shopify_stock_that_is_no_number_is_told(cell):
+    ((problem,),) = parse(f"Handle,Title,Variant Inventory Qty\nlamp,Lamp,{cell}\n")
+
+    assert "whole number" in problem.text
 
 
 def test_shopify_category_without_a_type_is_the_leaf_of_the_taxonomy():
