@@ -28,6 +28,9 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(
+            products.models.search.FUNCTIONS, products.models.search.DROP_FUNCTIONS
+        ),
         migrations.CreateModel(
             name="Product",
             fields=[
@@ -82,142 +85,11 @@ class Migration(migrations.Migration):
                     products.models.search.VectorField(
                         db_persist=True,
                         expression=models.Func(
-                            models.Func(
-                                models.Func(
-                                    models.Func(
-                                        models.Func(
-                                            models.Func(
-                                                models.Func(
-                                                    models.F("name"),
-                                                    output_field=models.TextField(),
-                                                    template="normalize(%(expressions)s, NFKD)",
-                                                ),
-                                                output_field=models.TextField(),
-                                                template="regexp_replace(%(expressions)s, '(?<![иИ])[\\u0300-\\u036F]', '', 'g')",
-                                            ),
-                                            output_field=models.TextField(),
-                                            template="normalize(%(expressions)s, NFC)",
-                                        ),
-                                        output_field=models.TextField(),
-                                        template="regexp_replace(%(expressions)s, '[\\u0027\\u0060\\u00B4\\u02BC\\u2018\\u2019]', '', 'g')",
-                                    ),
-                                    output_field=models.TextField(),
-                                    template="regexp_replace(%(expressions)s, '[\\u0001-\\u002F\\u003A-\\u0040\\u005B-\\u0060\\u007B-\\u00BF\\u00D7\\u00F7\\u2000-\\u206F\\u20A0-\\u20CF\\u2100-\\u2BFF\\u3000-\\u303F\\uFE00-\\uFE0F]+', ' ', 'g')",
-                                ),
-                                output_field=django.contrib.postgres.search.SearchVectorField(),
-                                template="setweight(to_tsvector('russian'::regconfig, %(expressions)s), 'A')",
-                            ),
-                            models.Func(
-                                models.Func(
-                                    models.Func(
-                                        models.Func(
-                                            models.Func(
-                                                models.Func(
-                                                    models.F("name"),
-                                                    output_field=models.TextField(),
-                                                    template="normalize(%(expressions)s, NFKD)",
-                                                ),
-                                                output_field=models.TextField(),
-                                                template="regexp_replace(%(expressions)s, '(?<![иИ])[\\u0300-\\u036F]', '', 'g')",
-                                            ),
-                                            output_field=models.TextField(),
-                                            template="normalize(%(expressions)s, NFC)",
-                                        ),
-                                        output_field=models.TextField(),
-                                        template="regexp_replace(%(expressions)s, '[\\u0027\\u0060\\u00B4\\u02BC\\u2018\\u2019]', '', 'g')",
-                                    ),
-                                    output_field=models.TextField(),
-                                    template="regexp_replace(%(expressions)s, '[\\u0001-\\u002F\\u003A-\\u0040\\u005B-\\u0060\\u007B-\\u00BF\\u00D7\\u00F7\\u2000-\\u206F\\u20A0-\\u20CF\\u2100-\\u2BFF\\u3000-\\u303F\\uFE00-\\uFE0F]+', ' ', 'g')",
-                                ),
-                                output_field=django.contrib.postgres.search.SearchVectorField(),
-                                template="setweight(to_tsvector('simple'::regconfig, %(expressions)s), 'A')",
-                            ),
-                            models.Func(
-                                models.Func(
-                                    models.Func(
-                                        models.Func(
-                                            models.Func(
-                                                models.Func(
-                                                    models.F("sku"),
-                                                    output_field=models.TextField(),
-                                                    template="normalize(%(expressions)s, NFKD)",
-                                                ),
-                                                output_field=models.TextField(),
-                                                template="regexp_replace(%(expressions)s, '(?<![иИ])[\\u0300-\\u036F]', '', 'g')",
-                                            ),
-                                            output_field=models.TextField(),
-                                            template="normalize(%(expressions)s, NFC)",
-                                        ),
-                                        output_field=models.TextField(),
-                                        template="regexp_replace(%(expressions)s, '[\\u0027\\u0060\\u00B4\\u02BC\\u2018\\u2019]', '', 'g')",
-                                    ),
-                                    output_field=models.TextField(),
-                                    template="regexp_replace(%(expressions)s, '[\\u0001-\\u002F\\u003A-\\u0040\\u005B-\\u0060\\u007B-\\u00BF\\u00D7\\u00F7\\u2000-\\u206F\\u20A0-\\u20CF\\u2100-\\u2BFF\\u3000-\\u303F\\uFE00-\\uFE0F]+', ' ', 'g')",
-                                ),
-                                output_field=django.contrib.postgres.search.SearchVectorField(),
-                                template="setweight(to_tsvector('simple'::regconfig, %(expressions)s), 'A')",
-                            ),
-                            models.Func(
-                                models.Func(
-                                    models.Func(
-                                        models.Func(
-                                            models.Func(
-                                                models.Func(
-                                                    models.Func(
-                                                        models.F("sku"),
-                                                        output_field=models.TextField(),
-                                                        template="normalize(%(expressions)s, NFKD)",
-                                                    ),
-                                                    output_field=models.TextField(),
-                                                    template="regexp_replace(%(expressions)s, '(?<![иИ])[\\u0300-\\u036F]', '', 'g')",
-                                                ),
-                                                output_field=models.TextField(),
-                                                template="normalize(%(expressions)s, NFC)",
-                                            ),
-                                            output_field=models.TextField(),
-                                            template="regexp_replace(%(expressions)s, '[\\u0027\\u0060\\u00B4\\u02BC\\u2018\\u2019]', '', 'g')",
-                                        ),
-                                        output_field=models.TextField(),
-                                        template="regexp_replace(%(expressions)s, '[\\u0001-\\u002F\\u003A-\\u0040\\u005B-\\u0060\\u007B-\\u00BF\\u00D7\\u00F7\\u2000-\\u206F\\u20A0-\\u20CF\\u2100-\\u2BFF\\u3000-\\u303F\\uFE00-\\uFE0F]+', ' ', 'g')",
-                                    ),
-                                    output_field=models.TextField(),
-                                    template="replace(%(expressions)s, ' ', '')",
-                                ),
-                                output_field=django.contrib.postgres.search.SearchVectorField(),
-                                template="setweight(to_tsvector('simple'::regconfig, %(expressions)s), 'A')",
-                            ),
-                            models.Func(
-                                models.Func(
-                                    models.Func(
-                                        models.Func(
-                                            models.Func(
-                                                models.Func(
-                                                    models.Func(
-                                                        models.F("description"),
-                                                        output_field=models.TextField(),
-                                                        template="left(%(expressions)s, 50000)",
-                                                    ),
-                                                    output_field=models.TextField(),
-                                                    template="normalize(%(expressions)s, NFKD)",
-                                                ),
-                                                output_field=models.TextField(),
-                                                template="regexp_replace(%(expressions)s, '(?<![иИ])[\\u0300-\\u036F]', '', 'g')",
-                                            ),
-                                            output_field=models.TextField(),
-                                            template="normalize(%(expressions)s, NFC)",
-                                        ),
-                                        output_field=models.TextField(),
-                                        template="regexp_replace(%(expressions)s, '[\\u0027\\u0060\\u00B4\\u02BC\\u2018\\u2019]', '', 'g')",
-                                    ),
-                                    output_field=models.TextField(),
-                                    template="regexp_replace(%(expressions)s, '[\\u0001-\\u002F\\u003A-\\u0040\\u005B-\\u0060\\u007B-\\u00BF\\u00D7\\u00F7\\u2000-\\u206F\\u20A0-\\u20CF\\u2100-\\u2BFF\\u3000-\\u303F\\uFE00-\\uFE0F]+', ' ', 'g')",
-                                ),
-                                output_field=django.contrib.postgres.search.SearchVectorField(),
-                                template="setweight(to_tsvector('russian'::regconfig, %(expressions)s), 'B')",
-                            ),
-                            arg_joiner=" || ",
+                            "name",
+                            "sku",
+                            "description",
+                            function="product_vector",
                             output_field=django.contrib.postgres.search.SearchVectorField(),
-                            template="(%(expressions)s)",
                         ),
                         output_field=django.contrib.postgres.search.SearchVectorField(),
                         serialize=False,

@@ -15,6 +15,17 @@ from imagekit.processors import ResizeToFill, Transpose
 from products.models import search
 
 
+class ProductCategoryQuerySet(models.QuerySet):
+    """The reading rules of categories."""
+
+    def named_like(self, text: str) -> "ProductCategoryQuerySet":
+        """Categories with `text` in their name, in any spelling; none if it has no
+        words."""
+        if not search.words(text):
+            return self.none()
+        return self.filter(search.contains("name", text))
+
+
 class ProductCategory(models.Model):
     """A shelf of the shop."""
 
@@ -22,6 +33,8 @@ class ProductCategory(models.Model):
     slug = models.SlugField(_("slug"), max_length=80, unique=True)
     description = models.TextField(_("description"), blank=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    objects = ProductCategoryQuerySet.as_manager()
 
     class Meta:
         ordering = ["position", "name"]
@@ -54,10 +67,10 @@ class ProductQuerySet(models.QuerySet):
 
     def matching(self, text: str) -> "ProductQuerySet":
         """Products whose name, sku or description have every word of `text`, in any
-        form; the last letters of what names and skus have may be missing. None if there
-        are no words in it."""
-        query = search.text_query(text)
-        return self.none() if query is None else self.filter(search.matches(query))
+        form and spelling, as one word or as several; the last letters of what names and
+        skus have may be missing. None if there are no words in it."""
+        query = search.TextQuery(text)
+        return self.filter(search.matches(query)) if query else self.none()
 
     def available(self) -> "ProductQuerySet":
         """What can be had now: units are left that nobody has claimed."""
@@ -99,8 +112,8 @@ class ProductQuerySet(models.QuerySet):
 
 
 def _rank(text: str) -> list[models.expressions.OrderBy]:
-    query = search.text_query(text)
-    return [] if query is None else [search.rank(query).desc()]
+    query = search.TextQuery(text)
+    return [search.rank(query).desc()] if query else []
 
 
 class ProductManager(models.Manager.from_queryset(ProductQuerySet)):

@@ -3,7 +3,8 @@
 No extension of PostgreSQL is needed. A shop starts on whatever PostgreSQL there is, and
 the one that comes with `make run` has neither pg_trgm nor unaccent.
 
-- Accents go by Unicode's own decomposition, which PostgreSQL has built in.
+- Spellings of a word find each other by rules of our own (`folding`), as functions of
+  the database: größe, grosse and groesse; tea pot, tea-pot and teapot.
 - One vector serves English and Russian: the configuration "russian" stems words in
   Latin letters as English, by its definition. So a query in either language finds what
   is written in either, on pages of any language, and there is one index to keep.
@@ -12,18 +13,28 @@ the one that comes with `make run` has neither pg_trgm nor unaccent.
   them: better than similarity alone, which misses short words.
 """
 
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import BooleanField, F, FloatField, Func
-from django.db.models.expressions import RawSQL
+from django.db.models import BooleanField, F, FloatField, Func, Q, Value
+from django.db.models.expressions import CombinedExpression, RawSQL
 from django.utils.translation import gettext_lazy as _
+
+from products.models.folding import (
+    FUNCTIONS,
+    forms,
+    joined,
+    plain,
+    skeleton,
+    spelt_out,
+    vector_function,
+    written,
+)
 
 CONFIG = "russian"
 MAX_WORDS = 12  # of a query; nobody means more
@@ -34,35 +45,11 @@ BATCH = 2000
 
 # --- Words ------------------------------------------------------------------------
 
-# The same rules here and in SQL, character by character: no locale has a say in them.
-MARKS = "(?<![иИ])[\\u0300-\\u036F]"  # й is a letter, not an и with an accent
-APOSTROPHES = "[\\u0027\\u0060\\u00B4\\u02BC\\u2018\\u2019]"
-GAPS = (
-    "[\\u0001-\\u002F\\u003A-\\u0040\\u005B-\\u0060\\u007B-\\u00BF\\u00D7\\u00F7"
-    "\\u2000-\\u206F\\u20A0-\\u20CF\\u2100-\\u2BFF\\u3000-\\u303F\\uFE00-\\uFE0F]+"
-)
-
 
 def words(text: str) -> list[str]:
-    """The words of `text` as they are looked up: in small letters without accents, each
-    once, in their order."""
-    plain = re.sub(MARKS, "", unicodedata.normalize("NFKD", text.lower()))
-    plain = re.sub(APOSTROPHES, "", unicodedata.normalize("NFC", plain))
-    return list(dict.fromkeys(re.sub(GAPS, " ", plain).split()))
-
-
-def _in_sql(text: models.Expression) -> Func:
-    """`words` for the database; the letters' size is the vector's own business."""
-    steps = [
-        "normalize(%(expressions)s, NFKD)",
-        f"regexp_replace(%(expressions)s, '{MARKS}', '', 'g')",
-        "normalize(%(expressions)s, NFC)",
-        f"regexp_replace(%(expressions)s, '{APOSTROPHES}', '', 'g')",
-        f"regexp_replace(%(expressions)s, '{GAPS}', ' ', 'g')",
-    ]
-    for step in steps:
-        text = Func(text, template=step, output_field=models.TextField())
-    return text
+    """The words of `text` in small letters without accents, each once, in their
+    order."""
+    return list(dict.fromkeys(plain(written(text)).split()))
 
 
 # --- Vectors ----------------------------------------------------------------------
@@ -80,91 +67,200 @@ class VectorField(models.GeneratedField):
 
 
 def vector() -> Func:
-    """Name and sku weigh A, the description B. Names are in there as they are written
-    too, for what is still being typed: "runni" is no beginning of the stem "run"."""
-    name = _in_sql(F("name"))
-    squeezed = Func(
-        _in_sql(F("sku")),
-        template="replace(%(expressions)s, ' ', '')",
-        output_field=models.TextField(),
-    )
-    beginning = Func(
-        F("description"),
-        template=f"left(%(expressions)s, {MAX_TEXT})",
-        output_field=models.TextField(),
-    )
-    parts = [
-        _weighed(name, CONFIG, "A"),
-        _weighed(name, "simple", "A"),
-        _weighed(_in_sql(F("sku")), "simple", "A"),
-        _weighed(squeezed, "simple", "A"),
-        _weighed(_in_sql(beginning), CONFIG, "B"),
-    ]
+    """What a product is found by; `folding.vector_function` says how."""
     return Func(
-        *parts,
-        template="(%(expressions)s)",
-        arg_joiner=" || ",
+        *("name", "sku", "description"),
+        function="product_vector",
         output_field=SearchVectorField(),
     )
 
 
-def _weighed(text: Func, config: str, weight: str) -> Func:
-    return Func(
-        text,
-        template=(
-            f"setweight(to_tsvector('{config}'::regconfig, %(expressions)s),"
-            f" '{weight}')"
-        ),
-        output_field=SearchVectorField(),
-    )
+FUNCTIONS = FUNCTIONS + vector_function(CONFIG, MAX_TEXT)
+DROP_FUNCTIONS = (
+    "DROP FUNCTION product_vector, search_hyphenated, search_joined, search_skeletons,"
+    " search_skeleton, search_other, search_spelt_out, search_plain, search_written"
+)
 
 
 # --- Queries ----------------------------------------------------------------------
 
-# A word as its stem anywhere, or as the beginning of a word of the name or the sku. A
-# word that stands in every text ("the") asks for nothing beside others.
-_WORD = (
-    f"CASE WHEN numnode(plainto_tsquery('{CONFIG}', %s)) = 0 THEN ''::tsquery"
-    f" ELSE plainto_tsquery('{CONFIG}', %s) || to_tsquery('simple', %s) END"
-)
-_BEGINNING = "to_tsquery('simple', %s)"
+# Of lexemes with the weights D, C, B, A.
+WEIGHTS = "{0.2, 0.6, 0.4, 1.0}"
+JOINED = 3  # words that may be written as one
+JOINED_AMONG = 6  # words at the beginning of a query
 
 
-def text_query(text: str) -> RawSQL | None:
-    """The tsquery for products with every word of `text`; None if it has no words.
+class Sql(NamedTuple):
+    """A part of a tsquery, with what is to be filled in."""
+
+    text: str
+    values: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Iterable["Sql"], operator: str) -> "Sql":
+        parts = list(parts)
+        text = operator.join(part.text for part in parts)
+        values = tuple(value for part in parts for value in part.values)
+        return cls(f"({text})" if len(parts) > 1 else text, values)
+
+
+def _any(parts: Iterable[Sql]) -> Sql:
+    return Sql.of(parts, " || ")
+
+
+def _all(parts: Iterable[Sql]) -> Sql:
+    return Sql.of(parts, " && ")
+
+
+def _stem(word: str) -> Sql:
+    """The word in any form, anywhere."""
+    return Sql(f"plainto_tsquery('{CONFIG}', %s)", (word,))
+
+
+def _beginning(word: str) -> Sql:
+    """What begins so in a name, in one of its spellings, or in a sku."""
+    return Sql("to_tsquery('simple', %s)", (f"'{word}':*AC",))
+
+
+def _exactly(word: str) -> Sql:
+    """The word as it is, in a name or a sku."""
+    return Sql("to_tsquery('simple', %s)", (f"'{word}':A",))
+
+
+def _spellings(word: str) -> Sql:
+    return _any(
+        part for form in forms(word) for part in (_stem(form), _beginning(form))
+    )
+
+
+def _loose(word: str) -> list[Sql]:
+    """What shares the word's skeleton, where that is another word."""
+    bare = skeleton(word)
+    return [] if bare in forms(word) else [_stem(bare)]
+
+
+def _unless_everywhere(word: str, wanted: Sql) -> Sql:
+    """A word that stands in every text ("the") asks for nothing beside others."""
+    nodes = f"numnode(plainto_tsquery('{CONFIG}', %s))"
+    text = f"CASE WHEN {nodes} = 0 THEN ''::tsquery ELSE {wanted.text} END"
+    return Sql(f"({text})", (word, *wanted.values))
+
+
+def _if_any(wanted: Sql, otherwise: Sql) -> Sql:
+    """`wanted` unless it has only words that stand everywhere."""
+    text = f"CASE WHEN numnode({wanted.text}) = 0 THEN {otherwise.text}"
+    values = (*wanted.values, *otherwise.values, *wanted.values)
+    return Sql(f"{text} ELSE {wanted.text} END", values)
+
+
+class TextQuery:
+    """What somebody looks for: products with every word of `text`.
 
     The words are data: no operator means anything here, so no text is an error.
     """
-    found = words(text)[:MAX_WORDS]
-    if not found:
-        return None
-    beginnings = [f"'{word}':*A" for word in found]
-    each = " && ".join(f"({_WORD})" for _ in found)
-    alone = " && ".join(_BEGINNING for _ in found)
-    values = [
-        value
-        for word, beginning in zip(found, beginnings, strict=True)
-        for value in (word, word, beginning)
-    ]
-    # Nothing but words that stand everywhere: then of the names that begin so.
-    sql = f"CASE WHEN numnode({each}) = 0 THEN {alone} ELSE {each} END"
-    return RawSQL(sql, [*values, *beginnings, *values])
+
+    def __init__(self, text: str) -> None:
+        self.words = list(dict.fromkeys(written(text).split()))[:MAX_WORDS]
+        self.joined = dict(_neighbours(self.words[:JOINED_AMONG]))
+
+    def __bool__(self) -> bool:
+        return bool(self.words)
+
+    def found(self) -> RawSQL:
+        """The tsquery for all that answers, in whatever spelling, as one word or as
+        two."""
+        each = _all(
+            _unless_everywhere(word, _any(self._ways(place, word)))
+            for place, word in enumerate(self.words)
+        )
+        alone = _all(_any([_beginning(word), *_loose(word)]) for word in self.words)
+        return _raw(_if_any(each, alone))
+
+    def _ways(self, place: int, word: str) -> list[Sql]:
+        together = [
+            part
+            for places, joined in self.joined.items()
+            if place in places
+            for part in (_spellings(joined), *_loose(joined))
+        ]
+        return [_spellings(word), *_loose(word), *together]
+
+    def close(self) -> RawSQL:
+        """The tsquery for what is spelt so: what else is found ranks after it."""
+        each = _all(_unless_everywhere(word, _spellings(word)) for word in self.words)
+        return _raw(_if_any(each, _all(_beginning(word) for word in self.words)))
+
+    def exact(self) -> RawSQL:
+        """The tsquery for any of the words as it is, or for neighbours as one word.
+
+        It ranks apart from `close`, as a rank counts a word and a beginning that are
+        alike once.
+        """
+        together = [_spellings(word) for word in self.joined.values()]
+        return _raw(_any([*map(_exactly, self.words), *together]))
 
 
-def matches(query: RawSQL) -> Func:
+def _neighbours(found: list[str]) -> Iterator[tuple[range, str]]:
+    """Words that stand beside each other, as one, with their places."""
+    for size in range(2, JOINED + 1):
+        for start in range(len(found) - size + 1):
+            places = range(start, start + size)
+            if together := joined(*(found[place] for place in places)):
+                yield places, together
+
+
+def _raw(sql: Sql) -> RawSQL:
+    return RawSQL(sql.text, list(sql.values))
+
+
+def matches(query: TextQuery) -> Func:
     """The condition that a product's text answers `query`."""
     return Func(
         F("search"),
-        query,
+        query.found(),
         template="%(expressions)s",
         arg_joiner=" @@ ",
         output_field=BooleanField(),
     )
 
 
-def rank(query: RawSQL) -> Func:
+def rank(query: TextQuery) -> CombinedExpression:
     """How well it does."""
-    return Func(F("search"), query, function="ts_rank", output_field=FloatField())
+    return _rank(query.close()) + _rank(query.exact())
+
+
+def _rank(query: RawSQL) -> Func:
+    return Func(
+        F("search"),
+        query,
+        template=f"ts_rank('{WEIGHTS}', %(expressions)s)",
+        output_field=FloatField(),
+    )
+
+
+def contains(name: str, text: str) -> Q:
+    """The condition that the field `name` contains `text` in any spelling, as one word
+    or as several."""
+    text = written(text).replace(" ", "")
+    skeletons = skeleton(text)
+    stored = Func(F(name), template="search_plain(search_written(%(expressions)s))")
+    wanted = Q()
+    for form in forms(text):
+        wanted |= Q(_includes(stored, form))
+    if len(skeletons) >= SHORTEST:
+        bare = Func(stored, function="search_skeleton")
+        wanted |= Q(_includes(bare, skeletons))
+    return wanted
+
+
+def _includes(stored: Func, text: str) -> Func:
+    return Func(
+        stored,
+        Value(text),
+        template="strpos(replace(%(expressions)s) > 0",
+        arg_joiner=", ' ', ''), ",
+        output_field=BooleanField(),
+    )
 
 
 # --- Typos ------------------------------------------------------------------------
@@ -228,6 +324,22 @@ class SearchWordQuerySet(models.QuerySet):
         )
         return len(rows)
 
+    def parts(self, word: str) -> str | None:
+        """The two words of the catalogue that make up `word`; None if none do.
+
+        Of several, those whose rarer one most products have.
+        """
+        if not _may_be_misspelt(word):
+            return None
+        cuts = [
+            (word[:at], word[at:]) for at in range(SHORTEST, len(word) - SHORTEST + 1)
+        ]
+        wanted = self.filter(text__in={part for cut in cuts for part in cut})
+        number = dict(wanted.values_list("text", "products")) if cuts else {}
+        known = [cut for cut in cuts if number.keys() >= set(cut)]
+        best = max(known, key=lambda cut: min(map(number.get, cut)), default=None)
+        return " ".join(best) if best else None
+
     def nearest(self, word: str) -> str | None:
         """The word that was meant by `word`, which nothing has; None if nobody knows.
 
@@ -265,10 +377,9 @@ def _counted(products: Iterable[tuple[str, str]]) -> Counter[str]:
     """In how many of them each word is that somebody may misspell."""
     counted: Counter[str] = Counter()
     for texts in products:
-        found = words(" ".join(texts))
-        counted.update(
-            w for w in found if SHORTEST <= len(w) <= LONGEST and w.isalpha()
-        )
+        text = written(" ".join(texts))
+        found = {*plain(text).split(), *spelt_out(text).split()}
+        counted.update(word for word in found if _may_be_misspelt(word))
     return counted
 
 

@@ -127,7 +127,8 @@ def _count_if(condition: Q) -> Count:
 def corrected(text: str) -> str | None:
     """What was probably meant by a text that finds nothing; None if nobody knows.
 
-    Each word that no product has is replaced by the nearest one that some have. The
+    Each word that no product has is replaced by its parts, if products have both, or by
+    the nearest one that some have. The
     answer may find nothing either, so look before it is shown.
     """
     meant = words(text)[:MAX_WORDS]
@@ -139,7 +140,7 @@ def _meant(word: str) -> str:
     known = SearchWord.objects
     if known.filter(text__startswith=word).exists():
         return word
-    return known.nearest(word) or word
+    return known.parts(word) or known.nearest(word) or word
 
 
 def learn_later(ids: Iterable[int] | None = None) -> None:
@@ -198,7 +199,7 @@ def suggest(text: str) -> Suggestions:
 
 
 def _suggest(text: str) -> Suggestions:
-    categories = ProductCategory.objects.filter(name__icontains=text)
+    categories = ProductCategory.objects.named_like(text)
     products = Product.objects.active().matching(text).by_beginning(text)
     return Suggestions(
         text,

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from decimal import Decimal
 from io import StringIO
 
@@ -10,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from products.models import Product, SearchWord
+from products.models import Product, SearchWord, folding
 from products.models.search import distance, tolerance, trigrams, words
 from products.services import catalogue, search
 from products.services.search import ANY_PRICE, Band
@@ -75,6 +76,197 @@ def test_words_of_the_database_are_the_same(text):
         (lexemes,) = cursor.fetchone()
 
     assert set(words(text)) <= set(lexemes)
+
+
+def test_spellings_of_every_letter_are_the_same_in_the_database():
+    letters = [
+        chr(code)
+        for code in [*range(1, 0x530), *range(0x1E00, 0x2100), *range(0xFB00, 0xFB07)]
+        if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Mn")
+    ]
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT letter, search_plain(search_written(letter)),"
+            " search_spelt_out(search_written(letter)),"
+            " search_skeleton(search_plain(search_written(letter)))"
+            " FROM unnest(%s) AS letter",
+            [[f"a{letter}e" for letter in letters]],
+        )
+        rows = cursor.fetchall()
+
+    different = [
+        text
+        for text, *stored in rows
+        for its in [folding.written(text)]
+        if stored != [folding.plain(its), folding.spelt_out(its), folding.skeleton(its)]
+    ]
+    assert len(rows) == len(letters) > 1500
+    assert different == []
+
+
+# --- Spellings --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, asked",
+    [
+        *[("Größe", "groesse"), ("Größe", "grosse"), ("Größe", "GRÖSSE")],
+        *[("Groesse", "größe"), ("Groesse", "grosse"), ("Grosse", "größe")],
+        *[("Grosse", "groesse"), ("GRÖẞE", "größe"), ("Gro\u0308ße", "groesse")],
+        *[("Öl", "oel"), ("Oel", "öl"), ("Ol", "oel"), ("Oel", "ol"), ("Ol", "öl")],
+        *[("Käse", "kaese"), ("Kaese", "kase"), ("Kase", "käse"), ("Kase", "kaese")],
+        *[("Tür", "tuer"), ("Tuer", "tur"), ("Tur", "tuer"), ("Tur", "tür")],
+        *[("Smørrebrød", "smorrebrod"), ("Smørrebrød", "smoerrebroed")],
+        *[("Smorrebrod", "smørrebrød"), ("Smoerrebroed", "smorrebrod")],
+        *[("Blåbær", "blabaer"), ("Blåbær", "blaabaer"), ("Blaabaer", "blåbær")],
+        *[("Blabaer", "blaabaer"), ("Blabar", "blåbær"), ("Œuvre", "oeuvre")],
+        *[
+            ("Oeuvre", "œuvre"),
+            ("Łódź", "lodz"),
+            ("Lodz", "łódź"),
+            ("Đorđe", "djordje"),
+        ],
+        *[("Đorđe", "dorde"), ("Dorde", "đorđe"), ("Þór", "thor"), ("Thor", "þór")],
+        *[("Işık", "isik"), ("Isik", "ışık"), ("İstanbul", "istanbul")],
+        *[("Istanbul", "İstanbul"), ("ISPARTA", "ısparta"), ("Ёлка", "елка")],
+        *[("Елка", "ёлка"), ("Crème", "creme"), ("Creme", "crème"), ("Ñandú", "nandu")],
+        *[("Žluťoučký", "zlutoucky"), ("Ħamrun", "hamrun"), ("Őrség", "orseg")],
+        *[("Tiếng Việt", "tieng viet"), ("ΟΔΟΣ", "οδος"), ("Οδός", "ΟΔΟΣ")],
+        *[("Straße", "STRASSE"), ("Ðuð", "dud"), ("Ǿre", "oere"), ("ﬂäche", "flaeche")],
+    ],
+)
+def test_matching_finds_other_spellings(name, asked):
+    make_product(name=name, sku="-", description="")
+    make_product(name="Jug", sku="J", description="")
+
+    assert found(asked) == ([] if asked == "djordje" else [name])
+
+
+@pytest.mark.parametrize("name, asked", [("Größe", "groesse"), ("Kaese", "käse")])
+def test_matching_finds_other_spellings_in_descriptions_and_skus(name, asked):
+    make_product(name="A", sku="-", description=f"Of {name}.")
+    make_product(name="B", sku=name, description="")
+    make_product(name="C", sku="C", description="")
+
+    assert sorted(found(asked)) == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    "name, asked",
+    [
+        *[("Teapot", "tea pot"), ("Teapot", "tea-pot"), ("Teapot", "Tea/Pots")],
+        *[("Tea pot", "teapot"), ("Tea-pot", "teapots"), ("Tea–pots", "teapot")],
+        *[
+            ("Tea pot", "tea-pot"),
+            ("Tea\u00adpot", "teapot"),
+            ("Teapot", "tea\u00adpot"),
+        ],
+        *[("Buttermesser", "butter messer"), ("Butter-Messer", "buttermesser")],
+        *[
+            ("Große Butter Messer", "buttermesser"),
+            ("Handbrake lever", "hand brake lever"),
+        ],
+        *[
+            ("Coffee table book", "coffeetablebook"),
+            ("Coffeetablebook", "coffee table book"),
+        ],
+        *[("Größentabelle", "groessen tabelle"), ("Groessen-Tabelle", "größentabelle")],
+        *[("Grossentabelle", "grössen tabelle"), ("Brass teapot", "brass tea pot")],
+        *[("Brass tea pot", "teapot brass"), ("iPhone 12 case", "iphone12")],
+        *[("iPhone12 case", "iphone 12"), ("Online sign", "on line"), ("A B", "ab")],
+    ],
+)
+def test_matching_finds_words_written_as_one_or_as_several(name, asked):
+    make_product(name=name, description="", sku="-")
+    make_product(name="Kettle", sku="J", description="")
+
+    assert found(asked) == [name]
+
+
+@pytest.mark.parametrize(
+    "text, asked",
+    [
+        *[("A teapot.", "tea pot"), ("A tea-pot.", "teapot"), ("Tea‑pots!", "teapot")],
+        *[("Ein Käse-Messer", "kaesemesser"), ("Käsemesser", "kase messer")],
+    ],
+)
+def test_matching_finds_compounds_of_descriptions(text, asked):
+    make_product(name="Jug", description=text, sku="-")
+    make_product(name="Kettle", sku="J", description="")
+
+    assert found(asked) == ["Jug"]
+
+
+def test_correction_of_a_compound_is_its_parts_where_the_catalogue_has_them():
+    make_product(name="Knife for butter", description="")
+    make_product(name="Öl und Essig", description="")
+    search.relearn()
+
+    assert search.corrected("butterknife") == "butter knife"
+    assert search.corrected("essigoel") == "essig oel"
+    assert search.corrected("buttress") is None
+
+
+@pytest.mark.parametrize(
+    "asked", ["kuechen", "kuche", "KÜCHEN", "küch", "küchenmesser", "kuechen messer"]
+)
+def test_suggestions_have_categories_in_any_spelling(asked):
+    knives = make_category(name="Küchen-Messer")
+    make_category(name="Jugs")
+
+    assert search.suggest(asked).categories == [knives]
+
+
+@pytest.mark.parametrize(
+    "name, asked",
+    [
+        *[("Shower curtain", "shoe"), ("Blurred print", "blue"), ("Set 1 5", "15")],
+        *[("Vase 15", "1 5"), ("A table", "at"), ("Pot for tea", "teapot")],
+        *[("Tea and pot", "teapot"), ("Teapot", "pot tea"), ("Йод", "иод")],
+    ],
+)
+def test_matching_does_not_find_what_merely_looks_alike(name, asked):
+    make_product(name=name, sku="-", description="")
+
+    assert found(asked) == []
+
+
+@pytest.mark.parametrize(
+    "asked, expected",
+    [
+        ("größe", ["Größe", "Groesse", "Grosse"]),
+        ("groesse", ["Groesse", "Größe", "Grosse"]),
+        ("grosse", ["Grosse", "Größe", "Groesse"]),
+        ("teapot", ["Teapot", "Jug", "Tea pot"]),
+        ("tea pot", ["Tea pot", "Teapot", "Jug"]),
+        ("dos", ["DOS", "Does"]),
+        ("does", ["Does", "DOS"]),
+        ("shoe", ["Shoe", "Shö", "Sho"]),
+        ("neue", ["Neue", "Neu"]),
+        ("neu", ["Neu", "Neue"]),
+        ("creme", ["Creme", "Crème", "Bowl"]),
+    ],
+)
+def test_relevance_puts_the_exact_spelling_first(asked, expected):
+    for name in reversed(["Größe", "Groesse", "Grosse", "Teapot", "Tea pot", "DOS"]):
+        make_product(name=name, description="")
+    for name in ["Sho", "Shö", "Shoe", "Neu", "Neue", "Does", "Crème", "Creme"]:
+        make_product(name=name, description="")
+    make_product(name="Jug", description="Matches the teapot.")
+    make_product(name="Bowl", description="The colour is creme.")
+
+    assert found(asked) == expected
+
+
+def test_vector_of_a_restored_dump_is_made_without_a_search_path():
+    """`pg_restore` sets an empty one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL search_path = ''")
+        cursor.execute("SELECT public.product_vector('Größe', '-', 'Tea-pot')::text")
+        (vector,) = cursor.fetchone()
+
+    assert "'groesse'" in vector and "'teapot'" in vector
 
 
 # --- Finding ----------------------------------------------------------------------

@@ -269,10 +269,10 @@ ADDRESSES = {
     "list": (LIST, 4),
     "narrowed": (f"{LIST}?min=1&max=9999999&stock=1&sort=-price", 4),
     "found": (f"{LIST}?q=vase", 4),
-    "typo": (f"{LIST}?q=vaes", 7),
-    "nothing": (f"{LIST}?q=zzzzzzz", 5),
+    "typo": (f"{LIST}?q=vaes", 8),
+    "nothing": (f"{LIST}?q=zzzzzzz", 6),
     "suggest": (f"{SUGGEST}?q=vas", 2),
-    "suggest typo": (f"{SUGGEST}?q=vaes", 6),
+    "suggest typo": (f"{SUGGEST}?q=vaes", 7),
 }
 
 
