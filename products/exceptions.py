@@ -1,7 +1,7 @@
 """What the services refuse, each with a sentence for the shopper."""
 
 from collections.abc import Mapping
-from decimal import Decimal
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -110,15 +110,16 @@ class Shortage(ShopError):
         )
 
 
-class PriceChanged(ShopError):
-    """The order would cost something else than what the shopper saw."""
+class TermsChanged(ShopError):
+    """The order would be another than what the shopper saw.
 
-    def __init__(self, seen: Decimal, total: Decimal) -> None:
-        self.seen, self.total = seen, total
-        super().__init__(
-            _("The total was %(seen)s and is %(total)s now. Nothing was ordered.")
-            % {"seen": seen, "total": total}
-        )
+    `seen` and `now` are terms (`products.services.terms`); `seen` is None where the
+    form does not say what was shown.
+    """
+
+    def __init__(self, seen: Any, now: Any) -> None:
+        self.seen, self.now = seen, now
+        super().__init__(_("Something changed after you looked. Nothing was ordered."))
 
 
 class StatusConflict(ShopError):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -18,7 +17,7 @@ from PIL import Image
 from products.exceptions import BadQuantity
 from products.models import Order, Product, StockMovement
 from products.services import stock
-from products.services.orders import Contact
+from products.services.terms import Contact
 from project.email_fields import EmailFormField
 from project.widgets import CountrySelect
 
@@ -136,15 +135,10 @@ class ContactForm(forms.ModelForm):
 
 
 class PlaceForm(forms.Form):
-    """The order as it was shown: which basket, for how much, paid how."""
+    """How the order is paid, and what the page showed (`products.views.shown`)."""
 
     method = forms.ChoiceField(label=_("Payment"), widget=forms.RadioSelect)
-    basket = forms.IntegerField(
-        min_value=1, max_value=2**63 - 1, localize=False, widget=forms.HiddenInput
-    )
-    total = forms.DecimalField(
-        max_digits=14, decimal_places=2, localize=False, widget=forms.HiddenInput
-    )
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args, methods: list[tuple[str, str]], **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -153,11 +147,6 @@ class PlaceForm(forms.Form):
     def offer(self, methods: list[tuple[str, str]]) -> None:
         """Let one choose among these, (value, label) each."""
         self.fields["method"].choices = methods
-
-    @property
-    def seen(self) -> Decimal:
-        """The total that was agreed to; none of any order's if it is no amount."""
-        return self.cleaned_data.get("total", Decimal(-1))
 
 
 # --- For staff --------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from django.contrib import messages
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
@@ -10,6 +11,7 @@ from products.exceptions import BasketClosed
 from products.live import BASKET_TOKEN
 from products.models import Basket
 from products.services import basket, holds
+from products.views import merged
 
 
 @receiver(user_logged_in)
@@ -17,7 +19,9 @@ def merge_basket(sender, request, user, **kwargs) -> None:
     """What the visitor chose before signing in joins their own basket."""
     token = request.session.pop(BASKET_TOKEN, None) if request is not None else None
     if token:
-        basket.merge(token=token, user_id=user.pk)
+        poured = basket.merge(token=token, user_id=user.pk)
+        for sentence in merged.sentences(poured):
+            messages.warning(request, sentence, fail_silently=True)
 
 
 @receiver(pre_delete, sender=Basket)

@@ -21,7 +21,7 @@ from products.models import (
 )
 from products.services import basket as baskets
 from products.services import holds, orders, stock
-from products.services.orders import Contact
+from products.services.terms import Contact, Terms
 from users import addresses
 from users.models import Address, User
 
@@ -169,10 +169,9 @@ def make_order(lines: dict[Product, int] | None = None, **fields) -> Order:
     owner = Owner(user_id=user.pk) if user else make_owner()
     basket = holds.start(make_basket(owner, lines or {make_product(): 1}))
     options = {"method": Order.Method.DELIVERY, "language": "en", "user": user}
-    return orders.place(basket, CONTACT, seen=total_of(basket), **options | fields)
+    return orders.place(basket, CONTACT, seen=terms_of(basket), **options | fields)
 
 
-def total_of(basket: Basket) -> Decimal:
-    """What it costs now."""
-    lines = basket.lines.select_related("product")
-    return sum((line.quantity * line.product.price for line in lines), Decimal(0))
+def terms_of(basket: Basket) -> Terms:
+    """What an order of it would be now."""
+    return orders.terms(basket, CONTACT)

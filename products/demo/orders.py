@@ -17,7 +17,7 @@ from products.live import Owner
 from products.models import Basket, Order, OrderEvent, Product
 from products.services import basket as baskets
 from products.services import holds, orders
-from products.services.orders import Contact
+from products.services.terms import Contact
 
 Method = Order.Method
 Step = Callable[[Order, AbstractUser], Order]
@@ -148,7 +148,7 @@ def _ordered(guest: Guest, turn: int) -> Order:
         country=guest.country,
     )
     options = {"method": guest.method, "language": "en", "user": user}
-    return orders.place(basket, contact, seen=_total(basket), **options)
+    return orders.place(basket, contact, seen=orders.terms(basket, contact), **options)
 
 
 def _date_back(order: Order, age: timedelta) -> None:
@@ -168,8 +168,3 @@ def _plentiful(turn: int, count: int) -> list[Product]:
         is_active=True, stock__on_hand__gte=F("stock__reserved") + PLENTY
     )
     return list(products.order_by("pk")[turn * 5 : turn * 5 + count])
-
-
-def _total(basket: Basket):
-    lines = basket.lines.select_related("product")
-    return sum(line.quantity * line.product.price for line in lines)

@@ -276,7 +276,7 @@ class Migration(migrations.Migration):
                 (
                     "total",
                     models.DecimalField(
-                        decimal_places=2, max_digits=14, verbose_name="total"
+                        decimal_places=2, max_digits=20, verbose_name="total"
                     ),
                 ),
                 ("currency", models.CharField(max_length=3, verbose_name="currency")),
@@ -471,7 +471,7 @@ class Migration(migrations.Migration):
                 (
                     "amount",
                     models.DecimalField(
-                        decimal_places=2, max_digits=14, verbose_name="amount"
+                        decimal_places=2, max_digits=20, verbose_name="amount"
                     ),
                 ),
                 ("currency", models.CharField(max_length=3, verbose_name="currency")),
@@ -580,7 +580,7 @@ class Migration(migrations.Migration):
                 (
                     "line_total",
                     models.DecimalField(
-                        decimal_places=2, max_digits=14, verbose_name="sum"
+                        decimal_places=2, max_digits=20, verbose_name="sum"
                     ),
                 ),
                 (

@@ -96,7 +96,8 @@ class Order(models.Model):
     )
     version = models.PositiveBigIntegerField(_("version"), default=1)
     method = models.CharField(_("payment"), max_length=10, choices=Method.choices)
-    total = models.DecimalField(_("total"), max_digits=14, decimal_places=2)
+    # As many digits as the fullest basket at the highest price needs, and some.
+    total = models.DecimalField(_("total"), max_digits=20, decimal_places=2)
     currency = models.CharField(_("currency"), max_length=3)
     language = models.CharField(_("language"), max_length=10)
 
@@ -191,7 +192,7 @@ class OrderLine(models.Model):
     sku = models.CharField(_("sku"), max_length=40)
     unit_price = models.DecimalField(_("price"), max_digits=12, decimal_places=2)
     quantity = models.PositiveIntegerField(_("quantity"))
-    line_total = models.DecimalField(_("sum"), max_digits=14, decimal_places=2)
+    line_total = models.DecimalField(_("sum"), max_digits=20, decimal_places=2)
 
     class Meta:
         ordering = ["id"]

@@ -34,7 +34,7 @@ class Payment(models.Model):
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.CREATED
     )
-    amount = models.DecimalField(_("amount"), max_digits=14, decimal_places=2)
+    amount = models.DecimalField(_("amount"), max_digits=20, decimal_places=2)
     currency = models.CharField(_("currency"), max_length=3)
     # The same for each try of this attempt: the provider does it once.
     idempotency_key = models.CharField(

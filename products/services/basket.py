@@ -7,6 +7,7 @@ and ends in `_changed`, which gives the basket its next version and pushes it.
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -120,44 +121,64 @@ def clear(basket: Basket) -> None:
     _changed(basket)
 
 
+class Poured(NamedTuple):
+    """A product that came into another basket: the units that both baskets had, and
+    the units that the basket has now (0: there was no room for it)."""
+
+    product: Product
+    asked: int
+    kept: int
+
+
 @transaction.atomic
-def merge(*, token: str, user_id: int) -> None:
+def merge(*, token: str, user_id: int) -> list[Poured]:
     """Move what an anonymous shopper chose into their own basket at sign-in.
 
     Quantities add up to what a line takes; products beyond what a basket takes stay
-    behind in the closed anonymous basket. Doing it twice does it once.
+    behind in the closed anonymous basket. Doing it twice does it once. Gives what
+    became of each product that the anonymous basket had, with its stock.
     """
     mine = open_for(Owner(user_id=user_id))
     theirs = Basket.objects.open().filter(token=token, user=None).first()
     if theirs is None:
-        return
+        return []
     # Both locked in the order of their keys, as everywhere.
     ids = [mine.pk, theirs.pk]
     locked = Basket.objects.select_for_update().filter(pk__in=ids).order_by("pk")
     rows = {basket.pk: basket for basket in locked}
     mine, theirs = rows[mine.pk], rows[theirs.pk]
     if not mine.status == theirs.status == Basket.Status.OPEN:
-        return
+        return []
     holds.let_go(mine, theirs)
-    _pour(theirs, mine)
+    poured = _pour(theirs, mine)
     theirs.status = Basket.Status.MERGED
     _changed(theirs)
     _changed(mine)
+    return poured
 
 
-def _pour(source: Basket, target: Basket) -> None:
+def _pour(source: Basket, target: Basket) -> list[Poured]:
     present = {line.product_id: line for line in target.lines.all()}
-    for line in source.lines.all():
-        own = present.get(line.product_id)
-        if own is not None:
-            total = own.quantity + line.quantity
-            own.quantity = min(total, max(own.quantity, settings.BASKET_LINE_LIMIT))
-            own.save(update_fields=["quantity"])
-        elif len(present) < settings.BASKET_LINES_LIMIT:
-            line.pk, line.basket, line._state.adding = None, target, True
-            line.quantity = min(line.quantity, settings.BASKET_LINE_LIMIT)
-            line.save()
-            present[line.product_id] = line
+    lines = source.lines.select_related("product__stock")
+    return [_poured(line, target, present) for line in lines]
+
+
+def _poured(line: BasketLine, target: Basket, present: dict) -> Poured:
+    product, limit = line.product, settings.BASKET_LINE_LIMIT
+    own = present.get(product.pk)
+    if own is not None:
+        asked = own.quantity + line.quantity
+        own.quantity = min(asked, max(own.quantity, limit))
+        own.save(update_fields=["quantity"])
+        return Poured(product, asked, own.quantity)
+    asked = line.quantity
+    if len(present) >= settings.BASKET_LINES_LIMIT:
+        return Poured(product, asked, 0)
+    line.pk, line.basket, line._state.adding = None, target, True
+    line.quantity = min(asked, limit)
+    line.save()
+    present[product.pk] = line
+    return Poured(product, asked, line.quantity)
 
 
 @transaction.atomic

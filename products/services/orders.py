@@ -8,9 +8,8 @@ as soon as it is placed. Locks are taken in the
 order basket → order → stock by product.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -25,30 +24,16 @@ from products.exceptions import (
     BasketClosed,
     MailRefused,
     MethodRefused,
-    PriceChanged,
     Shortage,
     StatusConflict,
+    TermsChanged,
 )
-from products.models import Basket, Order, OrderEvent, OrderLine
+from products.models import Basket, BasketLine, Order, OrderEvent, OrderLine
 from products.services import holds, stock
+from products.services.terms import Contact, Goods, Terms, contact_of
 
 Status, Method = Order.Status, Order.Method
 SWEEP = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """Who gets it and where; checked by a form before."""
-
-    email: str
-    full_name: str
-    line1: str
-    postcode: str
-    city: str
-    country: str
-    line2: str = ""
-    region: str = ""
-    phone: str = ""
 
 
 @transaction.atomic
@@ -56,16 +41,16 @@ def place(
     basket: Basket,
     contact: Contact,
     *,
-    seen: Decimal,
+    seen: Terms,
     method: str,
     language: str,
     user: AbstractUser | None = None,
 ) -> Order:
-    """Make an order of a basket; `seen` is the total that the shopper agreed to.
+    """Make an order of a basket; `seen` is what the shopper was shown and agreed to.
 
     Done twice, it gives the first order again. What costs nothing has the method
     `FREE`, whatever was chosen. Raises `BasketClosed`, `BasketEmpty`, `Shortage`,
-    `PriceChanged` and `MethodRefused`; then nothing has changed.
+    `TermsChanged` and `MethodRefused`; then nothing has changed.
     """
     basket = holds.row(basket)
     if basket.status == Basket.Status.ORDERED:
@@ -79,12 +64,14 @@ def place(
     gone = {line.product_id: 0 for line in lines if not line.product.is_active}
     if gone:  # since it was held
         raise Shortage(gone)
-    total = sum((line.quantity * line.product.price for line in lines), Decimal(0))
-    if total != seen:
-        raise PriceChanged(seen, total)
-    if not total:
+    now = Terms.of(contact, map(_goods, lines))
+    if now != seen:
+        raise TermsChanged(seen, now)
+    if not now.total:
         method = Method.FREE
-    elif method == Method.FREE or payments.exceeded(method, total, settings.CURRENCY):
+    elif method == Method.FREE or payments.exceeded(
+        method, now.total, settings.CURRENCY
+    ):
         raise MethodRefused
     order = Order.objects.create(
         **asdict(contact),
@@ -92,7 +79,7 @@ def place(
         user=user,
         method=method,
         language=language,
-        total=total,
+        total=now.total,
         currency=settings.CURRENCY,
         expires_at=_deadline(method),
     )
@@ -103,6 +90,23 @@ def place(
     if method == Method.FREE:
         order = pay(order, note=_("There is nothing to pay."))
     return order
+
+
+def terms(basket: Basket, contact: Contact) -> Terms:
+    """What an order of the basket would be now."""
+    lines = basket.lines.select_related("product")
+    return Terms.of(contact, map(_goods, lines))
+
+
+def terms_of(order: Order) -> Terms:
+    """What was ordered."""
+    goods = order.lines.values_list("product", "name", "quantity", "unit_price")
+    return Terms.of(contact_of(order), (Goods(*line) for line in goods))
+
+
+def _goods(line: BasketLine) -> Goods:
+    product = line.product
+    return Goods(product.pk, product.name, line.quantity, product.price)
 
 
 def _deadline(method: str) -> datetime | None:

@@ -3,6 +3,9 @@
 Looking at it starts the hold of the basket's units, or prolongs it. What was entered
 stays in the session until the order is placed. What the services refuse is a page of
 its own, that says what can be done, and is answered with 409.
+
+The review's form carries what the page showed (`products.views.shown`). Where anything
+is different by now, nothing is ordered: a page shows the difference and asks again.
 """
 
 from contextlib import suppress
@@ -29,19 +32,21 @@ from products.exceptions import (
     BasketClosed,
     BasketEmpty,
     MethodRefused,
-    PriceChanged,
     Shortage,
+    TermsChanged,
 )
-from products.forms import ContactForm, PlaceForm
-from products.models import Basket, Order
+from products.forms import AUTOCOMPLETE, ContactForm, PlaceForm
+from products.models import Basket, BasketLine, Order, Product
 from products.services import holds, orders, payments
-from products.services.orders import Contact
+from products.services.terms import Contact, Goods, Terms
 from products.views.orders import GUESTS, remember
 from products.views.payments import OrderPayView
+from products.views.shown import Shown
 from project.views import TitleMixin
 from users import addresses
 
-CONTACT = "checkout"  # in the session: what was entered
+# In the session: what was entered, and what was typed after a session had ended.
+CONTACT, TYPED = "checkout", "checkout_typed"
 LATELY = timedelta(hours=1)
 
 
@@ -49,6 +54,17 @@ class SeeOther(HttpResponseRedirect):
     """The answer to a form that was sent is elsewhere, and is asked for by GET."""
 
     status_code = 303
+
+
+class SessionEnded(Exception):
+    """The page belongs to a session that is over, and its basket with it.
+
+    `had_account` says whether somebody was signed in; `shown` is what the page showed,
+    if it says so.
+    """
+
+    def __init__(self, *, had_account: bool, shown: Shown | None = None) -> None:
+        self.had_account, self.shown = had_account, shown
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -65,10 +81,12 @@ class CheckoutView(TitleMixin, FormView):
             return self.nothing_to_order()
         except Shortage as refusal:
             return self.too_few(refusal)
-        except PriceChanged as refusal:
-            return self.price_changed(refusal)
         except MethodRefused as refusal:
             return self.method_refused(refusal)
+        except TermsChanged as refusal:
+            return self.terms_changed(refusal)
+        except SessionEnded as end:
+            return self.session_ended(end)
 
     def hold(self) -> Basket:
         """The visitor's basket with its units held. Raises what `holds.start` does,
@@ -143,7 +161,22 @@ class CheckoutView(TitleMixin, FormView):
             "short", 409, _("Some of it was sold meanwhile"), short=short
         )
 
-    def price_changed(self, refusal: PriceChanged) -> HttpResponse:
+    def session_ended(self, end: SessionEnded) -> HttpResponse:
+        """Say so, name what was in the basket, and offer to sign in. The address is
+        kept for whoever goes on in this browser."""
+        goods = end.shown.terms.goods if end.shown else ()
+        if end.shown:
+            self.request.session[CONTACT] = asdict(end.shown.terms.contact)
+        still_sold = Product.objects.active().in_bulk([g.product for g in goods])
+        return self.answer(
+            "ended",
+            409,
+            _("Your session has ended"),
+            had_account=end.had_account,
+            goods=[(units, still_sold.get(units.product)) for units in goods],
+        )
+
+    def terms_changed(self, refusal: TermsChanged) -> HttpResponse:
         raise NotImplementedError
 
     def method_refused(self, refusal: MethodRefused) -> HttpResponse:
@@ -162,10 +195,27 @@ class ContactView(CheckoutView):
         self.hold()
         return super().get(request, *args, **kwargs)
 
+    def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        mine = self.my_baskets().open()
+        if not BasketLine.objects.filter(basket__in=mine).exists():
+            self.refuse()
+        return super().post(request, *args, **kwargs)
+
+    def refuse(self) -> None:
+        """Raise what says why there is nothing to order; what was typed is kept."""
+        had_account = self.request.POST.get("by") == "account"
+        if self.owner.user_id or (self.owner and not had_account):
+            raise BasketEmpty
+        self.request.session[TYPED] = {
+            name: self.request.POST.get(name, "")[:120] for name in AUTOCOMPLETE
+        }
+        raise SessionEnded(had_account=had_account)
+
     def get_initial(self) -> dict:
         user = self.request.user
         name = user.get_full_name() if user.is_authenticated else ""
-        return {"full_name": name} | self.entered()
+        typed = self.request.session.get(TYPED, {})
+        return {"full_name": name} | typed | self.entered()
 
     def get_form_kwargs(self) -> dict:
         return super().get_form_kwargs() | {"user": self.request.user}
@@ -174,6 +224,7 @@ class ContactView(CheckoutView):
         saved = form.cleaned_data.get("saved")
         entry = asdict(form.contact) | ({"saved": saved} if saved else {})
         self.request.session[CONTACT] = entry
+        self.request.session.pop(TYPED, None)
         if form.is_to_be_kept:
             self.keep(form)
         return SeeOther(self.get_success_url())
@@ -204,40 +255,76 @@ class ReviewView(CheckoutView):
     def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         form = self.get_form()
         form.is_valid()
-        self.basket = self.the_basket(form.cleaned_data.get("basket"))
-        if self.basket.status == Basket.Status.ORDERED:
-            return self.onward(self.basket.order)  # sent again
+        self.seen = Shown.read(form.cleaned_data.get("shown", ""))
+        basket = self.basket_shown()
+        if basket and basket.status == Basket.Status.ORDERED:
+            return self.ordered_already(basket.order, form)
+        basket = basket or self.another_basket()
         if not self.entered():
             return redirect("products:checkout")
         if "method" in form.errors:
             return self.form_invalid(form)
+        if self.seen is None or self.seen.basket != basket.pk:
+            raise TermsChanged(self.seen and self.seen.terms, None)
+        self.basket = basket
         return self.form_valid(form)
 
-    def the_basket(self, pk: int | None) -> Basket:
-        """The basket that the form is about, if it is theirs; a guest's that was
-        ordered stays theirs when they have signed in. Raises `BasketClosed`."""
-        mine = self.my_baskets().filter(pk=pk).first()
-        if mine is not None:
-            return mine
+    def basket_shown(self) -> Basket | None:
+        """The basket that the form is about, if it is theirs and open or ordered. A
+        guest's that was ordered stays theirs when they have signed in."""
+        if self.seen is None:
+            return None
+        pk = self.seen.basket
+        mine = self.my_baskets().exclude(status=Basket.Status.MERGED)
+        if basket := mine.filter(pk=pk).first():
+            return basket
         numbers = list(self.request.session.get(GUESTS, {}))
         ordered = Order.objects.filter(basket_id=pk, number__in=numbers)
-        if order := ordered.select_related("basket").first():
-            return order.basket
-        raise BasketClosed
+        order = ordered.select_related("basket").first()
+        return order and order.basket
+
+    def another_basket(self) -> Basket:
+        """The visitor's open basket, which is not the one that the form is about.
+        Raises `SessionEnded`, `BasketClosed` and `BasketEmpty`."""
+        was = self.seen and self.seen.user
+        if not self.owner or (was and not self.owner.user_id):
+            raise SessionEnded(had_account=bool(was), shown=self.seen)
+        if was and was != self.owner.user_id:
+            raise BasketClosed  # what somebody else was shown is not told
+        if basket := self.my_baskets().open().first():
+            return basket
+        raise BasketEmpty
 
     def form_valid(self, form: PlaceForm) -> HttpResponse:
         order = orders.place(
             self.basket,
             self.contact,
-            seen=form.seen,
+            seen=self.seen.terms,
             method=form.cleaned_data["method"],
             language=get_language() or settings.LANGUAGE_CODE,
             user=self.request.user if self.owner.user_id else None,
         )
         self.request.session.pop(CONTACT, None)
+        if not self.is_as_shown(order, form):  # another tab was faster
+            return self.ordered_already(order, form)
         if not order.is_prepaid:
             text = _("Thank you. A mail with all of it is on its way to %(email)s.")
             messages.success(self.request, text % {"email": order.email})
+        return self.onward(order)
+
+    def is_as_shown(self, order: Order, form: PlaceForm) -> bool:
+        """Whether the order is the one that this form asks for."""
+        methods = (form.cleaned_data.get("method", order.method), Order.Method.FREE)
+        return order.method in methods and orders.terms_of(order) == self.seen.terms
+
+    def ordered_already(self, order: Order, form: PlaceForm) -> HttpResponse:
+        """The form was sent again, or another page's form was sent before it."""
+        if not self.is_as_shown(order, form):
+            text = _(
+                "This order was placed from another page, and it is different from what"
+                " you just saw. Please check it. Nothing else was ordered."
+            )
+            messages.warning(self.request, text)
         return self.onward(order)
 
     @property
@@ -257,19 +344,38 @@ class ReviewView(CheckoutView):
             return OrderPayView.as_view()(self.request, number=order.number)
         return SeeOther(reverse("products:order", args=[order.number]))
 
-    def price_changed(self, refusal: PriceChanged) -> HttpResponse:
-        """Old and new total, and the form once more: it agrees to the new one."""
-        with suppress(Shortage, BasketEmpty, BasketClosed):
-            self.hold()  # the refusal has undone whatever was claimed for the order
+    def terms_changed(self, refusal: TermsChanged) -> HttpResponse:
+        """What was shown and what it is now, and the form once more, which agrees to
+        the new terms."""
+        try:
+            self.basket = self.hold()  # the refusal undid what was claimed
+        except (BasketEmpty, BasketClosed):
+            return self.nothing_to_order()
+        except Shortage as shortage:
+            return self.too_few(shortage)
+        seen, now = refusal.seen, self.terms
         method = self.request.POST["method"]
         return self.answer(
             "changed",
             409,
-            _("The total has changed"),
-            form=self.another_form(total=refusal.total),
+            _("Your order has changed"),
+            form=self.another_form(),
             method=method if method in dict(self.methods) else None,
-            seen=refusal.seen if refusal.seen >= 0 else None,
-            total=refusal.total,
+            seen=seen,
+            changes=seen.changes(now) if seen else [],
+            contact_seen=seen.contact if seen and seen.contact != now.contact else None,
+        )
+
+    @property
+    def terms(self) -> Terms:
+        """What this page shows."""
+        lines = self.goods["basket"]["lines"]
+        return Terms.of(
+            self.contact,
+            (
+                Goods(ln["product"], ln["name"], ln["quantity"], Decimal(ln["price"]))
+                for ln in lines
+            ),
         )
 
     def method_refused(self, refusal: MethodRefused) -> HttpResponse:
@@ -296,10 +402,9 @@ class ReviewView(CheckoutView):
         methods = Order.Method.choices if is_sent else self.methods
         return super().get_form_kwargs() | {"methods": methods}
 
-    def another_form(self, **initial) -> PlaceForm:
+    def another_form(self) -> PlaceForm:
         """A form for the basket as it is now, in answer to one that was refused."""
-        initial = self.get_initial() | initial
-        return self.get_form_class()(methods=self.methods, initial=initial)
+        return self.get_form_class()(methods=self.methods, initial=self.get_initial())
 
     def form_invalid(self, form: PlaceForm) -> HttpResponse:
         form.offer(self.methods)
@@ -311,8 +416,7 @@ class ReviewView(CheckoutView):
         chosen = self.request.POST.get("method")
         is_offered = chosen in dict(self.methods)
         return {
-            "basket": self.basket.pk,
-            "total": self.total,
+            "shown": Shown(self.basket.pk, self.owner.user_id, self.terms).sign(),
             "method": chosen if is_offered else self.methods[0][0],
         }
 

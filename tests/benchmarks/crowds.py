@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
@@ -61,13 +60,14 @@ def _check_out(buyer: Buyer) -> None:
 def over_services(goods: list[Product], count: int) -> list[Tour]:
     """The same without pages and sessions."""
     return [
-        partial(_order, make_full_basket(make_owner(), [product]), product.price)
+        partial(_order, make_full_basket(make_owner(), [product]))
         for product in shelf(goods, count)
     ]
 
 
-def _order(basket: Basket, seen: Decimal) -> None:
+def _order(basket: Basket) -> None:
     basket = holds.start(basket)
+    seen = orders.terms(basket, CONTACT)
     orders.place(
         basket, CONTACT, seen=seen, method=Order.Method.DELIVERY, language="en"
     )

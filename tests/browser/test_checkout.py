@@ -273,8 +273,8 @@ def test_a_changed_price_is_agreed_to_by_one_click(visit, lamp, complaints):
 
     place(page).click()
 
-    expect(page.locator(".change")).to_contain_text("€8.00")
-    expect(page.locator(".change")).to_contain_text("€10.00")
+    expect(page.locator(".changes")).to_contain_text("€8.00")
+    expect(page.locator(".changes")).to_contain_text("€10.00")
     assert not Order.objects.exists()
     expect_good_in_all_looks(page)
     page.get_by_role("button", name="Order for €10.00").click()

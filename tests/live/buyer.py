@@ -24,7 +24,7 @@ PLACE = {
     "city": "Port",
     "country": "DE",
 }
-HIDDEN = re.compile(r'<input type="hidden" name="(basket|total)" value="([^"]*)"')
+HIDDEN = re.compile(r'<input type="hidden" name="(shown)" value="([^"]*)"')
 
 
 class Buyer(Shopper):

@@ -16,7 +16,7 @@ from tests.factories import (
     make_order,
     make_product,
     make_shopper,
-    total_of,
+    terms_of,
 )
 from tests.products.views.test_checkout import CHECKOUT, GUEST, REVIEW, bring, fields
 
@@ -63,7 +63,7 @@ def test_order_by_a_method_that_does_not_take_it_is_asked_again(client, stripe, 
 @pytest.mark.parametrize("method", [Method.STRIPE, Method.FREE])
 def test_place_by_a_method_that_does_not_take_it_is_refused(method):
     basket = make_basket(lines={make_product(price="0.10"): 1})
-    fixed = {"seen": total_of(basket), "language": "en"}
+    fixed = {"seen": terms_of(basket), "language": "en"}
 
     with pytest.raises(MethodRefused):
         orders.place(basket, CONTACT, method=method, **fixed)

@@ -1,6 +1,7 @@
 """Placing orders, and moving them from state to state."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,15 +15,16 @@ from products.exceptions import (
     BasketClosed,
     BasketEmpty,
     NotEnoughStock,
-    PriceChanged,
     Shortage,
     StatusConflict,
+    TermsChanged,
 )
 from products.live import Owner
 from products.models import Basket, Order, Product, Stock
 from products.models.order import LETTERS, Status
 from products.services import basket as baskets
 from products.services import books, catalogue, holds, orders
+from products.services.terms import Terms
 from tests.factories import (
     CONTACT,
     make_basket,
@@ -30,16 +32,18 @@ from tests.factories import (
     make_owner,
     make_product,
     make_user,
-    total_of,
+    terms_of,
 )
 
 pytestmark = pytest.mark.django_db
+
+NOTHING = Terms.of(CONTACT, [])
 
 
 def place(basket: Basket, **options) -> Order:
     """Order it at the price of now, on delivery, unless told otherwise."""
     fixed = {"method": Order.Method.DELIVERY, "language": "en"}
-    return orders.place(basket, CONTACT, **{"seen": total_of(basket)} | fixed | options)
+    return orders.place(basket, CONTACT, **{"seen": terms_of(basket)} | fixed | options)
 
 
 def level(product: Product) -> tuple[int, int]:
@@ -118,7 +122,7 @@ def test_order_placed_twice_is_the_first_again():
     lamp = make_product()
     basket = holds.start(make_basket(lines={lamp: 2}))
 
-    first, second = place(basket), place(basket, seen=Decimal(1), method="stripe")
+    first, second = place(basket), place(basket, seen=NOTHING, method="stripe")
 
     assert first == second and Order.objects.get().method == Order.Method.DELIVERY
     assert level(lamp) == (10, 2)
@@ -147,17 +151,18 @@ def test_order_belongs_to_its_shopper_and_to_nobody_else():
 def test_changed_price_orders_nothing_and_changes_nothing(price):
     lamp = make_product()
     basket = holds.start(make_basket(lines={lamp: 2}))
-    seen = total_of(basket)
+    seen = terms_of(basket)
     lamp.price = price
     catalogue.save(lamp)
     before = snapshot(lamp, basket)
 
-    with pytest.raises(PriceChanged) as refusal:
+    with pytest.raises(TermsChanged) as refusal:
         place(basket, seen=seen)
 
-    assert (refusal.value.seen, refusal.value.total) == (seen, 2 * price)
+    assert refusal.value.seen == seen
+    assert (seen.total, refusal.value.now.total) == (25, 2 * price)
     assert snapshot(lamp, basket) == before
-    assert place(basket, seen=refusal.value.total).total == 2 * price
+    assert place(basket, seen=refusal.value.now).total == 2 * price
 
 
 def test_changed_price_after_the_hold_has_lapsed_claims_nothing():
@@ -165,10 +170,61 @@ def test_changed_price_after_the_hold_has_lapsed_claims_nothing():
     basket = make_basket(lines={lamp: 2})
     before = snapshot(lamp, basket)
 
-    with pytest.raises(PriceChanged):
-        place(basket, seen=Decimal(1))
+    with pytest.raises(TermsChanged):
+        place(basket, seen=NOTHING)
 
     assert snapshot(lamp, basket) == before
+
+
+def _other_goods(basket: Basket) -> Terms:
+    """Another product at the same price, which another tab put in instead."""
+    (line,) = terms_of(basket).goods
+    other = make_product(price=line.price)
+    return Terms.of(CONTACT, [line._replace(product=other.pk, name=other.name)])
+
+
+def _swapped_quantities(basket: Basket) -> Terms:
+    """As many units and the same total, but of each product as many as of the other."""
+    extra = make_product(price=terms_of(basket).goods[0].price)
+    baskets.add(basket, extra.pk, 1)
+    one, two = terms_of(basket).goods
+    swapped = [one._replace(quantity=two.quantity), two._replace(quantity=one.quantity)]
+    return Terms.of(CONTACT, swapped)
+
+
+def _other_contact(**fields) -> Callable[[Basket], Terms]:
+    return lambda basket: replace(terms_of(basket), contact=replace(CONTACT, **fields))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        _other_goods,
+        _swapped_quantities,
+        _other_contact(line1="Low Street 2"),
+        _other_contact(email="ben@example.com"),
+        _other_contact(phone="+49 30 1234567"),
+    ],
+)
+def test_order_of_something_else_than_was_shown_is_refused(shown):
+    basket = make_basket(lines={make_product(): 2})
+    seen = shown(basket)
+
+    with pytest.raises(TermsChanged):
+        place(basket, seen=seen)
+
+    assert not Order.objects.exists()
+
+
+def test_order_of_the_fullest_basket_at_the_highest_price_keeps_its_total():
+    price = Decimal("9999999999.99")
+    goods = {make_product(price=price, on_hand=20): 20 for _ in range(6)}
+
+    order = place(holds.start(make_basket(lines=goods)))
+
+    order.refresh_from_db()
+    assert order.total == 120 * price
+    assert sum(line.line_total for line in order.lines.all()) == order.total
 
 
 @pytest.mark.parametrize("noticed", [True, False], ids=["released", "unnoticed"])
@@ -239,7 +295,7 @@ def test_order_of_many_lines_takes_as_many_queries_as_of_one():
     counts = []
     for lines in (1, 20):
         basket = make_basket(lines={make_product(): 1 for _ in range(lines)})
-        seen = total_of(holds.start(basket))
+        seen = terms_of(holds.start(basket))
         with CaptureQueriesContext(connection) as queries:
             place(basket, seen=seen)
         counts.append(len(queries))
@@ -561,7 +617,7 @@ def test_refusal_is_pushed_to_nobody(hear):
     with hear("orders:", f"order:{order.access_token}", f"stock:{lamp.pk}") as events:
         with pytest.raises(StatusConflict):
             orders.cancel(order)
-        with pytest.raises(PriceChanged):
-            place(basket, seen=Decimal(1))
+        with pytest.raises(TermsChanged):
+            place(basket, seen=NOTHING)
 
     assert events == []

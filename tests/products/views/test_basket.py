@@ -8,8 +8,16 @@ from django.test import Client
 from django.urls import reverse
 
 from products import live
-from products.models import Basket, BasketLine, Stock
-from tests.factories import make_basket, make_product, make_products, make_user
+from products.live import Owner
+from products.models import Basket, BasketLine, Product, Stock
+from products.services import stock
+from tests.factories import (
+    make_basket,
+    make_product,
+    make_products,
+    make_shopper,
+    make_user,
+)
 from users.models import Session
 
 pytestmark = pytest.mark.django_db
@@ -469,3 +477,67 @@ def test_sign_out_leaves_the_basket_with_its_user(client):
     assert "Nothing in here yet" in client.get(BASKET).text
     client.force_login(user)
     assert product.name in client.get(BASKET).text
+
+
+# --- Signing in ---------------------------------------------------------------------
+
+
+def sign_in_with(client, theirs: dict, own: dict) -> list[str]:
+    """What is said to somebody who signs in, of two baskets."""
+    user = make_shopper()
+    make_basket(Owner(user_id=user.pk), own)
+    session = client.session
+    session[live.BASKET_TOKEN] = "abc"
+    session.save()
+    make_basket(Owner(token="abc"), theirs)
+    form = {"login": user.email, "password": "password"}
+    return [text for text in said(client.post("/users/login/", form)) if ":" in text]
+
+
+def test_sign_in_names_what_did_not_fit_on_a_line(client):
+    lamp, jug = make_product(name="Lamp", on_hand=99), make_product(name="Jug")
+
+    told = sign_in_with(client, {lamp: 15, jug: 1}, {lamp: 15})
+
+    assert told == [
+        "Your basket takes at most 20 of one product." " Left out: 10 × Lamp (of 30)."
+    ]
+    assert contents()[lamp.pk] in (15, 20)
+    assert (
+        BasketLine.objects.get(basket__user__isnull=False, product=lamp).quantity == 20
+    )
+
+
+def test_sign_in_names_what_a_full_basket_did_not_take(client, settings):
+    lamp, jug = make_product(name="Lamp"), make_product(name="100 % Jug")
+    settings.BASKET_LINES_LIMIT = 1
+
+    told = sign_in_with(client, {jug: 2}, {lamp: 1})
+
+    assert told == [
+        "Your basket takes at most 1 different products. Left out: 2 × 100 % Jug."
+    ]
+
+
+def test_sign_in_names_what_cannot_be_had(client):
+    lamp, jug, mug = (make_product(name=n, on_hand=5) for n in ("Lamp", "Jug", "Mug"))
+    user = make_shopper()
+    make_basket(Owner(token="abc"), {lamp: 2, jug: 3, mug: 1})
+    stock.claim({lamp.pk: 5, jug.pk: 3})
+    Product.objects.filter(pk=mug.pk).update(is_active=False)
+    session = client.session
+    session[live.BASKET_TOKEN] = "abc"
+    session.save()
+
+    response = client.post(
+        "/users/login/", {"login": user.email, "password": "password"}
+    )
+
+    assert (
+        "Not available right now: Lamp (sold out), Jug (2 left, your basket asks for"
+        " 3), Mug (no longer sold)." in said(response)
+    )
+
+
+def test_sign_in_with_a_basket_that_fits_says_nothing_of_it(client):
+    assert sign_in_with(client, {make_product(): 1}, {make_product(): 1}) == []
