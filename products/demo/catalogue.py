@@ -1,10 +1,10 @@
-"""What the demo shop sells: eight shelves, each drawn by one module of `pictures`."""
+"""What the demo shop sells: eight shelves. `pictures/` holds a picture of each item."""
 
 from typing import NamedTuple
 
 
 class Item(NamedTuple):
-    """One product: its sku, price in euros, first stock, drawing and description."""
+    """One product. Its price is in euros; shape and palette name its picture."""
 
     name: str
     sku: str

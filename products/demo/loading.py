@@ -3,25 +3,26 @@ missing and leaves alone what people have changed."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from multiprocessing import get_context
+from pathlib import Path, PurePosixPath
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.core.files.base import ContentFile
+from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Model, QuerySet
+from imagekit.cachefiles import ImageCacheFile
 
 from products.demo import rows
 from products.demo.catalogue import Item, Shelf
-from products.demo.pictures import picture
 from products.models import Product, ProductCategory, Stock, StockMovement
 from products.services import search
 
 BATCH = 2000
+PICTURES = Path(__file__).parent / "pictures"  # each as WebP, and the SVG behind it
 SPECS = ("image_small", "image_medium", "image_large")
 ACCOUNTS = ("shopper", "staff", "admin")
 
@@ -48,36 +49,32 @@ def password_of(username: str) -> str:
 
 
 def load_pictures(items: Iterable[Item], progress: Progress = silent) -> int:
-    """Draw each item's picture and thumbnails where missing; how many were drawn."""
-    looks = {rows.picture_of(item): item for item in items}
-    missing = [name for name in looks if not default_storage.exists(name)]
-    for name, content in _drawn(missing, looks, progress):
-        default_storage.save(name, ContentFile(content))
-        _make_thumbnails(name)
-    for name in looks:  # those that an earlier run was cut off before
-        _make_thumbnails(name)
-    return len(missing)
+    """Copy each item's picture to the media storage and make its thumbnails, where
+    they are missing. Returns how many pictures were copied."""
+    names = sorted({rows.picture_of(item) for item in items})
+    copied = sum(_copy_picture(name) for name in names)
+    missing = [t for name in names for t in _thumbnails(name) if not _exists(t)]
+    # Pillow releases the interpreter's lock while it scales and encodes.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        made = pool.map(ImageCacheFile.generate, missing)
+        list(progress(made, len(missing), "Thumbnails"))
+    return copied
 
 
-def _drawn(
-    names: list[str], looks: dict[str, Item], progress: Progress
-) -> Iterator[tuple[str, bytes]]:
-    """Drawing keeps the interpreter's lock, so each processor gets a process."""
-    if not names:
-        return
-    shapes = [looks[name].shape for name in names]
-    palettes = [looks[name].palette for name in names]
-    processes = min(os.cpu_count() or 1, len(names))
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        pictures = pool.map(picture, shapes, palettes)
-        yield from zip(names, progress(pictures, len(names), "Pictures"), strict=True)
+def _copy_picture(name: str) -> bool:
+    if default_storage.exists(name):
+        return False
+    with open(PICTURES / PurePosixPath(name).name, "rb") as file:
+        default_storage.save(name, File(file))
+    return True
 
 
-def _make_thumbnails(name: str) -> None:
-    for spec in SPECS:
-        thumbnail = getattr(Product(image=name), spec)
-        if not thumbnail.storage.exists(thumbnail.name):
-            thumbnail.generate()
+def _thumbnails(name: str) -> list[ImageCacheFile]:
+    return [getattr(Product(image=name), spec) for spec in SPECS]
+
+
+def _exists(thumbnail: ImageCacheFile) -> bool:
+    return thumbnail.storage.exists(thumbnail.name)
 
 
 # --- Catalogue --------------------------------------------------------------------

@@ -27,7 +27,7 @@ MAKERS = (
 
 
 def picture_of(item: Item) -> str:
-    """Where the item's picture is kept under MEDIA_ROOT; looks are shared."""
+    """The item's picture in the media storage. Items that look alike share one."""
     return f"products/demo/{item.shape}-{item.palette}.webp".replace("_", "-")
 
 

@@ -20,7 +20,7 @@ def product_count(text: str) -> int:
 
 class Command(BaseCommand):
     help = (
-        "Load the demo shop: drawn pictures, a catalogue with stock, and accounts."
+        "Load the demo shop: pictures, a catalogue with stock, and accounts."
         " Adds what is missing and changes nothing that is there."
     )
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             "--no-pictures",
             action="store_false",
             dest="pictures",
-            help="Do not draw pictures; a later run does.",
+            help="Load no pictures; a later run does.",
         )
         parser.add_argument(
             "--accounts",
@@ -57,8 +57,8 @@ class Command(BaseCommand):
             return
         if options["pictures"]:
             items = [item for _, item in rows.items()]
-            drawn = loading.load_pictures(items, self.progress)
-            self.stdout.write(f"{drawn} pictures drawn.")
+            copied = loading.load_pictures(items, self.progress)
+            self.stdout.write(f"{copied} pictures added.")
         added = loading.load_catalogue(options["products"], self.progress)
         self.stdout.write(f"{added} products added.")
         if options["accounts"]:

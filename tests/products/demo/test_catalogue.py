@@ -1,11 +1,12 @@
 from decimal import Decimal
+from pathlib import PurePosixPath
 
 from django.utils.text import slugify
+from PIL import Image
 
 from products.demo import rows
 from products.demo.catalogue import SHELVES
-from products.demo.pictures.colour import PALETTES
-from products.demo.pictures.render import ROOMS, SHAPES
+from products.demo.loading import PICTURES
 
 ITEMS = [item for shelf in SHELVES for item in shelf.items]
 
@@ -36,16 +37,21 @@ def test_catalogue_has_stock_from_none_to_hundreds():
     assert max(stocks) >= 300
 
 
-def test_catalogue_every_item_can_be_drawn_and_every_shape_is_sold():
-    assert {item.palette for item in ITEMS} <= PALETTES.keys()
-    assert {item.shape for item in ITEMS} == SHAPES.keys()
+def test_catalogue_every_item_has_its_picture_and_every_picture_an_item():
+    names = {PurePosixPath(rows.picture_of(item)).stem for item in ITEMS}
+
+    assert {path.stem for path in PICTURES.glob("*.webp")} == names
+    assert {path.stem for path in PICTURES.glob("*.svg")} == names
 
 
-def test_catalogue_each_shelf_has_one_style():
-    for shelf in SHELVES:
-        rooms = {SHAPES[item.shape][0] for item in shelf.items}
-        assert len(rooms) == 1, shelf.name
-    assert len(ROOMS) == len(SHELVES)
+def test_catalogue_pictures_are_large_squares_of_a_few_megabytes_in_all():
+    sizes = set()
+    for path in PICTURES.glob("*.webp"):
+        with Image.open(path) as image:
+            sizes.add(image.size)
+
+    assert sizes == {(1200, 1200)}
+    assert sum(path.stat().st_size for path in PICTURES.iterdir()) < 5_000_000
 
 
 def test_more_items_of_a_big_shop_are_all_different():

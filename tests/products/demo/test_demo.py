@@ -3,8 +3,10 @@ from decimal import Decimal
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth import authenticate, get_user_model
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from PIL import Image
 
 from products.demo import fixture, loading, rows
 from products.models import Product, ProductCategory, Stock, StockMovement
@@ -197,3 +199,16 @@ def test_fixture_loads_into_an_empty_database_and_shows(client):
         )
     )
     assert extra.pk > rows.CATALOGUE_SIZE
+
+
+def test_load_pictures_copies_once_and_restores_what_is_missing():
+    items = [item for _, item in rows.items()][:2]
+    product = Product(image=rows.picture_of(items[0]))
+
+    assert loading.load_pictures(items) == 2
+    assert loading.load_pictures(items) == 0
+
+    default_storage.delete(product.image_medium.name)
+    assert loading.load_pictures(items) == 0
+    with default_storage.open(product.image_medium.name) as file:
+        assert Image.open(file).size == (640, 640)
