@@ -1,5 +1,5 @@
 # make run, make test; make help lists the rest.
-# Needs Python 3.11, 3.12 or 3.13, nothing else. How it works: deploy/README.md
+# Needs Python 3.11 to 3.14, nothing else. How it works: deploy/README.md
 
 PYTHON ?= python3
 ARGS ?=

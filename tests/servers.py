@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.db import connection
-from servers import redis_program
 
 START_S = 30
 
@@ -135,7 +134,7 @@ class Redis(Process):
 
     def command(self) -> list[str]:
         options = ["--port", "0", "--unixsocket", str(self.socket), "--save", ""]
-        return [redis_program(), *options, "--dir", str(self.socket.parent)]
+        return [redis_program.find(), *options, "--dir", str(self.socket.parent)]
 
     def is_ready(self) -> bool:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import browser
 import install
+import redis_program
 from machine import (
     Lock,
     Problem,
@@ -22,7 +23,7 @@ from machine import (
     url_of,
 )
 from notes import end_left_overs, read_note
-from servers import NO_REDIS, Servers, redis_program
+from servers import Servers
 
 ROOT = install.ROOT
 HERE = Path(__file__).resolve().parent
@@ -82,10 +83,9 @@ def into_venv(arguments: argparse.Namespace) -> None:
     """Goes on in .venv's Python, made and filled when it is not."""
     if arguments.here:
         return
-    if not os.environ.get("REDIS_URL") and sys.version_info >= (3, 13):
-        if redis_program() is None:  # before the slow part, not after it
-            raise Problem(NO_REDIS)
     install.ensure(tests=arguments.test)
+    if arguments.test or not os.environ.get("REDIS_URL"):  # tests start their own
+        redis_program.ensure()
     words = [str(install.PYTHON), str(HERE / "up.py"), "--here", *sys.argv[1:]]
     os.execv(words[0], words)
 

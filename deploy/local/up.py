@@ -14,7 +14,7 @@ This file must stay readable for any Python 3: it tells old ones that they are t
 
 import sys
 
-OLDEST, NEWEST = (3, 11), (3, 13)
+OLDEST, NEWEST = (3, 11), (3, 14)
 
 
 def other_python():
@@ -22,7 +22,7 @@ def other_python():
     import shutil
     import subprocess
 
-    for minor in (12, 11, 13):
+    for minor in (12, 13, 14, 11):
         path = shutil.which("python3.%d" % minor)
         # A name on the PATH may be a version manager's, with nothing behind it.
         if path and subprocess.call([path, "-c", ""], stderr=subprocess.DEVNULL) == 0:
@@ -41,7 +41,7 @@ def refuse():
         print("Python %s does not fit; taking %s." % (mine, path), flush=True)
         os.execv(path, [path] + sys.argv)
     sys.exit(
-        "The shop needs Python 3.11, 3.12 or 3.13; this one is %s. "
+        "The shop needs Python 3.11 to 3.14; this one is %s. "
         "Choose another with: make run PYTHON=python3.12" % mine
     )
 
