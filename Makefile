@@ -5,8 +5,10 @@ PYTHON ?= python3
 ARGS ?=
 UP = "$(PYTHON)" deploy/local/up.py
 
-# For make run, as words (make run PORT=8001) or from the environment.
-export PORT HOST DEBUG DATABASE_URL REDIS_URL ALLOWED_HOSTS
+# Every variable of deploy/README.md can be given as a word (make run PORT=8001) or in the
+# environment. A word is taken as it stands: make would read the $$ of a password as its own.
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),\
+	$(eval override export $(name) := $$(value $(name)))))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test soak check format shell status stop clean

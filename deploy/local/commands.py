@@ -1,6 +1,7 @@
 """The commands of up.py: run, exec, restart, status, stop, install, browser, clean."""
 
 import argparse
+import errno
 import os
 import secrets
 import shutil
@@ -10,23 +11,30 @@ import sys
 from pathlib import Path
 
 import browser
+import env_file
 import install
 import redis_program
 from machine import (
     Lock,
     Problem,
+    address_of,
     asked_address,
     end,
     names_of_this_machine,
     port_is_free,
     say,
     url_of,
+    user_name,
 )
 from notes import end_left_overs, read_note
 from servers import Servers
 
 ROOT = install.ROOT
 HERE = Path(__file__).resolve().parent
+
+
+# What a person can mend: a disk that is full or read-only, a folder of somebody else.
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Stopped(Exception):
@@ -41,13 +49,33 @@ def main() -> int:
             signal.signal(number, stop_now)
     os.chdir(ROOT)
     try:
+        refuse_other_owners(instance(arguments))
         return arguments.command(arguments)
     except Problem as problem:
         say(f"{problem}")
         return 1
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        say(f"Cannot write {error.filename or 'a file'}: {error.strerror}.")
+        return 1
     except Stopped as stopped:
         say("Stopped.")
         return 128 + stopped.args[0]
+
+
+def refuse_other_owners(local: Path) -> None:
+    """Raises Problem if somebody else's run made the files here.
+
+    Root could use them, but what root writes among them is lost to their owner.
+    """
+    for folder in (local, install.VENV):
+        if folder.exists() and folder.stat().st_uid != os.geteuid():
+            owner = user_name(folder.stat().st_uid)
+            raise Problem(
+                f"{folder} belongs to {owner}. Run this as {owner}, or use a checkout"
+                " of your own."
+            )
 
 
 def stop_now(number: int, _frame: object) -> None:
@@ -90,11 +118,11 @@ def into_venv(arguments: argparse.Namespace) -> None:
     os.execv(words[0], words)
 
 
-def environment(servers: Servers) -> dict[str, str]:
-    """The environment of every command; what the caller has set stays as it is.
+def environment(servers: Servers, *, joined: bool = False) -> dict[str, str]:
+    """Return the environment of every command. What the caller has set stays.
 
-    The servers' part is also written to the instance's `env`, which settings.py
-    reads, so that a second terminal finds them.
+    The shop's part is also written to the instance's `env`, which settings.py reads;
+    not if the command has `joined` a running shop, whose file it is.
     """
     written = servers.local / "env"
     host, port = asked_address()
@@ -107,23 +135,31 @@ def environment(servers: Servers) -> dict[str, str]:
         "STATIC_ROOT": str(servers.local / "static"),
     }
     env = own | {name: v for name, v in os.environ.items() if v} | servers.urls
-    text = "".join(f"{name}={env[name]}\n" for name in (*servers.urls, *own))
-    half = written.with_name("env.half")
-    half.touch(mode=0o600)
-    half.write_text(text)
-    half.replace(written)
+    if not joined:
+        env_file.write(written, {**servers.urls, **own, **env_file.settings_of(env)})
     folder = str(Path(sys.executable).parent)
     path = os.pathsep.join([folder, env.get("PATH", os.defpath)])
     return env | {"PATH": path, "SHOP_LOCAL_DIR": str(servers.local)}
 
 
 def kept_secret(written: Path) -> str:
-    """The key of the last run: a new one would sign everybody out."""
-    if written.exists():
-        for line in written.read_text().splitlines():
-            if line.startswith("SECRET_KEY="):
-                return line.partition("=")[2]
-    return secrets.token_urlsafe(50)
+    """Return the last run's key: a new one would sign everybody out."""
+    return env_file.read(written).get("SECRET_KEY") or secrets.token_urlsafe(50)
+
+
+def join_running_shop(arguments: argparse.Namespace) -> bool:
+    """Take over what a running shop was told, so that a second terminal works on the
+    same servers with the same settings. What is set here wins.
+
+    Returns whether a shop runs. Tests have servers of their own and join none.
+    """
+    local = instance(arguments)
+    if arguments.test or not Lock(local / "run.lock").holder():
+        return False
+    for name, value in env_file.read(local / "env").items():
+        if not os.environ.get(name):
+            os.environ[name] = value
+    return True
 
 
 # --- Commands ---------------------------------------------------------------------
@@ -169,7 +205,7 @@ def together(servers: Servers, env: dict[str, str], note: Path) -> int:
     from processes import Shop
 
     debug = env.get("DEBUG", "").lower() in ("1", "true", "on", "yes", "y", "t")
-    shop = Shop(note, env["DOMAIN_NAME"], servers.lost)
+    shop = Shop(note, env["DOMAIN_NAME"], address_of(env), servers.lost)
     shop.load(HERE / ("Procfile.debug" if debug else "Procfile"), env)
     # A closed terminal ends the shop as Ctrl-C does.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
@@ -187,11 +223,12 @@ def together(servers: Servers, env: dict[str, str], note: Path) -> int:
 def execute(arguments: argparse.Namespace) -> int:
     """any command with the servers up: those of a running shop, or for the while"""
     if not arguments.words:
-        raise Problem("What shall be run? up.py exec CMD …")
+        raise Problem("Say what to run: up.py exec CMD …")
+    joined = join_running_shop(arguments)
     into_venv(arguments)
     servers = Servers(instance(arguments), durable=not arguments.test)
     with servers.up(quiet=True):
-        return child(arguments.words, environment(servers))
+        return child(arguments.words, environment(servers, joined=joined))
 
 
 def child(words: list[str], env: dict[str, str]) -> int:
@@ -225,6 +262,7 @@ def child(words: list[str], env: dict[str, str]) -> int:
 
 def restart(arguments: argparse.Namespace) -> int:
     """stops and starts one server under a running shop"""
+    join_running_shop(arguments)
     into_venv(arguments)
     Servers(instance(arguments)).restart(arguments.server, arguments.pause)
     return 0
@@ -232,9 +270,8 @@ def restart(arguments: argparse.Namespace) -> int:
 
 def status(arguments: argparse.Namespace) -> int:
     """what is running here (exit code 3 when nothing is)"""
+    running = join_running_shop(arguments)
     local = instance(arguments)
-    lock = Lock(local / "run.lock")
-    running = not lock.take()
     url = read_note(local / "run.json").get("url", "starting")
     say(f"shop        {url if running else 'not running'}")
     for server in Servers(local).own:
@@ -248,13 +285,10 @@ def stop(arguments: argparse.Namespace) -> int:
     """stops the shop, or what a killed one left behind"""
     local = instance(arguments)
     lock, note = Lock(local / "run.lock"), local / "run.json"
-    if not lock.take():
-        pid = read_note(note).get("pid")
-        if not pid:
-            raise Problem(STARTING)
+    if pid := lock.holder():
         end(pid, seconds=20)
         say("The shop: stopped.")
-    elif end_left_overs(note):
+    if end_left_overs(note):
         say("What a killed run left behind: ended.")
     for name in Servers(local).stop():
         say(f"{name}: stopped.")

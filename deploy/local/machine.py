@@ -3,8 +3,10 @@
 import errno
 import fcntl
 import os
+import pwd
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -97,6 +99,12 @@ def end(pid: int, first: int = signal.SIGTERM, seconds: float = 8) -> None:
 
 # --- Locks ------------------------------------------------------------------------
 
+# `struct flock` as fcntl takes and gives it: its members, and where type and pid are.
+if sys.platform == "darwin":
+    FLOCK, TYPE, PID = "@qqihh", 3, 2
+else:
+    FLOCK, TYPE, PID = "@hhqqi", 0, 4
+
 
 class Lock:
     """A lock file between processes, released by the system when its holder dies.
@@ -105,12 +113,15 @@ class Lock:
     killed run leaves behind does not look like a running one.
     """
 
+    file = -1  # until the file is open
+
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
     def __del__(self) -> None:
-        os.close(self.file)
+        if self.file >= 0:
+            os.close(self.file)
 
     def take(self, *, shared: bool = False, wait: bool = False) -> bool:
         """Out: whether it is held now; with wait it always is, sooner or later."""
@@ -121,6 +132,17 @@ class Lock:
             return False
         return True
 
+    def holder(self) -> int:
+        """Return the process that holds the lock, or 0 if none does.
+
+        The system knows it, so this works where nothing could be written down.
+        """
+        asked = [0] * 5
+        asked[TYPE] = fcntl.F_WRLCK
+        packed = struct.pack(FLOCK, *asked)
+        answer = struct.unpack(FLOCK, fcntl.fcntl(self.file, fcntl.F_GETLK, packed))
+        return 0 if answer[TYPE] == fcntl.F_UNLCK else answer[PID]
+
     def give(self) -> None:
         fcntl.lockf(self.file, fcntl.LOCK_UN)
 
@@ -130,6 +152,17 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.give()
+
+
+# --- Users ------------------------------------------------------------------------
+
+
+def user_name(uid: int) -> str:
+    """Return an account's name, or its number if it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 # --- Addresses --------------------------------------------------------------------
@@ -165,6 +198,12 @@ def asked_address() -> tuple[str, int]:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
         raise Problem(f"PORT={text} is no port. Try: make run PORT=8001")
     return os.environ.get("HOST") or "127.0.0.1", int(text)
+
+
+def address_of(env: dict[str, str]) -> tuple[str, int]:
+    """Return where a server that was told HOST and PORT can be reached from here."""
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    return near.get(env["HOST"], env["HOST"]), int(env["PORT"])
 
 
 def url_of(host: str, port: int) -> str:

@@ -9,12 +9,17 @@ from pathlib import Path
 from machine import alive, started, wait_until
 
 
-def write_note(note: Path, url: str, pids: list[int]) -> None:
+def write_note(note: Path, url: str, pids: list[int]) -> bool:
+    """Write the note. Returns whether it could: a full disk must stop nobody."""
     processes = [[pid, started(pid)] for pid in pids]
     said = {"pid": os.getpid(), "url": url, "processes": processes}
     half = note.with_suffix(".half")
-    half.write_text(json.dumps(said | {"python": sys.executable}))
-    half.replace(note)
+    try:
+        half.write_text(json.dumps(said | {"python": sys.executable}))
+        half.replace(note)
+    except OSError:
+        return False
+    return True
 
 
 def read_note(note: Path) -> dict:

