@@ -89,7 +89,8 @@ def main() -> None:
     except DatabaseError as error:
         sys.exit(
             f"The database refuses: {str(error).splitlines()[0]}. The role in"
-            " DATABASE_URL must own its database; deploy/README.md says how to make both."
+            " DATABASE_URL must own its database; deploy/README.md says how to make"
+            " both."
         )
     except (CommandError, ImproperlyConfigured) as error:
         sys.exit(f"{error}")
