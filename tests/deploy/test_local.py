@@ -411,8 +411,8 @@ def test_files_of_another_user_are_left_alone_in_one_line(local, command):
 
     done = up(local, command)
 
-    line = f"{local} belongs to {owner}. Run this as {owner},"
-        " or use a checkout of your own."
+    line = f"{local} belongs to {owner}. Run this as {owner}, or use a checkout of"
+    line += " your own."
     assert (done.returncode, done.stdout, done.stderr) == (1, line + "\n", "")
     if os.geteuid() == 0:
         assert list(local.iterdir()) == []

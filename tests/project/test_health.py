@@ -1,6 +1,7 @@
 """What machines ask a server, and what it may tell them."""
 
 import json
+import os
 import time
 
 import pytest
@@ -82,6 +83,7 @@ async def test_readyz_with_everything_there_is_ready():
         "database": "ok",
         "redis": "ok",
         "draining": False,
+        "process": os.getpid(),
     }
 
 
