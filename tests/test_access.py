@@ -134,6 +134,8 @@ ROUTES: dict[str, Row] = {
     "users/password/change/": members("200"),
     "users/password/set/": members("/users/password/change/"),  # they have one
     "users/sessions/": members("200"),
+    "users/ways-in/": members("200"),
+    "users/ways-in/<int:pk>/disconnect/": members("405"),
     # --- Second factors ---
     "users/2fa/": members("200"),
     "users/2fa/reauthenticate/": ("login", "200", "again", "again", "again"),
@@ -314,6 +316,7 @@ class World:
             "(?P<url>.*)$": "nowhere/",
             "addresses/<int:pk>": f"addresses/{make_address(shopper).pk}",
             "keys/<int:pk>": f"keys/{factors['webauthn'].pk}",
+            "ways-in/<int:pk>": "ways-in/1",
             "<int:product_id>": f"{lamp.pk}",
             "category/<slug:slug>": f"category/{lamp.category.slug}",
             "<slug:slug>": "lamp",

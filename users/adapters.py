@@ -2,8 +2,10 @@
 
 from urllib.parse import urlsplit
 
+from allauth.account.internal.flows.login import clear_authentication_records
 from allauth.account.models import EmailAddress
 from allauth.core import context as allauth_context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.httpkit import get_client_ip
 from django.conf import settings
 from django.contrib import messages
@@ -11,7 +13,9 @@ from django.core.mail import EmailMessage
 from django.core.validators import MaxLengthValidator
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,12 +23,19 @@ from django.utils.translation import gettext_lazy
 from project.email_addresses import validate_email_address
 from project.redirects import is_page
 from project.views import absolute
+from users import recovery
 from users.limits import SignInLimits, may_mail
 from users.models import User
 
 # The same for whom we don't know, a wrong password and a deactivated account.
 BAD_LOGIN = gettext_lazy("This e-mail or user name and password do not fit together.")
 UNKNOWN_IP = "0.0.0.0"
+
+BEGAN_WITH = "sign_in_began_with"  # in the session: what the password was then
+# Notices that list the other ways into the account.
+NEW_PASSWORD_NOTICES = {
+    f"account/email/password_{done}" for done in ("changed", "set", "reset")
+}
 
 
 class AccountAdapter(SignInLimits):
@@ -42,6 +53,22 @@ class AccountAdapter(SignInLimits):
         would lead its holder to a page that says so."""
         user = super().authenticate(request, **credentials)
         return user if user and user.is_active else None
+
+    def pre_login(
+        self, request: HttpRequest, user: User, **kwargs
+    ) -> HttpResponse | None:
+        request.session[BEGAN_WITH] = user.get_session_auth_hash()
+        return super().pre_login(request, user, **kwargs)
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Sign in, unless the password was changed since: a sign-in that waits for its
+        second factor or for a link was begun with the old one."""
+        began_with = request.session.pop(BEGAN_WITH, "")
+        if not constant_time_compare(began_with, user.get_session_auth_hash()):
+            clear_authentication_records(request)
+            messages.error(request, _("Your password has changed. Please sign in."))
+            raise ImmediateHttpResponse(redirect("account_login"))
+        super().login(request, user)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs) -> HttpResponse:
         response = super().post_login(request, user, **kwargs)
@@ -100,10 +127,16 @@ class AccountAdapter(SignInLimits):
         return email_address.email != email_address.user.email
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """Make it theirs; `False` if another account has it, verified or not: allauth
-        looks at the verified ones only."""
+        """Make it theirs, and tell the address they had until now. `False` if another
+        account has it, verified or not: allauth looks at the verified ones only."""
+        user = email_address.user
+        theirs = EmailAddress.objects.filter(user=user).exclude(pk=email_address.pk)
         try:
             with transaction.atomic():
+                theirs.exclude(email=user.email).delete()
+                if email_address.email != user.email:
+                    # allauth tells the one other address, so there must be one.
+                    theirs.get_or_create(user=user, email=user.email)
                 return super().confirm_email(request, email_address)
         except IntegrityError:
             return False
@@ -131,6 +164,25 @@ class AccountAdapter(SignInLimits):
             "password_reset_url": absolute(reverse("account_reset_password")),
         }
         self.send_mail("account/email/account_already_exists", email, links)
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Tell `user` what was done to their account, at their own address: not at one
+        that somebody only wishes to change to."""
+        context = context or {}
+        if template_prefix in NEW_PASSWORD_NOTICES:
+            context |= {
+                "ways_in": recovery.ways_in(user),
+                "ways_in_url": absolute(reverse("users:ways-in")),
+            }
+        super().send_notification_mail(
+            template_prefix, user, context, email or user.email
+        )
 
     def send_mail(self, template_prefix: str, email: str, context: dict) -> None:
         self.write_mail(template_prefix, email, context).send()

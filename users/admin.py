@@ -17,7 +17,11 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.forms import (
+    AdminPasswordChangeForm,
+    AdminUserCreationForm,
+    UserChangeForm,
+)
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -37,7 +41,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from users import pictures, second_factors, sessions, verification
+from users import (
+    notices,
+    pictures,
+    recovery,
+    second_factors,
+    sessions,
+    verification,
+)
 from users.models import Address, Session, User
 from users.verification import State, VerificationError
 
@@ -238,6 +249,18 @@ class NewPersonForm(OwnAddressMixin, AdminUserCreationForm):
     pass
 
 
+class StaffPasswordForm(AdminPasswordChangeForm):
+    """A new password for somebody, or none. They are told by mail."""
+
+    @transaction.atomic
+    def save(self, commit: bool = True) -> User:
+        user = super().save(commit)
+        if not user.has_usable_password():  # Django does not count that as a new one
+            recovery.after_new_password(user)
+        notices.by_staff(user, "account/email/password_changed")
+        return user
+
+
 class VerifiedFilter(admin.SimpleListFilter):
     title = gettext_lazy("verified")
     parameter_name = "verified"
@@ -257,6 +280,7 @@ class UserAdmin(DjangoUserAdmin):
 
     form = PersonForm
     add_form = NewPersonForm
+    change_password_form = StaffPasswordForm
     list_display = [
         "email",
         "name",
@@ -480,6 +504,7 @@ class UserAdmin(DjangoUserAdmin):
         if obj is not None and self.has_change_permission(request, obj):
             context["may_act"] = True
             context["awaited"] = verification.awaited(obj)
+            context["unverified"] = verification.unverified(obj)
             context["may_reset"] = _may_reset(request, obj)
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 

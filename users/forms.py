@@ -19,13 +19,16 @@ from allauth.usersessions.models import UserSession
 from django import forms
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from project.email_fields import EmailFormField
+from project.views import absolute
 from project.widgets import CountrySelect
-from users import addresses, pictures, verification
+from users import addresses, pictures, recovery, verification
 from users.limits import may_mail
 from users.models import Address, User
 from users.validators import no_control_characters
@@ -194,18 +197,16 @@ class ResendForm(LabelledForm):
 
     @cached_property
     def address(self) -> EmailAddress | None:
-        """The address that waits for its confirmation, if there is one."""
+        """The address that waits for its confirmation, if there is one. A change of
+        address is its owner's alone: only they get another link, signed in."""
         if self.user.is_authenticated:
             return verification.awaited(self.user)
-        return (
-            EmailAddress.objects.filter(
-                email=self.cleaned_data["email"].lower(),
-                verified=False,
-                user__is_active=True,
-            )
-            .order_by("-primary")
-            .first()
-        )
+        return EmailAddress.objects.filter(
+            email=self.cleaned_data["email"].lower(),
+            user__email=F("email"),
+            verified=False,
+            user__is_active=True,
+        ).first()
 
 
 class ChangeEmailForm(LabelledForm, allauth_forms.AddEmailForm):
@@ -214,13 +215,21 @@ class ChangeEmailForm(LabelledForm, allauth_forms.AddEmailForm):
     def save(self, request: HttpRequest) -> EmailAddress:
         """Wait for the new address's confirmation, instead of any that waited before.
         The present one stays until then, even if it was never confirmed."""
-        theirs = EmailAddress.objects.filter(user=self.user, verified=False)
-        theirs.exclude(email=self.user.email).delete()
+        recovery.withdraw_changes(self.user)
         address = EmailAddress.objects.create(
             user=self.user, email=self.cleaned_data["email"]
         )
         if may_mail(request, address.email):
             send_verification_email_to_address(request, address)
+        get_adapter().send_notification_mail(
+            "account/email/email_change_asked",
+            self.user,
+            {
+                "from_email": self.user.email,
+                "to_email": address.email,
+                "password_reset_url": absolute(reverse("account_reset_password")),
+            },
+        )
         return address
 
 

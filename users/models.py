@@ -44,8 +44,11 @@ class User(AbstractUser):
             shape_constraint("email", name="user_email_is_one_address"),
         ]
 
+    was_added = False  # by the last `save()`, which did not find them in the database
+
     def save(self, *args, **kwargs) -> None:
         self.email = self.email.lower()
+        self.was_added = self._state.adding
         super().save(*args, **kwargs)
 
     def get_short_name(self) -> str:

@@ -1,6 +1,8 @@
 """Mails that tell people what staff did to their account."""
 
 from allauth.account.adapter import get_adapter
+from allauth.core import context as allauth_context
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from users.models import User
@@ -15,6 +17,8 @@ def by_staff(
     and staff's own address and browser are nobody else's business.
     """
     whence = {"ip": _("the shop's own"), "user_agent": _("our staff did it for you")}
-    get_adapter().send_notification_mail(
-        template, user, whence | (context or {}), to or user.email
-    )
+    request = allauth_context.request or HttpRequest()  # a command has none
+    with allauth_context.request_context(request):
+        get_adapter().send_notification_mail(
+            template, user, whence | (context or {}), to or user.email
+        )

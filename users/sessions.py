@@ -2,7 +2,9 @@
 
 from allauth.usersessions.internal.flows import sessions as flows
 from allauth.usersessions.models import UserSession
+from django.contrib.auth import HASH_SESSION_KEY
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
 from users.adapters import UNKNOWN_IP
@@ -47,6 +49,18 @@ def _named(user_agent: str, names: list[tuple[str, str]]) -> str:
 def address(ip: str) -> str:
     """Its network address, or nothing where none was known."""
     return "" if ip == UNKNOWN_IP else ip
+
+
+def hold(request: HttpRequest) -> bool:
+    """Lock the account of `request.user` until the transaction ends, and say whether
+    they are still signed in: a new password may have ended the session since the
+    request began, and what such a request writes would outlive it."""
+    people = User.objects.select_for_update(no_key=True)
+    user = people.filter(pk=request.user.pk).first()
+    signed = request.session.get(HASH_SESSION_KEY, "")
+    return user is not None and constant_time_compare(
+        signed, user.get_session_auth_hash()
+    )
 
 
 def end_others(request: HttpRequest) -> None:

@@ -5,6 +5,7 @@ keep the identity they came with.
 `QuerySet.update()` sends none; the hubs' audit finds what it did.
 """
 
+from allauth.account.signals import password_reset
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from project.sessions import SessionStore
 from realtime.publish import EVERYBODY, announce, person, session
-from users import pictures
+from users import pictures, recovery
 from users.models import Session, User
 
 
@@ -50,6 +51,12 @@ def rights_changed(instance, action: str, reverse: bool, **kwargs) -> None:
 def group_changed(action: str = "post_delete", **kwargs) -> None:
     if action.startswith("post_"):
         _announce(EVERYBODY)
+
+
+@receiver(password_reset)
+def password_reset_by_mail(user: User, **kwargs) -> None:
+    """Before the mail about it leaves, which lists the other ways in."""
+    recovery.forget_strangers(user)
 
 
 def _announce(name: str) -> None:

@@ -1,7 +1,14 @@
 from django.urls import include, path, re_path
 
 from users import views
-from users.views import entrance, passwords, profile, security, verification
+from users.views import (
+    entrance,
+    passwords,
+    profile,
+    security,
+    verification,
+    ways_in,
+)
 
 app_name = "users"
 
@@ -143,6 +150,12 @@ urlpatterns = [
         name="account_confirm_reauthentication_code",
     ),
     path("password/", include(password)),
+    path("ways-in/", ways_in.WaysInView.as_view(), name="ways-in"),
+    path(
+        "ways-in/<int:pk>/disconnect/",
+        ways_in.DisconnectView.as_view(),
+        name="disconnect",
+    ),
     path("sessions/", security.SessionListView.as_view(), name="usersessions_list"),
     path("2fa/", include(mfa)),
     path("3rdparty/", include(socialaccount)),

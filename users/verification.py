@@ -53,6 +53,11 @@ def awaited(user: User) -> EmailAddress | None:
     return EmailAddress(user=user, email=user.email, primary=is_first)
 
 
+def is_change(address: EmailAddress) -> bool:
+    """Whether it is to take the place of its owner's present one."""
+    return address.email != address.user.email
+
+
 def is_taken(address: EmailAddress) -> bool:
     """Whether it is another person's, verified or not."""
     others = User.objects.exclude(pk=address.user_id).filter(email=address.email)
@@ -74,10 +79,23 @@ def resend(user: User) -> EmailAddress:
     return address
 
 
-def verify_by_hand(user: User) -> EmailAddress:
-    """Take staff's word that the address returned is theirs. Raises `NothingToVerify`,
-    and `AddressTaken` if it is another person's, verified or not."""
+def unverified(user: User) -> EmailAddress | None:
+    """The present address of theirs, if it is not verified."""
     address = awaited(user)
+    if address is None or not is_change(address):
+        return address
+    return EmailAddress.objects.filter(
+        user=user, email=user.email, verified=False
+    ).first()
+
+
+def verify_by_hand(user: User) -> EmailAddress:
+    """Take staff's word that the present address, which is returned, is theirs. One
+    that they wish to change to they confirm themselves: the wish may be a thief's.
+
+    Raises `NothingToVerify`, and `AddressTaken` if it is another person's.
+    """
+    address = unverified(user)
     try:
         with transaction.atomic():
             return _verify(_saved(address))
@@ -96,13 +114,11 @@ def _saved(address: EmailAddress | None) -> EmailAddress:
 def _verify(address: EmailAddress) -> EmailAddress:
     if is_taken(address) or not address.set_verified():
         raise AddressTaken(address.email)
-    old = address.user.email
-    address.set_as_primary()  # and User.email with it
+    address.set_as_primary()
     EmailAddress.objects.filter(user=address.user).exclude(pk=address.pk).delete()
     signals.email_confirmed.send(
         sender=EmailAddress, request=context.request, email_address=address
     )
-    _tell_change(old, address)
     return address
 
 

@@ -55,10 +55,11 @@ WITH_SECOND_FACTORS = {
     "recovery codes": "/users/2fa/recovery-codes/",
     "recovery codes, new": "/users/2fa/recovery-codes/generate/",
     "passkeys": "/users/2fa/webauthn/",
+    "ways in": "/users/ways-in/",
     "is it you, by code": "/users/2fa/reauthenticate/",
 }
 
-LINKS = ["open", "expired", "used", "wrong", "foreign", "taken"]
+LINKS = ["open", "expired", "used", "wrong", "foreign", "taken", "sign-in"]
 
 
 @pytest.fixture
@@ -105,8 +106,10 @@ def make_link(state: str) -> str:
     owner = make_shopper(verified=state == "used")
     address = owner.emailaddress_set.get()
     if state == "taken":
-        other = make_shopper(verified=False)
-        address = EmailAddress.objects.create(user=owner, email=other.email)
+        other = make_shopper()
+        EmailAddress.objects.create(user=other, email=owner.email, verified=True)
+    if state == "sign-in":
+        address = EmailAddress.objects.create(user=owner, email="new@example.com")
     link = EmailConfirmation.create(address)
     link.sent = timezone.now() - timedelta(hours=50 if state == "expired" else 0)
     link.save()

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.factories import make_user
+from users.recovery import WayIn
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +38,8 @@ def rendered(name: str, **context) -> EmailMultiAlternatives:
         "activate_url": LINK,
         "password_reset_url": LINK,
         "code": "AB1-CD2",
+        "ways_in": [WayIn(NAME, timezone.now(), None, "")],
+        "ways_in_url": LINK,
         "signup_url": LINK,
         "username": NAME,
         "from_email": "o'neil@example.com",

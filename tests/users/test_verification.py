@@ -193,6 +193,7 @@ def test_link_of_someone_else_says_so_and_leaves_the_visitor_signed_in(client):
 def test_link_to_an_address_that_another_account_has_by_now_says_so(client, verified):
     anna = make_shopper()
     link = make_link("wanted@example.com", user=anna)
+    client.force_login(anna)
     make_shopper(email="wanted@example.com", verified=verified)
 
     for answer in (client.get(link), client.post(link)):
@@ -204,8 +205,9 @@ def test_link_to_an_address_that_another_account_has_by_now_says_so(client, veri
 
 def test_link_to_an_address_that_another_took_since_the_look_says_so(client):
     """Only the table knows: here, as the other's is written in capitals."""
-    link = make_link("wanted@example.com", user=make_shopper())
-    ben = make_shopper()
+    anna, ben = make_shopper(), make_shopper()
+    link = make_link("wanted@example.com", user=anna)
+    client.force_login(anna)
     User.objects.filter(pk=ben.pk).update(email="WANTED@example.com")
     assert state(client.get(link)) == ("open", 200)
 
@@ -216,9 +218,14 @@ def test_link_to_an_address_that_another_took_since_the_look_says_so(client):
 
 @pytest.mark.django_db(transaction=True)
 def test_link_to_one_address_of_two_people_at_once_makes_it_one_persons(client_of):
-    links = [make_link("wanted@example.com", user=make_shopper()) for _ in range(4)]
+    people = [make_shopper() for _ in range(4)]
+    links = [make_link("wanted@example.com", user=person) for person in people]
+    clients = [client_of(person) for person in people]
 
-    answers = together(lambda link=link: client_of().post(link) for link in links)
+    answers = together(
+        lambda client=client, link=link: client.post(link)
+        for client, link in zip(clients, links)
+    )
 
     assert sorted(answer.status_code for answer in answers) == [302, 409, 409, 409]
     assert User.objects.filter(email="wanted@example.com").count() == 1

@@ -10,11 +10,12 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
 from allauth.socialaccount.providers.base import AuthError, Provider
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from users import sessions
 from users.forms import has_account
 from users.models import User
 from users.oauth import pages
@@ -63,6 +64,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """The provider has answered: what follows is written as one."""
         request.writes.begin()
+        if request.user.is_authenticated and not sessions.hold(request):
+            raise PermissionDenied  # signed out while the provider was asked
         if sociallogin.is_existing:
             _vouch(sociallogin)
 

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from users.oauth import signals, views  # noqa: F401  (registers the receiver)
+from users.oauth import views
 from users.oauth.providers import GitHub, Google, OpenIDConnect
 
 GITHUB = {"adapter_class": GitHub}

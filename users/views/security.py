@@ -17,12 +17,13 @@ from project.transactions import AtomicView
 from project.views import TitleMixin
 from users import sessions
 from users.forms import ChangeEmailForm, EndSessionsForm
+from users.views.held import HeldMixin
 
 # --- E-mail and sessions ----------------------------------------------------------
 
 
 @AtomicView
-class EmailView(TitleMixin, SuccessMessageMixin, account.EmailView):
+class EmailView(TitleMixin, HeldMixin, SuccessMessageMixin, account.EmailView):
     """A new address replaces the present one once its link is followed."""
 
     title = _("Your e-mail address")
@@ -69,12 +70,12 @@ class AuthenticateView(mfa.AuthenticateView, TitleMixin):
 
 
 @AtomicView
-class ReauthenticateView(TitleMixin, mfa.ReauthenticateView):
+class ReauthenticateView(TitleMixin, HeldMixin, mfa.ReauthenticateView):
     title = _("Confirm that it is you")
 
 
 @AtomicView
-class ActivateTOTPView(TitleMixin, totp.ActivateTOTPView):
+class ActivateTOTPView(TitleMixin, HeldMixin, totp.ActivateTOTPView):
     title = _("Set up an authenticator app")
 
 
@@ -88,7 +89,9 @@ class RecoveryCodesView(TitleMixin, recovery_codes.ViewRecoveryCodesView):
 
 
 @AtomicView
-class GenerateRecoveryCodesView(TitleMixin, recovery_codes.GenerateRecoveryCodesView):
+class GenerateRecoveryCodesView(
+    TitleMixin, HeldMixin, recovery_codes.GenerateRecoveryCodesView
+):
     title = _("New recovery codes")
 
 
@@ -97,7 +100,7 @@ class PasskeyListView(TitleMixin, webauthn.ListWebAuthnView):
 
 
 @AtomicView
-class PasskeyAddView(webauthn.AddWebAuthnView, TitleMixin):
+class PasskeyAddView(HeldMixin, webauthn.AddWebAuthnView, TitleMixin):
     title = _("Add a passkey")
 
 
@@ -112,7 +115,9 @@ class PasskeyRemoveView(TitleMixin, webauthn.RemoveWebAuthnView):
 
 
 @AtomicView
-class PasskeyReauthenticateView(webauthn.ReauthenticateWebAuthnView, TitleMixin):
+class PasskeyReauthenticateView(
+    HeldMixin, webauthn.ReauthenticateWebAuthnView, TitleMixin
+):
     title = _("Confirm that it is you")
 
 
@@ -120,7 +125,7 @@ class PasskeyReauthenticateView(webauthn.ReauthenticateWebAuthnView, TitleMixin)
 
 
 @AtomicView
-class ConnectionsView(TitleMixin, socialaccount.ConnectionsView):
+class ConnectionsView(TitleMixin, HeldMixin, socialaccount.ConnectionsView):
     title = _("Connected accounts")
 
 

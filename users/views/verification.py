@@ -11,6 +11,7 @@ from allauth.account.internal.templatekit import get_entrance_context_data
 from allauth.account.models import EmailAddress, EmailConfirmation
 from allauth.account.views import ConfirmEmailView
 from allauth.decorators import rate_limit
+from django.contrib.auth.views import redirect_to_login
 from django.contrib.messages.views import SuccessMessageMixin
 from django.db.models import TextChoices
 from django.http import HttpRequest, HttpResponse
@@ -22,7 +23,7 @@ from django.views.generic import FormView
 
 from project.transactions import AtomicView
 from project.views import TitleMixin
-from users import verification
+from users import sessions, verification
 from users.forms import ResendForm
 from users.models import User
 from users.views.entrance import REGISTERED
@@ -39,6 +40,7 @@ class State(TextChoices):
     WRONG = "wrong", _("This link is not right")
     FOREIGN = "foreign", _("This link is for somebody else")
     TAKEN = "taken", _("Another account has this address")
+    SIGN_IN = "sign-in", _("Sign in to change your address")
 
 
 STATUS = {
@@ -48,6 +50,7 @@ STATUS = {
     State.WRONG: 404,
     State.FOREIGN: 403,
     State.TAKEN: 409,
+    State.SIGN_IN: 403,
 }
 
 
@@ -58,6 +61,8 @@ def state_of(link: Link | None, visitor: Any) -> State:
     if visitor.is_authenticated and visitor.pk != owner.pk:
         return State.FOREIGN
     state = State(verification.state(link))
+    if visitor.is_anonymous and verification.is_change(link.email_address):
+        return State.SIGN_IN
     if state == State.OPEN and verification.is_taken(link.email_address):
         return State.TAKEN
     return state
@@ -78,6 +83,8 @@ class EmailVerificationView(TitleMixin, ConfirmEmailView):
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
         self._look(key)
         if self.state == State.OPEN:
+            if request.user.is_authenticated and not sessions.hold(request):
+                return redirect_to_login(request.path)
             # Whoever confirms this address just now is waited for, by whatever link.
             email = self.object.email_address.email
             list(EmailAddress.objects.select_for_update().filter(email=email))

@@ -1,0 +1,25 @@
+"""What Django tells us about new passwords."""
+
+from allauth.core import context
+from django.utils.translation import gettext as _
+
+from users import notices, recovery
+from users.models import User
+
+
+class NewPassword:
+    """One of AUTH_PASSWORD_VALIDATORS, for the sake of its last method: Django calls it
+    for every new password, whether a page, the admin, a command or a shell sets it."""
+
+    def validate(self, password: str, user: User | None = None) -> None:
+        """Accept any."""
+
+    def get_help_text(self) -> str:
+        return _("A new password cancels a change of e-mail address that still waits.")
+
+    def password_changed(self, password: str, user: User) -> None:
+        if user.was_added:  # their first
+            return
+        recovery.after_new_password(user)
+        if context.request is None:  # pages tell the person themselves
+            notices.by_staff(user, "account/email/password_changed")

@@ -1,0 +1,138 @@
+"""Giving an account back to its owner: a new password undoes what somebody else may
+have prepared in it.
+
+A change of the e-mail address that still waits would move the account to whoever asked
+for it, so it goes with the old password, whichever way that is replaced. Other ways in
+(second factors, passkeys, connected accounts) may be the owner's own: they are listed,
+for the owner to remove.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from allauth.account.models import EmailAddress
+from allauth.core import context
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.internal.flows import connect
+from allauth.socialaccount.models import SocialAccount, SocialApp
+from allauth.usersessions.adapter import get_adapter
+from allauth.usersessions.models import UserSession
+from django.db import transaction
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from users.models import Address, User
+
+
+class WayIn(NamedTuple):
+    """Something beside the password that opens an account or is asked for with it."""
+
+    name: str
+    since: datetime
+    last_used: datetime | None
+    page: str  # where its owner removes it
+    account: int | None = None  # the key of a connected account
+    is_replaced: bool = False  # recovery codes are: new ones end the old ones
+
+
+@transaction.atomic
+def after_new_password(user: User) -> None:
+    """Withdraw changes of `user`'s e-mail address that wait, with their links, and end
+    their sessions but for the one that asks, if that is theirs."""
+    withdraw_changes(user)
+    end_sessions(user, but=_own_session(user))
+
+
+def withdraw_changes(user: User) -> None:
+    """Leave `user` no address but the present one."""
+    EmailAddress.objects.filter(user=user).exclude(email=user.email).delete()
+
+
+def end_sessions(user: User, *, but: str | None = None) -> None:
+    """Sign `user` out, in all sessions but the one with the key `but`."""
+    theirs = UserSession.objects.filter(user_id=user.pk).exclude(session_key=but)
+    get_adapter().end_sessions(list(theirs))
+
+
+def _own_session(user: User) -> str | None:
+    request = context.request
+    if request is None or request.user.pk != user.pk:
+        return None
+    return request.session.session_key
+
+
+@transaction.atomic
+def forget_strangers(user: User) -> None:
+    """After `user` has reset their password by mail, who then owns the address.
+
+    If nobody had confirmed it before, a stranger may have signed up with it first. What
+    they could come back by, and where they would have parcels sent, is deleted.
+    """
+    if User.objects.get(pk=user.pk).is_verified:
+        return
+    SocialAccount.objects.filter(user=user).delete()
+    Authenticator.objects.filter(user=user).delete()
+    Address.objects.filter(user=user).delete()
+
+
+def disconnect(request: HttpRequest, account: SocialAccount) -> None:
+    """Remove a connected account. Raises `ValidationError` for the last way in."""
+    connect.validate_disconnect(request, account)
+    try:
+        connect.disconnect(request, account)
+    except SocialApp.DoesNotExist:  # allauth needs the provider's name for its mail
+        account.delete()
+
+
+# --- Other ways in ----------------------------------------------------------------
+
+
+def ways_in(user: User) -> list[WayIn]:
+    """What opens `user`'s account beside the password, the newest first."""
+    ways = [*_factors(user), *_connected_accounts(user)]
+    return sorted(ways, key=lambda way: way.since, reverse=True)
+
+
+def _factors(user: User) -> list[WayIn]:
+    kinds = {
+        Authenticator.Type.TOTP: (_("Authenticator app"), "mfa_deactivate_totp"),
+        Authenticator.Type.RECOVERY_CODES: (
+            _("Recovery codes"),
+            "mfa_generate_recovery_codes",
+        ),
+    }
+    ways = []
+    for factor in Authenticator.objects.filter(user=user):
+        if factor.type == Authenticator.Type.WEBAUTHN:
+            name = _("Passkey “%(name)s”") % {"name": factor.wrap().name}
+            page = reverse("mfa_remove_webauthn", args=[factor.pk])
+        else:
+            name, view = kinds[factor.type]
+            page = reverse(view)
+        is_codes = factor.type == Authenticator.Type.RECOVERY_CODES
+        way = WayIn(name, factor.created_at, factor.last_used_at, page)
+        ways.append(way._replace(is_replaced=is_codes))
+    return ways
+
+
+def _connected_accounts(user: User) -> list[WayIn]:
+    page = reverse("socialaccount_connections")
+    return [
+        WayIn(
+            _("Connected account at %(provider)s") % {"provider": _provider(account)},
+            account.date_joined,
+            account.last_login,
+            page,
+            account.pk,
+        )
+        for account in SocialAccount.objects.filter(user=user)
+    ]
+
+
+def _provider(account: SocialAccount) -> str:
+    """The provider's name; of one that is offered no more, what it is stored under."""
+    try:
+        return account.get_provider().name
+    except SocialApp.DoesNotExist:
+        return account.provider

@@ -1,0 +1,48 @@
+"""Other ways into one's account than the password: seen, and removed."""
+
+from allauth.account.internal.flows.reauthentication import (
+    raise_if_reauthentication_required,
+)
+from allauth.socialaccount.models import SocialAccount
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import TemplateView, View
+from django.views.generic.detail import SingleObjectMixin
+
+from project.transactions import AtomicView
+from project.views import TitleMixin
+from users import recovery
+from users.views.held import HeldMixin
+
+
+class WaysInView(LoginRequiredMixin, TitleMixin, TemplateView):
+    """What opens one's account beside the password, and where to remove it."""
+
+    template_name = "users/ways_in.html"
+    title = _("Ways into your account")
+
+    def get_context_data(self, **kwargs) -> dict:
+        ways = recovery.ways_in(self.request.user)
+        return super().get_context_data(ways_in=ways, **kwargs)
+
+
+@AtomicView
+class DisconnectView(LoginRequiredMixin, HeldMixin, SingleObjectMixin, View):
+    """Disconnect an account elsewhere; of a provider that is offered no more, too."""
+
+    def get_queryset(self) -> QuerySet[SocialAccount]:
+        return SocialAccount.objects.filter(user=self.request.user)
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        account = self.get_object()
+        raise_if_reauthentication_required(request, app="allauth.socialaccount")
+        try:
+            recovery.disconnect(request, account)
+        except ValidationError as refusal:
+            messages.error(request, refusal.message)
+        return redirect("users:ways-in")
