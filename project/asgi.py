@@ -11,6 +11,7 @@ django.setup(set_prefix=False)  # loads the apps, so it comes before what follow
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from project.bodies import LimitedBodies  # noqa: E402
 from project.early import EarlyPages  # noqa: E402
 from project.health import Health  # noqa: E402
 from project.pages import SyncPages  # noqa: E402
@@ -21,4 +22,4 @@ from realtime.routing import sockets  # noqa: E402
 threads = Threads(settings.HTTP_THREADS)
 django_pages = SyncPages()
 pages = Health(EarlyPages(ThreadedPages(django_pages, threads, settings.HTTP_LINE)))
-application = ProtocolTypeRouter({"http": pages, "websocket": sockets})
+application = ProtocolTypeRouter({"http": LimitedBodies(pages), "websocket": sockets})

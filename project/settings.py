@@ -221,6 +221,40 @@ TEMPLATES = [
     },
 ]
 
+# --- What comes in over HTTP ------------------------------------------------------
+
+MB = 2**20
+# What the admin imports while somebody waits; the command takes files of any size.
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 20 * MB)
+HTTP = {
+    # The largest body of a request, in bytes, by the start of its path; the first that
+    # fits counts. deploy/nginx/shop-locations.conf has the same numbers.
+    "BODY_BYTES": [
+        ("/admin/products/product/import/", IMPORT_MAX_BYTES + MB),
+        ("/admin/products/product/", 9 * MB),  # with a picture
+        ("/users/profile/", 6 * MB),  # with a picture
+        ("/payments/stripe/webhook/", MB // 4),
+        *((path, MB // 16) for path in ("/static/", "/media/", "/healthz", "/readyz")),
+        *((path, MB // 16) for path in ("/metrics", "/ws/")),
+        ("/", MB),
+    ],
+    "SAFE_BODY_BYTES": MB // 16,  # of GET, HEAD and their like, whatever the path
+    # All bodies that a process holds at a time; one address may have half of it.
+    "BODIES_BYTES": env.int("HTTP_BODIES_BYTES", max(64 * MB, 4 * IMPORT_MAX_BYTES)),
+    # Seconds for a request's headers (and TLS); for the next piece of its body, and to
+    # begin with, a second more for each BODY_RATE bytes that have come; until the next
+    # request of a connection, or for a client to read on.
+    "HEADERS_S": env.float("HTTP_HEADERS_S", 15),
+    "BODY_S": env.float("HTTP_BODY_S", 20),
+    "BODY_RATE": env.int("HTTP_BODY_RATE", 16 * 1024),
+    "KEEP_ALIVE_S": env.float("HTTP_KEEP_ALIVE_S", 60),
+    # Connections that wait for their client, in a process; one more closes the one that
+    # has been silent longest.
+    "CONNECTIONS": env.int("HTTP_CONNECTIONS", 2000),
+}
+# Fields of a form without its files; Django keeps them in memory.
+DATA_UPLOAD_MAX_MEMORY_SIZE = MB
+
 # --- PostgreSQL and Redis ---------------------------------------------------------
 
 DATABASES = {"default": env.db("DATABASE_URL")}
@@ -535,8 +569,6 @@ RELATED_PRODUCTS = 4  # neighbours on a product's page: the newest of its catego
 # Pages and pieces of the catalogue are kept for so long at most, should no worker say
 # that they are out of date; 0 keeps none.
 CATALOGUE_MAX_AGE_S = env.float("CATALOGUE_MAX_AGE_S", 0 if DEBUG else 30)
-# What the admin imports while somebody waits; the command takes files of any size.
-IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 20 * 1024 * 1024)
 IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 50_000)
 # Uploads wait here until somebody has seen what they would do: no web server may show
 # it, and all of ours must see it.
@@ -665,15 +697,21 @@ LIVE = {
     "MAX_FRAME_BYTES": 4096,
     "MAX_FRAMES": 20,  # in FRAMES_WINDOW_S
     "FRAMES_WINDOW_S": 10,
-    "MAX_BYTES": 2**20,  # in FRAMES_WINDOW_S, pings and scraps of frames included
+    # In FRAMES_WINDOW_S, pings, pongs and parts of messages included.
+    "MAX_BYTES": 2**20,
+    "MAX_PARTS": 100,
     # A socket that takes nothing for so long while something waits for it is cut.
     "SLOW_S": env.float("LIVE_SLOW_S", 60),
     # How many sockets a process takes; of one address (an office, a phone network),
-    # of one person or session; and how many may wait for their first answer.
+    # of one person or session; how many may wait for their first answer from us; and
+    # how many of one address may have none yet, whoever it is that waits.
     "SOCKETS": env.int("LIVE_SOCKETS", 20_000),
     "SOCKETS_PER_ADDRESS": env.int("LIVE_SOCKETS_PER_ADDRESS", 1_000),
     "SOCKETS_PER_PERSON": env.int("LIVE_SOCKETS_PER_PERSON", 50),
     "HANDSHAKES": env.int("LIVE_HANDSHAKES", 1_000),
+    "NEW_PER_ADDRESS": env.int("LIVE_NEW_PER_ADDRESS", 250),
+    # A socket that has not asked for anything by then is closed.
+    "SILENT_S": env.float("LIVE_SILENT_S", 15),
     # When a process is stopped: say so at /readyz for so long, and then take at most
     # so long to say goodbye to sockets, and again to answer the last pages.
     "NOTICE_S": env.float("LIVE_NOTICE_S", 0),

@@ -5,7 +5,8 @@
 - An ASGI extension, `shop.wire` (see `Wire`): frames that are prepared once are written
   at once, and the bytes that a client has not taken yet are known.
 - The extension `websocket.http.response`: a refused handshake gets a status and a text.
-- Limits on what comes in, pings and scraps of frames included.
+- Limits on what comes in: requests (`realtime/channel.py`), and frames, pings and parts
+  of frames included.
 - SIGTERM drains: `/readyz` says so, sockets are asked to come back elsewhere, pages
   that are being made are answered. Who can connect can stop it so.
 - Mended: empty messages are sent, close codes of the registry (1001, 1012, …) arrive as
@@ -32,7 +33,7 @@ import daphne.server  # noqa: F401  installs the reactor, so it comes first
 from autobahn.websocket import protocol as autobahn_protocol
 from autobahn.websocket.types import ConnectionDeny
 from daphne.cli import CommandLineInterface
-from daphne.http_protocol import HTTPFactory, WebRequest
+from daphne.http_protocol import HTTPFactory
 from daphne.server import Server as DaphneServer
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from django.conf import settings
@@ -47,7 +48,7 @@ from twisted.logger import globalLogPublisher
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
-from realtime import draining, metrics
+from realtime import channel, draining, metrics
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ MAX_UNSENT_PONGS = 64 * 1024  # bytes; a client that pings and never reads gets 
 CLOSE_S = 2  # for a client to answer a close frame
 POLL_S = 0.05
 ARRIVAL_S = 0.2  # for who was let in last to say what they want
+LAST_WORD_S = 5  # for the application to say why it closes
 LAST_S = 2  # for threads to end, once everything else has
 YOUNG = 10_000  # objects made before Python looks for garbage among them; it has 700
 FREEZE_EVERY = 50  # sockets: before Python looks by itself, or it would look twice
@@ -119,7 +121,9 @@ class Socket(WebSocketProtocol):
     server: "Server | None" = None  # known once the handshake is one
     _descriptor: FileDescriptor | None = None  # below TLS, if there is TLS
     _tls: TLSMemoryBIOProtocol | None = None
-    _received, _window = 0, 0.0  # bytes since that moment
+    # Since that moment: bytes, frames of any kind, whole messages.
+    _received, _frames, _messages, _window = 0, 0, 0, 0.0
+    _is_deaf = False  # what comes is not even looked at
 
     def connectionMade(self) -> None:
         transport = self.transport
@@ -188,25 +192,51 @@ class Socket(WebSocketProtocol):
     # --- In -------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
+        if self._is_deaf:
+            return
         self._received += len(data)
-        if self._received <= settings.LIVE["MAX_BYTES"] or not self._is_flood(data):
+        most = settings.LIVE["MAX_BYTES"]
+        if self._received > most and self._is_flood(len(data), 0):
+            self._end_flood("bytes", most)
+        else:
             super().dataReceived(data)
-        elif self.state == self.STATE_OPEN:
-            metrics.REFUSALS.labels("bytes").inc()
-            self._fail_connection(POLICY, self._too_much())
 
-    def _is_flood(self, data: bytes) -> bool:
-        """Whether so much came within one window; begins another if it did not."""
+    def onFrameBegin(self) -> None:
+        """Count pings, pongs and parts of messages too: an empty one costs as much as
+        a subscription, and thousands fit into one read."""
+        self._frames += 1
+        most = settings.LIVE["MAX_PARTS"]
+        if self._frames > most and self._is_flood(0, 1):
+            self._end_flood("frames", most)
+        super().onFrameBegin()
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self._messages += 1
+        super().onMessage(payload, isBinary)
+
+    def _is_flood(self, received: int, frames: int) -> bool:
+        """Whether so much came within one window. If not, another begins, with what
+        has come just now."""
         begun, self._window = self._window, time.monotonic()
         if self._window - begun > settings.LIVE["FRAMES_WINDOW_S"]:
-            self._received = len(data)
+            self._received, self._frames, self._messages = received, frames, 0
             return False
         self._window = begun
         return True
 
-    def _too_much(self) -> str:
-        most, window = settings.LIVE["MAX_BYTES"], settings.LIVE["FRAMES_WINDOW_S"]
-        return f"At most {most} bytes in {window} s. Please come back later."
+    def _end_flood(self, what: str, most: int) -> None:
+        """Hear no more, and close. Of too many messages the application knows better
+        what to say, and has them already."""
+        self._is_deaf, self.data = True, b""
+        if self.state != self.STATE_OPEN:
+            return
+        metrics.REFUSALS.labels(what).inc()
+        window = settings.LIVE["FRAMES_WINDOW_S"]
+        text = f"At most {most} {what} in {window} s. Please come back later."
+        if self._messages > settings.LIVE["MAX_FRAMES"]:
+            reactor.callLater(LAST_WORD_S, self._fail_connection, POLICY, text)
+        else:
+            self._fail_connection(POLICY, text)
 
     # --- The application's messages -------------------------------------------
 
@@ -258,31 +288,6 @@ class Socket(WebSocketProtocol):
             self.sendData(body)
 
 
-class Request(WebRequest):
-    """A page's request or a socket's handshake, without what Daphne trusts too much."""
-
-    def process(self) -> Deferred | None:
-        # Anybody may send it: it would stand before the links of pages, kept ones too.
-        self.requestHeaders.removeHeader(b"Daphne-Root-Path")
-        offered = self.requestHeaders.getRawHeaders(b"Sec-WebSocket-Protocol", [])
-        if not all(map(bytes.isascii, offered)):
-            self.basic_error(400, b"Bad Request", "Invalid subprotocol")
-            return None
-        channel, answer = self.channel, super().process()
-        if self.transport is None:  # a socket has taken it
-            channel.requests.clear()  # they hold each other
-        return answer
-
-
-class RequestFactory(HTTPFactory):
-    """Makes those."""
-
-    def buildProtocol(self, addr):
-        protocol = super().buildProtocol(addr)
-        protocol.requestFactory = Request
-        return protocol
-
-
 class Server(DaphneServer):
     """Daphne's server with our sockets, which leaves politely."""
 
@@ -304,7 +309,7 @@ class Server(DaphneServer):
     @http_factory.setter
     def http_factory(self, factory: HTTPFactory) -> None:
         """Daphne makes one in `run`; ours takes its place."""
-        self._http_factory = RequestFactory(self)
+        self._http_factory = channel.Factory(self)
 
     @property
     def ws_factory(self) -> WebSocketFactory:
@@ -369,6 +374,7 @@ class Server(DaphneServer):
 
     def create_application(self, protocol, scope: dict[str, Any]):
         if not isinstance(protocol, Socket):
+            scope["extensions"] = protocol.extensions()
             return super().create_application(protocol, scope)
         is_secure = ISSLTransport.providedBy(protocol.transport)
         scope["scheme"] = "wss" if is_secure else "ws"

@@ -39,8 +39,8 @@ PRODUCTS = 20
 RATE = 20  # times a second that all of them change
 UNITS = 10**6
 LOOK_S = 1
-PINGS = masked(0x9, bytes(125)) * 25  # a tenth of a second's, within LIVE["MAX_BYTES"]
-TALK_S = 0.1
+PINGS = masked(0x9, bytes(125))  # one a fifth of a second, within LIVE["MAX_PARTS"]
+TALK_S = 0.2
 PEERS = {"ours": Daphne, "plain": PlainDaphne}
 
 

@@ -6,6 +6,7 @@ with; it takes a minute.
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -21,9 +22,10 @@ from websockets.exceptions import InvalidStatus
 
 from products.models import Stock
 from products.services import stock
+from realtime.bodies import limit_of
 from realtime.draining import RETURNS_A_SECOND
 from tests.factories import make_product
-from tests.live.balancer import FOLDER, Nginx, program
+from tests.live.balancer import FOLDER, LOCATIONS, Nginx, program
 from tests.live.client import Client
 from tests.live.crowd import Crowd
 from tests.live.shopper import Shopper
@@ -133,7 +135,7 @@ def restart(site: Site, shop: Shop, meanwhile: Callable[[], object]) -> None:
     shop.start()
 
 
-def ask(url: str) -> int:
+def ask(url: str | urllib.request.Request) -> int:
     """A page's status."""
     try:
         with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:
@@ -243,3 +245,49 @@ def test_configuration_of_the_whole_server_is_one_that_nginx_takes(tmp_path):
     )
 
     assert (checked.stderr, checked.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    "path, megabytes, status",
+    [
+        ("/", 2, 413),
+        ("/users/profile/", 5, 403),  # no token: the shop itself answers
+        ("/users/profile/", 7, 413),
+        ("/admin/products/product/add/", 8, 403),
+        ("/admin/products/product/add/", 10, 413),
+        ("/admin/products/product/import/", 20, 403),
+        ("/admin/products/product/import/", 22, 413),
+        ("/payments/stripe/webhook/", 1, 413),
+    ],
+)
+def test_upload_may_be_as_large_as_its_page_needs(site, path, megabytes, status):
+    body = bytes(megabytes * 2**20)
+    asked = urllib.request.Request(f"{site.nginx.url}{path}", body, method="POST")
+
+    assert ask(asked) == status
+
+
+def numbers_of_nginx() -> dict[str, int]:
+    """The largest body of each location, in bytes."""
+    unit = {"k": 2**10, "m": 2**20}
+    found = re.findall(
+        r"location (?:= )?(/\S*) \{\n    client_max_body_size (\d+)([km]);",
+        LOCATIONS.read_text(),
+    )
+    return {path: int(number) * unit[letter] for path, number, letter in found}
+
+
+def test_nginx_has_the_numbers_of_the_shop(settings):
+    numbers = numbers_of_nginx()
+
+    assert {"/users/profile/", "/payments/stripe/webhook/", "/ws/"} <= numbers.keys()
+    for path, most in numbers.items():
+        assert limit_of("POST", path) == most
+    text = LOCATIONS.read_text()
+    assert f"client_max_body_size {limit_of('POST', '/') // 2**20}m;" in text
+    for directive, name in (
+        ("client_header_timeout", "HEADERS_S"),
+        ("client_body_timeout", "BODY_S"),
+        ("keepalive_timeout", "KEEP_ALIVE_S"),
+    ):
+        assert f"{directive} {settings.HTTP[name]:.0f}s;" in text

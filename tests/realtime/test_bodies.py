@@ -1,0 +1,61 @@
+"""How large the body of a request may be."""
+
+import pytest
+
+from realtime.bodies import Store, limit_of, limit_of_target
+
+HERE, THERE = "203.0.113.7", "198.51.100.1"
+KB, MB = 2**10, 2**20
+
+
+@pytest.mark.parametrize(
+    "method, path, limit",
+    [
+        ("POST", "/", MB),
+        ("POST", "/basket/", MB),
+        ("POST", "/users/profile/", 6 * MB),
+        ("POST", "/admin/products/product/add/", 9 * MB),
+        ("POST", "/admin/products/product/7/change/", 9 * MB),
+        ("POST", "/admin/products/product/import/", 21 * MB),
+        ("POST", "/payments/stripe/webhook/", 256 * KB),
+        ("GET", "/", 64 * KB),
+        ("HEAD", "/users/profile/", 64 * KB),
+        ("POST", "/healthz", 64 * KB),
+        ("PUT", "/ws/", 64 * KB),
+        ("POST", "/static/css/base.css", 64 * KB),
+        ("POST", "*", 0),
+    ],
+)
+def test_limit_of_request_depends_on_its_kind(method, path, limit):
+    assert limit_of(method, path) == limit
+
+
+@pytest.mark.parametrize(
+    "target, prefix, limit",
+    [
+        (b"/users/profile/?next=/", "", 6 * MB),
+        (b"/users/%70rofile/", "", 6 * MB),
+        (b"/shop/users/profile/", "/shop", 6 * MB),
+        (b"/shop/users/profile/", "", MB),
+        (b"/shopping/", "/shop", MB),
+        (b"http://localhost/users/profile/", "", 0),
+        (b"/\xff", "", MB),
+    ],
+)
+def test_limit_of_target_reads_the_path_as_the_pages_do(target, prefix, limit):
+    assert limit_of_target(b"POST", target, prefix) == limit
+
+
+def test_store_gives_one_address_half_of_its_room(settings):
+    settings.HTTP = settings.HTTP | {"BODIES_BYTES": 100}
+    store = Store()
+
+    assert store.take(HERE, 50)
+    assert not store.take(HERE, 1)
+    assert store.take(THERE, 30) and store.take(None, 20)
+    assert not store.take(THERE, 1) and not store.take(None, 1)
+
+    store.give_back(HERE, 50)
+
+    assert store.take(None, 50)
+    assert store.total == 100
