@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
@@ -42,28 +43,44 @@ FULL = Refusal("process", HTTPStatus.SERVICE_UNAVAILABLE, "Too many sockets here
 BUSY = Refusal(
     "handshakes", HTTPStatus.SERVICE_UNAVAILABLE, "Too many sockets at once.", 2
 )
+SILENT = Refusal(
+    "silent",
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "Too many sockets of your address have not asked for anything yet.",
+    5,
+)
 CROWD = Refusal(
     "address", HTTPStatus.TOO_MANY_REQUESTS, "Too many sockets of your address.", 60
 )
 
 
 class Admission:
-    """The sockets of one process. Lives on the event loop's thread."""
+    """The sockets of one process. Lives on the event loop's thread.
+
+    A newcomer waits for us until it is open, is silent until it asks for something, and
+    then waits for its first answer. Only those who wait for us keep others out.
+    """
 
     def __init__(self) -> None:
         self.sockets: set[Hashable] = set()
         self._addresses: Counter[str | None] = Counter()
-        # Sockets that have not had their first answer, the oldest first.
+        # Sockets without a first answer, and how many there are of an address.
+        self._newcomers: dict[Hashable, str | None] = {}
+        self._new: Counter[str | None] = Counter()
+        # Since when they wait for us, or have said nothing; the oldest first.
         self._waiting: dict[Hashable, float] = {}
+        self._silent: dict[Hashable, float] = {}
 
     def enter(self, socket: Hashable, address: str | None) -> Refusal | None:
         """Take a socket in, or say why not. None is an address that is not counted."""
         refusal = self._objection(address)
         if refusal is None:
             self.sockets.add(socket)
+            self._newcomers[socket] = address
             self._waiting[socket] = time.monotonic()
             if address is not None:
                 self._addresses[address] += 1
+                self._new[address] += 1
         return refusal
 
     def _objection(self, address: str | None) -> Refusal | None:
@@ -74,32 +91,61 @@ class Admission:
             return FULL
         if self._addresses[address] >= limits["SOCKETS_PER_ADDRESS"]:
             return CROWD
+        if self._new[address] >= limits["NEW_PER_ADDRESS"]:
+            return SILENT
         if self._in_flight() >= limits["HANDSHAKES"]:
             return BUSY
         return None
 
     def _in_flight(self) -> int:
-        horizon = time.monotonic() - ANSWERED_S
-        while self._waiting:
-            oldest = next(iter(self._waiting))
-            if self._waiting[oldest] > horizon:
-                break
-            del self._waiting[oldest]
+        for socket in _older_than(self._waiting, ANSWERED_S):
+            del self._waiting[socket]
         return len(self._waiting)
+
+    def opened(self, socket: Hashable) -> None:
+        """The socket is open: it is the client's turn."""
+        if self._waiting.pop(socket, None) is not None:
+            self._silent[socket] = time.monotonic()
+
+    def asks(self, socket: Hashable) -> None:
+        """The socket has asked for something: it is our turn."""
+        if self._silent.pop(socket, None) is not None:
+            self._waiting[socket] = time.monotonic()
 
     def answered(self, socket: Hashable) -> None:
         """The socket has had its first answer."""
-        self._waiting.pop(socket, None)
+        if socket in self._newcomers:
+            self._waiting.pop(socket, None)
+            self._silent.pop(socket, None)
+            _decrease(self._new, self._newcomers.pop(socket))
+
+    def silent(self) -> list[Hashable]:
+        """Sockets that have asked for nothing for too long. Each is named once."""
+        late = _older_than(self._silent, settings.LIVE["SILENT_S"])
+        for socket in late:
+            del self._silent[socket]
+        return late
 
     def leave(self, socket: Hashable, address: str | None) -> None:
         if socket not in self.sockets:
             return
+        self.answered(socket)
         self.sockets.discard(socket)
-        self._waiting.pop(socket, None)
-        if address is not None:
-            self._addresses[address] -= 1
-            if not self._addresses[address]:
-                del self._addresses[address]
+        _decrease(self._addresses, address)
+
+
+def _older_than(since: dict[Hashable, float], seconds: float) -> list[Hashable]:
+    """The keys of moments longer ago; the oldest stand first in `since`."""
+    horizon = time.monotonic() - seconds
+    return list(takewhile(lambda key: since[key] <= horizon, since))
+
+
+def _decrease(counter: Counter[str | None], address: str | None) -> None:
+    if address is None:
+        return
+    counter[address] -= 1
+    if not counter[address]:
+        del counter[address]
 
 
 async def refuse(scope: dict, send: Send, refusal: Refusal) -> None:

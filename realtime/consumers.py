@@ -69,6 +69,7 @@ class ShopConsumer:
                 return
             try:
                 await socket.accept(scope)
+                hub.admission.opened(socket)
                 metrics.HANDSHAKE.observe(time.monotonic() - begun)
                 del scope  # most of it is of no use any more
                 await socket.serve(receive)
@@ -144,9 +145,12 @@ class ShopConsumer:
 
     async def _answer(self, text: str) -> None:
         try:
-            await self._subscribe(protocol.parse(text))
+            asked = protocol.parse(text)
         except BadFrame as bad:
             await self._say(protocol.err(bad.code, str(bad), bad.request_id))
+            return
+        self._hub.admission.asks(self)
+        await self._subscribe(asked)
         self._hub.admission.answered(self)
 
     def _offence(self, text: str | None) -> Close | None:
@@ -291,6 +295,11 @@ class ShopConsumer:
     def dismiss(self, reason: Close) -> None:
         """Say goodbye because the identity has ended; nothing is heard after it."""
         self._go(self._close(reason))
+
+    def end_silence(self) -> None:
+        """Say goodbye because it has asked for nothing."""
+        metrics.REFUSALS.labels("silent").inc()
+        self._go(self._close(Close.SILENT))
 
     def farewell(self, retry_ms: int) -> None:
         """Say goodbye because the process ends: come back, not all at once."""

@@ -75,6 +75,9 @@ class Socket(Protocol):
     def cut(self) -> None:
         """End it without a word."""
 
+    def end_silence(self) -> None:
+        """Close it: it has asked for nothing."""
+
     def farewell(self, retry_ms: int) -> None:
         """Ask it to come back, elsewhere."""
 
@@ -647,11 +650,14 @@ class Hub:
             socket.cut()
 
     async def _watch_loop(self) -> None:
-        """How late the loop wakes: what everybody waits who is served by it."""
+        """How late the loop wakes: what everybody waits who is served by it. And end
+        sockets that have asked for nothing."""
         while True:
             due = time.monotonic() + LOOK_S
             await asyncio.sleep(LOOK_S)
             metrics.LOOP_LAG.observe(max(0, time.monotonic() - due))
+            for socket in self.admission.silent():
+                socket.end_silence()
 
     async def _beat(self) -> None:
         """A digest to every socket: proof of life, and a check of what it shows."""

@@ -15,6 +15,7 @@ class Close(IntEnum):
 
     RESTART = 1012  # RFC 6455's registry: "Service Restart"
     TOO_MANY_FRAMES = 4008
+    SILENT = 4009  # asked for nothing
     TOO_MANY_SOCKETS = 4029
     BINARY_FRAME = 4501
     FRAME_TOO_LARGE = 4502

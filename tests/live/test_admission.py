@@ -9,6 +9,7 @@ from http import HTTPStatus
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from products.services import stock
 from realtime.protocol import Close
 from tests.factories import make_product, make_user
 from tests.live.client import Client
@@ -123,16 +124,32 @@ def test_process_that_is_full_says_so(redis, serve, product):
         assert int(headers["Retry-After"]) >= 30
 
 
-def test_handshakes_in_flight_are_bounded(redis, serve, product):
-    shop = serve(redis, LIVE_HANDSHAKES="2")
-    with Client(shop) as first, Client(shop):  # nobody has asked for anything yet
-        status, _, told = refused(shop)
-        assert (status, told["reason"]) == (503, "handshakes")
+def test_sockets_that_ask_for_nothing_keep_nobody_out_and_are_closed(
+    redis, serve, product
+):
+    shop = serve(
+        redis,
+        LIVE_HANDSHAKES="2",
+        LIVE_NEW_PER_ADDRESS="3",
+        LIVE_SILENT_S="2",
+        BEHIND_PROXY="1",
+    )
+    here, there = ({"headers": seen_from(address)} for address in (HERE, THERE))
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(Client(shop, **here)) for _ in range(3)]
 
-        first.watch(f"stock:{product.pk}")
+        status, _, told = refused(shop, **here)
+        assert (status, told["reason"]) == (429, "silent")
+        # Others are let in and served.
+        watching = stack.enter_context(Client(shop, **there))
+        watching.watch(f"stock:{product.pk}")
 
-        with Client(shop) as third:
-            third.watch(f"stock:{product.pk}")
+        silent[0].send_raw("nonsense")  # asks for nothing either
+        for client in silent:
+            assert client.closed(LIMIT_S) == Close.SILENT
+        stack.enter_context(Client(shop, **here)).watch(f"stock:{product.pk}")
+        stock.claim({product.pk: 1})
+        watching.shows(f"stock:{product.pk}", 2)
 
 
 def test_person_with_too_many_sockets_is_told_when_to_come_back(strict):
@@ -178,16 +195,51 @@ def test_frames_that_come_too_fast_end_the_conversation(strict, product):
     assert refusals(strict, "too_many_frames") - before == 1
 
 
-def test_bytes_that_come_too_fast_end_the_conversation(strict, product):
-    """Pings, which no limit on frames sees."""
-    before = refusals(strict, "bytes")
+def raw(first: int, payload: bytes = b"") -> bytes:
+    """A frame of a client: its first byte has the opcode."""
+    return bytes([first, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+@pytest.mark.parametrize(
+    "begin, frame",
+    [
+        (b"", raw(0x89)),  # empty pings, and full ones
+        (b"", raw(0x89, b"x" * 125)),
+        (b"", raw(0x8A)),  # pongs that nobody asked for
+        (raw(0x01), raw(0x00)),  # a message of empty parts
+        (raw(0x01, b"{"), raw(0x00, b"x")),
+    ],
+    ids=["pings", "full pings", "pongs", "empty parts", "tiny parts"],
+)
+def test_frames_that_are_no_messages_are_counted_too(strict, begin, frame):
+    before = refusals(strict, "frames")
     with Client(strict) as client:
-        pings = (bytes([0x89, 0xFD]) + bytes(4) + b"x" * 125) * 20_000  # 2.6 MB
         with contextlib.suppress(OSError):
-            client.socket.socket.sendall(pings)
+            client.socket.socket.sendall(begin + frame * 10_000)
 
         assert client.closed(LIMIT_S) == 1008
-    assert refusals(strict, "bytes") - before == 1
+    assert refusals(strict, "frames") - before == 1
+
+
+def test_pings_at_a_usual_pace_are_answered(strict, product):
+    with Client(strict) as client:
+        for _ in range(20):
+            assert client.socket.ping().wait(LIMIT_S)
+
+        assert client.watch(f"stock:{product.pk}")["items"]
+
+
+def test_bytes_that_come_too_fast_end_the_conversation(strict):
+    """In frames that are too large, of which none is finished."""
+    before = refusals(strict, "bytes")
+    with Client(strict) as client:
+        part = bytes([0x01, 0xFE, 0xFF, 0xFF]) + bytes(4) + b"x" * 0xFFFF
+        with contextlib.suppress(OSError):
+            client.socket.socket.sendall(part)
+            client.socket.socket.sendall(b"x" * 2**21)
+
+        assert client.closed(LIMIT_S) in (1008, 1002, 1009)
+    assert refusals(strict, "bytes") - before <= 1
 
 
 @pytest.mark.parametrize("kind", [PlainDaphne, Uvicorn])

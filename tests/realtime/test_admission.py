@@ -3,7 +3,7 @@
 import pytest
 
 from realtime import admission, draining
-from realtime.admission import BUSY, CROWD, DRAINING, FULL, Admission
+from realtime.admission import BUSY, CROWD, DRAINING, FULL, SILENT, Admission
 
 HERE, THERE = "203.0.113.7", "198.51.100.1"
 
@@ -14,6 +14,8 @@ def live(settings):
         "SOCKETS": 4,
         "SOCKETS_PER_ADDRESS": 2,
         "HANDSHAKES": 3,
+        "NEW_PER_ADDRESS": 2,
+        "SILENT_S": 0,
     }
     return settings.LIVE
 
@@ -93,6 +95,61 @@ def test_enter_when_those_who_wait_have_waited_too_long(door, monkeypatch):
     monkeypatch.setattr(admission, "ANSWERED_S", 0)
 
     assert door.enter("s3", None) is None
+
+
+def test_enter_while_many_are_silent_of_another_address(door, settings):
+    settings.LIVE = settings.LIVE | {"SOCKETS": 10, "NEW_PER_ADDRESS": 10}
+    for number in range(3):
+        door.enter(f"s{number}", None)
+        door.opened(f"s{number}")
+
+    assert door.enter("s3", HERE) is None
+
+
+def test_enter_while_too_many_of_the_address_have_no_answer_yet(door, settings):
+    settings.LIVE = settings.LIVE | {"SOCKETS_PER_ADDRESS": 10}
+    door.enter("a", HERE)
+    door.enter("b", HERE)
+    door.opened("b")
+
+    assert door.enter("c", HERE) is SILENT
+    assert door.enter("d", THERE) is None
+    door.asks("b")
+    assert door.enter("c", HERE) is SILENT
+    door.answered("b")
+    assert door.enter("c", HERE) is None
+    door.leave("a", HERE)
+    assert door.enter("e", HERE) is None
+
+
+def test_asks_waits_for_us_again(door):
+    for number in range(3):
+        door.enter(f"s{number}", None)
+        door.opened(f"s{number}")
+        door.asks(f"s{number}")
+
+    assert door.enter("s3", None) is BUSY
+
+
+def test_silent_are_those_who_have_asked_for_nothing(door):
+    door.enter("opening", None)
+    for name in ("silent", "asking", "answered", "gone"):
+        door.enter(name, None)
+        door.opened(name)
+    door.asks("asking")
+    door.answered("answered")
+    door.leave("gone", None)
+
+    assert door.silent() == ["silent"]
+    assert door.silent() == []
+
+
+def test_silent_not_before_their_time(door, settings):
+    settings.LIVE = settings.LIVE | {"SILENT_S": 60}
+    door.enter("a", None)
+    door.opened("a")
+
+    assert door.silent() == []
 
 
 def test_enter_while_the_process_is_being_stopped(door, monkeypatch):
