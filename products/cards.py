@@ -22,6 +22,7 @@ from products.templatetags.shop import money
 TEMPLATE = "products/_card.html"
 SIZES = ["image_small", "image_medium", "image_large"]
 SLUG = "a-slug-that-stands-in"
+NO_PRICE = "stand-in:no-price"  # no template writes it
 HUGE = 7_000_000_000_000  # no number in a template is as large
 
 
@@ -61,9 +62,10 @@ def _mould(template: Template, kind: Kind) -> list[str | int]:
 def _written(product: Any) -> list[str]:
     """A product's values as the template writes them."""
     offer = product.stock_facts
+    price = NO_PRICE if offer["price"] is None else money(offer["price"])
     values = [
         *(product.pk, product.name, product.slug),
-        *(product.stock.version, offer["available"], money(offer["price"])),
+        *(product.stock.version, offer["available"], price),
     ]
     if product.image:
         values += [getattr(product, size).url for size in SIZES]
@@ -74,7 +76,7 @@ def _stand_in(kind: Kind) -> Any:
     offer = {
         "product": HUGE + 1,
         "available": HUGE + 2,
-        "price": str(HUGE + 3),
+        "price": None if kind.state == "gone" else str(HUGE + 3),
         "state": kind.state,
     }
     return SimpleNamespace(

@@ -174,7 +174,9 @@ def _contents_of(lines: list[BasketLine], *, version: int) -> State:
 
 def _line_facts(line: BasketLine) -> dict:
     product = line.product
-    changed = line.price_when_added != product.price
+    # What isn't on sale has no price now: its line keeps the one that was shown.
+    price = product.price if product.is_active else line.price_when_added
+    changed = line.price_when_added != price
     return {
         "product": product.pk,
         "name": product.name,
@@ -182,9 +184,9 @@ def _line_facts(line: BasketLine) -> dict:
         "image": product.image_small.url if product.image else "",
         "quantity": line.quantity,
         "held": line.held > 0,
-        "price": f"{product.price:.2f}",
+        "price": f"{price:.2f}",
         "was": f"{line.price_when_added:.2f}" if changed else None,
-        "line_total": f"{line.quantity * product.price:.2f}",
+        "line_total": f"{line.quantity * price:.2f}",
         "stock": product.stock_facts,
         "stock_version": product.stock.version,
     }

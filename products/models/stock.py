@@ -64,10 +64,12 @@ def stock_facts(
     """What anyone may know of a product's offer, JSON-ready.
 
     `state` is "in", "low" (at most `settings.LOW_STOCK`), "out" or "gone" (no longer
-    sold); `price` a decimal string. Something gone shows nothing available.
+    sold); `price` a decimal string. What is gone has neither units nor a price: a
+    product that isn't on sale yet must not tell them.
     """
+    shown = f"{price:.2f}"
     if not is_active:
-        available, state = 0, "gone"
+        available, state, shown = 0, "gone", None
     elif available <= 0:
         state = "out"
     else:
@@ -76,7 +78,7 @@ def stock_facts(
         "product": product_id,
         "available": available,
         "state": state,
-        "price": f"{price:.2f}",
+        "price": shown,
     }
 
 

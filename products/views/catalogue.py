@@ -256,6 +256,8 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
         return self.object.name
 
     def get_description(self) -> str:
+        if not self.object.is_active:
+            return ""
         return Truncator(" ".join(self.object.description.split())).chars(155)
 
     def get_context_data(self, **kwargs) -> dict:
@@ -263,14 +265,14 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
         is_out = product.stock_facts["state"] == "out"
         return super().get_context_data(
             related=self.related,
-            json_ld=offer_ld(product),
+            json_ld=offer_ld(product) if product.is_active else None,
             is_waiting=is_out and has_asked(self.request, product),
             **kwargs,
         )
 
 
 def offer_ld(product: Product) -> dict:
-    """The product and its offer for search engines, availability as it is now.
+    """A product on sale and its offer for search engines, as they are now.
 
     Vocabulary: https://schema.org/Product, https://schema.org/ItemAvailability.
     """
@@ -278,7 +280,6 @@ def offer_ld(product: Product) -> dict:
         "in": "InStock",
         "low": "LimitedAvailability",
         "out": "OutOfStock",
-        "gone": "Discontinued",
     }[product.stock_facts["state"]]
     address = absolute(product.get_absolute_url())
     data = {

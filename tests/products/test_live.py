@@ -2,6 +2,7 @@
 
 import random
 import threading
+from decimal import Decimal
 
 import pytest
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.urls import reverse
 from products import live
 from products.live import EMPTY_BASKET, NO_LINES, NOBODY, STRANGER, Owner, State, Viewer
 from products.models import Basket, Order, OrderEvent, Stock
-from products.services import basket, holds, orders, stock
+from products.services import basket, catalogue, holds, orders, stock
 from tests.concurrency import together
 from tests.factories import (
     make_basket,
@@ -171,8 +172,30 @@ def test_load_of_stock_says_what_may_be_bought(on_hand, is_active, available, st
         "product": product.pk,
         "available": available,
         "state": state,
-        "price": "12.50",
+        "price": "12.50" if is_active else None,
     }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_product_that_is_not_on_sale_tells_outsiders_no_price_by_any_way(hear, client):
+    product = make_product(on_hand=10, price="98.70")
+    key = f"stock:{product.pk}"
+    with hear(key) as events:
+        product.is_active = False
+        catalogue.save(product)
+        stock.claim({product.pk: 1})
+        product.price = Decimal("98.76")
+        catalogue.save(product)
+
+    state = live.load([key])[key]
+    page = client.get(product.get_absolute_url())
+
+    assert len(events) == 3
+    for facts in (state.facts, *(event["facts"] for event in events)):
+        assert (facts["state"], facts["available"], facts["price"]) == ("gone", 0, None)
+    assert "98.7" not in live.render(key, state, "en") + page.text
+    assert "No longer sold" in live.render(key, state, "en")
+    assert page.status_code == 410 and product.description not in page.text
 
 
 @pytest.mark.django_db(transaction=True)
@@ -229,6 +252,21 @@ def test_summary_of_a_basket_equals_its_contents():
     assert summary.version == contents.version == 3
     assert summary.facts == {"count": 24, "total": "301.97"}
     assert summary.facts == {name: contents.facts[name] for name in summary.facts}
+
+
+@pytest.mark.django_db
+def test_contents_of_a_basket_keep_the_price_that_was_shown_of_what_is_gone():
+    owner, product = make_owner(), make_product(on_hand=4, price="12.50")
+    make_basket(owner, {product: 2})
+    product.is_active, product.price = False, Decimal("98.76")
+    product.save()
+
+    facts = live.contents(owner).facts
+
+    (line,) = facts["lines"]
+    assert (line["price"], line["was"], line["line_total"]) == ("12.50", None, "25.00")
+    assert line["stock"]["state"] == "gone" and line["stock"]["price"] is None
+    assert facts["total"] == "0.00"
 
 
 @pytest.mark.django_db

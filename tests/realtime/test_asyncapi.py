@@ -115,6 +115,7 @@ ORDER = {
 BOARD = {"counts": {"paid": 1}, "newest": "7K3MPQ2X"}
 RIGHT = [
     ["stock:42", 19, STOCK],
+    ["stock:43", 19, {"product": 43, "available": 0, "state": "gone", "price": None}],
     [f"order:{TOKEN}", 2, ORDER],
     ["orders", 96, BOARD],
     ["basket:hold", 7, {"until": NOW}],
@@ -141,6 +142,8 @@ RIGHT = [
         ["stock:42", 19, STOCK | {"available": -1}],
         ["stock:42", 19, STOCK | {"available": 0}],
         ["stock:42", 19, STOCK | {"state": "gone"}],
+        ["stock:42", 19, STOCK | {"state": "gone", "available": 0}],
+        ["stock:42", 19, STOCK | {"price": None}],
         ["stock:42", 19, STOCK | {"reserved": 4}],
         ["order:7K3MPQ2X", 2, ORDER],
         [f"order:{TOKEN}", 2, ORDER | {"status": "lost"}],
