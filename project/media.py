@@ -1,11 +1,17 @@
 """Files outside the hashed static ones: uploaded pictures, the icon's old address."""
 
+import errno
+
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.core.exceptions import SuspiciousFileOperation
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.templatetags.static import static
 from django.utils.cache import patch_cache_control
 from django.views.generic import RedirectView, View
 from django.views.static import serve
+
+# What an address can say that no file is called: a name that is too long, for example.
+NO_FILE = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EINVAL}
 
 
 class FaviconView(RedirectView):
@@ -22,7 +28,14 @@ class MediaView(View):
     """
 
     def get(self, request: HttpRequest, path: str) -> HttpResponse:
-        found = serve(request, path, document_root=settings.MEDIA_ROOT)
+        try:
+            found = serve(request, path, document_root=settings.MEDIA_ROOT)
+        except OSError as error:
+            if error.errno not in NO_FILE:
+                raise
+            raise Http404("No such picture") from None
+        except SuspiciousFileOperation:  # "..", which no page of ours links to
+            raise Http404("No such picture") from None
         if isinstance(found, HttpResponseNotModified):
             return found
         # Read whole: under ASGI a file that streams would hop threads for each chunk.

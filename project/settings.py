@@ -543,6 +543,7 @@ MEDIA_URL = "media/"
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(LOCAL_DIR / "media")))
 # A web server in front serves the pictures; on one's own machine the shop does.
 SERVE_MEDIA = env.bool("SERVE_MEDIA", DEBUG)
+PRIVATE = {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -574,7 +575,8 @@ IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 50_000)
 # it, and all of ours must see it.
 STORAGES["imports"] = {
     "BACKEND": "django.core.files.storage.FileSystemStorage",
-    "OPTIONS": {"location": env.str("IMPORT_ROOT", str(LOCAL_DIR / "imports"))},
+    "OPTIONS": {"location": env.str("IMPORT_ROOT", str(LOCAL_DIR / "imports"))}
+    | PRIVATE,
 }
 
 
@@ -682,7 +684,7 @@ POST_OFFICE = {
 # What is attached to mails is nobody else's business: no web server shows this folder.
 STORAGES["mail"] = {
     "BACKEND": "django.core.files.storage.FileSystemStorage",
-    "OPTIONS": {"location": env.str("MAIL_ROOT", str(LOCAL_DIR / "mail"))},
+    "OPTIONS": {"location": env.str("MAIL_ROOT", str(LOCAL_DIR / "mail"))} | PRIVATE,
 }
 
 # --- Live updates -----------------------------------------------------------------

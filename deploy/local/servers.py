@@ -33,6 +33,19 @@ from machine import Lock, Problem, alive, end, exists, say, started, wait_until
 LONGEST_FOLDER = 103 - len("/.s.PGSQL.5432")
 DATABASE = "shop"
 ACCOUNT = "shop-postgres"
+# Folders for the user alone: sessions and tasks, attachments of mails, uploads. (The
+# folder above them is not one: PostgreSQL's account must get to its own.)
+PRIVATE = ("redis", "mail", "imports")
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that its owner alone may enter, or an old one so, whatever the
+    umask. Raises Problem if it is somebody else's."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.chmod(0o700)
+    except PermissionError:
+        raise Problem(f"{folder} belongs to somebody else; remove it.") from None
 
 
 def key(local: Path) -> str:
@@ -373,7 +386,7 @@ class Redis:
         program = redis_program.find()
         if program is None:
             raise Problem(redis_program.MISSING)
-        self.home.mkdir(parents=True, exist_ok=True)
+        make_private(self.home)  # it holds sessions
         self.socket.unlink(missing_ok=True)
         options = {
             "port": "0",
@@ -433,6 +446,8 @@ class Servers:
     def __init__(self, local: Path, *, durable: bool = True) -> None:
         local.mkdir(parents=True, exist_ok=True)
         self.local = local.resolve()
+        for name in PRIVATE:
+            make_private(self.local / name)
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
         self.given = {n: os.environ.get(n, "") for n in ("DATABASE_URL", "REDIS_URL")}
         uid = os.geteuid() if all(self.given.values()) else account()

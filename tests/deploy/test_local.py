@@ -158,6 +158,31 @@ def test_the_env_file_is_for_its_owner_only_and_names_the_servers(used):
     assert "\nREDIS_URL=unix:///" in text and text.startswith("DATABASE_URL=postgres:")
 
 
+@pytest.mark.parametrize("umask", [0o022, 0, 0o777])
+def test_folders_with_secrets_are_for_their_owner_only(tmp_path, umask):
+    """Those that were there before, too."""
+    wide = tmp_path / "redis"
+    wide.mkdir()
+    wide.chmod(0o777)
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            servers.Servers(tmp_path)
+    finally:
+        os.umask(before)
+
+    for name in ("redis", "mail", "imports"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
+
+
+def test_redis_keeps_its_data_where_its_owner_alone_gets_to(used):
+    (used / "redis").chmod(0o755)
+
+    assert up(used, "exec", "true").returncode == 0
+
+    assert stat.S_IMODE((used / "redis").stat().st_mode) == 0o700
+
+
 def test_a_url_of_ones_own_is_used_and_that_server_not_started(local):
     url = "redis://127.0.0.1:1/0"
     script = 'echo "$REDIS_URL"; test ! -e "$SHOP_LOCAL_DIR/redis/pid"'
