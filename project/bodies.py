@@ -1,7 +1,7 @@
 """Bodies of requests are limited on every ASGI server, by `settings.HTTP`.
 
-`realtime/server.py` reads no more than is allowed; what it refused is answered here. Any
-other server hands over whatever comes, so bytes and time are counted here as well.
+`realtime/server.py` reads no more than is allowed; what it refused is answered here.
+Any other server hands over whatever comes, so bytes and time are counted here as well.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Connections that speak HTTP: Twisted's, with limits on what a client may send.
 
 - A body that is too large is refused before it is read, if its length is declared, and
-  as soon as it is too large, if it comes in chunks. The application hears of the request
-  without its body, with `scope["extensions"]["shop.refused"]`, and answers it.
+  as soon as it is too large, if it comes in chunks. The application hears of the
+  request without its body, with `scope["extensions"]["shop.refused"]`, and answers it.
 - Headers and bodies have a deadline, which single bytes do not put off.
 - Of the connections that wait for their client the one that has been silent longest
   makes room when there are too many.
