@@ -37,29 +37,17 @@ from products.models import (
 )
 from products.services import catalogue, orders
 from products.templatetags.shop import money
+from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
 
 AVAILABLE = F("stock__on_hand") - F("stock__reserved")
 LAST_MOVEMENTS = 15
-
-
-class ReadOnlyMixin:
-    """To be looked at: nothing is added, changed or deleted here."""
-
-    def has_add_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
 
 
 # --- Catalogue --------------------------------------------------------------------
 
 
 @admin.register(ProductCategory)
-class ProductCategoryAdmin(admin.ModelAdmin):
+class ProductCategoryAdmin(ListedLookupsMixin, admin.ModelAdmin):
     list_display = ["name", "position", "products"]
     list_editable = ["position"]
     search_fields = ["name"]
@@ -298,7 +286,7 @@ def _why_kept(product: Product) -> SafeString:
 
 
 @admin.register(Stock)
-class StockAdmin(admin.ModelAdmin):
+class StockAdmin(ListedLookupsMixin, admin.ModelAdmin):
     """Figures to read, and two forms that move them: nobody writes a row directly."""
 
     list_display = ["product", "sku", "on_hand", "reserved", "available", "is_active"]
@@ -429,7 +417,7 @@ def _forms(data, seen: int) -> list[MovementForm]:
 
 
 @admin.register(StockMovement)
-class StockMovementAdmin(ReadOnlyMixin, admin.ModelAdmin):
+class StockMovementAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     list_display = [
         "created_at",
         "product",
@@ -440,6 +428,7 @@ class StockMovementAdmin(ReadOnlyMixin, admin.ModelAdmin):
         "actor",
     ]
     list_filter = ["kind", "created_at"]
+    more_lookups = ("product__id__exact",)  # "All movements" of a product
     list_select_related = ["product", "actor"]
     search_fields = ["product__name", "product__sku", "note"]
     search_help_text = gettext_lazy("Name, sku or note")
@@ -470,7 +459,7 @@ class BasketLineInline(ReadOnlyMixin, admin.TabularInline):
 
 
 @admin.register(Basket)
-class BasketAdmin(ReadOnlyMixin, admin.ModelAdmin):
+class BasketAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     """What shoppers consider. The token, which opens a basket, is not shown."""
 
     list_display = ["id", "owner", "status", "units", "updated_at"]
@@ -539,7 +528,7 @@ class PaymentInline(ReadOnlyMixin, admin.TabularInline):
 
 
 @admin.register(Order)
-class OrderAdmin(admin.ModelAdmin):
+class OrderAdmin(ListedLookupsMixin, admin.ModelAdmin):
     """To be looked at, but for notes: orders move on the staff's board."""
 
     list_display = [
@@ -606,7 +595,7 @@ class OrderAdmin(admin.ModelAdmin):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyMixin, admin.ModelAdmin):
+class PaymentAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     """Attempts to pay. Not the page one pays at, which is the shopper's."""
 
     list_display = ["order", "status", "money", "provider", "created_at", "changed_at"]
@@ -630,7 +619,7 @@ class PaymentAdmin(ReadOnlyMixin, admin.ModelAdmin):
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(ReadOnlyMixin, admin.ModelAdmin):
+class WebhookEventAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     """What providers told, and what came of it."""
 
     list_display = ["type", "event_id", "outcome", "received_at"]

@@ -31,6 +31,7 @@ from django.utils.translation import gettext_lazy
 
 from products import importing
 from products.models import Product, ProductCategory
+from project.modeladmin import ListedLookupsMixin
 
 SESSION_KEY = "import"
 PREVIEW_ROWS = 20
@@ -79,7 +80,7 @@ class UploadForm(forms.Form):
         return file
 
 
-class ImportMixin(admin.ModelAdmin):
+class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
     """Adds the pages to the admin of products."""
 
     change_list_template = "admin/products/product/change_list.html"

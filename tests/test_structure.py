@@ -33,6 +33,7 @@ PAGES = [
     "project.spreadsheets",
     "project.email_addresses",
     "project.email_fields",
+    "project.modeladmin",
     "project.views",
     "project.widgets",
 ]
@@ -41,15 +42,18 @@ RULES: dict[str, list[str]] = {
     "project.redirects": [],
     "project.email_addresses": [],
     "project.email_fields": ["project.email_addresses"],
+    "project.modeladmin": [],
     "project.sessions": [],
     "project.spreadsheets": [],
     "project.transactions": [],
     "project.views": [],
     "project.widgets": [],
     # A leaf each: where forms may lead, e-mail addresses, sessions, views in a
+    # A leaf each: pages of the admin, where forms may lead, sessions, views in a
     # transaction, page mixins, fields of forms, "this account has changed".
     "users": [
         "users",
+        "project.modeladmin",
         "project.redirects",
         "project.email_addresses",
         "project.email_fields",

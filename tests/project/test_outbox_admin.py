@@ -272,3 +272,22 @@ def test_staff_who_may_only_look_send_nothing(reader):
 
     mail.refresh_from_db()
     assert mail.status == STATUS.failed
+
+
+def test_link_in_a_subject_is_found_by_a_part_of_it_by_administrators_only(sign_in):
+    written()
+
+    staff = sign_in("view").get(LIST, {"q": "c0ffee"}).context["cl"]
+    root = sign_in(is_superuser=True).get(LIST, {"q": "c0ffee"}).context["cl"]
+
+    assert (staff.result_count, root.result_count) == (0, 1)
+
+
+def test_list_is_sorted_by_subject_for_administrators_only(sign_in):
+    written()
+
+    staff = sign_in("view").get(LIST, {"o": "2"}).context["cl"]
+    root = sign_in(is_superuser=True).get(LIST, {"o": "2"}).context["cl"]
+
+    assert "subject" not in "".join(map(str, staff.queryset.query.order_by))
+    assert "subject" in root.queryset.query.order_by
