@@ -6,7 +6,6 @@ sessions, second factors, tokens) are shown to nobody, nor can be searched for.
 """
 
 from datetime import datetime
-from typing import Any
 
 from allauth.account.models import EmailAddress, EmailConfirmation
 from allauth.mfa.models import Authenticator
