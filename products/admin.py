@@ -4,6 +4,7 @@ What shoppers see changes through the services, so that it is pushed; stock chan
 movements only, which nobody edits. Works without JavaScript.
 """
 
+from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
@@ -19,6 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from products import thumbnails
 from products.admin_import import ImportMixin
 from products.exceptions import ShopError
 from products.forms import CountForm, MovementForm, ProductForm, ReceiveForm
@@ -141,6 +143,17 @@ class ProductAdmin(ImportMixin):
         if obj is not None:
             return fieldsets
         return fieldsets[:-2] + [(gettext_lazy("Picture"), {"fields": ["image"]})]
+
+    def changeform_view(
+        self, request: HttpRequest, object_id=None, form_url="", extra_context=None
+    ) -> HttpResponse:
+        """Draws thumbnails before Django's view begins a transaction."""
+        upload = request.FILES.get("image")
+        if upload and self.has_view_or_change_permission(request):
+            user, action = request.user, "product_picture"
+            is_allowed = bool(ratelimit.consume(request, action=action, user=user))
+            thumbnails.draw(upload, is_allowed=is_allowed)
+        return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Product, form, change) -> None:
         catalogue.save(obj, actor=request.user)

@@ -9,22 +9,17 @@ from django.apps import apps
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import FileExtensionValidator
-from django.template.defaultfilters import filesizeformat
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
-from PIL import Image
 
+from products import thumbnails
 from products.exceptions import BadQuantity
 from products.models import Order, Product, StockMovement
 from products.services import stock
 from products.services.terms import Contact
 from project.email_fields import EmailFormField
+from project.pictures import ACCEPT, EXTENSIONS
 from project.widgets import CountrySelect
-
-PICTURE_EXTENSIONS = ["jpg", "jpeg", "png", "webp"]
-PICTURE_FORMATS = {"JPEG", "PNG", "WEBP"}
-PICTURE_MAX_BYTES = 8 * 1024 * 1024
-PICTURE_MAX_PIXELS = 50_000_000  # decoded it takes four bytes each
 
 
 class QuantityField(forms.IntegerField):
@@ -152,12 +147,20 @@ class PlaceForm(forms.Form):
 # --- For staff --------------------------------------------------------------------
 
 
+class PictureField(forms.FileField):
+    """A picture that nobody has decoded yet. Django's own field opens it with Pillow,
+    in the process that serves pages."""
+
+    default_validators = [FileExtensionValidator(EXTENSIONS)]
+
+
 class ProductForm(forms.ModelForm):
     """A product in the admin; its stock moves elsewhere."""
 
     class Meta:
         model = Product
         fields = "__all__"
+        field_classes = {"image": PictureField}
         help_texts = {
             "sku": _("The number under which the warehouse knows it."),
             "price": _("What one unit costs, tax included."),
@@ -181,13 +184,12 @@ class ProductForm(forms.ModelForm):
                 " name."
             )
         if "image" in self.fields:
-            accept = ",".join(f".{ending}" for ending in PICTURE_EXTENSIONS)
-            self.fields["image"].widget.attrs["accept"] = accept
+            self.fields["image"].widget.attrs["accept"] = ACCEPT
 
     def clean_image(self) -> UploadedFile | Any:
         picture = self.cleaned_data["image"]
         if isinstance(picture, UploadedFile):
-            check_picture(picture)
+            thumbnails.give(picture, self.instance)
         return picture
 
     def clean(self) -> dict:
@@ -195,38 +197,6 @@ class ProductForm(forms.ModelForm):
         if not data.get("slug") and data.get("name") and "slug" not in self.errors:
             data["slug"] = free_slug(data["name"], self.instance.pk)
         return data
-
-
-def check_picture(picture: UploadedFile) -> None:
-    """Raises `ValidationError` for what the shop would not show as it should.
-
-    `ImageField` has looked at the header only; a picture that breaks off in the
-    middle would fail when its thumbnails are made.
-    """
-    FileExtensionValidator(PICTURE_EXTENSIONS)(picture)
-    if picture.size > PICTURE_MAX_BYTES:
-        raise forms.ValidationError(
-            _("The picture has %(size)s; at most %(limit)s are allowed."),
-            params={
-                "size": filesizeformat(picture.size),
-                "limit": filesizeformat(PICTURE_MAX_BYTES),
-            },
-        )
-    if picture.image.format not in PICTURE_FORMATS:
-        raise forms.ValidationError(_("The picture must be a JPEG, a PNG or a WebP."))
-    width, height = picture.image.size
-    if width * height > PICTURE_MAX_PIXELS:
-        raise forms.ValidationError(
-            _("The picture has too many pixels: %(width)d × %(height)d."),
-            params={"width": width, "height": height},
-        )
-    try:
-        picture.seek(0)
-        Image.open(picture).load()
-    except Exception as error:  # Pillow raises whatever its decoders do
-        raise forms.ValidationError(_("The picture is damaged.")) from error
-    finally:
-        picture.seek(0)
 
 
 def free_slug(name: str, product_id: int | None) -> str:

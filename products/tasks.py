@@ -6,7 +6,7 @@ from django.core.management import call_command
 from products import invalidation  # noqa: F401  has tasks of its own
 from products.models import Basket, WebhookEvent
 from products.services import search  # noqa: F401  so has this
-from products.services import alerts, holds, orders, payments, waiting
+from products.services import alerts, holds, orders, payments, pictures, waiting
 
 
 @shared_task
@@ -61,3 +61,9 @@ def forget_stale_baskets() -> int:
 def check_books() -> None:
     """Fail, and so be logged and counted, when stock has drifted from its books."""
     call_command("reconcile")
+
+
+@shared_task
+def forget_old_thumbnails() -> int:
+    """Delete thumbnails of pictures that no product has any more; how many."""
+    return pictures.forget_old_thumbnails()

@@ -133,6 +133,9 @@ ACCOUNT_RATE_LIMITS = {
     "request_login_code": "10/m/ip,3/5m/key,10/d/key",  # key: the address it goes to
     "change_password": "10/5m/user",
     "manage_email": "10/10m/user,30/d/user",
+    # Each is decoded by a process of its own, one at a time (project/pictures.py).
+    "picture": "5/m/user,30/h/user",
+    "product_picture": "20/m/user,300/h/user",
     # "Tell me" for an address that anybody may type: so many products.
     "tell_me": "10/m/ip,60/h/ip,20/d/key",
 }
@@ -418,6 +421,10 @@ CELERY_BEAT_SCHEDULE = {
     "forget-stale-baskets": {
         "task": "products.tasks.forget_stale_baskets",
         "schedule": 60 * 60,
+    },
+    "forget-old-thumbnails": {
+        "task": "products.tasks.forget_old_thumbnails",
+        "schedule": 60 * 60 * 24,
     },
     "relearn-words": {
         "task": "products.services.search.relearn",

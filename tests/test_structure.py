@@ -27,6 +27,7 @@ PAGES = [
     "products.services",
     "products.shells",
     "products.templatetags",
+    "products.thumbnails",
     "products.viewers",
     "products.views",
     "project.redirects",
@@ -34,6 +35,7 @@ PAGES = [
     "project.email_addresses",
     "project.email_fields",
     "project.modeladmin",
+    "project.pictures",
     "project.views",
     "project.widgets",
 ]
@@ -42,18 +44,21 @@ RULES: dict[str, list[str]] = {
     "project.redirects": [],
     "project.email_addresses": [],
     "project.email_fields": ["project.email_addresses"],
+    "project.decoder": [],
     "project.modeladmin": [],
+    "project.pictures": [],
     "project.sessions": [],
     "project.spreadsheets": [],
     "project.transactions": [],
     "project.views": [],
     "project.widgets": [],
-    # A leaf each: where forms may lead, e-mail addresses, sessions, views in a
-    # A leaf each: pages of the admin, where forms may lead, sessions, views in a
-    # transaction, page mixins, fields of forms, "this account has changed".
+    # A leaf each: pages of the admin, pictures, where forms may lead, e-mail addresses,
+    # sessions, views in a transaction, page mixins, fields of forms, "this account has
+    # changed".
     "users": [
         "users",
         "project.modeladmin",
+        "project.pictures",
         "project.redirects",
         "project.email_addresses",
         "project.email_fields",
@@ -87,7 +92,11 @@ RULES: dict[str, list[str]] = {
     ],
     "products.live": ["products.models", "products.viewers", "realtime.publish"],
     "products.management": [*PAGES, "products.demo", "products.importing"],
-    "products.models": ["products.models", "project.email_fields"],
+    "products.models": [
+        "products.models",
+        "project.email_fields",
+        "products.thumbnails",
+    ],
     "products.services": [
         "products.caching",
         "products.exceptions",
@@ -97,6 +106,7 @@ RULES: dict[str, list[str]] = {
         "products.emails",
         "products.payments",
         "products.services",
+        "products.thumbnails",
         "project.celery",
     ],
     "products.payments": [
@@ -115,6 +125,7 @@ RULES: dict[str, list[str]] = {
     # "Save this address" is a rule of the accounts: so many, one of them the usual.
     "products.views.checkout": [*PAGES, "users.addresses"],
     "products.views.pulse": [*PAGES, "realtime.pulse"],  # staff look at the live core
+    "products.thumbnails": ["project.pictures"],
     "products.urls": ["products.views"],
     "products.viewers": ["project.sessions"],
 }

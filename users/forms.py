@@ -13,6 +13,7 @@ from allauth.account.utils import (
     get_next_redirect_url,
     perform_login,
 )
+from allauth.core import ratelimit
 from allauth.usersessions.forms import ManageUserSessionsForm
 from allauth.usersessions.internal.flows.sessions import end_sessions
 from allauth.usersessions.models import UserSession
@@ -26,6 +27,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from project.email_fields import EmailFormField
+from project.pictures import ACCEPT, refusal
 from project.views import absolute
 from project.widgets import CountrySelect
 from users import addresses, pictures, recovery, verification
@@ -265,7 +267,7 @@ class ProfileForm(forms.ModelForm):
     picture = forms.FileField(
         label=_("Picture"),
         required=False,
-        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp"}),
+        widget=forms.FileInput(attrs={"accept": ACCEPT}),
         help_text=_("JPEG, PNG or WebP, at most 5 MB. It is cut square."),
     )
     remove_picture = forms.BooleanField(label=_("Remove my picture"), required=False)
@@ -278,22 +280,33 @@ class ProfileForm(forms.ModelForm):
             "last_name": forms.TextInput(attrs={"autocomplete": "family-name"}),
         }
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args, request: HttpRequest, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        self.request = request
         if not self.instance.picture:
             del self.fields["remove_picture"]
 
     def clean_picture(self) -> ContentFile | None:
+        """The square that is kept of it. Nothing is locked while it is drawn."""
         upload = self.cleaned_data["picture"]
-        return pictures.square(upload) if upload else None
+        if not upload:
+            return None
+        user = self.request.user
+        if not ratelimit.consume(self.request, action="picture", user=user):
+            raise refusal("too_often")
+        return pictures.square(upload)
 
+    @transaction.atomic
     def save(self, commit: bool = True) -> User:
-        """Writes no more than the form has; `instance` is locked by the view."""
+        """Writes no more than the form has, to the row as it is now."""
+        user = User.objects.select_for_update(no_key=True).get(pk=self.instance.pk)
+        for name in self.Meta.fields:
+            setattr(user, name, self.cleaned_data[name])
         picture = self.cleaned_data["picture"]
         if picture or self.cleaned_data.get("remove_picture"):
-            pictures.put(self.instance, picture)
-        self.instance.save(update_fields=["first_name", "last_name", "picture"])
-        return self.instance
+            pictures.put(user, picture)
+        user.save(update_fields=[*self.Meta.fields, "picture"])
+        return user
 
 
 class AddressForm(forms.ModelForm):

@@ -14,8 +14,9 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from imagekit.cachefiles import ImageCacheFile
+from django.db.models.fields.files import ImageFieldFile
 
+from products import thumbnails
 from products.demo import rows
 from products.demo.catalogue import Item, Shelf
 from products.models import Product, ProductCategory, Stock, StockMovement
@@ -23,7 +24,6 @@ from products.services import search
 
 BATCH = 2000
 PICTURES = Path(__file__).parent / "pictures"  # each as WebP, and the SVG behind it
-SPECS = ("image_small", "image_medium", "image_large")
 ACCOUNTS = ("shopper", "staff", "admin")
 
 # Wraps an iterable of so many to show how far it is: (iterable, total, what).
@@ -53,10 +53,10 @@ def load_pictures(items: Iterable[Item], progress: Progress = silent) -> int:
     they are missing. Returns how many pictures were copied."""
     names = sorted({rows.picture_of(item) for item in items})
     copied = sum(_copy_picture(name) for name in names)
-    missing = [t for name in names for t in _thumbnails(name) if not _exists(t)]
-    # Pillow releases the interpreter's lock while it scales and encodes.
+    missing = [name for name in names if not thumbnails.are_made(_picture(name))]
+    # Each is drawn by a process of its own.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        made = pool.map(ImageCacheFile.generate, missing)
+        made = pool.map(_make_thumbnails, missing)
         list(progress(made, len(missing), "Thumbnails"))
     return copied
 
@@ -69,12 +69,12 @@ def _copy_picture(name: str) -> bool:
     return True
 
 
-def _thumbnails(name: str) -> list[ImageCacheFile]:
-    return [getattr(Product(image=name), spec) for spec in SPECS]
+def _make_thumbnails(name: str) -> None:
+    thumbnails.make(_picture(name), in_line=False)
 
 
-def _exists(thumbnail: ImageCacheFile) -> bool:
-    return thumbnail.storage.exists(thumbnail.name)
+def _picture(name: str) -> ImageFieldFile:
+    return Product(image=name).image
 
 
 # --- Catalogue --------------------------------------------------------------------

@@ -13,6 +13,7 @@ import products.models.order
 import products.models.payment
 import products.models.search
 import products.models.waiting
+import products.thumbnails
 import project.email_fields
 from decimal import Decimal
 from django.conf import settings
@@ -70,7 +71,9 @@ class Migration(migrations.Migration):
                 (
                     "image",
                     models.ImageField(
-                        blank=True, upload_to="products/", verbose_name="picture"
+                        blank=True,
+                        upload_to=products.thumbnails.upload_name,
+                        verbose_name="picture",
                     ),
                 ),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),

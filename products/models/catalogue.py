@@ -10,8 +10,8 @@ from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from imagekit.models import ImageSpecField
-from imagekit.processors import ResizeToFill, Transpose
 
+from products import thumbnails
 from products.models import search
 
 
@@ -123,14 +123,9 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         return super().get_queryset().defer("search")
 
 
-def thumbnail(size: int) -> ImageSpecField:
-    """A square WebP of `size` pixels, upright, made when the picture is saved."""
-    return ImageSpecField(
-        source="image",
-        processors=[Transpose(), ResizeToFill(size, size)],
-        format="WEBP",
-        options={"quality": 82},
-    )
+def thumbnail(side: int) -> ImageSpecField:
+    """A square WebP of `side` pixels, made when the picture is saved."""
+    return ImageSpecField(source="image", spec=thumbnails.of_side(side))
 
 
 class Product(models.Model):
@@ -152,14 +147,16 @@ class Product(models.Model):
         decimal_places=2,
         validators=[MinValueValidator(Decimal("0.00"))],
     )
-    image = models.ImageField(_("picture"), upload_to="products/", blank=True)
+    image = models.ImageField(
+        _("picture"), upload_to=thumbnails.upload_name, blank=True
+    )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     search = search.VectorField(expression=search.vector())
 
-    image_small = thumbnail(320)
-    image_medium = thumbnail(640)
-    image_large = thumbnail(960)
+    image_small = thumbnail(thumbnails.SIDES[0])
+    image_medium = thumbnail(thumbnails.SIDES[1])
+    image_large = thumbnail(thumbnails.SIDES[2])
 
     objects = ProductManager()
 

@@ -213,7 +213,7 @@ def test_product_picture_that_is_none_is_refused_with_the_reason(client, boss):
         page("product_change", product.pk), product_form(product, image=fake)
     )
 
-    assert "Upload a valid image" in text(response)
+    assert "That is no picture we can read." in text(response)
     assert not Product.objects.get(pk=product.pk).image
 
 

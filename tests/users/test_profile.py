@@ -2,16 +2,20 @@
 
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 from PIL import Image
 
+from project import pictures as shop_pictures
 from tests.concurrency import together
 from tests.factories import make_picture, make_shopper, make_user
-from users import pictures
+from tests.servers import wait_until
+from users.models import User
 
 PROFILE = "/users/profile/"
 
@@ -152,8 +156,8 @@ def test_picture_goes_by_what_it_is_and_not_by_its_name(client, anna, settings):
 
 
 def test_picture_is_turned_upright_and_loses_where_it_was_taken(client, anna, settings):
-    lying = Image.new("RGB", (400, 200), "red")
-    lying.paste("blue", (200, 0, 400, 200))  # at the right; turned upright, at the foot
+    lying = Image.new("RGB", (800, 400), "red")
+    lying.paste("blue", (400, 0, 800, 400))  # at the right; turned upright, at the foot
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees
     exif.get_ifd(0x8825)[1] = "N"  # where
@@ -228,23 +232,41 @@ def test_picture_that_cannot_be_used_is_refused_with_the_reason(
     assert pictures_in(settings.MEDIA_ROOT) == []
 
 
-def test_picture_with_too_many_pixels_is_never_decoded(monkeypatch):
-    def decoded(self):
-        raise AssertionError("decoded")
-
-    monkeypatch.setattr(Image.Image, "load", decoded)
-
-    with pytest.raises(pictures.ValidationError, match="too many pixels"):
-        pictures.square(SimpleUploadedFile("a.png", png_header(8000, 5001)))
+# Lossless WebP, all of one colour: 6,320 × 6,320 pixels in a few bytes.
+VAST = BytesIO()
+Image.new("RGB", (6320, 6320)).save(VAST, "WEBP", lossless=True, method=0)
 
 
-def test_picture_of_just_40_million_pixels_is_taken():
-    data = BytesIO()
-    Image.new("L", (8000, 5000)).save(data, "JPEG")
+def test_picture_that_is_vast_and_small_on_disk_is_refused_at_once(client, anna):
+    page = save(client, picture=SimpleUploadedFile("me.webp", VAST.getvalue()))
 
-    made = pictures.square(SimpleUploadedFile("a.jpg", data.getvalue()))
+    (error,) = page.context["form"].errors["picture"]
+    assert "too many pixels: 6320 × 6320" in error
 
-    assert Image.open(made).size == (256, 256)
+
+def test_pictures_of_one_person_are_limited_and_the_name_is_still_saved(client, anna):
+    answers = [save(client, picture=make_picture()) for _ in range(6)]
+
+    (error,) = answers[-1].context["form"].errors["picture"]
+    assert [answer.status_code for answer in answers[:-1]] == [302] * 5
+    assert "You have sent many pictures." in error
+    assert save(client, first_name="Anna").status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_account_is_not_locked_while_its_picture_is_drawn(client_of):
+    anna = make_shopper()
+    browser = client_of(anna)
+
+    with ThreadPoolExecutor(1) as pool, shop_pictures._turn:  # another one is drawn
+        waiting = pool.submit(save, browser, picture=make_picture())
+        wait_until(lambda: shop_pictures._line._value == 1, "no upload waits", 20)
+        with transaction.atomic():
+            User.objects.select_for_update(nowait=True).get(pk=anna.pk)
+            drawn_before = waiting.done()
+
+    assert not drawn_before
+    assert waiting.result().status_code == 302
 
 
 def test_picture_takes_the_place_of_the_one_before_after_the_commit(
@@ -282,7 +304,7 @@ def test_picture_stays_when_only_the_name_is_saved(client, anna, settings):
 
     save(client, first_name="Anna")
 
-    assert picture_of(anna, settings).size == (256, 256)
+    assert picture_of(anna, settings).size == (48, 48)  # never larger than it was
     assert pictures_in(settings.MEDIA_ROOT) == before
 
 

@@ -21,7 +21,6 @@ from users.forms import AddressForm, ProfileForm
 from users.models import Address, User
 
 
-@AtomicView
 class UserProfileView(LoginRequiredMixin, TitleMixin, SuccessMessageMixin, UpdateView):
     template_name = "users/profile.html"
     title = _("Your profile")
@@ -31,11 +30,12 @@ class UserProfileView(LoginRequiredMixin, TitleMixin, SuccessMessageMixin, Updat
     success_message = _("Your profile is saved.")
 
     def get_object(self) -> User:
-        """Not `request.user`: the page's header shows what is saved."""
-        people = User.objects.all()
-        if self.request.method == "POST":
-            people = people.select_for_update(no_key=True)
-        return people.get(pk=self.request.user.pk)
+        """Not `request.user`: the page's header shows what is saved. Nor is the row
+        locked yet: a picture takes its time to be drawn (`ProfileForm.save` locks)."""
+        return User.objects.get(pk=self.request.user.pk)
+
+    def get_form_kwargs(self) -> dict:
+        return super().get_form_kwargs() | {"request": self.request}
 
     def get_context_data(self, **kwargs) -> dict:
         mine = list(self.object.addresses.all())

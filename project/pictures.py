@@ -1,0 +1,120 @@
+"""Pictures that people send. They are decoded in a process of their own, which has a
+limit of memory and time (`project.decoder`), one at a time for each server process."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from threading import BoundedSemaphore
+
+from django.core.exceptions import ValidationError
+from django.core.files import File
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+
+DECODER = Path(__file__).with_name("decoder.py")
+EXTENSIONS = ["jpg", "jpeg", "png", "webp"]
+ACCEPT = "image/jpeg,image/png,image/webp"  # for the browser's dialogue
+TIME_S = 30  # for one picture
+PATIENCE_S = 5  # for the one before
+
+# One is decoded and one waits: more would keep the threads that make everybody's pages.
+_line = BoundedSemaphore(2)
+_turn = BoundedSemaphore(1)
+
+
+class PictureRefused(ValidationError):
+    """A picture that is not taken; its message says why and what to do, its `code` is
+    `too_large`, `not_a_picture`, `too_many_pixels`, `too_thin`, `too_much_memory`,
+    `broken`, `busy` or `too_often`."""
+
+
+def squares(
+    file: File, sides: Sequence[int], *, max_bytes: int, in_line: bool = True
+) -> list[bytes]:
+    """The middle of the picture in `file` as squares of `sides` pixels: WebP, upright,
+    in sRGB, without metadata, never larger than the picture. Raises `PictureRefused`.
+
+    Call it outside of transactions: it takes as long as it takes. Pictures that people
+    send stand `in_line`, one at a time; those of our own may be drawn side by side.
+    """
+    if file.size > max_bytes:
+        raise refusal("too_large", size=file.size, limit=max_bytes)
+    file.seek(0)
+    data = file.read()
+    file.seek(0)
+    with _one_at_a_time() if in_line else nullcontext():
+        answer, made = _decode(data, sides)
+    if "refused" in answer:
+        raise refusal(answer["refused"], **answer.get("params", {}))
+    return made
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    if not _line.acquire(blocking=False):
+        raise refusal("busy")
+    try:
+        if not _turn.acquire(timeout=PATIENCE_S):
+            raise refusal("busy")
+        try:
+            yield
+        finally:
+            _turn.release()
+    finally:
+        _line.release()
+
+
+def _decode(data: bytes, sides: Sequence[int]) -> tuple[dict, list[bytes]]:
+    """What the decoder says, and the squares if it has drawn them."""
+    command = [sys.executable, "-I", str(DECODER), *map(str, sides)]
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, timeout=TIME_S)
+    except subprocess.TimeoutExpired:
+        return {"refused": "too_much_memory"}, []
+    line, _newline, rest = done.stdout.partition(b"\n")
+    if done.returncode or not line:  # it was ended for taking too much
+        return {"refused": "too_much_memory"}, []
+    answer, made = json.loads(line), []
+    for size in answer["sizes"]:
+        made.append(rest[:size])
+        rest = rest[size:]
+    return answer, made
+
+
+def refusal(code: str, **params: int) -> PictureRefused:
+    """The refusal for `code`; `params` are the numbers that its text names."""
+    match code:
+        case "too_large":
+            text = _("The picture has %(size)s; at most %(limit)s are allowed.")
+            params = {name: filesizeformat(value) for name, value in params.items()}
+        case "not_a_picture":
+            text = _(
+                "That is no picture we can read. Please choose a JPEG, PNG or WebP."
+            )
+        case "too_many_pixels":
+            text = _(
+                "The picture has too many pixels: %(width)d × %(height)d. At most"
+                " %(limit)d million are allowed. Make it smaller and send it again."
+            )
+        case "too_thin":
+            text = _(
+                "The picture is too long and thin: %(width)d × %(height)d. The longer"
+                " side may be %(limit)d times the shorter at most. Please crop it."
+            )
+        case "too_much_memory":
+            text = _(
+                "The picture takes too much memory to read. Save it as a smaller JPEG"
+                " and send it again."
+            )
+        case "busy":
+            text = _(
+                "We are working on other pictures. Please send yours again in a minute."
+            )
+        case "too_often":
+            text = _("You have sent many pictures. Please try again in an hour.")
+        case _:
+            text = _("The picture is damaged. Please choose another file.")
+    return PictureRefused(text, code=code, params=params)
