@@ -1,8 +1,11 @@
 """What the services refuse, each with a sentence for the shopper."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -88,6 +91,29 @@ class BasketClosed(ShopError):
 
     def __init__(self) -> None:
         super().__init__(_("This basket was closed meanwhile. Please look again."))
+
+
+class HoldPaused(ShopError):
+    """The shopper has held these for as long as they may; `until` says when they may
+    hold them again. They can still be ordered."""
+
+    def __init__(self, until: datetime) -> None:
+        self.until = until
+        super().__init__(_("We have reserved this for you for as long as we can."))
+
+    @property
+    def minutes(self) -> int:
+        """How long until then, at least 1."""
+        return max(1, ceil((self.until - timezone.now()).total_seconds() / 60))
+
+
+class TooManyOrders(ShopError):
+    """A guest's order is one too many for its e-mail address, postal address, session
+    or network. `wait` says for how long; None: until one of the others is closed."""
+
+    def __init__(self, wait: timedelta | None) -> None:
+        self.wait = wait
+        super().__init__(_("There are too many orders like this one right now."))
 
 
 class BasketEmpty(ShopError):

@@ -6,7 +6,15 @@ from django.core.management import call_command
 from products import invalidation  # noqa: F401  has tasks of its own
 from products.models import Basket, WebhookEvent
 from products.services import search  # noqa: F401  so has this
-from products.services import alerts, holds, orders, payments, pictures, waiting
+from products.services import (
+    alerts,
+    holds,
+    limits,
+    orders,
+    payments,
+    pictures,
+    waiting,
+)
 
 
 @shared_task
@@ -55,6 +63,12 @@ def warn_of_low_stock() -> int:
 def forget_stale_baskets() -> int:
     """Delete anonymous baskets that nobody touched for a long time; how many rows."""
     return Basket.objects.stale().delete()[0]
+
+
+@shared_task
+def forget_limits() -> int:
+    """Delete what limits counted an hour or a day ago; how many rows."""
+    return limits.forget_spells() + limits.forget_networks()
 
 
 @shared_task

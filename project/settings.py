@@ -398,6 +398,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "products.tasks.forget_old_events",
         "schedule": 60 * 60 * 24,
     },
+    "forget-limits": {
+        "task": "products.tasks.forget_limits",
+        "schedule": 60 * 60,
+    },
     "release-lapsed-holds": {
         "task": "products.tasks.release_lapsed_holds",
         "schedule": HOLD_SWEEP_S,
@@ -610,6 +614,19 @@ BASKET_LINES_LIMIT = env.int("BASKET_LINES_LIMIT", 100)  # different products
 # Checkout holds the units so long; each step prolongs it, up to so long altogether.
 HOLD_MINUTES = env.float("HOLD_MINUTES", 10)
 HOLD_MINUTES_AT_MOST = env.float("HOLD_MINUTES_AT_MOST", 30)
+HOLD_PAUSE_MINUTES = env.float("HOLD_PAUSE_MINUTES", 15)  # then, before the next hold
+# What follows limits visitors without an account; 0 is no limit, and a visitor on this
+# very machine has none. Holds of one product in an hour that led to no order, by others
+# of the same network:
+HOLDS_PER_NETWORK = env.int("HOLDS_PER_NETWORK", 5)
+# Orders of guests for one e-mail address or session; for one network.
+GUEST_ORDERS_PER_HOUR = env.int("GUEST_ORDERS_PER_HOUR", 5)
+GUEST_ORDERS_PER_DAY = env.int("GUEST_ORDERS_PER_DAY", 10)  # for one e-mail address
+GUEST_ORDERS_PER_NETWORK = env.int("GUEST_ORDERS_PER_NETWORK", 30)  # in an hour
+# Orders of guests that hold units and are not paid.
+GUEST_OPEN_ORDERS_PER_EMAIL = env.int("GUEST_OPEN_ORDERS_PER_EMAIL", 3)
+GUEST_OPEN_ORDERS_PER_ADDRESS = env.int("GUEST_OPEN_ORDERS_PER_ADDRESS", 5)
+GUEST_OPEN_ORDERS_PER_NETWORK = env.int("GUEST_OPEN_ORDERS_PER_NETWORK", 10)
 PAYMENT_MINUTES = env.float("PAYMENT_MINUTES", 30)  # to pay what is not on delivery
 STALE_BASKET_DAYS = env.int("STALE_BASKET_DAYS", 60)
 

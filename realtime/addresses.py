@@ -1,5 +1,6 @@
 """Whose address a connection comes from."""
 
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 
 from django.conf import settings
@@ -20,6 +21,17 @@ def client_of(scope: dict) -> str | None:
     if len(written) >= settings.TRUSTED_PROXY_COUNT > 0:
         peer = written[-settings.TRUSTED_PROXY_COUNT]
     return _home(peer)
+
+
+def client_of_request(meta: Mapping[str, str]) -> str | None:
+    """The same for a request of Django's, by its `META`."""
+    written = meta.get("HTTP_X_FORWARDED_FOR", "").encode("latin1", "replace")
+    return client_of(
+        {
+            "client": [meta.get("REMOTE_ADDR")],
+            "headers": [(b"x-forwarded-for", written)],
+        }
+    )
 
 
 def _forwarded(scope: dict) -> list[str]:

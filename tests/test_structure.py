@@ -124,6 +124,7 @@ RULES: dict[str, list[str]] = {
     "products.emails": ["products.exceptions", "products.models", "project.views"],
     # "Save this address" is a rule of the accounts: so many, one of them the usual.
     "products.views.checkout": [*PAGES, "users.addresses"],
+    "products.views.visitors": [*PAGES, "realtime.addresses"],  # one notion of them
     "products.views.pulse": [*PAGES, "realtime.pulse"],  # staff look at the live core
     "products.thumbnails": ["project.pictures"],
     "products.urls": ["products.views"],

@@ -1193,4 +1193,93 @@ class Migration(migrations.Migration):
                 violation_error_message="Enter one e-mail address, like ann@example.com. Quotes, commas, spaces and brackets are not allowed in it.",
             ),
         ),
+        migrations.CreateModel(
+            name="HoldSpell",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("owner", models.CharField(max_length=40)),
+                ("network", models.CharField(blank=True, max_length=45)),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="products.product",
+                    ),
+                ),
+                ("since", models.DateTimeField()),
+                ("until", models.DateTimeField()),
+            ],
+            options={
+                "verbose_name": "spell of holding",
+                "verbose_name_plural": "spells of holding",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("network", ""), _negated=True),
+                        fields=["network", "product"],
+                        name="hold_spell_network",
+                    ),
+                    models.Index(fields=["until"], name="hold_spell_until"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("owner", "product"), name="hold_spell_owner_product"
+                    )
+                ],
+            },
+        ),
+        migrations.AddField(
+            model_name="order",
+            name="confirmed_at",
+            field=models.DateTimeField(
+                blank=True, editable=False, null=True, verbose_name="confirmed"
+            ),
+        ),
+        migrations.AddField(
+            model_name="order",
+            name="network",
+            field=models.CharField(blank=True, editable=False, max_length=45),
+        ),
+        migrations.AddField(
+            model_name="order",
+            name="email_key",
+            field=models.CharField(blank=True, editable=False, max_length=32),
+        ),
+        migrations.AddField(
+            model_name="order",
+            name="address_key",
+            field=models.CharField(blank=True, editable=False, max_length=32),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("network", ""), _negated=True),
+                fields=["network"],
+                name="order_network",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("email_key", ""), _negated=True),
+                fields=["email_key"],
+                name="order_email_key",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("address_key", ""), _negated=True),
+                fields=["address_key"],
+                name="order_address_key",
+            ),
+        ),
     ]

@@ -1,6 +1,6 @@
 """The shop's tables: catalogue, stock and basket."""
 
-from products.models.basket import Basket, BasketLine
+from products.models.basket import Basket, BasketLine, HoldSpell
 from products.models.catalogue import Product, ProductCategory
 from products.models.order import Order, OrderEvent, OrderLine
 from products.models.payment import Payment, WebhookEvent
@@ -11,6 +11,7 @@ from products.models.waiting import StockAlert, Waiting
 __all__ = [
     "Basket",
     "BasketLine",
+    "HoldSpell",
     "Order",
     "OrderEvent",
     "OrderLine",

@@ -95,6 +95,40 @@ class Basket(models.Model):
         return f"{self.pk}"
 
 
+class HoldSpell(models.Model):
+    """How long somebody has held a product, with breaks too short to count.
+
+    `products.services.limits` asks it whether they may go on, and forgets it an hour
+    after its end. It outlives the basket: another basket of theirs begins no new spell.
+    """
+
+    owner = models.CharField(max_length=40)  # `Owner.key`
+    network = models.CharField(max_length=45, blank=True)  # "": this machine
+    product = models.ForeignKey(Product, models.CASCADE, related_name="+")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("spell of holding")
+        verbose_name_plural = _("spells of holding")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "product"], name="hold_spell_owner_product"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["network", "product"],
+                name="hold_spell_network",
+                condition=~models.Q(network=""),
+            ),
+            models.Index(fields=["until"], name="hold_spell_until"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.product_id}"
+
+
 class BasketLine(models.Model):
     """A product in a basket, with the price it had when it was put in."""
 

@@ -120,8 +120,18 @@ class Order(models.Model):
         verbose_name=_("handled by"),
     )
     placed_at = models.DateTimeField(_("placed"), default=timezone.now)
+    # To be paid by then, or for a guest's on delivery to be confirmed by then.
     expires_at = models.DateTimeField(_("to be paid by"), null=True, blank=True)
+    # When a guest followed the link in their mail; only where that is asked for.
+    confirmed_at = models.DateTimeField(
+        _("confirmed"), null=True, blank=True, editable=False
+    )
     changed_at = models.DateTimeField(_("changed"), default=timezone.now)
+
+    # What a guest's order is counted by (`products.services.limits`), while it counts.
+    network = models.CharField(max_length=45, blank=True, editable=False)
+    email_key = models.CharField(max_length=32, blank=True, editable=False)
+    address_key = models.CharField(max_length=32, blank=True, editable=False)
 
     objects = OrderQuerySet.as_manager()
 
@@ -147,6 +157,12 @@ class Order(models.Model):
             ),
             models.Index(fields=["placed_at", "id"], name="order_placed"),
             models.Index(fields=["email"], name="order_email"),
+            *(
+                models.Index(
+                    fields=[mark], name=f"order_{mark}", condition=~Q(**{mark: ""})
+                )
+                for mark in ("network", "email_key", "address_key")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,7 +3,8 @@
 A hold is whole: each line's units are claimed, or none. It lasts `HOLD_MINUTES`, and
 each look at the checkout prolongs it, up to `HOLD_MINUTES_AT_MOST` from its start. One
 that has run out is never prolonged: its units go back, and are claimed again if they
-are still there. Whatever changes the basket ends its hold.
+are still there. Whatever changes the basket ends its hold. `products.services.limits`
+says how long the same owner may hold the same product, whatever became of the basket.
 """
 
 from collections import Counter
@@ -14,27 +15,50 @@ from django.db import transaction
 from django.utils import timezone
 
 from products import live
-from products.exceptions import BasketClosed, BasketEmpty, NotEnoughStock, Shortage
+from products.exceptions import (
+    BasketClosed,
+    BasketEmpty,
+    HoldPaused,
+    NotEnoughStock,
+    Shortage,
+)
 from products.models import Basket, BasketLine
-from products.services import stock
+from products.services import limits, stock
 
 SWEEP = 500  # holds released in one run
 
 
-@transaction.atomic
-def start(basket: Basket) -> Basket:
+def start(basket: Basket, *, network: str = "") -> Basket:
     """Hold the basket's units, or prolong the hold. Gives the basket as it is now.
 
-    Raises `BasketClosed`, `BasketEmpty`, and `Shortage` if some line's units are not
-    all there: then nothing is held.
+    `network` is the visitor's (`limits.Visitor`). Raises `BasketClosed`, `BasketEmpty`,
+    `Shortage` if some line's units are not all there, and `HoldPaused` if they were
+    held for too long: then nothing is held.
     """
+    basket, pause = _started(basket, network)
+    if pause:
+        raise pause  # what had lapsed is given back all the same
+    return basket
+
+
+@transaction.atomic
+def _started(basket: Basket, network: str) -> tuple[Basket, HoldPaused | None]:
     basket = lock(basket)
     if is_held(basket):
-        return _prolonged(basket)
+        return _prolonged(basket), None
+    had_lapsed = basket.held_until is not None
     let_go(basket)
+    try:
+        products = list(basket.lines.values_list("product_id", flat=True))
+        time = limits.begin_hold(basket, products, network)
+    except HoldPaused as pause:
+        if had_lapsed:
+            _changed(basket)
+        return basket, pause
     claim(basket)
+    basket.held_since, basket.held_until = time
     _changed(basket)
-    return basket
+    return basket, None
 
 
 @transaction.atomic
@@ -108,9 +132,6 @@ def claim(basket: Basket) -> None:
     if short:
         raise Shortage(short)
     BasketLine.objects.bulk_update(lines, ["held"])
-    now = timezone.now()
-    basket.held_since = now
-    basket.held_until = now + timedelta(minutes=settings.HOLD_MINUTES)
 
 
 def let_go(*baskets: Basket) -> None:
@@ -146,6 +167,7 @@ def _prolonged(basket: Basket) -> Basket:
     until = min(wanted, last)
     if until > basket.held_until:
         basket.held_until = until
+        limits.prolong_hold(basket)
         _changed(basket)  # it is what "basket:hold" shows
     return basket
 

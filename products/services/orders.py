@@ -29,7 +29,7 @@ from products.exceptions import (
     TermsChanged,
 )
 from products.models import Basket, BasketLine, Order, OrderEvent, OrderLine
-from products.services import holds, stock
+from products.services import holds, limits, stock
 from products.services.terms import Contact, Goods, Terms, contact_of
 
 Status, Method = Order.Status, Order.Method
@@ -45,18 +45,22 @@ def place(
     method: str,
     language: str,
     user: AbstractUser | None = None,
+    visitor: limits.Visitor = limits.HERE,
 ) -> Order:
-    """Make an order of a basket; `seen` is what the shopper was shown and agreed to.
+    """Make an order of a basket; `seen` is what the shopper was shown and agreed to,
+    `visitor` whom a guest's order counts for.
 
     Done twice, it gives the first order again. What costs nothing has the method
     `FREE`, whatever was chosen. Raises `BasketClosed`, `BasketEmpty`, `Shortage`,
-    `TermsChanged` and `MethodRefused`; then nothing has changed.
+    `TermsChanged`, `MethodRefused` and `TooManyOrders`; then nothing has changed.
     """
     basket = holds.row(basket)
     if basket.status == Basket.Status.ORDERED:
         return basket.order
     if basket.status != Basket.Status.OPEN:
         raise BasketClosed
+    if user is None:
+        limits.check_order(contact, visitor)  # before rows of stock are locked
     if not holds.is_held(basket):
         holds.let_go(basket)
         holds.claim(basket)
@@ -75,6 +79,7 @@ def place(
         raise MethodRefused
     order = Order.objects.create(
         **asdict(contact),
+        **(limits.marks(contact, visitor) if user is None else {}),
         basket=basket,
         user=user,
         method=method,
@@ -84,6 +89,7 @@ def place(
         expires_at=_deadline(method),
     )
     OrderLine.objects.bulk_create(_line(order, line) for line in lines)
+    limits.end_hold(basket, [line.product_id for line in lines])
     _close(basket)
     _log(order, actor=user)
     order = _told(order)

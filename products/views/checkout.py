@@ -31,9 +31,11 @@ from products import live
 from products.exceptions import (
     BasketClosed,
     BasketEmpty,
+    HoldPaused,
     MethodRefused,
     Shortage,
     TermsChanged,
+    TooManyOrders,
 )
 from products.forms import AUTOCOMPLETE, ContactForm, PlaceForm
 from products.models import Basket, BasketLine, Order, Product
@@ -42,6 +44,7 @@ from products.services.terms import Contact, Goods, Terms
 from products.views.orders import GUESTS, remember
 from products.views.payments import OrderPayView
 from products.views.shown import Shown
+from products.views.visitors import visitor_of
 from project.views import TitleMixin
 from users import addresses
 
@@ -71,6 +74,8 @@ class SessionEnded(Exception):
 class CheckoutView(TitleMixin, FormView):
     """A step of the checkout, or the page that says why there is none."""
 
+    pause: HoldPaused | None = None  # why nothing is reserved
+
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         self.owner = live.owner_of(request.session, request.user)
         if request.user.is_authenticated and not request.user.is_verified:
@@ -83,6 +88,8 @@ class CheckoutView(TitleMixin, FormView):
             return self.too_few(refusal)
         except MethodRefused as refusal:
             return self.method_refused(refusal)
+        except TooManyOrders as refusal:
+            return self.too_many(refusal)
         except TermsChanged as refusal:
             return self.terms_changed(refusal)
         except SessionEnded as end:
@@ -94,12 +101,24 @@ class CheckoutView(TitleMixin, FormView):
         mine = self.my_baskets().open().first()
         if mine is None:
             raise BasketEmpty
-        mine = holds.start(mine)
+        try:
+            mine = holds.start(mine, network=visitor_of(self.request).network)
+        except HoldPaused as pause:
+            self.pause = pause
         lines = self.goods["basket"]["lines"]
-        gone = [ln["product"] for ln in lines if ln["stock"]["state"] == "gone"]
-        if gone:
-            raise Shortage(dict.fromkeys(gone, 0))
+        if left := self.shortage(lines):
+            raise Shortage(left)
         return mine
+
+    def shortage(self, lines: list[dict]) -> dict[int, int]:
+        """What is left of products of which the basket asks for more. What is held is
+        there, unless it left the shop since."""
+        return {
+            ln["product"]: ln["stock"]["available"] or 0
+            for ln in lines
+            if ln["stock"]["state"] == "gone"
+            or (self.pause and (ln["stock"]["available"] or 0) < ln["quantity"])
+        }
 
     def my_baskets(self):
         if not self.owner:
@@ -117,6 +136,7 @@ class CheckoutView(TitleMixin, FormView):
         context = {
             "hold": hold.facts if hold else live.NO_HOLD,
             "hold_version": hold.version if hold else 0,
+            "pause": self.pause,
             "total": self.total,
             "step": self.template_name,
         }
@@ -160,6 +180,14 @@ class CheckoutView(TitleMixin, FormView):
         return self.answer(
             "short", 409, _("Some of it was sold meanwhile"), short=short
         )
+
+    def too_many(self, refusal: TooManyOrders) -> HttpResponse:
+        """Say when to come back; basket, hold and address stay as they are."""
+        title = _("Too many orders without an account")
+        response = self.answer("limited", 429, title, wait=refusal.wait)
+        if refusal.wait:
+            response["Retry-After"] = int(refusal.wait.total_seconds())
+        return response
 
     def session_ended(self, end: SessionEnded) -> HttpResponse:
         """Say so, name what was in the basket, and offer to sign in. The address is
@@ -303,6 +331,7 @@ class ReviewView(CheckoutView):
             method=form.cleaned_data["method"],
             language=get_language() or settings.LANGUAGE_CODE,
             user=self.request.user if self.owner.user_id else None,
+            visitor=visitor_of(self.request),
         )
         self.request.session.pop(CONTACT, None)
         if not self.is_as_shown(order, form):  # another tab was faster

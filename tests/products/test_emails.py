@@ -77,7 +77,8 @@ def test_note_for_staff_is_no_news_for_the_shopper():
 
 def test_confirmation_has_link_lines_total_and_address(settings):
     settings.DOMAIN_NAME = "https://shop.example"
-    order = make_order({make_product(name="Lamp", price="12.50"): 2})
+    lines = {make_product(name="Lamp", price="12.50"): 2}
+    order = make_order(lines, user=make_user())
 
     [message] = mail.outbox
     path = f"/orders/{order.number}/?t={order.access_token}"
