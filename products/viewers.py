@@ -5,11 +5,14 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from project import second_factors
+from project.second_factors import Proof
 from project.sessions import SessionStore
 
 BASKET_TOKEN = "basket_token"  # its place in the session
@@ -86,6 +89,7 @@ class Ended(Enum):
     PASSWORD_CHANGED = "the password is another"
     DEACTIVATED = "the account is not active any more"
     RIGHTS_LOST = "what was open to them is closed"
+    RIGHTS_GAINED = "what was closed to them is open"
 
 
 def owner_of(session: Mapping[str, Any], user: AbstractBaseUser) -> Owner:
@@ -116,7 +120,7 @@ def _identity(expires: datetime, data: Mapping[str, Any], account: Account) -> I
     if standing is not Standing.GOOD:
         owner = Owner(token=data.get(BASKET_TOKEN))
         return Identity(Viewer(owner), expires, standing, account)
-    viewer = Viewer(Owner(user_id=user.pk), _rights(user))
+    viewer = Viewer(Owner(user_id=user.pk), _rights(user, data))
     return Identity(viewer, expires, standing, account)
 
 
@@ -124,19 +128,20 @@ def doubtful(identities: Mapping[str, Identity]) -> set[str]:
     """Those session keys of `identities` that may stand for something else by now.
 
     One query however many they are. Staff are always among them: what they may do
-    hangs on groups too.
+    hangs on groups, and on their second factor, too.
     """
     rows = _sessions(identities).values_list("pk", *ACCOUNT)
     now = {key: Account(*account) for key, *account in rows}
     return {
         key
         for key, identity in identities.items()
-        if identity.viewer.rights or identity.account != now.get(key)
+        if identity.account.is_staff or identity.account != now.get(key)
     }
 
 
 def compare(before: Identity, now: Identity | None) -> Ended | None:
-    """Why whoever was let in as `before` must go; None if they may stay."""
+    """Why whoever was let in as `before` must go, or come back as what they are now;
+    None if they may stay."""
     if now is None:
         return Ended.SESSION_ENDED
     if before.viewer.owner.user_id != now.viewer.owner.user_id:
@@ -146,6 +151,8 @@ def compare(before: Identity, now: Identity | None) -> Ended | None:
         }.get(now.standing, Ended.SESSION_ENDED)
     if before.viewer.rights - now.viewer.rights:
         return Ended.RIGHTS_LOST
+    if now.viewer.rights - before.viewer.rights:
+        return Ended.RIGHTS_GAINED
     return None
 
 
@@ -171,7 +178,11 @@ def _standing(
     return Standing.GOOD, user
 
 
-def _rights(user: AbstractBaseUser) -> frozenset[str]:
+def _rights(user: AbstractBaseUser, session: Mapping[str, Any]) -> frozenset[str]:
+    """None where a second factor is asked of staff and the session has shown none."""
     if not user.is_staff:
+        return frozenset()
+    is_asked = settings.STAFF_MFA_REQUIRED
+    if is_asked and second_factors.proof(session, user.pk) is not Proof.GIVEN:
         return frozenset()
     return frozenset(right for right in STAFF_RIGHTS if user.has_perm(right))

@@ -27,6 +27,7 @@ CLOSES = {
     Ended.PASSWORD_CHANGED: Close.PASSWORD_CHANGED,
     Ended.DEACTIVATED: Close.DEACTIVATED,
     Ended.RIGHTS_LOST: Close.RIGHTS_LOST,
+    Ended.RIGHTS_GAINED: Close.RIGHTS_GAINED,
 }
 
 Ask = Callable[..., Awaitable[Any]]

@@ -47,14 +47,15 @@ RULES: dict[str, list[str]] = {
     "project.decoder": [],
     "project.modeladmin": [],
     "project.pictures": [],
+    "project.second_factors": [],
     "project.sessions": [],
     "project.spreadsheets": [],
     "project.transactions": [],
     "project.views": [],
     "project.widgets": [],
     # A leaf each: pages of the admin, pictures, where forms may lead, e-mail addresses,
-    # sessions, views in a transaction, page mixins, fields of forms, "this account has
-    # changed".
+    # what a session has proven, sessions, views in a transaction, page mixins, fields
+    # of forms, "this account has changed".
     "users": [
         "users",
         "project.modeladmin",
@@ -62,6 +63,7 @@ RULES: dict[str, list[str]] = {
         "project.redirects",
         "project.email_addresses",
         "project.email_fields",
+        "project.second_factors",
         "project.sessions",
         "project.transactions",
         "project.views",
@@ -128,7 +130,7 @@ RULES: dict[str, list[str]] = {
     "products.views.pulse": [*PAGES, "realtime.pulse"],  # staff look at the live core
     "products.thumbnails": ["project.pictures"],
     "products.urls": ["products.views"],
-    "products.viewers": ["project.sessions"],
+    "products.viewers": ["project.second_factors", "project.sessions"],
 }
 
 TOP = {

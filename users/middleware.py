@@ -3,22 +3,30 @@
 from collections.abc import Callable
 from typing import Any
 
-from allauth.mfa.models import Authenticator
-from allauth.mfa.utils import is_mfa_enabled
+from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.cache import add_never_cache_headers, patch_cache_control
 from django.utils.translation import gettext as _
 
+from project.second_factors import Proof, proof
+
 Handler = Callable[[HttpRequest], HttpResponse]
 
 STAFF_PAGES = {"admin", "staff"}  # namespaces
-# Recovery codes alone are none.
-FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 OPEN_TO_STAFF = {"login", "logout"}
+FACTORS_SHOWN_OR_ASKED = {
+    "mfa_index",
+    "mfa_list_webauthn",
+    "mfa_authenticate",
+    "mfa_reauthenticate",
+    "mfa_reauthenticate_webauthn",
+    "mfa_login_webauthn",
+}
 
 
 def private_pages(get_response: Handler) -> Handler:
@@ -47,8 +55,9 @@ def _is_about_an_account(request: HttpRequest) -> bool:
 
 
 class SecondFactorMiddleware:
-    """Where STAFF_MFA_REQUIRED is set, staff see staff's pages once they have a second
-    factor; sign-in asks for it from then on. Other people and pages cost no query."""
+    """Where STAFF_MFA_REQUIRED is set, staff see staff's pages in sessions that have
+    proven a second factor. Such a session alone changes their factors, too: else a
+    stolen password could add one. Other people and pages cost no query."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -59,20 +68,45 @@ class SecondFactorMiddleware:
     def process_view(
         self, request: HttpRequest, view: Handler, args: tuple, kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        if not (settings.STAFF_MFA_REQUIRED and _is_guarded(request)):
+        if not settings.STAFF_MFA_REQUIRED:
+            return None
+        is_staff_page = _is_staff_page(request)
+        if not (is_staff_page or _changes_factors(request)):
             return None
         user = request.user
-        is_staff = user.is_authenticated and (user.is_staff or user.is_superuser)
-        if not is_staff or is_mfa_enabled(user, FACTORS):
+        if not (user.is_authenticated and (user.is_staff or user.is_superuser)):
             return None
-        messages.warning(
-            request,
-            _("Staff need a second factor. Please set one up, then come back."),
-        )
-        return redirect("mfa_index")
+        match proof(request.session, user.pk):
+            case Proof.MISSING:
+                return _ask_for_proof(request)
+            case Proof.NONE if is_staff_page:
+                return _ask_for_factor(request)
+        return None
 
 
-def _is_guarded(request: HttpRequest) -> bool:
+def _is_staff_page(request: HttpRequest) -> bool:
     match = request.resolver_match
     is_staff_page = not STAFF_PAGES.isdisjoint(match.namespaces)
     return is_staff_page and match.url_name not in OPEN_TO_STAFF
+
+
+def _changes_factors(request: HttpRequest) -> bool:
+    name = request.resolver_match.url_name or ""
+    return name.startswith("mfa_") and name not in FACTORS_SHOWN_OR_ASKED
+
+
+def _ask_for_factor(request: HttpRequest) -> HttpResponse:
+    text = _("Staff need a second factor. Please set one up, then come back.")
+    messages.warning(request, text)
+    return redirect("mfa_index")
+
+
+def _ask_for_proof(request: HttpRequest) -> HttpResponse:
+    """To the page for the factor that they have, and back."""
+    ways = get_adapter().get_reauthentication_methods(request.user)
+    page = next(way["url"] for way in ways if way["id"].startswith("mfa_"))
+    messages.warning(
+        request, _("Staff pages need your second factor. Please confirm it.")
+    )
+    back = request.get_full_path() if request.method == "GET" else request.path
+    return redirect_to_login(back, login_url=page)

@@ -5,11 +5,14 @@ keep the identity they came with.
 `QuerySet.update()` sends none; the hubs' audit finds what it did.
 """
 
-from allauth.account.signals import password_reset
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.signals import authentication_step_completed, password_reset
+from allauth.mfa.signals import authenticator_added
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.dispatch import receiver
+from django.http import HttpRequest
 from django.utils import timezone
 
 from project.sessions import SessionStore
@@ -57,6 +60,23 @@ def group_changed(action: str = "post_delete", **kwargs) -> None:
 def password_reset_by_mail(user: User, **kwargs) -> None:
     """Before the mail about it leaves, which lists the other ways in."""
     recovery.forget_strangers(user)
+
+
+@receiver(authenticator_added)
+def factor_set_up(request: HttpRequest, user: User, authenticator, **kwargs) -> None:
+    """Whoever sets up a factor has just shown it. (Staff who have one already get here
+    in sessions that have proven it.)"""
+    if request.user == user:
+        details = {"id": authenticator.pk, "type": authenticator.type}
+        record_authentication(request, user, "mfa", **details)
+
+
+@receiver(authentication_step_completed)
+def factor_shown(request: HttpRequest, method: str, **kwargs) -> None:
+    """Open sockets of the session may be given more by now: see that they find it."""
+    if method == "mfa" and request.user.is_authenticated:
+        request.session.save()
+        _announce(session(request.session.session_key))
 
 
 def _announce(name: str) -> None:

@@ -10,6 +10,12 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    generate_totp_secret,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
@@ -263,3 +269,24 @@ def test_socket_that_asks_while_its_session_ends_shows_nothing_of_it_for_long(da
             # Too late to be anybody, or in time and then closed: nothing in between.
             is_nobody = answer["t"] == "snap" and answer["items"][0][1] == 0
             assert is_nobody or socket.closed(PROMISED_S) == Close.SESSION_ENDED
+
+
+def test_socket_of_staff_opens_anew_once_its_session_has_shown_a_second_factor(
+    own_redis, serve
+):
+    own_redis.start()
+    shop = serve(own_redis, STAFF_MFA_REQUIRED="1", **UNSAID)
+    product, user, secret = make_product(), make_staff(), generate_totp_secret()
+    TOTP.activate(user, secret)
+    shopper, shelf = Shopper(shop, user), f"shelf:{product.pk}"
+    with shopper.socket() as socket:
+        socket.send({"t": "sub", "id": 1, "topics": {"basket": None, shelf: None}})
+        assert socket.receive()["topics"] == [shelf]
+        code = hotp_value(secret, next(iter(yield_hotp_counters_from_time())))
+
+        status = shopper.send("/users/2fa/reauthenticate/", code=f"{code:06}")
+
+        assert status in (200, 302), shopper.location
+        assert socket.closed(PROMISED_S) == Close.RIGHTS_GAINED
+    with shopper.socket() as socket:
+        assert shelf in dict(item[:2] for item in socket.watch(shelf)["items"])

@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.test import Client
 from django.utils import timezone
 
-from products import viewers
+from products import live, viewers
 from products.viewers import NOBODY, Ended, Identity, Owner, Standing, Viewer
 from project.sessions import SessionStore
 from tests.factories import make_user
@@ -207,7 +208,7 @@ def change(user: User, **fields) -> None:
         (lambda user: user.user_permissions.clear(), Ended.RIGHTS_LOST),
         (lambda user: user.delete(), Ended.DEACTIVATED),
         (lambda user: change(user, first_name="Ann"), None),
-        (lambda user: change(user, is_superuser=True), None),
+        (lambda user: change(user, is_superuser=True), Ended.RIGHTS_GAINED),
     ],
 )
 def test_compare_says_why_they_must_go(end, reason):
@@ -241,3 +242,84 @@ def test_compare_of_a_visitor_who_got_a_basket_lets_them_stay():
     session.save()
 
     assert viewers.compare(before, identify(session.session_key)) is None
+
+
+# --- Where a second factor is asked of staff --------------------------------------
+
+
+def make_boss() -> User:
+    return make_user(is_staff=True, is_superuser=True)
+
+
+def show_factor(key: str, user: User) -> Authenticator:
+    """The session has shown a factor that the account has."""
+    factor = Authenticator.objects.create(user=user, type="totp", data={})
+    session = SessionStore(key)
+    session["account_authentication_methods_user"] = str(user.pk)
+    session["account_authentication_methods"] = [{"method": "mfa", "id": factor.pk}]
+    session.save()
+    return factor
+
+
+STAFF_TOPICS = [name for name, kind in live.KINDS.items() if kind.access.right]
+
+
+def keys_of(key: str) -> list[str | None]:
+    """Where each staff topic is kept for whoever has this session."""
+    viewer = identify(key).viewer
+    names = [f"{n}:1" if live.KINDS[n].accepts else n for n in STAFF_TOPICS]
+    return [live.key_of(name, viewer) for name in names]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("has_factor", [False, True])
+def test_staff_topics_do_not_exist_for_a_session_that_has_shown_no_factor(
+    settings, has_factor
+):
+    boss = make_boss()
+    key = sign_in(boss)
+    if has_factor:
+        Authenticator.objects.create(user=boss, type="totp", data={})
+    assert len(STAFF_TOPICS) >= 3 and None not in keys_of(key)
+
+    settings.STAFF_MFA_REQUIRED = True
+
+    assert set(keys_of(key)) == {None}
+
+
+@pytest.mark.django_db
+def test_staff_topics_exist_for_a_session_that_has_shown_its_factor(settings):
+    settings.STAFF_MFA_REQUIRED = True
+    boss = make_boss()
+    key = sign_in(boss)
+
+    show_factor(key, boss)
+
+    assert None not in keys_of(key)
+
+
+@pytest.mark.django_db
+def test_compare_after_a_factor_was_shown_says_rights_gained(settings):
+    settings.STAFF_MFA_REQUIRED = True
+    boss = make_boss()
+    key = sign_in(boss)
+    before = identify(key)
+
+    show_factor(key, boss)
+
+    assert viewers.doubtful({key: before}) == {key}
+    assert viewers.compare(before, identify(key)) is Ended.RIGHTS_GAINED
+
+
+@pytest.mark.django_db
+def test_compare_after_the_factor_was_removed_says_rights_lost(settings):
+    settings.STAFF_MFA_REQUIRED = True
+    boss = make_boss()
+    key = sign_in(boss)
+    factor = show_factor(key, boss)
+    before = identify(key)
+
+    factor.delete()
+
+    assert viewers.doubtful({key: before}) == {key}
+    assert viewers.compare(before, identify(key)) is Ended.RIGHTS_LOST

@@ -1,8 +1,12 @@
 """Staff prove more than a password: at every door, and where it is asked of them."""
 
+from urllib.parse import quote
+
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import (
+    TOTP,
     generate_totp_secret,
     hotp_value,
     yield_hotp_counters_from_time,
@@ -39,6 +43,26 @@ def signed_in(user) -> Client:
     return client
 
 
+PROVE = "/users/2fa/reauthenticate/"
+
+
+def note(client: Client, user, records: list[dict]) -> None:
+    """Write into the session what allauth notes of a sign-in."""
+    session = client.session
+    session["account_authentication_methods_user"] = str(user.pk)
+    session["account_authentication_methods"] = records
+    session.save()
+
+
+def show(client: Client, factor: Authenticator) -> None:
+    used = {"method": "mfa", "id": factor.pk, "type": factor.type}
+    note(client, factor.user, [{"method": "password"}, used])
+
+
+def code_for(secret: str) -> str:
+    return f"{hotp_value(secret, next(iter(yield_hotp_counters_from_time()))):06}"
+
+
 def give_factor(user, kind=Authenticator.Type.TOTP, **data) -> Authenticator:
     return Authenticator.objects.create(user=user, type=kind, data=data)
 
@@ -60,11 +84,118 @@ def test_staff_page_without_a_second_factor_leads_to_where_one_is_set_up(
 
 
 @pytest.mark.parametrize("kind", [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN])
-def test_staff_page_with_a_second_factor_is_open(required, kind):
+def test_staff_page_is_open_to_a_session_that_has_shown_a_second_factor(required, kind):
     user = make_staff(is_superuser=True)
+    client = signed_in(user)
+    show(client, give_factor(user, kind, secret="x"))
+
+    assert client.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *STAFF_PAGES,
+        "/staff/orders/",
+        "/staff/orders/?fragment=1",
+        "/staff/orders/export.csv?from=2026-01-01&to=2026-01-31",
+        "/staff/pulse/",
+        "/admin/products/product/import/",
+    ],
+)
+@pytest.mark.parametrize(
+    "kind, ask", [("totp", PROVE), ("webauthn", "/users/2fa/webauthn/reauthenticate/")]
+)
+def test_staff_page_asks_a_session_from_before_the_second_factor_for_it(
+    required, page, kind, ask
+):
+    user = make_staff(is_superuser=True)
+    client = signed_in(user)
     give_factor(user, kind, secret="x")
 
-    assert signed_in(user).get("/admin/").status_code == 200
+    for method in (client.get, client.post):
+        response = method(page)
+        assert response.status_code == 302
+        assert response.url.startswith(f"{ask}?next={quote(page.partition('?')[0])}")
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [{"method": "password", "reauthenticated": True}],
+        [{"method": "code", "reauthenticated": True}],
+        [{"method": "mfa", "type": "totp", "id": 0}],
+        [{"method": "mfa", "type": "totp"}],
+    ],
+    ids=["password", "mail", "a factor that is gone", "no factor"],
+)
+def test_staff_page_is_closed_to_a_session_that_has_shown_something_else(
+    required, records
+):
+    user = make_staff(is_superuser=True)
+    give_factor(user, secret="x")
+    client = signed_in(user)
+    note(client, user, records)
+
+    assert client.get("/admin/").url.startswith(PROVE)
+
+
+def test_staff_page_is_closed_to_what_somebody_else_has_shown_in_the_session(required):
+    user, other = make_staff(is_superuser=True), make_staff()
+    give_factor(user, secret="x")
+    client = signed_in(user)
+    show(client, give_factor(other, secret="y"))
+
+    assert client.get("/admin/").url.startswith(PROVE)
+
+
+def test_session_from_before_the_second_factor_shows_it_and_comes_back(required):
+    user, secret = make_staff(is_superuser=True), generate_totp_secret()
+    client = signed_in(user)
+    TOTP.activate(user, secret)
+    ask = client.get("/admin/products/product/?q=lamp").url
+
+    response = client.post(ask, {"code": code_for(secret)})
+
+    assert response.url == "/admin/products/product/?q=lamp"
+    assert client.get(response.url).status_code == 200
+
+
+def test_session_that_sets_up_a_second_factor_has_shown_it(
+    required, django_capture_on_commit_callbacks
+):
+    user = make_staff(is_superuser=True)
+    client = signed_in(user)
+    client.post("/users/reauthenticate/", {"password": "password"})
+    page = client.get("/users/2fa/totp/activate/")
+    secret = page.context["form"].secret
+
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post("/users/2fa/totp/activate/", {"code": code_for(secret)})
+
+    assert client.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/users/2fa/totp/deactivate/",
+        "/users/2fa/webauthn/add/",
+        "/users/2fa/recovery-codes/",
+        "/users/2fa/recovery-codes/download/",
+        "/users/2fa/recovery-codes/generate/",
+    ],
+)
+def test_stolen_password_of_staff_changes_no_second_factor(required, path):
+    """Else it would add one of the thief's, and show that."""
+    user = make_staff()
+    TOTP.activate(user, generate_totp_secret())
+    RecoveryCodes.activate(user)
+    client = signed_in(user)
+    client.post("/users/reauthenticate/", {"password": "password"})
+
+    for method in (client.get, client.post):
+        assert method(path).url.startswith(PROVE)
 
 
 def test_staff_page_with_recovery_codes_only_is_closed(required):
@@ -112,8 +243,8 @@ def test_second_factor_of_staff_costs_one_query_on_staff_pages_and_none_elsewher
     settings, django_assert_max_num_queries
 ):
     user = make_staff(is_superuser=True)
-    give_factor(user, secret="x")
     client = signed_in(user)
+    show(client, give_factor(user, secret="x"))
     extra = {}
     for page in ("/admin/", "/"):
         costs = []
@@ -174,7 +305,7 @@ def test_admins_own_form_signs_nobody_in():
     assert colleague.session["_auth_user_id"] != str(boss.pk)
 
 
-def test_staff_with_a_second_factor_get_in_by_it_and_not_without():
+def test_staff_with_a_second_factor_get_in_by_it_and_not_without(required):
     user = make_staff(is_superuser=True)
     secret = generate_totp_secret()
     give_factor(user, secret=secret)
@@ -185,8 +316,7 @@ def test_staff_with_a_second_factor_get_in_by_it_and_not_without():
 
     wrong = client.post("/users/2fa/authenticate/", {"code": "000000"})
     assert wrong.status_code == 200
-    code = hotp_value(secret, next(iter(yield_hotp_counters_from_time())))
-    right = client.post("/users/2fa/authenticate/", {"code": f"{code:06}"})
+    right = client.post("/users/2fa/authenticate/", {"code": code_for(secret)})
 
     assert right.url == "/admin/"
     assert client.get("/admin/").status_code == 200

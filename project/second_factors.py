@@ -1,0 +1,43 @@
+"""Whether a session has proven a second factor, as STAFF_MFA_REQUIRED asks of staff.
+
+An account that has a factor is not enough: a session from before it was set up, or a
+stolen one, has shown no more than a password. allauth notes in the session what it was
+opened with and what was confirmed in it.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from django.apps import apps
+
+# Where allauth notes them, and for whom.
+RECORDS, RECORDS_OF = (
+    "account_authentication_methods",
+    "account_authentication_methods_user",
+)
+FACTORS = {"totp", "webauthn"}  # recovery codes alone are none
+
+
+class Proof(Enum):
+    NONE = "the account has no second factor"
+    MISSING = "it has, and this session has not shown one"
+    GIVEN = "this session has shown one that the account still has"
+
+
+def proof(session: Mapping[str, Any], user_id: int) -> Proof:
+    """What a session of this account has shown. One query."""
+    theirs = apps.get_model("mfa", "Authenticator").objects.filter(user_id=user_id)
+    kinds = dict(theirs.values_list("pk", "type"))
+    if FACTORS.isdisjoint(kinds.values()):
+        return Proof.NONE
+    return Proof.MISSING if _shown(session, user_id).isdisjoint(kinds) else Proof.GIVEN
+
+
+def _shown(session: Mapping[str, Any], user_id: int) -> set[int]:
+    """The keys of the factors that were used in the session."""
+    if session.get(RECORDS_OF) != str(user_id):
+        return set()
+    records = session.get(RECORDS) or []
+    used = (record for record in records if record.get("method") == "mfa")
+    return {record["id"] for record in used if "id" in record}
