@@ -39,6 +39,7 @@ from products.models import (
 )
 from products.services import catalogue, orders
 from products.templatetags.shop import money
+from project.edits import SafeEditsMixin
 from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
 
 AVAILABLE = F("stock__on_hand") - F("stock__reserved")
@@ -49,7 +50,7 @@ LAST_MOVEMENTS = 15
 
 
 @admin.register(ProductCategory)
-class ProductCategoryAdmin(ListedLookupsMixin, admin.ModelAdmin):
+class ProductCategoryAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
     list_display = ["name", "position", "products"]
     list_editable = ["position"]
     search_fields = ["name"]
@@ -61,7 +62,8 @@ class ProductCategoryAdmin(ListedLookupsMixin, admin.ModelAdmin):
     def save_model(
         self, request: HttpRequest, obj: ProductCategory, form, change
     ) -> None:
-        catalogue.save_category(obj)
+        """A list that is edited writes no more than was changed in it."""
+        catalogue.save_category(obj, fields=form.changed_data if change else None)
 
     def delete_model(self, request: HttpRequest, obj: ProductCategory) -> None:
         catalogue.delete_categories([obj])
@@ -103,7 +105,7 @@ class StockLevelFilter(admin.SimpleListFilter):
 
 
 @admin.register(Product)
-class ProductAdmin(ImportMixin):
+class ProductAdmin(SafeEditsMixin, ImportMixin):
     form = ProductForm
     list_display = [
         "thumbnail",
@@ -212,14 +214,13 @@ class ProductAdmin(ImportMixin):
     def _set_active(
         self, request: HttpRequest, queryset: QuerySet[Product], is_active: bool
     ) -> None:
-        """Through the service, one by one: each is pushed and leaves a movement."""
+        """Through the service: each is pushed and leaves a movement."""
         said = _("Activated.") if is_active else _("Deactivated.")
-        changed = 0
-        for product in queryset.filter(is_active=not is_active).order_by("pk"):
-            product.is_active = is_active
-            catalogue.save(product, actor=request.user)
+        ids = list(queryset.values_list("pk", flat=True))
+        products = catalogue.set_active(ids, is_active, actor=request.user)
+        for product in products:
             self.log_change(request, product, said)
-            changed += 1
+        changed = len(products)
         if is_active:
             text = ngettext(
                 "%(count)d product is in the shop again.",

@@ -34,6 +34,7 @@ PAGES = [
     "project.spreadsheets",
     "project.email_addresses",
     "project.email_fields",
+    "project.edits",
     "project.modeladmin",
     "project.pictures",
     "project.views",
@@ -45,6 +46,7 @@ RULES: dict[str, list[str]] = {
     "project.email_addresses": [],
     "project.email_fields": ["project.email_addresses"],
     "project.decoder": [],
+    "project.edits": [],
     "project.modeladmin": [],
     "project.pictures": [],
     "project.second_factors": [],
@@ -58,6 +60,7 @@ RULES: dict[str, list[str]] = {
     # of forms, "this account has changed".
     "users": [
         "users",
+        "project.edits",
         "project.modeladmin",
         "project.pictures",
         "project.redirects",

@@ -40,6 +40,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
+from project.edits import SafeEditsMixin
 from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
 from users import (
     notices,
@@ -262,7 +263,7 @@ class VerifiedFilter(admin.SimpleListFilter):
 
 
 @admin.register(User)
-class UserAdmin(ListedLookupsMixin, DjangoUserAdmin):
+class UserAdmin(SafeEditsMixin, ListedLookupsMixin, DjangoUserAdmin):
     """Django's own; with what allauth knows of a person, and what staff can do."""
 
     form = PersonForm
@@ -616,7 +617,7 @@ def _back_to(user: User) -> HttpResponse:
 
 
 @admin.register(Group)
-class GroupAdmin(ListedLookupsMixin, DjangoGroupAdmin):
+class GroupAdmin(SafeEditsMixin, ListedLookupsMixin, DjangoGroupAdmin):
     """Groups give rights: for administrators, like all that does."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

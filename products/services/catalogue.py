@@ -39,6 +39,19 @@ def save(product: Product, *, actor: AbstractUser | None = None) -> Product:
     return product
 
 
+@transaction.atomic
+def set_active(
+    ids: Iterable[int], is_active: bool, *, actor: AbstractUser | None = None
+) -> list[Product]:
+    """Put products into the shop or take them out; those for which that is news."""
+    others = Product.objects.filter(pk__in=ids, is_active=not is_active)
+    products = list(others.select_for_update(no_key=True).order_by("pk"))
+    for product in products:
+        product.is_active = is_active
+        save(product, actor=actor)
+    return products
+
+
 def changed(ids: Iterable[int], was: Iterable[invalidation.Place] = ()) -> None:
     """These products are other than they were: no page shows them so after the commit.
 
@@ -109,9 +122,12 @@ def categories() -> list[ProductCategory]:
 
 
 @transaction.atomic
-def save_category(category: ProductCategory) -> ProductCategory:
-    """Write a category, which every page shows."""
-    category.save()
+def save_category(
+    category: ProductCategory, *, fields: Iterable[str] | None = None
+) -> ProductCategory:
+    """Write a category, which every page shows; no more than `fields` if they are
+    given."""
+    category.save(update_fields=fields)
     invalidation.everything_changed()
     return category
 
