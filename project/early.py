@@ -19,6 +19,7 @@ from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.http import HttpRequest, HttpResponse
 from django.http.cookie import parse_cookie
+from django.http.request import split_domain_port, validate_host
 from django.middleware.csrf import CsrfViewMiddleware, get_token
 from django.middleware.gzip import re_accepts_gzip
 from django.utils.translation import get_language_from_request
@@ -37,11 +38,9 @@ TRUST_S = 0.25  # so long it is not asked again whether one is out of date
 
 # What says who the visitor is, or what they are to be told.
 PERSONAL = {settings.SESSION_COOKIE_NAME, CookieStorage.cookie_name}
-# What else makes Django answer differently: the host, and what a proxy says.
-DECIDES = (b"host", b"x-forwarded-proto", b"x-forwarded-host")
 WANTED = {
-    *(*DECIDES, b"authorization", b"cookie", b"accept-language"),
-    *(b"accept-encoding", b"if-none-match"),
+    *(b"host", b"x-forwarded-proto", b"authorization", b"cookie"),
+    *(b"accept-language", b"accept-encoding", b"if-none-match"),
 }
 # Of the answer that is kept these are made anew; and these an empty one has not.
 ANEW = {b"content-length", b"content-encoding", b"etag", b"set-cookie", b"date"}
@@ -171,19 +170,37 @@ def read(scope: Scope) -> Asked | None:
     headers = _headers(scope)
     if headers is None or b"authorization" in headers:
         return None
+    if not _is_ours(headers.get(b"host", "")):
+        return None
     request = HttpRequest()
     request.COOKIES = parse_cookie(headers[b"cookie"]) if b"cookie" in headers else {}
     if not PERSONAL.isdisjoint(request.COOKIES):
         return None
     request.META["HTTP_ACCEPT_LANGUAGE"] = headers.get(b"accept-language", "")
+    # Nothing in it is the client's to make up: else who sends a new value each time
+    # would push out every page that others ask for.
     key = (
-        *(scope.get("scheme"), scope.get("root_path"), path, scope["query_string"]),
-        *map(headers.get, DECIDES),
-        get_language_from_request(request),
+        *(_is_secure(scope, headers), scope.get("root_path"), path),
+        *(scope["query_string"], get_language_from_request(request)),
     )
     takes_gzip = re_accepts_gzip.search(headers.get(b"accept-encoding", ""))
     known = headers.get(b"if-none-match", "")
     return Asked(key, request, takes_gzip is not None, known)
+
+
+def _is_ours(host: str) -> bool:
+    """Whether Django would answer to that host. Which of them it is, and at what port,
+    makes no difference to a page: its links say `DOMAIN_NAME`, or no host."""
+    domain, _port = split_domain_port(host)
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
+def _is_secure(scope: Scope, headers: dict[bytes, str]) -> bool:
+    """Whether Django takes it for https, as `HttpRequest.scheme` does."""
+    said = headers.get(b"x-forwarded-proto")
+    if settings.SECURE_PROXY_SSL_HEADER and said is not None:
+        return said.split(",", 1)[0].strip() == settings.SECURE_PROXY_SSL_HEADER[1]
+    return scope.get("scheme") == "https"
 
 
 def _headers(scope: Scope) -> dict[bytes, str] | None:
