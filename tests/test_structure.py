@@ -140,6 +140,7 @@ TOP = {
     *("manage.py", "project", "products", "users", "realtime"),
     *("templates", "static", "deploy", "tests"),
     *("requirements.txt", "README.md", "CONTRIBUTING.md", "LICENSE", "CHANGELOG.md"),
+    "SECURITY.md",
     *("Makefile", "pyproject.toml", ".flake8", ".gitignore", ".ci"),
 }
 
