@@ -16,7 +16,6 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.contrib.messages.storage.cookie import CookieStorage
 from django.http import HttpRequest, HttpResponse
 from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
@@ -37,7 +36,7 @@ PAGES = 256  # kept by a process, some 60 KB each
 TRUST_S = 0.25  # so long it is not asked again whether one is out of date
 
 # What says who the visitor is, or what they are to be told.
-PERSONAL = {settings.SESSION_COOKIE_NAME, CookieStorage.cookie_name}
+PERSONAL = {settings.SESSION_COOKIE_NAME, settings.MESSAGES_COOKIE_NAME}
 WANTED = {
     *(b"host", b"x-forwarded-proto", b"authorization", b"cookie"),
     *(b"accept-language", b"accept-encoding", b"if-none-match"),

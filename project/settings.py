@@ -20,6 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from project.email_addresses import recipient
+from project.keys import checked
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -31,7 +32,7 @@ if (LOCAL_DIR / "env").is_file():
 # --- Security ---------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY")
+SECRET_KEY = checked(env.str("SECRET_KEY", ""))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 DOMAIN_NAME = env.str("DOMAIN_NAME", "http://localhost:8000").rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[DOMAIN_NAME])
@@ -49,6 +50,15 @@ X_FRAME_OPTIONS = "DENY"
 LANGUAGE_COOKIE_SECURE = not INSECURE_COOKIES
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
+# A browser takes a cookie of such a name only over https and for this very host: no
+# page of a neighbour (shop.example, evil.shop.example) and no plain http can plant one.
+# All of them have the path "/" and no domain, as that asks for.
+COOKIE_PREFIX = "" if INSECURE_COOKIES else "__Host-"
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
+LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
+MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}messages"
+MESSAGE_STORAGE = "project.messages.MessageStorage"
 
 # Nobody but a proxy of ours is believed who asks, and over what; X-Forwarded-For counts
 # from its end, where ours have written.

@@ -386,6 +386,11 @@ class Server(DaphneServer):
         self.connections[protocol]["application_instance"] = task
         return inbox
 
+    def log_action(self, protocol, action: str, details: dict[str, Any]) -> None:
+        """For `--access-log`: without queries, which hold one-time tokens."""
+        path = details["path"].partition("?")[0]
+        super().log_action(protocol, action, details | {"path": path})
+
     def protocol_disconnected(self, protocol) -> None:
         """Of a refused handshake Daphne hears twice: when it is refused, and when the
         connection ends. It may have forgotten it in between."""

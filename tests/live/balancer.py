@@ -17,7 +17,8 @@ error_log {folder}/error.log warn;
 worker_rlimit_nofile 16384;
 events {{ worker_connections 16000; }}
 http {{
-    access_log off;
+    include {log};
+    access_log {folder}/access.log shop;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     upstream shop {{
@@ -55,10 +56,12 @@ class Nginx(Process):
             servers=" ".join(servers),
             port=port,
             locations=LOCATIONS,
+            log=FOLDER / "shop-log.conf",
         )
         self._file = folder / "nginx.conf"
         self._file.write_text(text)
         self.errors = folder / "error.log"
+        self.accesses = folder / "access.log"
 
     @property
     def url(self) -> str:

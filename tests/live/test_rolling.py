@@ -223,6 +223,8 @@ def test_configuration_of_the_whole_server_is_one_that_nginx_takes(tmp_path):
     text = (FOLDER / "shop.conf").read_text()
     for theirs, ours in {
         "/etc/nginx/shop-locations.conf": FOLDER / "shop-locations.conf",
+        "/etc/nginx/shop-log.conf": FOLDER / "shop-log.conf",
+        "/var/log/nginx/": f"{tmp_path}/",
         "/etc/letsencrypt/live/shop.example/fullchain.pem": certificate,
         "/etc/letsencrypt/live/shop.example/privkey.pem": certificate,
         # nginx binds them even for a look, which low ones let only root do.
@@ -291,3 +293,27 @@ def test_nginx_has_the_numbers_of_the_shop(settings):
         ("keepalive_timeout", "KEEP_ALIVE_S"),
     ):
         assert f"{directive} {settings.HTTP[name]:.0f}s;" in text
+
+
+@pytest.mark.parametrize(
+    "path, logged",
+    [
+        ("/orders/7K3MPQ2X/?t=SECRET", "/orders/7K3MPQ2X/ "),
+        ("/users/password/reset/key/1-SECRET/", "/users/password/reset/key/- "),
+        ("/users/password/reset/%6bey/1-SECRET/", "/users/password/reset/key/- "),
+        ("/users//confirm-email/SECRET/?x=SECRET", "/users/confirm-email/- "),
+        ("/tell-me/stop/SECRET/", "/tell-me/stop/- "),
+        ("/products/?q=SECRET", "/products/ "),
+    ],
+)
+def test_access_log_holds_no_secrets(site, path, logged):
+    log = site.nginx.accesses
+    before = log.stat().st_size if log.exists() else 0
+    referer = {"Referer": f"{site.nginx.url}/orders/7K3MPQ2X/?t=SECRET"}
+
+    ask(urllib.request.Request(site.nginx.url + path, headers=referer))
+
+    wait_until(lambda: log.stat().st_size > before, "the line", LIMIT_S)
+    line = log.read_bytes()[before:].decode()
+    assert f'"GET {logged}' in line
+    assert "SECRET" not in line

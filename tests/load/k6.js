@@ -37,7 +37,7 @@ function form(jar) {
       Accept: 'application/json',
       Origin: URL,
       Referer: `${URL}/products/`,
-      'X-CSRFToken': (cookies.csrftoken || [''])[0],
+      'X-CSRFToken': (cookies['__Host-csrftoken'] || cookies.csrftoken || [''])[0],
     },
   };
 }

@@ -61,8 +61,10 @@ class Visitor(HttpUser):
             free.extend(self.shown)
 
     def send(self, path: str, **fields):
+        cookies = self.client.cookies
+        plain = cookies.get("csrftoken", "")  # a shop over https has the other one
         headers = {
-            "X-CSRFToken": self.client.cookies.get("csrftoken", ""),
+            "X-CSRFToken": cookies.get("__Host-csrftoken", plain),
             "Origin": self.host,
             "Referer": self.host + path,
             "Accept": "application/json",

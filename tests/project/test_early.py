@@ -73,5 +73,7 @@ def test_read_over_https_is_another_page():
     assert len(keys(scope(), scope(scheme="https"))) == 2
 
     with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")):
-        asked = [scope(x_forwarded_proto=said) for said in ("http", "https", "https, x")]
+        asked = [
+            scope(x_forwarded_proto=said) for said in ("http", "https", "https, x")
+        ]
         assert len(keys(*asked)) == 2

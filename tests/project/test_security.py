@@ -173,6 +173,54 @@ def test_cookies_stay_away_from_scripts_other_sites_and_plain_http(secure):
         assert not cookie["domain"], name
 
 
+NAMES = """
+import django
+django.setup()
+from django.conf import settings
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.contrib.messages import constants
+from project import early
+from project.messages import MessageStorage
+from realtime.consumers import session_key_from
+
+request = RequestFactory().get("/")
+request.session = {}
+storage = MessageStorage(request)
+storage.add(constants.INFO, "saved")
+response = HttpResponse()
+storage.update(response)
+(cookie,) = response.cookies.values()
+own = [settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME]
+print(*own, settings.LANGUAGE_COOKIE_NAME, cookie.key)
+print(cookie["path"], repr(cookie["domain"]), bool(cookie["secure"]))
+print(early.PERSONAL == {settings.SESSION_COOKIE_NAME, cookie.key})
+print(session_key_from(f"{settings.SESSION_COOKIE_NAME}=abc"))
+paths = settings.SESSION_COOKIE_PATH, settings.CSRF_COOKIE_PATH
+print(*paths, settings.SESSION_COOKIE_DOMAIN)
+"""
+
+
+@pytest.mark.parametrize("is_plain, prefix", [("0", "__Host-"), ("1", "")])
+def test_cookies_over_https_are_of_this_host_alone(is_plain, prefix):
+    done = subprocess.run(
+        [sys.executable, "-c", NAMES],
+        env=os.environ | PRODUCTION | {"INSECURE_COOKIES": is_plain},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout.splitlines() == [
+        " ".join(
+            f"{prefix}{n}" for n in "sessionid csrftoken language messages".split()
+        ),
+        f"/ '' {is_plain == '0'}",
+        "True",
+        "abc",
+        "/ / None",
+    ], done.stderr
+
+
 # --- Who keeps a page -------------------------------------------------------------
 
 

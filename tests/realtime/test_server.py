@@ -375,6 +375,16 @@ def test_client_that_offers_compression_is_answered_without(puppet):
         assert "Sec-WebSocket-Extensions" not in client.response.headers
 
 
+def test_access_log_holds_no_query():
+    told = []
+    log = {"endpoints": ["tcp:0"], "action_logger": lambda *entry: told.append(entry)}
+    shop = server.Server(application=None, **log)
+
+    shop.log_action("http", "complete", {"path": "/orders/7/?t=SECRET", "status": 200})
+
+    assert told == [("http", "complete", {"path": "/orders/7/", "status": 200})]
+
+
 def test_connection_that_ends_after_it_was_forgotten_is_no_error(monkeypatch):
     """A refused one, if the server tidies up before it is gone."""
     monkeypatch.setattr(server.reactor, "callLater", lambda *later: None)
