@@ -98,9 +98,28 @@ def low_stock(products: Sequence[tuple[Product, int]]) -> None:
                 len(products),
             )
             % {"count": len(products)},
-            settings.STAFF_ALERTS,
+            settings.STAFF_ALERTS["low"],
             products=[{"product": p, "left": left} for p, left in products],
             link=absolute(reverse("admin:products_stock_changelist")),
+        )
+
+
+def order_came_in(order: Order) -> None:
+    """Tell staff of a new order, if someone is to hear of it. Raises `MailRefused`.
+
+    Of the shopper it says no more than the country: the rest is behind the link.
+    """
+    to = settings.STAFF_ALERTS["orders"]
+    if not to:
+        return
+    with translation.override(settings.LANGUAGE_CODE):
+        _send(
+            "orders/email/came_in",
+            _("New order %(number)s") % {"number": order.number},
+            to,
+            order=order,
+            lines=list(order.lines.all()),
+            link=absolute(reverse("staff:order", args=[order.number])),
         )
 
 

@@ -601,19 +601,36 @@ STORAGES["imports"] = {
 }
 
 
-def addresses(name: str) -> list[str]:
-    """The e-mail addresses in a variable, split at commas. Raises
-    `ImproperlyConfigured` for one that no mail could be sent to."""
+def checked_address(name: str, text: str) -> str:
+    """The e-mail address in a variable. Raises `ImproperlyConfigured` for one that no
+    mail could be sent to."""
     try:
-        return [recipient(text) for text in env.list(name, default=[])]
+        return recipient(text)
     except ValidationError as error:
         raise ImproperlyConfigured(
             f"{name}: {error.params['value']!r} is not one e-mail address."
         ) from error
 
 
-# Who hears by mail of what runs out: nobody, unless told.
-STAFF_ALERTS = addresses("STAFF_ALERTS")
+# Who hears of what by mail: nobody, unless told. An item is an address, which hears of
+# what runs low, or `event:address`.
+STAFF_EVENTS = ("low", "orders")
+
+
+def staff_alerts(name: str) -> dict[str, list[str]]:
+    """Event → the addresses that hear of it. Raises `ImproperlyConfigured`."""
+    alerts: dict[str, list[str]] = {event: [] for event in STAFF_EVENTS}
+    for item in env.list(name, default=[]):
+        before, _colon, address = item.rpartition(":")
+        event = before.strip() or "low"
+        if event not in alerts:
+            known = ", ".join(alerts)
+            raise ImproperlyConfigured(f"{name}: {event!r} is none of {known}.")
+        alerts[event].append(checked_address(name, address))
+    return {event: list(dict.fromkeys(found)) for event, found in alerts.items()}
+
+
+STAFF_ALERTS = staff_alerts("STAFF_ALERTS")
 ORDERS_PER_PAGE = 20
 # Who waits for a product reads of it on the open page; after so long by mail.
 WAITING_PATIENCE_S = env.int("WAITING_PATIENCE_S", 10)

@@ -21,7 +21,7 @@ def warn_of_low_stock() -> int:
     Units that a checkout only holds count as there. A product is told once after each
     delivery of goods, and again when nothing is left; at most once a day.
     """
-    if not settings.STAFF_ALERTS:
+    if not settings.STAFF_ALERTS["low"]:
         return 0
     due = [product for product in _low().order_by("pk") if _is_news(product)]
     told = [(p, p.left) for p in due if _note(p)]

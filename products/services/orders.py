@@ -8,6 +8,7 @@ as soon as it is placed. Locks are taken in the
 order basket → order → stock by product.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,6 +93,7 @@ def place(
     limits.end_hold(basket, [line.product_id for line in lines])
     _close(basket)
     _log(order, actor=user)
+    order = _told(order, emails.order_came_in)
     order = _told(order)
     if method == Method.FREE:
         order = pay(order, note=_("There is nothing to pay."))
@@ -272,13 +274,15 @@ def _move(
     return _told(order)
 
 
-def _told(order: Order) -> Order:
-    """Mail the shopper. The order stands even if it cannot be mailed: then staff read
-    so beside it."""
+def _told(order: Order, tell: Callable[[Order], None] = emails.order_moved) -> Order:
+    """Mail the shopper, or whomever `tell` mails. The order stands even if the mail is
+    refused: then staff read so beside it."""
     try:
-        emails.order_moved(order)
+        tell(order)
     except MailRefused as refusal:
-        text = _("No mail was sent to the shopper. %(reason)s")
+        text = _("A mail was not sent. %(reason)s")
+        if tell is emails.order_moved:
+            text = _("No mail was sent to the shopper. %(reason)s")
         return note(order, note=text % {"reason": refusal})
     return order
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.core import mail
@@ -172,8 +173,64 @@ def test_order_is_placed_without_redis_and_worker_and_its_mail_comes_later(
 
 
 @pytest.fixture
+def packers(settings) -> None:
+    settings.STAFF_ALERTS = {"low": [], "orders": ["a@example.com", "b@example.com"]}
+
+
+@pytest.mark.parametrize("method", [Order.Method.DELIVERY, Order.Method.STRIPE])
+def test_staff_who_asked_for_it_hear_once_of_an_order_that_comes_in(packers, method):
+    lamp = make_product(name=EVIL, price=Decimal("12.50"))
+    order = make_order({lamp: 2}, method=method)
+    orders.note(order, note="A note.")
+    orders.cancel(order)
+
+    [message] = [one for one in mail.outbox if "b@example.com" in one.to]
+
+    assert message.subject == f"New order {order.number}"
+    assert message.to == ["a@example.com", "b@example.com"]
+    assert f"2 × {EVIL} ({lamp.sku}): €25.00" in message.body
+    assert f"/staff/orders/{order.number}/" in message.body
+    assert "/staff/orders/" in html_of(message) and "&lt;b&gt;" in html_of(message)
+    for private in (order.access_token, order.email, order.line1, order.full_name):
+        assert private not in message.body + html_of(message)
+
+
+def test_order_placed_twice_or_not_at_all_is_one_mail_to_staff_or_none(
+    packers, settings
+):
+    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    order = make_order()
+    options = {"method": order.method, "language": "en", "seen": order.total}
+    orders.place(order.basket, None, **options)
+    with pytest.raises(RuntimeError), transaction.atomic():
+        make_order()
+        raise RuntimeError
+
+    theirs = Email.objects.filter(subject__startswith="New order")
+
+    assert [one.subject for one in theirs] == [f"New order {order.number}"]
+
+
+def test_order_is_placed_though_staff_cannot_be_mailed(settings):
+    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    settings.STAFF_ALERTS = {"low": [], "orders": ["a..b@example.com"]}
+
+    order = make_order()
+
+    assert order.events.last().note.startswith("A mail was not sent. Enter one")
+    assert Email.objects.count() == 1, "that to the shopper"
+
+
+def test_order_that_comes_in_is_no_news_to_whom_nobody_named(settings):
+    settings.STAFF_ALERTS = {"low": ["staff@example.com"], "orders": []}
+    order = make_order()
+
+    assert [message.to for message in mail.outbox] == [[order.email]]
+
+
+@pytest.fixture
 def staff(settings) -> None:
-    settings.STAFF_ALERTS = ["staff@example.com"]
+    settings.STAFF_ALERTS = {"low": ["staff@example.com"], "orders": []}
     settings.LOW_STOCK = 5
 
 
@@ -245,7 +302,7 @@ def test_several_products_are_one_mail(staff):
 
 
 def test_nobody_is_warned_unless_somebody_is_named(settings):
-    settings.STAFF_ALERTS = []
+    settings.STAFF_ALERTS = {"low": [], "orders": ["staff@example.com"]}
     sell(make_product(on_hand=2), 2)
 
     assert alerts() == [] and not StockAlert.objects.exists()

@@ -93,6 +93,30 @@ def test_setting_that_is_no_address_does_not_start(name, value):
     assert name in last and "is not one e-mail address" in last
 
 
+def test_staff_alerts_say_who_hears_of_what():
+    from project.settings import env, staff_alerts
+
+    env.ENVIRON["STAFF_ALERTS"] = (
+        "a@example.com, orders:b@example.com,low:c@example.com"
+    )
+    try:
+        alerts = staff_alerts("STAFF_ALERTS")
+    finally:
+        del env.ENVIRON["STAFF_ALERTS"]
+
+    assert alerts == {
+        "low": ["a@example.com", "c@example.com"],
+        "orders": ["b@example.com"],
+    }
+
+
+def test_staff_alert_of_no_event_does_not_start():
+    done = settled(STAFF_ALERTS="parcels:ann@example.com")
+
+    assert done.returncode == 1
+    assert "'parcels' is none of low, orders" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     "url, domain",
     [
