@@ -39,6 +39,8 @@ def order_moved(order: Order) -> None:
     """Tell the shopper where their order is, if they would want to know. Raises
     `MailRefused`."""
     is_free = order.method == Order.Method.FREE and order.status == Order.Status.PAID
+    if not order.email:  # erased, as their account is
+        return
     if order.status not in STEPS or is_free:  # that there was nothing to pay is no news
         return
     name, subject = STEPS[order.status]

@@ -2,15 +2,20 @@
 
 from contextlib import suppress
 
+from allauth.account.signals import email_confirmed
 from django.contrib import messages
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from products.exceptions import BasketClosed
 from products.live import BASKET_TOKEN
 from products.models import Basket
-from products.services import basket, holds
+from products.services import basket, holds, people
 from products.views import merged
 
 
@@ -22,6 +27,25 @@ def merge_basket(sender, request, user, **kwargs) -> None:
         poured = basket.merge(token=token, user_id=user.pk)
         for sentence in merged.sentences(poured):
             messages.warning(request, sentence, fail_silently=True)
+
+
+@receiver(email_confirmed)
+def offer_orders(sender, request, email_address, **kwargs) -> None:
+    """Who has just verified their address hears of what they ordered as a guest."""
+    user = email_address.user
+    is_theirs = request is not None and request.user.pk in (None, user.pk)
+    number = people.claimable(user).count() if is_theirs else 0
+    if not number:
+        return
+    text = ngettext(
+        "%(n)d order was placed as a guest with this address.",
+        "%(n)d orders were placed as a guest with this address.",
+        number,
+    )
+    link = format_html(
+        '<a href="{}">{}</a>', reverse("products:orders"), _("Add to your account.")
+    )
+    messages.info(request, format_html("{} {}", text % {"n": number}, link))
 
 
 @receiver(pre_delete, sender=Basket)

@@ -12,6 +12,7 @@ from products.services import (
     limits,
     orders,
     payments,
+    people,
     pictures,
     waiting,
 )
@@ -69,6 +70,12 @@ def forget_stale_baskets() -> int:
 def forget_limits() -> int:
     """Delete what limits counted an hour or a day ago; how many rows."""
     return limits.forget_spells() + limits.forget_networks()
+
+
+@shared_task
+def erase_departed() -> int:
+    """Erase what orders of deleted accounts need no more of their shopper."""
+    return people.erase_departed()
 
 
 @shared_task

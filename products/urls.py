@@ -24,6 +24,7 @@ urlpatterns = [
     path("checkout/", checkout.ContactView.as_view(), name="checkout"),
     path("checkout/review/", checkout.ReviewView.as_view(), name="checkout-review"),
     path("orders/", orders.OrdersView.as_view(), name="orders"),
+    path("orders/claim/", orders.OrdersClaimView.as_view(), name="orders-claim"),
     path("orders/<str:number>/", orders.OrderView.as_view(), name="order"),
     path(
         "orders/<str:number>/cancel/",

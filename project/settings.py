@@ -440,6 +440,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "products.tasks.forget_old_thumbnails",
         "schedule": 60 * 60 * 24,
     },
+    "erase-departed": {
+        "task": "products.tasks.erase_departed",
+        "schedule": 60 * 60 * 24,
+    },
     "relearn-words": {
         "task": "products.services.search.relearn",
         "schedule": 60 * 60 * 24,
@@ -610,6 +614,13 @@ def checked_address(name: str, text: str) -> str:
         raise ImproperlyConfigured(
             f"{name}: {error.params['value']!r} is not one e-mail address."
         ) from error
+
+
+# Which modules keep something of people: `project.personal` says how they tell.
+PERSONAL_DATA = ["products.services.people", "users.personal", "project.letters"]
+# Tax law asks for invoices, with name and address, so long; in Germany eight years,
+# elsewhere up to ten.
+INVOICE_YEARS = env.int("INVOICE_YEARS", 10)
 
 
 # Who hears of what by mail: nobody, unless told. An item is an address, which hears of

@@ -92,6 +92,7 @@ ROUTES: dict[str, Row] = {
     "checkout/": ("200", "200", "403", "200", "200"),
     "checkout/review/": ("/checkout/",) * 2 + ("403",) + ("/checkout/",) * 2,
     "orders/": members("200"),
+    "orders/claim/": ("login", *["405"] * 4),
     "orders/<str:number>/": ("404", "200", "404", "404", "404"),
     "orders/<str:number>/cancel/": anyone("405"),
     "orders/<str:number>/pay/": anyone("405"),
@@ -126,6 +127,9 @@ ROUTES: dict[str, Row] = {
     "users/addresses/<int:pk>/": owner("200"),
     "users/addresses/<int:pk>/delete/": owner("200"),
     "users/addresses/<int:pk>/usual/": members("405"),
+    "users/data/": members("200"),
+    "users/data/download/": members("200"),
+    "users/data/delete/": members("200"),
     "users/email/": members("200"),
     "users/reauthenticate/": members("200"),
     # For people without a password; the others give theirs.

@@ -37,6 +37,7 @@ PAGES = [
     "project.edits",
     "project.modeladmin",
     "project.pictures",
+    "project.personal",
     "project.views",
     "project.widgets",
 ]
@@ -50,6 +51,7 @@ RULES: dict[str, list[str]] = {
     "project.modeladmin": [],
     "project.pictures": [],
     "project.second_factors": [],
+    "project.personal": [],
     "project.sessions": [],
     "project.spreadsheets": [],
     "project.transactions": [],
@@ -67,6 +69,7 @@ RULES: dict[str, list[str]] = {
         "project.email_addresses",
         "project.email_fields",
         "project.second_factors",
+        "project.personal",
         "project.sessions",
         "project.transactions",
         "project.views",
@@ -118,6 +121,13 @@ RULES: dict[str, list[str]] = {
         "products.exceptions",
         "products.models",
         "products.payments",
+    ],
+    # What the shop keeps of a person, and the mails it says so in.
+    "products.services.people": [
+        "products.emails",
+        "products.models",
+        "products.services",
+        "project.personal",
     ],
     "products.shells": [],
     "products.sitemaps": ["products.models"],

@@ -43,6 +43,7 @@ from django.views.decorators.http import require_POST
 from project.edits import SafeEditsMixin
 from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
 from users import (
+    deletion,
     notices,
     pictures,
     recovery,
@@ -438,6 +439,13 @@ class UserAdmin(SafeEditsMixin, ListedLookupsMixin, DjangoUserAdmin):
         if not address.verified:
             text = _("Not verified yet: %(email)s. You can send the verification mail.")
             self.message_user(request, text % {"email": obj.email}, messages.WARNING)
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        deletion.delete(obj, is_by_staff=True)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset.order_by("pk"):
+            deletion.delete(user, is_by_staff=True)
 
     # --- What staff can do, on the list ---------------------------------------
 

@@ -338,3 +338,13 @@ class AddressForm(forms.ModelForm):
             return addresses.add(self.user, self.instance)
         self.instance.save(update_fields=self.Meta.fields)
         return self.instance
+
+
+# --- Leaving ----------------------------------------------------------------------
+
+
+class DeleteAccountForm(forms.Form):
+    is_sure = forms.BooleanField(
+        label=_("Yes, delete my account. I know that nobody can undo this."),
+        error_messages={"required": _("Tick the box if you want to delete it.")},
+    )

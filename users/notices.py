@@ -1,4 +1,4 @@
-"""Mails that tell people what staff did to their account."""
+"""Mails that tell people what happened to their account."""
 
 from allauth.account.adapter import get_adapter
 from allauth.core import context as allauth_context
@@ -22,3 +22,12 @@ def by_staff(
         get_adapter().send_notification_mail(
             template, user, whence | (context or {}), to or user.email
         )
+
+
+def account_deleted(user: User, kept: list[str], *, is_by_staff: bool) -> None:
+    """Say goodbye; `kept` are sentences on what stays, and why."""
+    template, context = "account/email/account_deleted", {"kept": kept}
+    if is_by_staff or allauth_context.request is None:
+        by_staff(user, template, context)
+    else:
+        get_adapter().send_notification_mail(template, user, context, user.email)

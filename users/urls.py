@@ -4,6 +4,7 @@ from users import views
 from users.views import (
     entrance,
     passwords,
+    personal,
     profile,
     security,
     verification,
@@ -123,6 +124,9 @@ urlpatterns = [
     path("inactive/", entrance.InactiveView.as_view(), name="account_inactive"),
     path("profile/", views.UserProfileView.as_view(), name="profile"),
     path("addresses/", include(addresses)),
+    path("data/", personal.DataView.as_view(), name="data"),
+    path("data/download/", personal.DataDownloadView.as_view(), name="data-download"),
+    path("data/delete/", personal.AccountDeleteView.as_view(), name="data-delete"),
     path(
         "confirm-email/",
         verification.VerificationSentView.as_view(),

@@ -341,6 +341,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "departed_at",
+                    models.DateTimeField(blank=True, editable=False, null=True),
+                ),
+                (
+                    "erased_at",
+                    models.DateTimeField(blank=True, editable=False, null=True),
+                ),
+                (
                     "basket",
                     models.OneToOneField(
                         blank=True,
@@ -969,6 +977,22 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="order",
             index=models.Index(fields=["email"], name="order_email"),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                django.db.models.functions.text.Lower("email"),
+                condition=models.Q(("user", None)),
+                name="order_guest_email",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("departed_at__isnull", False), ("erased_at", None)),
+                fields=["departed_at"],
+                name="order_departed",
+            ),
         ),
         migrations.AddConstraint(
             model_name="order",

@@ -5,6 +5,7 @@ import secrets
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
@@ -133,6 +134,11 @@ class Order(models.Model):
     email_key = models.CharField(max_length=32, blank=True, editable=False)
     address_key = models.CharField(max_length=32, blank=True, editable=False)
 
+    # Their account was deleted: what is not needed of them is erased once the order is
+    # finished (`products.services.people`), and then nothing of them is left.
+    departed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+
     objects = OrderQuerySet.as_manager()
 
     class Meta:
@@ -162,6 +168,14 @@ class Order(models.Model):
                     fields=[mark], name=f"order_{mark}", condition=~Q(**{mark: ""})
                 )
                 for mark in ("network", "email_key", "address_key")
+            ),
+            models.Index(
+                Lower("email"), name="order_guest_email", condition=Q(user=None)
+            ),
+            models.Index(
+                fields=["departed_at"],
+                name="order_departed",
+                condition=Q(departed_at__isnull=False, erased_at=None),
             ),
         ]
 

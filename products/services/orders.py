@@ -225,6 +225,18 @@ def note(order: Order, *, actor: AbstractUser | None = None, note: str) -> Order
     return order
 
 
+@transaction.atomic
+def adopt(order: Order, user: AbstractUser) -> bool:
+    """Make a guest's order one of the account's; `False` if it is someone's already.
+    The link in the guest's mail goes on working."""
+    guests = Order.objects.filter(pk=order.pk, user=None, departed_at=None)
+    if not guests.update(user=user, version=F("version") + 1):
+        return False
+    order = Order.objects.get(pk=order.pk)
+    _log(order, actor=user, note=_("Added to the shopper's account."))
+    return True
+
+
 def expire_overdue() -> int:
     """Expire orders that were not paid in time; how many. May run several at once."""
     for expired in range(SWEEP):

@@ -9,14 +9,14 @@ from django.shortcuts import redirect
 from django.utils.crypto import constant_time_compare
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.generic import DetailView, ListView, View
 
 from products.exceptions import StatusConflict
 from products.models import Order, OrderLine
 from products.models.order import NUMBER_LENGTH, Status
-from products.services import orders
+from products.services import orders, people
 from project.views import TitleMixin
 
 GUESTS = "orders"  # in the session: number → access token of a guest's orders
@@ -127,4 +127,24 @@ class OrdersView(LoginRequiredMixin, TitleMixin, ListView):
         context = super().get_context_data(**kwargs)
         page = context["page_obj"]
         context["page_range"] = page.paginator.get_elided_page_range(page.number)
+        context["claimable"] = people.claimable(self.request.user).count()
         return context
+
+
+class OrdersClaimView(LoginRequiredMixin, View):
+    """Orders that were placed as a guest, with the address that is theirs."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        number = people.claim(request.user)
+        if number:
+            text = ngettext(
+                "%(n)d order is added to your account.",
+                "%(n)d orders are added to your account.",
+                number,
+            )
+            messages.success(request, text % {"n": number})
+        else:
+            messages.info(request, _("There are no orders to add."))
+        return redirect("products:orders")

@@ -28,7 +28,7 @@ BUDGETS = {
     "contact": 14,
     "review": 13,
     "order": 7,
-    "history": 8,
+    "history": 9,
     "board": 14,
     "board, found": 12,
     "one order": 9,

@@ -1,0 +1,75 @@
+"""One's data: take it along, or leave and have it deleted."""
+
+from allauth.account.decorators import reauthentication_required
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.generic import FormView, TemplateView, View
+
+from project.transactions import AtomicView
+from project.views import TitleMixin
+from users import deletion, download
+from users.forms import DeleteAccountForm
+
+
+class DataView(LoginRequiredMixin, TitleMixin, TemplateView):
+    template_name = "users/data.html"
+    title = gettext_lazy("Your data")
+
+
+@method_decorator(never_cache, name="dispatch")
+class DataDownloadView(LoginRequiredMixin, View):
+    """A file: it takes a confirmation that it is them, as it holds all of them."""
+
+    http_method_names = ["get", "head", "options"]
+
+    @method_decorator(reauthentication_required)
+    def get(self, request: HttpRequest) -> HttpResponse:
+        text = "".join(download.as_json(request.user))
+        response = HttpResponse(text, content_type="application/json; charset=utf-8")
+        name = f"{settings.SHOP_NAME}-data.json".replace('"', "").replace("\\", "")
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+
+@AtomicView
+class AccountDeleteView(LoginRequiredMixin, TitleMixin, FormView):
+    """Says what will happen, and does it once they have confirmed that it is them."""
+
+    template_name = "users/account_confirm_delete.html"
+    title = gettext_lazy("Delete your account")
+    form_class = DeleteAccountForm
+
+    @method_decorator(reauthentication_required)
+    def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        return super().get(request, *args, **kwargs)
+
+    @method_decorator(reauthentication_required)
+    def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        return super().post(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs) -> dict:
+        return super().get_context_data(
+            is_last=deletion.is_last_administrator(self.request.user),
+            invoice_years=settings.INVOICE_YEARS,
+            **kwargs,
+        )
+
+    def form_valid(self, form: DeleteAccountForm) -> HttpResponse:
+        email = self.request.user.email
+        try:
+            deletion.delete(self.request.user)
+        except deletion.LastAdministrator as refusal:
+            form.add_error(None, str(refusal))
+            return self.form_invalid(form)
+        logout(self.request)
+        text = _("Your account is deleted. We've emailed %(email)s to confirm it.")
+        messages.success(self.request, text % {"email": email})
+        return redirect("products:index")
