@@ -151,7 +151,9 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
     ) -> HttpResponse:
         """Draws thumbnails before Django's view begins a transaction."""
         upload = request.FILES.get("image")
-        if upload and self.has_view_or_change_permission(request):
+        may_save = self.has_change_permission(request)
+        may_save = may_save or self.has_add_permission(request)
+        if upload and may_save:
             user, action = request.user, "product_picture"
             is_allowed = bool(ratelimit.consume(request, action=action, user=user))
             thumbnails.draw(upload, is_allowed=is_allowed)

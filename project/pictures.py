@@ -2,6 +2,7 @@
 limit of memory and time (`project.decoder`), one at a time for each server process."""
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,8 @@ from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
+
+logger = logging.getLogger(__name__)
 
 DECODER = Path(__file__).with_name("decoder.py")
 EXTENSIONS = ["jpg", "jpeg", "png", "webp"]
@@ -75,7 +78,9 @@ def _decode(data: bytes, sides: Sequence[int]) -> tuple[dict, list[bytes]]:
     except subprocess.TimeoutExpired:
         return {"refused": "too_much_memory"}, []
     line, _newline, rest = done.stdout.partition(b"\n")
-    if done.returncode or not line:  # it was ended for taking too much
+    if done.returncode or not line:  # most likely it was ended for taking too much
+        said = done.stderr.decode(errors="replace")[-500:]
+        logger.error("The decoder ended with %s: %s", done.returncode, said)
         return {"refused": "too_much_memory"}, []
     answer, made = json.loads(line), []
     for size in answer["sizes"]:

@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
@@ -128,6 +129,21 @@ def test_upload_in_the_admin_is_decoded_once_and_outside_of_the_transaction(
     assert response.status_code == 302
     assert inner_transactions == [[]]
     assert colour_of(product)[2] > 240
+
+
+def test_upload_of_who_may_only_look_is_not_decoded(client, monkeypatch):
+    onlooker = make_user(is_staff=True)
+    onlooker.user_permissions.set(Permission.objects.filter(codename="view_product"))
+    client.force_login(onlooker)
+    product = make_product()
+    drawn = []
+    monkeypatch.setattr(thumbnails, "draw", lambda *args, **options: drawn.append(1))
+
+    answer = client.post(
+        f"/admin/products/product/{product.pk}/change/", {"image": make_picture()}
+    )
+
+    assert (answer.status_code, drawn) == (403, [])
 
 
 def test_uploads_in_the_admin_are_limited(client, settings):

@@ -249,13 +249,15 @@ def test_decoder_takes_no_more_memory_than_it_may():
     assert "MemoryError" in done.stderr or sys.platform == "darwin"
 
 
-def test_decoder_that_is_ended_refuses_the_picture(tmp_path, monkeypatch):
+def test_decoder_that_is_ended_refuses_the_picture(tmp_path, monkeypatch, caplog):
     ended = tmp_path / "decoder.py"
     ended.write_text("import os; os.kill(os.getpid(), 9)")
     monkeypatch.setattr(pictures, "DECODER", ended)
 
     with pytest.raises(pictures.PictureRefused, match="too much memory"):
         pictures.squares(make_picture(), [64], max_bytes=10_000)
+
+    assert "The decoder ended with -9" in caplog.text
 
 
 def test_picture_behind_another_is_refused_after_a_while(monkeypatch):
