@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+BROWSER ?= 1
 UP = "$(PYTHON)" deploy/local/up.py
 
 # Every variable of deploy/README.md can be given as a word (make run PORT=8001) or in the
@@ -20,14 +21,16 @@ help: ## this list
 	echo
 	echo '  make run PORT=8001 HOST=0.0.0.0 DEBUG=1   DATABASE_URL=… REDIS_URL=… use servers of yours'
 	echo '  make test ARGS="tests/products -k stock"  PYTHON=python3.12 chooses the Python'
+	echo '  make test BROWSER=0                       leaves out what needs a browser'
 
 run: ## the shop: installs, starts PostgreSQL and Redis, opens http://localhost:8000
 	exec $(UP) run
 
 test: ## the checks, then every test, on servers of their own (ARGS="…" goes to pytest)
-	exec $(UP) browser
+	if [ "$(BROWSER)" != 0 ]; then exec $(UP) browser; fi
 	exec $(UP) --test exec python deploy/local/check.py
-	exec $(UP) --test exec python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	exec $(UP) --test exec python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder \
+		$(if $(filter 0,$(BROWSER)),--ignore tests/browser) $(ARGS)
 
 soak: ## ten minutes of sockets and orders against a shop of its own (ARGS="--duration 60 …")
 	exec $(UP) --test exec python tests/load/soak.py $(ARGS)
