@@ -7,4 +7,4 @@ class ProjectConfig(AppConfig):
     name = "project"
 
     def ready(self) -> None:
-        from project import errors  # noqa: F401  (connects its receiver)
+        from project import checks, errors, outages  # noqa: F401  (they register)

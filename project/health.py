@@ -5,8 +5,8 @@ here waits for a thread, and no host name is asked for that the shop would know.
 
 - `/healthz`: 200 as long as the event loop turns; it tells the time, by which a load
   test sets its clock.
-- `/readyz`: 200 when pages can be served: the database answers, and the process is not
-  being stopped. Redis is told of, but not insisted on: without it the shop goes on.
+- `/readyz`: 200 when pages can be served: the database takes writes, and the process is
+  not being stopped. Redis is told of, but not insisted on: without it the shop goes on.
 - `/metrics`: Prometheus' text format, for who has the token, or, where none is set, for
   programs on this machine that no proxy has let in.
 """
@@ -61,28 +61,27 @@ class Health:
 
     async def _readyz(self, scope: Scope) -> Answer:
         database, cache = await asyncio.gather(
-            self._does_answer(_ask_database), self._does_answer(_ask_redis)
+            self._asked(_ask_database), self._asked(_ask_redis)
         )
-        is_ready = database and not draining.is_draining()
+        is_ready = database == "ok" and not draining.is_draining()
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-        words = {True: "ok", False: "away"}
         told = {
             "status": "ready" if is_ready else "not ready",
-            "database": words[database],
-            "redis": words[cache],
+            "database": database,
+            "redis": cache,
             "draining": draining.is_draining(),
             "process": os.getpid(),  # by this `make run` knows its own server
         }
         return _json(status, told)
 
-    async def _does_answer(self, ask: Callable[[], None]) -> bool:
+    async def _asked(self, ask: Callable[[], str]) -> str:
+        """Return what a server says of itself, or "away"."""
         asked = asyncio.get_running_loop().run_in_executor(self._thread, ask)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await asked
+                return await asked
         except (DatabaseError, InterfaceError, redis.RedisError, OSError):
-            return False
-        return True
+            return "away"
 
     async def _metrics(self, scope: Scope) -> Answer:
         if not _may_see(scope):
@@ -99,19 +98,26 @@ def _may_see(scope: Scope) -> bool:
     return client[0] in LOCAL and b"x-forwarded-for" not in headers
 
 
-def _ask_database() -> None:
+def _ask_database() -> str:
     """By a connection made anew: whether there are any left is part of the question."""
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute("SHOW transaction_read_only")
+            is_writable = cursor.fetchone()[0] == "off"
+            cursor.execute("SHOW server_encoding")
+            is_utf8 = cursor.fetchone()[0] == "UTF8"
     finally:
         connection.close()
+    if not is_utf8:
+        return "not UTF-8"
+    return "ok" if is_writable else "read-only"
 
 
-def _ask_redis() -> None:
+def _ask_redis() -> str:
     wait = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
     with redis.Redis.from_url(settings.REDIS_URL, **wait) as client:
         client.ping()
+    return "ok"
 
 
 def _json(status: HTTPStatus, told: dict[str, Any]) -> Answer:

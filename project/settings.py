@@ -19,6 +19,7 @@ from kombu import Exchange, Queue
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from project import server_urls
 from project.email_addresses import recipient
 from project.keys import checked
 
@@ -270,21 +271,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MB
 
 # --- PostgreSQL and Redis ---------------------------------------------------------
 
-DATABASES = {"default": env.db("DATABASE_URL")}
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-# A connection costs PostgreSQL a process: each thread keeps its own.
-DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", 600)
-# A Unix socket's folder comes as ?host=…; where Django looks for it, dbshell does too.
-if host := DATABASES["default"].get("OPTIONS", {}).pop("host", ""):
-    DATABASES["default"]["HOST"] = host
-# A network that swallows packets is noticed in half a minute, not in two hours.
-DATABASES["default"]["OPTIONS"] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-} | DATABASES["default"].get("OPTIONS", {})
+DATABASES = {"default": server_urls.database(env.str("DATABASE_URL"))}
+DATABASES["default"].setdefault(
+    "CONN_MAX_AGE", env.int("DATABASE_CONN_MAX_AGE", 600)
+)  # a connection costs PostgreSQL a process: each thread keeps its own
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Pages run on so many threads of a process, each with a connection of its own; so many
@@ -796,9 +786,18 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     # A Redis that is away is told in one line, by the hub.
-    "filters": {"outages": {"()": "realtime.outages.NotAnOutage"}},
+    "filters": {
+        "outages": {"()": "realtime.outages.NotAnOutage"},
+        "database": {"()": "project.outages.OneLine"},
+    },
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["database"],
+        }
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},

@@ -18,6 +18,7 @@ admin.site.site_header = admin.site.site_title = settings.SHOP_NAME
 admin.site.login = secure_admin_login(require_safe(admin.site.login))
 
 handler429 = "project.errors.too_many_requests"
+handler500 = "project.outages.server_error"
 
 urlpatterns = [
     path("", include("products.urls")),

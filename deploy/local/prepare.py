@@ -20,7 +20,7 @@ def migrate() -> None:
     steps = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     if steps:
         print(f"Database: {steps} migrations to apply", flush=True)
-        call_command("migrate", interactive=False, verbosity=0)
+        call_command("migrate", interactive=False, verbosity=0, skip_checks=False)
 
 
 def check_columns() -> None:

@@ -1,0 +1,22 @@
+"""System checks of what the shop runs on. `migrate` and `make run` stop at an error."""
+
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connections
+
+
+@register(Tags.database)
+def check_encoding(databases: list[str] | None = None, **kwargs) -> list[CheckMessage]:
+    """A database that is not UTF-8 takes every table, and fails with the first name
+    that has an accent."""
+    errors = []
+    for alias in databases or []:
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SHOW server_encoding")
+            (encoding,) = cursor.fetchone()
+        if encoding != "UTF8":
+            text = f"The database is in {encoding}, and the shop needs UTF-8."
+            hint = (
+                "Make another: CREATE DATABASE shop ENCODING 'UTF8' TEMPLATE template0."
+            )
+            errors.append(Error(text, hint=hint, id="project.E001"))
+    return errors
