@@ -2,8 +2,8 @@
 """Start and test the shop on a fresh Debian: `fresh_machine.py trixie`.
 
 Makes the system with debootstrap in a folder, with nothing but Python, venv, make and
-git. In it, as root and as an ordinary user, a clone of this checkout's last commit opens
-with `make run` and passes `make test` without the browser tests.
+git. In it, as root and as an ordinary user, a clone of this checkout's last commit
+opens with `make run` and passes `make test` without the browser tests.
 
 Needs root, debootstrap, and about 4 GB in the folder. Ends with 1 if anything failed.
 """
