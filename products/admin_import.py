@@ -45,8 +45,71 @@ RIGHTS = [
 ]
 
 
-class UploadForm(forms.Form):
-    """A file, and a category for what names none."""
+TABS = {"tab": "\t"}  # as a form's value
+FIND_OUT = ("", gettext_lazy("Find out"))
+DELIMITERS = [
+    FIND_OUT,
+    (",", gettext_lazy("comma ,")),
+    (";", gettext_lazy("semicolon ;")),
+    ("tab", gettext_lazy("tab")),
+    ("|", gettext_lazy("bar |")),
+]
+# What people know an encoding as.
+KNOWN_AS = {
+    "utf-8": "UTF-8",
+    "cp1252": gettext_lazy("Windows, Western Europe (cp1252)"),
+    "cp1250": gettext_lazy("Windows, Central Europe (cp1250)"),
+    "cp1251": gettext_lazy("Windows, Cyrillic (cp1251)"),
+    "cp1253": gettext_lazy("Windows, Greek (cp1253)"),
+    "cp1254": gettext_lazy("Windows, Turkish (cp1254)"),
+    "cp1255": gettext_lazy("Windows, Hebrew (cp1255)"),
+    "cp1256": gettext_lazy("Windows, Arabic (cp1256)"),
+    "cp1257": gettext_lazy("Windows, Baltic (cp1257)"),
+    "cp1258": gettext_lazy("Windows, Vietnamese (cp1258)"),
+    "cp874": gettext_lazy("Windows, Thai (cp874)"),
+    "mac-roman": gettext_lazy("Macintosh, Western Europe"),
+    "gb18030": gettext_lazy("Chinese, simplified (GB 18030, GBK)"),
+    "big5": gettext_lazy("Chinese, traditional (Big5)"),
+    "cp932": gettext_lazy("Japanese (Shift-JIS)"),
+    "euc-jp": gettext_lazy("Japanese (EUC-JP)"),
+    "cp949": gettext_lazy("Korean (cp949)"),
+}
+
+
+def encoding_choices() -> list[tuple[str, str]]:
+    named = [(name, KNOWN_AS.get(name, name)) for name in importing.ENCODINGS]
+    return [FIND_OUT, *named]
+
+
+class ReadingForm(forms.Form):
+    """How a file is to be read; what is empty is found out."""
+
+    encoding = forms.ChoiceField(
+        choices=encoding_choices,
+        required=False,
+        label=gettext_lazy("Encoding"),
+        help_text=gettext_lazy(
+            "Which letters its bytes are. If it cannot be found out for sure, you are"
+            " asked."
+        ),
+    )
+    delimiter = forms.ChoiceField(
+        choices=DELIMITERS,
+        required=False,
+        label=gettext_lazy("Delimiter"),
+        help_text=gettext_lazy("What stands between two cells."),
+    )
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What the session keeps of it."""
+        return {name: self.cleaned_data[name] for name in ("encoding", "delimiter")}
+
+
+class UploadForm(ReadingForm):
+    """A file, how to read it, and a category for what names none."""
+
+    field_order = ["file", "category", "encoding", "delimiter"]
 
     file = forms.FileField(
         label=gettext_lazy("CSV file"),
@@ -113,7 +176,7 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
         self._check(request)
         form = UploadForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
-            keep(request, form.cleaned_data["file"], form.cleaned_data["category"])
+            keep(request, form)
             return redirect("admin:products_product_import_preview")
         context = {"form": form, "title": _("Import products")}
         return self._page(request, "import.html", context)
@@ -125,11 +188,15 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
         if kept is None or not storages["imports"].exists(kept["file"]):
             messages.warning(request, _("Please choose the file again."))
             return redirect("admin:products_product_import")
+        if "read_again" in request.POST:
+            return self._read_again(request, kept)
         try:
             if request.method == "POST":
                 return self._apply(request, kept)
             with storages["imports"].open(kept["file"]) as file:
                 report = run(request, file.file, kept, dry_run=True)
+        except importing.UnknownEncoding as question:
+            return self._ask(request, kept, question)
         except importing.Unreadable as reason:
             messages.error(request, str(reason))
             return redirect("admin:products_product_import")
@@ -137,7 +204,34 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
             messages.warning(request, _("This file has been imported already."))
             return redirect("admin:products_product_import")
         context = {"title": _("Import %(file)s?") % {"file": kept["name"]}}
-        return self._report(request, report, context | {"token": kept["file"]})
+        context |= {"token": kept["file"], "form": reading_form(report)}
+        return self._report(request, report, context)
+
+    def _read_again(self, request: HttpRequest, kept: dict) -> HttpResponse:
+        """Read the waiting file in another way. Nothing is written."""
+        form = ReadingForm(request.POST)
+        if request.POST.get("token") == kept["file"] and form.is_valid():
+            request.session[SESSION_KEY] = kept | form.chosen
+        else:
+            messages.warning(request, _("Please choose from the lists."))
+        return redirect("admin:products_product_import_preview")
+
+    def _ask(
+        self, request: HttpRequest, kept: dict, question: importing.UnknownEncoding
+    ) -> HttpResponse:
+        """Which of the ways to read the file is right?"""
+        choices = [
+            (each.encoding, KNOWN_AS.get(each.encoding, each.encoding), each.lines)
+            for each in question.choices
+        ]
+        context = {
+            "title": _("How does %(file)s read right?") % {"file": kept["name"]},
+            "question": str(question),
+            "choices": choices,
+            "token": kept["file"],
+            "form": ReadingForm(initial=kept),
+        }
+        return self._page(request, "import_encoding.html", context)
 
     def _apply(self, request: HttpRequest, kept: dict) -> HttpResponse:
         if request.POST.get("token") != kept["file"]:
@@ -205,22 +299,33 @@ def run(
             actor=request.user,
             preview=PREVIEW_ROWS,
             most_rows=settings.IMPORT_MAX_ROWS,
+            encoding=kept.get("encoding") or None,
+            delimiter=TABS.get(kept.get("delimiter"), kept.get("delimiter")) or None,
         ),
     )
+
+
+def reading_form(report: importing.Report) -> ReadingForm:
+    """How the file was read, to be changed."""
+    encoding = report.encoding.removesuffix("-sig")
+    delimiter = {tab: name for name, tab in TABS.items()}.get(
+        report.delimiter, report.delimiter
+    )
+    return ReadingForm(initial={"encoding": encoding, "delimiter": delimiter})
 
 
 # --- Files that wait --------------------------------------------------------------
 
 
-def keep(
-    request: HttpRequest, file: UploadedFile, category: ProductCategory | None
-) -> None:
+def keep(request: HttpRequest, form: UploadForm) -> None:
     """Put an upload aside until the next page; the last one of the session's counts."""
+    file, category = form.cleaned_data["file"], form.cleaned_data["category"]
     forget_old()
     request.session[SESSION_KEY] = {
         "file": storages["imports"].save(f"{token_hex(16)}.csv", file),
         "name": Path(file.name).name[:100],
         "category": category.pk if category else None,
+        **form.chosen,
     }
 
 

@@ -5,7 +5,18 @@ to be) → applying (→ services.batches), each a generator that holds a batch 
 """
 
 from products.importing.applying import run
-from products.importing.problems import Problem, Unreadable
+from products.importing.encodings import ENCODINGS
+from products.importing.problems import Problem, UnknownEncoding, Unreadable
+from products.importing.reading import DELIMITERS
 from products.importing.report import Options, Report
 
-__all__ = ["Options", "Problem", "Report", "Unreadable", "run"]
+__all__ = [
+    "DELIMITERS",
+    "ENCODINGS",
+    "Options",
+    "Problem",
+    "Report",
+    "UnknownEncoding",
+    "Unreadable",
+    "run",
+]

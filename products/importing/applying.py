@@ -29,12 +29,16 @@ DEADLOCK = "40P01"
 def run(file: BinaryIO, options: Options) -> Report:
     """Import the products of an open binary file; what it has done.
 
-    Raises `Unreadable` for a file that is none of the two formats. If it stops being
+    Raises `Unreadable` for a file that is none of the two formats, `UnknownEncoding`
+    for one whose encoding a person has to choose. If it stops being
     readable later, what was written stays, and the report says so.
     """
-    with reading(file, known) as table:
+    with reading(
+        file, known, encoding=options.encoding, delimiter=options.delimiter
+    ) as table:
         layout = layout_of(table.header)
-        importer = Importer(Report(layout, table.encoding, table.delimiter), options)
+        report = Report(layout, table.encoding, table.delimiter, table.sample)
+        importer = Importer(report, options)
         rows = importer.acceptable(rows_of(layout, table.records))
         try:
             while batch := list(islice(rows, BATCH)):

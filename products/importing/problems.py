@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 
 class Problem(NamedTuple):
     """Something of one row: `line` counts as a text editor does, `column` is as the
@@ -18,3 +20,23 @@ class Problem(NamedTuple):
 
 class Unreadable(Exception):
     """The file cannot be imported at all. `str()` is a sentence to show."""
+
+
+class Choice(NamedTuple):
+    """An encoding that a file may be in, and some of its lines read so."""
+
+    encoding: str
+    lines: list[str]
+
+
+class UnknownEncoding(Unreadable):
+    """The file can be read in several ways, and a person has to choose one."""
+
+    def __init__(self, choices: list[Choice]) -> None:
+        self.choices = choices
+        super().__init__(
+            _(
+                "It is not certain which encoding this file is in. Choose the one whose"
+                " lines read right, or save the table as “CSV UTF-8” and use that."
+            )
+        )

@@ -11,11 +11,18 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from products.importing.problems import Problem, Unreadable
+from products.importing import encodings
+from products.importing.problems import (
+    Choice,
+    Problem,
+    UnknownEncoding,
+    Unreadable,
+)
 
 CHUNK = 1 << 16
 BOM = "\ufeff"
@@ -48,8 +55,15 @@ MARKS = [  # the longer first: UTF-32's begins as UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
 ]
 CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-CYRILLIC_WORD = re.compile(rb"[\xc0-\xff\xa8\xb8]{3,}")
-HIGH = re.compile(rb"[\x80-\xff]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+ASCII = bytes(range(128))
+TELLING_SIZE = 12_000  # bytes of lines that the letters are looked at in
+LONGEST_PIECE = 2_000
+CUTS = re.compile(rb"[\x20-\x2f\x3a-\x3f]")  # never a part of another character
+SHOWN, SHOWN_LENGTH = 5, 120  # lines that a person is shown
+CHOICES = 8
+# What is offered where the letters say nothing.
+COMMON = ["cp1252", "cp1250", "cp1251", "mac-roman", "cp1253", "cp1254", "gb18030"]
 UNKNOWN = "\ufffd"  # stands for what could not be decoded
 
 Record = tuple[int, list[str]]
@@ -62,23 +76,33 @@ class Table(NamedTuple):
     delimiter: str
     header: list[str]
     records: Iterator[Record | Problem]
+    sample: list[str]  # lines with letters beyond ASCII
 
 
 @contextmanager
-def reading(file: BinaryIO, known: Callable[[list[str]], int]) -> Iterator[Table]:
+def reading(
+    file: BinaryIO,
+    known: Callable[[list[str]], int],
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> Iterator[Table]:
     """Open a table for reading. `known` says how many names of columns it recognises
-    among cells, which tells delimiters apart.
+    among cells, which tells delimiters apart. `encoding` and `delimiter` are a person's
+    choice; without it they are found out.
 
-    Raises `Unreadable` for what is no text of lines with columns.
+    Raises `Unreadable` for what is no text of lines with columns, `UnknownEncoding` if
+    it is not certain what its letters are.
     """
-    encoding = encoding_of(file)
+    found = encoding_of(file, encoding)
+    sample = _shown(file, found)
     file.seek(0)
-    text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
+    text = io.TextIOWrapper(file, found, errors="replace", newline="")
     try:
         lines = Lines(text)
-        delimiter = _delimiter(lines, known)
+        delimiter = _delimiter(lines, known, delimiter)
         records = _records(lines, delimiter)
-        yield Table(encoding, delimiter, _header(records), records)
+        yield Table(found, delimiter, _header(records), records, sample)
     finally:
         text.detach()  # the file stays its owner's
 
@@ -86,9 +110,10 @@ def reading(file: BinaryIO, known: Callable[[list[str]], int]) -> Iterator[Table
 # --- Encoding ---------------------------------------------------------------------
 
 
-def encoding_of(file: BinaryIO) -> str:
-    """The name of the encoding: by its mark, else UTF-8 if it can be, else the code
-    page of Western or Cyrillic Windows. Raises `Unreadable` for what is no text."""
+def encoding_of(file: BinaryIO, chosen: str | None = None) -> str:
+    """The name of the encoding: the chosen one, else by the file's mark, else UTF-8 if
+    it can be, else by its letters. Raises `Unreadable` for what is no text, and
+    `UnknownEncoding`."""
     file.seek(0)
     sample = file.read(CHUNK)
     if not sample.strip():
@@ -99,6 +124,8 @@ def encoding_of(file: BinaryIO) -> str:
                 _("This is a %(kind)s file. Save the table as CSV and use that.")
                 % {"kind": kind}
             )
+    if chosen is not None:
+        return _chosen(chosen, sample)
     for mark, encoding in MARKS:
         if sample.startswith(mark):
             return encoding
@@ -108,21 +135,55 @@ def encoding_of(file: BinaryIO) -> str:
     return wide or _narrow(file)
 
 
+def _chosen(encoding: str, sample: bytes) -> str:
+    """The encoding that a person chose. Raises `Unreadable` if it needs a mark that is
+    not there."""
+    needs_mark = encoding in ("utf-16", "utf-32")
+    if needs_mark and (encoding not in (e for m, e in MARKS if sample.startswith(m))):
+        raise Unreadable(
+            _("The file does not begin as %(encoding)s does. Choose another one.")
+            % {"encoding": encoding.upper()}
+        )
+    return "utf-8-sig" if encoding == "utf-8" else encoding
+
+
 def _wide(sample: bytes) -> str | None:
-    """UTF-16 without a mark: in most scripts' tables every other byte is nothing."""
-    enough = len(sample) / 2 * 0.4
-    if sample[1::2].count(0) > enough > sample[0::2].count(0):
-        return "utf-16-le"
-    if sample[0::2].count(0) > enough > sample[1::2].count(0):
-        return "utf-16-be"
+    """UTF-16 without a mark: delimiters and names of columns leave every other byte
+    zero, and few of those between."""
+    odd, even = sample[1::2].count(0), sample[0::2].count(0)
+    few = len(sample) / 2 * 0.02
+    for encoding, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if zeros > max(few, others * 4, 4) and _is_text(sample, encoding):
+            return encoding
     return None
 
 
+def _is_text(sample: bytes, encoding: str) -> bool:
+    """Whether a part of a file, which may end within a character, is in an encoding."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return CONTROL.search(text) is None
+
+
 def _narrow(file: BinaryIO) -> str:
-    """UTF-8 unless it has more wrong characters than right ones beyond ASCII."""
+    """UTF-8 if it is, or but for a few characters; else what its letters prove."""
+    if _is_utf8(file):
+        return "utf-8"
+    sample = b"\n".join(_telling(file))
+    found = encodings.readings(sample)
+    encoding = encodings.certain(found, sample)
+    if encoding is None:
+        raise UnknownEncoding(_choices(file, [each.encoding for each in found]))
+    return encoding
+
+
+def _is_utf8(file: BinaryIO) -> bool:
+    """Whether the file has not more than one wrong character for each four right ones
+    beyond ASCII."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     right = wrong = 0
-    high = b""  # a part with letters beyond ASCII, to tell scripts by
     file.seek(0)
     while chunk := file.read(CHUNK):
         text = decoder.decode(chunk)
@@ -130,12 +191,77 @@ def _narrow(file: BinaryIO) -> str:
             continue
         bad = text.count(UNKNOWN)
         wrong += bad
-        right += sum(not c.isascii() for c in text) - bad
-        high = high or chunk
-    if right >= wrong:
-        return "utf-8"
-    cyrillic = sum(map(len, CYRILLIC_WORD.findall(high)))
-    return "cp1251" if cyrillic * 2 > len(HIGH.findall(high)) else "cp1252"
+        right += len(text) - len(text.encode("ascii", "ignore")) - bad
+    wrong += bool(decoder.decode(b"", final=True))
+    return right >= wrong * 4
+
+
+def _telling(file: BinaryIO) -> Iterator[bytes]:
+    """Lines with letters beyond ASCII: the first ones, then those of the whole file in
+    which a byte comes that no line before has had."""
+    seen, size = ASCII, 0
+    for line in _pieces(file):
+        new = line.translate(None, seen)
+        if new or size < TELLING_SIZE:
+            seen += bytes(set(new))
+            size += len(line)
+            yield line
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Lines with letters beyond ASCII, of which long ones are cut into pieces."""
+    file.seek(0)
+    rest = b""
+    while chunk := file.read(CHUNK):
+        *lines, rest = re.split(rb"[\r\n]", rest + chunk)
+        if len(rest) > CHUNK:
+            *cut, rest = CUTS.split(rest)
+            lines += cut
+            rest = rest[-CHUNK:]  # too long to be shown or looked at
+        yield from _short(lines)
+    yield from _short([rest])
+
+
+def _short(lines: list[bytes]) -> Iterator[bytes]:
+    for line in lines:
+        if line.isascii():
+            continue
+        pieces = [line] if len(line) <= LONGEST_PIECE else CUTS.split(line)
+        for piece in pieces:
+            if not piece.isascii() and len(piece) <= LONGEST_PIECE:
+                yield piece
+
+
+def _choices(file: BinaryIO, likely: list[str]) -> list[Choice]:
+    """The likely encodings with some of the lines that they differ in."""
+    lines = list(islice(_telling(file), SHOWN))
+    names = dict.fromkeys([*likely[:CHOICES], *COMMON])
+    found: dict[str, Choice] = {}
+    for name in names:
+        shown = [_clear(line.decode(name, "replace")) for line in lines]
+        found.setdefault("\n".join(shown), Choice(name, shown))
+    return list(found.values())[:CHOICES]
+
+
+def _shown(file: BinaryIO, encoding: str) -> list[str]:
+    """Some lines with letters beyond ASCII as they are read, for people to look at."""
+    if encoding.startswith(("utf-16", "utf-32")):
+        file.seek(0)
+        decoder = codecs.getincrementaldecoder(encoding)("replace")
+        lines = decoder.decode(file.read(CHUNK)).lstrip(BOM).splitlines()
+        lines = [line for line in lines if not line.isascii()]
+    else:
+        found = islice(_pieces(file), SHOWN)
+        lines = [line.decode(encoding, "replace") for line in found]
+    return [_clear(line) for line in lines[:SHOWN]]
+
+
+def _clear(line: str) -> str:
+    """A line to show: no controls, the part round its first letter beyond ASCII."""
+    line = CONTROL.sub(" ", line.replace(BOM, "")).strip()
+    first = next((n for n, c in enumerate(line) if not c.isascii()), 0)
+    start = max(0, first - SHOWN_LENGTH // 2) if len(line) > SHOWN_LENGTH else 0
+    return line[start : start + SHOWN_LENGTH]
 
 
 # --- Lines ------------------------------------------------------------------------
@@ -192,16 +318,21 @@ class Lines:
 # --- Records ----------------------------------------------------------------------
 
 
-def _delimiter(lines: Lines, known: Callable[[list[str]], int]) -> str:
-    """What separates the names of the columns: what makes the most known ones."""
+def _delimiter(
+    lines: Lines, known: Callable[[list[str]], int], chosen: str | None
+) -> str:
+    """What separates the names of the columns: the chosen one, else what makes the most
+    known ones."""
     lines.begin()
     try:
         first = next(lines)
     except LineTooLong:
         raise Unreadable(_("Its first line is too long to name columns.")) from None
     if said := SEPARATOR_LINE.fullmatch(first):
-        return said[1]
+        return chosen or said[1]
     lines.give_back(0)
+    if chosen:
+        return chosen
 
     def worth(delimiter: str) -> tuple[int, int]:
         cells = _cells(first, delimiter)

@@ -22,9 +22,12 @@ ACTIONS = {NEW: _("new"), CHANGED: _("changed"), UNCHANGED: _("unchanged")}
 class Options:
     """How to import: `category` is for new products that name none, `note` goes into
     the movements, `preview` is how many rows the report shows, `most_rows` how many are
-    taken; `progress` is told how many bytes have been read."""
+    taken; `progress` is told how many bytes have been read. Without `encoding` and
+    `delimiter` both are found out."""
 
     dry_run: bool = False
+    encoding: str | None = None
+    delimiter: str | None = None
     category: ProductCategory | None = None
     note: str = ""
     actor: AbstractUser | None = None
@@ -55,6 +58,7 @@ class Report:
     layout: Layout
     encoding: str
     delimiter: str
+    sample: list[str] = field(default_factory=list)  # lines beyond ASCII, as read
     counts: Counter[str] = field(default_factory=Counter)
     failed: int = 0  # rows
     problems: list[Problem] = field(default_factory=list)

@@ -104,3 +104,24 @@ def test_import_in_the_admin_works_without_javascript(lamp, staff):
 
     expect(page.get_by_text("1 changed, 0 unchanged")).to_be_visible()
     assert Product.objects.get(pk=lamp.pk).price == 5
+
+
+def test_import_asks_how_a_file_reads_right(lamp, staff, complaints):
+    page = staff(java_script_enabled=True)
+
+    page.get_by_role("link", name="Import", exact=True).click()
+    content = "sku;name\nLAMP-1;Café\n".encode("cp1252")
+    file = {"name": "spring.csv", "mimeType": "text/csv", "buffer": content}
+    page.get_by_label("CSV file").set_input_files(file)
+    page.get_by_role("button", name="Show what it would do").click()
+    expect(page.get_by_text("LAMP-1;Café", exact=True)).to_be_visible()
+    assert faults(page, complaints) == []
+    page.get_by_role("button", name="This reads right: Windows, Western").press("Enter")
+
+    expect(page.get_by_text("Read as cp1252")).to_be_visible()
+    expect(page.get_by_label("Encoding")).to_have_value("cp1252")
+    assert faults(page, complaints) == []
+    page.get_by_role("button", name="Import now").click()
+    expect(page.get_by_text("1 changed, 0 unchanged")).to_be_visible()
+    lamp.refresh_from_db()
+    assert lamp.name == "Café"

@@ -249,3 +249,95 @@ def test_import_session_holds_no_path(client, clerk):
 
     kept = client.session["import"]
     assert "/" not in kept["file"] + kept["name"]
+
+
+# --- Encoding and delimiter -------------------------------------------------------
+
+POLISH = "sku;name\nL-0;Plain\nL-1;Żółta łódź, świeca zapachowa\n"
+
+
+def read_again(client, page, **fields):
+    """“Read it like this” on a preview or where one is asked."""
+    fields = {"token": page.context["token"], "read_again": "1"} | fields
+    return client.post(reverse(PREVIEW), fields, follow=True)
+
+
+def test_preview_shows_the_guess_with_lines_and_a_choice(client, clerk):
+    page = upload(client, POLISH.encode("cp1250"))
+
+    assert "Read as cp1250" in page.text
+    assert "L-1;Żółta łódź, świeca zapachowa" in page.text
+    assert "L-0;Plain" not in page.text
+    assert '<option value="cp1250" selected>' in page.text
+    assert '<option value=";" selected>' in page.text
+
+
+def test_preview_is_read_again_as_chosen_and_imported_so(client, clerk):
+    make_product(sku="L-1")
+    page = upload(client, POLISH.encode("cp1250"))
+
+    again = read_again(client, page, encoding="iso8859-2", delimiter=";")
+
+    assert "Read as iso8859-2" in again.text
+    assert not Product.objects.filter(name__contains="dź").exists()
+    again = read_again(client, again, encoding="cp1250", delimiter="")
+    press(client, again)
+    assert Product.objects.get(sku="L-1").name == "Żółta łódź, świeca zapachowa"
+
+
+def test_upload_that_can_be_several_things_is_asked_about(client, clerk):
+    make_product(sku="L-1")
+    page = upload(client, "sku;name\nL-1;Café\n".encode("cp1252"))
+
+    assert "It is not certain which encoding" in page.text
+    assert "L-1;Café" in page.text
+    assert "Import now" not in page.text
+    assert not Product.objects.filter(name__startswith="Caf").exists()
+
+    chosen = read_again(client, page, encoding="cp1252", delimiter="")
+    press(client, chosen)
+
+    assert Product.objects.get(sku="L-1").name == "Café"
+
+
+def test_upload_with_encoding_and_delimiter_asks_nothing(client, clerk):
+    make_product(sku="L-1")
+    content = "sku\tname\nL-1\tCafé\n".encode("cp1252")
+
+    page = upload(client, content, encoding="cp1252", delimiter="tab")
+
+    assert "Read as cp1252" in page.text
+    press(client, page)
+    assert Product.objects.get(sku="L-1").name == "Café"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"encoding": "rot13"}, {"delimiter": '"'}, {"token": "other"}]
+)
+def test_preview_read_again_in_no_known_way_stays_as_it_is(client, clerk, fields):
+    page = upload(client, POLISH.encode("cp1250"))
+
+    again = read_again(client, page, **fields)
+
+    assert "Please choose from the lists" in again.text
+    assert "Read as cp1250" in again.text
+
+
+def test_import_of_what_can_be_several_things_without_a_choice_writes_nothing(
+    client, clerk
+):
+    make_product(sku="L-1", name="Lamp")
+    page = upload(client, "sku;name\nL-1;Café\n".encode("cp1252"))
+
+    press(client, page)
+
+    assert Product.objects.get(sku="L-1").name == "Lamp"
+
+
+def test_preview_tells_of_rows_to_be_looked_at(client, clerk):
+    make_product(sku="L-1")
+
+    page = upload(client, "sku,name,price\nL-1,Lamp\n")
+
+    assert "Please check these rows" in page.text
+    assert "2 cells of 3" in page.text

@@ -84,3 +84,40 @@ def test_command_with_a_missing_file_or_category_fails_in_a_sentence(file, tmp_p
         call_command("import_products", str(tmp_path / "none.csv"))
     with pytest.raises(CommandError, match="There is no category 'none'"):
         call_command("import_products", str(file("sku,name\n")), category="none")
+
+
+def test_command_with_an_uncertain_encoding_says_what_to_choose(file):
+    make_product(sku="L-1", name="Lamp")
+    path = str(file("sku;name\nL-1;Café\n", "cp1252"))
+
+    with pytest.raises(CommandError) as raised:
+        call_command("import_products", path)
+
+    assert "not certain which encoding" in str(raised.value)
+    assert "--encoding cp1252" in str(raised.value)
+    assert "L-1;Café" in str(raised.value)
+    assert Product.objects.get().name == "Lamp"
+
+
+@pytest.mark.parametrize("name", ["cp1252", "windows-1252", "CP1252"])
+def test_command_takes_encoding_and_delimiter(file, name):
+    make_product(sku="L-1")
+    path = str(file("sku\tname\nL-1\tCafé\n", "cp1252"))
+
+    call_command("import_products", path, "--encoding", name, "--delimiter", "tab")
+
+    assert Product.objects.get().name == "Café"
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--encoding", "klingon"], "There is no encoding"),
+        (["--encoding", "rot13"], "is none of"),
+        (["--delimiter", "ab"], "Write one character"),
+        (["--delimiter", '"'], "Write one character"),
+    ],
+)
+def test_command_with_no_such_encoding_or_delimiter_says_so(file, flags, said):
+    with pytest.raises(CommandError, match=said):
+        call_command("import_products", str(file("sku,name\n")), *flags)

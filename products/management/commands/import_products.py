@@ -1,5 +1,6 @@
 """`manage.py import_products`: a CSV file into the catalogue."""
 
+import codecs
 from argparse import ArgumentTypeError
 from pathlib import Path
 
@@ -18,6 +19,27 @@ def file_to_read(text: str) -> Path:
     if not path.is_file():
         raise ArgumentTypeError(f"There is no file {text!r}.")
     return path
+
+
+def encoding(text: str) -> str:
+    """In: a name of an encoding, any that Python knows. Out: ours."""
+    try:
+        wanted = codecs.lookup(text).name
+    except LookupError:
+        raise ArgumentTypeError(f"There is no encoding {text!r}.") from None
+    for name in importing.ENCODINGS:
+        if codecs.lookup(name).name == wanted:
+            return name
+    known = ", ".join(importing.ENCODINGS)
+    raise ArgumentTypeError(f"{text!r} is none of {known}.")
+
+
+def delimiter(text: str) -> str:
+    """In: a character, “tab” or “\\t”. Out: the character."""
+    character = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(character) != 1 or character in "\"'\r\n\0":
+        raise ArgumentTypeError(f"{text!r} is no delimiter. Write one character.")
+    return character
 
 
 class Command(BaseCommand):
@@ -40,6 +62,21 @@ class Command(BaseCommand):
             help="The category of new products that name none.",
         )
 
+        parser.add_argument(
+            "--encoding",
+            type=encoding,
+            metavar="NAME",
+            help="Which letters its bytes are: %s. Without it, it is found out."
+            % ", ".join(importing.ENCODINGS),
+        )
+        parser.add_argument(
+            "--delimiter",
+            type=delimiter,
+            metavar="CHARACTER",
+            help="What stands between two cells: a character, or “tab”. Without it, it"
+            " is found out.",
+        )
+
     def handle(self, *args, file: Path, dry_run: bool, **options) -> None:
         category = self.category(options["category"])
         with file.open("rb") as content, self.bar(file) as bar:
@@ -50,12 +87,26 @@ class Command(BaseCommand):
                         dry_run=dry_run,
                         category=category,
                         note=f"import {file.name}"[:200],
+                        encoding=options["encoding"],
+                        delimiter=options["delimiter"],
                         progress=lambda position: bar.update(position - bar.n),
                     ),
                 )
+            except importing.UnknownEncoding as question:
+                raise CommandError(self.advice(question)) from None
             except importing.Unreadable as reason:
                 raise CommandError(str(reason)) from None
         self.tell(report, dry_run)
+
+    def advice(self, question: importing.UnknownEncoding) -> str:
+        """What to do about a file that can be read in several ways."""
+        lines = [
+            f"  --encoding {each.encoding:<14} {line}"
+            for each in question.choices
+            for line in each.lines[:1]
+        ]
+        text = "It is not certain which encoding this file is in. Choose the one that"
+        return "\n".join([f"{text} reads right:", *lines])
 
     def category(self, slug: str | None) -> ProductCategory | None:
         """The category named on the command line, if one is."""

@@ -8,15 +8,15 @@ import zipfile
 import pytest
 
 from products.importing import columns, reading
-from products.importing.problems import Problem, Unreadable
+from products.importing.problems import Problem, UnknownEncoding, Unreadable
 from tests.factories import make_picture
 
 HEADER = "sku;name;price"
 ROW = "L-1;Żółta Lampa – “Café”;12.50"
 
 
-def read(content: bytes) -> tuple[reading.Table, list]:
-    with reading.reading(io.BytesIO(content), columns.known) as table:
+def read(content: bytes, **chosen: str) -> tuple[reading.Table, list]:
+    with reading.reading(io.BytesIO(content), columns.known, **chosen) as table:
         return table, list(table.records)
 
 
@@ -74,6 +74,76 @@ def test_reading_of_utf8_far_beyond_the_first_part_finds_the_text():
     assert records[-1] == (10_002, ["L-2", "Café", "1"])
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["Лампа настольная", "青花瓷茶壶一个", "Φλιτζάνι"])
+def test_reading_of_utf16_without_a_mark_finds_the_text(encoding, text):
+    content = "".join(f"L-{n};{text};1\r\n" for n in range(20))
+
+    table, records = read(f"{HEADER}\r\n{content}".encode(encoding))
+
+    assert table.encoding == encoding
+    assert records[0][1][1] == text
+
+
+def test_reading_of_what_can_be_several_encodings_asks_which_with_lines():
+    with pytest.raises(UnknownEncoding) as raised:
+        read(f"{HEADER}\nL-0;Plain;1\nL-1;Café;1\n".encode("cp1252"))
+
+    found = {choice.encoding: choice.lines for choice in raised.value.choices}
+    assert found["cp1252"] == ["L-1;Café;1"]
+    assert len(found) > 1
+    assert len(set(map(tuple, found.values()))) == len(found)
+
+
+def test_reading_in_a_chosen_encoding_guesses_nothing():
+    content = f"{HEADER}\nL-1;Café;1\n".encode("cp1252")
+
+    table, records = read(content, encoding="cp1250")
+
+    assert (table.encoding, records[0][1][1]) == ("cp1250", "Café")
+    assert table.sample == ["L-1;Café;1"]
+    _table, records = read(content, encoding="utf-8")
+    assert reading.UNKNOWN in records[0][1][1]
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_reading_in_utf8_by_choice_bears_its_mark(mark):
+    table, records = read(mark + f"{HEADER}\n{ROW}\n".encode(), encoding="utf-8")
+
+    assert (table.header[0], records[0][1]) == ("sku", ROW.split(";"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_reading_in_an_encoding_that_needs_a_mark_says_that_there_is_none(encoding):
+    with pytest.raises(Unreadable, match="does not begin"):
+        read(f"{HEADER}\n{ROW}\n".encode(), encoding=encoding)
+
+
+def test_reading_shows_lines_with_letters_beyond_ascii_from_anywhere():
+    text = f"{HEADER}\n" + "L-1;plain;1\n" * 10_000 + "L-2;Café;1\n"
+
+    table, _records = read(text.encode())
+
+    assert table.sample == ["L-2;Café;1"]
+
+
+@pytest.mark.parametrize("last", ["Żółta łódź", "Świeca zapachowa, dębowa"])
+def test_reading_of_a_code_page_far_beyond_the_first_part_finds_the_text(last):
+    text = f"{HEADER}\n" + "L-1;plain;1\n" * 10_000 + f"L-2;{last} żółta łódź;1\n"
+
+    table, records = read(text.encode("cp1250"))
+
+    assert table.encoding == "cp1250"
+    assert records[-1][1][1].startswith(last)
+
+
+def test_reading_of_a_long_line_of_one_strange_byte_asks_soon():
+    content = f"{HEADER}\nL-1;".encode() + b"\xe9" * 3_000_000
+
+    with pytest.raises(UnknownEncoding):
+        read(content)
+
+
 # --- Delimiters and lines ---------------------------------------------------------
 
 
@@ -120,6 +190,13 @@ def test_reading_of_marks_in_the_wrong_place_finds_the_names(content):
 
     assert columns.known(table.header) == 2
     assert [cells for _line, cells in records] == [["L-1", "Lamp"]]
+
+
+def test_reading_takes_the_chosen_delimiter_even_against_excels_line():
+    table, records = read(b"sep=;\nsku,name;x\nL-1,Lamp;y\n", delimiter=",")
+
+    assert (table.delimiter, table.header) == (",", ["sku", "name;x"])
+    assert records == [(3, ["L-1", "Lamp;y"])]
 
 
 # --- Broken records ---------------------------------------------------------------
