@@ -35,6 +35,7 @@ from products.models import (
     ProductCategory,
     Stock,
     StockMovement,
+    Waiting,
     WebhookEvent,
 )
 from products.services import catalogue, orders
@@ -44,6 +45,8 @@ from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
 
 AVAILABLE = F("stock__on_hand") - F("stock__reserved")
 LAST_MOVEMENTS = 15
+PROBLEM = ("problem", "retry_at")  # of rows that sweeps work on
+HAS_PROBLEM = ("problem", admin.EmptyFieldListFilter)
 
 
 # --- Catalogue --------------------------------------------------------------------
@@ -479,12 +482,17 @@ class BasketAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     """What shoppers consider. The token, which opens a basket, is not shown."""
 
     list_display = ["id", "owner", "status", "units", "updated_at"]
-    list_filter = ["status", "updated_at", ("user", admin.EmptyFieldListFilter)]
+    list_filter = [
+        "status",
+        "updated_at",
+        ("user", admin.EmptyFieldListFilter),
+        HAS_PROBLEM,
+    ]
     list_select_related = ["user"]
     search_fields = ["user__username", "user__email"]
     search_help_text = gettext_lazy("Name or e-mail address of the shopper")
     ordering = ["-updated_at", "-pk"]
-    fields = ["owner", "status", "version", "created_at", "updated_at"]
+    fields = ["owner", "status", "version", "created_at", "updated_at", *PROBLEM]
     readonly_fields = ["owner"]
     inlines = [BasketLineInline]
 
@@ -499,6 +507,20 @@ class BasketAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     @admin.display(description=gettext_lazy("units"), ordering="units_in_it")
     def units(self, basket: Basket) -> int:
         return basket.units_in_it or 0
+
+
+@admin.register(Waiting)
+class WaitingAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
+    """Who waits for a sold-out product, and why somebody got no mail."""
+
+    list_display = ["email", "product", "created_at", "told_at", "problem"]
+    list_filter = ["created_at", ("told_at", admin.EmptyFieldListFilter), HAS_PROBLEM]
+    list_select_related = ["product"]
+    list_per_page = 50
+    search_fields = ["email", "product__name", "product__sku"]
+    search_help_text = gettext_lazy("E-mail address, or name or sku of the product")
+    show_full_result_count = False
+    fields = ["email", "product", "user", "created_at", "told_at", *PROBLEM]
 
 
 # --- Orders -----------------------------------------------------------------------
@@ -556,7 +578,7 @@ class OrderAdmin(ListedLookupsMixin, admin.ModelAdmin):
         "email",
         "handler",
     ]
-    list_filter = ["status", "method", "placed_at"]
+    list_filter = ["status", "method", "placed_at", HAS_PROBLEM]
     list_select_related = ["handler"]
     list_per_page = 50
     search_fields = ["number__istartswith", "email__istartswith", "full_name"]
@@ -568,7 +590,7 @@ class OrderAdmin(ListedLookupsMixin, admin.ModelAdmin):
         *("number", "on_the_board", "status", "method", "total_with_currency"),
         *("user", "email", "full_name", "line1", "line2", "postcode", "city"),
         *("region", "country", "phone", "language", "handler"),
-        *("placed_at", "expires_at", "changed_at"),
+        *("placed_at", "expires_at", "changed_at", *PROBLEM),
     ]
     inlines = [OrderLineInline, PaymentInline, OrderEventInline]
 
@@ -615,7 +637,7 @@ class PaymentAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     """Attempts to pay. Not the page one pays at, which is the shopper's."""
 
     list_display = ["order", "status", "money", "provider", "created_at", "changed_at"]
-    list_filter = ["status", "provider", "created_at"]
+    list_filter = ["status", "provider", "created_at", HAS_PROBLEM]
     list_select_related = ["order"]
     list_per_page = 50
     search_fields = ["order__number__istartswith", "reference", "intent"]
@@ -625,7 +647,7 @@ class PaymentAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     show_full_result_count = False
     fields = [
         *("order", "status", "money", "provider", "reference", "intent"),
-        *("created_at", "changed_at"),
+        *("created_at", "changed_at", *PROBLEM),
     ]
     readonly_fields = ["money"]
 

@@ -202,6 +202,14 @@ class PaymentUnderWay(ShopError):
         )
 
 
+class RefundRefused(ShopError):
+    """The payment provider does not give a payment back. Its own words are in the
+    log."""
+
+    def __init__(self) -> None:
+        super().__init__(_("The provider refused the refund. Please look there."))
+
+
 class PaymentUnavailable(ShopError):
     """The payment provider did not answer. One may try again."""
 

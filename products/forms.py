@@ -17,6 +17,7 @@ from products.exceptions import BadQuantity
 from products.models import Order, Product, StockMovement
 from products.services import stock
 from products.services.terms import Contact
+from project.address_forms import PostalFormMixin
 from project.email_fields import EmailFormField
 from project.pictures import ACCEPT, EXTENSIONS
 from project.widgets import CountrySelect
@@ -55,7 +56,7 @@ AUTOCOMPLETE = {
 }
 
 
-class ContactForm(forms.ModelForm):
+class ContactForm(PostalFormMixin, forms.ModelForm):
     """Who gets the parcel and where. Guests say where mail reaches them; who is signed
     in has an address of which we know that, and may have saved where they live."""
 

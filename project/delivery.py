@@ -302,6 +302,15 @@ def clean() -> int:
         old |= Q(status=status, last_updated__lt=now - time_kept)
     deleted = Email.objects.filter(old).delete()[1]
     for attachment in Attachment.objects.filter(emails=None):
-        attachment.delete()
-        attachment.file.delete(save=False)
+        _delete(attachment)
     return deleted.get(Email._meta.label, 0)
+
+
+def _delete(attachment: Attachment) -> None:
+    """The file first: if it cannot go, the row still says that it is there."""
+    try:
+        attachment.file.delete(save=False)
+    except OSError as error:
+        logger.error("Attachment %s stays: %s", attachment.pk, error)
+        return
+    attachment.delete()

@@ -77,6 +77,15 @@ def validate_email_address(value: str | None) -> None:
         raise ValidationError(NOT_ONE_ADDRESS, "invalid", {"value": value})
 
 
+def is_email_address(text: str) -> bool:
+    """Whether `validate_email_address` takes it."""
+    try:
+        validate_email_address(text)
+    except ValidationError:
+        return False
+    return True
+
+
 def _is_local_part(text: str) -> bool:
     is_short = len(text) <= MAX_LOCAL
     return bool(is_short and LOCAL.fullmatch(text)) and ENCODED_WORD not in text

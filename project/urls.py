@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView, TemplateView
 
 from products.sitemaps import SITEMAPS
+from project.countries import CountriesView
 from project.media import FaviconView, MediaView
 from project.transactions import atomic
 
@@ -42,6 +43,7 @@ urlpatterns = [
         {"sitemaps": SITEMAPS},
         name="sitemap-section",
     ),
+    path("countries.json", CountriesView.as_view(), name="countries"),
     path("favicon.ico", FaviconView.as_view()),
     path(
         "robots.txt",

@@ -1,8 +1,10 @@
 """Fields of forms that Django's own widgets make slowly."""
 
+from functools import lru_cache
+
 from django.forms.utils import flatatt
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django_countries.widgets import LazySelect
 
 
@@ -12,19 +14,16 @@ class CountrySelect(LazySelect):
 
     def render(self, name, value, attrs=None, renderer=None) -> SafeString:
         """As Django does, for a flat list."""
-        widget = self.get_context(name, value, attrs)["widget"]
-        options = format_html_join(
-            "\n",
-            '<option value="{}"{}>{}</option>',
-            (
-                (option["value"], _attributes(option["attrs"]), option["label"])
-                for _group, options, _index in widget["optgroups"]
-                for option in options
-            ),
+        options = _options(
+            tuple((str(code), str(label)) for code, label in self.choices)
         )
-        attributes = flatatt({"name": widget["name"], **widget["attrs"]})
-        return format_html("<select{}>\n{}\n</select>", attributes, options)
+        for chosen in self.format_value(value):
+            option = f'<option value="{escape(chosen)}"'
+            options = options.replace(f"{option}>", f"{option} selected>", 1)
+        attributes = flatatt({"name": name, **self.build_attrs(self.attrs, attrs)})
+        return format_html("<select{}>\n{}\n</select>", attributes, mark_safe(options))
 
 
-def _attributes(attrs: dict) -> str:
-    return flatatt(attrs) if attrs else ""
+@lru_cache(maxsize=16)  # one for each language
+def _options(choices: tuple[tuple[str, str], ...]) -> str:
+    return format_html_join("\n", '<option value="{}">{}</option>', choices)

@@ -35,7 +35,7 @@ from post_office.models import Email
 
 from products.demo.loading import staff_permissions
 from products.live import Owner
-from products.models import Product, StockMovement, WebhookEvent
+from products.models import Product, StockMovement, Waiting, WebhookEvent
 from tests.factories import (
     make_address,
     make_basket,
@@ -87,6 +87,7 @@ ROUTES: dict[str, Row] = {
     "products/<slug:slug>/": anyone("200"),
     "search/suggest/": anyone("200"),
     "basket/": anyone("200"),
+    "countries.json": anyone("200"),
     "basket/add/<int:product_id>/": anyone("405"),
     "basket/update/": anyone("405"),
     "checkout/": ("200", "200", "403", "200", "200"),
@@ -215,6 +216,7 @@ MODELS: dict[str, tuple[set[str], set[str]]] = {
     "products/productcategory": (ALL - {"delete"}, ALL),
     "products/stock": ({"view", "change"}, {"view", "change"}),
     "products/stockmovement": ({"view"}, {"view"}),
+    "products/waiting": ({"view"}, {"view"}),
     "products/webhookevent": ({"view"}, {"view"}),
     "users/user": ({"view"}, ALL),
 }
@@ -301,6 +303,9 @@ class World:
             "products/productcategory": lamp.category,
             "products/stock": lamp.stock,
             "products/stockmovement": StockMovement.objects.get(),
+            "products/waiting": Waiting.objects.create(
+                product=lamp, email="ann@example.com", language="en"
+            ),
             "users/user": shopper,
         }
         order = rows["products/order"] = make_order(user=shopper)

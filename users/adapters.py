@@ -1,5 +1,6 @@
 """Where allauth asks us."""
 
+import logging
 from urllib.parse import urlsplit
 
 from allauth.account.internal.flows.login import clear_authentication_records
@@ -9,6 +10,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.httpkit import get_client_ip
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import MaxLengthValidator
 from django.db import IntegrityError, transaction
@@ -26,6 +28,8 @@ from project.views import absolute
 from users import recovery
 from users.limits import SignInLimits, may_mail
 from users.models import User
+
+logger = logging.getLogger(__name__)
 
 # The same for whom we don't know, a wrong password and a deactivated account.
 BAD_LOGIN = gettext_lazy("This e-mail or user name and password do not fit together.")
@@ -185,7 +189,11 @@ class AccountAdapter(SignInLimits):
         )
 
     def send_mail(self, template_prefix: str, email: str, context: dict) -> None:
-        self.write_mail(template_prefix, email, context).send()
+        try:
+            self.write_mail(template_prefix, email, context).send()
+        except ValidationError:
+            # Forms let no such address in; what was done to the account stands.
+            logger.warning("A mail was refused: no mail can be sent to its address")
 
     def write_mail(
         self, template_prefix: str, email: str, context: dict

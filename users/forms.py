@@ -26,6 +26,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from project.address_forms import PostalFormMixin
 from project.email_fields import EmailFormField
 from project.pictures import ACCEPT, refusal
 from project.views import absolute
@@ -309,7 +310,9 @@ class ProfileForm(forms.ModelForm):
         return user
 
 
-class AddressForm(forms.ModelForm):
+class AddressForm(PostalFormMixin, forms.ModelForm):
+    """One of a person's addresses."""
+
     class Meta:
         model = Address
         fields = {

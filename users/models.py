@@ -11,9 +11,11 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
+from project import phones
 from project.email_fields import EmailField, shape_constraint
+from project.phones import PhoneField
 from project.sessions import SessionStore
-from users.validators import no_control_characters, phone_number
+from users.validators import no_control_characters
 
 
 class PlainField(models.CharField):
@@ -92,13 +94,11 @@ class Address(models.Model):
     full_name = PlainField(_("full name"), max_length=120)
     line1 = PlainField(_("street and number"), max_length=120)
     line2 = PlainField(_("flat, floor, company"), max_length=120, blank=True)
-    postcode = PlainField(_("postcode"), max_length=20)
-    city = PlainField(_("town or city"), max_length=80)
+    postcode = PlainField(_("postcode"), max_length=20, blank=True)
+    city = PlainField(_("town or city"), max_length=80, blank=True)
     region = PlainField(_("state or region"), max_length=80, blank=True)
     country = CountryField(_("country"))
-    phone = models.CharField(
-        _("phone"), max_length=30, blank=True, validators=[phone_number]
-    )
+    phone = PhoneField(_("phone"), max_length=phones.MAX_LENGTH, blank=True)
     is_default = models.BooleanField(_("my usual address"), default=False)
 
     class Meta:
@@ -114,4 +114,5 @@ class Address(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.full_name}, {self.line1}, {self.postcode} {self.city}"
+        place = f"{self.postcode} {self.city}".strip() or self.region
+        return ", ".join(filter(None, [self.full_name, self.line1, place]))

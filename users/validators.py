@@ -11,8 +11,3 @@ no_control_characters = RegexValidator(
     code="control_characters",
     inverse_match=True,
 )
-phone_number = RegexValidator(
-    r"^\+?[0-9][0-9 ()/.-]{3,}$",
-    _("Please write the number in digits, like +49 30 1234567."),
-    code="phone_number",
-)

@@ -15,6 +15,7 @@ import products.models.search
 import products.models.waiting
 import products.thumbnails
 import project.email_fields
+import project.phones
 from decimal import Decimal
 from django.conf import settings
 from django.db import migrations, models
@@ -155,6 +156,28 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="tries that failed"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                (
                     "token",
                     models.CharField(
                         blank=True, editable=False, max_length=32, null=True
@@ -223,6 +246,28 @@ class Migration(migrations.Migration):
                         primary_key=True,
                         serialize=False,
                         verbose_name="ID",
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="tries that failed"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
                     ),
                 ),
                 (
@@ -304,8 +349,18 @@ class Migration(migrations.Migration):
                         blank=True, max_length=120, verbose_name="flat, floor, company"
                     ),
                 ),
-                ("postcode", models.CharField(max_length=20, verbose_name="postcode")),
-                ("city", models.CharField(max_length=80, verbose_name="town or city")),
+                (
+                    "postcode",
+                    models.CharField(
+                        blank=True, max_length=20, verbose_name="postcode"
+                    ),
+                ),
+                (
+                    "city",
+                    models.CharField(
+                        blank=True, max_length=80, verbose_name="town or city"
+                    ),
+                ),
                 (
                     "region",
                     models.CharField(
@@ -320,7 +375,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "phone",
-                    models.CharField(blank=True, max_length=30, verbose_name="phone"),
+                    project.phones.PhoneField(
+                        blank=True, max_length=40, verbose_name="phone"
+                    ),
                 ),
                 (
                     "placed_at",
@@ -459,6 +516,28 @@ class Migration(migrations.Migration):
                         primary_key=True,
                         serialize=False,
                         verbose_name="ID",
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="tries that failed"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
                     ),
                 ),
                 ("provider", models.CharField(max_length=10, verbose_name="provider")),
@@ -820,6 +899,28 @@ class Migration(migrations.Migration):
                         primary_key=True,
                         serialize=False,
                         verbose_name="ID",
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="tries that failed"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
                     ),
                 ),
                 (

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from products.models.catalogue import Product
+from products.models.sweeps import Swept
 
 
 class BasketQuerySet(models.QuerySet):
@@ -23,7 +24,7 @@ class BasketQuerySet(models.QuerySet):
         )
 
 
-class Basket(models.Model):
+class Basket(Swept):
     """One open basket an owner: a user, or the bearer of a session's token.
 
     While `held_until` is ahead the units of its lines are reserved; when it has passed

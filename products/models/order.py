@@ -12,7 +12,10 @@ from django_countries.fields import CountryField
 
 from products.models.basket import Basket
 from products.models.catalogue import Product
+from products.models.sweeps import Swept
+from project import phones
 from project.email_fields import EmailField, shape_constraint
+from project.phones import PhoneField
 
 # No 0 O 1 I L: a number is read out over the telephone.
 LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -59,7 +62,7 @@ class OrderQuerySet(models.QuerySet):
         return self.filter(status=Status.PENDING, expires_at__lte=timezone.now())
 
 
-class Order(models.Model):
+class Order(Swept):
     """A basket that was ordered. What it says of goods and address is as it was then.
 
     Only `products.services.orders` writes it.
@@ -106,11 +109,11 @@ class Order(models.Model):
     full_name = models.CharField(_("full name"), max_length=120)
     line1 = models.CharField(_("street and number"), max_length=120)
     line2 = models.CharField(_("flat, floor, company"), max_length=120, blank=True)
-    postcode = models.CharField(_("postcode"), max_length=20)
-    city = models.CharField(_("town or city"), max_length=80)
+    postcode = models.CharField(_("postcode"), max_length=20, blank=True)
+    city = models.CharField(_("town or city"), max_length=80, blank=True)
     region = models.CharField(_("state or region"), max_length=80, blank=True)
     country = CountryField(_("country"))
-    phone = models.CharField(_("phone"), max_length=30, blank=True)
+    phone = PhoneField(_("phone"), max_length=phones.MAX_LENGTH, blank=True)
 
     handler = models.ForeignKey(
         settings.AUTH_USER_MODEL,

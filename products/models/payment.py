@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from products.models.order import Order
+from products.models.sweeps import Swept
 
 
 def new_key() -> str:
@@ -17,7 +18,7 @@ def new_key() -> str:
     return secrets.token_hex(16)
 
 
-class Payment(models.Model):
+class Payment(Swept):
     """One attempt to pay an order. Only `products.services.payments` writes it."""
 
     class Status(models.TextChoices):

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from products.models.catalogue import Product
+from products.models.sweeps import Swept, is_due
 from project.email_fields import EmailField, shape_constraint
 
 
@@ -16,8 +17,12 @@ class WaitingQuerySet(models.QuerySet):
         """Those who have not been told."""
         return self.filter(told_at=None)
 
+    def due(self) -> "WaitingQuerySet":
+        """Of those, whose mail may be tried now."""
+        return self.open().filter(is_due())
 
-class Waiting(models.Model):
+
+class Waiting(Swept):
     """Somebody who hears once when a sold-out product is there again.
 
     Only `products.services.waiting` writes it.

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from products import live
@@ -23,7 +24,7 @@ from products.exceptions import (
     Shortage,
 )
 from products.models import Basket, BasketLine
-from products.services import limits, stock
+from products.services import limits, stock, sweeps
 
 SWEEP = 500  # holds released in one run
 
@@ -76,19 +77,17 @@ def release_lapsed() -> int:
     Each in a transaction of its own, and none that somebody works on right now, so any
     number of sweepers may run at once.
     """
-    for released in range(SWEEP):
-        with transaction.atomic():
-            basket = _next_lapsed()
-            if basket is None:
-                return released
-            let_go(basket)
-            _changed(basket)
-    return SWEEP
+    return sweeps.one_by_one(_lapsed, _release, at_most=SWEEP)
 
 
-def _next_lapsed() -> Basket | None:
+def _lapsed() -> QuerySet[Basket]:
     lapsed = Basket.objects.open().filter(held_until__lte=timezone.now())
-    return lapsed.select_for_update(skip_locked=True).order_by("held_until").first()
+    return lapsed.order_by("held_until")
+
+
+def _release(basket: Basket) -> None:
+    let_go(basket)
+    _changed(basket)
 
 
 # --- For services that have locked the basket -------------------------------------

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -30,7 +30,7 @@ from products.exceptions import (
     TermsChanged,
 )
 from products.models import Basket, BasketLine, Order, OrderEvent, OrderLine
-from products.services import holds, limits, stock
+from products.services import holds, limits, stock, sweeps
 from products.services.terms import Contact, Goods, Terms, contact_of
 
 Status, Method = Order.Status, Order.Method
@@ -239,14 +239,15 @@ def adopt(order: Order, user: AbstractUser) -> bool:
 
 def expire_overdue() -> int:
     """Expire orders that were not paid in time; how many. May run several at once."""
-    for expired in range(SWEEP):
-        with transaction.atomic():
-            overdue = Order.objects.overdue().select_for_update(skip_locked=True)
-            order = overdue.order_by("expires_at").first()
-            if order is None:
-                return expired
-            _give_back(order, Status.EXPIRED, Q(status=Status.PENDING))
-    return SWEEP
+    return sweeps.one_by_one(_overdue, _expire, at_most=SWEEP)
+
+
+def _overdue() -> QuerySet[Order]:
+    return Order.objects.overdue().order_by("expires_at")
+
+
+def _expire(order: Order) -> None:
+    _give_back(order, Status.EXPIRED, Q(status=Status.PENDING))
 
 
 @transaction.atomic

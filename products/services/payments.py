@@ -23,12 +23,14 @@ from products.exceptions import (
     PaymentRefused,
     PaymentUnavailable,
     PaymentUnderWay,
+    RefundRefused,
     StatusConflict,
 )
 from products.models import Order, Payment, WebhookEvent
+from products.models.sweeps import is_due
 from products.payments import interface
 from products.payments.interface import Event, Kind
-from products.services import orders
+from products.services import orders, sweeps
 
 Offer, offers = payments.Offer, payments.offers
 Status = Payment.Status
@@ -253,9 +255,9 @@ def close_all() -> int:
     or another attempt took their place; how many. May run several at once."""
     no_more = Q(status=Status.CLOSING)
     no_more |= Q(status=Status.CREATED) & ~Q(order__status=Order.Status.PENDING)
-    oldest_first = Payment.objects.filter(no_more).order_by("changed_at")
+    oldest_first = Payment.objects.filter(is_due(), no_more).order_by("changed_at")
     found = oldest_first.select_related("order")[:SWEEP]
-    return sum(close(payment) for payment in found)
+    return sweeps.each(found, close)
 
 
 def close(payment: Payment) -> bool:
@@ -312,6 +314,8 @@ def refund(payment: Payment) -> bool:
         # The others have their turn first.
         owed = Payment.objects.filter(pk=payment.pk, status=Status.REFUNDING)
         owed.update(changed_at=timezone.now())
+        if type(error) is interface.Refused:  # asked again it would say the same
+            sweeps.note(payment, RefundRefused())
         return False
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=payment.order_id)
@@ -327,10 +331,9 @@ def refund_all() -> int:
     cancelled = Payment.objects.filter(
         status=Status.PAID, order__status=Order.Status.CANCELLED
     )
-    for payment in cancelled[:SWEEP]:
-        _owe_cancelled(payment)
+    sweeps.each(cancelled.filter(is_due())[:SWEEP], _owe_cancelled)
     owed = Payment.objects.filter(status=Status.REFUNDING).order_by("changed_at")
-    return sum(refund(payment) for payment in owed[:SWEEP])
+    return sweeps.each(owed.filter(is_due())[:SWEEP], refund)
 
 
 @transaction.atomic

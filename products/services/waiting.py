@@ -6,6 +6,8 @@ lamp. A sweep of the beat finds them, not the movement itself: a claim stays one
 statement on one row, and nobody is forgotten when Redis or the worker was away.
 """
 
+import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -17,6 +19,9 @@ from django.utils import timezone
 from products import emails
 from products.exceptions import UnknownProduct
 from products.models import Product, StockMovement, Waiting
+from products.services import sweeps
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = "product_id, email, user_id, language, asked_version, created_at"
 # One statement: two who ask at once for one address leave one row and no error.
@@ -83,11 +88,22 @@ def _at(email: str) -> QuerySet[Waiting]:
 
 def tell_all() -> int:
     """Tell who waits for what has come back; how many. Any number may run at once."""
-    open_ones = Waiting.objects.open().filter(product=OuterRef("pk"))
+    open_ones = Waiting.objects.due().filter(product=OuterRef("pk"))
     back = Product.objects.active().filter(
         Exists(open_ones), stock__on_hand__gt=F("stock__reserved")
     )
-    return sum(tell(pk) for pk in back.values_list("pk", flat=True))
+    return sum(_tell_or_log(pk) for pk in back.values_list("pk", flat=True))
+
+
+def _tell_or_log(product_id: int) -> int:
+    """As `tell`. What goes wrong with one product holds up no other."""
+    try:
+        return tell(product_id)
+    except sweeps.OF_ALL:
+        raise
+    except Exception:
+        logger.exception("Nobody was told that product %s is back", product_id)
+        return 0
 
 
 @transaction.atomic
@@ -96,19 +112,37 @@ def tell(product_id: int) -> int:
     since the last were told; how many.
 
     Units count a few seconds after they came: who has the page open reads of them
-    there, and needs no mail.
+    there, and needs no mail. A mail that cannot be written is noted beside its
+    person, and the next one has their turn.
     """
     product = _lock(product_id, skip_locked=True)  # who has it tells them
     if product is None:
         return 0
     patience = timedelta(seconds=settings.WAITING_PATIENCE_S)
-    told, version = _next(product, until=timezone.now() - patience)
+    units, version = _came(product, until=timezone.now() - patience)
+    told, tried = [], []
+    while people := _queue(product, units - len(told), besides=tried):
+        tried += [person.pk for person in people]
+        told += [person for person in people if _write(person, product)]
     for person in told:
-        person.product = product
         person.told_at, person.told_version = timezone.now(), version
-        emails.back_in_stock(person)
     Waiting.objects.bulk_update(told, ["told_at", "told_version"])
     return len(told)
+
+
+def _write(person: Waiting, product: Product) -> bool:
+    """Whether their mail is in the outbox; if not, it is noted beside them why."""
+    person.product = product
+    try:
+        with transaction.atomic():
+            emails.back_in_stock(person)
+    except sweeps.OF_ALL:
+        raise
+    except Exception as error:
+        sweeps.note(person, error)
+        return False
+    sweeps.clear(person)
+    return True
 
 
 @transaction.atomic
@@ -118,7 +152,8 @@ def seen(product_id: int, *, user: AbstractUser | None, request: int = 0) -> int
     product = _lock(product_id)
     if product is None:
         return 0
-    people, version = _next(product)
+    units, version = _came(product)
+    people = _queue(product, units)
     mine = [p for p in people if p.pk == request or user and p.user_id == user.pk]
     for person in mine:
         person.told_at, person.seen_version = timezone.now(), version
@@ -133,10 +168,8 @@ def _lock(product_id: int, *, skip_locked: bool = False) -> Product | None:
     return rows.filter(pk=product_id).first()
 
 
-def _next(
-    product: Product, *, until: datetime | None = None
-) -> tuple[list[Waiting], int]:
-    """Whose turn it is, and the version of the last movement that made it so.
+def _came(product: Product, *, until: datetime | None = None) -> tuple[int, int]:
+    """How many may be told, and the version of the last movement that made it so.
 
     Counted from when the last mails were written, or from when the first who waits has
     asked; less those who have read it on the page since.
@@ -154,5 +187,13 @@ def _next(
     came = movements.aggregate(units=gained, last=Max("version"))
     seen_by = rows.filter(seen_version__gt=since).count()
     units = min(product.stock.available, (came["units"] or 0) - seen_by)
-    people = rows.open().order_by("pk").select_for_update(skip_locked=True)
-    return list(people[: max(units, 0)]), came["last"] or 0
+    return units, came["last"] or 0
+
+
+def _queue(
+    product: Product, places: int, *, besides: Sequence[int] = ()
+) -> list[Waiting]:
+    """Whose turn it is, the first come first; `besides` are those who had theirs."""
+    people = Waiting.objects.due().filter(product=product).exclude(pk__in=besides)
+    locked = people.order_by("pk").select_for_update(skip_locked=True)
+    return list(locked[: max(places, 0)])

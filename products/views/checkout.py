@@ -45,6 +45,7 @@ from products.views.orders import GUESTS, remember
 from products.views.payments import OrderPayView
 from products.views.shown import Shown
 from products.views.visitors import visitor_of
+from project.email_addresses import is_email_address
 from project.views import TitleMixin
 from users import addresses
 
@@ -126,8 +127,12 @@ class CheckoutView(TitleMixin, FormView):
         return Basket.objects.filter(user_id=self.owner.user_id, token=self.owner.token)
 
     def entered(self) -> dict:
-        """What the session has of the first step; nothing before it was sent."""
-        return self.request.session.get(CONTACT, {})
+        """What the session has of the first step; nothing before it was sent, or if no
+        mail can be sent there, as by the rules of an earlier release."""
+        entry = self.request.session.get(CONTACT, {})
+        if entry.get("email") and not is_email_address(entry["email"]):
+            return {}
+        return entry
 
     # --- What the page shows ---
 

@@ -190,6 +190,26 @@ def test_what_is_wrong_is_said_beside_its_field(visit, lamp):
     expect_good_in_all_looks(page)
 
 
+def test_fields_of_an_address_follow_its_country(visit, lamp):
+    page = visit(CHECKOUT, basket={lamp: 1})
+    fill_in(page, email="ann@example.com", postcode="", city="")
+    country = page.get_by_label("Country")
+
+    country.select_option("IE")
+    expect(page.get_by_label("Eircode optional")).to_be_visible()
+    country.select_option("US")
+    expect(page.get_by_label("ZIP code", exact=True)).to_be_visible()
+    country.select_option("HK")
+
+    expect(page.get_by_label("Area", exact=True)).to_be_visible()
+    expect(page.locator("[name=postcode]")).to_be_hidden()
+    expect_good_in_all_looks(page)
+    page.get_by_label("Area", exact=True).fill("Kowloon")
+    go_on(page)
+    expect(page).to_have_url(re.compile(f"{REVIEW}$"))
+    expect(page.get_by_text("Kowloon")).to_be_visible()
+
+
 # --- The clock ----------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.factories import make_shopper, make_user
 from users.adapters import AccountAdapter
-from users.models import Session
+from users.models import Session, User
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +47,21 @@ def test_change_of_password_keeps_this_session_and_ends_the_others(client_of):
     kept = {here.session.session_key, bens.session.session_key}
     assert set(Session.objects.values_list("pk", flat=True)) & kept == kept
     assert not Session.objects.filter(pk=there.cookies["sessionid"].value).exists()
+
+
+def test_change_of_password_of_who_cannot_be_written_to_is_made_all_the_same(
+    client_of, settings
+):
+    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    anna = make_shopper()
+    client = client_of(anna)
+    User.objects.filter(pk=anna.pk).update(email="a..b@example.com")
+
+    response = change(client)
+
+    assert response.status_code == 302
+    anna.refresh_from_db()
+    assert not anna.check_password("password")
 
 
 def test_change_of_password_is_told_by_mail_and_once_on_the_page(client_of, mailoutbox):

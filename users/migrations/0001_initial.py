@@ -2,12 +2,12 @@
 
 import django.contrib.auth.models
 import django.contrib.auth.validators
-import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
 import django_countries.fields
 import project.email_fields
+import project.phones
 import users.models
 from django.conf import settings
 from django.db import migrations, models
@@ -213,11 +213,15 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "postcode",
-                    users.models.PlainField(max_length=20, verbose_name="postcode"),
+                    users.models.PlainField(
+                        blank=True, max_length=20, verbose_name="postcode"
+                    ),
                 ),
                 (
                     "city",
-                    users.models.PlainField(max_length=80, verbose_name="town or city"),
+                    users.models.PlainField(
+                        blank=True, max_length=80, verbose_name="town or city"
+                    ),
                 ),
                 (
                     "region",
@@ -233,17 +237,8 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "phone",
-                    models.CharField(
-                        blank=True,
-                        max_length=30,
-                        validators=[
-                            django.core.validators.RegexValidator(
-                                "^\\+?[0-9][0-9 ()/.-]{3,}$",
-                                "Please write the number in digits, like +49 30 1234567.",
-                                code="phone_number",
-                            )
-                        ],
-                        verbose_name="phone",
+                    project.phones.PhoneField(
+                        blank=True, max_length=40, verbose_name="phone"
                     ),
                 ),
                 (

@@ -520,6 +520,24 @@ def test_payment_of_a_cancelled_order_is_given_back_though_stripe_is_down(stripe
     assert len(stripe.refunds) == 1
 
 
+def test_refund_that_stripe_refuses_is_noted_and_asked_for_later(stripe):
+    order = make_pending()
+    tell(stripe.event(begun(stripe, order)))
+    orders.cancel(order)
+    stripe.mood = "refuses"
+
+    assert [payments.refund_all(), payments.refund_all()] == [0, 0]
+
+    payment = order.payments.get()
+    assert payment.problem == "The provider refused the refund. Please look there."
+    assert payment.failures == 1, "it waits for its next try"
+    stripe.mood = "well"
+    order.payments.update(retry_at=timezone.now())
+    assert payments.refund_all() == 1
+    payment.refresh_from_db()
+    assert (payment.problem, payment.status) == ("", "refunded")
+
+
 def test_cancelling_a_paid_order_gives_the_money_back(stripe):
     order = make_pending()
     tell(stripe.event(begun(stripe, order)))

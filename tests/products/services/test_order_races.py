@@ -23,7 +23,7 @@ from products.live import Owner
 from products.models import Basket, Order, OrderEvent, Product, Stock, StockMovement
 from products.models.order import Status
 from products.services import basket as baskets
-from products.services import books, catalogue, holds, orders, stock
+from products.services import books, catalogue, holds, orders, stock, sweeps
 from tests.concurrency import together
 from tests.factories import (
     CONTACT,
@@ -332,7 +332,7 @@ def test_hold_that_lapsed_is_released_twice_without_the_lock(monkeypatch):
     all_have_looked = threading.Barrier(SWEEPERS, timeout=60)
     lapsed = Basket.objects.get(held_until__isnull=False)
 
-    def no_lock() -> Basket | None:
+    def no_lock(rows) -> Basket | None:
         found = Basket.objects.filter(pk=lapsed.pk, held_until__isnull=False).first()
         all_have_looked.wait()
         return found
@@ -341,7 +341,7 @@ def test_hold_that_lapsed_is_released_twice_without_the_lock(monkeypatch):
         stock.release({lamp.pk: 2})
         Basket.objects.filter(pk=lapsed.pk).update(held_until=None)
 
-    monkeypatch.setattr(holds, "_next_lapsed", no_lock)
+    monkeypatch.setattr(sweeps, "_first_free", no_lock)
     monkeypatch.setattr(holds, "let_go", release_all)
     monkeypatch.setattr(holds, "SWEEP", 1)
 

@@ -265,7 +265,7 @@ def test_no_cache_keeps_the_checkout(client, agreed, path):
         ("city", "Po\x00rt", "Null characters are not allowed."),
         ("postcode", "1" * 21, "at most 20 characters"),
         ("country", "XX", "Select a valid choice."),
-        ("phone", "call me", "Please write the number in digits"),
+        ("phone", "call me", "Enter a telephone number, like +49 30 1234567"),
     ],
 )
 def test_bad_input_is_refused_beside_its_field(client, basket, field, value, error):
@@ -275,6 +275,83 @@ def test_bad_input_is_refused_beside_its_field(client, basket, field, value, err
     assert error in page.text
     assert re.search(rf'id="id_{field}_error"', page.text)
     assert "checkout" not in client.session
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"country": "HK", "postcode": "", "city": "Central", "region": ""},
+        {"country": "AE", "postcode": "", "city": "", "region": "Dubai"},
+        {"country": "IE", "postcode": "", "city": "Cork"},
+        {"country": "GH", "postcode": "", "city": "Accra"},
+        {"country": "SG", "postcode": "179101", "city": ""},
+        {"country": "GB", "postcode": "m2 5bq", "city": "Leeds"},
+        {"phone": "(030) 1234567"},
+        {"phone": "(555) 123-4567 ext. 12"},
+        {"phone": "\u202a+49\u00a030 1234567\u202c"},
+    ],
+)
+def test_place_that_the_post_of_its_country_knows_is_taken(client, basket, place):
+    sent = client.post(CHECKOUT, GUEST | place)
+    assert sent.status_code == 303, sent.context["form"].errors
+
+    page = client.get(REVIEW)
+    client.post(REVIEW, fields(page.text))
+
+    order = Order.objects.get()
+    assert order.country == place.get("country", "DE")
+    assert order.phone == place.get("phone", "").strip("\u202a\u202c").replace(
+        "\u00a0", " "
+    )
+
+
+@pytest.mark.parametrize(
+    "place, field, told",
+    [
+        ({"postcode": ""}, "postcode", "Enter the postcode: parcels to this country"),
+        ({"city": ""}, "city", "Enter the town or city: parcels to this country"),
+        ({"country": "US"}, "region", "Enter the state: parcels to this country"),
+        ({"country": "US", "postcode": ""}, "postcode", "Enter the ZIP code: parcels"),
+        ({"country": "HK", "city": ""}, "region", "Enter the area: parcels to this"),
+        ({"postcode": "1234"}, "postcode", "In this country it looks like 26133."),
+        ({"phone": "12"}, "phone", "Enter a telephone number"),
+    ],
+)
+def test_place_that_no_parcel_reaches_is_told_beside_its_field(
+    client, basket, place, field, told
+):
+    page = client.post(CHECKOUT, GUEST | place)
+
+    assert page.status_code == 200
+    assert told in page.context["form"].errors[field][0]
+
+
+def test_address_of_a_session_that_no_mail_reaches_is_asked_for_again(client, basket):
+    """It was entered before the shop refused such addresses."""
+    session = client.session
+    session["checkout"] = GUEST | {"email": '"x,victim@example.org,y"@example.com'}
+    session.save()
+
+    response = client.get(REVIEW)
+
+    assert (response.status_code, response.url) == (302, CHECKOUT)
+
+
+def test_form_names_its_fields_as_the_country_does(client, basket):
+    page = client.post(CHECKOUT, GUEST | {"country": "IE", "line1": ""}).text
+
+    optional = '<span class="field__optional">optional</span>'
+    assert f'<label for="id_postcode">Eircode {optional}</label>' in page
+    assert f'<label for="id_region">County {optional}</label>' in page
+    assert '<label for="id_city">Town or city</label>' in page
+
+
+def test_form_without_a_country_leaves_it_to_the_server_what_is_needed(client, basket):
+    """Without JavaScript a browser must not insist on a postcode for Hong Kong."""
+    page = client.get(CHECKOUT).text
+
+    for name in ("postcode", "city", "region"):
+        assert " required" not in re.search(rf'<input[^>]*name="{name}"[^>]*>', page)[0]
 
 
 def test_a_script_in_the_name_is_shown_as_text(client, basket):

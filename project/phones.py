@@ -1,0 +1,71 @@
+"""Telephone numbers, read leniently: a person reads them, and nobody must give one."""
+
+import re
+import unicodedata
+
+import phonenumbers
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+NOT_A_NUMBER = _("Enter a telephone number, like +49 30 1234567, or leave this empty.")
+MAX_LENGTH = 40
+# Letters too: "ext. 12", "1-800-FLOWERS".
+ALLOWED = re.compile(r"[\w +()\[\]/.,;:#*-]*")
+EXTENSION = r"(ext|extension|extn|x|#|tel|dw|app|anexo|ramal|poste|int|доб)"
+PLAUSIBLE = re.compile(
+    rf"[+(]{{0,2}}[\d ()\[\]/.,;:*-]{{4,}}({EXTENSION}[ .:]*\d{{1,8}})?", re.IGNORECASE
+)
+DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−－"), "-")
+
+
+def tidy(text: str) -> str:
+    """What was typed or pasted, in plain digits and single spaces: without direction
+    marks, no-break spaces and full-width characters."""
+    plain = unicodedata.normalize("NFKC", text).translate(DASHES)
+    plain = "".join(_plain(char) for char in plain)
+    return " ".join(plain.split())
+
+
+def _plain(char: str) -> str:
+    if char.isdecimal():
+        return str(unicodedata.decimal(char))
+    return "" if unicodedata.category(char) == "Cf" else char
+
+
+def check(text: str, country: str = "") -> None:
+    """Raises `ValidationError` for what is no telephone number, neither in `country`
+    (an ISO code) nor with its own country code."""
+    if not ALLOWED.fullmatch(text) or not 4 <= sum(map(str.isdigit, text)) <= 24:
+        raise ValidationError(NOT_A_NUMBER, code="phone_number")
+    if PLAUSIBLE.fullmatch(text):
+        return
+    try:
+        number = phonenumbers.parse(text, country or None)
+    except phonenumbers.NumberParseException as error:
+        raise ValidationError(NOT_A_NUMBER, code="phone_number") from error
+    if not phonenumbers.is_possible_number(number):
+        raise ValidationError(NOT_A_NUMBER, code="phone_number")
+
+
+def check_characters(text: str) -> None:
+    """As `check`, where the country is not known. Raises `ValidationError`."""
+    if not ALLOWED.fullmatch(text) or sum(map(str.isdigit, text)) < 4:
+        raise ValidationError(NOT_A_NUMBER, code="phone_number")
+
+
+class PhoneFormField(forms.CharField):
+    """A number as it was typed, tidied; the form checks it with the country."""
+
+    def to_python(self, value: str | None) -> str:
+        return tidy(super().to_python(value) or "")
+
+
+class PhoneField(models.CharField):
+    """A telephone number, as people write it."""
+
+    default_validators = [check_characters]
+
+    def formfield(self, **kwargs) -> forms.Field:
+        return super().formfield(**{"form_class": PhoneFormField} | kwargs)
