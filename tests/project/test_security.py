@@ -73,6 +73,7 @@ def test_page_carries_the_headers_of_a_careful_shop(client, address):
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Referrer-Policy"] == "same-origin"
     assert response["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert response["Cross-Origin-Resource-Policy"] == "same-origin"
     assert response["X-Frame-Options"] == "DENY"
     assert "camera=()" in response["Permissions-Policy"]
     assert "publickey-credentials-get=(self)" in response["Permissions-Policy"]
