@@ -98,6 +98,9 @@ NOT_THEIRS: dict[str, str] = {}
 def forget(user: AbstractUser, addresses: list[str]) -> list[str]:
     """Before their account is deleted: let its orders go on without it, and forget what
     they wait for. Gives sentences on what stays."""
+    # After whoever places an order just now, which then is one of theirs.
+    baskets = Basket.objects.filter(user=user).order_by("pk")
+    list(baskets.select_for_update().values("pk"))
     for address in addresses:
         Waiting.objects.filter(email__iexact=address).delete()
     theirs = list(Order.objects.filter(user=user).values_list("pk", flat=True))

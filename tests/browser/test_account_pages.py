@@ -47,6 +47,8 @@ FOR_PEOPLE = {
     "passkey, new": "/users/2fa/webauthn/add/",
     "connected accounts": "/users/3rdparty/",
     "is it you": "/users/reauthenticate/",
+    "data": "/users/data/",
+    "account, delete": "/users/data/delete/",
     "sign out": "/users/logout/",
 }
 

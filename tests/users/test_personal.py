@@ -17,11 +17,14 @@ from django.test import Client
 from django.utils import timezone
 from post_office.models import Email
 
+from products.exceptions import BasketClosed
 from products.live import Owner
 from products.models import Basket, Order, Payment, Waiting
 from products.services import books, holds, orders, people
 from project.personal import Section, keepers
+from tests.concurrency import together
 from tests.factories import (
+    CONTACT,
     make_address,
     make_basket,
     make_order,
@@ -295,6 +298,17 @@ def test_order_shipped_long_ago_counts_as_delivered(shopper, client):
     assert order.email == "" and order.full_name
 
 
+def test_staff_read_why_an_order_has_no_address(client, shopper, client_of):
+    order = orders.cancel(make_order(user=shopper))
+    delete(client, shopper)
+    staff = make_user(is_staff=True, is_superuser=True)
+
+    page = client_of(staff).get(f"/staff/orders/{order.number}/")
+
+    assert "Erased: the shopper deleted their account." in page.text
+    assert "mailto:" not in page.text
+
+
 def test_orders_of_others_lose_nothing(client, shopper):
     others = [finished(make_shopper()), orders.cancel(make_order())]
 
@@ -342,3 +356,23 @@ def test_admin_deletes_people_the_same_way(client, admin_client, shopper):
     assert not User.objects.filter(pk__in=[shopper.pk, other.pk]).exists()
     deleted = [one.to for one in mail.outbox if "account is deleted" in one.subject]
     assert deleted == [[shopper.email], [other.email]]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("attempt", range(3))
+def test_order_placed_while_its_account_is_deleted_is_departed_or_not_placed(attempt):
+    user = make_shopper()
+    basket = holds.start(make_basket(Owner(user_id=user.pk), {make_product(): 1}))
+    terms = orders.terms(basket, CONTACT)
+
+    def place() -> Order:
+        options = {"method": Order.Method.DELIVERY, "language": "en", "user": user}
+        return orders.place(basket, CONTACT, seen=terms, **options)
+
+    placed, deleted = together([place, lambda: deletion.delete(user)])
+
+    assert deleted is None
+    assert isinstance(placed, (Order, BasketClosed))
+    for order in Order.objects.all():
+        assert order.user is None and order.departed_at
+    assert books.reconcile() == []
