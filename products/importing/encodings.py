@@ -34,8 +34,7 @@ STRANGE = -14.0  # a sign that shops do not use, or in the middle of a word
 SURE = 10.0
 SURE_OF_ONE_LETTER = 20.0  # the readings differ in one letter, however often it comes
 
-# What each encoding is used for, and how often. Of those that read a file alike, the
-# first is named.
+# What each encoding is used for, and how often.
 NARROW = {
     "cp1252": (WEST, USUAL),
     "cp1250": (CENTRE, USUAL),
@@ -108,8 +107,8 @@ class Reading(NamedTuple):
 
 
 def readings(sample: bytes) -> list[Reading]:
-    """What a sample of lines with letters beyond ASCII can be, the most likely first;
-    those of one text once."""
+    """What a sample of lines with letters beyond ASCII can be, the most likely first.
+    Of those that read alike it is the one whose languages fit best."""
     found: dict[str, Reading] = {}
     for encoding in [*NARROW, *WIDE]:
         try:
@@ -117,8 +116,12 @@ def readings(sample: bytes) -> list[Reading]:
         except UnicodeDecodeError:
             continue
         reading = _wide if encoding in WIDE else _narrow
-        if (value := reading(encoding, text)) is not None:
-            found.setdefault(text, Reading(encoding, text, *value))
+        value = reading(encoding, text)
+        if value is None:
+            continue
+        known = found.get(text)
+        if known is None or value > (known.likelihood, known.is_clean):
+            found[text] = Reading(encoding, text, *value)
     return sorted(found.values(), key=lambda reading: -reading.likelihood)
 
 

@@ -125,6 +125,14 @@ def test_best_reading_without_a_margin_would_be_wrong_at_times(monkeypatch):
     assert wrong
 
 
+def test_letters_that_two_encodings_share_are_judged_by_the_language_that_has_them():
+    """š and Š are the same bytes in the code pages of Western and Central Europe."""
+    sample = content(["Šrilanka", "Bangladeš"], "cp1250")
+
+    assert not is_wrong(sample, "cp1250")
+    assert encodings.readings(sample)[0].encoding == "cp1250"
+
+
 @pytest.mark.parametrize(
     "sample", [b"", b"L;\xff\xfe\xfd", bytes(range(128, 256)) * 20, b"L;\x80\x81 \x8d"]
 )
