@@ -28,9 +28,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from project.threads import Application, Receive, Scope, Send
 from realtime import draining
+from realtime.addresses import plain_address
 
 PATIENCE_S = 2  # for each answer of a server
-LOCAL = {"127.0.0.1", "::1"}
 
 Answer = tuple[HTTPStatus, str, bytes]
 
@@ -94,8 +94,9 @@ def _may_see(scope: Scope) -> bool:
     if settings.METRICS_TOKEN:
         wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
         return hmac.compare_digest(headers.get(b"authorization", b""), wanted)
-    client = scope.get("client") or [""]
-    return client[0] in LOCAL and b"x-forwarded-for" not in headers
+    client = plain_address((scope.get("client") or [""])[0])
+    is_local = client is not None and client.is_loopback
+    return is_local and b"x-forwarded-for" not in headers
 
 
 def _ask_database() -> str:

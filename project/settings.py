@@ -125,10 +125,10 @@ PERMISSIONS_POLICY: dict[str, str | list[str]] = {
 # others do elsewhere.
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",  # right or wrong: each is a hash, 100 MB and 0.2 s of CPU
-    # Key: the login at one address. 5 typos are human, and 60 guesses an hour find
+    # Key: the account at one address. 5 typos are human, and 60 guesses an hour find
     # no password that passed the validators. The second factor's codes count so too.
     "login_failed": "20/m/ip,5/5m/key",
-    # Key: the login, from all addresses; where its owner is signed in it does not bite.
+    # Key: the account, from all addresses; not where its owner is signed in.
     "guess": "100/h/key",
     # A sign-up writes a mail to somebody, so an hour's worth is limited too.
     "signup": "10/m/ip,60/h/ip",

@@ -1,11 +1,12 @@
 """Whose address a connection comes from."""
 
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 
 IPV6_HOME = 64  # bits: what one customer of a provider gets
+NAT64 = ip_network("64:ff9b::/96")  # IPv4 addresses as a translator writes them
 
 
 def client_of(scope: dict) -> str | None:
@@ -41,14 +42,27 @@ def _forwarded(scope: dict) -> list[str]:
 
 
 def _home(address: str | None) -> str | None:
+    plain = plain_address(address)
+    if plain is None or plain.is_loopback:
+        return None
+    if plain.version == 6:
+        return str(ip_network((plain, IPV6_HOME), strict=False))
+    return str(plain)
+
+
+def plain_address(text: str | None) -> IPv4Address | IPv6Address | None:
+    """`text` in the one form to count and compare by. None for what is no address: of a
+    Unix socket, or from a proxy that says "unknown".
+
+    Servers bound to `::` see an IPv4 client as ::ffff:192.0.2.1: all of IPv4 would be
+    in one network of IPv6. The zone of a link-local address is this machine's affair.
+    """
     try:
-        parsed = ip_address(address or "")
-    except ValueError:  # a Unix socket, or a proxy that says "unknown"
+        address = ip_address((text or "").partition("%")[0])
+    except ValueError:
         return None
-    if parsed.version == 6 and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    if parsed.is_loopback:
-        return None
-    if parsed.version == 6:
-        return str(ip_network((parsed, IPV6_HOME), strict=False))
-    return str(parsed)
+    if address.version == 4:
+        return address
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address

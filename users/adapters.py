@@ -10,7 +10,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal.httpkit import get_client_ip
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import MaxLengthValidator
 from django.db import IntegrityError, transaction
@@ -25,6 +25,7 @@ from django.utils.translation import gettext_lazy
 from project.email_addresses import validate_email_address
 from project.redirects import is_page
 from project.views import absolute
+from realtime.addresses import plain_address
 from users import recovery
 from users.limits import SignInLimits, may_mail
 from users.models import User
@@ -113,8 +114,13 @@ class AccountAdapter(SignInLimits):
         return is_page(allauth_context.request, url)
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Through a Unix socket, without a proxy that names it, there is none."""
-        return get_client_ip(request) or UNKNOWN_IP
+        """In the form that is counted and stored. Through a Unix socket, without a
+        proxy that names it, there is none; who went round a proxy has their own."""
+        try:
+            found = get_client_ip(request)
+        except ImproperlyConfigured:  # fewer proxies than we have
+            found = request.META.get("REMOTE_ADDR")
+        return str(plain_address(found) or UNKNOWN_IP)
 
     # --- Addresses ----------------------------------------------------------------
 

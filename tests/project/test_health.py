@@ -130,6 +130,8 @@ async def test_metrics_are_in_the_format_of_prometheus():
     [
         ("", [], "127.0.0.1", 200),
         ("", [], "::1", 200),
+        ("", [], "::ffff:127.0.0.1", 200),
+        ("", [], "::ffff:192.0.2.7", 403),
         ("", [], "192.0.2.7", 403),
         ("", [(b"x-forwarded-for", b"127.0.0.1")], "127.0.0.1", 403),
         ("s3cret", [(b"authorization", b"Bearer s3cret")], "192.0.2.7", 200),

@@ -61,6 +61,9 @@ def test_client_that_went_round_the_proxy_counts_for_its_own_address(settings):
         ("2001:db8:1:2::ffff", "2001:db8:1:2::/64"),
         ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
         ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("::FFFF:cb00:7107", "203.0.113.7"),
+        ("64:ff9b::203.0.113.7", "203.0.113.7"),
+        ("fe80::1%eth0", "fe80::/64"),
     ],
 )
 def test_client_of_ipv6_counts_for_its_network(settings, address, home):
@@ -87,3 +90,9 @@ def test_client_over_a_unix_socket_is_not_counted(settings):
     settings.TRUSTED_PROXY_COUNT = 0
 
     assert client_of(scope(None)) is None
+
+
+def test_client_of_ipv4_that_a_proxy_writes_as_ipv6_counts_as_ipv4(settings):
+    settings.TRUSTED_PROXY_COUNT = 1
+
+    assert client_of(scope(PROXY, "::ffff:203.0.113.7")) == "203.0.113.7"

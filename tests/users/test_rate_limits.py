@@ -13,6 +13,7 @@ from products.models import Waiting
 from project import cache as cache_module
 from tests.factories import make_product, make_shopper
 from tests.servers import Redis
+from users.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +62,119 @@ def test_sign_in_after_five_wrong_passwords_is_refused_even_with_the_right_one()
 
     assert TOO_MANY in refused.text
     assert not is_in(refused)
+
+
+@pytest.fixture
+def ann() -> User:
+    """She has a change of address under way, too."""
+    ann = make_shopper(username="Ann-Marie", email="ann@example.com")
+    EmailAddress.objects.create(user=ann, email="new@example.com")
+    return ann
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["ann@example.com", "Ann-Marie"],
+        ["ann@example.com", "new@example.com"],
+        ["ann@example.com", "ANN@Example.com"],
+        ["Ann-Marie", "ANN-marie"],
+        ["Ann-Marie", " ann-marie "],
+    ],
+)
+def test_sign_in_counts_guesses_for_the_account_whichever_name_they_are_made_with(
+    ann, names
+):
+    first, second = names
+    guess(first, 3)
+    guess(second, 2)
+
+    for name in names:
+        assert TOO_MANY in sign_in(name).text
+    assert is_in(sign_in(first, address=ELSEWHERE))
+
+
+def test_account_that_many_addresses_guess_at_by_both_its_names_is_closed(ann, patient):
+    patient(guess="4/h/key")
+    for n, name in enumerate(["ann@example.com", "Ann-Marie"] * 2):
+        guess(name, 1, f"203.0.113.{n}")
+
+    for name in ("ann@example.com", "ANN-MARIE"):
+        assert TOO_MANY in sign_in(name).text
+
+
+def test_name_that_two_accounts_could_mean_counts_for_both():
+    ann = make_shopper(email="ann@example.com")
+    ben = make_shopper(username="ann@example.com")
+    guess("ann@example.com", 5)
+
+    for user in (ann, ben):
+        assert TOO_MANY in sign_in(user.username).text
+        assert TOO_MANY in sign_in(user.email).text
+
+
+@pytest.mark.parametrize(
+    "name, alike", [("nobody", "NOBODY"), ("Straße", "STRASSE"), ("ｎobody", "nobody")]
+)
+def test_name_that_nobody_has_is_counted_however_it_is_written(name, alike):
+    guess(name, 3)
+    guess(alike, 2)
+
+    assert TOO_MANY in sign_in(name).text
+
+
+def test_names_that_nobody_has_are_counted_apart():
+    guess("nobody+1@example.com", 5)
+
+    guess("nobody+2@example.com", 1)
+
+
+def test_new_password_by_mail_opens_an_account_that_was_guessed_at_by_any_name(ann):
+    from allauth.account.adapter import get_adapter
+    from django.test import RequestFactory
+
+    guess("Ann-Marie", 5)
+    request = RequestFactory().post("/", REMOTE_ADDR=HERE)
+
+    get_adapter()._delete_login_attempts_cached_email(request, email=ann.email)
+
+    assert is_in(sign_in("Ann-Marie"))
+
+
+@pytest.mark.parametrize("write", ["::ffff:{}", "::FFFF:{}", "64:ff9b::{}"])
+def test_ipv4_clients_of_a_server_bound_to_ipv6_are_counted_one_by_one(write):
+    here, elsewhere = write.format(HERE), write.format(ELSEWHERE)
+    for n in range(20):
+        guess(f"someone{n}@example.com", 1, here)
+
+    assert TOO_MANY in sign_in(make_shopper().email, address=here).text
+    assert is_in(sign_in(make_shopper().email, address=elsewhere))
+
+
+def test_ipv4_client_is_the_same_however_its_address_is_written():
+    user = make_shopper()
+    guess(user.email, 3, HERE)
+    guess(user.email, 2, f"::ffff:{HERE}")
+
+    assert TOO_MANY in sign_in(user.email, address=HERE).text
+
+
+def test_session_notes_an_ipv4_address_as_such():
+    assert is_in(sign_in(make_shopper().email, address=f"::ffff:{HERE}"))
+
+    assert UserSession.objects.get().ip == HERE
+
+
+def test_sign_in_round_the_proxies_counts_for_its_own_address(settings):
+    """It was an error page: there are fewer addresses in the header than proxies."""
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
+    client = Client(REMOTE_ADDR=HERE, headers={"x-forwarded-for": "192.0.2.1"})
+    user = make_shopper()
+
+    response = client.post(LOGIN, {"login": user.email, "password": "password"})
+
+    assert is_in(response)
+    assert UserSession.objects.get().ip == HERE
 
 
 def test_sign_in_that_somebody_else_guesses_at_works_from_ones_own_address():
