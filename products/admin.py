@@ -27,12 +27,14 @@ from products.forms import CountForm, MovementForm, ProductForm, ReceiveForm
 from products.models import (
     Basket,
     BasketLine,
+    Dispute,
     Order,
     OrderEvent,
     OrderLine,
     Payment,
     Product,
     ProductCategory,
+    Refund,
     Stock,
     StockMovement,
     Waiting,
@@ -587,7 +589,8 @@ class OrderAdmin(ListedLookupsMixin, admin.ModelAdmin):
     actions = None
     # Not the token: who has it sees the order without signing in.
     fields = readonly_fields = [
-        *("number", "on_the_board", "status", "method", "total_with_currency"),
+        *("number", "on_the_board", "status", "on_hold", "method"),
+        "total_with_currency",
         *("user", "email", "full_name", "line1", "line2", "postcode", "city"),
         *("region", "country", "phone", "language", "handler"),
         *("placed_at", "expires_at", "changed_at", *PROBLEM),
@@ -632,6 +635,23 @@ class OrderAdmin(ListedLookupsMixin, admin.ModelAdmin):
 # --- Payments ---------------------------------------------------------------------
 
 
+class RefundInline(ReadOnlyMixin, admin.TabularInline):
+    model = Refund
+    fields = [
+        *("status", "amount", "currency", "is_ours", "reference", "failure"),
+        *("told_at", "changed_at"),
+    ]
+    readonly_fields = ["changed_at"]
+
+
+class DisputeInline(ReadOnlyMixin, admin.TabularInline):
+    model = Dispute
+    fields = [
+        *("status", "amount", "currency", "is_withdrawn", "reason", "reference"),
+        "told_at",
+    ]
+
+
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     """Attempts to pay. Not the page one pays at, which is the shopper's."""
@@ -646,14 +666,22 @@ class PaymentAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     )
     show_full_result_count = False
     fields = [
-        *("order", "status", "money", "provider", "reference", "intent"),
-        *("created_at", "changed_at", *PROBLEM),
+        *("order", "status", "money", "received_money", "is_accepted", "refunded"),
+        *("disputed", "provider", "reference", "intent", "created_at", "changed_at"),
+        *PROBLEM,
     ]
-    readonly_fields = ["money"]
+    readonly_fields = ["money", "received_money"]
+    inlines = [RefundInline, DisputeInline]
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount")
     def money(self, payment: Payment) -> str:
         return f"{payment.amount} {payment.currency}"
+
+    @admin.display(description=gettext_lazy("received"), ordering="received")
+    def received_money(self, payment: Payment) -> str:
+        if payment.received is None:
+            return "–"
+        return f"{payment.received} {payment.received_currency}"
 
 
 @admin.register(WebhookEvent)

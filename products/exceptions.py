@@ -159,6 +159,20 @@ class StatusConflict(ShopError):
         )
 
 
+class OrderOnHold(ShopError):
+    """Staff must look at the order's money before it is packed or sent."""
+
+    def __init__(self, number: str, why: str) -> None:
+        self.number, self.why = number, why
+        super().__init__(
+            _(
+                "%(number)s is on hold: %(why)s. Please look at its payments, then let"
+                " it go on or cancel it."
+            )
+            % {"number": number, "why": why}
+        )
+
+
 class MailRefused(ShopError):
     """The outbox does not take a mail: its address, or a header of it, cannot be.
 

@@ -258,7 +258,8 @@ def _orders_version(ids: list[str]) -> dict[str, int]:
 
 
 def _load_order(tokens: list[str]) -> dict[str, State]:
-    orders = Order.objects.filter(access_token__in=tokens).prefetch_related("lines")
+    found = Order.objects.filter(access_token__in=tokens)
+    orders = found.prefetch_related("lines", "payments")
     return {order.access_token: State(order.version, order.facts) for order in orders}
 
 

@@ -14,6 +14,7 @@ from products.services import (
     payments,
     people,
     pictures,
+    refunds,
     waiting,
 )
 
@@ -32,8 +33,9 @@ def expire_orders() -> int:
 
 @shared_task
 def retry_refunds() -> int:
-    """Give back money that is owed to shoppers; how many payments."""
-    return payments.refund_all()
+    """Give back money that is owed to shoppers; how many refunds."""
+    payments.catch_up_all()
+    return refunds.ask_all()
 
 
 @shared_task

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 SECRET = "whsec_of_the_tests"
 
@@ -41,6 +41,7 @@ class StripeServer(ThreadingHTTPServer):
         )
         self.sessions: dict[str, dict] = {}
         self.refunds: list[dict] = []
+        self.disputed: set[str] = set()  # payments that cannot be refunded
         self.known: dict[str, tuple[dict, dict]] = {}  # by Idempotency-Key
         self.asked: list[tuple[str, str, dict]] = []
         self.hook = ""  # where it tells what people do on its pages
@@ -64,23 +65,59 @@ class StripeServer(ThreadingHTTPServer):
                 if answer is None or answer["status"] != "open":
                     return 400, error("invalid_request_error")
                 answer["status"] = "expired"
-            elif params["payment_intent"] in [
-                r["payment_intent"] for r in self.refunds
-            ]:
-                return 400, error("invalid_request_error", "charge_already_refunded")
             else:
-                answer = {
-                    "id": f"re_{next(self.numbers)}",
-                    "object": "refund",
-                    **params,
-                }
-                self.refunds.append(answer)
+                refusal, answer = self.give_back(params)
+                if refusal:
+                    return 400, refusal
             self.known[key] = params, answer
             return 200, answer
 
-    def get(self, path: str) -> tuple[int, dict]:
-        """A session as it stands."""
+    def give_back(self, params: dict) -> tuple[dict | None, dict]:
+        """As its API and its dashboard do it; why not, and the refund."""
+        intent = params["payment_intent"]
+        if intent in self.disputed:
+            return error(INVALID, "charge_disputed"), {}
+        before = sum(r["amount"] for r in self.refunds_of(intent))
+        paid = self.paid_for(intent)
+        amount = int(params.get("amount", paid - before))
+        if before >= paid:
+            return error(INVALID, "charge_already_refunded"), {}
+        if amount > paid - before:
+            text = f"Refund amount ({amount}) is greater than unrefunded amount"
+            return error(INVALID, message=text), {}
+        refund = {
+            "id": f"re_{next(self.numbers)}",
+            "object": "refund",
+            "amount": amount,
+            "currency": self.session_of(intent)["currency"],
+            "status": "succeeded",
+            "created": int(time.time()),
+            "payment_intent": intent,
+            "metadata": {"refund": params.get("metadata[refund]", "")},
+        }
+        self.refunds.append(refund)
+        return None, refund
+
+    def refunds_of(self, intent: str) -> list[dict]:
+        """Those that count, the newest first as Stripe lists them."""
+        of_it = [r for r in self.refunds if r["payment_intent"] == intent]
+        return [r for r in of_it[::-1] if r["status"] not in ("failed", "canceled")]
+
+    def session_of(self, intent: str) -> dict:
+        return self.sessions[intent.removeprefix("pi_")]
+
+    def paid_for(self, intent: str) -> int:
+        session = self.session_of(intent)
+        return session.get("paid_total", session["amount_total"])
+
+    def get(self, path: str, query: dict) -> tuple[int, dict]:
+        """A session as it stands, or the refunds of a payment."""
         with self.lock:
+            if path == "/v1/refunds":
+                of_it = query["payment_intent"]
+                found = [r for r in self.refunds[::-1] if r["payment_intent"] == of_it]
+                listed = {"object": "list", "data": found, "has_more": False}
+                return 200, listed | {"url": path}
             session = self.sessions.get(path.split("/")[-1])
             if session is None:
                 return 404, error("invalid_request_error", "resource_missing", "id")
@@ -108,12 +145,67 @@ class StripeServer(ThreadingHTTPServer):
 
     def event(self, session: dict, kind: str = "completed", **changes) -> bytes:
         """The body of a webhook about a session; paid if it is "completed"."""
-        intent = "pi_" + session["id"]
-        paid = {"payment_status": "paid", "payment_intent": intent}
+        paid = {"payment_status": "paid", "payment_intent": intent_of(session)}
         data = session | (paid if kind in PAID else {}) | changes
-        event = {"id": f"evt_{next(self.numbers)}", "object": "event"}
-        event |= {"type": f"checkout.session.{kind}", "data": {"object": data}}
-        return json.dumps(event).encode()
+        if kind in PAID:
+            session["paid_total"] = data["amount_total"]
+            session["currency"] = data["currency"]
+        return self.told(f"checkout.session.{kind}", data)
+
+    def told(self, kind: str, data: dict, *, at: int = 0, **fields) -> bytes:
+        """The body of a webhook; of a moment `at` seconds from now."""
+        event = {
+            "id": f"evt_{next(self.numbers)}",
+            "object": "event",
+            "api_version": "2026-10-28.endive",
+            "created": int(time.time()) + at,
+            "livemode": False,
+            "type": kind,
+            "data": {"object": data},
+        }
+        return json.dumps(event | fields).encode()
+
+    def refund_at_dashboard(self, session: dict, amount: int, **changes) -> dict:
+        """Staff of the shop give something back there."""
+        params = {"payment_intent": intent_of(session), "amount": str(amount)}
+        refusal, refund = self.give_back(params)
+        assert not refusal, refusal
+        refund |= changes
+        return refund
+
+    def charge(self, session: dict) -> dict:
+        """What charge.refunded is about; refunds are not in it since 2022."""
+        intent = intent_of(session)
+        given = sum(refund["amount"] for refund in self.refunds_of(intent))
+        return {
+            "id": f"ch_{session['id']}",
+            "object": "charge",
+            "amount": self.paid_for(intent),
+            "amount_refunded": given,
+            "currency": session["currency"],
+            "payment_intent": intent,
+            "refunded": given == self.paid_for(intent),
+            "billing_details": {"email": "ann@example.com", "name": "Ann Lee"},
+            "receipt_email": "ann@example.com",
+        }
+
+    def dispute(self, session: dict, status: str = "needs_response", **changes) -> dict:
+        """A bank's: what charge.dispute.… is about."""
+        intent = intent_of(session)
+        dispute = {
+            "id": f"du_{session['id']}",
+            "object": "dispute",
+            "amount": self.paid_for(intent),
+            "currency": session["currency"],
+            "status": status,
+            "reason": "fraudulent",
+            "payment_intent": intent,
+            "charge": f"ch_{session['id']}",
+            "created": int(time.time()),
+            "balance_transactions": [],
+            "evidence": {"customer_name": "Ann Lee"},
+        }
+        return dispute | changes
 
     def paid(self, session: dict) -> None:
         """Somebody has given their card: the shop is told."""
@@ -122,6 +214,11 @@ class StripeServer(ThreadingHTTPServer):
         headers = {"Stripe-Signature": sign(body), "Content-Type": "application/json"}
         request = urllib.request.Request(self.hook, body, headers)
         urllib.request.urlopen(request, timeout=20).close()
+
+
+def intent_of(session: dict) -> str:
+    """The payment that its page makes."""
+    return "pi_" + session["id"]
 
 
 PAID = {"completed", "async_payment_succeeded"}
@@ -187,7 +284,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/favicon.ico":
             return self.send(200, "image/svg+xml", b"")
         if self.path.startswith("/v1/"):
-            return self.answer(*self.server.get(self.path))
+            if self.server.mood in REFUSALS:
+                return self.answer(*REFUSALS[self.server.mood])
+            address = urlsplit(self.path)
+            return self.answer(
+                *self.server.get(address.path, dict(parse_qsl(address.query)))
+            )
         session = self.session()
         if session is None or session["status"] != "open":
             return self.send(404, "text/html", b"<title>No such page</title>")

@@ -306,6 +306,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "on_hold",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("differs", "paid differently"),
+                            ("refunded", "refunded"),
+                            ("disputed", "payment disputed"),
+                            ("stuck", "refund failed"),
+                        ],
+                        max_length=10,
+                        verbose_name="on hold",
+                    ),
+                ),
+                (
                     "version",
                     models.PositiveBigIntegerField(default=1, verbose_name="version"),
                 ),
@@ -552,6 +566,8 @@ class Migration(migrations.Migration):
                             ("differs", "another amount than asked for"),
                             ("refunding", "to be refunded"),
                             ("refunded", "refunded"),
+                            ("stuck", "refund failed"),
+                            ("disputed", "taken back by a dispute"),
                         ],
                         default="created",
                         max_length=10,
@@ -565,6 +581,48 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                (
+                    "disputed",
+                    models.DecimalField(
+                        decimal_places=3,
+                        default=0,
+                        max_digits=17,
+                        verbose_name="disputed",
+                    ),
+                ),
+                (
+                    "is_accepted",
+                    models.BooleanField(
+                        default=False, verbose_name="accepted as it is"
+                    ),
+                ),
+                (
+                    "is_outdated",
+                    models.BooleanField(default=False),
+                ),
+                (
+                    "received",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=3,
+                        max_digits=17,
+                        null=True,
+                        verbose_name="received",
+                    ),
+                ),
+                (
+                    "received_currency",
+                    models.CharField(blank=True, max_length=3, verbose_name="in"),
+                ),
+                (
+                    "refunded",
+                    models.DecimalField(
+                        decimal_places=3,
+                        default=0,
+                        max_digits=17,
+                        verbose_name="refunded",
+                    ),
+                ),
                 (
                     "idempotency_key",
                     models.CharField(
@@ -613,6 +671,162 @@ class Migration(migrations.Migration):
                 "verbose_name": "payment",
                 "verbose_name_plural": "payments",
                 "ordering": ["-created_at", "-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Refund",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("asked", "to be asked for"),
+                            ("pending", "on its way"),
+                            ("done", "given back"),
+                            ("failed", "failed"),
+                        ],
+                        default="asked",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        decimal_places=3, max_digits=17, verbose_name="amount"
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                (
+                    "is_ours",
+                    models.BooleanField(default=False, verbose_name="by the shop"),
+                ),
+                (
+                    "idempotency_key",
+                    models.CharField(
+                        default=products.models.payment.new_key,
+                        editable=False,
+                        max_length=32,
+                        unique=True,
+                    ),
+                ),
+                (
+                    "reference",
+                    models.CharField(
+                        blank=True,
+                        max_length=255,
+                        verbose_name="refund at the provider",
+                    ),
+                ),
+                (
+                    "failure",
+                    models.CharField(
+                        blank=True, max_length=300, verbose_name="why it failed"
+                    ),
+                ),
+                (
+                    "told_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="as of"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(auto_now_add=True, verbose_name="begun"),
+                ),
+                (
+                    "changed_at",
+                    models.DateTimeField(auto_now=True, verbose_name="changed"),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refunds",
+                        to="products.payment",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "refund",
+                "verbose_name_plural": "refunds",
+                "ordering": ["pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Dispute",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "reference",
+                    models.CharField(
+                        max_length=255,
+                        unique=True,
+                        verbose_name="dispute at the provider",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("inquiry", "the bank asks"),
+                            ("open", "open"),
+                            ("won", "decided for us"),
+                            ("lost", "lost"),
+                        ],
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        decimal_places=3, max_digits=17, verbose_name="amount"
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                (
+                    "reason",
+                    models.CharField(blank=True, max_length=100, verbose_name="reason"),
+                ),
+                (
+                    "is_withdrawn",
+                    models.BooleanField(default=False, verbose_name="taken from us"),
+                ),
+                ("told_at", models.DateTimeField(verbose_name="as of")),
+                ("money_told_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(auto_now_add=True, verbose_name="begun"),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="disputes",
+                        to="products.payment",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "dispute",
+                "verbose_name_plural": "disputes",
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
@@ -987,6 +1201,10 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True, max_length=200, verbose_name="what came of it"
                     ),
+                ),
+                (
+                    "awaits",
+                    models.CharField(blank=True, editable=False, max_length=255),
                 ),
                 (
                     "received_at",
@@ -1405,6 +1623,69 @@ class Migration(migrations.Migration):
                 condition=models.Q(("address_key", ""), _negated=True),
                 fields=["address_key"],
                 name="order_address_key",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("on_hold", ""), _negated=True),
+                fields=["placed_at"],
+                name="order_on_hold",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("intent", ""), _negated=True),
+                fields=["intent"],
+                name="payment_intent",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("is_outdated", True)),
+                fields=["changed_at"],
+                name="payment_outdated",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="webhookevent",
+            index=models.Index(
+                condition=models.Q(("awaits", ""), _negated=True),
+                fields=["awaits"],
+                name="webhook_event_awaits",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("refunded__gte", 0), ("disputed__gte", 0)),
+                name="payment_sums_not_negative",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="refund",
+            index=models.Index(
+                condition=models.Q(("status", "asked")),
+                fields=["changed_at"],
+                name="refund_to_ask",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="refund",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("reference", ""), _negated=True),
+                fields=("reference",),
+                name="refund_reference",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="refund",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "asked")),
+                fields=("payment",),
+                name="refund_one_asked",
             ),
         ),
     ]

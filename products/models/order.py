@@ -1,6 +1,7 @@
 """What was bought, what became of it, and the money."""
 
 import secrets
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
@@ -44,6 +45,15 @@ class Status(models.TextChoices):
     EXPIRED = "expired", _("expired")
 
 
+class OnHold(models.TextChoices):
+    """Why nobody may pack or send an order before staff have looked at its money."""
+
+    DIFFERS = "differs", _("paid differently")
+    REFUNDED = "refunded", _("refunded")
+    DISPUTED = "disputed", _("payment disputed")
+    STUCK = "stuck", _("refund failed")
+
+
 # Its units are reserved: neither gone nor given back.
 HOLDING = (Status.PENDING, Status.PAID, Status.PACKED)
 
@@ -58,8 +68,10 @@ class OrderQuerySet(models.QuerySet):
         return self.filter(status__in=[*HOLDING, Status.SHIPPED])
 
     def overdue(self) -> "OrderQuerySet":
-        """Orders that were to be paid by now and are not."""
-        return self.filter(status=Status.PENDING, expires_at__lte=timezone.now())
+        """Orders that were to be paid by now and are not. Not those for which some
+        money came: staff look at them."""
+        waiting = self.filter(status=Status.PENDING, on_hold="")
+        return waiting.filter(expires_at__lte=timezone.now())
 
 
 class Order(Swept):
@@ -68,7 +80,7 @@ class Order(Swept):
     Only `products.services.orders` writes it.
     """
 
-    Status = Status
+    Status, OnHold = Status, OnHold
 
     class Method(models.TextChoices):
         DELIVERY = "delivery", _("on delivery")
@@ -97,6 +109,9 @@ class Order(Swept):
     )
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
+    )
+    on_hold = models.CharField(
+        _("on hold"), max_length=10, choices=OnHold.choices, blank=True
     )
     version = models.PositiveBigIntegerField(_("version"), default=1)
     method = models.CharField(_("payment"), max_length=10, choices=Method.choices)
@@ -164,6 +179,9 @@ class Order(Swept):
                 name="order_overdue",
                 condition=Q(status="pending"),
             ),
+            models.Index(
+                fields=["placed_at"], name="order_on_hold", condition=~Q(on_hold="")
+            ),
             models.Index(fields=["placed_at", "id"], name="order_placed"),
             models.Index(fields=["email"], name="order_email"),
             *(
@@ -194,14 +212,30 @@ class Order(Swept):
     def may(self) -> list[str]:
         """What its shopper can still do with it: "pay", "switch" to another way to pay,
         "cancel"."""
-        waits = self.status == Status.PENDING and self.is_prepaid
+        waits = self.status == Status.PENDING and self.is_prepaid and not self.on_hold
         early = self.status in (Status.PENDING, Status.PAID)
         return ["pay", "switch"] * waits + ["cancel"] * early
 
     @property
+    def money(self) -> list[dict]:
+        """What came in and went back, JSON-ready: {"currency", "received", "refunded",
+        "disputed"} for each currency. Needs `payments`."""
+        sums = {}
+        for payment in self.payments.all():
+            if payment.received is not None:
+                of_this = sums.setdefault(payment.received_currency, [0, 0, 0])
+                for n, part in enumerate(("received", "refunded", "disputed")):
+                    of_this[n] += getattr(payment, part)
+        names = ("received", "refunded", "disputed")
+        return [
+            {"currency": currency} | dict(zip(names, map(spelled, parts), strict=True))
+            for currency, parts in sorted(sums.items())
+        ]
+
+    @property
     def facts(self) -> dict:
         """The state of the live topic `order:<token>`, JSON-ready: for whoever has the
-        token, so without anything of the address. Needs `lines`."""
+        token, so without anything of the address. Needs `lines` and `payments`."""
         return {
             "token": self.access_token,
             "number": self.number,
@@ -213,7 +247,14 @@ class Order(Swept):
             "changed_at": self.changed_at.isoformat(),
             "expires_at": self.expires_at and self.expires_at.isoformat(),
             "may": self.may,
+            "on_hold": self.on_hold,
+            "money": self.money,
         }
+
+
+def spelled(amount: Decimal) -> str:
+    """An amount with two places, or three where the third says something."""
+    return f"{amount:.3f}".removesuffix("0")
 
 
 class OrderLine(models.Model):

@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import timedelta
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
@@ -29,6 +30,8 @@ class Payment(Swept):
         DIFFERS = "differs", _("another amount than asked for")
         REFUNDING = "refunding", _("to be refunded")
         REFUNDED = "refunded", _("refunded")
+        STUCK = "stuck", _("refund failed")
+        DISPUTED = "disputed", _("taken back by a dispute")
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="payments")
     provider = models.CharField(_("provider"), max_length=10)
@@ -41,6 +44,20 @@ class Payment(Swept):
     idempotency_key = models.CharField(
         max_length=32, default=new_key, unique=True, editable=False
     )
+    # What came in, and of it what went back: the sums of `refunds` and `disputes`.
+    received = models.DecimalField(
+        _("received"), max_digits=17, decimal_places=3, null=True, blank=True
+    )
+    received_currency = models.CharField(_("in"), max_length=3, blank=True)
+    refunded = models.DecimalField(
+        _("refunded"), max_digits=17, decimal_places=3, default=0
+    )
+    disputed = models.DecimalField(
+        _("disputed"), max_digits=17, decimal_places=3, default=0
+    )
+    is_accepted = models.BooleanField(_("accepted as it is"), default=False)
+    # The provider has told of refunds that we do not know: it is to be asked.
+    is_outdated = models.BooleanField(default=False)
     reference = models.CharField(_("session"), max_length=255, blank=True)
     intent = models.CharField(_("payment at the provider"), max_length=255, blank=True)
     address = models.TextField(_("page to pay at"), blank=True)
@@ -63,6 +80,10 @@ class Payment(Swept):
                 condition=~Q(reference=""),
                 name="payment_reference",
             ),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0) & Q(disputed__gte=0),
+                name="payment_sums_not_negative",
+            ),
         ]
         indexes = [
             models.Index(
@@ -75,10 +96,125 @@ class Payment(Swept):
                 name="payment_to_close",
                 condition=Q(status__in=["created", "closing"]),
             ),
+            models.Index(
+                fields=["intent"], name="payment_intent", condition=~Q(intent="")
+            ),
+            models.Index(
+                fields=["changed_at"],
+                name="payment_outdated",
+                condition=Q(is_outdated=True),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.order_id} {self.status}"
+
+    @property
+    def differs(self) -> bool:
+        """Whether something else came in than was asked for."""
+        asked = (self.amount, self.currency.upper())
+        return (self.received, self.received_currency) != asked
+
+    @property
+    def left(self) -> Decimal:
+        """How much of it is still here, in the currency in which it came."""
+        return (self.received or 0) - self.refunded - self.disputed
+
+
+class Refund(models.Model):
+    """Money given back, by us or in the provider's dashboard: a row for each time.
+    Only `products.services.refunds` writes it."""
+
+    class Status(models.TextChoices):
+        ASKED = "asked", _("to be asked for")
+        PENDING = "pending", _("on its way")
+        DONE = "done", _("given back")
+        FAILED = "failed", _("failed")
+
+    # Which follow which: of two things told of one moment the later counts.
+    STEPS = list(Status)
+
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.ASKED
+    )
+    amount = models.DecimalField(_("amount"), max_digits=17, decimal_places=3)
+    currency = models.CharField(_("currency"), max_length=3)
+    is_ours = models.BooleanField(_("by the shop"), default=False)
+    # The same for each try: the provider does it once. It says it again of ours.
+    idempotency_key = models.CharField(
+        max_length=32, default=new_key, unique=True, editable=False
+    )
+    reference = models.CharField(
+        _("refund at the provider"), max_length=255, blank=True
+    )
+    failure = models.CharField(_("why it failed"), max_length=300, blank=True)
+    told_at = models.DateTimeField(_("as of"), null=True, blank=True)
+    created_at = models.DateTimeField(_("begun"), auto_now_add=True)
+    changed_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reference"],
+                condition=~Q(reference=""),
+                name="refund_reference",
+            ),
+            # Nothing is asked for twice at a time.
+            models.UniqueConstraint(
+                fields=["payment"],
+                condition=Q(status="asked"),
+                name="refund_one_asked",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["changed_at"],
+                name="refund_to_ask",
+                condition=Q(status="asked"),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency} {self.status}"
+
+
+class Dispute(models.Model):
+    """A shopper's bank wants a payment back. Only `products.services.disputes` writes
+    it."""
+
+    class Status(models.TextChoices):
+        INQUIRY = "inquiry", _("the bank asks")
+        OPEN = "open", _("open")
+        WON = "won", _("decided for us")
+        LOST = "lost", _("lost")
+
+    # Which follow which: of two things told of one moment the later counts.
+    STEPS = list(Status)
+
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes")
+    reference = models.CharField(
+        _("dispute at the provider"), max_length=255, unique=True
+    )
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices)
+    amount = models.DecimalField(_("amount"), max_digits=17, decimal_places=3)
+    currency = models.CharField(_("currency"), max_length=3)
+    reason = models.CharField(_("reason"), max_length=100, blank=True)
+    is_withdrawn = models.BooleanField(_("taken from us"), default=False)
+    told_at = models.DateTimeField(_("as of"))
+    money_told_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(_("begun"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name = _("dispute")
+        verbose_name_plural = _("disputes")
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency} {self.status}"
 
 
 class WebhookEventQuerySet(models.QuerySet):
@@ -97,6 +233,8 @@ class WebhookEvent(models.Model):
     type = models.CharField(_("type"), max_length=100)
     payload = models.JSONField(_("contents"), default=dict)
     outcome = models.CharField(_("what came of it"), max_length=200, blank=True)
+    # The payment, as the provider calls it, that we do not know yet.
+    awaits = models.CharField(max_length=255, blank=True, editable=False)
     received_at = models.DateTimeField(_("received"), auto_now_add=True)
 
     objects = WebhookEventQuerySet.as_manager()
@@ -110,7 +248,12 @@ class WebhookEvent(models.Model):
                 fields=["provider", "event_id"], name="webhook_event_once"
             )
         ]
-        indexes = [models.Index(fields=["received_at"], name="webhook_event_age")]
+        indexes = [
+            models.Index(fields=["received_at"], name="webhook_event_age"),
+            models.Index(
+                fields=["awaits"], name="webhook_event_awaits", condition=~Q(awaits="")
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"

@@ -1,11 +1,12 @@
 """What the shop wants of a payment provider."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from products.models import Payment
+from products.models import Dispute, Payment, Refund
 
 
 class Kind(StrEnum):
@@ -13,6 +14,8 @@ class Kind(StrEnum):
 
     PAID = "paid"
     FAILED = "failed"
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
     OTHER = "other"
 
 
@@ -25,8 +28,37 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundFacts:
+    """A refund as the provider had it at some moment. `key` is ours, if it is ours."""
+
+    reference: str
+    amount: Decimal
+    currency: str
+    status: Refund.Status
+    at: datetime
+    key: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFacts:
+    """A dispute as the provider had it at some moment. `is_withdrawn` is whether its
+    money was taken from us, None where that was not told."""
+
+    reference: str
+    amount: Decimal
+    currency: str
+    status: Dispute.Status
+    at: datetime
+    reason: str = ""
+    is_withdrawn: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """What a provider told, its signature checked. `key` names the attempt."""
+    """What a provider told, its signature checked. `key` names the attempt, or else
+    `intent` the payment. `refunded` is the sum of all refunds, if it was told.
+    `payload` is what is kept of it, and says all of this again."""
 
     provider: str
     id: str
@@ -37,6 +69,9 @@ class Event:
     intent: str = ""
     amount: Decimal | None = None
     currency: str = ""
+    refunds: tuple[RefundFacts, ...] = ()
+    refunded: Decimal | None = None
+    dispute: DisputeFacts | None = None
     payload: dict = field(default_factory=dict)
 
 
@@ -89,8 +124,15 @@ class Provider(Protocol):
         does nothing. Out: whether somebody had paid there, or was about to. Raises
         `Refused`, `Unreachable`."""
 
-    def refund(self, payment: Payment) -> None:
-        """Give all of it back, once. Raises `Refused`, `Unreachable`."""
+    def refund(self, refund: Refund) -> RefundFacts:
+        """Give its amount back, once. Raises `Refused`, `Unreachable`."""
+
+    def refunds(self, payment: Payment) -> list[RefundFacts]:
+        """All that was given back of it, by whomever. Raises `Refused`,
+        `Unreachable`."""
 
     def event(self, body: bytes, signature: str) -> Event:
         """What it told. Raises `BadSignature`, `BadEvent`."""
+
+    def again(self, payload: dict) -> Event:
+        """The event that was kept so. Raises `BadEvent`."""

@@ -12,13 +12,15 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from products.models import Payment
+from products.models import Payment, Refund
 from products.payments import stripe_events
 from products.payments.interface import (
+    BadEvent,
     BadSignature,
     Event,
     Limits,
     Misconfigured,
+    RefundFacts,
     Refused,
     Session,
     Superseded,
@@ -43,6 +45,7 @@ LEAST = {
 }
 MOST_UNITS = 99_999_999  # eight digits, 999,999.99 EUR
 MORE_DIGITS = {"COP": 10, "HUF": 10, "IDR": 12, "INR": 9, "JPY": 10}
+MOST_LISTED = 100  # refunds in an answer
 IN_USE = 409  # the same is being done right now
 
 
@@ -101,15 +104,25 @@ class Stripe:
             except stripe.InvalidRequestError:
                 return False
 
-    def refund(self, payment: Payment) -> None:
-        params = {"payment_intent": payment.intent}
-        options = {"idempotency_key": f"refund-{payment.idempotency_key}"}
+    def refund(self, refund: Refund) -> RefundFacts:
+        params = {
+            "payment_intent": refund.payment.intent,
+            "amount": to_units(refund.amount, refund.currency),
+            "metadata": {"refund": refund.idempotency_key},
+        }
+        options = {"idempotency_key": f"refund-{refund.idempotency_key}"}
         with self.client() as client:
-            try:
-                client.v1.refunds.create(params, options)
-            except stripe.InvalidRequestError as refusal:
-                if refusal.code != "charge_already_refunded":
-                    raise
+            told = client.v1.refunds.create(params, options)
+        return understood(told)
+
+    def refunds(self, payment: Payment) -> list[RefundFacts]:
+        params = {"payment_intent": payment.intent, "limit": MOST_LISTED}
+        with self.client() as client:
+            listed = client.v1.refunds.list(params).auto_paging_iter()
+            return [understood(refund) for refund in listed]
+
+    def again(self, payload: dict) -> Event:
+        return stripe_events.read(payload)
 
     @contextmanager
     def client(self) -> Iterator[stripe.StripeClient]:
@@ -158,11 +171,21 @@ def page_params(payment: Payment, back: str) -> dict:
     }
 
 
+def understood(refund: stripe.Refund) -> RefundFacts:
+    """What Stripe answers of a refund. Raises `Unreachable` for what cannot be read."""
+    try:
+        return stripe_events.refund_facts(refund.to_dict())
+    except BadEvent as error:
+        raise Unreachable(str(error)) from error
+
+
 def meant_by(error: stripe.StripeError) -> type[Exception]:
     """Which exception of the interface says what Stripe's does."""
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         return Misconfigured
     if isinstance(error, stripe.APIConnectionError | stripe.RateLimitError):
+        return Unreachable
+    if error.code == "balance_insufficient":  # there will be more
         return Unreachable
     status = error.http_status or 500
     if status >= 500 or status == IN_USE or status < 400:

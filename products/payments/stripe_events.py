@@ -2,9 +2,17 @@
 `BadEvent`, so nothing odd reaches the database."""
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 
-from products.payments.interface import BadEvent, Event, Kind
+from products.models import Dispute, Refund
+from products.payments.interface import (
+    BadEvent,
+    DisputeFacts,
+    Event,
+    Kind,
+    RefundFacts,
+)
 
 # Stripe counts in the smallest unit of a currency; most have a hundredth.
 WHOLE = {
@@ -17,8 +25,43 @@ PAID_TYPES = {
     "checkout.session.async_payment_succeeded",
 }
 FAILED_TYPES = {"checkout.session.async_payment_failed", "checkout.session.expired"}
-KEPT = ("id", "client_reference_id", "amount_total", "currency", "payment_status")
-MOST_UNITS = 10**14  # what our columns hold
+REFUND_TYPES = {
+    *("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"),
+}
+CHARGE_TYPES = {"charge.refunded"}
+DISPUTE_TYPES = {
+    f"charge.dispute.{what}"
+    for what in (
+        *("created", "updated", "closed"),
+        *("funds_withdrawn", "funds_reinstated"),
+    )
+}
+# What is kept of an object, and read: nothing of a person.
+KEPT_TEXTS = (
+    *("id", "client_reference_id", "currency", "payment_status", "status", "reason"),
+    *("failure_reason",),
+)
+KEPT_WHOLES = ("amount", "amount_total", "amount_refunded", "created")
+MOST_UNITS = 10**13  # what our columns hold
+LATEST = 2**32  # in 2106
+REFUND_STATUS = {
+    "": Refund.Status.DONE,  # of old versions
+    "pending": Refund.Status.PENDING,
+    "requires_action": Refund.Status.PENDING,
+    "succeeded": Refund.Status.DONE,
+    "failed": Refund.Status.FAILED,
+    "canceled": Refund.Status.FAILED,
+}
+DISPUTE_STATUS = {
+    "warning_needs_response": Dispute.Status.INQUIRY,
+    "warning_under_review": Dispute.Status.INQUIRY,
+    "warning_closed": Dispute.Status.WON,
+    "needs_response": Dispute.Status.OPEN,
+    "under_review": Dispute.Status.OPEN,
+    "prevented": Dispute.Status.WON,
+    "won": Dispute.Status.WON,
+    "lost": Dispute.Status.LOST,
+}
 
 
 def digits(currency: str) -> int:
@@ -51,29 +94,159 @@ def read(told: dict) -> Event:
         "id": text(told, "id", required=True),
         "type": name[:100],
     }
-    if name not in PAID_TYPES | FAILED_TYPES:
+    readers = {
+        **dict.fromkeys(PAID_TYPES | FAILED_TYPES, _session),
+        **dict.fromkeys(REFUND_TYPES, _refund),
+        **dict.fromkeys(CHARGE_TYPES, _charge),
+        **dict.fromkeys(DISPUTE_TYPES, _dispute),
+    }
+    if name not in readers:
         return Event(**common)
-    session = _object(told)
-    currency = text(session, "currency", limit=3).upper()
-    units = whole(session, "amount_total")
-    return Event(
-        **common,
-        kind=_kind_of(name, session),
-        key=text(session, "client_reference_id"),
-        reference=text(session, "id", required=True),
-        intent=identifier(session, "payment_intent"),
-        amount=None if units is None else from_units(units, currency),
-        currency=currency,
-        payload={name: session.get(name) for name in KEPT},
-    )
+    kept = _kept(_object(told))
+    payload = common | {"created": _seconds(told), "data": {"object": kept}}
+    del payload["provider"]
+    return Event(**common, payload=payload, **readers[name](payload, kept))
+
+
+def _session(told: dict, session: dict) -> dict:
+    units = session["amount_total"]
+    currency = _currency(session)
+    return {
+        "kind": _kind_of(told["type"], session),
+        "key": session["client_reference_id"],
+        "reference": text(session, "id", required=True),
+        "intent": session["payment_intent"],
+        "amount": None if units is None else from_units(units, currency),
+        "currency": currency,
+    }
 
 
 def _kind_of(name: str, session: dict) -> Kind:
     if name in FAILED_TYPES:
         return Kind.FAILED
     # Completed, but a bank transfer is on its way: another event follows.
-    is_paid = session.get("payment_status") in ("paid", "no_payment_required")
+    is_paid = session["payment_status"] in ("paid", "no_payment_required")
     return Kind.PAID if is_paid else Kind.OTHER
+
+
+def _refund(told: dict, refund: dict) -> dict:
+    facts = refund_facts(refund, told["created"])
+    return {
+        "kind": Kind.REFUNDED,
+        "intent": refund["payment_intent"],
+        "refunds": (facts,),
+    }
+
+
+def _charge(told: dict, charge: dict) -> dict:
+    units = charge["amount_refunded"]
+    if units is None:
+        raise BadEvent("no amount_refunded")
+    return {
+        "kind": Kind.REFUNDED,
+        "intent": charge["payment_intent"],
+        "refunds": tuple(
+            refund_facts(r | {"payment_intent": ""}, told["created"])
+            for r in charge["refunds"]
+        ),
+        "refunded": from_units(units, _currency(charge)),
+    }
+
+
+def refund_facts(refund: dict, at: int | None = None) -> RefundFacts:
+    """A refund of Stripe's as it was at that moment, by default when it was made.
+    Raises `BadEvent`."""
+    kept = _kept(refund)
+    currency = _currency(kept)
+    return RefundFacts(
+        reference=text(kept, "id", required=True),
+        amount=_amount(kept, currency),
+        currency=currency,
+        status=REFUND_STATUS.get(kept["status"], Refund.Status.PENDING),
+        at=_moment(kept["created"] if at is None else at),
+        key=kept["metadata"]["refund"],
+        failure=kept["failure_reason"],
+    )
+
+
+def _dispute(told: dict, dispute: dict) -> dict:
+    currency = _currency(dispute)
+    facts = DisputeFacts(
+        reference=text(dispute, "id", required=True),
+        amount=_amount(dispute, currency),
+        currency=currency,
+        status=DISPUTE_STATUS.get(dispute["status"], Dispute.Status.OPEN),
+        at=_moment(told["created"]),
+        reason=dispute["reason"][:100],
+        is_withdrawn=_is_withdrawn(told["type"], dispute),
+    )
+    return {
+        "kind": Kind.DISPUTED,
+        "intent": dispute["payment_intent"],
+        "dispute": facts,
+    }
+
+
+def _is_withdrawn(name: str, dispute: dict) -> bool | None:
+    if name == "charge.dispute.funds_withdrawn":
+        return True
+    if name == "charge.dispute.funds_reinstated":
+        return False
+    moved = dispute["balance_transactions"]
+    return sum(moved) < 0 if moved else None
+
+
+def _kept(found: dict) -> dict:
+    """What is kept of an object: each field of its kind, "" or None where it has none;
+    of what was kept before it is the same."""
+    metadata = found.get("metadata")
+    key = text(metadata, "refund") if isinstance(metadata, dict) else ""
+    return {
+        **{name: text(found, name) for name in KEPT_TEXTS},
+        **{name: whole(found, name) for name in KEPT_WHOLES},
+        "payment_intent": identifier(found, "payment_intent"),
+        "metadata": {"refund": key},
+        "refunds": [_kept(refund) for refund in _listed(found.get("refunds"))],
+        "balance_transactions": [
+            transaction if isinstance(transaction, int) else _moved(transaction)
+            for transaction in _listed(found.get("balance_transactions"), (dict, int))
+        ],
+    }
+
+
+def _listed(found: object, kind: type | tuple[type, ...] = dict) -> list:
+    """The items of a list, as Stripe has it or as it was kept."""
+    items = found.get("data") if isinstance(found, dict) else found
+    return [i for i in items if isinstance(i, kind)] if isinstance(items, list) else []
+
+
+def _moved(transaction: dict) -> int:
+    amount = transaction.get("amount")
+    if not isinstance(amount, int) or abs(amount) > MOST_UNITS:
+        raise BadEvent("a balance transaction has no amount")
+    return int(amount)
+
+
+def _currency(source: dict) -> str:
+    return text(source, "currency", limit=3).upper()
+
+
+def _amount(source: dict, currency: str) -> Decimal:
+    units = source["amount"]
+    if units is None or not currency:
+        raise BadEvent("no amount")
+    return from_units(units, currency)
+
+
+def _seconds(told: dict) -> int:
+    created = whole(told, "created") or 0
+    if created > LATEST:
+        raise BadEvent("created is no time")
+    return created
+
+
+def _moment(seconds: int | None) -> datetime:
+    return datetime.fromtimestamp(min(seconds or 0, LATEST), UTC)
 
 
 def _object(told: dict) -> dict:

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,6 +25,7 @@ from products.exceptions import (
     BasketClosed,
     MailRefused,
     MethodRefused,
+    OrderOnHold,
     Shortage,
     StatusConflict,
     TermsChanged,
@@ -33,7 +34,7 @@ from products.models import Basket, BasketLine, Order, OrderEvent, OrderLine
 from products.services import holds, limits, stock, sweeps
 from products.services.terms import Contact, Goods, Terms, contact_of
 
-Status, Method = Order.Status, Order.Method
+Status, Method, OnHold = Order.Status, Order.Method, Order.OnHold
 SWEEP = 500
 
 
@@ -150,13 +151,15 @@ def _close(basket: Basket) -> None:
 # --- From state to state ----------------------------------------------------------
 
 UNPAID_ON_DELIVERY = Q(status=Status.PENDING, method=Method.DELIVERY)
-PACKABLE = Q(status=Status.PAID) | UNPAID_ON_DELIVERY
+PACKABLE = Q(on_hold="") & (Q(status=Status.PAID) | UNPAID_ON_DELIVERY)
+SHIPPABLE = Q(on_hold="", status=Status.PACKED)
 CANCELLABLE = Q(status__in=[Status.PENDING, Status.PAID, Status.PACKED])
 
 
-def pay(order: Order, *, note: str = "") -> Order:
+def pay(order: Order, *, actor: AbstractUser | None = None, note: str = "") -> Order:
     """The money is there. Raises `StatusConflict`."""
-    return _move(order, Status.PAID, Q(status=Status.PENDING), note=note)
+    waits = Q(status=Status.PENDING)
+    return _move(order, Status.PAID, waits, actor=actor, note=note)
 
 
 def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order:
@@ -178,16 +181,15 @@ def revive(order: Order, *, note: str = "") -> Order:
 
 
 def pack(order: Order, *, actor: AbstractUser, note: str = "") -> Order:
-    """Its parcel is packed. Raises `StatusConflict`."""
+    """Its parcel is packed. Raises `StatusConflict`, `OrderOnHold`."""
     return _move(order, Status.PACKED, PACKABLE, actor=actor, note=note)
 
 
 @transaction.atomic
 def ship(order: Order, *, actor: AbstractUser, note: str = "") -> Order:
-    """The parcel left the house, and its units with it. Raises `StatusConflict`."""
-    order = _move(
-        order, Status.SHIPPED, Q(status=Status.PACKED), actor=actor, note=note
-    )
+    """The parcel left the house, and its units with it. Raises `StatusConflict`,
+    `OrderOnHold`."""
+    order = _move(order, Status.SHIPPED, SHIPPABLE, actor=actor, note=note)
     stock.ship(_units(order), note=f"order {order.number}")
     return order
 
@@ -217,9 +219,17 @@ def cancel_by_shopper(order: Order, *, actor: AbstractUser | None = None) -> Ord
 
 
 @transaction.atomic
-def note(order: Order, *, actor: AbstractUser | None = None, note: str) -> Order:
-    """Write something beside an order, for staff to read; it stays where it is."""
-    Order.objects.filter(pk=order.pk).update(version=F("version") + 1)
+def note(
+    order: Order,
+    *,
+    actor: AbstractUser | None = None,
+    note: str,
+    on_hold: str | None = None,
+) -> Order:
+    """Write something beside an order, for staff to read; it stays where it is.
+    `on_hold` says why nobody may pack or send it, "" that they may."""
+    fields = {} if on_hold is None else {"on_hold": on_hold}
+    Order.objects.filter(pk=order.pk).update(version=F("version") + 1, **fields)
     order = Order.objects.get(pk=order.pk)
     _log(order, actor=actor, note=note)
     return order
@@ -259,9 +269,17 @@ def _give_back(
     actor: AbstractUser | None = None,
     note: str = "",
 ) -> Order:
-    order = _move(order, to, allowed, actor=actor, note=note)
+    fields = {"on_hold": _still_on_hold()}
+    order = _move(order, to, allowed, actor=actor, note=note, fields=fields)
     stock.release(_units(order), note=f"order {order.number}")
     return order
+
+
+def _still_on_hold() -> Case:
+    """Of an order that is over: what was paid goes back, and nothing is sent; a dispute
+    and a refund that failed are still somebody's work."""
+    done = When(on_hold__in=[OnHold.DIFFERS, OnHold.REFUNDED], then=Value(""))
+    return Case(done, default=F("on_hold"))
 
 
 @transaction.atomic
@@ -281,7 +299,7 @@ def _move(
     if actor is not None and actor.is_staff:
         fields["handler"] = actor
     if not Order.objects.filter(allowed, pk=order.pk).update(**fields):
-        raise _conflict(order)
+        raise _conflict(order, to)
     order = Order.objects.get(pk=order.pk)
     _log(order, actor=actor, note=note)
     return _told(order)
@@ -300,8 +318,10 @@ def _told(order: Order, tell: Callable[[Order], None] = emails.order_moved) -> O
     return order
 
 
-def _conflict(order: Order) -> StatusConflict:
+def _conflict(order: Order, to: str) -> StatusConflict | OrderOnHold:
     now = Order.objects.get(pk=order.pk)
+    if now.on_hold and to in (Status.PACKED, Status.SHIPPED):
+        return OrderOnHold(now.number, now.get_on_hold_display())
     steps = now.events.filter(status=now.status).select_related("actor")
     won = steps.order_by("version").first()  # those after it are notes
     who = won.actor.get_username() if won and won.actor else ""

@@ -7,6 +7,7 @@ Locks are taken in the order order → payment → stock.
 
 import logging
 from datetime import timedelta
+from decimal import Decimal
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -23,14 +24,15 @@ from products.exceptions import (
     PaymentRefused,
     PaymentUnavailable,
     PaymentUnderWay,
-    RefundRefused,
     StatusConflict,
 )
 from products.models import Order, Payment, WebhookEvent
+from products.models.order import spelled
 from products.models.sweeps import is_due
 from products.payments import interface
 from products.payments.interface import Event, Kind
-from products.services import orders, sweeps
+from products.services import disputes, orders, refunds, sweeps
+from products.services.settling import settle
 
 Offer, offers = payments.Offer, payments.offers
 Status = Payment.Status
@@ -177,12 +179,26 @@ def hear(event: Event) -> None:
                 )
         except IntegrityError:
             return
-        row.outcome = _done(event)
-        row.save(update_fields=["outcome"])
+        _note_outcome(row, event)
+
+
+def _note_outcome(row: WebhookEvent, event: Event) -> None:
+    """Do it; a word on what was done, for who looks into the table."""
+    try:
+        row.outcome, row.awaits = _done(event), ""
+    except Payment.DoesNotExist:
+        # Perhaps that it was paid is told later; or it is another shop's.
+        row.outcome, row.awaits = "no such payment", event.intent
+    row.save(update_fields=["outcome", "awaits"])
 
 
 def _done(event: Event) -> str:
-    """Do it; a word on what was done, for who looks into the table."""
+    """Raises `Payment.DoesNotExist` if it is about a payment that we don't know."""
+    if event.kind == Kind.REFUNDED:
+        return _refunded(_by_intent(event), event)
+    if event.kind == Kind.DISPUTED:
+        is_news = disputes.record(_by_intent(event), event.dispute)
+        return "dispute recorded" if is_news else "known already"
     if event.kind == Kind.OTHER:
         return "nothing to do"
     found = Payment.objects.filter(
@@ -199,6 +215,30 @@ def _done(event: Event) -> str:
     return _paid(order, payment, event)
 
 
+def _by_intent(event: Event) -> Payment:
+    if not event.intent:
+        raise Payment.DoesNotExist
+    payments_of_it = Payment.objects.filter(provider=event.provider)
+    found = payments_of_it.filter(intent=event.intent, received__isnull=False).first()
+    if found is None:
+        raise Payment.DoesNotExist
+    return found
+
+
+def _refunded(payment: Payment, event: Event) -> str:
+    is_news = refunds.record(payment, list(event.refunds))
+    payment.refresh_from_db()
+    if event.refunded is not None and event.refunded != payment.refunded:
+        Payment.objects.filter(pk=payment.pk).update(is_outdated=True)
+
+        def look_up() -> None:
+            refunds.look_up(payment)
+
+        transaction.on_commit(look_up, robust=True)
+        return "refunds to be looked up"
+    return "refund recorded" if is_news else "known already"
+
+
 def _failed(order: Order, payment: Payment) -> str:
     if not _end(payment):
         return "too late"
@@ -210,26 +250,56 @@ def _paid(order: Order, payment: Payment, event: Event) -> str:
     if payment.status not in (*OPEN, Status.FAILED):
         return "known already"
     payment.reference, payment.intent = event.reference, event.intent
-    asked = (payment.amount, payment.currency.upper())
-    if (event.amount, event.currency) != asked:
-        return _differs(order, payment, event)
-    payment.status = Status.PAID
+    payment.received = event.amount or Decimal(0)
+    payment.received_currency = event.currency
+    payment.status = Status.DIFFERS if payment.differs else Status.PAID
     payment.save()
-    if _settles(order):
+    outcome = _taken_in(order, payment)
+    _catch_up(payment)
+    return outcome
+
+
+def _taken_in(order: Order, payment: Payment) -> str:
+    """Pay the order with it, put the order on hold, or give it back."""
+    if payment.differs:
+        logger.error("Payment of %s: %s", order.number, _difference(payment))
+    if payment.differs and order.status == Order.Status.PENDING and order.is_prepaid:
+        settle(order, payment, note=_difference(payment))
+        return "differs"
+    if not payment.differs and _settles(order):
         return "paid"
-    _owe(order, payment)
+    text = _("The payment came too late: it is given back.")
+    refunds.give_back(order, payment, note=text)
     return "to be refunded"
 
 
-def _differs(order: Order, payment: Payment, event: Event) -> str:
-    payment.status = Status.DIFFERS
-    payment.save()
-    got = f"{event.amount} {event.currency}"
-    logger.error("Payment of %s: %s instead of its total", order.number, got)
-    text = _("%(got)s was paid instead of %(total)s: please look into it.")
-    total = f"{payment.amount} {payment.currency}"
-    orders.note(order, note=text % {"got": got, "total": total})
-    return "differs"
+def _difference(payment: Payment) -> str:
+    got = f"{spelled(payment.received)} {payment.received_currency}"
+    text = _("%(got)s was paid instead of its total, %(total)s: please look into it.")
+    return text % {"got": got, "total": f"{payment.amount} {payment.currency}"}
+
+
+def _catch_up(payment: Payment) -> None:
+    """Do what was told of this payment before it was told that it was paid."""
+    if not payment.intent:
+        return
+    waiting = WebhookEvent.objects.filter(awaits=payment.intent)
+    for row in waiting.filter(provider=payment.provider).order_by("pk"):
+        event = payments.provider(row.provider).again(row.payload)
+        _note_outcome(row, event)
+
+
+def catch_up_all() -> int:
+    """Do what was told of payments that are known by now, as both may have come at the
+    same moment; how many payments. May run several at once."""
+    waiting = WebhookEvent.objects.exclude(awaits="").values("awaits")
+    known = Payment.objects.filter(intent__in=waiting, received__isnull=False)
+    found = list(known[:SWEEP])
+    for payment in found:
+        with transaction.atomic():
+            Order.objects.select_for_update().get(pk=payment.order_id)
+            _catch_up(payment)
+    return len(found)
 
 
 def _settles(order: Order) -> bool:
@@ -245,6 +315,24 @@ def _settles(order: Order) -> bool:
     except (StatusConflict, NotEnoughStock):
         return False
     return True
+
+
+# --- By staff ---------------------------------------------------------------------
+
+
+@transaction.atomic
+def go_on(order: Order, *, actor: AbstractUser, note: str) -> Order:
+    """Staff have looked at an order that is on hold: it goes on. One that was paid
+    differently counts as paid. Raises `StatusConflict` unless it is on hold."""
+    order = Order.objects.select_for_update().get(pk=order.pk)
+    if not order.on_hold:
+        raise StatusConflict(order.number, order.get_status_display())
+    if order.on_hold != Order.OnHold.DIFFERS:
+        return orders.note(order, actor=actor, note=note, on_hold="")
+    differing = order.payments.filter(status=Status.DIFFERS)
+    differing.update(status=Status.PAID, is_accepted=True, changed_at=timezone.now())
+    orders.note(order, actor=actor, note=note, on_hold="")
+    return orders.pay(order, actor=actor)
 
 
 # --- Closing ----------------------------------------------------------------------
@@ -286,59 +374,3 @@ def _shut(payment: Payment) -> bool:
         except interface.Refused:  # there is none
             return False
     return provider.close(reference)
-
-
-# --- Giving it back ---------------------------------------------------------------
-
-
-def _owe(order: Order, payment: Payment) -> None:
-    """Note that the money goes back; asked for when this is committed."""
-    payment.status = Status.REFUNDING
-    payment.save()
-    orders.note(order, note=_("The payment came too late: it is given back."))
-
-    # Nested, not partial(): Django asks a failing callback for its name.
-    def give_back() -> None:
-        refund(payment)
-
-    transaction.on_commit(give_back, robust=True)
-
-
-def refund(payment: Payment) -> bool:
-    """Ask the provider to give it back, once; whether it is given back now. If not,
-    `refund_all` asks again."""
-    try:
-        payments.provider(payment.provider).refund(payment)
-    except (interface.Refused, interface.Unreachable, PaymentUnavailable) as error:
-        logger.error("Refund of payment %s: %s", payment.pk, error)
-        # The others have their turn first.
-        owed = Payment.objects.filter(pk=payment.pk, status=Status.REFUNDING)
-        owed.update(changed_at=timezone.now())
-        if type(error) is interface.Refused:  # asked again it would say the same
-            sweeps.note(payment, RefundRefused())
-        return False
-    with transaction.atomic():
-        order = Order.objects.select_for_update().get(pk=payment.order_id)
-        owed = Payment.objects.filter(pk=payment.pk, status=Status.REFUNDING)
-        if owed.update(status=Status.REFUNDED, changed_at=timezone.now()):
-            orders.note(order, note=_("The payment was given back."))
-    return True
-
-
-def refund_all() -> int:
-    """Give back what is owed, also for paid orders that were cancelled since; how many
-    payments. May run several at once."""
-    cancelled = Payment.objects.filter(
-        status=Status.PAID, order__status=Order.Status.CANCELLED
-    )
-    sweeps.each(cancelled.filter(is_due())[:SWEEP], _owe_cancelled)
-    owed = Payment.objects.filter(status=Status.REFUNDING).order_by("changed_at")
-    return sweeps.each(owed.filter(is_due())[:SWEEP], refund)
-
-
-@transaction.atomic
-def _owe_cancelled(payment: Payment) -> None:
-    order = Order.objects.select_for_update().get(pk=payment.order_id)
-    paid = Payment.objects.filter(pk=payment.pk, status=Status.PAID)
-    if paid.update(status=Status.REFUNDING, changed_at=timezone.now()):
-        orders.note(order, note=_("It was paid: the payment is given back."))

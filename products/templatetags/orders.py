@@ -31,6 +31,8 @@ def way(order: dict) -> list[dict]:
 @register.filter
 def standing(order: Order) -> str:
     """Where an order is, in a word for its shopper."""
+    if order.on_hold in (Order.OnHold.DIFFERS, Order.OnHold.REFUNDED):
+        return order.get_on_hold_display().capitalize()
     if order.status == Status.PENDING and order.is_prepaid:
         return _("Waiting for payment")
     return _name(order.status)

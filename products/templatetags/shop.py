@@ -24,6 +24,17 @@ def money(value: Decimal | str | int) -> str:
 
 
 @register.filter
+def money_in(value: Decimal | str, currency: str) -> str:
+    """An amount in any currency: as `money` in the shop's, else "1,250.00 USD"."""
+    if currency == settings.CURRENCY:
+        return money(value)
+    amount = Decimal(value)
+    places = 3 if amount % Decimal("0.01") else 2
+    text = number_format(amount, places, use_l10n=True, force_grouping=True)
+    return f"{text} {currency}"
+
+
+@register.filter
 def moment(value: str | datetime) -> datetime:
     """A moment as live facts spell it (ISO 8601), for `date` and its kin."""
     if isinstance(value, str):

@@ -37,7 +37,9 @@ def is_late(order: Order, now: datetime) -> bool:
 
 @register.filter
 def next_step(order: Order) -> str:
-    """The verb that moves it on; none while it waits for its payment."""
+    """The verb that moves it on; none while it waits for its payment, or is on hold."""
+    if order.on_hold and order.status != "shipped":
+        return ""
     if order.status == "pending" and order.is_prepaid:
         return ""
     return NEXT.get(order.status, "")

@@ -40,9 +40,9 @@ class Column:
 
 
 def columns() -> list[Column]:
-    """Every column, empty; the first four are what is in work."""
+    """Every column, empty; the first five are what is in work."""
     waiting = Q(status=Status.PENDING)
-    return [
+    by_status = [
         Column(
             "pending",
             _("Waiting for payment"),
@@ -71,9 +71,13 @@ def columns() -> list[Column]:
         Column("cancelled", _("Cancelled"), Q(status=Status.CANCELLED)),
         Column("expired", _("Expired"), Q(status=Status.EXPIRED)),
     ]
+    for column in by_status:
+        column.holds &= Q(on_hold="")
+    on_hold = Column("hold", _("On hold"), ~Q(on_hold=""), _("Nothing is on hold."))
+    return [*by_status[:4], on_hold, *by_status[4:]]
 
 
-IN_WORK = 4
+IN_WORK = 5
 
 
 def fill(asked: dict[str, Any], user: AbstractUser, page: str) -> list[Column]:

@@ -74,7 +74,7 @@ class OrderView(TitleMixin, DetailView):
 
     def get_object(self, queryset=None) -> Order:
         lines = OrderLine.objects.select_related("product")
-        rows = Order.objects.prefetch_related(Prefetch("lines", lines))
+        rows = Order.objects.prefetch_related(Prefetch("lines", lines), "payments")
         return own_order(self.request, self.kwargs["number"], rows)
 
     def get_title(self) -> str:

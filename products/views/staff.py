@@ -30,7 +30,7 @@ from products import live
 from products.exceptions import ShopError
 from products.forms import BoardForm, ExportForm, NoteForm, ReasonForm
 from products.models import Order
-from products.services import orders
+from products.services import orders, payments
 from products.views import board
 from project.redirects import next_page
 from project.views import TitleMixin
@@ -139,9 +139,11 @@ class OrderView(StaffMixin, TitleMixin, LiveMixin, DetailView):
         for event in events:
             event.is_note = event.status == before
             before = event.status
+        received = self.object.payments.filter(received__isnull=False).order_by("pk")
         return super().get_context_data(
             lines=self.object.lines.select_related("product"),
             events=events[::-1],
+            payments=received.prefetch_related("refunds", "disputes"),
             note_form=NoteForm(),
             **kwargs,
         )
@@ -205,9 +207,11 @@ VERBS = {
     "ship": (orders.ship, None, gettext_lazy("%(number)s is on its way.")),
     "deliver": (orders.deliver, None, gettext_lazy("%(number)s has arrived.")),
     "cancel": (orders.cancel, ReasonForm, gettext_lazy("%(number)s is cancelled.")),
+    "go-on": (payments.go_on, ReasonForm, gettext_lazy("%(number)s goes on.")),
     "note": (orders.note, NoteForm, gettext_lazy("Noted on %(number)s.")),
 }
 WHY = {
     "cancel": gettext_lazy("A cancellation needs a reason."),
+    "go-on": gettext_lazy("Please say why it goes on."),
     "note": gettext_lazy("The note was not taken."),
 }

@@ -379,6 +379,8 @@ def test_load_of_an_order_tells_its_state_and_nothing_of_the_address():
             "changed_at": order.changed_at.isoformat(),
             "expires_at": None,
             "may": ["cancel"],
+            "on_hold": "",
+            "money": [],
         },
     )
 

@@ -111,6 +111,15 @@ ORDER = {
     "changed_at": NOW,
     "expires_at": None,
     "may": ["cancel"],
+    "on_hold": "",
+    "money": [
+        {
+            "currency": "EUR",
+            "received": "37.50",
+            "refunded": "0.00",
+            "disputed": "0.00",
+        }
+    ],
 }
 BOARD = {"counts": {"paid": 1}, "newest": "7K3MPQ2X"}
 RIGHT = [

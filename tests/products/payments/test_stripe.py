@@ -22,11 +22,11 @@ from products.exceptions import (
     ShopError,
     StatusConflict,
 )
-from products.models import Order, Payment, Stock, WebhookEvent
+from products.models import Order, Payment, Refund, Stock, WebhookEvent
 from products.payments.interface import Event, Refused
 from products.payments.stripe import to_units
 from products.payments.stripe_events import from_units
-from products.services import books, orders, payments
+from products.services import books, orders, payments, refunds
 from project.celery import app, later
 from tests.concurrency import together
 from tests.factories import make_order, make_product, make_user
@@ -386,7 +386,7 @@ def test_switch_and_payment_in_a_race_never_take_money_twice(stripe):
             ]
         )
 
-        payments.refund_all()
+        refunds.ask_all()
         _, (payment,) = now(order)
         is_by_card = order.method == Order.Method.STRIPE
         assert payment == ("paid" if is_by_card else "refunded")
@@ -514,7 +514,7 @@ def test_payment_of_a_cancelled_order_is_given_back_though_stripe_is_down(stripe
     assert now(order) == (Status.CANCELLED, ["refunding"])
     stripe.mood = "well"
 
-    assert [payments.refund_all(), payments.refund_all()] == [1, 0]
+    assert [refunds.ask_all(), refunds.ask_all()] == [1, 0]
 
     assert now(order) == (Status.CANCELLED, ["refunded"])
     assert len(stripe.refunds) == 1
@@ -526,14 +526,14 @@ def test_refund_that_stripe_refuses_is_noted_and_asked_for_later(stripe):
     orders.cancel(order)
     stripe.mood = "refuses"
 
-    assert [payments.refund_all(), payments.refund_all()] == [0, 0]
+    assert [refunds.ask_all(), refunds.ask_all()] == [0, 0]
 
     payment = order.payments.get()
     assert payment.problem == "The provider refused the refund. Please look there."
     assert payment.failures == 1, "it waits for its next try"
     stripe.mood = "well"
     order.payments.update(retry_at=timezone.now())
-    assert payments.refund_all() == 1
+    assert refunds.ask_all() == 1
     payment.refresh_from_db()
     assert (payment.problem, payment.status) == ("", "refunded")
 
@@ -543,7 +543,7 @@ def test_cancelling_a_paid_order_gives_the_money_back(stripe):
     tell(stripe.event(begun(stripe, order)))
     orders.cancel(order)
 
-    assert payments.refund_all() == 1
+    assert refunds.ask_all() == 1
 
     assert now(order) == (Status.CANCELLED, ["refunded"])
 
@@ -556,7 +556,7 @@ def test_payment_in_a_race_keeps_money_and_goods_together(stripe, rival):
 
         together([lambda b=body: tell(b), lambda o=order: rival(o)])
 
-        payments.refund_all()
+        refunds.ask_all()
         status, (payment,) = now(order)
         assert (status == Status.PAID) == (payment == "paid")
         assert payment in ("paid", "refunded")
@@ -603,8 +603,8 @@ def test_refunds_asked_for_by_many_sweepers_are_one(stripe):
     tell(stripe.event(begun(stripe, order)))
     orders.cancel(order)
 
-    together([payments.refund_all] * 4)
-    payments.refund_all()
+    together([refunds.ask_all] * 4)
+    refunds.ask_all()
 
     assert now(order) == (Status.CANCELLED, ["refunded"])
     assert len(stripe.refunds) == 1
@@ -615,19 +615,19 @@ def test_refunds_asked_for_by_many_sweepers_are_one(stripe):
 def test_webhook_whose_refund_breaks_is_heard_and_the_refund_comes_later(
     stripe, monkeypatch
 ):
-    def broken(payment: Payment) -> bool:
+    def broken(refund: Refund) -> bool:
         raise RuntimeError("something nobody thought of")
 
     order = make_pending()
     session = begun(stripe, order)
     orders.cancel(order)
     with monkeypatch.context() as patch:
-        patch.setattr(payments, "refund", broken)
+        patch.setattr(refunds, "ask", broken)
 
         assert tell(stripe.event(session)) == 200
 
     assert now(order) == (Status.CANCELLED, ["refunding"])
-    assert payments.refund_all() == 1
+    assert refunds.ask_all() == 1
 
 
 # --- Closing ----------------------------------------------------------------------
