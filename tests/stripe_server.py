@@ -210,7 +210,10 @@ class StripeServer(ThreadingHTTPServer):
     def paid(self, session: dict) -> None:
         """Somebody has given their card: the shop is told."""
         session["status"] = "complete"
-        body = self.event(session)
+        self.tell(self.event(session))
+
+    def tell(self, body: bytes) -> None:
+        """Send the shop an event."""
         headers = {"Stripe-Signature": sign(body), "Content-Type": "application/json"}
         request = urllib.request.Request(self.hook, body, headers)
         urllib.request.urlopen(request, timeout=20).close()

@@ -131,3 +131,34 @@ def test_staff_see_that_a_late_payment_was_given_back(visit, till, stripe, lamp)
     assert len(stripe.refunds) == 1
     staff.goto(f"/staff/orders/{order.number}/")
     expect(staff.locator("main")).to_contain_text("The payment was given back.")
+
+
+def test_refund_at_the_provider_moves_the_shoppers_page_and_the_board(
+    visit, till, stripe, lamp
+):
+    page = visit("/basket/", at=till, basket={lamp: 1})
+    order_by_card(page)
+    at_provider(page, stripe)
+    page.get_by_role("button", name="Pay by card").click()
+    expect(now(page)).to_have_text("Paid")
+    wait_until_live(page)
+    order = Order.objects.get()
+    staff = visit(live=False, at=till)
+    boss = make_shopper("boss", is_staff=True, is_superuser=True)
+    bring_session(staff.context, till.url, boss)
+    staff.goto("/staff/orders/")
+    wait_until_live(staff)
+    card = f'.order[data-key="{order.number}"]'
+    expect(staff.locator(f"#list-paid {card}")).to_be_visible()
+    for tab in (page, staff):
+        mark(tab)
+
+    session = list(stripe.sessions.values())[-1]
+    refund = stripe.refund_at_dashboard(session, 400)
+    stripe.tell(stripe.told("refund.created", refund))
+
+    expect(page.locator(".journey__now")).to_contain_text("Your payment was refunded")
+    expect(page.locator(".journey__money")).to_contain_text("€4.00 of €4.00")
+    expect(staff.locator(f"#list-hold {card}")).to_contain_text("refunded")
+    for tab in (page, staff):
+        expect_no_reload(tab)

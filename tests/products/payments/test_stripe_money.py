@@ -24,7 +24,7 @@ from tests.stripe_server import StripeServer, intent_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status, OnHold = Order.Status, Order.OnHold
-# Some of the 24 orders in which four events may come, the right one and its reverse too.
+# Some of the 24 orders in which four events may come, with the right one's reverse.
 TURNS = [*list(permutations(range(4)))[::5], (3, 2, 1, 0)]
 
 

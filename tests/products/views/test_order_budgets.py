@@ -27,11 +27,11 @@ FEW, MANY = 10, 1000
 BUDGETS = {
     "contact": 14,
     "review": 13,
-    "order": 7,
+    "order": 8,
     "history": 9,
     "board": 14,
     "board, found": 12,
-    "one order": 9,
+    "one order": 10,
     "slip": 9,
 }
 
