@@ -21,6 +21,8 @@ from products.models import Order, Product, Waiting
 from project.views import absolute
 
 SIGNER = Signer(salt="products.waiting")
+CONFIRM_SIGNER = Signer(salt="products.orders.confirm")
+CONFIRM = gettext_lazy("Please confirm your order %(number)s")
 
 # Status → (templates, subject); of the others a shopper need not hear.
 STEPS = {
@@ -43,7 +45,12 @@ def order_moved(order: Order) -> None:
         return
     if order.status not in STEPS or is_free:  # that there was nothing to pay is no news
         return
-    name, subject = STEPS[order.status]
+    if order.awaits_confirmation:
+        name, subject, link = "confirm", CONFIRM, confirm_link(order)
+    elif order.is_unconfirmed:  # a stranger's, perhaps: they hear of it once
+        return
+    else:
+        (name, subject), link = STEPS[order.status], order_link(order)
     with translation.override(order.language):
         _send(
             f"orders/email/{name}",
@@ -51,8 +58,23 @@ def order_moved(order: Order) -> None:
             [order.email],
             order=order,
             lines=list(order.lines.all()),
-            link=order_link(order),
+            link=link,
         )
+
+
+def confirm_link(order: Order) -> str:
+    """Where a guest confirms their order: only their mail says it."""
+    token = CONFIRM_SIGNER.sign(order.number)
+    return absolute(reverse("products:order-confirm", args=[token]))
+
+
+def order_to_confirm(token: str) -> Order | None:
+    """Whose mail had that link; None for what is no link of ours."""
+    try:
+        number = CONFIRM_SIGNER.unsign(token)
+    except BadSignature:
+        return None
+    return Order.objects.filter(number=number).first()
 
 
 def order_link(order: Order) -> str:

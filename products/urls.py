@@ -25,6 +25,11 @@ urlpatterns = [
     path("checkout/review/", checkout.ReviewView.as_view(), name="checkout-review"),
     path("orders/", orders.OrdersView.as_view(), name="orders"),
     path("orders/claim/", orders.OrdersClaimView.as_view(), name="orders-claim"),
+    path(
+        "orders/confirm/<str:token>/",
+        orders.OrderConfirmView.as_view(),
+        name="order-confirm",
+    ),
     path("orders/<str:number>/", orders.OrderView.as_view(), name="order"),
     path(
         "orders/<str:number>/cancel/",

@@ -656,6 +656,9 @@ GUEST_ORDERS_PER_NETWORK = env.int("GUEST_ORDERS_PER_NETWORK", 30)  # in an hour
 GUEST_OPEN_ORDERS_PER_EMAIL = env.int("GUEST_OPEN_ORDERS_PER_EMAIL", 3)
 GUEST_OPEN_ORDERS_PER_ADDRESS = env.int("GUEST_OPEN_ORDERS_PER_ADDRESS", 5)
 GUEST_OPEN_ORDERS_PER_NETWORK = env.int("GUEST_OPEN_ORDERS_PER_NETWORK", 10)
+# A guest's order on delivery must be confirmed by the link in its mail within so long,
+# else it expires; 0 asks for no confirmation.
+GUEST_CONFIRM_MINUTES = env.float("GUEST_CONFIRM_MINUTES", 0)
 PAYMENT_MINUTES = env.float("PAYMENT_MINUTES", 30)  # to pay what is not on delivery
 STALE_BASKET_DAYS = env.int("STALE_BASKET_DAYS", 60)
 

@@ -94,6 +94,7 @@ ROUTES: dict[str, Row] = {
     "checkout/review/": ("/checkout/",) * 2 + ("403",) + ("/checkout/",) * 2,
     "orders/": members("200"),
     "orders/claim/": ("login", *["405"] * 4),
+    "orders/confirm/<str:token>/": anyone("404"),  # says that the link is not right
     "orders/<str:number>/": ("404", "200", "404", "404", "404"),
     "orders/<str:number>/cancel/": anyone("405"),
     "orders/<str:number>/pay/": anyone("405"),

@@ -148,7 +148,9 @@ def _ordered(guest: Guest, turn: int) -> Order:
         country=guest.country,
     )
     options = {"method": guest.method, "language": "en", "user": user}
-    return orders.place(basket, contact, seen=orders.terms(basket, contact), **options)
+    seen = orders.terms(basket, contact)
+    order = orders.place(basket, contact, seen=seen, **options)
+    return orders.confirm(order) if order.awaits_confirmation else order
 
 
 def _date_back(order: Order, age: timedelta) -> None:

@@ -68,8 +68,8 @@ class OrderQuerySet(models.QuerySet):
         return self.filter(status__in=[*HOLDING, Status.SHIPPED])
 
     def overdue(self) -> "OrderQuerySet":
-        """Orders that were to be paid by now and are not. Not those for which some
-        money came: staff look at them."""
+        """Orders that were to be paid or confirmed by now and are not. Not those
+        for which some money came: staff look at them."""
         waiting = self.filter(status=Status.PENDING, on_hold="")
         return waiting.filter(expires_at__lte=timezone.now())
 
@@ -207,6 +207,16 @@ class Order(Swept):
     def is_prepaid(self) -> bool:
         """Whether a payment provider takes its money, before it is packed."""
         return self.method not in (self.Method.DELIVERY, self.Method.FREE)
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether a guest had to confirm it by the link in their mail, and has not."""
+        return self.method == self.Method.DELIVERY and self.expires_at is not None
+
+    @property
+    def awaits_confirmation(self) -> bool:
+        """Whether its guest can still confirm it."""
+        return self.status == Status.PENDING and self.is_unconfirmed
 
     @property
     def may(self) -> list[str]:

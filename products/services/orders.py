@@ -88,13 +88,14 @@ def place(
         language=language,
         total=now.total,
         currency=settings.CURRENCY,
-        expires_at=_deadline(method),
+        expires_at=_deadline(method, user and user.pk),
     )
     OrderLine.objects.bulk_create(_line(order, line) for line in lines)
     limits.end_hold(basket, [line.product_id for line in lines])
     _close(basket)
     _log(order, actor=user)
-    order = _told(order, emails.order_came_in)
+    if not order.awaits_confirmation:
+        order = _told(order, emails.order_came_in)
     order = _told(order)
     if method == Method.FREE:
         order = pay(order, note=_("There is nothing to pay."))
@@ -118,11 +119,15 @@ def _goods(line: BasketLine) -> Goods:
     return Goods(product.pk, product.name, line.quantity, product.price)
 
 
-def _deadline(method: str) -> datetime | None:
-    """Until when it must be paid, if it must be paid before it is packed."""
+def _deadline(method: str, user_id: int | None) -> datetime | None:
+    """Until when it must be paid, or confirmed by its guest, before it is packed."""
+    minutes = settings.PAYMENT_MINUTES
     if method in (Method.DELIVERY, Method.FREE):
-        return None
-    return timezone.now() + timedelta(minutes=settings.PAYMENT_MINUTES)
+        is_guests = method == Method.DELIVERY and not user_id
+        if not is_guests or not settings.GUEST_CONFIRM_MINUTES:
+            return None
+        minutes = settings.GUEST_CONFIRM_MINUTES
+    return timezone.now() + timedelta(minutes=minutes)
 
 
 def _line(order: Order, line) -> OrderLine:
@@ -150,7 +155,7 @@ def _close(basket: Basket) -> None:
 
 # --- From state to state ----------------------------------------------------------
 
-UNPAID_ON_DELIVERY = Q(status=Status.PENDING, method=Method.DELIVERY)
+UNPAID_ON_DELIVERY = Q(status=Status.PENDING, method=Method.DELIVERY, expires_at=None)
 PACKABLE = Q(on_hold="") & (Q(status=Status.PAID) | UNPAID_ON_DELIVERY)
 SHIPPABLE = Q(on_hold="", status=Status.PACKED)
 CANCELLABLE = Q(status__in=[Status.PENDING, Status.PAID, Status.PACKED])
@@ -166,9 +171,27 @@ def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order
     """It is paid when it arrives, and not before. Raises `StatusConflict` unless it
     waits for its payment."""
     waits = Q(status=Status.PENDING) & ~Q(method=Method.DELIVERY)
-    fields = {"method": Method.DELIVERY, "expires_at": None}
+    deadline = _deadline(Method.DELIVERY, order.user_id)
+    fields = {"method": Method.DELIVERY, "expires_at": deadline}
     note = _("To be paid on delivery instead.")
     return _move(order, Status.PENDING, waits, actor=actor, note=note, fields=fields)
+
+
+def to_confirm(token: str) -> Order | None:
+    """Which order the link in a guest's mail is about; None for no link of ours."""
+    return emails.order_to_confirm(token)
+
+
+@transaction.atomic
+def confirm(order: Order, *, actor: AbstractUser | None = None) -> Order:
+    """Its guest followed the link in the mail, or staff spoke with them: it is packed
+    now. Raises `StatusConflict` unless it waits for that."""
+    now = timezone.now()
+    waits = Q(status=Status.PENDING, method=Method.DELIVERY, expires_at__gt=now)
+    fields = {"expires_at": None, "confirmed_at": now}
+    note = _("Confirmed.") if actor else _("Confirmed by the link in the mail.")
+    order = _move(order, Status.PENDING, waits, actor=actor, note=note, fields=fields)
+    return _told(order, emails.order_came_in)  # staff hear of it now
 
 
 @transaction.atomic
@@ -248,7 +271,10 @@ def adopt(order: Order, user: AbstractUser) -> bool:
 
 
 def expire_overdue() -> int:
-    """Expire orders that were not paid in time; how many. May run several at once."""
+    """Expire orders that were not paid or confirmed in time; how many.
+
+    May run several at once.
+    """
     return sweeps.one_by_one(_overdue, _expire, at_most=SWEEP)
 
 
@@ -325,7 +351,10 @@ def _conflict(order: Order, to: str) -> StatusConflict | OrderOnHold:
     steps = now.events.filter(status=now.status).select_related("actor")
     won = steps.order_by("version").first()  # those after it are notes
     who = won.actor.get_username() if won and won.actor else ""
-    return StatusConflict(now.number, now.get_status_display(), who)
+    status = now.get_status_display()
+    if now.awaits_confirmation:
+        status = _("waiting for confirmation")
+    return StatusConflict(now.number, status, who)
 
 
 def _log(order: Order, *, actor: AbstractUser | None = None, note: str = "") -> None:

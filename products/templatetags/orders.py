@@ -35,6 +35,8 @@ def standing(order: Order) -> str:
         return order.get_on_hold_display().capitalize()
     if order.status == Status.PENDING and order.is_prepaid:
         return _("Waiting for payment")
+    if order.awaits_confirmation:
+        return _("Waiting for your confirmation")
     return _name(order.status)
 
 

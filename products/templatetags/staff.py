@@ -42,6 +42,8 @@ def next_step(order: Order) -> str:
         return ""
     if order.status == "pending" and order.is_prepaid:
         return ""
+    if order.awaits_confirmation:
+        return "confirm"
     return NEXT.get(order.status, "")
 
 

@@ -6,6 +6,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q, QuerySet, prefetch_related_objects
@@ -18,7 +19,7 @@ Status = Order.Status
 CARDS = 40  # of a column beside others
 CARDS_ALONE = 100  # of a column that has the board for itself, on one page
 
-ON_DELIVERY = Q(method=Order.Method.DELIVERY)
+CONFIRMED = Q(method=Order.Method.DELIVERY, expires_at=None)  # or need not be
 
 
 @dataclass
@@ -41,18 +42,20 @@ class Column:
 
 def columns() -> list[Column]:
     """Every column, empty; the first five are what is in work."""
-    waiting = Q(status=Status.PENDING)
+    waiting, title = Q(status=Status.PENDING), _("Waiting for payment")
+    if settings.GUEST_CONFIRM_MINUTES:
+        title = _("Waiting for payment or confirmation")
     by_status = [
         Column(
             "pending",
-            _("Waiting for payment"),
-            waiting & ~ON_DELIVERY,
+            title,
+            waiting & ~CONFIRMED,
             _("Nothing waits for its payment."),
         ),
         Column(
             "paid",
             _("To be packed"),
-            Q(status=Status.PAID) | (waiting & ON_DELIVERY),
+            Q(status=Status.PAID) | (waiting & CONFIRMED),
             _("Everything is packed."),
         ),
         Column(

@@ -343,6 +343,11 @@ class ReviewView(CheckoutView):
             return self.ordered_already(order, form)
         if not order.is_prepaid:
             text = _("Thank you. A mail with all of it is on its way to %(email)s.")
+            if order.awaits_confirmation:
+                text = _(
+                    "Thank you. We have written to %(email)s. Please follow the link in"
+                    " that mail: then we pack your order."
+                )
             messages.success(self.request, text % {"email": order.email})
         return self.onward(order)
 

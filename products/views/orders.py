@@ -11,7 +11,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
-from django.views.generic import DetailView, ListView, View
+from django.views.generic import DetailView, ListView, TemplateView, View
 
 from products.exceptions import StatusConflict
 from products.models import Order, OrderLine
@@ -82,6 +82,44 @@ class OrderView(TitleMixin, DetailView):
 
     def get_context_data(self, **kwargs) -> dict:
         return super().get_context_data(facts=self.object.facts, **kwargs)
+
+
+@method_decorator(never_cache, name="dispatch")
+class OrderConfirmView(TitleMixin, TemplateView):
+    """The link in a guest's mail: a page with a button, as mail programs follow links.
+
+    Whoever has the mail may see the order.
+    """
+
+    template_name = "orders/confirm.html"
+    title = gettext_lazy("Confirm your order")
+
+    def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        order = orders.to_confirm(self.kwargs["token"])
+        if order and not order.awaits_confirmation:
+            return self.to_the(order)
+        status = 200 if order else 404
+        context = self.get_context_data(order=order)
+        return self.render_to_response(context, status=status)
+
+    def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        order = orders.to_confirm(self.kwargs["token"])
+        if order is None:
+            return self.get(request)
+        try:
+            orders.confirm(order)
+        except StatusConflict:
+            order.refresh_from_db()
+            if not order.confirmed_at:
+                messages.error(request, _("It is too late to confirm this order."))
+        else:
+            messages.success(request, _("Thank you. Your order is confirmed."))
+        return self.to_the(order)
+
+    def to_the(self, order: Order) -> HttpResponse:
+        """To the order's page: who has the mail may see it."""
+        remember(self.request, order)
+        return redirect("products:order", number=order.number)
 
 
 class OrderCancelView(View):

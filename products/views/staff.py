@@ -203,6 +203,7 @@ class OrderMoveView(StaffMixin, View):
 
 # What a form may ask for: the service, what must be said with it, and the answer.
 VERBS = {
+    "confirm": (orders.confirm, None, gettext_lazy("%(number)s is confirmed.")),
     "pack": (orders.pack, None, gettext_lazy("%(number)s is packed.")),
     "ship": (orders.ship, None, gettext_lazy("%(number)s is on its way.")),
     "deliver": (orders.deliver, None, gettext_lazy("%(number)s has arrived.")),
