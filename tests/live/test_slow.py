@@ -101,8 +101,8 @@ def growth(flood: Flood, shop: Shop) -> float:
     before = memory_of(shop)
     for number in range(CHANGES):
         flood.change(1)
-        flood.talk()
-        if number % 10 == 0:
+        if number % 10 == 0:  # as many frames as a socket may send
+            flood.talk()
             flood.ask()
     written = CHANGES * SOCKETS * flood.frame_size
     return (memory_of(shop) - before) / written
