@@ -135,6 +135,13 @@ RULES: dict[str, list[str]] = {
         "products.payments",
     ],
     # What the shop keeps of a person, and the mails it says so in.
+    "products.services.limits": [
+        "products.exceptions",
+        "products.live",
+        "products.models",
+        "products.services",
+        "project.email_addresses",
+    ],
     "products.services.people": [
         "products.emails",
         "products.models",

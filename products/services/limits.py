@@ -6,6 +6,7 @@ program on this very machine has none, and only the limits of its own basket.
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from products.exceptions import HoldPaused, TooManyOrders
 from products.live import Owner
 from products.models import Basket, HoldSpell, Order
 from products.services.terms import Contact
+from project.email_addresses import mailbox
 
 Status, Method = Order.Status, Order.Method
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -140,16 +142,14 @@ def marks(contact: Contact, visitor: Visitor) -> dict[str, str]:
 
 def email_key(email: str) -> str:
     """One key for all spellings that reach the same mailbox, as far as we know them."""
-    name, _at, domain = email.lower().rpartition("@")
-    name = name.partition("+")[0]
-    if domain in ("gmail.com", "googlemail.com"):
-        name, domain = name.replace(".", ""), "gmail.com"
-    return _digest(f"{name}@{domain}")
+    return _digest(mailbox(email))
 
 
 def address_key(contact: Contact) -> str:
-    """One key for one house, however its address is punctuated."""
-    text = f"{contact.line1}|{contact.postcode}|{contact.country}".casefold()
+    """One key for one house, however its address is punctuated, and whether its letters
+    and digits are wide, narrow or accented by signs of their own."""
+    text = f"{contact.line1}|{contact.postcode}|{contact.country}"
+    text = unicodedata.normalize("NFKC", text).casefold()
     return _digest("".join(sign for sign in text if sign.isalnum() or sign == "|"))
 
 

@@ -9,6 +9,7 @@ order basket → order → stock by product.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -184,8 +185,9 @@ def to_confirm(token: str) -> Order | None:
 
 @transaction.atomic
 def confirm(order: Order, *, actor: AbstractUser | None = None) -> Order:
-    """Its guest followed the link in the mail, or staff spoke with them: it is packed
-    now. Raises `StatusConflict` unless it waits for that."""
+    """Its guest followed the link in the mail or claimed it into their account, or
+    staff spoke with them: it is packed now. Raises `StatusConflict` unless it waits for
+    that."""
     now = timezone.now()
     waits = Q(status=Status.PENDING, method=Method.DELIVERY, expires_at__gt=now)
     fields = {"expires_at": None, "confirmed_at": now}
@@ -261,12 +263,18 @@ def note(
 @transaction.atomic
 def adopt(order: Order, user: AbstractUser) -> bool:
     """Make a guest's order one of the account's; `False` if it is someone's already.
-    The link in the guest's mail goes on working."""
+    The link in the guest's mail goes on working.
+
+    Whoever calls knows that the order's address is theirs and verified, so an order
+    that waits for its confirmation has it now."""
     guests = Order.objects.filter(pk=order.pk, user=None, departed_at=None)
     if not guests.update(user=user, version=F("version") + 1):
         return False
     order = Order.objects.get(pk=order.pk)
     _log(order, actor=user, note=_("Added to the shopper's account."))
+    if order.awaits_confirmation:
+        with suppress(StatusConflict):  # its time is over
+            confirm(order, actor=user)
     return True
 
 

@@ -60,11 +60,18 @@ class PayOnDeliveryView(View):
         order = own_order(request, number, Order.objects.all())
         actor = request.user if request.user.is_authenticated else None
         try:
-            payments.pay_on_delivery(order, actor=actor)
+            order = payments.pay_on_delivery(order, actor=actor)
         except (PaymentUnderWay, StatusConflict) as refusal:
             messages.info(request, str(refusal))
         else:
-            messages.success(request, _("You pay when your order is delivered."))
+            text = _("You pay when your order is delivered.")
+            if order.awaits_confirmation:
+                text = _(
+                    "You can pay when your order is delivered. We have written to"
+                    " %(email)s. Please follow the link in that mail: then we pack"
+                    " your order."
+                )
+            messages.success(request, text % {"email": order.email})
         return redirect("products:order", number=order.number)
 
 

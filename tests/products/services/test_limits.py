@@ -262,12 +262,26 @@ def test_open_orders_of_one_mailbox_are_limited(generous, settings):
     place({lamp: 1}, email="ann@example.com")
 
 
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("ann@exämple.com", "ann@xn--exmple-cua.com"),
+        ("ann@example.com", "ann@ｅxample.com"),
+        ("a.nn@googlemail.com", "ann+2@GMail.com"),
+    ],
+)
+def test_email_key_of_two_spellings_of_a_mailbox_is_one(one, other):
+    assert limits.email_key(one) == limits.email_key(other)
+
+
 def test_open_orders_of_one_house_are_limited(generous, settings):
     settings.GUEST_OPEN_ORDERS_PER_ADDRESS = 1
     place(email="a@example.com", line1="High Street 1")
 
     with pytest.raises(TooManyOrders):
         place(email="b@example.com", line1="high  street, 1.")
+    with pytest.raises(TooManyOrders):
+        place(email="b@example.com", line1="Ｈigh Street １")
 
     place(email="b@example.com", line1="High Street 11")
 

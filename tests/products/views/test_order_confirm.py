@@ -8,10 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from products import tasks
-from products.exceptions import StatusConflict
+from products.exceptions import StatusConflict, TooManyOrders
 from products.models import Order, Stock
-from products.services import books, orders
-from tests.factories import make_order, make_product, make_user
+from products.services import books, limits, orders, people
+from tests.factories import make_order, make_product, make_shopper, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +95,26 @@ def test_order_claimed_into_an_account_can_still_be_confirmed(
     assert order.confirmed_at
 
 
+def test_claiming_an_order_into_an_account_confirms_it(order, mailoutbox):
+    anna = make_shopper(email="ann@example.com")
+
+    assert people.claim(anna) == 1
+
+    order.refresh_from_db()
+    assert order.confirmed_at and not order.awaits_confirmation
+    assert mailoutbox[-1].subject == f"Your order {order.number}"
+
+
+def test_claiming_an_order_too_late_confirms_nothing(order):
+    let_expire(order)
+
+    assert people.claim(make_shopper(email="ann@example.com")) == 1
+
+    order.refresh_from_db()
+    assert order.awaits_confirmation
+    assert tasks.expire_orders() == 1
+
+
 def test_link_followed_again_leads_to_the_order(client, order, mailoutbox):
     path = link(mailoutbox[0])
     client.post(path)
@@ -158,6 +178,29 @@ def test_order_switched_to_delivery_is_confirmed_too(lamp, mailoutbox):
 
     assert order.awaits_confirmation
     assert mailoutbox[-1].subject.startswith("Please confirm")
+
+
+def test_shopper_who_switches_to_delivery_is_told_to_follow_the_link(client, lamp):
+    order = make_order({lamp: 1}, method="stripe")
+    client.get(f"/orders/{order}/?t={order.access_token}")
+
+    page = client.post(f"/orders/{order}/pay-on-delivery/", follow=True)
+
+    assert "We have written to ann@example.com. Please follow the link" in page.text
+
+
+@pytest.mark.parametrize("minutes", [0, 60])
+def test_guest_who_switches_to_delivery_has_used_up_the_same_limit(settings, minutes):
+    settings.GUEST_CONFIRM_MINUTES = minutes
+    settings.GUEST_OPEN_ORDERS_PER_EMAIL = 2
+    visitor = limits.Visitor("203.0.113.5")
+    for _n in range(2):
+        order = make_order(method="stripe", visitor=visitor)
+        orders.pay_on_delivery(order)
+
+    for method in ("stripe", "delivery"):
+        with pytest.raises(TooManyOrders):
+            make_order(method=method, visitor=visitor)
 
 
 def test_orders_of_accounts_and_by_card_need_no_confirmation(lamp):
