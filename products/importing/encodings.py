@@ -24,15 +24,17 @@ BALTIC = ("lt", "lv", "et", "pl", "de")
 RUSSIAN = ("ru", "uk", "be", "bg")
 SLAVIC = (*RUSSIAN, "sr", "mk")
 
-# Logarithms of likelihoods: 3 is about one in twenty, 10 one in twenty thousand.
+# Logarithms of likelihoods: 3 is about one in twenty, 20 one in 500 million.
 USUAL, SELDOM, RARE = 0.0, -2.0, -3.0
 FOREIGN = -4.0  # a word of another language than the rest
 UNKNOWN = -6.0  # a letter in a word of no language of the encoding
 SIGN = -5.0
 MISPLACED = -11.0  # a sign where it is not written: "™5"
 STRANGE = -14.0  # a sign that shops do not use, or in the middle of a word
-SURE = 10.0
-SURE_OF_ONE_LETTER = 20.0  # the readings differ in one letter, however often it comes
+SURE = 20.0
+SURE_OF_ONE_LETTER = 26.0  # the readings differ in one letter, however often it comes
+SOME_WORDS = 3  # of so few, one odd one does not say that a reading is none
+SURE_SHARE = 0.3  # of the likelihood itself, for an encoding of East Asia
 
 # What each encoding is used for, and how often.
 NARROW = {
@@ -78,10 +80,16 @@ WIDE = {
 UNICODE = ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
 ENCODINGS = [*UNICODE, *NARROW, *WIDE]  # that a person may choose
 
-SIGNS = frozenset("«»‹›„“”‚‘’–—…•·©®™°±²³¼½¾×÷€£¥§¿¡ªº\u00a0\u00adµ№′″´،؛؟")
+INVISIBLE = "\u00ad\u200c\u200d\u200e\u200f"
+SIGNS = frozenset("«»‹›„“”‚‘’–—…•·©®™°±²³¼½¾×÷€£¥§¿¡ªº\u00a0µ№′″´،؛؟" + INVISIBLE)
+# Germans end a quotation with what begins one elsewhere.
+OPENED_BY = {"“": "„", "‘": "‚"}
 NOT_AFTER_LETTERS = frozenset("„‚“‘«‹¿¡£€©×÷±")
 NOT_BEFORE_LETTERS = frozenset("…™®°»›”²³÷±×€£")
-IN_WORDS = frozenset("’\u00a0\u00ad")
+IN_WORDS = frozenset("’\u00a0" + INVISIBLE)
+# What Vietnamese writes over or under a vowel, as signs of their own in its code page.
+TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
+BEARING_TONES = frozenset("aăâeêioôơuưy")
 BEYOND = re.compile(r"[^\x00-\x7f]")
 RUN = re.compile(r"[^\x00-\x7f]+")
 # "L’eau", "d’une", "men’s": one side is short.
@@ -139,8 +147,12 @@ def certain(found: list[Reading], sample: bytes) -> str | None:
 
 def _margin(one: Reading, other: Reading) -> float:
     """By how much a reading must be more likely than another one. The same letter in
-    many words is not much more of a proof than in one."""
-    pairs = set(zip(one.text.lower(), other.text.lower(), strict=False))
+    many words is not much more of a proof than in one. Characters of East Asia are all
+    rare, so chance grows with their number, and the margin has to grow as well."""
+    if one.encoding in WIDE:
+        return max(SURE, SURE_SHARE * -one.likelihood)
+    # Letter by letter: "İ" becomes two in lower case.
+    pairs = set(zip(map(str.lower, one.text), map(str.lower, other.text), strict=False))
     differing = sum(a != b for a, b in pairs)
     is_one_letter = len(one.text) == len(other.text) and differing < 2
     return SURE_OF_ONE_LETTER if is_one_letter and other.is_clean else SURE
@@ -162,7 +174,7 @@ def _narrow(encoding: str, text: str) -> tuple[float, bool] | None:
     if strange > max(1, len(words) // 5):
         return None
     chance, unknown = _words(words, codes)
-    if unknown * 3 > len(words):
+    if unknown * 3 > len(words) > SOME_WORDS:
         return None
     is_clean = not strange and unknown * 10 <= len(words)
     return likelihood + value + chance, is_clean
@@ -212,9 +224,11 @@ def _signs(text: str) -> tuple[float, int] | None:
         if sign.isalpha() and sign not in "ªº":
             continue
         before, after = text[at - 1 : at], text[at + 1 : at + 2]
+        if sign in TONES and before.lower() not in BEARING_TONES:
+            return None
         if unicodedata.category(sign) == "Mn":
             if not before or not (before.isalpha() or unicodedata.combining(before)):
-                if unicodedata.category(before or " ") != "Mn":
+                if unicodedata.category(before or " ") not in ("Mn", "Cf"):
                     return None
             continue
         if not sign.isprintable() and sign not in IN_WORDS:
@@ -224,7 +238,8 @@ def _signs(text: str) -> tuple[float, int] | None:
         seen.add((before, sign, after))
         cost = _cost(sign, before, after, text[:at][-4:], text[at + 1 : at + 5])
         value += cost
-        strange += cost == STRANGE
+        is_closing = sign in OPENED_BY and OPENED_BY[sign] in text
+        strange += cost == STRANGE or (cost == MISPLACED and not is_closing)
     return value, strange
 
 

@@ -94,7 +94,9 @@ class Language:
         is_turkish = code == "tr"
         own = (LATIN | OTHERS)[code]
         self._letters = frozenset(own + (A_TO_Z if is_latin(code) else ""))
-        self._capital_i = "ı" if is_turkish else "i"
+        if is_turkish:  # a word with "ü" and "w" is another language's
+            self._letters -= frozenset("qwx")
+        self._is_turkish = is_turkish
         self._pairs: Counter[tuple[str, str]] = Counter()
         self._singles: Counter[str] = Counter()
         for word in WORD.findall(spoken(code)):
@@ -110,13 +112,23 @@ class Language:
     def word(self, word: str) -> float | None:
         """The logarithm of how likely the letters beyond ASCII are where they are; None
         for a word with letters that the language has not."""
-        if word.isupper():
-            word = word.replace("I", self._capital_i)
-        word = word.replace("İ", "i").lower()
+        chance = self._rarity * sum(not c.isascii() for c in word)
+        found = [self._letter_by_letter(form) for form in self._small(word)]
+        chances = [each for each in found if each is not None]
+        return chance + max(chances) if chances else None
+
+    def _small(self, word: str) -> set[str]:
+        """The word in small letters. A Turkish "I" is an "ı", though many write it for
+        "İ"."""
+        if not self._is_turkish:
+            return {word.lower()}
+        word = word.replace("İ", "i")
+        return {word.lower(), word.replace("I", "ı").lower()}
+
+    def _letter_by_letter(self, word: str) -> float | None:
         if not self._letters.issuperset(word):
             return None
-        chance = self._rarity * sum(not c.isascii() for c in word)
-        word = f" {word} "
+        chance, word = 0.0, f" {word} "
         for pair in zip(word, word[1:], strict=False):
             if not (pair[0].isascii() and pair[1].isascii()):
                 chance += self._pair(pair)

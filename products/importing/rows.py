@@ -29,9 +29,14 @@ FORMULA = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
-STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "#")
-# What is left of a formula that failed: in any language but for these with a slash.
-FAILED = re.compile(r"#(?:N/?[ADV]|[^\W\d_]+(?:/0)?[!?])", re.IGNORECASE)
+STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+# What is left of a formula that failed: in any language but for these without a "!".
+# Spain's begin with "¡" or "¿"; LibreOffice numbers some.
+FAILED = re.compile(
+    r"[#](?: N/?[ABDV]!? | N/DISP | [IН]/[TД] | YOK | HIÁNYZIK | GETTING_DATA"
+    r" | [¡¿]?[^\W\d_]+(?:/0)?[!?] ) | (?:Err|Fehler|Erreur) ?: ?5\d\d",
+    re.IGNORECASE | re.VERBOSE,
+)
 # 4006381333931 as a spreadsheet shows it: "4,00639E+12", "4E+12"; Java: "4.0E12". An
 # "1E5" or "2E10" is a sku: no spreadsheet writes a number so.
 ROUNDED = re.compile(r"\d+(?:[.,]\d+)?E[-+]\d+|\d+[.,]\d+E\d+", re.IGNORECASE)
@@ -326,10 +331,10 @@ READERS: dict[str, Callable[[str], Any]] = {
 
 
 def _refuse_formulas(text: str) -> None:
-    if not text.startswith(STARTS):
-        return
     if FAILED.fullmatch(text):
         raise Bad(_("A formula has failed here: “%(text)s”.") % _shown(text))
+    if not text.startswith(STARTS):
+        return
     bar = text.find("|")
     if FORMULA.match(text) or -1 < bar < text.rfind("!"):
         raise Bad(

@@ -121,6 +121,11 @@ def test_row_with_empty_cells_says_nothing_of_them():
         ("category", "#N/A", "formula has failed"),
         ("category", "#WERT!", "formula has failed"),
         ("category", "#ИМЯ?", "formula has failed"),
+        ("category", "#¡REF!", "formula has failed"),
+        ("category", "#¿NOMBRE?", "formula has failed"),
+        ("category", "#Н/Д", "formula has failed"),
+        ("category", "#I/T", "formula has failed"),
+        ("category", "Err:502", "formula has failed"),
         ("category", "x" * 81, "at most 80"),
         ("description", "=HYPERLINK(1)", "formula"),
         ("description", "x" * 20_001, "at most 20000"),
@@ -232,6 +237,7 @@ def test_price_that_means_one_amount_is_taken(cell, price):
         *[("nein", False), ("FALSCH", False), ("FAUX", False), ("non", False)],
         *[("нет", False), ("ЛОЖЬ", False), ("não", False), ("HAYIR", False)],
         *[("nie", False), ("DOĞRU", True), ("İnaktif", None), ("si\u0301", True)],
+        *[("-1", True), ("1.0", True), ("✅", True), ("❌", False), ("нетачно", False)],
     ],
 )
 def test_flag_in_another_language_is_taken(cell, active):
