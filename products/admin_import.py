@@ -46,7 +46,7 @@ RIGHTS = [
 
 
 TABS = {"tab": "\t"}  # as a form's value
-FIND_OUT = ("", gettext_lazy("Find out"))
+FIND_OUT = ("", gettext_lazy("Detect"))
 DELIMITERS = [
     FIND_OUT,
     (",", gettext_lazy("comma ,")),
@@ -89,15 +89,15 @@ class ReadingForm(forms.Form):
         required=False,
         label=gettext_lazy("Encoding"),
         help_text=gettext_lazy(
-            "Which letters its bytes are. If it cannot be found out for sure, you are"
-            " asked."
+            "How the file stores its letters. If we cannot detect it for sure, we ask "
+            "you."
         ),
     )
     delimiter = forms.ChoiceField(
         choices=DELIMITERS,
         required=False,
         label=gettext_lazy("Delimiter"),
-        help_text=gettext_lazy("What stands between two cells."),
+        help_text=gettext_lazy("The character between two cells."),
     )
 
     @property
@@ -225,7 +225,7 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
             for each in question.choices
         ]
         context = {
-            "title": _("How does %(file)s read right?") % {"file": kept["name"]},
+            "title": _("How should %(file)s be read?") % {"file": kept["name"]},
             "question": str(question),
             "choices": choices,
             "token": kept["file"],

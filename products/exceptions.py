@@ -145,7 +145,9 @@ class TermsChanged(ShopError):
 
     def __init__(self, seen: Any, now: Any) -> None:
         self.seen, self.now = seen, now
-        super().__init__(_("Something changed after you looked. Nothing was ordered."))
+        super().__init__(
+            _("Something has changed since you opened this page. Nothing was ordered.")
+        )
 
 
 class StatusConflict(ShopError):
@@ -166,8 +168,8 @@ class OrderOnHold(ShopError):
         self.number, self.why = number, why
         super().__init__(
             _(
-                "%(number)s is on hold: %(why)s. Please look at its payments, then let"
-                " it go on or cancel it."
+                "%(number)s is on hold: %(why)s. Please look at its payments, then "
+                "release it or cancel it."
             )
             % {"number": number, "why": why}
         )
@@ -221,7 +223,9 @@ class RefundRefused(ShopError):
     log."""
 
     def __init__(self) -> None:
-        super().__init__(_("The provider refused the refund. Please look there."))
+        super().__init__(
+            _("The payment service refused the refund. Please check the payment there.")
+        )
 
 
 class PaymentUnavailable(ShopError):

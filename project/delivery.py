@@ -180,7 +180,7 @@ def _fail(mail: Email, error: Exception) -> Outcome:
 
 
 def next_try(tries: int) -> datetime:
-    """When, after so many tries that failed."""
+    """When, after so many failed attempts."""
     pause = min(settings.OUTBOX_RETRY_S * 2 ** min(tries - 1, 30), LONGEST_PAUSE_S)
     pause *= random.uniform(1 - JITTER, 1 + JITTER)
     return timezone.now() + timedelta(seconds=pause)

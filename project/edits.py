@@ -151,9 +151,9 @@ class EditForm(forms.ModelForm):
             None,
             ValidationError(
                 _(
-                    "Nothing was saved: while you edited, somebody else changed the"
-                    " same fields. What you typed is still here. Change it, or save"
-                    " again to replace what they entered."
+                    "Nothing was saved. Somebody else changed the same fields while "
+                    "you were editing. What you typed is still here. Change it, or "
+                    "save again to replace their changes."
                 ),
                 code="changed_meanwhile",
             ),
@@ -285,8 +285,8 @@ class SafeEditsMixin:
         super().save_related(request, form, formsets, change)
         if kept := getattr(form, "kept", []):
             text = _(
-                "Somebody else changed %(fields)s while you edited. That is as they"
-                " saved it."
+                "Somebody else changed %(fields)s while you were editing. Their change "
+                "was kept."
             )
             labels = ", ".join(str(form.fields[name].label) for name in kept)
             self.message_user(request, text % {"fields": labels}, messages.WARNING)
@@ -307,8 +307,8 @@ class SafeEditsMixin:
             and self.has_delete_permission(request, row)
         ):
             text = _(
-                "Nothing was deleted: somebody changed “%(name)s” after you were asked."
-                " Look at it again."
+                "Nothing was deleted. Somebody changed “%(name)s” before you "
+                "confirmed. Please check it again."
             )
             self.message_user(request, text % {"name": row}, messages.ERROR)
             return redirect(f"admin:{self._url_name}_change", quote(row.pk))
@@ -331,8 +331,8 @@ class SafeEditsMixin:
         shown = request.POST.get(SEEN)
         if request.POST.get("post") and shown not in (None, now):
             text = _(
-                "Nothing was deleted: somebody changed what you chose after you were"
-                " asked. Look at it again."
+                "Nothing was deleted. Somebody changed what you chose before you "
+                "confirmed. Please check it again."
             )
             return self.message_user(request, text, messages.ERROR)
         answer = delete_selected(self, request, queryset)

@@ -116,10 +116,10 @@ def refusal(code: str, **params: int) -> PictureRefused:
             )
         case "busy":
             text = _(
-                "We are working on other pictures. Please send yours again in a minute."
+                "We are busy with other pictures. Please send yours again in a minute."
             )
         case "too_often":
-            text = _("You have sent many pictures. Please try again in an hour.")
+            text = _("You have sent too many pictures. Please try again in an hour.")
         case _:
             text = _("The picture is damaged. Please choose another file.")
     return PictureRefused(text, code=code, params=params)

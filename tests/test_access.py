@@ -502,7 +502,7 @@ def test_post_without_a_token_is_refused_everywhere(world, visitor):
         path
         for path in paths.values()
         if (response := client.post(path)).status_code != 403
-        or "This page went stale" not in response.text
+        or "This page is out of date" not in response.text
     }
 
     assert taken == set()

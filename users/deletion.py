@@ -15,7 +15,7 @@ class LastAdministrator(Exception):
     def __init__(self) -> None:
         super().__init__(
             _(
-                "This is the last account of an administrator. Make another person an"
+                "This is the last administrator account. Make another person an"
                 " administrator first."
             )
         )

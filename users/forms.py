@@ -348,6 +348,6 @@ class AddressForm(PostalFormMixin, forms.ModelForm):
 
 class DeleteAccountForm(forms.Form):
     is_sure = forms.BooleanField(
-        label=_("Yes, delete my account. I know that nobody can undo this."),
-        error_messages={"required": _("Tick the box if you want to delete it.")},
+        label=_("Yes, delete my account. I understand that this cannot be undone."),
+        error_messages={"required": _("Tick the box to delete your account.")},
     )

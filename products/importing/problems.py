@@ -36,7 +36,7 @@ class UnknownEncoding(Unreadable):
         self.choices = choices
         super().__init__(
             _(
-                "It is not certain which encoding this file is in. Choose the one whose"
-                " lines read right, or save the table as “CSV UTF-8” and use that."
+                "We cannot be sure which encoding this file uses. Choose the one whose "
+                "lines look right, or save the table as “CSV UTF-8” and upload that."
             )
         )

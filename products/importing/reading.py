@@ -141,7 +141,7 @@ def _chosen(encoding: str, sample: bytes) -> str:
     needs_mark = encoding in ("utf-16", "utf-32")
     if needs_mark and (encoding not in (e for m, e in MARKS if sample.startswith(m))):
         raise Unreadable(
-            _("The file does not begin as %(encoding)s does. Choose another one.")
+            _("This file does not begin with a %(encoding)s mark. Choose another one.")
             % {"encoding": encoding.upper()}
         )
     return "utf-8-sig" if encoding == "utf-8" else encoding

@@ -120,7 +120,9 @@ def _shape(layout: Layout, line: int, cells: list[str]) -> Problem | None:
 def _padded(layout: Layout, line: int, cells: list[str]) -> Problem:
     """Give a short row its missing cells: spreadsheets leave out empty ones at the end.
     It could also be one that is broken in two: so the warning."""
-    text = _("The row has %(there)d cells of %(width)d. The others count as empty.")
+    text = _(
+        "The row has only %(there)d of %(width)d cells. The others count as empty."
+    )
     text %= {"there": len(cells), "width": layout.width}
     cells += [""] * (layout.width - len(cells))
     return Problem(line, "", text)
@@ -171,7 +173,7 @@ def _from_shopify(fields: dict[str, str]) -> dict[str, str]:
 
 def _oversold(layout: Layout, line: int, fields: dict[str, str]) -> Problem:
     """Shopify goes on selling below nothing; count it as nothing."""
-    text = _("Shopify has sold more than there was: “%(text)s”. It is counted as 0.")
+    text = _("Shopify's stock is below zero: “%(text)s”. It is counted as 0.")
     text %= _shown(fields["stock"])
     fields["stock"] = "0"
     return Problem(line, layout.name("stock"), text)
@@ -291,8 +293,8 @@ def _no_price(text: str) -> str:
 
 def _ambiguous(text: str) -> str:
     return _(
-        "It is not clear which number “%(text)s” is. Write it without a separator of"
-        " thousands, as 1234 or 1234.50."
+        "It is not clear which number “%(text)s” is. Write it without a thousands "
+        "separator, like 1234 or 1234.50."
     ) % _shown(text)
 
 

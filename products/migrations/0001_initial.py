@@ -168,7 +168,7 @@ class Migration(migrations.Migration):
                 (
                     "failures",
                     models.PositiveSmallIntegerField(
-                        db_default=0, default=0, verbose_name="tries that failed"
+                        db_default=0, default=0, verbose_name="failed attempts"
                     ),
                 ),
                 (
@@ -261,7 +261,7 @@ class Migration(migrations.Migration):
                 (
                     "failures",
                     models.PositiveSmallIntegerField(
-                        db_default=0, default=0, verbose_name="tries that failed"
+                        db_default=0, default=0, verbose_name="failed attempts"
                     ),
                 ),
                 (
@@ -310,7 +310,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         choices=[
-                            ("differs", "paid differently"),
+                            ("differs", "wrong amount paid"),
                             ("refunded", "refunded"),
                             ("disputed", "payment disputed"),
                             ("stuck", "refund failed"),
@@ -545,7 +545,7 @@ class Migration(migrations.Migration):
                 (
                     "failures",
                     models.PositiveSmallIntegerField(
-                        db_default=0, default=0, verbose_name="tries that failed"
+                        db_default=0, default=0, verbose_name="failed attempts"
                     ),
                 ),
                 (
@@ -691,7 +691,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("asked", "to be asked for"),
                             ("pending", "on its way"),
-                            ("done", "given back"),
+                            ("done", "refunded"),
                             ("failed", "failed"),
                         ],
                         default="asked",
@@ -806,7 +806,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "is_withdrawn",
-                    models.BooleanField(default=False, verbose_name="taken from us"),
+                    models.BooleanField(default=False, verbose_name="money withdrawn"),
                 ),
                 ("told_at", models.DateTimeField(verbose_name="as of")),
                 ("money_told_at", models.DateTimeField(blank=True, null=True)),
@@ -1128,7 +1128,7 @@ class Migration(migrations.Migration):
                 (
                     "failures",
                     models.PositiveSmallIntegerField(
-                        db_default=0, default=0, verbose_name="tries that failed"
+                        db_default=0, default=0, verbose_name="failed attempts"
                     ),
                 ),
                 (
@@ -1562,8 +1562,8 @@ class Migration(migrations.Migration):
                 ("until", models.DateTimeField()),
             ],
             options={
-                "verbose_name": "spell of holding",
-                "verbose_name_plural": "spells of holding",
+                "verbose_name": "period of holding",
+                "verbose_name_plural": "periods of holding",
                 "indexes": [
                     models.Index(
                         condition=models.Q(("network", ""), _negated=True),

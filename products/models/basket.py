@@ -110,8 +110,8 @@ class HoldSpell(models.Model):
     until = models.DateTimeField()
 
     class Meta:
-        verbose_name = _("spell of holding")
-        verbose_name_plural = _("spells of holding")
+        verbose_name = _("period of holding")
+        verbose_name_plural = _("periods of holding")
         constraints = [
             models.UniqueConstraint(
                 fields=["owner", "product"], name="hold_spell_owner_product"

@@ -48,7 +48,7 @@ class Status(models.TextChoices):
 class OnHold(models.TextChoices):
     """Why nobody may pack or send an order before staff have looked at its money."""
 
-    DIFFERS = "differs", _("paid differently")
+    DIFFERS = "differs", _("wrong amount paid")
     REFUNDED = "refunded", _("refunded")
     DISPUTED = "disputed", _("payment disputed")
     STUCK = "stuck", _("refund failed")

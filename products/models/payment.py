@@ -128,7 +128,7 @@ class Refund(models.Model):
     class Status(models.TextChoices):
         ASKED = "asked", _("to be asked for")
         PENDING = "pending", _("on its way")
-        DONE = "done", _("given back")
+        DONE = "done", _("refunded")
         FAILED = "failed", _("failed")
 
     # Which follow which: of two things told of one moment the later counts.
@@ -203,7 +203,7 @@ class Dispute(models.Model):
     amount = models.DecimalField(_("amount"), max_digits=17, decimal_places=3)
     currency = models.CharField(_("currency"), max_length=3)
     reason = models.CharField(_("reason"), max_length=100, blank=True)
-    is_withdrawn = models.BooleanField(_("taken from us"), default=False)
+    is_withdrawn = models.BooleanField(_("money withdrawn"), default=False)
     told_at = models.DateTimeField(_("as of"))
     money_told_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(_("begun"), auto_now_add=True)

@@ -18,7 +18,7 @@ class Swept(models.Model):
         _("problem"), max_length=PROBLEM_LENGTH, blank=True, default="", db_default=""
     )
     failures = models.PositiveSmallIntegerField(
-        _("tries that failed"), default=0, db_default=0
+        _("failed attempts"), default=0, db_default=0
     )
     retry_at = models.DateTimeField(_("next try"), null=True, blank=True)
 

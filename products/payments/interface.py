@@ -43,7 +43,7 @@ class RefundFacts:
 @dataclass(frozen=True, slots=True)
 class DisputeFacts:
     """A dispute as the provider had it at some moment. `is_withdrawn` is whether its
-    money was taken from us, None where that was not told."""
+    money was money withdrawn, None where that was not told."""
 
     reference: str
     amount: Decimal

@@ -59,10 +59,12 @@ def _note_of(dispute: Dispute) -> str:
     text = {
         Status.INQUIRY: _("The shopper's bank asks about %(amount)s (%(reason)s)."),
         Status.OPEN: _("The shopper's bank disputes %(amount)s (%(reason)s)."),
-        Status.WON: _("The dispute about %(amount)s was decided for the shop."),
-        Status.LOST: _("The dispute about %(amount)s was lost."),
+        Status.WON: _("The shop won the dispute about %(amount)s."),
+        Status.LOST: _("The shop lost the dispute about %(amount)s."),
     }[dispute.status]
     amount = f"{spelled(dispute.amount)} {dispute.currency}"
-    money = _("The money is taken from the shop.") if dispute.is_withdrawn else ""
+    money = (
+        _("The money has been withdrawn from the shop.") if dispute.is_withdrawn else ""
+    )
     told = text % {"amount": amount, "reason": dispute.reason or "–"}
     return f"{told} {money}".strip()

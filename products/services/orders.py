@@ -191,7 +191,7 @@ def confirm(order: Order, *, actor: AbstractUser | None = None) -> Order:
     now = timezone.now()
     waits = Q(status=Status.PENDING, method=Method.DELIVERY, expires_at__gt=now)
     fields = {"expires_at": None, "confirmed_at": now}
-    note = _("Confirmed.") if actor else _("Confirmed by the link in the mail.")
+    note = _("Confirmed.") if actor else _("Confirmed with the link in the mail.")
     order = _move(order, Status.PENDING, waits, actor=actor, note=note, fields=fields)
     return _told(order, emails.order_came_in)  # staff hear of it now
 

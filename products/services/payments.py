@@ -268,14 +268,14 @@ def _taken_in(order: Order, payment: Payment) -> str:
         return "differs"
     if not payment.differs and _settles(order):
         return "paid"
-    text = _("The payment came too late: it is given back.")
+    text = _("The payment came too late. It is being refunded.")
     refunds.give_back(order, payment, note=text)
     return "to be refunded"
 
 
 def _difference(payment: Payment) -> str:
     got = f"{spelled(payment.received)} {payment.received_currency}"
-    text = _("%(got)s was paid instead of its total, %(total)s: please look into it.")
+    text = _("%(got)s was paid instead of the total of %(total)s. Please check this.")
     return text % {"got": got, "total": f"{payment.amount} {payment.currency}"}
 
 

@@ -112,9 +112,9 @@ def forget(user: AbstractUser, addresses: list[str]) -> list[str]:
 
 def _note(order: Order) -> str:
     """Staff read it beside the order, the shopper in their last mail."""
-    text = _("The shopper deleted their account; what is not needed is erased later.")
+    text = _("The shopper deleted their account. We erase their details later.")
     orders.note(order, note=text)
-    text = _("Order %(number)s is still under way. You see it here: %(link)s")
+    text = _("Order %(number)s is still under way. You can follow it here: %(link)s")
     return text % {"number": order.number, "link": emails.order_link(order)}
 
 

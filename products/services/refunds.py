@@ -98,9 +98,9 @@ def _refused(refund: Refund, why: str) -> bool:
             text %= {"amount": _amount(refund), "why": why}
             settle(order, payment, note=text[:500])
             return False
-        text = _("Refunded at the payment service meanwhile.")
+        text = _("It has been refunded at the payment service.")
         settle(order, payment, note=text)
-        give_back(order, payment, note=_("The rest of the payment is given back."))
+        give_back(order, payment, note=_("The rest of the payment is being refunded."))
     return True
 
 
@@ -133,7 +133,9 @@ def _to_be_owed() -> QuerySet[Payment]:
 def _owe_late(payment: Payment) -> None:
     order, payment = _locked(payment)
     if _to_be_owed().filter(pk=payment.pk).exists():
-        _owe(order, payment, note=_("It was paid: the payment is given back."))
+        _owe(
+            order, payment, note=_("The order was paid. The payment is being refunded.")
+        )
 
 
 # --- Recording it -----------------------------------------------------------------
@@ -214,8 +216,8 @@ def _note_of(payment: Payment, refund: Refund, *, is_new: bool, before: str) -> 
     if not refund.is_ours:
         return _("%(amount)s was refunded at the payment service.") % amount
     if refund.amount == payment.received:
-        return _("The payment was given back.")
-    return _("%(amount)s of the payment was given back.") % amount
+        return _("The payment was refunded.")
+    return _("%(amount)s of the payment was refunded.") % amount
 
 
 def _amount(refund: Refund) -> str:

@@ -276,7 +276,7 @@ class ReviewView(CheckoutView):
     """All of it once more; POST places the order, and places it once."""
 
     template_name = "orders/checkout_review.html"
-    title = gettext_lazy("Look it over")
+    title = gettext_lazy("Check your order")
     form_class = PlaceForm
 
     def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
@@ -345,8 +345,8 @@ class ReviewView(CheckoutView):
             text = _("Thank you. A mail with all of it is on its way to %(email)s.")
             if order.awaits_confirmation:
                 text = _(
-                    "Thank you. We have written to %(email)s. Please follow the link in"
-                    " that mail: then we pack your order."
+                    "Thank you. We have sent a mail to %(email)s. Please follow the "
+                    "link in it to confirm your order. Then we will pack it."
                 )
             messages.success(self.request, text % {"email": order.email})
         return self.onward(order)

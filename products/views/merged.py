@@ -25,14 +25,17 @@ def sentences(poured: Iterable[Poured]) -> list[str]:
 
 def _capped() -> str:
     limit = settings.BASKET_LINE_LIMIT
-    text = _("Your basket takes at most %(limit)d of one product. Left out: %%(list)s.")
+    text = _(
+        "Your basket can hold at most %(limit)d of one product. Left out: %%(list)s."
+    )
     return text % {"limit": limit}
 
 
 def _full() -> str:
     limit = settings.BASKET_LINES_LIMIT
     text = _(
-        "Your basket takes at most %(limit)d different products. Left out: %%(list)s."
+        "Your basket can hold at most %(limit)d different products."
+        " Left out: %%(list)s."
     )
     return text % {"limit": limit}
 

@@ -208,11 +208,15 @@ VERBS = {
     "ship": (orders.ship, None, gettext_lazy("%(number)s is on its way.")),
     "deliver": (orders.deliver, None, gettext_lazy("%(number)s has arrived.")),
     "cancel": (orders.cancel, ReasonForm, gettext_lazy("%(number)s is cancelled.")),
-    "go-on": (payments.go_on, ReasonForm, gettext_lazy("%(number)s goes on.")),
+    "go-on": (
+        payments.go_on,
+        ReasonForm,
+        gettext_lazy("%(number)s is no longer on hold."),
+    ),
     "note": (orders.note, NoteForm, gettext_lazy("Noted on %(number)s.")),
 }
 WHY = {
     "cancel": gettext_lazy("A cancellation needs a reason."),
-    "go-on": gettext_lazy("Please say why it goes on."),
+    "go-on": gettext_lazy("Please say why you release it."),
     "note": gettext_lazy("The note was not taken."),
 }

@@ -208,7 +208,7 @@ def test_pages_of_a_code_by_mail_for_someone_without_a_password(visit_as):
     page = visit_as(user, "/users/reauthenticate/")
     expect_good_in_all_looks(page)
 
-    page.get_by_role("button", name="E-mail me a code").click()
+    page.get_by_role("button", name="Send me a code").click()
 
     expect(page.get_by_label("Code")).to_be_focused()
     expect_good_in_all_looks(page)

@@ -116,7 +116,7 @@ def test_import_asks_how_a_file_reads_right(lamp, staff, complaints):
     page.get_by_role("button", name="Show what it would do").click()
     expect(page.get_by_text("LAMP-1;Café", exact=True)).to_be_visible()
     assert faults(page, complaints) == []
-    page.get_by_role("button", name="This reads right: Windows, Western").press("Enter")
+    page.get_by_role("button", name="This looks right: Windows, Western").press("Enter")
 
     expect(page.get_by_text("Read as cp1252")).to_be_visible()
     expect(page.get_by_label("Encoding")).to_have_value("cp1252")

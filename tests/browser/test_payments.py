@@ -130,7 +130,7 @@ def test_staff_see_that_a_late_payment_was_given_back(visit, till, stripe, lamp)
     expect(page.locator(".journey__now")).to_contain_text("cancelled")
     assert len(stripe.refunds) == 1
     staff.goto(f"/staff/orders/{order.number}/")
-    expect(staff.locator("main")).to_contain_text("The payment was given back.")
+    expect(staff.locator("main")).to_contain_text("The payment was refunded.")
 
 
 def test_refund_at_the_provider_moves_the_shoppers_page_and_the_board(

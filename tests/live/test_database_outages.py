@@ -89,7 +89,7 @@ def test_database_away_is_a_page_of_the_shop_and_one_line_in_the_log(
 
     for status, headers, page in answers:
         assert (status, headers["Retry-After"]) == (503, "10")
-        assert "closed for a moment" in page
+        assert "not available right now" in page
     said = shop.said(since)
     assert "Traceback" not in said
     assert len(re.findall("The database is away", said)) == 1, said

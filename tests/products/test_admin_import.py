@@ -257,7 +257,7 @@ POLISH = "sku;name\nL-0;Plain\nL-1;Żółta łódź, świeca zapachowa\n"
 
 
 def read_again(client, page, **fields):
-    """“Read it like this” on a preview or where one is asked."""
+    """“Read the file again” on a preview or where one is asked."""
     fields = {"token": page.context["token"], "read_again": "1"} | fields
     return client.post(reverse(PREVIEW), fields, follow=True)
 
@@ -289,7 +289,7 @@ def test_upload_that_can_be_several_things_is_asked_about(client, clerk):
     make_product(sku="L-1")
     page = upload(client, "sku;name\nL-1;Café\n".encode("cp1252"))
 
-    assert "It is not certain which encoding" in page.text
+    assert "We cannot be sure which encoding" in page.text
     assert "L-1;Café" in page.text
     assert "Import now" not in page.text
     assert not Product.objects.filter(name__startswith="Caf").exists()
@@ -340,4 +340,4 @@ def test_preview_tells_of_rows_to_be_looked_at(client, clerk):
     page = upload(client, "sku,name,price\nL-1,Lamp\n")
 
     assert "Please check these rows" in page.text
-    assert "2 cells of 3" in page.text
+    assert "2 of 3 cells" in page.text

@@ -154,7 +154,7 @@ def test_uploads_in_the_admin_are_limited(client, settings):
 
     answers = [client.post(page, {"image": make_picture()}) for _ in range(2)]
 
-    told = ["You have sent many pictures." in answer.text for answer in answers]
+    told = ["You have sent too many pictures." in answer.text for answer in answers]
     assert told == [False, True]
 
 

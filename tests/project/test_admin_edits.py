@@ -193,7 +193,7 @@ def test_field_that_both_changed_is_refused_told_and_saved_when_sent_again(
 
     said = text(refused)
     assert f"Ann changed this to “{hers}”. You entered “{his}”." in said
-    assert "Nothing was saved: while you edited" in said
+    assert "Nothing was saved. Somebody else changed" in said
     row.refresh_from_db()
     assert str(getattr(row, name)) == hers
     assert refused.context["adminform"].form[name].value() == his
@@ -300,7 +300,7 @@ def test_row_that_was_changed_after_one_was_asked_is_not_deleted(ann, ben):
     sent = {"post": "yes", "_seen": seen}
     answer = ben.post(page_of(category, "delete"), sent, follow=True)
 
-    assert "Nothing was deleted: somebody changed “Lamps”" in text(answer)
+    assert "Nothing was deleted. Somebody changed “Lamps”" in text(answer)
     assert ProductCategory.objects.filter(pk=category.pk).exists()
 
 
@@ -324,7 +324,7 @@ def test_several_rows_one_of_which_was_changed_are_all_kept(ann, ben):
     sent = chosen | {"post": "yes", "_seen": seen}
     answer = ben.post(CATEGORIES, sent, follow=True)
 
-    assert "Nothing was deleted: somebody changed what you chose" in text(answer)
+    assert "Nothing was deleted. Somebody changed what you chose" in text(answer)
     assert ProductCategory.objects.filter(pk__in=[one.pk, other.pk]).count() == 2
 
 

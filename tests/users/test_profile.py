@@ -249,7 +249,7 @@ def test_pictures_of_one_person_are_limited_and_the_name_is_still_saved(client, 
 
     (error,) = answers[-1].context["form"].errors["picture"]
     assert [answer.status_code for answer in answers[:-1]] == [302] * 5
-    assert "You have sent many pictures." in error
+    assert "You have sent too many pictures." in error
     assert save(client, first_name="Anna").status_code == 302
 
 

@@ -70,6 +70,8 @@ class AccountDeleteView(LoginRequiredMixin, TitleMixin, FormView):
             form.add_error(None, str(refusal))
             return self.form_invalid(form)
         logout(self.request)
-        text = _("Your account is deleted. We've emailed %(email)s to confirm it.")
+        text = _(
+            "Your account has been deleted. We have sent a confirmation to %(email)s."
+        )
         messages.success(self.request, text % {"email": email})
         return redirect("products:index")

@@ -40,7 +40,7 @@ class State(TextChoices):
     WRONG = "wrong", _("This link is not right")
     FOREIGN = "foreign", _("This link is for somebody else")
     TAKEN = "taken", _("Another account has this address")
-    SIGN_IN = "sign-in", _("Sign in to change your address")
+    SIGN_IN = "sign-in", _("Sign in to change your e-mail address")
 
 
 STATUS = {

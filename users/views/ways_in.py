@@ -24,7 +24,7 @@ class WaysInView(LoginRequiredMixin, TitleMixin, TemplateView):
     """What opens one's account beside the password, and where to remove it."""
 
     template_name = "users/ways_in.html"
-    title = _("Ways into your account")
+    title = _("All sign-in methods")
 
     def get_context_data(self, **kwargs) -> dict:
         ways = recovery.ways_in(self.request.user)

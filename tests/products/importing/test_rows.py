@@ -275,7 +275,7 @@ def test_row_with_fewer_cells_than_names_is_filled_up_with_a_warning():
     assert (row.sku, row.name, row.price, row.stock) == ("L-1", "Lamp", None, None)
     (warning,) = row.warnings
     assert (warning.line, warning.column) == (2, "")
-    assert "2 cells of 4" in warning.text
+    assert "2 of 4 cells" in warning.text
 
 
 @pytest.mark.parametrize(

@@ -477,7 +477,7 @@ def test_other_amount_or_currency_does_not_pay(stripe, wrong, caplog):
     tell(stripe.event(begun(stripe, order), **wrong))
 
     assert now(order) == (Status.PENDING, ["differs"])
-    assert "instead of its total" in caplog.text
+    assert "instead of the total" in caplog.text
     assert WebhookEvent.objects.get().outcome == "differs"
 
 
@@ -529,7 +529,10 @@ def test_refund_that_stripe_refuses_is_noted_and_asked_for_later(stripe):
     assert [refunds.ask_all(), refunds.ask_all()] == [0, 0]
 
     payment = order.payments.get()
-    assert payment.problem == "The provider refused the refund. Please look there."
+    assert (
+        payment.problem
+        == "The payment service refused the refund. Please check the payment there."
+    )
     assert payment.failures == 1, "it waits for its next try"
     stripe.mood = "well"
     order.payments.update(retry_at=timezone.now())
@@ -608,7 +611,7 @@ def test_refunds_asked_for_by_many_sweepers_are_one(stripe):
 
     assert now(order) == (Status.CANCELLED, ["refunded"])
     assert len(stripe.refunds) == 1
-    given = order.events.filter(note="The payment was given back.")
+    given = order.events.filter(note="The payment was refunded.")
     assert given.count() == 1
 
 

@@ -500,7 +500,8 @@ def test_sign_in_names_what_did_not_fit_on_a_line(client):
     told = sign_in_with(client, {lamp: 15, jug: 1}, {lamp: 15})
 
     assert told == [
-        "Your basket takes at most 20 of one product." " Left out: 10 × Lamp (of 30)."
+        "Your basket can hold at most 20 of one product."
+        " Left out: 10 × Lamp (of 30)."
     ]
     assert contents()[lamp.pk] in (15, 20)
     assert (
@@ -515,7 +516,7 @@ def test_sign_in_names_what_a_full_basket_did_not_take(client, settings):
     told = sign_in_with(client, {jug: 2}, {lamp: 1})
 
     assert told == [
-        "Your basket takes at most 1 different products. Left out: 2 × 100 % Jug."
+        "Your basket can hold at most 1 different products. Left out: 2 × 100 % Jug."
     ]
 
 

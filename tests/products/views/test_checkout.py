@@ -308,11 +308,11 @@ def test_place_that_the_post_of_its_country_knows_is_taken(client, basket, place
 @pytest.mark.parametrize(
     "place, field, told",
     [
-        ({"postcode": ""}, "postcode", "Enter the postcode: parcels to this country"),
-        ({"city": ""}, "city", "Enter the town or city: parcels to this country"),
-        ({"country": "US"}, "region", "Enter the state: parcels to this country"),
-        ({"country": "US", "postcode": ""}, "postcode", "Enter the ZIP code: parcels"),
-        ({"country": "HK", "city": ""}, "region", "Enter the area: parcels to this"),
+        ({"postcode": ""}, "postcode", "Enter the postcode. Parcels to this country"),
+        ({"city": ""}, "city", "Enter the town or city. Parcels to this country"),
+        ({"country": "US"}, "region", "Enter the state. Parcels to this country"),
+        ({"country": "US", "postcode": ""}, "postcode", "Enter the ZIP code. Parcels"),
+        ({"country": "HK", "city": ""}, "region", "Enter the area. Parcels to this"),
         ({"postcode": "1234"}, "postcode", "In this country it looks like 26133."),
         ({"phone": "12"}, "phone", "Enter a telephone number"),
     ],
@@ -741,7 +741,7 @@ def test_an_order_after_a_guests_session_has_ended_says_so(client, agreed, lamp)
 
 
 @pytest.mark.parametrize(
-    "by, text", [("account", "You are signed out"), ("guest", "no longer know")]
+    "by, text", [("account", "You have been signed out"), ("guest", "no longer know")]
 )
 def test_an_address_after_the_session_has_ended_is_kept(client, by, text):
     page = client.post(CHECKOUT, GUEST | {"by": by, "city": "Port Isaac"})

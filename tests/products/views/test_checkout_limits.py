@@ -42,7 +42,7 @@ def test_a_checkout_that_was_held_too_long_goes_on_without_a_hold(client):
     page = client.get(REVIEW)
 
     assert page.status_code == 200
-    assert "We can reserve them again in 14 minutes." in page.text
+    assert "We can reserve them for you again in 14 minutes." in page.text
     assert reserved(lamp) == 0
 
     response = client.post(REVIEW, fields(page.text))

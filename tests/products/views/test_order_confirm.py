@@ -141,7 +141,7 @@ def test_whoever_placed_it_cannot_confirm_it_by_the_orders_page(client, order):
 
     page = client.get(f"/orders/{order}/")
 
-    assert "Please confirm your order by the link in our mail" in page.text
+    assert "Please confirm your order with the link in our mail" in page.text
     assert "/orders/confirm/" not in page.text
 
 
