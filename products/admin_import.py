@@ -68,6 +68,7 @@ KNOWN_AS = {
     "cp1258": gettext_lazy("Windows, Vietnamese (cp1258)"),
     "cp874": gettext_lazy("Windows, Thai (cp874)"),
     "mac-roman": gettext_lazy("Macintosh, Western Europe"),
+    "mac-latin2": gettext_lazy("Macintosh, Central Europe"),
     "gb18030": gettext_lazy("Chinese, simplified (GB 18030, GBK)"),
     "big5": gettext_lazy("Chinese, traditional (Big5)"),
     "cp932": gettext_lazy("Japanese (Shift-JIS)"),
