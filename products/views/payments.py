@@ -67,9 +67,9 @@ class PayOnDeliveryView(View):
             text = _("You pay when your order is delivered.")
             if order.awaits_confirmation:
                 text = _(
-                    "You can pay when your order is delivered. We have written to"
-                    " %(email)s. Please follow the link in that mail: then we pack"
-                    " your order."
+                    "You can pay when your order is delivered. We have sent a mail"
+                    " to %(email)s. Please follow the link in it to confirm your order."
+                    " Then we will pack it."
                 )
             messages.success(request, text % {"email": order.email})
         return redirect("products:order", number=order.number)
