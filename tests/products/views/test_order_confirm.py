@@ -186,7 +186,7 @@ def test_shopper_who_switches_to_delivery_is_told_to_follow_the_link(client, lam
 
     page = client.post(f"/orders/{order}/pay-on-delivery/", follow=True)
 
-    assert "We have written to ann@example.com. Please follow the link" in page.text
+    assert "We have sent a mail to ann@example.com. Please follow the link" in page.text
 
 
 @pytest.mark.parametrize("minutes", [0, 60])
