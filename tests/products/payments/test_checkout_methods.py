@@ -32,7 +32,10 @@ def review(client: Client, product: Product) -> str:
 
 @pytest.mark.parametrize(
     "price, sentence",
-    [("0.10", "Card (Stripe): for orders from €0.50."), ("1000000", "up to €999,999.99.")],
+    [
+        ("0.10", "Card (Stripe): for orders from €0.50."),
+        ("1000000", "up to €999,999.99."),
+    ],
 )
 def test_review_of_what_stripe_does_not_take_offers_no_card_and_says_why(
     client, stripe, price, sentence
