@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path
-from django.db.models import Field, Model
-from django.http import HttpRequest
+from django.core.exceptions import BadRequest, ValidationError
+from django.db.models import Field, Model, QuerySet
+from django.http import HttpRequest, HttpResponse
 
 # What Django's own filters ask of a field that `list_filter` names.
 ASKED_BY_FILTERS = ("exact", "in", "isnull", "isempty", "gte", "lt")
@@ -33,6 +35,17 @@ class ListedLookupsMixin:
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
         """Whether rows may be referred to by `to_field`: by their key alone."""
         return self.opts.pk.name == to_field
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet
+    ) -> HttpResponse | None:
+        """Raises `BadRequest` for a ticked row whose key is none: Django would fail."""
+        for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            try:
+                self.opts.pk.to_python(key)
+            except ValidationError:
+                raise BadRequest("A ticked row has no such key.") from None
+        return super().response_action(request, queryset)
 
     def _offered(self, request: HttpRequest) -> set[str]:
         offered = set()
