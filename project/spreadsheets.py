@@ -19,10 +19,15 @@ BOM = "\ufeff"
 SIGNS = r"=+@\-＝＋－＠﹢﹣﹦﹫"
 # What a spreadsheet skips before it looks at the first character: spaces, controls,
 # marks without width.
-SKIPPED = r"\s\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+SKIPPED = (
+    r"\s\x00-\x1f\x7f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\u2800"
+    r"\u3164\ufeff"
+)
 # Where a new cell may begin, if the file is split at another delimiter than ours or its
 # text is decoded once more: delimiters, ends of lines, quotes.
-BREAKS = r"""[,;|"，；｜\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029]|%(?:0[9ad]|2[2c]|3b|7c)"""
+BREAKS = (
+    r"""[,;|"，；｜﹐﹔\t\r\n\v\f\x1c-\x1e\x85\u2028\u2029]|%(?:0[9ad]|2[2c]|3b|7c)"""
+)
 
 SIGN = re.compile(f"[{SIGNS}]")
 AT_START = re.compile(f"[{SKIPPED}]*[{SIGNS}]")

@@ -40,6 +40,8 @@ FAILED = re.compile(
 # 4006381333931 as a spreadsheet shows it: "4,00639E+12", "4E+12"; Java: "4.0E12". An
 # "1E5" or "2E10" is a sku: no spreadsheet writes a number so.
 ROUNDED = re.compile(r"\d+(?:[.,]\d+)?E[-+]\d+|\d+[.,]\d+E\d+", re.IGNORECASE)
+# How a file keeps a spreadsheet from dropping zeros: ="0012".
+KEPT_AS_TEXT = re.compile(r'="([^"]*)"')
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 PRICE_BELOW = 10**10
 DESCRIPTION_MAX = 20_000
@@ -204,6 +206,8 @@ def _row(
 
 def _read(row: Row, field: str, text: str) -> None:
     """Put one cell into the row; an empty one says nothing."""
+    if kept := KEPT_AS_TEXT.fullmatch(text):
+        text = kept[1].strip()
     if not text:
         return
     match field:

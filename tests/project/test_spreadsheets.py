@@ -104,6 +104,12 @@ def test_cell_without_a_threat_stays_as_it_is(text):
     assert guarded(text) == text
 
 
+@pytest.mark.parametrize("mark", "\u00ad\u061c\u180e\u2800\u3164")
+def test_mark_that_nobody_sees_hides_no_formula(mark):
+    assert guarded(f"{mark}=1").startswith("'")
+    assert guarded(f"a;{mark}=1") == f"a;{mark}'=1"
+
+
 def test_text_after_a_quote_is_guarded():
     assert guarded('Ann"=1') == """Ann"'=1"""
 

@@ -142,6 +142,20 @@ def test_cell_that_cannot_be_is_told_by_line_and_column(column, cell, said):
     assert said in problem.text
 
 
+@pytest.mark.parametrize("field", ["sku", "name"])
+def test_cell_that_is_kept_as_text_by_a_formula_is_read_as_its_text(field):
+    row = parse('sku,name\n"=""0012""","=""0012"""\n')[0]
+
+    assert getattr(row, field) == "0012"
+
+
+@pytest.mark.parametrize("cell", ['="=1+1"', '="4E+12"'])
+def test_cell_that_is_kept_as_text_is_looked_at_like_any_other(cell):
+    (problem,) = one("handle", cell)
+
+    assert "formula" in problem.text or "rounded" in problem.text
+
+
 @pytest.mark.parametrize(
     "cell, said",
     [
