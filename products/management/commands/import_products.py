@@ -66,15 +66,14 @@ class Command(BaseCommand):
             "--encoding",
             type=encoding,
             metavar="NAME",
-            help="Which letters its bytes are: %s. Without it, it is found out."
+            help="The encoding of the file: %s. Detected if left out."
             % ", ".join(importing.ENCODINGS),
         )
         parser.add_argument(
             "--delimiter",
             type=delimiter,
             metavar="CHARACTER",
-            help="What stands between two cells: a character, or “tab”. Without it, it"
-            " is found out.",
+            help="The character between two cells, or “tab”. Detected if left out.",
         )
 
     def handle(self, *args, file: Path, dry_run: bool, **options) -> None:
