@@ -218,7 +218,7 @@ def test_reason_that_is_being_typed_stays_while_others_work(staff):
 
     expect(reason).to_have_value("It is broken")
     expect(reason).to_be_focused()
-    expect(card(page, order)).to_contain_text("Changed meanwhile")
+    expect(card(page, order)).to_contain_text("This order has changed")
     card(page, order).locator("summary").click()  # given up: now it is as it is
     assert Order.objects.get(pk=order.pk).status == "packed"
 
