@@ -118,6 +118,8 @@ class Lock:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        if os.fstat(self.file).st_uid == os.geteuid():
+            os.fchmod(self.file, 0o600)  # whatever the umask has made of it
 
     def __del__(self) -> None:
         if self.file >= 0:

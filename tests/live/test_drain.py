@@ -34,7 +34,8 @@ def ask(shop: Shop, path: str) -> tuple[int, str]:
         with urllib.request.urlopen(f"{shop.url}{path}", timeout=LIMIT_S) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refused:
-        return refused.code, refused.read().decode()
+        with refused:
+            return refused.code, refused.read().decode()
 
 
 def over(shop: Shop, seconds: float = LIMIT_S) -> float:
