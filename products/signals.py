@@ -24,8 +24,8 @@ def merge_basket(sender, request, user, **kwargs) -> None:
     """What the visitor chose before signing in joins their own basket."""
     token = request.session.pop(BASKET_TOKEN, None) if request is not None else None
     if token:
-        poured = basket.merge(token=token, user_id=user.pk)
-        for sentence in merged.sentences(poured):
+        lines = basket.merge(token=token, user_id=user.pk)
+        for sentence in merged.sentences(lines):
             messages.warning(request, sentence, fail_silently=True)
 
 

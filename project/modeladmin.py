@@ -39,12 +39,12 @@ class ListedLookupsMixin:
     def response_action(
         self, request: HttpRequest, queryset: QuerySet
     ) -> HttpResponse | None:
-        """Raises `BadRequest` for a ticked row whose key is none: Django would fail."""
+        """Raises `BadRequest` if a ticked row has no valid key. Django would fail."""
         for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
             try:
                 self.opts.pk.to_python(key)
             except ValidationError:
-                raise BadRequest("A ticked row has no such key.") from None
+                raise BadRequest("The key of a ticked row is not valid.") from None
         return super().response_action(request, queryset)
 
     def _offered(self, request: HttpRequest) -> set[str]:

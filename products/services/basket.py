@@ -121,7 +121,7 @@ def clear(basket: Basket) -> None:
     _changed(basket)
 
 
-class Poured(NamedTuple):
+class MergedLine(NamedTuple):
     """A product that came into another basket: the units that both baskets had, and
     the units that the basket has now (0: there was no room for it)."""
 
@@ -131,7 +131,7 @@ class Poured(NamedTuple):
 
 
 @transaction.atomic
-def merge(*, token: str, user_id: int) -> list[Poured]:
+def merge(*, token: str, user_id: int) -> list[MergedLine]:
     """Move what an anonymous shopper chose into their own basket at sign-in.
 
     Quantities add up to what a line takes; products beyond what a basket takes stay
@@ -150,35 +150,35 @@ def merge(*, token: str, user_id: int) -> list[Poured]:
     if not mine.status == theirs.status == Basket.Status.OPEN:
         return []
     holds.let_go(mine, theirs)
-    poured = _pour(theirs, mine)
+    merged = _merge_lines(theirs, mine)
     theirs.status = Basket.Status.MERGED
     _changed(theirs)
     _changed(mine)
-    return poured
+    return merged
 
 
-def _pour(source: Basket, target: Basket) -> list[Poured]:
+def _merge_lines(source: Basket, target: Basket) -> list[MergedLine]:
     present = {line.product_id: line for line in target.lines.all()}
     lines = source.lines.select_related("product__stock")
-    return [_poured(line, target, present) for line in lines]
+    return [_merge_line(line, target, present) for line in lines]
 
 
-def _poured(line: BasketLine, target: Basket, present: dict) -> Poured:
+def _merge_line(line: BasketLine, target: Basket, present: dict) -> MergedLine:
     product, limit = line.product, settings.BASKET_LINE_LIMIT
     own = present.get(product.pk)
     if own is not None:
         asked = own.quantity + line.quantity
         own.quantity = min(asked, max(own.quantity, limit))
         own.save(update_fields=["quantity"])
-        return Poured(product, asked, own.quantity)
+        return MergedLine(product, asked, own.quantity)
     asked = line.quantity
     if len(present) >= settings.BASKET_LINES_LIMIT:
-        return Poured(product, asked, 0)
+        return MergedLine(product, asked, 0)
     line.pk, line.basket, line._state.adding = None, target, True
     line.quantity = min(asked, limit)
     line.save()
     present[product.pk] = line
-    return Poured(product, asked, line.quantity)
+    return MergedLine(product, asked, line.quantity)
 
 
 @transaction.atomic

@@ -6,19 +6,19 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from products.services.basket import Poured
+from products.services.basket import MergedLine
 
 NAMED = 10  # products in one sentence
 
 
-def sentences(poured: Iterable[Poured]) -> list[str]:
+def sentences(lines: Iterable[MergedLine]) -> list[str]:
     """A sentence each for what did not fit and for what cannot be had; none if all of
     it is in the basket and can be ordered."""
-    poured = list(poured)
+    lines = list(lines)
     told = [
-        (_capped(), [_left_out(p) for p in poured if 0 < p.kept < p.asked]),
-        (_full(), [f"{p.asked} × {p.product}" for p in poured if not p.kept]),
-        (_("Not available right now: %(list)s."), _scarce(poured)),
+        (_capped(), [_left_out(p) for p in lines if 0 < p.kept < p.asked]),
+        (_full(), [f"{p.asked} × {p.product}" for p in lines if not p.kept]),
+        (_("Not available right now: %(list)s."), _scarce(lines)),
     ]
     return [text % {"list": _listed(items)} for text, items in told if items]
 
@@ -40,7 +40,7 @@ def _full() -> str:
     return text % {"limit": limit}
 
 
-def _left_out(line: Poured) -> str:
+def _left_out(line: MergedLine) -> str:
     return _("%(left)d × %(name)s (of %(asked)d)") % {
         "left": line.asked - line.kept,
         "name": line.product,
@@ -48,9 +48,9 @@ def _left_out(line: Poured) -> str:
     }
 
 
-def _scarce(poured: list[Poured]) -> list[str]:
+def _scarce(lines: list[MergedLine]) -> list[str]:
     scarce = []
-    for line in poured:
+    for line in lines:
         available = line.product.stock.available
         if line.kept and not line.product.is_active:
             scarce.append(_("%(name)s (no longer sold)") % {"name": line.product})
