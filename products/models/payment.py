@@ -131,7 +131,7 @@ class Refund(models.Model):
         DONE = "done", _("refunded")
         FAILED = "failed", _("failed")
 
-    # Which follow which: of two things told of one moment the later counts.
+    # Later steps last: of two that are told of the same moment, the later step counts.
     STEPS = list(Status)
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
@@ -192,7 +192,7 @@ class Dispute(models.Model):
         WON = "won", _("decided for us")
         LOST = "lost", _("lost")
 
-    # Which follow which: of two things told of one moment the later counts.
+    # Later steps last: of two that are told of the same moment, the later step counts.
     STEPS = list(Status)
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes")

@@ -3,20 +3,18 @@
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from products.models import Dispute, Order, Payment
+from products.models import Dispute, Payment
 from products.models.order import spelled
 from products.payments.interface import DisputeFacts
-from products.services.settling import settle
+from products.services.settling import locked, settle
 
 Status = Dispute.Status
-STEPS = [Status.INQUIRY, Status.OPEN, Status.WON, Status.LOST]
 
 
 @transaction.atomic
 def record(payment: Payment, facts: DisputeFacts) -> bool:
     """Write down a dispute as the provider has it; whether anything was new."""
-    order = Order.objects.select_for_update().get(pk=payment.order_id)
-    payment = Payment.objects.select_for_update().get(pk=payment.pk)
+    order, payment = locked(payment)
     dispute = payment.disputes.filter(reference=facts.reference).first()
     if dispute is None:
         dispute = Dispute(payment=payment, reference=facts.reference)
@@ -33,8 +31,8 @@ def record(payment: Payment, facts: DisputeFacts) -> bool:
 def _take_status(dispute: Dispute, facts: DisputeFacts) -> None:
     """What was told of a later moment counts, of one moment the further step."""
     if dispute.status:
-        known = (dispute.told_at, STEPS.index(dispute.status))
-        if (facts.at, STEPS.index(facts.status)) <= known:
+        known = (dispute.told_at, Dispute.STEPS.index(dispute.status))
+        if (facts.at, Dispute.STEPS.index(facts.status)) <= known:
             return
     dispute.status, dispute.told_at = facts.status, facts.at
     dispute.amount, dispute.currency = facts.amount, facts.currency

@@ -21,13 +21,12 @@ from products.models.sweeps import is_due
 from products.payments import interface
 from products.payments.interface import RefundFacts
 from products.services import sweeps
-from products.services.settling import settle
+from products.services.settling import locked, settle
 
 Status = Refund.Status
 logger = logging.getLogger(__name__)
 SWEEP = 100
 FAILURES = (interface.Unreachable, interface.Misconfigured, PaymentUnavailable)
-STEPS = [Status.ASKED, Status.PENDING, Status.DONE, Status.FAILED]
 GIVEN_BACK = (Order.Status.CANCELLED, Order.Status.EXPIRED)
 
 
@@ -86,7 +85,7 @@ def _refused(refund: Refund, why: str) -> bool:
         sweeps.note(refund.payment, RefundRefused())  # to be asked again
         return False
     with transaction.atomic():
-        order, payment = _locked(refund.payment)
+        order, payment = locked(refund.payment)
         refund = payment.refunds.get(pk=refund.pk)
         if refund.status != Status.ASKED:  # that was it
             return True
@@ -131,7 +130,7 @@ def _to_be_owed() -> QuerySet[Payment]:
 
 @transaction.atomic
 def _owe_late(payment: Payment) -> None:
-    order, payment = _locked(payment)
+    order, payment = locked(payment)
     if _to_be_owed().filter(pk=payment.pk).exists():
         _owe(
             order, payment, note=_("The order was paid. The payment is being refunded.")
@@ -159,16 +158,11 @@ def look_up(payment: Payment) -> bool:
 @transaction.atomic
 def record(payment: Payment, told: list[RefundFacts]) -> bool:
     """Write down refunds as the provider has them; whether anything was new."""
-    order, payment = _locked(payment)
+    order, payment = locked(payment)
     notes = [note for facts in told if (note := _recorded(payment, facts))]
     for note in notes:
         order = settle(order, payment, note=note)
     return bool(notes)
-
-
-def _locked(payment: Payment) -> tuple[Order, Payment]:
-    order = Order.objects.select_for_update().get(pk=payment.order_id)
-    return order, Payment.objects.select_for_update().get(pk=payment.pk)
 
 
 def _recorded(payment: Payment, facts: RefundFacts) -> str:
@@ -202,7 +196,7 @@ def _is_news(refund: Refund, facts: RefundFacts) -> bool:
     if refund.status == facts.status:
         return False
     if refund.told_at == facts.at:
-        return STEPS.index(facts.status) > STEPS.index(refund.status)
+        return Refund.STEPS.index(facts.status) > Refund.STEPS.index(refund.status)
     return facts.at > refund.told_at
 
 

@@ -15,6 +15,12 @@ UNSENT = (Order.Status.PAID, Order.Status.PACKED)
 PURSUED = (Dispute.Status.INQUIRY, Dispute.Status.OPEN)
 
 
+def locked(payment: Payment) -> tuple[Order, Payment]:
+    """Return the payment's order and the payment, as they are now, both locked."""
+    order = Order.objects.select_for_update().get(pk=payment.order_id)
+    return order, Payment.objects.select_for_update().get(pk=payment.pk)
+
+
 def settle(
     order: Order, payment: Payment, *, note: str, is_about_dispute: bool = False
 ) -> Order:
