@@ -3,6 +3,7 @@
 
 import os
 import sys
+from importlib import import_module
 
 
 def main() -> None:
@@ -10,6 +11,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     from django.core.management import execute_from_command_line
 
+    # Wrong settings end every command here; Django would begin some of them.
+    import_module(os.environ["DJANGO_SETTINGS_MODULE"])
     execute_from_command_line(sys.argv)
 
 

@@ -15,7 +15,11 @@ from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django_redis.cache import RedisCache
+from django_redis.pool import ConnectionFactory
+from redis.connection import ConnectionPool
 from redis.exceptions import RedisError
+
+from project import redis_url
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +79,20 @@ _breakers: dict[str, Breaker] = {}
 os.register_at_fork(after_in_child=_breakers.clear)
 
 
+class Connections(ConnectionFactory):
+    """django-redis' connections, to any Redis that REDIS_URL may name."""
+
+    def get_connection_pool(self, params: dict[str, Any]) -> ConnectionPool:
+        options = {name: value for name, value in params.items() if name != "url"}
+        address = redis_url.parse(params["url"])
+        return address.pool(**options, **self.pool_cls_kwargs)
+
+
 class ForgivingCache(RedisCache):
     """django-redis' cache, raising nothing where Redis is away."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
-        super().__init__(server, params)
+        super().__init__([server], params)  # it would part a text at its commas
         self._ignore_exceptions = False  # they come to us
         self._breaker = _breakers.setdefault(server, Breaker())
 

@@ -26,6 +26,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from project import redis_url
 from project.threads import Application, Receive, Scope, Send
 from realtime import draining
 from realtime.addresses import plain_address
@@ -116,7 +117,7 @@ def _ask_database() -> str:
 
 def _ask_redis() -> str:
     wait = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
-    with redis.Redis.from_url(settings.REDIS_URL, **wait) as client:
+    with redis_url.parse(settings.REDIS_URL).client(**wait) as client:
         client.ping()
     return "ok"
 

@@ -1,4 +1,4 @@
-"""The addresses of PostgreSQL and Redis, as the environment gives them.
+"""The address of PostgreSQL, as the environment gives it; `redis_url` is Redis' own.
 
 An address that cannot work is refused here, in one line that says how to write it.
 """

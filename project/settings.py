@@ -8,9 +8,8 @@ from email.utils import parseaddr
 from importlib.util import find_spec
 from operator import methodcaller
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-import environ
 import redis
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
@@ -19,16 +18,17 @@ from kombu import Exchange, Queue
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from project import server_urls
+from project import redis_url, server_urls
 from project.email_addresses import recipient
+from project.environment import Env
 from project.keys import checked
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = Env()
 LOCAL_DIR = Path(env.str("SHOP_LOCAL_DIR", str(BASE_DIR / ".local")))
 if (LOCAL_DIR / "env").is_file():
-    environ.Env.read_env(LOCAL_DIR / "env")
+    Env.read_env(LOCAL_DIR / "env")
 
 # --- Security ---------------------------------------------------------------------
 
@@ -285,31 +285,23 @@ HTTP_THREADS = env.int("HTTP_THREADS", 4)
 HTTP_LINE = env.int("HTTP_LINE", 1000)
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
-
-
-def celery_broker(url: str) -> str:
-    """The Redis URL as Celery spells it: a Unix socket takes another scheme."""
-    parts = urlsplit(url)
-    if parts.scheme != "unix":
-        return url
-    db = parse_qs(parts.query).get("db", ["0"])[0]
-    return f"redis+socket://{parts.path}?virtual_host={db}"
-
+# The same Redis for all who use it: the layer, the cache, Celery and /readyz.
+REDIS = redis_url.parse(REDIS_URL)
 
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
-            "prefix": env.str("LAYER_PREFIX", "shop"),
+            # Channels of Redis are the same in all its databases.
+            "prefix": env.str("LAYER_PREFIX", f"shop{REDIS.db or ''}"),
             "hosts": [
                 # redis-py's own read timeout of 5 s would end idle subscriptions; a
                 # connection that broke while it was idle gets a second try at once.
-                {
-                    "address": REDIS_URL,
-                    "socket_timeout": None,
-                    "socket_connect_timeout": 2,
-                    "retry": Retry(NoBackoff(), 1),
-                }
+                REDIS.layer_host(
+                    socket_timeout=None,
+                    socket_connect_timeout=2,
+                    retry=Retry(NoBackoff(), 1),
+                )
             ],
         },
     }
@@ -322,6 +314,7 @@ CACHES = {
         "KEY_PREFIX": "shop",
         "VERSION": 1,  # another one when what is kept changes its meaning
         "OPTIONS": {
+            "CONNECTION_FACTORY": "project.cache.Connections",
             "SOCKET_CONNECT_TIMEOUT": 1,
             "SOCKET_TIMEOUT": 1,
             # No second try: redis-py would wait four times for a Redis that hangs.
@@ -339,7 +332,7 @@ SESSION_ENGINE = "project.sessions"
 
 # --- Celery -----------------------------------------------------------------------
 
-CELERY_BROKER_URL = celery_broker(REDIS_URL)
+CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = REDIS.broker_url, REDIS.broker_tls
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A task that its worker never acknowledged is given to another after so long:
     # later than any task may take, or it would run twice.
@@ -347,6 +340,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 10,
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
+    **REDIS.broker_options,
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"

@@ -8,7 +8,10 @@ from channels.layers import channel_layers
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.conf import settings
 
+from project import redis_url
 from realtime.publish import flush
+
+OPTIONS = ("socket_timeout", "socket_connect_timeout", "retry")
 
 
 @contextmanager
@@ -24,8 +27,10 @@ def publishing_through(layer: Any) -> Iterator[None]:
         channel_layers.set("default", before)
 
 
-def publishing_at(redis_url: str) -> AbstractContextManager[None]:
+def publishing_at(address: str) -> AbstractContextManager[None]:
     """Publish through that Redis meanwhile, with the shop's own options."""
     config = settings.CHANNEL_LAYERS["default"]["CONFIG"]
-    hosts = [host | {"address": redis_url} for host in config["hosts"]]
+    (ours,) = config["hosts"]
+    options = {name: ours[name] for name in OPTIONS}
+    hosts = [redis_url.parse(address).layer_host(**options)]
     return publishing_through(RedisPubSubChannelLayer(**config | {"hosts": hosts}))

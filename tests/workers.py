@@ -11,8 +11,8 @@ from itertools import count
 from pathlib import Path
 
 import project.celery
+from project import redis_url
 from project.celery import app
-from project.settings import celery_broker
 from tests.servers import START_S, Process, database_url, wait_until
 
 _numbers = count(1)
@@ -72,13 +72,21 @@ class Worker(Process):
 
 
 @contextmanager
-def broker_at(redis_url: str) -> Iterator[None]:
+def broker_at(address: str) -> Iterator[None]:
     """This process hands its tasks to that Redis meanwhile."""
-    before = app.conf.broker_url, project.celery.sender
-    app.conf.broker_url = celery_broker(redis_url)
+    redis, conf = redis_url.parse(address), app.conf
+    ours = {
+        "broker_url": redis.broker_url,
+        "broker_use_ssl": redis.broker_tls,
+        "broker_transport_options": conf.broker_transport_options
+        | redis.broker_options,
+    }
+    before, sender = {name: conf[name] for name in ours}, project.celery.sender
+    conf.update(ours)
     project.celery.sender = project.celery.Sender()
     try:
         yield
         project.celery.flush()
     finally:
-        app.conf.broker_url, project.celery.sender = before
+        conf.update(before)
+        project.celery.sender = sender
