@@ -11,6 +11,7 @@ import time
 from http import HTTPStatus
 
 import psycopg2
+from celery.signals import after_setup_logger, after_setup_task_logger
 from django.db import connections
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
@@ -63,6 +64,14 @@ class OneLine(logging.Filter):
             _outage.met(record.exc_info[1])
             return False
         return True
+
+
+@after_setup_logger.connect
+@after_setup_task_logger.connect
+def filter_log_of_worker(logger: logging.Logger, **kwargs) -> None:
+    """Celery logs through handlers of its own instead of those in the settings."""
+    for handler in logger.handlers:
+        handler.addFilter(OneLine())
 
 
 class _Outage:

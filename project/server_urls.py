@@ -4,7 +4,7 @@ An address that cannot work is refused here, in one line that says how to write 
 """
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
@@ -23,11 +23,23 @@ PATIENCE = {
     "tcp_user_timeout": 30_000,
 }
 
+# https://www.postgresql.org/docs/current/libpq-connect.html
+SESSIONS = (
+    *("any", "read-write", "read-only"),
+    *("primary", "standby", "prefer-standby"),
+)
+DEFAULT_PORT = "5432"
+LAST_PORT = 65_535
+
 
 def database(url: str) -> dict[str, Any]:
     """Return Django's settings of the database at `url`, whose query may hold settings
-    (`?CONN_MAX_AGE=0`) and options of libpq (`?host=/run/postgresql`,
-    `?target_session_attrs=read-write`). Raises `ImproperlyConfigured`."""
+    (`?CONN_MAX_AGE=0`) and options of libpq (`?host=/run/postgresql`).
+
+    It may name several servers, `postgres://ONE,TWO:5433/NAME`: the one that takes
+    writes is used, unless `target_session_attrs` says otherwise. Raises
+    `ImproperlyConfigured`.
+    """
     if not url.startswith(tuple(f"{scheme}://" for scheme in POSTGRES)):
         raise ImproperlyConfigured("DATABASE_URL must begin with postgres://.")
     try:
@@ -43,6 +55,55 @@ def database(url: str) -> dict[str, Any]:
         raise ImproperlyConfigured("DATABASE_URL names no database: postgres://…/NAME.")
     options = PATIENCE | found.get("OPTIONS", {})
     # A Unix socket's folder comes as ?host=…; where Django looks, dbshell does too.
-    host = options.pop("host", "") or found["HOST"]
+    hosts, ports = _servers(parts.netloc.rpartition("@")[2])
+    if host := options.pop("host", ""):
+        hosts = str(host).split(",")
+    if port := options.pop("port", ""):
+        ports = str(port).split(",")
+    _check(hosts, ports)
+    if len(hosts) > 1:  # or the first that answers is taken, a standby too
+        options.setdefault("target_session_attrs", "read-write")
+    if options.get("target_session_attrs", "any") not in SESSIONS:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL: target_session_attrs is one of {', '.join(SESSIONS)}."
+        )
     ours = {"ENGINE": "project.postgresql", "CONN_HEALTH_CHECKS": True}
-    return found | ours | {"HOST": host, "OPTIONS": options}
+    where = {"HOST": ",".join(hosts), "PORT": _as_setting(ports)}
+    return found | ours | where | {"OPTIONS": options}
+
+
+def _servers(netloc: str) -> tuple[list[str], list[str]]:
+    """Return the hosts and the ports of `ONE,TWO:5433,[::1]:5434`; an IPv6 address
+    without its brackets, as libpq takes it, and "" where no port is named."""
+    hosts, ports = [], []
+    for server in netloc.split(","):
+        host, is_ipv6, rest = server.removeprefix("[").partition("]")
+        if not is_ipv6:
+            host, _colon, port = server.partition(":")
+        else:
+            port = rest.removeprefix(":")
+        hosts.append(unquote(host))
+        ports.append(port)
+    return hosts, ports
+
+
+def _check(hosts: list[str], ports: list[str]) -> None:
+    """Raises `ImproperlyConfigured` for servers that nobody can connect to."""
+    if len(hosts) > 1 and not all(hosts):
+        raise ImproperlyConfigured("DATABASE_URL: there is a comma without a server.")
+    for port in filter(None, ports):
+        if not (port.isascii() and port.isdigit() and 0 < int(port) <= LAST_PORT):
+            raise ImproperlyConfigured(f"DATABASE_URL: {port!r} is no port.")
+    if len(ports) not in (1, len(hosts)):
+        raise ImproperlyConfigured(
+            f"DATABASE_URL names {len(hosts)} servers and {len(ports)} ports."
+        )
+
+
+def _as_setting(ports: list[str]) -> str | int:
+    """Return the ports as Django's PORT. libpq would take one port for all servers."""
+    if not any(ports):
+        return ""
+    if len(ports) == 1:
+        return int(ports[0])
+    return ",".join(port or DEFAULT_PORT for port in ports)

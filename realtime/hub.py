@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import math
 import random
 import threading
 import time
@@ -46,7 +45,6 @@ LOAD_TIMEOUT_S = 3  # a page waits four seconds for an answer
 DEAF_PROBES = 2  # sent and not heard in a row: the subscription is dead
 GATHER_S = 0.02  # between loads: what is wanted meanwhile is loaded together
 LOOK_S = 0.1  # at the loop's lag
-ONE_OUTAGE_S = 60  # failures closer to each other are the same one
 
 
 class Unavailable(Exception):
@@ -213,16 +211,11 @@ class Hub:
                 await asyncio.sleep(0)
 
     async def _keep(self, job: Callable[[], Awaitable[None]]) -> None:
-        """Run a job for ever: a failure costs a second, no more, and a database that
-        is away costs the log a line."""
-        failed_at = -math.inf
+        """Run a job for ever: a failure costs a second, no more. (Of a database that is
+        away the log has one line, by `project.outages`.)"""
         while True:
             try:
                 await job()
-            except (OperationalError, InterfaceError) as error:
-                if time.monotonic() - failed_at > ONE_OUTAGE_S:
-                    logger.warning("The hub's %s: %s", job.__name__, str(error).strip())
-                failed_at = time.monotonic()
             except Exception:
                 logger.exception("The hub's %s failed", job.__name__)
             await asyncio.sleep(1)

@@ -203,7 +203,7 @@ class Postgres:
     def start(self) -> None:
         """Starts it; the first time makes the data. Raises Problem with the log."""
         self._make_home()
-        programs = self._programs()
+        programs = self.programs()
         if not (self.data / "PG_VERSION").exists():
             self._make_data(programs)
         self._check_version(programs)
@@ -238,12 +238,12 @@ class Postgres:
         return False
 
     def _is_ready(self, pid: int) -> bool:
-        """PostgreSQL writes the word into its own file, for pg_ctl."""
+        """PostgreSQL writes a word into its own file, for pg_ctl."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
-        return lines[:1] == [str(pid)] and lines[7:8] == ["ready   "]
+        return lines[:1] == [str(pid)] and lines[7:8] in (["ready   "], ["standby "])
 
     def _forget_stale_pid(self) -> None:
         """Removes the lock files whose number is not our server's any more.
@@ -293,7 +293,7 @@ class Postgres:
                 return False
         return may_enter(folder, self.uid)
 
-    def _programs(self) -> Path:
+    def programs(self) -> Path:
         """Return where initdb and the rest lie. It is a copy if the account cannot get
         to the wheel's, or if their path would need quoting: initdb starts the server by
         a shell and quotes nothing."""

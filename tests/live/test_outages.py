@@ -227,7 +227,7 @@ def database_cut_off(world: World) -> Iterator[None]:
     since = world.shop.mark()
     with world.to_database.cut():
         yield
-        world.says("The hub's _load", since)
+        world.says("The database is away", since)
 
 
 @contextmanager
@@ -330,7 +330,7 @@ def test_postgresql_that_restarts_leaves_every_socket_open_and_right(
             client, keys = crowd.sockets[0]
             more = dict.fromkeys([*keys, "stock:999999999"])
             client.send({"t": "sub", "id": 99, "topics": more})  # a load that fails
-            to.says("The hub's _load", since)
+            to.says("The database is away", since)
             postgres.start()
             crowd.change()  # nobody could before
 

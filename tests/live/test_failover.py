@@ -1,0 +1,138 @@
+"""The primary dies and its standby takes over: two real servers, and a shop that goes
+on by itself.
+
+`DATABASE_URL` names both. Nobody tells the shop which of them takes writes.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from post_office.models import STATUS, Email
+
+from products.models import Order
+from products.services import books
+from tests import standby
+from tests.factories import make_product
+from tests.live.buyer import Buyer
+from tests.live.test_database_outages import database_of, get
+from tests.servers import Daphne, wait_until
+from tests.smtp import SmtpServer, running
+from tests.standby import Pair
+from tests.workers import Worker
+
+BACK_S = 10  # after the promotion
+WORKERS = 2  # the children of a worker: each has a line for an outage that it meets
+
+
+@pytest.fixture(scope="module")
+def shared_pair(django_db_setup, django_db_blocker) -> Iterator[Pair]:
+    with django_db_blocker.unblock(), standby.pair() as two:
+        yield two
+
+
+@pytest.fixture
+def pair(transactional_db, shared_pair) -> Iterator[Pair]:
+    """Two servers, one of which follows the other. This process writes to them."""
+    if shared_pair.standby.pid == 0:  # an earlier test killed it
+        shared_pair.follow()
+    with shared_pair.written():
+        yield shared_pair
+
+
+@pytest.fixture
+def smtp() -> Iterator[SmtpServer]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def worker(pair, redis, smtp, tmp_path) -> Iterator[Worker]:
+    """One with its own beat, on both servers."""
+    worker = Worker(
+        tmp_path,
+        redis.url,
+        beat=True,
+        DATABASE_URL=pair.url,
+        EMAIL_HOST="127.0.0.1",
+        EMAIL_PORT=str(smtp.port),
+        EMAIL_USE_TLS="0",
+        OUTBOX_SWEEP_S="0.3",
+        OUTBOX_RETRY_S="0.2",
+    )
+    worker.launch()
+    yield worker
+    worker.kill()
+
+
+def order_at(shop: Daphne) -> str:
+    """Go through the checkout. The order's number."""
+    buyer = Buyer(shop, {make_product(on_hand=5): 1})
+    steps = [buyer.start(), buyer.enter(), buyer.review(), buyer.place()]
+    assert steps == [200, 303, 200, 303], buyer.body
+    return buyer.location.split("/")[2]
+
+
+def all_sent() -> bool:
+    mails = Email.objects.all()
+    return mails.exists() and not mails.exclude(status=STATUS.sent).exists()
+
+
+def is_back(shop: Daphne) -> bool:
+    return get(shop, "/products/")[0] == 200 and database_of(shop) == "ok"
+
+
+def test_shop_follows_a_failover_by_itself(pair, redis, serve, worker):
+    shop = serve(redis, DATABASE_URL=pair.url, CATALOGUE_MAX_AGE_S="0")
+    worker.wait()
+    first = order_at(shop)
+    wait_until(all_sent, "the first mail", 20)
+    since, since_at_worker = shop.mark(), worker.mark()
+    pair.catch_up()
+    connection.close()
+
+    pair.primary.kill()
+    meanwhile = [get(shop, "/products/") for _ in range(5)]
+    readiness = get(shop, "/readyz")
+    away = "The database is away"
+    wait_until(lambda: away in worker.said(since_at_worker), "the worker", 20)
+    pair.promote()
+    wait_until(lambda: is_back(shop), "the shop", BACK_S)
+
+    for status, headers, page in meanwhile:
+        assert (status, headers["Retry-After"]) == (503, "10")
+        assert "not available right now" in page
+    assert readiness[0] == 503
+    second = order_at(shop)
+    orders = Order.objects.filter(number__in=[first, second])
+    assert orders.count() == 2, "one was placed before, one after"
+    wait_until(all_sent, "the second mail, by the same worker", 20)
+    assert books.reconcile() == []
+    said = shop.said(since)
+    assert "Traceback" not in said, said
+    assert said.count(away) == 1, said
+    assert "The database is back" in said
+    said = worker.said(since_at_worker)
+    assert "Traceback" not in said, said
+    assert said.count(away) <= WORKERS, said
+
+
+def test_old_primary_that_comes_back_as_a_standby_changes_nothing(pair, redis, serve):
+    shop = serve(redis, DATABASE_URL=pair.url, CATALOGUE_MAX_AGE_S="0")
+    order_at(shop)
+    pair.catch_up()
+    connection.close()
+    pair.fail_over()
+    wait_until(lambda: is_back(shop), "the shop", BACK_S)
+    since = shop.mark()
+
+    pair.follow()
+    assert pair.standby.follows
+
+    assert [get(shop, "/products/")[0] for _ in range(8)] == [200] * 8
+    number = order_at(shop)
+    pair.catch_up()
+    query = f"SELECT count(*) FROM products_order WHERE number = '{number}'"
+    assert pair.standby.ask(query) == [(1,)]
+    assert "away" not in shop.said(since)
+    assert "Traceback" not in shop.said(since)
