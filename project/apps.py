@@ -7,4 +7,4 @@ class ProjectConfig(AppConfig):
     name = "project"
 
     def ready(self) -> None:
-        from project import checks, errors, outages  # noqa: F401  (they register)
+        from project import beats, checks, errors, outages  # noqa: F401  (register)

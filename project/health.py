@@ -8,7 +8,8 @@ here waits for a thread, and no host name is asked for that the shop would know.
 - `/readyz`: 200 when pages can be served: the database takes writes, and the process is
   not being stopped. Redis is told of, but not insisted on: without it the shop goes on.
 - `/metrics`: Prometheus' text format, for who has the token, or, where none is set, for
-  programs on this machine that no proxy has let in.
+  programs on this machine that no proxy has let in. The numbers of this process, and
+  those of the shop's background work (`project.background`).
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from project import redis_url
+from project.background import Background
 from project.threads import Application, Receive, Scope, Send
 from realtime import draining
 from realtime.addresses import plain_address
@@ -42,6 +44,7 @@ class Health:
     def __init__(self, pages: Application) -> None:
         self._pages = pages
         self._thread = ThreadPoolExecutor(2, "health")
+        self._background = Background()
         self._answers: dict[str, Callable] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -87,7 +90,9 @@ class Health:
     async def _metrics(self, scope: Scope) -> Answer:
         if not _may_see(scope):
             return _json(HTTPStatus.FORBIDDEN, {"error": "METRICS_TOKEN is needed"})
-        return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest()
+        await self._background.look()
+        body = generate_latest() + generate_latest(self._background)
+        return HTTPStatus.OK, CONTENT_TYPE_LATEST, body
 
 
 def _may_see(scope: Scope) -> bool:

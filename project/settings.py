@@ -369,6 +369,8 @@ CELERY_TASK_ROUTES = {
 }
 OUTBOX_SWEEP_S = env.float("OUTBOX_SWEEP_S", 10)
 HOLD_SWEEP_S = env.float("HOLD_SWEEP_S", 5)
+# A worker says so often that it is alive; it counts as dead after three times that.
+WORKER_HEARTBEAT_S = env.float("WORKER_HEARTBEAT_S", 10)
 CELERY_BEAT_SCHEDULE = {
     "sweep-outbox": {
         "task": "project.tasks.sweep_outbox",

@@ -308,7 +308,7 @@ def test_top_of_the_repository_holds_only_what_the_design_names():
     assert at_the_top() - TOP == set()
 
 
-@pytest.mark.parametrize("app", ["products", "users"])
+@pytest.mark.parametrize("app", ["products", "project", "users"])
 def test_migrations_of_an_app_are_one_clean_start(app):
     files = {path.name for path in (ROOT / app / "migrations").glob("*.py")}
 

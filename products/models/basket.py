@@ -8,13 +8,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from products.models.catalogue import Product
-from products.models.sweeps import Swept
+from products.models.sweeps import Swept, problem_index
 
 
 class BasketQuerySet(models.QuerySet):
     def open(self) -> "BasketQuerySet":
         """Baskets that can still be changed."""
         return self.filter(status=Basket.Status.OPEN)
+
+    def lapsed(self) -> "BasketQuerySet":
+        """Baskets whose hold has run out, and whose units are reserved still."""
+        return self.open().filter(held_until__lte=timezone.now())
 
     def stale(self) -> "BasketQuerySet":
         """Anonymous baskets that nobody touched for `STALE_BASKET_DAYS`."""
@@ -90,6 +94,7 @@ class Basket(Swept):
                 name="basket_held",
                 condition=models.Q(held_until__isnull=False),
             ),
+            problem_index("basket_problem"),
         ]
 
     def __str__(self) -> str:

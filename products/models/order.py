@@ -13,7 +13,7 @@ from django_countries.fields import CountryField
 
 from products.models.basket import Basket
 from products.models.catalogue import Product
-from products.models.sweeps import Swept
+from products.models.sweeps import Swept, problem_index
 from project import phones
 from project.email_fields import EmailField, shape_constraint
 from project.phones import PhoneField
@@ -183,6 +183,7 @@ class Order(Swept):
                 fields=["placed_at"], name="order_on_hold", condition=~Q(on_hold="")
             ),
             models.Index(fields=["placed_at", "id"], name="order_placed"),
+            problem_index("order_problem"),
             models.Index(fields=["email"], name="order_email"),
             *(
                 models.Index(

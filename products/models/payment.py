@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from products.models.order import Order
-from products.models.sweeps import Swept
+from products.models.sweeps import Swept, problem_index
 
 
 def new_key() -> str:
@@ -104,6 +104,7 @@ class Payment(Swept):
                 name="payment_outdated",
                 condition=Q(is_outdated=True),
             ),
+            problem_index("payment_problem"),
         ]
 
     def __str__(self) -> str:
@@ -119,6 +120,12 @@ class Payment(Swept):
     def left(self) -> Decimal:
         """How much of it is still here, in the currency in which it came."""
         return (self.received or 0) - self.refunded - self.disputed
+
+
+class RefundQuerySet(models.QuerySet):
+    def asked(self) -> "RefundQuerySet":
+        """Refunds that are owed and that the provider has not accepted."""
+        return self.filter(status=Refund.Status.ASKED)
 
 
 class Refund(models.Model):
@@ -152,6 +159,8 @@ class Refund(models.Model):
     told_at = models.DateTimeField(_("as of"), null=True, blank=True)
     created_at = models.DateTimeField(_("begun"), auto_now_add=True)
     changed_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    objects = RefundQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]
@@ -222,6 +231,10 @@ class WebhookEventQuerySet(models.QuerySet):
         """What no provider tells again, and nobody looks into any more."""
         kept = timedelta(days=settings.WEBHOOK_EVENT_DAYS)
         return self.filter(received_at__lt=timezone.now() - kept)
+
+    def waiting(self) -> "WebhookEventQuerySet":
+        """What was told of payments that the shop does not know yet."""
+        return self.exclude(awaits="")
 
 
 class WebhookEvent(models.Model):

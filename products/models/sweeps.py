@@ -29,3 +29,8 @@ class Swept(models.Model):
 def is_due() -> Q:
     """Rows that a sweep may take: those that failed wait for their next try."""
     return Q(retry_at=None) | Q(retry_at__lte=timezone.now())
+
+
+def problem_index(name: str) -> models.Index:
+    """Each kind of rows has one, to count those that could not be finished."""
+    return models.Index(fields=["retry_at"], name=name, condition=Q(failures__gt=0))

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from products.models.catalogue import Product
-from products.models.sweeps import Swept, is_due
+from products.models.sweeps import Swept, is_due, problem_index
 from project.email_fields import EmailField, shape_constraint
 
 
@@ -62,7 +62,10 @@ class Waiting(Swept):
             ),
             shape_constraint("email", name="waiting_email_is_one_address"),
         ]
-        indexes = [models.Index(Lower("email"), name="waiting_email")]
+        indexes = [
+            models.Index(Lower("email"), name="waiting_email"),
+            problem_index("waiting_problem"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.product_id}: {self.pk}"

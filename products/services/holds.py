@@ -81,8 +81,7 @@ def release_lapsed() -> int:
 
 
 def _lapsed() -> QuerySet[Basket]:
-    lapsed = Basket.objects.open().filter(held_until__lte=timezone.now())
-    return lapsed.order_by("held_until")
+    return Basket.objects.lapsed().order_by("held_until")
 
 
 def _release(basket: Basket) -> None:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -292,7 +292,7 @@ def _catch_up(payment: Payment) -> None:
 def catch_up_all() -> int:
     """Do what was told of payments that are known by now, as both may have come at the
     same moment; how many payments. May run several at once."""
-    waiting = WebhookEvent.objects.exclude(awaits="").values("awaits")
+    waiting = WebhookEvent.objects.waiting().values("awaits")
     known = Payment.objects.filter(intent__in=waiting, received__isnull=False)
     found = list(known[:SWEEP])
     for payment in found:
@@ -341,11 +341,16 @@ def go_on(order: Order, *, actor: AbstractUser, note: str) -> Order:
 def close_all() -> int:
     """Close the pages of attempts that nobody should pay any more: their order is over,
     or another attempt took their place; how many. May run several at once."""
-    no_more = Q(status=Status.CLOSING)
-    no_more |= Q(status=Status.CREATED) & ~Q(order__status=Order.Status.PENDING)
-    oldest_first = Payment.objects.filter(is_due(), no_more).order_by("changed_at")
+    oldest_first = to_close().filter(is_due()).order_by("changed_at")
     found = oldest_first.select_related("order")[:SWEEP]
     return sweeps.each(found, close)
+
+
+def to_close() -> QuerySet[Payment]:
+    """Attempts whose page is open and that nobody should pay any more."""
+    no_more = Q(status=Status.CLOSING)
+    no_more |= Q(status=Status.CREATED) & ~Q(order__status=Order.Status.PENDING)
+    return Payment.objects.filter(no_more)
 
 
 def close(payment: Payment) -> bool:

@@ -117,14 +117,17 @@ async def test_readyz_of_a_process_that_is_being_stopped_is_not_ready(monkeypatc
     assert json.loads(answer.body)["draining"] is True
 
 
+@pytest.mark.django_db
 async def test_metrics_are_in_the_format_of_prometheus():
     answer = await ask("/metrics")
 
     assert answer.status == 200
     assert answer.headers[b"content-type"].startswith(b"text/plain; version=")
     assert b"# TYPE python_info gauge" in answer.body
+    assert b'shop_background_up{source="database"} 1.0' in answer.body
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "token, headers, client, status",
     [

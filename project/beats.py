@@ -1,0 +1,150 @@
+"""Notes when each job of the beat schedule has run, and which workers are alive.
+
+In the database, because that survives a Redis that lost its data, and can be asked
+while Redis is away. All jobs together make fewer than one write a second. The clock is
+the database's, so machines need not agree on the time.
+"""
+
+import logging
+import os
+from datetime import timedelta
+
+from celery import bootsteps
+from celery.signals import task_failure, task_success
+from celery.worker.consumer import Consumer
+from django.apps.registry import Apps
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.models.functions import Now
+from django.db.models.signals import post_migrate
+from django.dispatch import receiver
+
+from project.celery import app
+from project.models import JobRun, WorkerHeartbeat
+
+logger = logging.getLogger(__name__)
+
+MISSED = 3  # heartbeats, after which a worker counts as dead
+STATEMENT_MS = 2000
+KEPT = timedelta(days=1)  # of a worker that said no goodbye
+
+
+# --- Jobs -------------------------------------------------------------------------
+
+
+def intervals() -> dict[str, float]:
+    """Each job of the schedule, and how many seconds lie between two runs."""
+    schedule = settings.CELERY_BEAT_SCHEDULE
+    return {job: float(entry["schedule"]) for job, entry in schedule.items()}
+
+
+def jobs_of(task: str) -> list[str]:
+    """The jobs of the schedule that run this task."""
+    schedule = settings.CELERY_BEAT_SCHEDULE
+    return [job for job, entry in schedule.items() if entry["task"] == task]
+
+
+@task_success.connect
+def job_ran(sender, **kwargs) -> None:
+    """A run counts whoever asked for it."""
+    _note(sender.name, "ran_at")
+
+
+@task_failure.connect
+def job_failed(sender, **kwargs) -> None:
+    _note(sender.name, "failed_at")
+
+
+def _note(task: str, field: str) -> None:
+    JobRun.objects.bulk_create(
+        [JobRun(job=job, **{field: Now()}) for job in jobs_of(task)],
+        update_conflicts=True,
+        unique_fields=["job"],
+        update_fields=[field],
+    )
+
+
+@receiver(post_migrate)
+def know_jobs(sender, apps: Apps, using: str, **kwargs) -> None:
+    """A job that is new counts from now on: one that runs once a day is not late before
+    its first day is over."""
+    if sender.name != "project":
+        return
+    try:
+        runs = apps.get_model("project", "JobRun").objects.using(using)
+    except LookupError:  # its table was taken back
+        return
+    jobs = [runs.model(job=job, ran_at=Now()) for job in intervals()]
+    runs.bulk_create(jobs, ignore_conflicts=True)
+    runs.exclude(job__in=intervals()).delete()
+
+
+# --- Workers ----------------------------------------------------------------------
+
+
+class Heartbeats(bootsteps.StartStopStep):
+    """Writes every few seconds that this worker takes tasks.
+
+    The worker's own loop does it, so a worker that has lost its broker or hangs says
+    nothing. The connection is closed each time: no child inherits it.
+    """
+
+    requires = {"celery.worker.consumer.tasks:Tasks"}
+
+    def __init__(self, consumer: Consumer, **kwargs) -> None:
+        super().__init__(consumer, **kwargs)
+        self._timer = None
+
+    def start(self, consumer: Consumer) -> None:
+        worker = name_of(consumer)
+        _try(alive, worker)
+        self._timer = consumer.timer.call_repeatedly(
+            settings.WORKER_HEARTBEAT_S, _try, (alive, worker)
+        )
+
+    def stop(self, consumer: Consumer) -> None:
+        if self._timer is not None:
+            consumer.timer.cancel(self._timer)
+            self._timer = None
+
+    def shutdown(self, consumer: Consumer) -> None:
+        self.stop(consumer)
+        _try(gone, name_of(consumer))
+
+
+app.steps["consumer"].add(Heartbeats)
+
+
+def name_of(consumer: Consumer) -> str:
+    """Names this process: two workers of a machine may have one node name."""
+    return f"{consumer.hostname}:{os.getpid()}"
+
+
+def alive(worker: str) -> None:
+    """It takes tasks, and will have said so again before `alive_until`."""
+    time = timedelta(seconds=MISSED * settings.WORKER_HEARTBEAT_S)
+    WorkerHeartbeat.objects.bulk_create(
+        [WorkerHeartbeat(worker=worker, alive_until=Now() + time)],
+        update_conflicts=True,
+        unique_fields=["worker"],
+        update_fields=["alive_until"],
+    )
+    WorkerHeartbeat.objects.filter(alive_until__lt=Now() - KEPT).delete()
+
+
+def gone(worker: str) -> None:
+    """It takes no more tasks."""
+    WorkerHeartbeat.objects.filter(worker=worker).delete()
+
+
+def _try(write, worker: str) -> None:
+    """The worker goes on without it: a database that is away comes back."""
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_MS}")
+            write(worker)
+    except (DatabaseError, InterfaceError):
+        logger.exception("The heartbeat of this worker was not written")
+    finally:
+        connection.close()
