@@ -10,7 +10,8 @@ import os
 from datetime import timedelta
 
 from celery import bootsteps
-from celery.signals import task_failure, task_success
+from celery.beat import Service
+from celery.signals import beat_init, task_failure, task_success
 from celery.worker.consumer import Consumer
 from django.apps.registry import Apps
 from django.conf import settings
@@ -77,6 +78,16 @@ def know_jobs(sender, apps: Apps, using: str, **kwargs) -> None:
     jobs = [runs.model(job=job, ran_at=Now()) for job in intervals()]
     runs.bulk_create(jobs, ignore_conflicts=True)
     runs.exclude(job__in=intervals()).delete()
+
+
+@beat_init.connect
+def remember_runs(sender: Service, **kwargs) -> None:
+    """Beat counts from the last runs. Its own file may be gone, as with a container's
+    disk: then a job that runs once a day would wait for a day after each restart."""
+    runs = dict(JobRun.objects.exclude(ran_at=None).values_list("job", "ran_at"))
+    connection.close()
+    for job, entry in sender.scheduler.schedule.items():
+        entry.last_run_at = min(entry.last_run_at, runs.get(job, entry.last_run_at))
 
 
 # --- Workers ----------------------------------------------------------------------

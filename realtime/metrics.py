@@ -4,6 +4,7 @@ The numbers of one process; whoever asks several adds them up. Nothing here is t
 once a frame: counting costs a microsecond or two, and a frame about fifteen.
 """
 
+from django.conf import settings
 from prometheus_client import Counter, Gauge, Histogram
 
 # Seconds, from a loop that turns at once to one that is stuck.
@@ -11,6 +12,7 @@ SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 LONG = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 SOCKETS = Gauge("shop_sockets", "Open sockets, by who they are of", ["kind"])
+LIMIT = Gauge("shop_sockets_limit", "How many sockets this process takes")
 HANDSHAKE = Histogram(
     "shop_handshake_seconds", "From the upgrade to the acceptance", buckets=SHORT
 )
@@ -39,3 +41,4 @@ REFUSALS = Counter("shop_refusals", "Sockets and frames refused", ["reason"])
 
 for kind in ("public", "personal"):
     SOCKETS.labels(kind)  # there from the start, with 0
+LIMIT.set_function(lambda: settings.LIVE["SOCKETS"])

@@ -1,6 +1,7 @@
 """What /metrics says moves when its thing happens. (Refusals: `test_admission.py`;
 slow sockets: `test_slow.py`.)"""
 
+import re
 import urllib.request
 from collections.abc import Callable, Iterator
 
@@ -9,6 +10,8 @@ from django.db.models import F
 
 from products.models import Stock
 from products.services import stock
+from project.background import GAUGES
+from tests import prometheus
 from tests.factories import make_product, make_user
 from tests.live.client import Client
 from tests.live.shopper import Shopper
@@ -17,10 +20,14 @@ from tests.servers import Daphne, Shop, wait_until
 LONG_S = 20
 
 
+def text(shop: Shop) -> str:
+    with urllib.request.urlopen(f"{shop.url}/metrics") as answer:
+        return answer.read().decode()
+
+
 def read(shop: Shop) -> dict[str, float]:
     """Every sample, by its name and labels."""
-    with urllib.request.urlopen(f"{shop.url}/metrics") as answer:
-        lines = answer.read().decode().splitlines()
+    lines = text(shop).splitlines()
     samples = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     return {name: float(value) for name, value in samples}
 
@@ -146,6 +153,32 @@ def test_redis_that_returns_is_counted_as_a_resync(own_redis, serve):
 
         counted.will_grow("shop_resyncs_total")
         assert read(shop)["shop_degraded"] == 0
+
+
+def series(shop: Shop) -> set[str]:
+    """The names of all samples that there are or may be."""
+    names = set()
+    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text(shop), re.MULTILINE):
+        endings = ("_bucket", "_sum", "_count") if kind == "histogram" else ("",)
+        names |= {f"{name}{ending}" for ending in endings}
+    return names
+
+
+def test_every_series_that_an_alert_reads_is_there(server):
+    read_by_alerts = {
+        n for r in prometheus.rules() for n in prometheus.names(r["expr"])
+    }
+
+    assert read_by_alerts - series(server) == prometheus.OTHERS
+
+
+def test_background_work_is_told_by_a_server(server):
+    said = read(server)
+
+    assert said['shop_background_up{source="database"}'] == 1
+    assert said['shop_background_up{source="redis"}'] == 1
+    assert {name.split("{")[0] for name in said} >= GAUGES.keys()
+    assert said["shop_sockets_limit"] == 20_000
 
 
 def test_counter_of_what_did_not_happen_stays(counted):

@@ -4,9 +4,13 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from celery.beat import ScheduleEntry, Service
+from celery.signals import beat_init
 from django.apps import apps
 from django.core.mail import EmailMultiAlternatives
 from django.db import connection
@@ -20,6 +24,7 @@ from products.services import holds, orders
 from products.tasks import check_books, release_lapsed_holds
 from project import background, beats
 from project.background import GAUGES, Background
+from project.celery import app
 from project.models import JobRun, WorkerHeartbeat
 from project.tasks import deliver_mail, sweep_outbox
 from tests.factories import make_basket, make_order, make_product
@@ -258,6 +263,28 @@ def test_migrate_tells_the_shop_of_new_jobs_and_forgets_old_ones():
     assert run_of("clear-sessions") == pytest.approx(time.time(), abs=60)
     assert run_of("sweep-outbox") < time.time() - 80_000
     assert not JobRun.objects.filter(job="of-an-old-version").exists()
+
+
+def start_beat(folder: Path) -> dict[str, ScheduleEntry]:
+    """The jobs of a beat that starts without its file."""
+    service = Service(app, schedule_filename=str(folder / "beat"))
+    with closing(service.scheduler):
+        beat_init.send(sender=service)
+        return dict(service.scheduler.schedule)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_beat_that_lost_its_file_knows_when_jobs_ran(tmp_path):
+    JobRun.objects.all().delete()
+    JobRun.objects.create(job="clean-outbox", ran_at=ago(hours=25))
+    JobRun.objects.create(job="clear-sessions", ran_at=ago(hours=20))
+
+    jobs = start_beat(tmp_path)
+
+    assert jobs["clean-outbox"].is_due().is_due
+    for job, hours in (("clear-sessions", 4), ("erase-departed", 24)):
+        is_due, wait = jobs[job].is_due()
+        assert (is_due, wait) == (False, pytest.approx(hours * 3600, abs=60))
 
 
 # --- Broker and workers -----------------------------------------------------------
