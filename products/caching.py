@@ -156,14 +156,15 @@ def _value(name: str) -> str:
 
 @functools.cache
 def release() -> str:
-    """What was built by other templates, with other names of static files or in other
-    words is not shown by this release of the shop."""
+    """What was built by other templates, with other names of static files, in other
+    words or for another address is not shown by this release of the shop."""
     files = [
         *settings.BASE_DIR.glob("templates/**/*.*"),
         *settings.BASE_DIR.glob("**/locale/**/*.mo"),
     ]
     digest = hashlib.blake2b(digest_size=8)
     digest.update(getattr(staticfiles_storage, "manifest_hash", "").encode())
+    digest.update(settings.DOMAIN_NAME.encode())
     for path in sorted(files):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -15,11 +15,24 @@ from project.bodies import LimitedBodies  # noqa: E402
 from project.early import EarlyPages  # noqa: E402
 from project.health import Health  # noqa: E402
 from project.pages import SyncPages  # noqa: E402
-from project.threads import ThreadedPages, Threads  # noqa: E402
+from project.threads import (  # noqa: E402
+    Receive,
+    Scope,
+    Send,
+    ThreadedPages,
+    Threads,
+)
 from realtime.routing import sockets  # noqa: E402
 
 # From the outside in: what is not answered goes on to the next.
 threads = Threads(settings.HTTP_THREADS)
 django_pages = SyncPages()
 pages = Health(EarlyPages(ThreadedPages(django_pages, threads, settings.HTTP_LINE)))
-application = ProtocolTypeRouter({"http": LimitedBodies(pages), "websocket": sockets})
+by_protocol = ProtocolTypeRouter({"http": LimitedBodies(pages), "websocket": sockets})
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """The shop knows its path from DOMAIN_NAME. A server that was told one too would
+    have Django take it off, and put it before every link a second time."""
+    scope["root_path"] = ""
+    await by_protocol(scope, receive, send)

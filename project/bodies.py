@@ -78,8 +78,7 @@ class LimitedBodies:
         if length == 0 and REFUSED not in scope.get("extensions", ()):
             await self._pages(scope, receive, send)
             return
-        path = bodies.without(scope.get("root_path", ""), scope["path"])
-        limit = bodies.limit_of(scope["method"], path)
+        limit = bodies.limit_of(scope["method"], scope["path"])
         refusal = scope.get("extensions", {}).get(REFUSED)
         if refusal is None and length is not None and length > limit:
             refusal = HTTPStatus.REQUEST_ENTITY_TOO_LARGE

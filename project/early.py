@@ -31,7 +31,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Headers = list[tuple[bytes, bytes]]
 
-PLACES = ("/products/",)  # and the front page
+PLACES = (f"{settings.BASE_PATH}products/",)  # and the front page
 PAGES = 256  # kept by a process, some 60 KB each
 TRUST_S = 0.25  # so long it is not asked again whether one is out of date
 
@@ -164,7 +164,7 @@ def read(scope: Scope) -> Asked | None:
     path = scope["path"]
     if scope["method"] not in ("GET", "HEAD"):
         return None
-    if path != "/" and not path.startswith(PLACES):
+    if path != settings.BASE_PATH and not path.startswith(PLACES):
         return None
     headers = _headers(scope)
     if headers is None or b"authorization" in headers:
@@ -179,8 +179,8 @@ def read(scope: Scope) -> Asked | None:
     # Nothing in it is the client's to make up: else who sends a new value each time
     # would push out every page that others ask for.
     key = (
-        *(_is_secure(scope, headers), scope.get("root_path"), path),
-        *(scope["query_string"], get_language_from_request(request)),
+        *(_is_secure(scope, headers), path, scope["query_string"]),
+        get_language_from_request(request),
     )
     takes_gzip = re_accepts_gzip.search(headers.get(b"accept-encoding", ""))
     known = headers.get(b"if-none-match", "")

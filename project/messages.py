@@ -4,12 +4,18 @@ from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.messages.storage.session import SessionStorage
+from django.http import HttpResponse
 
 
 class NamedCookieStorage(CookieStorage):
-    """Django's has a fixed name."""
+    """Django's has a fixed name and the path "/"."""
 
     cookie_name = settings.MESSAGES_COOKIE_NAME
+
+    def _update_cookie(self, encoded_data: str, response: HttpResponse) -> None:
+        super()._update_cookie(encoded_data, response)
+        if self.cookie_name in response.cookies:
+            response.cookies[self.cookie_name]["path"] = settings.SESSION_COOKIE_PATH
 
 
 class MessageStorage(FallbackStorage):

@@ -18,7 +18,7 @@ from kombu import Exchange, Queue
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from project import redis_url, server_urls
+from project import redis_url, server_urls, site_address
 from project.email_addresses import recipient
 from project.environment import Env
 from project.keys import checked
@@ -35,8 +35,13 @@ if (LOCAL_DIR / "env").is_file():
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = checked(env.str("SECRET_KEY", ""))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-DOMAIN_NAME = env.str("DOMAIN_NAME", "http://localhost:8000").rstrip("/")
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[DOMAIN_NAME])
+site = site_address.parsed(env.str("DOMAIN_NAME", "http://localhost:8000"))
+DOMAIN_NAME = site.url
+# What every address of the shop begins with: "/", or "/shop/" for a shop whose
+# DOMAIN_NAME has that path. `project.urls` puts it before all pages, so that `reverse`
+# and `resolve` know it in every thread, without FORCE_SCRIPT_NAME.
+BASE_PATH = site.base_path
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[site.origin])
 
 # Plain http on one's own machine is the only case for INSECURE_COOKIES.
 INSECURE_COOKIES = env.bool("INSECURE_COOKIES", DEBUG)
@@ -51,10 +56,18 @@ X_FRAME_OPTIONS = "DENY"
 LANGUAGE_COOKIE_SECURE = not INSECURE_COOKIES
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
-# A browser takes a cookie of such a name only over https and for this very host: no
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = BASE_PATH
+# A browser takes a cookie named __Host-… only over https and for this very host: no
 # page of a neighbour (shop.example, evil.shop.example) and no plain http can plant one.
-# All of them have the path "/" and no domain, as that asks for.
-COOKIE_PREFIX = "" if INSECURE_COOKIES else "__Host-"
+# It must have the path "/" and no domain. A shop under a path has cookies of that path,
+# so that two shops on one host do not share them; __Secure- asks for https alone.
+if INSECURE_COOKIES:
+    COOKIE_PREFIX = ""
+else:
+    COOKIE_PREFIX = "__Host-" if BASE_PATH == "/" else "__Secure-"
+# The path is also part of the name. A browser sends cookies of "/" to every path, and
+# of two cookies with one name the pages would read the other site's.
+COOKIE_PREFIX += BASE_PATH.removeprefix("/").replace("/", "-")
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
@@ -80,7 +93,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'", "data:"],  # the QR code of a second factor
         "font-src": ["'self'"],
         # 'self' is not enough for a WebSocket in Safari before 15.4.
-        "connect-src": ["'self'", DOMAIN_NAME.replace("http", "ws", 1)],
+        "connect-src": ["'self'", site.origin.replace("http", "ws", 1)],
         "frame-src": ["'self'"],  # the outbox shows a mail so, in a sandbox
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],
@@ -245,12 +258,12 @@ HTTP = {
     # The largest body of a request, in bytes, by the start of its path; the first that
     # fits counts. deploy/nginx/shop-locations.conf has the same numbers.
     "BODY_BYTES": [
-        ("/admin/products/product/import/", IMPORT_MAX_BYTES + MB),
-        ("/admin/products/product/", 9 * MB),  # with a picture
-        ("/users/profile/", 6 * MB),  # with a picture
-        ("/payments/stripe/webhook/", MB // 4),
-        *((path, MB // 16) for path in ("/static/", "/media/", "/healthz", "/readyz")),
-        *((path, MB // 16) for path in ("/metrics", "/ws/")),
+        (f"{BASE_PATH}admin/products/product/import/", IMPORT_MAX_BYTES + MB),
+        (f"{BASE_PATH}admin/products/product/", 9 * MB),  # with a picture
+        (f"{BASE_PATH}users/profile/", 6 * MB),  # with a picture
+        (f"{BASE_PATH}payments/stripe/webhook/", MB // 4),
+        *((f"{BASE_PATH}{path}/", MB // 16) for path in ("static", "media", "ws")),
+        *((path, MB // 16) for path in ("/healthz", "/readyz", "/metrics")),
         ("/", MB),
     ],
     "SAFE_BODY_BYTES": MB // 16,  # of GET, HEAD and their like, whatever the path
@@ -548,10 +561,10 @@ USE_I18N = USE_TZ = True
 
 # --- Static files and pictures ----------------------------------------------------
 
-STATIC_URL = "static/"
+STATIC_URL = f"{BASE_PATH}static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(env.str("STATIC_ROOT", str(LOCAL_DIR / "static")))
-MEDIA_URL = "media/"
+MEDIA_URL = f"{BASE_PATH}media/"
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(LOCAL_DIR / "media")))
 # A web server in front serves the pictures; on one's own machine the shop does.
 SERVE_MEDIA = env.bool("SERVE_MEDIA", DEBUG)

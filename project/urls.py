@@ -13,6 +13,7 @@ from project.countries import CountriesView
 from project.media import FaviconView, MediaView
 from project.transactions import atomic
 
+admin.site.site_url = settings.BASE_PATH
 admin.site.site_header = admin.site.site_title = settings.SHOP_NAME
 # Staff sign in as everybody does: with the same limits, and with their second factor.
 # The admin's own form would still take a POST of somebody else's name and password.
@@ -50,7 +51,10 @@ urlpatterns = [
         TemplateView.as_view(
             template_name="robots.txt",
             content_type="text/plain",
-            extra_context={"domain": settings.DOMAIN_NAME},
+            extra_context={
+                "domain": settings.DOMAIN_NAME,
+                "base_path": settings.BASE_PATH,
+            },
         ),
         name="robots",
     ),
@@ -61,3 +65,6 @@ if settings.SERVE_MEDIA:
 
 if settings.DEBUG_TOOLBAR:
     urlpatterns.append(path("__debug__/", include("debug_toolbar.urls")))
+
+# The path of DOMAIN_NAME comes before all of them.
+urlpatterns = [path(settings.BASE_PATH.removeprefix("/"), include(urlpatterns))]

@@ -14,23 +14,16 @@ SAFE = {"GET", "HEAD", "OPTIONS", "TRACE", "CONNECT"}
 
 
 def limit_of(method: str, path: str) -> int:
-    """The largest body, in bytes, that a request may have. `path` is decoded, and
-    starts behind the prefix that the shop is served under."""
+    """The largest body, in bytes, that a request may have. `path` is decoded."""
     limits = settings.HTTP["BODY_BYTES"]
     limit = next((size for start, size in limits if path.startswith(start)), 0)
     return min(limit, settings.HTTP["SAFE_BODY_BYTES"]) if method in SAFE else limit
 
 
-def limit_of_target(method: bytes, target: bytes, prefix: str) -> int:
+def limit_of_target(method: bytes, target: bytes) -> int:
     """The same for a request line as it came."""
     path = unquote(target.partition(b"?")[0].decode("latin1"))
-    return limit_of(method.decode("latin1"), without(prefix, path))
-
-
-def without(prefix: str, path: str) -> str:
-    """The path behind `prefix` (ASGI's `root_path`), if it starts with it."""
-    start = prefix.rstrip("/")
-    return path[len(start) :] if start and path.startswith(f"{start}/") else path
+    return limit_of(method.decode("latin1"), path)
 
 
 def deadline(begun: float, received: int) -> float:

@@ -166,8 +166,8 @@ class Channel(HTTPChannel):
             return False
 
     def allHeadersReceived(self) -> None:
-        request, prefix = self.requests[-1], self.factory.server.root_path
-        request.limit = bodies.limit_of_target(self._command, self._path, prefix)
+        request = self.requests[-1]
+        request.limit = bodies.limit_of_target(self._command, self._path)
         if self.length is not None and self.length > request.limit:
             # So Twisted does not ask for the body ("100 Continue") either.
             request.requestHeaders.removeHeader(b"Expect")

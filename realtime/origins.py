@@ -4,6 +4,8 @@ A browser sends its cookies along with a socket that any site opens; the Origin 
 is the only thing that tells the two apart.
 """
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
@@ -21,7 +23,8 @@ def is_allowed(scope: dict) -> bool:
 
 
 def _allowed(scope: dict, headers: dict[bytes, bytes]) -> set[str]:
-    named = [settings.DOMAIN_NAME, *settings.LIVE["ORIGINS"]]
+    scheme, shop, *_path = urlsplit(settings.DOMAIN_NAME)
+    named = [f"{scheme}://{shop}", *settings.LIVE["ORIGINS"]]
     host = headers.get(b"host", b"").decode("latin1").lower()
     domain, _port = split_domain_port(host)
     if domain and validate_host(domain, settings.ALLOWED_HOSTS):

@@ -294,6 +294,7 @@ class Server(DaphneServer):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         size = options.get("websocket_max_message_size") or MAX_MESSAGE
         options["websocket_max_message_size"] = min(size, MAX_MESSAGE)
+        _refuse_another_path(options.pop("root_path", ""))
         super().__init__(*arguments, **options)
         self._addresses = [_with_backlog(endpoint) for endpoint in self.endpoints]
         # Daphne would listen at once, and take no signals until later: who is answered,
@@ -498,6 +499,16 @@ def _close(port, is_shared: bool) -> None:
         with contextlib.suppress(OSError):
             port.socket.shutdown(socket.SHUT_RDWR)
     port.stopListening()
+
+
+def _refuse_another_path(root_path: str) -> None:
+    """End the program if Daphne's flag says another path than the shop has: its links
+    would not lead there."""
+    if root_path.strip("/") not in ("", settings.BASE_PATH.strip("/")):
+        raise SystemExit(
+            f"--root-path {root_path}: the path of the shop is {settings.BASE_PATH}, as"
+            " DOMAIN_NAME says. Change DOMAIN_NAME and leave out --root-path."
+        )
 
 
 def _with_backlog(endpoint: str) -> str:

@@ -152,6 +152,7 @@ class Shop(Process):
     name = "shop"
     application = "project.asgi:application"
     tls: ssl.SSLContext | None = None  # what its clients need, if it speaks TLS
+    path = ""  # that its addresses begin with, as "/shop"
 
     def __init__(self, folder: Path, redis_url: str, **environment: str) -> None:
         super().__init__(folder / f"{self.name}-{next(_numbers)}.log")
@@ -159,12 +160,16 @@ class Shop(Process):
         self._environment = {"REDIS_URL": redis_url, **environment}
 
     @property
-    def url(self) -> str:
+    def origin(self) -> str:
         return f"http://localhost:{self.port}"
 
     @property
+    def url(self) -> str:
+        return self.origin + self.path
+
+    @property
     def socket_url(self) -> str:
-        return f"ws://localhost:{self.port}/ws/"
+        return f"ws://localhost:{self.port}{self.path}/ws/"
 
     def environment(self) -> dict[str, str]:
         return {

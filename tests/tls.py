@@ -83,7 +83,7 @@ class Secure:
         self.tls.sslsocket_class = OneAtATime
 
     @property
-    def url(self) -> str:
+    def origin(self) -> str:
         return f"https://{HOST}:{self.port}"
 
     def address(self) -> list[str]:

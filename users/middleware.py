@@ -17,6 +17,7 @@ from project.second_factors import Proof, proof
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
+ACCOUNT_PAGES = f"{settings.BASE_PATH}users/"  # what their addresses begin with
 STAFF_PAGES = {"admin", "staff"}  # namespaces
 OPEN_TO_STAFF = {"login", "logout"}
 FACTORS_SHOWN_OR_ASKED = {
@@ -48,7 +49,7 @@ def private_pages(get_response: Handler) -> Handler:
 
 def _is_about_an_account(request: HttpRequest) -> bool:
     match = request.resolver_match
-    is_account_page = match is not None and match.route.startswith("users/")
+    is_account_page = match is not None and f"/{match.route}".startswith(ACCOUNT_PAGES)
     if is_account_page or not request.session.accessed:
         return is_account_page
     return SESSION_KEY in request.session

@@ -6,7 +6,7 @@ from functools import lru_cache
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.urls import get_script_prefix, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from imagekit.models import ImageSpecField
@@ -45,11 +45,11 @@ class ProductCategory(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return _shelf(self.slug, get_script_prefix())
+        return _shelf(self.slug)
 
 
 @lru_cache(maxsize=256)
-def _shelf(slug: str, prefix: str) -> str:
+def _shelf(slug: str) -> str:
     """The address of a category: each page has a few dozen of them."""
     return reverse("products:category", args=[slug])
 

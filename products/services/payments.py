@@ -8,6 +8,7 @@ Locks are taken in the order order → payment → stock.
 import logging
 from datetime import timedelta
 from decimal import Decimal
+from urllib.parse import urljoin
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -98,7 +99,8 @@ def _opened(payment: Payment, session: interface.Session) -> str:
 
 
 def _back(order: Order) -> str:
-    return settings.DOMAIN_NAME + reverse("products:order", args=[order.number])
+    path = reverse("products:order", args=[order.number])
+    return urljoin(f"{settings.DOMAIN_NAME}/", path)
 
 
 @transaction.atomic

@@ -17,7 +17,11 @@ PORTS = 28_000  # that Linux gives out for one address of ours to one of theirs
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a load test to whoever's parser."""
     add = parser.add_argument
-    add("--url", default="http://localhost:8000", help="the shop (%(default)s)")
+    add(
+        "--url",
+        default="http://localhost:8000",
+        help="the shop, with its path (%(default)s)",
+    )
     add("--sockets", type=_count(MOST_SOCKETS), default=200, help="(%(default)s)")
     add(
         *("--rate",),
@@ -72,8 +76,8 @@ def check(options: argparse.Namespace) -> None:
     address = urlsplit(options.url)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise ValueError(f"{options.url!r} is not an address of a shop")
-    if address.path.strip("/") or address.query:
-        raise ValueError(f"{options.url!r}: leave the path out; the shop is at /")
+    if address.query or address.fragment:
+        raise ValueError(f"{options.url!r}: leave out what follows the path")
     if not is_loopback(address.hostname) and options.i_own_this_host != (
         address.hostname
     ):

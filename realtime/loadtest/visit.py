@@ -18,12 +18,14 @@ class Answer(NamedTuple):
 
 
 class Visit:
-    """One session. `note(seconds, is_fine)` hears of each request."""
+    """One session at the shop at `url`, which may have a path: pages are asked for by
+    their address below it. `note(seconds, is_fine)` hears of each request."""
 
     def __init__(
         self, url: str, note: Callable[[float, bool], None] = lambda *_: None
     ) -> None:
         self.url, self._note = url, note
+        self.origin, self._base = parted(url)
         self.cookies: dict[str, str] = {}
         self._link: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -36,7 +38,7 @@ class Visit:
         kind = "application/x-www-form-urlencoded"
         headers = {
             "Content-Type": kind,
-            "Origin": self.url,
+            "Origin": self.origin,
             "Referer": self.url + path,
             "Accept": "application/json, text/html",
             "X-CSRFToken": self._csrf,
@@ -94,7 +96,7 @@ class Visit:
         if method == "POST":
             headers["Content-Length"] = str(len(body))
         lines = [
-            f"{method} {path} HTTP/1.1",
+            f"{method} {self._base}{path} HTTP/1.1",
             *(f"{k}: {v}" for k, v in headers.items()),
         ]
         writer.write("\r\n".join([*lines, "", ""]).encode("latin1") + body)
@@ -115,6 +117,13 @@ class Visit:
 async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     host, port, tls = target(url)
     return await asyncio.open_connection(host, port, ssl=tls, limit=1 << 20)
+
+
+def parted(url: str) -> tuple[str, str]:
+    """Scheme, host and port of a shop, as a browser's Origin, and the path that comes
+    before its pages: "" or "/shop"."""
+    address = urlsplit(url)
+    return f"{address.scheme}://{address.netloc}", address.path.rstrip("/")
 
 
 def target(url: str) -> tuple[str, int, ssl.SSLContext | None]:

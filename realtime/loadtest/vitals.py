@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from realtime.loadtest.measures import Timeline, slope
-from realtime.loadtest.visit import Visit
+from realtime.loadtest.visit import Visit, parted
 from realtime.loadtest.watchers import Ledger
 
 EVERY_S = 1.0
@@ -23,10 +23,12 @@ STARTED = "process_start_time_seconds"
 
 
 class Vitals:
-    """Asks `/metrics` every second, and looks at our own loop and CPU meanwhile."""
+    """Asks `/metrics` every second, and looks at our own loop and CPU meanwhile.
+
+    What machines ask is at the root of a server, also for a shop under a path."""
 
     def __init__(self, url: str, ledger: Ledger, token: str = "") -> None:
-        self._visit = Visit(url)
+        self._visit = Visit(parted(url)[0])
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._ledger = ledger
         self.rows: list[dict[str, float]] = []

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from realtime.loadtest.measures import Timeline
-from realtime.loadtest.visit import target
+from realtime.loadtest.visit import parted, target
 from realtime.loadtest.wire import ABNORMAL, Wire
 
 REMEMBERED = 64  # frames that other sockets are about to get too
@@ -211,10 +211,11 @@ class Watcher:
         await self.wire.opened
 
     def _request(self, key: str) -> bytes:
+        origin, base = parted(self.url)
         lines = [
-            "GET /ws/ HTTP/1.1",
+            f"GET {base}/ws/ HTTP/1.1",
             f"Host: {urlsplit(self.url).netloc}",
-            f"Origin: {self.url}",
+            f"Origin: {origin}",
             "Upgrade: websocket",
             "Connection: Upgrade",
             f"Sec-WebSocket-Key: {key}",

@@ -1,7 +1,7 @@
 /* The basket's forms without a reload. Each is a plain form: without this script the
  * browser posts it and the server answers with a page. */
 
-import { renew } from "./page.js";
+import { basePath, renew } from "./page.js";
 import { shown } from "./topics.js";
 
 const AFTER_TYPING_MS = 300;
@@ -64,11 +64,12 @@ function bodyOf(form, submitter) {
   return body;
 }
 
+const LOCK = `shop-basket:${basePath}`; // all shops of an origin share their names
 let last = Promise.resolve();
 
 function alone(work) {
   // Locks exist in secure contexts only; elsewhere it is one at a time in this tab.
-  last = navigator.locks ? navigator.locks.request("shop-basket", work) : last.then(work);
+  last = navigator.locks ? navigator.locks.request(LOCK, work) : last.then(work);
 }
 
 async function send(form, body, submitter, take, identified) {

@@ -1,7 +1,16 @@
-/* What a page holds of its visitor besides live topics: who it is, and the forms'
- * tokens, which change when somebody signs in or out. */
+/* Where the page's shop is, and what the page holds of its visitor besides live topics:
+ * who it is, and the forms' tokens, which change when somebody signs in or out. */
 
-const PLACE = "shop-visitor"; // in localStorage: the viewer's id, and when they came
+// What every address of the shop begins with: "/", or "/shop/" for a shop under a path.
+export const basePath = document.querySelector('meta[name="shop-base"]').content;
+
+/** The address of the shop's socket. */
+export function socketUrl() {
+  return new URL(`${basePath}ws/`, location.href).href.replace(/^http/, "ws");
+}
+
+// In localStorage, which all shops of an origin share: the viewer's id, and when they came.
+const PLACE = `shop-visitor:${basePath}`;
 const page = document.documentElement.dataset;
 
 /**

@@ -2,12 +2,11 @@
 
 import { enhance, show } from "./forms.js";
 import { Live } from "./live.js";
-import { becomeAnother, visitor } from "./page.js";
+import { becomeAnother, socketUrl, visitor } from "./page.js";
 import { suggest, tidy } from "./search.js";
 import { apply, shown } from "./topics.js";
 
-const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-const live = new Live(`${scheme}//${location.host}/ws/`, shown, apply);
+const live = new Live(socketUrl(), shown, apply);
 
 const notice = document.getElementById("live-status");
 live.addEventListener("status", ({ detail }) => {

@@ -1,10 +1,10 @@
 /* What a staff page starts: its live pieces, and nothing of a shopper's. */
 
 import { Live } from "./live.js";
+import { socketUrl } from "./page.js";
 import { apply, shown } from "./topics.js";
 
-const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-const live = new Live(`${scheme}//${location.host}/ws/`, shown, (item) => {
+const live = new Live(socketUrl(), shown, (item) => {
   apply(item);
   document.dispatchEvent(new CustomEvent("live:item", { detail: item }));
 });

@@ -40,10 +40,10 @@ def make_daphne(django_db_setup, folder, redis_server, static):
     """A shop with settings of its own, on the test's database."""
     started = []
 
-    def make(**environment: str) -> Daphne:
+    def make(kind: type[Daphne] = Daphne, **environment: str) -> Daphne:
         home = folder / f"daphne{len(started)}"
         home.mkdir()
-        server = Daphne(
+        server = kind(
             home,
             redis_server.url,
             **static,

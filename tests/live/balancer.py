@@ -8,6 +8,7 @@ from tests.servers import Process, Shop
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy/nginx"
 LOCATIONS = FOLDER / "shop-locations.conf"
+UNDER_PATH = FOLDER / "shop-under-path.conf"
 
 MAIN = """
 daemon off;
@@ -47,15 +48,19 @@ class Nginx(Process):
     name = "nginx"
     tls = None
 
-    def __init__(self, folder: Path, shops: list[Shop], port: int) -> None:
+    def __init__(
+        self, folder: Path, shops: list[Shop], port: int, locations: Path = LOCATIONS
+    ) -> None:
         super().__init__(folder / "nginx.log")
-        self.port = port
+        self.port, self.path = port, shops[0].path
+        ours = folder / locations.name
+        ours.write_text(locations.read_text().replace("/srv/shop/public", str(folder)))
         servers = [f"server 127.0.0.1:{shop.port} max_fails=0;" for shop in shops]
         text = MAIN.format(
             folder=folder,
             servers=" ".join(servers),
             port=port,
-            locations=LOCATIONS,
+            locations=ours,
             log=FOLDER / "shop-log.conf",
         )
         self._file = folder / "nginx.conf"
@@ -63,9 +68,7 @@ class Nginx(Process):
         self.errors = folder / "error.log"
         self.accesses = folder / "access.log"
 
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}"
+    origin, url = Shop.origin, Shop.url
 
     def command(self) -> list[str]:
         folder = str(self._file.parent)

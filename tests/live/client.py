@@ -30,7 +30,7 @@ class Client:
         origin: str | None = "",
         headers: dict[str, str] | None = None,
         host: str = "localhost",
-        path: str = "/ws/",
+        path: str | None = None,
         buffer: int | None = None,
         port: int | None = None,
         **options: Any,
@@ -41,9 +41,10 @@ class Client:
         self._html, self._is_new = html, True
         self._buffer = buffer  # bytes that the kernel may take while nobody reads
         self._port = port or shop.port  # another is a proxy's
+        path = f"{shop.path}/ws/" if path is None else path
         self._uri = f"{'wss' if shop.tls else 'ws'}://{host}:{shop.port}{path}"
         self._options = {
-            "origin": shop.url if origin == "" else origin,
+            "origin": shop.origin if origin == "" else origin,
             "additional_headers": (headers or {})
             | ({"Cookie": cookie} if cookie else {}),
             "subprotocols": ["shop.v1"],

@@ -82,7 +82,9 @@ class Shopper:
                 "Content-Type": "application/x-www-form-urlencoded",
             }
         try:
-            link.request(method, path, urlencode(fields or {}), headers)
+            link.request(
+                method, self.shop.path + path, urlencode(fields or {}), headers
+            )
             answer = link.getresponse()
             for cookie in answer.headers.get_all("Set-Cookie", []):
                 for name, morsel in SimpleCookie(cookie).items():

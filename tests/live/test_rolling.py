@@ -25,7 +25,7 @@ from products.services import stock
 from realtime.bodies import limit_of
 from realtime.draining import RETURNS_A_SECOND
 from tests.factories import make_product
-from tests.live.balancer import FOLDER, LOCATIONS, Nginx, program
+from tests.live.balancer import FOLDER, LOCATIONS, UNDER_PATH, Nginx, program
 from tests.live.client import Client
 from tests.live.crowd import Crowd
 from tests.live.shopper import Shopper
@@ -269,23 +269,26 @@ def test_upload_may_be_as_large_as_its_page_needs(site, path, megabytes, status)
     assert ask(asked) == status
 
 
-def numbers_of_nginx() -> dict[str, int]:
+def numbers_of_nginx(text: str) -> dict[str, int]:
     """The largest body of each location, in bytes."""
     unit = {"k": 2**10, "m": 2**20}
     found = re.findall(
-        r"location (?:= )?(/\S*) \{\n    client_max_body_size (\d+)([km]);",
-        LOCATIONS.read_text(),
+        r"location (?:= )?(/\S*) \{[^}]*?client_max_body_size (\d+)([km]);", text
     )
     return {path: int(number) * unit[letter] for path, number, letter in found}
 
 
-def test_nginx_has_the_numbers_of_the_shop(settings):
-    numbers = numbers_of_nginx()
+@pytest.mark.parametrize(
+    "file, path", [(LOCATIONS, ""), (UNDER_PATH, "/shop")], ids=["root", "under a path"]
+)
+def test_nginx_has_the_numbers_of_the_shop(settings, file, path):
+    text = file.read_text()
+    found = numbers_of_nginx(text)
+    numbers = {at.removeprefix(path): most for at, most in found.items()}
 
     assert {"/users/profile/", "/payments/stripe/webhook/", "/ws/"} <= numbers.keys()
     for path, most in numbers.items():
         assert limit_of("POST", path) == most
-    text = LOCATIONS.read_text()
     assert f"client_max_body_size {limit_of('POST', '/') // 2**20}m;" in text
     for directive, name in (
         ("client_header_timeout", "HEADERS_S"),
@@ -303,6 +306,9 @@ def test_nginx_has_the_numbers_of_the_shop(settings):
         ("/users/password/reset/%6bey/1-SECRET/", "/users/password/reset/key/- "),
         ("/users//confirm-email/SECRET/?x=SECRET", "/users/confirm-email/- "),
         ("/tell-me/stop/SECRET/", "/tell-me/stop/- "),
+        ("/orders/confirm/SECRET/", "/orders/confirm/- "),
+        ("/shop/users/confirm-email/SECRET/", "/shop/users/confirm-email/- "),
+        ("/users/confirm-email/SECRET/users/confirm-email/", "/users/confirm-email/- "),
         ("/products/?q=SECRET", "/products/ "),
     ],
 )

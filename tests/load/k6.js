@@ -12,7 +12,8 @@ import { check } from 'k6';
 import { WebSocket } from 'k6/experimental/websockets';
 import { Counter, Trend } from 'k6/metrics';
 
-const URL = __ENV.URL || 'http://localhost:8000';
+const URL = __ENV.URL || 'http://localhost:8000'; // with its path, if the shop has one
+const ORIGIN = URL.match(/^\w+:\/\/[^/]+/)[0];
 const SECONDS = Number(__ENV.SECONDS || 20);
 const VUS = Number(__ENV.VUS || 4);
 const ENOUGH = Number(__ENV.PUSHES || Infinity); // a user leaves after so many
@@ -32,12 +33,13 @@ const pushes = new Counter('pushes');
 
 function form(jar) {
   const cookies = jar.cookiesForURL(`${URL}/`);
+  const token = Object.keys(cookies).find((name) => name.endsWith('csrftoken'));
   return {
     headers: {
       Accept: 'application/json',
-      Origin: URL,
+      Origin: ORIGIN,
       Referer: `${URL}/products/`,
-      'X-CSRFToken': (cookies['__Host-csrftoken'] || cookies.csrftoken || [''])[0],
+      'X-CSRFToken': token ? cookies[token][0] : '',
     },
   };
 }
@@ -59,7 +61,7 @@ export default function () {
   const start = Date.now();
   let began = 0, shown = -1, quantity = 1, holds = false, timer = null, end = null, heard = 0;
   const socket = new WebSocket(`${URL.replace('http', 'ws')}/ws/`, ['shop.v1'], {
-    headers: { Origin: URL, Cookie: cookieHeader(jar) },
+    headers: { Origin: ORIGIN, Cookie: cookieHeader(jar) },
   });
 
   function leave() {

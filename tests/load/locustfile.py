@@ -54,6 +54,11 @@ class Visitor(HttpUser):
 
     abstract = True
 
+    @property
+    def origin(self) -> str:
+        """The host without the path of a shop that has one."""
+        return "/".join(self.host.split("/")[:3])
+
     def on_start(self) -> None:
         page = self.client.get("/products/").text
         self.shown = dict(CARD.findall(page)[:TOPICS])
@@ -61,11 +66,11 @@ class Visitor(HttpUser):
             free.extend(self.shown)
 
     def send(self, path: str, **fields):
-        cookies = self.client.cookies
-        plain = cookies.get("csrftoken", "")  # a shop over https has the other one
+        # Over https and under a path its name has more in front.
+        tokens = [c.value for c in self.client.cookies if c.name.endswith("csrftoken")]
         headers = {
-            "X-CSRFToken": cookies.get("__Host-csrftoken", plain),
-            "Origin": self.host,
+            "X-CSRFToken": tokens[0] if tokens else "",
+            "Origin": self.origin,
             "Referer": self.host + path,
             "Accept": "application/json",
         }
@@ -84,7 +89,7 @@ class Watcher(Visitor):
         try:
             self.socket = create_connection(
                 self.host.replace("http", "ws", 1) + "/ws/",
-                origin=self.host,
+                origin=self.origin,
                 cookie="; ".join(f"{c.name}={c.value}" for c in self.client.cookies),
                 subprotocols=["shop.v1"],
                 timeout=60,

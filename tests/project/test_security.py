@@ -198,15 +198,24 @@ print(cookie["path"], repr(cookie["domain"]), bool(cookie["secure"]))
 print(early.PERSONAL == {settings.SESSION_COOKIE_NAME, cookie.key})
 print(session_key_from(f"{settings.SESSION_COOKIE_NAME}=abc"))
 paths = settings.SESSION_COOKIE_PATH, settings.CSRF_COOKIE_PATH
-print(*paths, settings.SESSION_COOKIE_DOMAIN)
+print(*paths, settings.LANGUAGE_COOKIE_PATH, settings.SESSION_COOKIE_DOMAIN)
 """
 
 
-@pytest.mark.parametrize("is_plain, prefix", [("0", "__Host-"), ("1", "")])
-def test_cookies_over_https_are_of_this_host_alone(is_plain, prefix):
+@pytest.mark.parametrize(
+    "is_plain, path, prefix",
+    [
+        ("0", "/", "__Host-"),
+        ("1", "/", ""),
+        ("0", "/eu/shop/", "__Secure-eu-shop-"),
+        ("1", "/shop/", "shop-"),
+    ],
+)
+def test_cookies_over_https_are_of_this_host_and_path_alone(is_plain, path, prefix):
+    own = {"INSECURE_COOKIES": is_plain, "DOMAIN_NAME": f"https://shop.example{path}"}
     done = subprocess.run(
         [sys.executable, "-c", NAMES],
-        env=os.environ | PRODUCTION | {"INSECURE_COOKIES": is_plain},
+        env=os.environ | PRODUCTION | own,
         capture_output=True,
         text=True,
     )
@@ -215,10 +224,10 @@ def test_cookies_over_https_are_of_this_host_alone(is_plain, prefix):
         " ".join(
             f"{prefix}{n}" for n in "sessionid csrftoken language messages".split()
         ),
-        f"/ '' {is_plain == '0'}",
+        f"{path} '' {is_plain == '0'}",
         "True",
         "abc",
-        "/ / None",
+        f"{path} {path} {path} None",
     ], done.stderr
 
 

@@ -175,10 +175,14 @@ def test_file_that_cannot_be_written_is_refused_before_anything_is_measured(file
         parsed("--json", file)
 
 
-@pytest.mark.parametrize("url", ["http://localhost/shop", "http://localhost/?a=b"])
-def test_target_with_a_path_is_refused(url):
-    with pytest.raises(ValueError, match="leave the path out"):
+@pytest.mark.parametrize("url", ["http://localhost/?a=b", "http://localhost/shop#a"])
+def test_target_with_more_than_a_path_is_refused(url):
+    with pytest.raises(ValueError, match="leave out what follows the path"):
         parsed("--url", url)
+
+
+def test_target_with_a_path_keeps_it():
+    assert parsed("--url", "http://localhost/shop/").url == "http://localhost/shop"
 
 
 def test_phases_keep_their_order_and_always_connect_and_drain():
