@@ -8,9 +8,11 @@ the database's, so machines need not agree on the time.
 import logging
 import os
 from datetime import timedelta
+from itertools import pairwise
 
 from celery import bootsteps
 from celery.beat import Service
+from celery.schedules import BaseSchedule, crontab, maybe_schedule
 from celery.signals import beat_init, task_failure, task_success
 from celery.worker.consumer import Consumer
 from django.apps.registry import Apps
@@ -19,6 +21,7 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models.functions import Now
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
+from django.utils import timezone
 
 from project.celery import app
 from project.models import JobRun, WorkerHeartbeat
@@ -27,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 MISSED = 3  # heartbeats, after which a worker counts as dead
 STATEMENT_MS = 2000
+PAUSES = 10  # of a crontab that are looked at: more than a week of workdays
 KEPT = timedelta(days=1)  # of a worker that said no goodbye
 
 
@@ -34,9 +38,22 @@ KEPT = timedelta(days=1)  # of a worker that said no goodbye
 
 
 def intervals() -> dict[str, float]:
-    """Each job of the schedule, and how many seconds lie between two runs."""
+    """Each job of the schedule, and how many seconds lie between two runs at most."""
     schedule = settings.CELERY_BEAT_SCHEDULE
-    return {job: float(entry["schedule"]) for job, entry in schedule.items()}
+    return {job: longest_pause(entry["schedule"]) for job, entry in schedule.items()}
+
+
+def longest_pause(schedule: float | timedelta | BaseSchedule) -> float:
+    """Seconds between two runs; of a crontab the longest of its next pauses."""
+    found = maybe_schedule(schedule)
+    if not isinstance(found, crontab):
+        return found.run_every.total_seconds()
+    runs = [timezone.now()]
+    for _turn in range(PAUSES + 1):
+        last, delta, _now = found.remaining_delta(runs[-1])
+        runs.append(last + delta)
+    pauses = (after - before for before, after in pairwise(runs[1:]))
+    return max(pauses).total_seconds()
 
 
 def jobs_of(task: str) -> list[str]:

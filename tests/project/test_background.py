@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from celery.beat import ScheduleEntry, Service
+from celery.schedules import crontab
 from celery.signals import beat_init
 from django.apps import apps
 from django.core.mail import EmailMultiAlternatives
@@ -212,6 +213,28 @@ def test_every_job_of_the_schedule_is_told_with_its_interval(settings):
     for job, entry in settings.CELERY_BEAT_SCHEDULE.items():
         assert numbers[f"shop_beat_interval_seconds['{job}']"] == entry["schedule"]
         assert f"shop_beat_last_run_timestamp_seconds['{job}']" in numbers
+
+
+@pytest.mark.parametrize(
+    "schedule, seconds",
+    [
+        (5, 5),
+        (0.5, 0.5),
+        (timedelta(hours=2), 7200),
+        (crontab(), 60),
+        (crontab(minute="15,30"), 45 * 60),
+        (crontab(minute=0, hour=3), 24 * 3600),
+        (crontab(minute=0, hour=3, day_of_week="mon-fri"), 3 * 24 * 3600),
+    ],
+    ids=["number", "fraction", "timedelta", "minutes", "uneven", "daily", "workdays"],
+)
+def test_interval_of_a_job_is_the_longest_pause_of_its_schedule(
+    settings, schedule, seconds
+):
+    job = {"task": "users.tasks.clear_sessions", "schedule": schedule}
+    settings.CELERY_BEAT_SCHEDULE = {"clear-sessions": job}
+
+    assert of_database()["shop_beat_interval_seconds['clear-sessions']"] == seconds
 
 
 def run_of(job: str) -> float:
