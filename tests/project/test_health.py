@@ -124,7 +124,7 @@ async def test_metrics_are_in_the_format_of_prometheus():
     assert answer.status == 200
     assert answer.headers[b"content-type"].startswith(b"text/plain; version=")
     assert b"# TYPE python_info gauge" in answer.body
-    assert b'shop_background_up{source="database"} 1.0' in answer.body
+    assert b'shop_background_up{source="database"} ' in answer.body
 
 
 @pytest.mark.django_db
