@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class ProjectConfig(AppConfig):
@@ -7,4 +8,11 @@ class ProjectConfig(AppConfig):
     name = "project"
 
     def ready(self) -> None:
-        from project import beats, checks, errors, outages  # noqa: F401  (register)
+        from project import beats, checks, errors, logs, outages, traces  # noqa: F401
+
+        logs.set_up()
+        traces.set_up()
+        if settings.SENTRY_DSN:
+            from project import sentry
+
+            sentry.set_up()

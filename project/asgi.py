@@ -15,6 +15,7 @@ from project.bodies import LimitedBodies  # noqa: E402
 from project.early import EarlyPages  # noqa: E402
 from project.health import Health  # noqa: E402
 from project.pages import SyncPages  # noqa: E402
+from project.requests import Requests  # noqa: E402
 from project.threads import (  # noqa: E402
     Receive,
     Scope,
@@ -28,7 +29,8 @@ from realtime.routing import sockets  # noqa: E402
 threads = Threads(settings.HTTP_THREADS)
 django_pages = SyncPages()
 pages = Health(EarlyPages(ThreadedPages(django_pages, threads, settings.HTTP_LINE)))
-by_protocol = ProtocolTypeRouter({"http": LimitedBodies(pages), "websocket": sockets})
+requests = Requests(LimitedBodies(pages))
+by_protocol = ProtocolTypeRouter({"http": requests, "websocket": sockets})
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

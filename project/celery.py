@@ -3,14 +3,17 @@ way to hand it a task from a page, `later()`."""
 
 import atexit
 import contextlib
+import contextvars
 import logging
 import os
 import queue
 import threading
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Task, signals
 from kombu import Connection, Producer
+
+from realtime import request_ids
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
@@ -30,7 +33,8 @@ def later(task: Task, *arguments: Any) -> None:
 
     Call it after the commit. Returns at once and raises nothing: a thread of its own
     talks to the broker. What the broker does not take is lost, so this is for tasks
-    that beat sends as well, like the delivery of mail.
+    that beat sends as well, like the delivery of mail. The task belongs to the request,
+    and to the trace, that hands it over.
     """
     sender.put(task, arguments)
 
@@ -44,7 +48,9 @@ class Sender:
     """A daemon thread with one connection to the broker, and what waits for it."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[tuple[Task, tuple]] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[tuple[contextvars.Context, Task, tuple]] = (
+            queue.Queue(WAITING)
+        )
         self._lock = threading.Lock()
         self._idle = threading.Condition()
         self._open = 0  # tasks that were put and are not done with
@@ -57,7 +63,7 @@ class Sender:
         with self._idle:
             self._open += 1
         try:
-            self._waiting.put_nowait((task, arguments))
+            self._waiting.put_nowait((contextvars.copy_context(), task, arguments))
         except queue.Full:  # the broker has been away for long, and was told of
             self._done()
             return
@@ -79,8 +85,9 @@ class Sender:
 
     def _run(self) -> None:
         while True:
-            task, arguments = self._waiting.get()
-            self._send(task, arguments)
+            context, task, arguments = self._waiting.get()
+            context.run(self._send, task, arguments)
+            del context  # it has the whole request
             self._done()
 
     def _send(self, task: Task, arguments: tuple) -> None:
@@ -121,6 +128,30 @@ def _start_afresh() -> None:
     """Threads do not survive a fork: a Celery child makes its own."""
     global sender
     sender = Sender()
+
+
+# --- The request that a task belongs to ---------------------------------------------
+
+HEADER = "request_id"  # of the message, beside Celery's own
+
+
+@signals.before_task_publish.connect
+def _carry(headers: dict[str, Any], **kwargs) -> None:
+    if request_id := request_ids.current():
+        headers.setdefault(HEADER, request_id)
+
+
+@signals.task_prerun.connect
+def _belong(task: Task, **kwargs) -> None:
+    """To the request that queued it; a task of beat's is a request of its own."""
+    request_id = task.request.get(HEADER) or request_ids.current() or request_ids.new()
+    task.request.belongs = contextlib.ExitStack()
+    task.request.belongs.enter_context(request_ids.carried(request_id))
+
+
+@signals.task_postrun.connect
+def _belong_no_more(task: Task, **kwargs) -> None:
+    task.request.belongs.close()
 
 
 sender = Sender()

@@ -30,7 +30,9 @@ from django.utils import timezone
 from post_office.models import STATUS, Attachment, Email, Log
 from post_office.settings import get_backend
 
+from project import traces
 from project.email_addresses import recipient
+from realtime import request_ids
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ JITTER = 0.25  # mails that failed together shall not come back together
 KEPT = {STATUS.sent: timedelta(days=30), STATUS.failed: timedelta(days=90)}
 WORDS = 1000  # characters of what a server said, at most
 
+REQUEST_ID = "X-Request-ID"  # a header of the mail
 WAITING = [STATUS.queued, STATUS.requeued]
 
 # Longer than any task may take: when a worker's machine vanishes from the network, the
@@ -118,7 +121,15 @@ def _deliver_first(mails: QuerySet[Email]) -> Outcome:
                 return Outcome.NOTHING
             backend = get_connection(get_backend())
             after_commit.callback(backend.close)
-            return _try(mail, backend)
+            after_commit.enter_context(request_ids.carried(_request_id(mail)))
+            with traces.span("deliver mail", mail=mail.pk):
+                return _try(mail, backend)
+
+
+def _request_id(mail: Email) -> str | None:
+    """Of the request that wrote the mail, whoever delivers it; of an older one, of the
+    task that does."""
+    return (mail.headers or {}).get(REQUEST_ID) or request_ids.current()
 
 
 def _try(mail: Email, backend: BaseEmailBackend) -> Outcome:
@@ -133,6 +144,7 @@ def _try(mail: Email, backend: BaseEmailBackend) -> Outcome:
     _note_refused(mail, getattr(backend, "refused", {}))
     _set(mail, status=STATUS.sent)
     mail.logs.create(status=STATUS.sent)
+    logger.info("Mail %s is delivered", mail.pk, extra={"mail": mail.pk})
     return Outcome.SENT
 
 

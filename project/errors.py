@@ -10,6 +10,8 @@ from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from realtime.masks import mask
+
 logger = logging.getLogger(__name__)
 
 REFUSALS = (Http404, PermissionDenied, BadRequest, SuspiciousOperation)
@@ -29,4 +31,5 @@ def log_broken_page(request: HttpRequest, **kwargs) -> None:
     but that."""
     error = sys.exc_info()[1]
     if error and isinstance(error.__context__, REFUSALS):
-        logger.error("The page of a refusal broke: %s", request.path, exc_info=error)
+        path = mask(request.path)
+        logger.error("The page of a refusal broke: %s", path, exc_info=error)

@@ -17,7 +17,8 @@ from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views import defaults
+
+from realtime import request_ids
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +48,22 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """For `handler500`: a page that failed because the database is away says so, and
     when to come back."""
     if not is_outage(sys.exc_info()[1]):
-        return defaults.server_error(request)
+        return _page("500.html", HTTPStatus.INTERNAL_SERVER_ERROR)
     for connection in connections.all(initialized_only=True):
         connection.close()  # the next request makes a new one
-    response = render(None, "503.html", status=HTTPStatus.SERVICE_UNAVAILABLE)
+    response = _page("503.html", HTTPStatus.SERVICE_UNAVAILABLE)
     response["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def _page(template: str, status: HTTPStatus) -> HttpResponse:
+    """With the id by which the log, Sentry and the traces know the request."""
+    return render(None, template, {"reference": request_ids.current()}, status=status)
+
+
+def met(error: BaseException) -> None:
+    """Note an outage; the first one who does so logs it."""
+    _outage.met(error)
 
 
 class OneLine(logging.Filter):
@@ -61,7 +72,7 @@ class OneLine(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and is_outage(record.exc_info[1]):
-            _outage.met(record.exc_info[1])
+            met(record.exc_info[1])
             return False
         return True
 

@@ -19,10 +19,12 @@ from post_office.models import STATUS, Attachment, Email
 
 from project.email_addresses import recipient
 from project.tasks import deliver_soon
+from realtime import request_ids
 
 logger = logging.getLogger(__name__)
 
 HTML = "text/html"
+REQUEST_ID = "X-Request-ID"
 
 
 class OutboxBackend(BaseEmailBackend):
@@ -97,6 +99,10 @@ def headers(message: EmailMessage) -> dict[str, str]:
         found.setdefault("Reply-To", ", ".join(map(str, message.reply_to)))
     found.setdefault("Date", formatdate())
     found.setdefault("Auto-Submitted", "auto-generated")  # no holiday notes, please
+    # The row keeps it so, for the lines of whoever delivers it; and who asks about a
+    # mail finds there what to quote.
+    if request_id := request_ids.current():
+        found.setdefault(REQUEST_ID, request_id)
     return found
 
 

@@ -18,7 +18,7 @@ from kombu import Exchange, Queue
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from project import redis_url, server_urls, site_address
+from project import redis_url, reporting, server_urls, site_address
 from project.email_addresses import recipient
 from project.environment import Env
 from project.keys import checked
@@ -793,8 +793,32 @@ LIVE = {
 # on this machine do, and none that came through a proxy.
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
+# --- Errors and traces ------------------------------------------------------------
+
+# Both are off unless set, and take deploy/requirements-monitoring.txt.
+SENTRY_DSN = reporting.sentry_dsn(env.str("SENTRY_DSN", ""))
+SENTRY_TRACES_SAMPLE_RATE = reporting.sample_rate(
+    "SENTRY_TRACES_SAMPLE_RATE", env.str("SENTRY_TRACES_SAMPLE_RATE", "0")
+)
+IS_OTEL_ON = reporting.is_otel_on()
+IS_TRACED = IS_OTEL_ON or bool(SENTRY_DSN)
+
 # --- Logging ----------------------------------------------------------------------
 
+# What follows such a beginning of a path is a key: no log line, error or trace shows
+# it. deploy/nginx/shop-log.conf has the same ones.
+SECRET_PATHS = [
+    "/users/password/reset/key/",
+    "/users/confirm-email/",
+    "/orders/confirm/",
+    "/tell-me/stop/",
+]
+LOG_FORMAT = env.str("LOG_FORMAT", "text")
+if LOG_FORMAT not in ("text", "json"):
+    raise ImproperlyConfigured(
+        f"LOG_FORMAT may be text or json, and is {LOG_FORMAT!r}."
+    )
+LOG_REQUESTS = env.bool("LOG_REQUESTS", LOG_FORMAT == "json")  # a line for each
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -803,11 +827,17 @@ LOGGING = {
         "outages": {"()": "realtime.outages.NotAnOutage"},
         "database": {"()": "project.outages.OneLine"},
     },
-    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "text": {
+            "()": "project.logs.line",
+            "format": "%(levelname)s %(name)s: %(message)s",
+        },
+        "json": {"()": "project.logs.Json"},
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
+            "formatter": LOG_FORMAT,
             "filters": ["database"],
         }
     },
@@ -821,5 +851,9 @@ LOGGING = {
         "channels_redis.pubsub": {"filters": ["outages"]},
         # Its own handler would print tracebacks with recipients in them.
         "post_office": {"handlers": ["console"], "level": "ERROR", "propagate": False},
+        # A receiver that is away is told in one line, by project.otel and .sentry.
+        "opentelemetry": {"level": "ERROR"},
+        "opentelemetry.exporter": {"level": "CRITICAL"},
+        "urllib3": {"level": "ERROR"},
     },
 }

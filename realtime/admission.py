@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from realtime import draining, metrics
+from realtime import draining, metrics, request_ids
 
 ANSWERED_S = 10  # a handshake is over after so long, answered or not
 
@@ -160,6 +160,8 @@ async def refuse(scope: dict, send: Send, refusal: Refusal) -> None:
         wait = random.randint(refusal.retry_s, 2 * refusal.retry_s)
         told["retry_ms"] = wait * 1000
         headers.append((b"retry-after", str(wait).encode()))
+    if request_id := request_ids.current():
+        headers.append((request_ids.NAME, request_id.encode()))
     start = {"type": "websocket.http.response.start", "status": int(refusal.status)}
     await send(start | {"headers": headers})
     body = json.dumps(told).encode() + b"\n"

@@ -25,7 +25,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
-from realtime import bodies, metrics
+from realtime import bodies, metrics, request_ids
 from realtime.addresses import client_of
 
 EXTENSION = "shop.refused"
@@ -268,8 +268,17 @@ class Channel(HTTPChannel):
             request.forget_body()
         line = f"HTTP/1.1 {status:d} {status.phrase}\r\n"
         self.transport.write(line.encode() + b"Content-Length: 0\r\n")
+        self.transport.write(b"X-Request-ID: %s\r\n" % self._request_id().encode())
         self.transport.write(b"Connection: close\r\n\r\n")
         super().timeoutConnection()
+
+    def _request_id(self) -> str:
+        """Of a request that the application never hears of: the proxy's, by which its
+        log knows it, as far as its headers have come."""
+        written: list[bytes] = []
+        for request in self.requests:
+            written += request.requestHeaders.getRawHeaders(request_ids.NAME, [])
+        return request_ids.of_headers(written)
 
 
 class Factory(HTTPFactory):

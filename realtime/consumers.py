@@ -5,6 +5,7 @@ a subscription for every socket and hops through a shared thread for every messa
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -15,7 +16,7 @@ from django.http.cookie import parse_cookie
 
 from products import live
 from products.live import Viewer
-from realtime import admission, eager, metrics, protocol
+from realtime import admission, eager, metrics, protocol, request_ids
 from realtime.addresses import client_of
 from realtime.admission import Refusal
 from realtime.hub import Audience, Hub, Unavailable, get_hub
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
+INTERNAL_ERROR = 1011  # RFC 6455
 WIRE = "shop.wire"  # realtime/server.py offers it; other servers don't
 
 
@@ -52,7 +54,7 @@ class ShopConsumer:
         *("_hub", "_server", "_wire", "_sending"),
         *("_key", "_session", "_viewer"),
         *("_owed", "_asked", "_answering", "_progress"),
-        *("_times", "_code"),
+        *("_times", "_code", "_request_id"),
         "__weakref__",
     )
 
@@ -60,6 +62,7 @@ class ShopConsumer:
     def as_asgi(cls) -> Callable[[dict, Receive, Send], Awaitable[None]]:
         async def application(scope: dict, receive: Receive, send: Send) -> None:
             begun = time.monotonic()
+            request_ids.begin(scope)
             await receive()  # "websocket.connect"
             hub, address = get_hub(), client_of(scope)
             socket = cls(scope, hub, send)
@@ -71,10 +74,14 @@ class ShopConsumer:
                 await socket.accept(scope)
                 hub.admission.opened(socket)
                 metrics.HANDSHAKE.observe(time.monotonic() - begun)
+                logger.debug("A socket is open")
                 del scope  # most of it is of no use any more
                 await socket.serve(receive)
             except Gone as gone:
                 logger.debug("An answer was not taken: %r", gone.__cause__)
+            except Exception:  # the server would not know whose line it is
+                logger.exception("A socket failed")
+                await socket.break_off()
             finally:
                 hub.admission.leave(socket, address)
 
@@ -95,6 +102,7 @@ class ShopConsumer:
         self._progress: tuple[int, float] | None = None  # bytes pending, since when
         self._times: list[float] = []  # of the last frames received
         self._code: int | None = None  # that we close with
+        self._request_id = request_ids.current()
 
     async def accept(self, scope: dict) -> None:
         chosen = protocol.SUBPROTOCOL if scope.get("subprotocols") else None
@@ -118,6 +126,7 @@ class ShopConsumer:
             self._hub.leave(self, self._session)
             metrics.SOCKETS.labels(self._kind).dec()
             metrics.CLOSES.labels(_label(self._code or code)).inc()
+            logger.debug("A socket is closed: %s", self._code or code)
 
     @property
     def _kind(self) -> str:
@@ -266,8 +275,10 @@ class ShopConsumer:
         if self.is_dismissed:
             return
         if asked is not None:  # the answer has what is owed too
-            self._answering = asyncio.ensure_future(self._answer(asked))
-            self._answering.add_done_callback(self._answered)
+            # The hub calls us, and the answer is this socket's.
+            context = request_ids.context_of(self._request_id)
+            self._answering = asyncio.create_task(self._answer(asked), context=context)
+            self._answering.add_done_callback(self._answered, context=context)
         elif owed:
             self._hub.catch_up(self, owed)
 
@@ -313,6 +324,12 @@ class ShopConsumer:
             eager.start(goodbye)
         except Gone as gone:  # which is what was wanted
             logger.debug("A goodbye was not taken: %r", gone.__cause__)
+
+    async def break_off(self) -> None:
+        """Close because we have failed."""
+        self._code = INTERNAL_ERROR
+        with contextlib.suppress(Gone):
+            await self._send({"type": "websocket.close", "code": INTERNAL_ERROR})
 
     async def _close(self, reason: Close, retry_ms: int | None = None) -> None:
         self._code = int(reason)

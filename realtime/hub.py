@@ -13,6 +13,7 @@ replaced by a higher version only, and three checks find what was lost:
 
 import asyncio
 import contextlib
+import contextvars
 import functools
 import logging
 import random
@@ -20,7 +21,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
@@ -92,7 +93,7 @@ class Topic:
 
     __slots__ = (
         *("key", "state", "told", "sent", "items", "_loaded"),
-        *("watchers", "idle_since", "joined", "since"),
+        *("watchers", "idle_since", "joined", "since", "cause"),
     )
 
     def __init__(self, key: str) -> None:
@@ -107,6 +108,7 @@ class Topic:
         self.joined = False
         # The commit of the oldest change that sockets have not been told.
         self.since: float | None = None
+        self.cause: str | None = None  # the id of the request that made it
 
     def item(self, language: str | None) -> str:
         """The state as JSON text, rendered once for all who want it so."""
@@ -187,8 +189,8 @@ class Hub:
         metrics.DIRTY.set_function(lambda: len(self._dirty))
         metrics.SLOW.set_function(lambda: len(self._slow))
         metrics.DEGRADED.set_function(lambda: self.degraded)
-        self._tasks = [asyncio.ensure_future(self._keep(job)) for job in jobs]
-        self._receiver = asyncio.ensure_future(self._keep(self._receive))
+        self._tasks = [_start(self._keep(job)) for job in jobs]
+        self._receiver = _start(self._keep(self._receive))
 
     async def stop(self) -> None:
         """End every job and close the connections."""
@@ -407,6 +409,7 @@ class Hub:
             return
         if topic.since is None:
             topic.since = event.get("at")
+        topic.cause = event.get("request_id")
         if event["facts"] is None:
             self._reload([topic.key])
         else:
@@ -457,7 +460,7 @@ class Hub:
             self._fail(error)
         for topic in self._topics.values():
             topic.joined = live.is_nobodys(topic.key)
-        self._receiver = asyncio.ensure_future(self._keep(self._receive))
+        self._receiver = _start(self._keep(self._receive))
 
     def _fail(self, error: Exception) -> None:
         if not self.degraded:
@@ -606,12 +609,14 @@ class Hub:
 
     def _count_as_sent(self, keys: Iterable[str]) -> dict[str, float]:
         """Gives for each topic the commit of the oldest change now told, if known."""
-        since = {}
+        since, is_told = {}, logger.isEnabledFor(logging.DEBUG)
         for key in keys:
             topic = self._topics[key]
             topic.sent = topic.state.version
             if topic.since is not None:
                 since[key], topic.since = topic.since, None
+            if is_told:
+                _tell(topic)
         return since
 
     def _frame(
@@ -701,6 +706,22 @@ class Hub:
                     await self._layer.group_discard(group_of(topic.key), self._channel)
             except Exception as error:
                 self._fail(error)
+
+
+def _start(job: Coroutine[Any, Any, None]) -> asyncio.Task:
+    """As a task that is nobody's: who starts the hub is the first socket, and what the
+    hub does and logs for all is not that one's."""
+    return asyncio.create_task(job, context=contextvars.Context())
+
+
+def _tell(topic: Topic) -> None:
+    """A debug line for a change that goes out. A key may be a secret (`order:<token>`),
+    its kind is not."""
+    logger.debug(
+        "Pushing %s, version %s, to those who watch it (%s)",
+        *(topic.key.partition(":")[0], topic.sent, topic.watchers),
+        extra={"request_id": topic.cause},
+    )
 
 
 def _note_lags(since: Mapping[str, float]) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
+from realtime import request_ids
+
 logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT_S = 2
@@ -37,7 +39,7 @@ def publish(topic: str, *, version: int, facts: dict | None = None) -> None:
     and the hubs find it in the database.
     """
     event = {"type": "live", "topic": topic, "version": version, "facts": facts}
-    _publisher.put(topic, event | {"at": time.time()})
+    _publisher.put(topic, _signed(event | {"at": time.time()}))
 
 
 PEOPLE = "people"  # the topic, and so the group, of what concerns identities
@@ -60,9 +62,15 @@ def announce(name: str) -> None:
 
     Call it after the commit. Returns at once and raises nothing.
     """
-    _publisher.put(
-        f"{PEOPLE}:{name}", {"type": "live", "topic": PEOPLE, "version": 0, "of": name}
-    )
+    event = {"type": "live", "topic": PEOPLE, "version": 0, "of": name}
+    _publisher.put(f"{PEOPLE}:{name}", _signed(event))
+
+
+def _signed(event: Event) -> Event:
+    """With the id of the request that caused it, for the log of those who hear it."""
+    if request_id := request_ids.current():
+        event["request_id"] = request_id
+    return event
 
 
 def flush(timeout: float = EXIT_TIMEOUT_S) -> bool:

@@ -49,6 +49,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from realtime import channel, draining, metrics
+from realtime.masks import mask
 
 logger = logging.getLogger(__name__)
 
@@ -388,8 +389,11 @@ class Server(DaphneServer):
         return inbox
 
     def log_action(self, protocol, action: str, details: dict[str, Any]) -> None:
-        """For `--access-log`: without queries, which hold one-time tokens."""
-        path = details["path"].partition("?")[0]
+        """For `--access-log`: without queries and keys, which open what is others'."""
+        stream = getattr(self.action_logger, "stream", None)
+        if settings.LOG_FORMAT == "json" and stream is sys.stdout:
+            return  # where each line is an object; requests have lines of their own
+        path = mask(details["path"].partition("?")[0])
         super().log_action(protocol, action, details | {"path": path})
 
     def protocol_disconnected(self, protocol) -> None:

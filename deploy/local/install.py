@@ -23,7 +23,11 @@ PYTHON = VENV / "bin" / "python"
 UNFINISHED = VENV / "unfinished"
 CONSTRAINTS = ROOT / "deploy" / "constraints.txt"
 RUN = [ROOT / "requirements.txt", ROOT / "deploy" / "local" / "requirements.txt"]
-TESTS = [*RUN, ROOT / "tests" / "requirements.txt"]
+TESTS = [
+    *RUN,
+    ROOT / "tests" / "requirements.txt",
+    ROOT / "deploy" / "requirements-monitoring.txt",  # which the tests' file includes
+]
 
 
 def ensure(*, tests: bool = False) -> None:

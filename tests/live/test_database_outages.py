@@ -11,6 +11,7 @@ from django.core.management.base import SystemCheckError
 from django.db import connection
 
 from tests.live.test_outages import postgres_of_its_own
+from tests.receivers import receiving
 from tests.servers import wait_until
 
 
@@ -37,9 +38,10 @@ def is_read_only(is_on: bool) -> None:
         cursor.execute("SELECT pg_reload_conf()")
 
 
-def shop_of(postgres, redis, serve):
+def shop_of(postgres, redis, serve, **environment: str):
     """Pages are made anew each time, so each needs the database."""
-    return serve(redis, DATABASE_URL=postgres.url, CATALOGUE_MAX_AGE_S="0")
+    told = {"DATABASE_URL": postgres.url, "CATALOGUE_MAX_AGE_S": "0"} | environment
+    return serve(redis, **told)
 
 
 def test_read_only_database_is_not_ready_and_is_used_again_when_it_takes_writes(
@@ -75,11 +77,11 @@ def test_connection_that_only_reads_is_dropped_and_made_anew(transactional_db):
     assert after != before
 
 
-def test_database_away_is_a_page_of_the_shop_and_one_line_in_the_log(
+def test_database_away_is_a_page_of_the_shop_one_line_in_the_log_and_one_event(
     transactional_db, redis, serve
 ):
-    with postgres_of_its_own() as postgres:
-        shop = shop_of(postgres, redis, serve)
+    with receiving() as sentry, postgres_of_its_own() as postgres:
+        shop = shop_of(postgres, redis, serve, SENTRY_DSN=sentry.dsn)
         assert get(shop, "/products/")[0] == 200
         since = shop.mark()
         connection.close()
@@ -87,9 +89,14 @@ def test_database_away_is_a_page_of_the_shop_and_one_line_in_the_log(
         answers = [get(shop, "/products/") for _ in range(5)]
         postgres.start()
         wait_until(lambda: get(shop, "/products/")[0] == 200, "the shop", 20)
+        wait_until(lambda: bool(sentry.events), "the event", 10)
+        shop.stop()  # which sends what waits
+        events = sentry.events
 
+    assert [e["logger"] for e in events] == ["project.outages"], events
     for status, headers, page in answers:
         assert (status, headers["Retry-After"]) == (503, "10")
+        assert f"<code>{headers['X-Request-Id']}</code>" in page
         assert "not available right now" in page
     said = shop.said(since)
     assert "Traceback" not in said

@@ -323,3 +323,19 @@ def test_access_log_holds_no_secrets(site, path, logged):
     line = log.read_bytes()[before:].decode()
     assert f'"GET {logged}' in line
     assert "SECRET" not in line
+
+
+def test_nginx_gives_a_request_the_id_that_its_log_and_the_answer_have(site):
+    log = site.nginx.accesses
+    before = log.stat().st_size if log.exists() else 0
+    forged = {"X-Request-ID": "0123456789abcdef0123456789abcdef"}
+    request = urllib.request.Request(f"{site.nginx.url}/nowhere/", headers=forged)
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=LIMIT_S)
+
+    with refused.value as answer:
+        request_id = answer.headers["X-Request-ID"]
+    wait_until(lambda: log.stat().st_size > before, "the line", LIMIT_S)
+    assert request_id != forged["X-Request-ID"]
+    assert log.read_bytes()[before:].decode().rstrip().endswith(f" {request_id}")

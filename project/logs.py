@@ -1,0 +1,212 @@
+"""Log lines: as text for people, or, with LOG_FORMAT=json, as JSON for programs.
+
+Neither shows secrets or e-mail addresses (`realtime.masks`).
+"""
+
+import logging
+import logging.config
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+import celery
+from celery import signals
+from django.conf import settings
+from django.http import HttpRequest
+from pythonjsonlogger.json import JsonFormatter
+
+from realtime import request_ids
+from realtime.masks import mask
+
+logger = logging.getLogger(__name__)
+
+# Of what a line is given as `extra` these are shown; others hold whole requests.
+EXTRAS = ("method", "path", "status", "duration_ms", "mail")
+
+
+class Page:
+    """What Django makes of a request, for as long as it is being answered. Timers of
+    the connection keep the request's context, and with it this, for a minute more."""
+
+    __slots__ = ("request",)
+
+    def __init__(self) -> None:
+        self.request: HttpRequest | None = None
+
+
+_page: ContextVar[Page | None] = ContextVar("page", default=None)
+
+
+@contextmanager
+def page() -> Iterator[None]:
+    """What is logged in here is about one request."""
+    one = Page()
+    _page.set(one)
+    try:
+        yield
+    finally:
+        one.request = None
+
+
+def of_page(request: HttpRequest) -> None:
+    """From here on Django knows the request."""
+    if (one := _page.get()) is not None:
+        one.request = request
+
+
+def _request() -> HttpRequest | None:
+    one = _page.get()
+    return one.request if one is not None else None
+
+
+def route() -> str | None:
+    """The pattern of the page's address: `/orders/<str:number>/`."""
+    match = getattr(_request(), "resolver_match", None)
+    return f"/{match.route}" if match is not None and match.route else None
+
+
+def user_id() -> int | None:
+    """Whose page it is, if that is known already: a log line makes no query."""
+    user = getattr(_request(), "_cached_user", None)
+    return user.pk if user is not None else None
+
+
+class Masked(logging.Formatter):
+    """What another formatter makes of a record, without secrets."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(self._inner.format(record))
+
+
+def line(format: str) -> Masked:
+    """For LOGGING: a formatter of that format."""
+    return Masked(logging.Formatter(format))
+
+
+class Json(JsonFormatter):
+    """One JSON object a line."""
+
+    def add_fields(
+        self,
+        log_data: dict[str, Any],
+        record: logging.LogRecord,
+        message_dict: dict[str, Any],
+    ) -> None:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        log_data["time"] = moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+        log_data["level"] = record.levelname
+        log_data["logger"] = record.name
+        log_data["message"] = mask(record.message)
+        for name in ("exc_info", "stack_info"):
+            if text := message_dict.get(name):
+                log_data["exception"] = mask(text)
+        log_data["process"] = os.getpid()
+        log_data["program"] = PROGRAM
+        about = (
+            {"request_id": request_ids.current(), "user_id": user_id()}
+            | {"route": route()}
+            | _task()
+            | _trace()
+            | _extras(record)
+        )
+        log_data.update((k, v) for k, v in about.items() if v is not None)
+
+
+def _task() -> dict[str, str | None]:
+    """The Celery task that is running here."""
+    task = celery.current_task
+    if not task or not task.request.id:
+        return {}
+    return {"task": task.name, "task_id": task.request.id}
+
+
+def _trace() -> dict[str, str]:
+    """The span that is being recorded, if OpenTelemetry is on."""
+    if not settings.IS_OTEL_ON:
+        return {}
+    from opentelemetry import trace
+
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return {}
+    return {
+        "trace_id": trace.format_trace_id(context.trace_id),
+        "span_id": trace.format_span_id(context.span_id),
+    }
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    given = {name: getattr(record, name, None) for name in (*EXTRAS, "request_id")}
+    return {k: v for k, v in given.items() if isinstance(v, str | int | float)}
+
+
+def program(argv: list[str]) -> str:
+    """What this process is: server, worker, beat, or a command of manage.py."""
+    first, words = os.path.basename(argv[0] if argv else ""), argv[1:]
+    place = argv[0] if argv else ""
+    if place.endswith("realtime/server.py"):
+        return "server"
+    if "celery" in place:
+        return next((word for word in words if word in ("worker", "beat")), "celery")
+    if first == "manage.py" and words:
+        return words[0]
+    return first or "python"
+
+
+PROGRAM = program(sys.argv)
+
+
+# --- Set-up -----------------------------------------------------------------------
+
+
+def set_up() -> None:
+    """What `settings.LOGGING` cannot say: Celery's own lines, and errors that end a
+    process or a thread."""
+    if settings.LOG_FORMAT != "json":
+        signals.after_setup_logger.connect(_mask_handlers, weak=False)
+        signals.after_setup_task_logger.connect(_mask_handlers, weak=False)
+        return
+    signals.setup_logging.connect(_keep_ours, weak=False)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_end
+    threading.excepthook = _log_end_of_thread
+
+
+def _mask_handlers(logger: logging.Logger, **kwargs) -> None:
+    """Celery's own format, without secrets."""
+    for handler in logger.handlers:
+        if handler.formatter and not isinstance(handler.formatter, Masked):
+            handler.setFormatter(Masked(handler.formatter))
+
+
+def _keep_ours(loglevel: int | str | None = None, **kwargs) -> None:
+    """Celery would set up handlers of its own. Its `--loglevel` is about its lines."""
+    logging.config.dictConfig(settings.LOGGING)
+    if loglevel is not None:
+        logging.getLogger("celery").setLevel(loglevel)
+
+
+def _log_end(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    logger.critical("The process ends", exc_info=(kind, error, traceback))
+
+
+def _log_end_of_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_type is not SystemExit:
+        about = (args.exc_type, args.exc_value, args.exc_traceback)
+        name = args.thread.name if args.thread else ""
+        logger.critical("The thread %s ends", name, exc_info=about)

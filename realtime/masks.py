@@ -1,0 +1,72 @@
+"""What may be told of a text: secrets and e-mail addresses are left out of it.
+
+For all that leaves the shop for those who run it: log lines, errors and traces. The
+paths that hold a key are `settings.SECRET_PATHS`; deploy/nginx/shop-log.conf has the
+same ones.
+"""
+
+import re
+from functools import cache
+
+from django.conf import settings
+
+MASK = "-"
+SECRET = (
+    r"pass(?:word|wd|phrase)|secret|token|api[_-]?key|private[_-]?key|authorization"
+    r"|cookie|session(?:id|[_-]key)|csrf|credential|signature|dsn\b"
+)
+DOMAIN = r"[\w-]{1,63}(?:\.[\w-]{1,63})*"
+SECRET_NAME = re.compile(SECRET, re.IGNORECASE)
+# Each finds what it looks for in a time that grows with the text's length, no faster:
+# some of the texts are made up by visitors.
+RULES = [
+    # Users and passwords of addresses: redis://:password@host.
+    (re.compile(r"(\b[a-z][a-z0-9+]{1,20}://)[^/\s@\"']{1,500}@", re.I), rf"\1{MASK}@"),
+    # Queries, which hold one-time tokens.
+    (re.compile(r"(?<=[\w/%.-])\?[^\s\"'<>?=]*=[^\s\"'<>]*"), f"?{MASK}"),
+    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.I), rf"\1 {MASK}"),
+    # name=value, name: value, 'name': 'value'.
+    (
+        re.compile(
+            rf"((?<![\w-])[\w-]{{0,60}}?(?:{SECRET})[\w-]{{0,40}}"
+            r"[\"']?\s{0,3}[:=]\s{0,3})"
+            r"(?:(?:bearer|basic)\s+)?"
+            r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&)}\]\"'][^\s,;&)}\]]*)",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"\b(?:[srp]k_(?:live|test)|whsec)_\w+"), MASK),  # Stripe's
+    (re.compile(r"\border:[A-Za-z0-9_-]{32}"), f"order:{MASK}"),  # opens the order
+    # What PostgreSQL quotes of a row that it refused.
+    (re.compile(r"^(DETAIL|CONTEXT|QUERY):.*$", re.MULTILINE), rf"\1: {MASK}"),
+    (re.compile(rf"(?<!\w)\w[\w.+'-]{{0,63}}(?:@|%40){DOMAIN}"), "[e-mail]"),
+]
+
+
+def mask(text: str) -> str:
+    """The text without what nobody but its owner may read."""
+    text = _paths().sub(rf"\1{MASK}", text)
+    for pattern, shown in RULES:
+        text = pattern.sub(shown, text)
+    return text
+
+
+def is_secret(name: str) -> bool:
+    """Whether what goes by that name is to be left out whatever it is."""
+    return SECRET_NAME.search(name) is not None
+
+
+@cache
+def _paths() -> re.Pattern[str]:
+    beginnings = "|".join(map(_spellings, settings.SECRET_PATHS))
+    # What stands in braces is the name of a key, in the pattern of an address.
+    return re.compile(rf"((?:{beginnings}))(?!{{\w+}})[^\s\"'<>/?#]+", re.I)
+
+
+def _spellings(path: str) -> str:
+    """A pattern of what servers take for that path: slashes that are doubled, letters
+    that are escaped."""
+    return "".join(
+        r"(?:/|%2f)+" if c == "/" else f"(?:{re.escape(c)}|%{ord(c):02x})" for c in path
+    )
