@@ -1,6 +1,7 @@
 """What every page may show. Nothing is looked up before a template asks."""
 
 from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject, cached_property
 
@@ -30,8 +31,11 @@ def baskets(request: HttpRequest) -> dict:
 
 
 def shop(request: HttpRequest) -> dict:
-    """The shop's name and its shelves for the navigation, asked for when shown."""
+    """The shop's name, its shelves for the navigation, asked for when shown, and the
+    timeline that the versions on the page count on. It is "", which the sockets take
+    for another one, if the page asks the database nothing."""
     return {
+        "timeline": connection.timeline,
         "SHOP_NAME": settings.SHOP_NAME,
         "categories": SimpleLazyObject(catalogue.categories),
     }

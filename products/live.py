@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, F, Max, Q, QuerySet, Subquery, Sum
 from django.template.loader import render_to_string
 from django.utils import translation
@@ -51,6 +51,13 @@ LATE_EVENTS = 1000  # so many newer keys may be committed before an event is
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 # Of a topic whose version takes a query: "newer than whatever you have, look it up".
 AT_LEAST = 2**53
+
+
+def timeline() -> str:
+    """Return the name of the timeline that versions count on, as it is now. Another
+    one says that the database may have gone back to an earlier state."""
+    connection.ensure_connection()
+    return connection.read_timeline()
 
 
 # --- Baskets, as facts ------------------------------------------------------------

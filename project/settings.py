@@ -848,6 +848,7 @@ LOGGING = {
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django_redis": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},  # else two lines for each request
         "channels_redis.pubsub": {"filters": ["outages"]},
         # Its own handler would print tracebacks with recipients in them.
         "post_office": {"handlers": ["console"], "level": "ERROR", "propagate": False},

@@ -177,7 +177,10 @@ class ShopConsumer:
     async def _subscribe(self, asked: Subscribe) -> None:
         try:
             shown, unknown = await self._keys(asked)
-            items, missing = await self._hub.watch(self, shown, asked.language)
+            items, missing = await self._hub.watch(
+                self, shown, asked.language, asked.timeline
+            )
+            timeline = self._hub.timeline
         except Unavailable:
             text = "The shop's database does not answer. Please ask again."
             await self._say(protocol.err("unavailable", text, asked.request_id))
@@ -191,7 +194,8 @@ class ShopConsumer:
                 "unknown_topic", text, asked.request_id, topics=sorted(unknown)
             )
             await self._say(frame)
-        await self._say(protocol.snap(asked.request_id, items))
+        told = timeline if asked.timeline is not None else None
+        await self._say(protocol.snap(asked.request_id, items, told))
 
     async def _keys(self, asked: Subscribe) -> tuple[dict[str, int | None], list[str]]:
         """The keys of the topics asked for, and the names that mean nothing."""

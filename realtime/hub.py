@@ -9,6 +9,10 @@ replaced by a higher version only, and three checks find what was lost:
 - the *probe* sends itself a message through Redis: if it does not come back, pushes
   are being lost, so the audit runs faster until it does, and then all is compared,
 - the *heartbeat* gives each socket a digest of the versions it should show.
+
+Versions count on one *timeline* of the database. After a restore or a failover there is
+another, on which they may be lower: then all is loaded anew, and every socket is asked
+to come back.
 """
 
 import asyncio
@@ -134,9 +138,18 @@ class Topic:
             self._loaded.set()
             self._loaded = None  # it weighs more than the rest of a topic
 
+    def doubt(self) -> None:
+        """The state is of another timeline: the next counts, whatever its version."""
+        self.told = self.sent = 0
+        self.since = None
+        self.items.clear()
+        if self._loaded is None:
+            self._loaded = asyncio.Event()
+
     def take(self, state: State) -> bool:
-        """Keep `state` if it is newer; whether it was."""
-        if self.state is not None and state.version <= self.state.version:
+        """Keep `state` if it is newer, or the first on its timeline; whether it was."""
+        is_first = self.state is None or not self.is_loaded()
+        if not is_first and state.version <= self.state.version:
             return False
         self.state = state
         self.items.clear()
@@ -158,11 +171,14 @@ class Hub:
         self._stale: set[str] = set()  # to be loaded
         self._changed, self._wanted = asyncio.Event(), asyncio.Event()
         self._joining, self._writing = asyncio.Lock(), asyncio.Lock()
+        self._learning = asyncio.Lock()
         self._layer = get_channel_layer()
         self._channel: str | None = None
         self._probe = f"probe:{uuid.uuid4().hex}"
         self._echo, self._alarm = asyncio.Event(), asyncio.Event()
         self.degraded = False
+        self.timeline: str | None = None  # of the states held here
+        self._farewell: asyncio.Task | None = None
         self._found: dict[str, int] = {}  # newer versions that the last audit found
         # Queries of the hub alone, on connections that last.
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="hub")
@@ -195,6 +211,7 @@ class Hub:
     async def stop(self) -> None:
         """End every job and close the connections."""
         tasks = [*self._tasks, self._receiver]
+        tasks += [self._farewell] if self._farewell else []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -246,16 +263,23 @@ class Hub:
         return self._visitors.company(session_key)
 
     async def watch(
-        self, socket: Socket, shown: Mapping[str, int | None], language: str | None
+        self,
+        socket: Socket,
+        shown: Mapping[str, int | None],
+        language: str | None,
+        timeline: str | None = None,
     ) -> tuple[list[str], list[str]]:
         """Make `shown` (topic key → version the page shows) all that `socket` watches.
 
-        Gives the items that are newer than shown, and the keys that don't exist.
+        Gives the items that are newer than shown, or all of them if those
+        versions count on another timeline, and the keys that don't exist.
         Raises `Unavailable`; the socket then watches what it did before.
         """
         topics = [self._hold(key) for key in shown]
         try:
             await self._ready(topics, shown)
+            if timeline is not None and self.timeline is None:
+                await self._learn_timeline()
         finally:
             for topic in topics:
                 self._let_go(topic)
@@ -264,6 +288,8 @@ class Hub:
         if socket.is_dismissed:  # meanwhile
             return [], []
         self._settle(socket, _audiences_of(keys, language))
+        if timeline not in (None, self.timeline):
+            shown = dict.fromkeys(shown)
         newer = [
             topic.item(language)
             for topic in topics
@@ -325,10 +351,20 @@ class Hub:
         self._reload(topic.key for topic in behind + missing)
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
-                for topic in missing:
-                    await topic.until_loaded()
+                while missing := [t for t in missing if not t.is_loaded()]:
+                    await missing[0].until_loaded()
         except TimeoutError:
             raise Unavailable from None
+
+    async def _learn_timeline(self) -> None:
+        """Ask for it once, as states may have come by messages alone. Raises
+        `Unavailable`."""
+        async with self._learning:
+            if self.timeline is None:
+                try:
+                    self._follow(await self.ask(live.timeline))
+                except (OperationalError, InterfaceError):
+                    raise Unavailable from None
 
     def _settle(self, socket: Socket, audiences: tuple[Audience, ...]) -> None:
         """Move a socket from the audiences it was in to those."""
@@ -504,10 +540,13 @@ class Hub:
             if not keys:
                 continue
             try:
-                states = await self.ask(live.load, keys)
+                timeline, states = await self.ask(
+                    _on_timeline, self.timeline, live.load, keys
+                )
             except (OperationalError, InterfaceError):
                 self._reload(keys)  # and again in a second
                 raise
+            self._follow(timeline)
             for key in keys:
                 if topic := self._topics.get(key):
                     self._store(topic, states.get(key))
@@ -518,8 +557,26 @@ class Hub:
             self._accept(topic, state)
             if _is_personal(topic.key):
                 self._flush_now(topic.key)
-        else:
+        elif not topic.is_loaded():
+            topic.state = None
             topic.settle()  # there is no such topic
+
+    def _follow(self, timeline: str) -> None:
+        """Begin anew if the database is on another timeline than what is held here."""
+        before, self.timeline = self.timeline, timeline
+        if before in (None, timeline):
+            return
+        logger.warning(
+            "The database was restored, or a standby took over: %d sockets come back.",
+            len(self.admission.sockets),
+        )
+        topics = [t for t in self._topics.values() if not live.is_nobodys(t.key)]
+        for topic in topics:
+            topic.doubt()
+        self._dirty.clear()
+        self._found = {}
+        self._reload(topic.key for topic in topics)
+        self._farewell = asyncio.ensure_future(self.farewell())
 
     def _flush_now(self, key: str) -> None:
         """A person's own action need not wait for the tick."""
@@ -553,6 +610,7 @@ class Hub:
     async def _compare(self) -> None:
         """Reload every topic of which the database has a newer version, and doubt
         everybody whose account or session has changed."""
+        self._follow(await self.ask(live.timeline))
         await self._visitors.audit()
         self._count_gaps()
         held = {
@@ -763,6 +821,19 @@ def _query(query: Callable, *arguments: Any) -> Any:
         if not was_open:
             raise
     return _query(query, *arguments)
+
+
+def _on_timeline(
+    known: str | None, query: Callable, *arguments: Any
+) -> tuple[str, Any]:
+    """Return on which timeline the database is, and what `query` finds there.
+
+    A connection knows the timeline since it was made. Where that is not the one that
+    is `known`, the database is asked, as either may be out of date.
+    """
+    found = query(*arguments)
+    is_known = connection.timeline == known
+    return connection.timeline if is_known else live.timeline(), found
 
 
 def _disconnect(both: threading.Barrier) -> None:

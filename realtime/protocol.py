@@ -44,9 +44,11 @@ class Subscribe(NamedTuple):
     request_id: int
     topics: dict[str, int | None]
     language: str | None  # of the HTML wanted, if any
+    timeline: str | None = None  # that the versions count on, if the client says so
 
 
 MAX_VERSION = 2**53  # what a browser counts exactly
+MAX_TIMELINE = 64  # characters
 
 
 def parse(text: str) -> Subscribe:
@@ -71,10 +73,13 @@ def parse(text: str) -> Subscribe:
         raise BadFrame(
             "bad_message", '"html" must be one of the shop\'s languages.', request_id
         )
+    timeline = frame.get("timeline")
+    if timeline is not None and not _is_timeline(timeline):
+        raise BadFrame("bad_message", '"timeline" must be a short text.', request_id)
     most = settings.LIVE["MAX_TOPICS"]
     if len(topics) > most:
         raise BadFrame("too_many_topics", f"At most {most} topics.", request_id)
-    return Subscribe(request_id, topics, language)
+    return Subscribe(request_id, topics, language, timeline)
 
 
 def _is_count(value: Any) -> bool:
@@ -83,6 +88,10 @@ def _is_count(value: Any) -> bool:
 
 def _is_language(value: Any) -> bool:
     return isinstance(value, str) and value in dict(settings.LANGUAGES)
+
+
+def _is_timeline(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_TIMELINE
 
 
 def _refuse(constant: str) -> None:
@@ -102,8 +111,9 @@ def item(name: str, version: int, facts: dict, html: str | None) -> str:
     )
 
 
-def snap(request_id: int, items: list[str]) -> str:
-    return f'{{"t":"snap","id":{request_id},"items":[{",".join(items)}]}}'
+def snap(request_id: int, items: list[str], timeline: str | None = None) -> str:
+    name = "" if timeline is None else f'"timeline":"{timeline}",'
+    return f'{{"t":"snap","id":{request_id},{name}"items":[{",".join(items)}]}}'
 
 
 def upd(items: list[str], at: float | None = None) -> str:

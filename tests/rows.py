@@ -1,5 +1,8 @@
 """The database after a test whose rows others saw: servers, workers, threads."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import OperationalError, connection, transaction
@@ -38,3 +41,25 @@ def _delete_all() -> None:
         for table, is_filled in zip(tables, cursor.fetchone(), strict=True):
             if is_filled:
                 cursor.execute(f"DELETE FROM {table}")  # references are checked last
+
+
+@contextmanager
+def restored() -> Iterator[None]:
+    """Meanwhile the database looks as if a backup had been restored over it.
+
+    `pg_restore --clean` makes each table anew. Here one is, by which the timeline of
+    the database is known.
+    """
+    _make_anew()
+    try:
+        yield
+    finally:
+        _make_anew()
+
+
+def _make_anew() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE copied (LIKE django_migrations INCLUDING ALL)")
+        cursor.execute("INSERT INTO copied TABLE django_migrations")
+        cursor.execute("DROP TABLE django_migrations")
+        cursor.execute("ALTER TABLE copied RENAME TO django_migrations")

@@ -14,9 +14,9 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import psycopg2
 from django.core.management import call_command
@@ -24,6 +24,7 @@ from django.db import connection
 from machine import alive
 from servers import Postgres, account, group
 
+from project import server_urls
 from tests.servers import wait_until
 
 SOON_S = 20
@@ -93,7 +94,8 @@ class Pair:
 
     def catch_up(self) -> None:
         """Wait until the standby has all that was committed."""
-        ((now,),) = self.primary.ask("SELECT pg_current_wal_lsn()")
+        message = "SELECT pg_logical_emit_message(false, 'tests', 'now', true)"
+        ((now,),) = self.primary.ask(message)  # writes out what came before it
         query = f"SELECT pg_last_wal_replay_lsn() >= '{now}'"
         wait_until(lambda: self.standby.ask(query) == [(True,)], "catching up", SOON_S)
 
@@ -124,21 +126,22 @@ class Pair:
         server.run("pg_basebackup", *source, *options)
         server.start()
 
-    @contextmanager
-    def written(self) -> Iterator[None]:
+    def written(self) -> AbstractContextManager[None]:
         """Meanwhile this process writes to it, as another does."""
-        hosts = self.url.partition("host=")[2]
-        there = {"HOST": unquote(hosts), "PORT": "", "NAME": "shop"}
-        who = {"USER": "postgres", "PASSWORD": ""}
-        before = connection.settings_dict
-        options = before["OPTIONS"] | {"target_session_attrs": "read-write"}
+        return writing_to(self.url)
+
+
+@contextmanager
+def writing_to(url: str) -> Iterator[None]:
+    """Meanwhile this process uses the database at `url`."""
+    before = connection.settings_dict
+    connection.close()
+    connection.settings_dict = before | server_urls.database(url)
+    try:
+        yield
+    finally:
         connection.close()
-        connection.settings_dict = before | there | who | {"OPTIONS": options}
-        try:
-            yield
-        finally:
-            connection.close()
-            connection.settings_dict = before
+        connection.settings_dict = before
 
 
 @contextmanager

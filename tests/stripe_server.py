@@ -41,6 +41,7 @@ class StripeServer(ThreadingHTTPServer):
         )
         self.sessions: dict[str, dict] = {}
         self.refunds: list[dict] = []
+        self.events: list[dict] = []  # all that was told, or would have been
         self.disputed: set[str] = set()  # payments that cannot be refunded
         self.known: dict[str, tuple[dict, dict]] = {}  # by Idempotency-Key
         self.asked: list[tuple[str, str, dict]] = []
@@ -111,8 +112,10 @@ class StripeServer(ThreadingHTTPServer):
         return session.get("paid_total", session["amount_total"])
 
     def get(self, path: str, query: dict) -> tuple[int, dict]:
-        """A session as it stands, or the refunds of a payment."""
+        """A session as it stands, the refunds of a payment, or what was told."""
         with self.lock:
+            if path == "/v1/events":
+                return 200, self.listed_events(query)
             if path == "/v1/refunds":
                 of_it = query["payment_intent"]
                 found = [r for r in self.refunds[::-1] if r["payment_intent"] == of_it]
@@ -122,6 +125,17 @@ class StripeServer(ThreadingHTTPServer):
             if session is None:
                 return 404, error("invalid_request_error", "resource_missing", "id")
             return 200, session
+
+    def listed_events(self, query: dict) -> dict:
+        """The newest first, a page at a time, as Stripe does."""
+        types = {value for name, value in query.items() if name.startswith("types[")}
+        found = [e for e in self.events[::-1] if e["type"] in types]
+        if "starting_after" in query:
+            names = [event["id"] for event in found]
+            found = found[names.index(query["starting_after"]) + 1 :]
+        size = int(query["limit"])
+        page = {"object": "list", "url": "/v1/events", "data": found[:size]}
+        return page | {"has_more": len(found) > size}
 
     def open(self, params: dict) -> dict:
         name = f"cs_test_{next(self.numbers)}"
@@ -163,6 +177,7 @@ class StripeServer(ThreadingHTTPServer):
             "type": kind,
             "data": {"object": data},
         }
+        self.events.append(event | fields)
         return json.dumps(event | fields).encode()
 
     def refund_at_dashboard(self, session: dict, amount: int, **changes) -> dict:

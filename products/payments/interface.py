@@ -134,5 +134,9 @@ class Provider(Protocol):
     def event(self, body: bytes, signature: str) -> Event:
         """What it told. Raises `BadSignature`, `BadEvent`."""
 
+    def told(self) -> list[Event]:
+        """All that it told, as far back as it remembers, the oldest first. Raises
+        `Refused`, `Unreachable`."""
+
     def again(self, payload: dict) -> Event:
         """The event that was kept so. Raises `BadEvent`."""

@@ -45,7 +45,7 @@ LEAST = {
 }
 MOST_UNITS = 99_999_999  # eight digits, 999,999.99 EUR
 MORE_DIGITS = {"COP": 10, "HUF": 10, "IDR": 12, "INR": 9, "JPY": 10}
-MOST_LISTED = 100  # refunds in an answer
+MOST_LISTED = 100  # refunds or events in an answer
 IN_USE = 409  # the same is being done right now
 
 
@@ -120,6 +120,19 @@ class Stripe:
         with self.client() as client:
             listed = client.v1.refunds.list(params).auto_paging_iter()
             return [understood(refund) for refund in listed]
+
+    def told(self) -> list[Event]:
+        """Stripe keeps its events for 30 days."""
+        params = {"types": sorted(stripe_events.TYPES), "limit": MOST_LISTED}
+        with self.client() as client:
+            listed = list(client.v1.events.list(params).auto_paging_iter())
+        events = []
+        for event in reversed(listed):
+            try:
+                events.append(stripe_events.read(event.to_dict()))
+            except BadEvent as error:
+                logger.warning("Event %s cannot be read: %s", event.id, error)
+        return events
 
     def again(self, payload: dict) -> Event:
         return stripe_events.read(payload)

@@ -36,6 +36,7 @@ DISPUTE_TYPES = {
         *("funds_withdrawn", "funds_reinstated"),
     )
 }
+TYPES = PAID_TYPES | FAILED_TYPES | REFUND_TYPES | CHARGE_TYPES | DISPUTE_TYPES
 # What is kept of an object, and read: nothing of a person.
 KEPT_TEXTS = (
     *("id", "client_reference_id", "currency", "payment_status", "status", "reason"),

@@ -1,6 +1,22 @@
-"""Django's PostgreSQL backend. It drops a connection that can only read."""
+"""Django's PostgreSQL backend. It drops a connection that can only read, and knows on
+which timeline the rows are."""
+
+import hashlib
 
 from django.db.backends.postgresql import base
+
+# What a restore into a new database, one over an old database, a recovery to an earlier
+# moment and a promotion change: at least one of these. `timeline` is PostgreSQL's own.
+TIMELINE = """
+SELECT concat_ws(
+    ' ',
+    (SELECT system_identifier FROM pg_control_system()),
+    (SELECT oid FROM pg_database WHERE datname = current_database()),
+    to_regclass('django_migrations')::oid,
+    CASE WHEN NOT pg_is_in_recovery()
+        THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END
+)
+"""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -9,6 +25,25 @@ class DatabaseWrapper(base.DatabaseWrapper):
     A failover may leave a connection alive, to a server that has become a standby. A
     connection made anew finds the server that takes writes (`target_session_attrs`).
     """
+
+    timeline = ""  # as `read_timeline()` found it when the connection was made
+
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        self.read_timeline()
+
+    def read_timeline(self) -> str:
+        """Look up the name of the timeline that the rows are on, and return it.
+
+        Another name says that rows may have gone back to an earlier state, so that
+        their versions count from there: a backup was restored, or a standby was
+        promoted that had not heard of the last commits.
+        """
+        with self.wrap_database_errors, self.connection.cursor() as cursor:
+            cursor.execute(TIMELINE)
+            (facts,) = cursor.fetchone()
+        self.timeline = hashlib.sha256(facts.encode()).hexdigest()[:16]
+        return self.timeline
 
     def is_usable(self) -> bool:
         """Return whether the connection works and can write.

@@ -21,12 +21,15 @@ export class Live extends EventTarget {
    * @param {() => Map<string, number>} shown the topics on the page and their versions,
    *   the most visible first
    * @param {(item: [string, number, object, string?]) => void} apply show one item
+   * @param {() => void} forget take whatever comes next for newer than what is shown
    */
-  constructor(url, shown, apply) {
+  constructor(url, shown, apply, forget) {
     super();
     this.url = url;
     this.shown = shown;
     this.apply = apply;
+    this.forget = forget;
+    this.timeline = document.documentElement.dataset.timeline ?? ""; // of the versions
     this.known = new Map(); // topic -> version; what a digest is made of
     this.unknown = new Set(); // topics that the server does not have
     this.failures = 0;
@@ -64,12 +67,13 @@ export class Live extends EventTarget {
       // A new socket may belong to someone else: then their basket counts from where
       // it likes, so ask for it whatever its version.
       const isNews = isPersonal(name) && this.asksAnew;
-      topics[name] = isNews ? null : version;
+      topics[name] = isNews || version < 0 ? null : version;
       known.set(name, isNews ? -1 : Math.max(version, this.known.get(name) ?? -1));
     }
     this.known = known;
     this.asksAnew = false;
-    this.send({ t: "sub", id: ++this.requests, topics, html: document.documentElement.lang });
+    const html = document.documentElement.lang;
+    this.send({ t: "sub", id: ++this.requests, topics, html, timeline: this.timeline });
     this.expect(ANSWER_MS);
   }
 
@@ -111,6 +115,16 @@ export class Live extends EventTarget {
     }
   }
 
+  /** The database was restored, or a standby took over: versions count anew. */
+  follow(timeline) {
+    if (timeline && timeline !== this.timeline) {
+      this.timeline = timeline;
+      this.known.forEach((_version, name) => this.known.set(name, -1));
+      this.unknown.clear();
+      this.forget();
+    }
+  }
+
   // --- Inside ---------------------------------------------------------------------
 
   isOpen() {
@@ -125,6 +139,7 @@ export class Live extends EventTarget {
     this.expect(PATIENCE_MS);
     switch (frame.t) {
       case "snap":
+        this.follow(frame.timeline);
         frame.items.forEach((item) => this.take(item));
         this.failures = 0;
         this.say(true);

@@ -4,9 +4,9 @@ import { enhance, show } from "./forms.js";
 import { Live } from "./live.js";
 import { becomeAnother, socketUrl, visitor } from "./page.js";
 import { suggest, tidy } from "./search.js";
-import { apply, shown } from "./topics.js";
+import { apply, forget, shown } from "./topics.js";
 
-const live = new Live(socketUrl(), shown, apply);
+const live = new Live(socketUrl(), shown, apply, forget);
 
 const notice = document.getElementById("live-status");
 live.addEventListener("status", ({ detail }) => {

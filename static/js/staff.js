@@ -2,12 +2,13 @@
 
 import { Live } from "./live.js";
 import { socketUrl } from "./page.js";
-import { apply, shown } from "./topics.js";
+import { apply, forget, shown } from "./topics.js";
 
-const live = new Live(socketUrl(), shown, (item) => {
+const show = (item) => {
   apply(item);
   document.dispatchEvent(new CustomEvent("live:item", { detail: item }));
-});
+};
+const live = new Live(socketUrl(), shown, show, forget);
 const notice = document.getElementById("live-status"); // the admin has none
 
 live.addEventListener("status", ({ detail }) => {

@@ -45,6 +45,14 @@ export function apply(item) {
   }
 }
 
+/** The versions on the page are of another timeline: whatever comes next is newer. */
+export function forget() {
+  latest.clear();
+  for (const root of document.querySelectorAll("[data-version]")) {
+    root.dataset.version = -1;
+  }
+}
+
 const versionOf = (root) => Number(root.dataset.version);
 
 function show(root, html) {

@@ -12,6 +12,7 @@ class Page:
         self.html: dict[str, str | None] = {}
         self.known: dict[str, int] = {}  # what a digest is made of
         self.requests = 0
+        self.timeline: str | None = None  # as the HTML says, or None: not told
 
     def subscription(self, *, is_new_socket: bool, html: str | None = "en") -> dict:
         """The frame that `subscribe()` sends. A new socket may be somebody else's, so
@@ -20,11 +21,13 @@ class Page:
         known = {}
         for name, version in self.shown.items():
             is_news = is_new_socket and name.startswith("basket")
-            topics[name] = None if is_news else version
+            topics[name] = None if is_news or version < 0 else version
             known[name] = -1 if is_news else max(version, self.known.get(name, -1))
         self.known = known
         self.requests += 1
         frame = {"t": "sub", "id": self.requests, "topics": topics}
+        if self.timeline is not None:
+            frame["timeline"] = self.timeline
         return frame | ({"html": html} if html else {})
 
     def take(self, item: list) -> bool:
@@ -43,6 +46,9 @@ class Page:
 
     def hear(self, frame: dict) -> None:
         """Do with a frame what the page does."""
+        if frame.get("timeline") not in (None, self.timeline):
+            self.timeline = frame["timeline"]
+            self.known = dict.fromkeys(self.known, -1)
         for item in frame.get("items", ()):
             self.take(item)
         for name in frame.get("topics", ()):

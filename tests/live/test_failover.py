@@ -4,6 +4,7 @@ on by itself.
 `DATABASE_URL` names both. Nobody tells the shop which of them takes writes.
 """
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,10 +12,13 @@ from django.db import connection
 from post_office.models import STATUS, Email
 
 from products.models import Order
-from products.services import books
+from products.services import books, stock
+from realtime.protocol import Close
 from tests import standby
 from tests.factories import make_product
 from tests.live.buyer import Buyer
+from tests.live.client import Client
+from tests.live.page import Page
 from tests.live.test_database_outages import database_of, get
 from tests.servers import Daphne, wait_until
 from tests.smtp import SmtpServer, running
@@ -136,3 +140,44 @@ def test_old_primary_that_comes_back_as_a_standby_changes_nothing(pair, redis, s
     assert pair.standby.ask(query) == [(1,)]
     assert "away" not in shop.said(since)
     assert "Traceback" not in shop.said(since)
+
+
+def page_at(shop: Daphne) -> Page:
+    """A page that was just opened: it says on which timeline it was made."""
+    page = Page()
+    html = get(shop, "/products/")[2]
+    page.timeline = re.search(r'data-timeline="([0-9a-f]+)"', html)[1]
+    return page
+
+
+@pytest.mark.parametrize("says_its_timeline", [True, False])
+def test_open_page_follows_a_standby_that_had_not_heard_of_the_last_sales(
+    pair, redis, serve, says_its_timeline
+):
+    """Versions go back, and grow again. Without the timeline, the control, the page
+    goes on showing sales that never were."""
+    shop = serve(redis, DATABASE_URL=pair.url)
+    lamp = make_product(on_hand=10)
+    topic = f"stock:{lamp.pk}"
+    page = page_at(shop) if says_its_timeline else Page()
+    pair.catch_up()
+    pair.cut()
+    with Client(shop, page) as client:
+        client.watch(topic)
+        for units in (1, 2, 3):
+            stock.claim({lamp.pk: units})
+        client.shows(topic, 4)
+        connection.close()
+        pair.fail_over()
+
+        assert client.closed(20) == Close.RESTART
+    stock.claim({lamp.pk: 1})  # the first that this server hears of
+    with Client(shop, page) as client:
+        client.watch(topic)
+
+        shown = page.shown[topic], page.facts[topic]["available"]
+        assert shown == ((2, 9) if says_its_timeline else (4, 4))
+        if says_its_timeline:
+            stock.claim({lamp.pk: 1})
+            client.shows(topic, 3)
+            assert page.facts[topic]["available"] == 8

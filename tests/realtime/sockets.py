@@ -52,8 +52,8 @@ class Socket:
             self.closed = message.get("code")
         elif message["type"] == "websocket.send":
             frame = schema.received(message["text"])
-            self.frames.append(frame)
             self.heard(frame)
+            self.frames.append(frame)  # for who waits for it: the page shows it now
 
     def send(self, frame: dict) -> None:
         schema.check(frame, schema.SENT_BY_CLIENT)

@@ -1,0 +1,109 @@
+"""A restored database: versions are lower than pages show, and what is open follows."""
+
+import pytest
+from django.db import connection
+
+from products import live
+from products.models import Stock
+from products.services import stock
+from realtime.protocol import Close
+from tests.factories import make_product
+from tests.live.page import Page
+from tests.realtime.sockets import Socket
+from tests.rows import restored
+from tests.servers import wait_until
+
+
+@pytest.fixture
+def audits(settings) -> None:
+    """A hub that starts from now on looks at the database every moment."""
+    settings.LIVE = settings.LIVE | {"AUDIT_S": 0.2}
+
+
+@pytest.fixture
+def open_socket(hub, loop):
+    sockets = []
+
+    def open_one(*arguments, **options) -> Socket:
+        sockets.append(Socket(loop, *arguments, **options))
+        return sockets[-1]
+
+    yield open_one
+    for socket in sockets:
+        socket.close()
+
+
+def page_of_now() -> Page:
+    page = Page()
+    page.timeline = live.timeline()
+    return page
+
+
+def sold(product, *, units: int) -> None:
+    for _ in range(units):
+        stock.claim({product.pk: 1})
+
+
+def test_timeline_stays_while_rows_change_and_differs_after_a_restore(transactional_db):
+    before = live.timeline()
+    make_product()
+    connection.close()
+
+    assert connection.timeline == before
+    connection.ensure_connection()
+    assert connection.timeline == before
+    with restored():
+        assert live.timeline() != before
+
+
+def test_open_socket_is_asked_to_come_back_and_shows_the_restored_state(
+    audits, open_socket
+):
+    lamp, page = make_product(on_hand=10), page_of_now()
+    topic = f"stock:{lamp.pk}"
+    saved = Stock.objects.filter(pk=lamp.pk).values("on_hand", "reserved", "version")[0]
+    sold(lamp, units=4)
+    socket = open_socket(page)
+    socket.watch(topic)
+    assert page.shown[topic] == 5
+
+    with restored():
+        Stock.objects.filter(pk=lamp.pk).update(**saved)
+        wait_until(lambda: socket.closed == Close.RESTART, "the goodbye", 10)
+        open_socket(page).watch(topic)
+
+        assert page.shown[topic] == 1
+        assert page.facts[topic]["available"] == 10
+
+
+def test_page_of_another_timeline_gets_all_whatever_its_versions(hub, open_socket):
+    lamp, page = make_product(on_hand=10), Page({"stock:1": 7})
+    topic = f"stock:{lamp.pk}"
+    page.shown, page.timeline = {topic: 7}, "of an older database"
+
+    socket = open_socket(page)
+    socket.watch(topic)
+
+    assert page.shown[topic] == 1
+    assert page.timeline == live.timeline()
+    assert socket.watch(is_new=False)["items"] == [], "from now on versions count"
+
+
+def test_page_that_does_not_know_its_timeline_gets_all(hub, open_socket):
+    lamp, page = make_product(), Page()
+    page.shown, page.timeline = {f"stock:{lamp.pk}": 1}, ""
+
+    items = open_socket(page).watch()["items"]
+
+    assert [item[0] for item in items] == [f"stock:{lamp.pk}"]
+
+
+def test_client_that_says_no_timeline_is_compared_by_versions_and_told_none(
+    hub, open_socket
+):
+    lamp, page = make_product(), Page()
+    page.shown = {f"stock:{lamp.pk}": 7}
+
+    answer = open_socket(page).watch()
+
+    assert answer == {"t": "snap", "id": 1, "items": []}
