@@ -20,13 +20,14 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 import redis.asyncio.connection
-import redis.asyncio.retry
+import redis.asyncio.sentinel
+import redis.sentinel
 from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
-from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
+from redis.retry import AbstractRetry, Retry
 
+from project.sentinels import AsyncMaster, Master
 from project.server_urls import HOW_TO_ESCAPE
 
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
@@ -60,30 +61,19 @@ class Redis:
 
     def pool(self, **options: Any) -> ConnectionPool:
         """Return a pool of connections; `options` are redis-py's for each of them."""
-        options = self._connection(redis.connection) | options
-        if not self.master:
-            return ConnectionPool(**options)
-        asked = {"sentinel_kwargs": self._sentinel(Retry(NoBackoff(), 0))}
-        return SentinelConnectionPool(
-            self.master, Sentinel(self.servers, **asked), **options
-        )
+        kinds = redis.connection, redis.sentinel, Master
+        return ConnectionPool(**self._connection(*kinds), **options)
 
     def client(self, **options: Any) -> redis.Redis:
-        """Return a client, which closes its connections with itself."""
-        return redis.Redis.from_pool(self.pool(**options))
+        """Return a client, which closes its connections with itself. It tries once: by
+        itself redis-py would wait and try again."""
+        once = {"retry": Retry(NoBackoff(), 0)}
+        return redis.Redis.from_pool(self.pool(**once | options))
 
     def layer_host(self, **options: Any) -> dict[str, Any]:
         """Return the one entry of `hosts` of channels_redis' layers."""
-        options = self._connection(redis.asyncio.connection) | options
-        if not self.master:
-            return options
-        retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
-        return {
-            "master_name": self.master,
-            "sentinels": self.servers,
-            "sentinel_kwargs": self._sentinel(retry),
-            **options,
-        }
+        kinds = redis.asyncio.connection, redis.asyncio.sentinel, AsyncMaster
+        return self._connection(*kinds) | options
 
     @property
     def broker_url(self) -> str:
@@ -113,34 +103,42 @@ class Redis:
             return {}
         return {
             "master_name": self.master,
-            "sentinel_kwargs": self._sentinel(Retry(NoBackoff(), 0)),
+            "sentinel_kwargs": self._sentinel(Master.retry),
         }
 
-    def _connection(self, kinds: ModuleType) -> dict[str, Any]:
-        """redis-py's options of a connection to the server, of its `kinds`."""
+    def _connection(
+        self, plain: ModuleType, managed: ModuleType, master: type[Master]
+    ) -> dict[str, Any]:
+        """redis-py's options of a connection, whose kind is in one of these modules."""
         options: dict[str, Any] = {
             "db": self.db,
             "username": self.username,
             "password": self.password,
             **self.tls,
         }
-        if self.master:  # the pool asks the Sentinels for the host
-            return options | {"ssl": bool(self.tls)}
         if self.path:
-            kind = kinds.UnixDomainSocketConnection
+            kind = plain.UnixDomainSocketConnection
             return options | {"connection_class": kind, "path": self.path}
-        kind = kinds.SSLConnection if self.tls else kinds.Connection
+        if self.master:
+            kind = (
+                managed.SentinelManagedSSLConnection
+                if self.tls
+                else managed.SentinelManagedConnection
+            )
+            asked = master(self.master, self.servers, **self._sentinel(master.retry))
+            return options | {"connection_class": kind, "connection_pool": asked}
+        kind = plain.SSLConnection if self.tls else plain.Connection
         ((host, port),) = self.servers
         return options | {"connection_class": kind, "host": host, "port": port}
 
-    def _sentinel(self, retry: Any) -> dict[str, Any]:
-        """redis-py's options of a connection to a Sentinel."""
+    def _sentinel(self, retry: type[AbstractRetry]) -> dict[str, Any]:
+        """redis-py's options of a client of a Sentinel. The next one is its retry."""
         return {
             "username": self.sentinel_username,
             "password": self.sentinel_password,
             "socket_timeout": SENTINEL_TIMEOUT_S,
             "socket_connect_timeout": SENTINEL_TIMEOUT_S,
-            "retry": retry,
+            "retry": retry(NoBackoff(), 0),
             "ssl": bool(self.tls),
             **self.tls,
         }

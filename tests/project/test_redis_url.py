@@ -8,11 +8,9 @@ from kombu import Connection
 from kombu.utils.url import parse_url
 
 from project import redis_url
+from tests.redis_servers import QUOTED, SECRET
 from tests.tls import make_certificate
 
-# Everything that ends a part of an address, and what some read as a space.
-SECRET = "s3cret@:/?#%$& +[],;=\\\"'|é"
-QUOTED = "s3cret%40%3A%2F%3F%23%25%24%26%20%2B%5B%5D%2C%3B%3D%5C%22%27%7C%C3%A9"
 SENTINELS = (("a", 26379), ("b", 26380), ("::1", 26379))
 
 
@@ -81,9 +79,8 @@ def test_certificate_is_checked_for_every_user_unless_turned_off_by_name(
     with found.client() as client:
         assert expected.items() <= client.get_connection_kwargs().items()
     if found.master:
-        for users in (found.layer_host(), found.broker_options):
-            asked = users["sentinel_kwargs"]
-            assert expected.items() <= asked.items() and asked["ssl"] is True
+        asked = found.broker_options["sentinel_kwargs"]
+        assert expected.items() <= asked.items() and asked["ssl"] is True
 
 
 def test_files_of_tls_are_those_of_the_query(tmp_path):
