@@ -369,7 +369,7 @@ def test_socket_of_another_origin_is_refused(site, origin):
 
 
 def test_account_page_under_the_path_is_kept_by_nobody(site):
-    answer = ask(f"{site.nginx.url}/users/login/")
+    answer = ask(f"{site.nginx.url}/users/inactive/")
 
     assert "no-store" in answer.headers["Cache-Control"]
     assert f"ws://localhost:{site.nginx.port};" in (
