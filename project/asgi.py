@@ -23,7 +23,10 @@ from project.threads import (  # noqa: E402
     ThreadedPages,
     Threads,
 )
+from realtime import files  # noqa: E402
 from realtime.routing import sockets  # noqa: E402
+
+files.raise_limit()  # on servers that do not do it themselves
 
 # From the outside in: what is not answered goes on to the next.
 threads = Threads(settings.HTTP_THREADS)

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from realtime import draining, metrics, request_ids
+from realtime import draining, metrics, request_ids, room
 
 ANSWERED_S = 10  # a handshake is over after so long, answered or not
 
@@ -87,7 +87,7 @@ class Admission:
         limits = settings.LIVE
         if draining.is_draining():
             return DRAINING
-        if len(self.sockets) >= limits["SOCKETS"]:
+        if len(self.sockets) >= room.sockets():
             return FULL
         if self._addresses[address] >= limits["SOCKETS_PER_ADDRESS"]:
             return CROWD

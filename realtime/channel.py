@@ -14,6 +14,8 @@ It looks into `twisted.web.http`, whose version `tests/realtime/test_server.py` 
 import time
 from http import HTTPStatus
 from io import BytesIO
+from itertools import islice
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -27,6 +29,7 @@ from twisted.web.http import HTTPChannel
 
 from realtime import bodies, metrics, request_ids
 from realtime.addresses import client_of
+from realtime.gate import Gate
 
 EXTENSION = "shop.refused"
 MAX_HEADERS = 100
@@ -36,6 +39,11 @@ MAX_CHUNKS, SMALLEST_CHUNK = 1000, 16
 # A client that was refused may send on for so long: closed earlier, the connection
 # would be reset, and the client might never see the answer.
 LINGER_S = 5
+# Where others wait for a connection: how often one is found silent before it makes room
+# (`gate.FULL_S` apart: a second), and how many do at once. Seconds alone would not do:
+# a loop that is late has not read yet what clients have sent.
+LOOKS = 50
+AT_ONCE = 8
 PAUSE_S = 0.01  # after each piece of what is thrown away
 
 
@@ -59,6 +67,13 @@ class Request(WebRequest):
     def __init__(self, channel: "Channel", queued: object = False) -> None:
         # Daphne does not use the fields that Twisted would find in a form.
         super().__init__(channel, queued, parsePOSTFormSubmission=False)
+
+    def gotLength(self, length: int | None) -> None:
+        """Keep what comes in memory, for Twisted would open a file for each body whose
+        length is not known. Only large ones are put into files: `room` counts them."""
+        most = settings.FILE_UPLOAD_MAX_MEMORY_SIZE
+        is_small = length is not None and length <= most
+        self.content = BytesIO() if is_small else SpooledTemporaryFile(most)
 
     def handleContentChunk(self, data: bytes) -> None:
         """Keep a piece of the body. Raises `Refused`."""
@@ -141,6 +156,7 @@ class Channel(HTTPChannel):
 
     def connectionLost(self, reason: Failure) -> None:
         self._is_over = True
+        self.factory.gate.left()
         self.factory.waits_no_more(self)
         for request in self.requests:
             request.give_back()
@@ -290,9 +306,12 @@ class Factory(HTTPFactory):
     def __init__(self, server: Any) -> None:
         super().__init__(server)
         self.store = bodies.Store()
-        self._waiting: dict[Channel, None] = {}
+        self.gate = Gate(self.make_room)
+        self._waiting: dict[Channel, int] = {}  # since which look they are silent
+        self._looks = 0
 
     def buildProtocol(self, addr: Any) -> Channel:
+        self.gate.entered()
         channel = super().buildProtocol(addr)
         channel.requestFactory = Request
         return channel
@@ -303,15 +322,24 @@ class Factory(HTTPFactory):
     def waits(self, channel: Channel) -> None:
         """The channel has just been heard of, and its client is to go on."""
         self._waiting.pop(channel, None)
-        self._waiting[channel] = None
+        self._waiting[channel] = self._looks
         if len(self._waiting) > settings.HTTP["CONNECTIONS"]:
-            silent = next(iter(self._waiting))
-            del self._waiting[silent]
-            metrics.REFUSALS.labels("http connections").inc()
-            silent.end()
+            self._end(next(iter(self._waiting)))
 
     def waits_no_more(self, channel: Channel) -> None:
         self._waiting.pop(channel, None)
+
+    def make_room(self) -> None:
+        """Others wait for a connection: end some of those whose client is silent."""
+        self._looks += 1
+        for channel in tuple(islice(self._waiting, AT_ONCE)):
+            if self._looks - self._waiting[channel] > LOOKS:
+                self._end(channel)
+
+    def _end(self, silent: Channel) -> None:
+        del self._waiting[silent]
+        metrics.REFUSALS.labels("http connections").inc()
+        silent.end()
 
 
 def pending(transport: Any) -> int:

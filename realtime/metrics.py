@@ -4,7 +4,6 @@ The numbers of one process; whoever asks several adds them up. Nothing here is t
 once a frame: counting costs a microsecond or two, and a frame about fifteen.
 """
 
-from django.conf import settings
 from prometheus_client import Counter, Gauge, Histogram
 
 # Seconds, from a loop that turns at once to one that is stuck.
@@ -37,8 +36,9 @@ LOOP_LAG = Histogram(
 PROBE = Histogram(
     "shop_probe_seconds", "A message's way through Redis and back", buckets=SHORT
 )
+FILES_LIMIT = Gauge("shop_files_limit", "Files that this process may hold open")
+FILES_OPEN = Gauge("shop_files_open", "Files that this process holds open")
 REFUSALS = Counter("shop_refusals", "Sockets and frames refused", ["reason"])
 
 for kind in ("public", "personal"):
     SOCKETS.labels(kind)  # there from the start, with 0
-LIMIT.set_function(lambda: settings.LIVE["SOCKETS"])

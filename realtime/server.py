@@ -7,6 +7,8 @@
 - The extension `websocket.http.response`: a refused handshake gets a status and a text.
 - Limits on what comes in: requests (`realtime/channel.py`), and frames, pings and parts
   of frames included.
+- As many files as the system gives, and no more connections than there are files for
+  (`realtime/room.py`, `realtime/gate.py`).
 - SIGTERM drains: `/readyz` says so, sockets are asked to come back elsewhere, pages
   that are being made are answered. Who can connect can stop it so.
 - Mended: empty messages are sent, close codes of the registry (1001, 1012, …) arrive as
@@ -48,10 +50,10 @@ from twisted.logger import globalLogPublisher
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
-from realtime import channel, draining, metrics
+from realtime import channel, draining, files, metrics, room
 from realtime.masks import mask
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("realtime.server")  # started with -m it has another name
 
 # Autobahn formats its options for its log at every connection, even if it keeps none:
 # a fifth of a handshake. A log that wants them can format them.
@@ -150,6 +152,7 @@ class Socket(WebSocketProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         self.is_closed = None  # it holds us
+        self.factory.server_class.http_factory.gate.left()
 
     # --- Out ------------------------------------------------------------------
 
@@ -325,6 +328,7 @@ class Server(DaphneServer):
         self._ws_factory = factory
 
     def run(self) -> None:
+        _open_files()
         sys.setswitchinterval(TURN_S)
         gc.set_threshold(YOUNG)
         _freeze()
@@ -362,6 +366,7 @@ class Server(DaphneServer):
 
     def listen_success(self, port) -> None:
         self._ports.append(port)
+        self.http_factory.gate.guard(port)
         self._share_options()
         super().listen_success(port)
 
@@ -466,6 +471,25 @@ class Server(DaphneServer):
         end = time.monotonic() + settings.LIVE["DRAIN_S"]
         while not is_done() and time.monotonic() < end:
             await asyncio.sleep(POLL_S)
+
+
+def _open_files() -> None:
+    """Get as many files as there are, and say for how many sockets that is enough."""
+    files.raise_limit()
+    if files.limit() < room.needed():
+        logger.critical(
+            "The limit of open files is %s, and this server needs %s. Raise it: ulimit"
+            " -n, LimitNOFILE= in systemd, ulimits in Compose",
+            *(files.limit(), room.needed()),
+        )
+        _end(1)
+    is_short = room.sockets() < settings.LIVE["SOCKETS"]
+    logger.log(
+        logging.WARNING if is_short else logging.INFO,
+        "At most %s files may be open (%s at the start), so this process takes %s"
+        " sockets; LIVE_SOCKETS is %s",
+        *(files.limit(), files.AT_START, room.sockets(), settings.LIVE["SOCKETS"]),
+    )
 
 
 def _freeze() -> None:

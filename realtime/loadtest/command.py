@@ -3,10 +3,10 @@
 import argparse
 import asyncio
 import contextlib
-import resource
 import sys
 from collections.abc import AsyncIterator, Callable
 
+from realtime import files
 from realtime.loadtest import options as flags
 from realtime.loadtest import report
 from realtime.loadtest.gates import Verdict, expectation, judge
@@ -16,7 +16,8 @@ Books = Callable[[], str | None]
 NOBODY_REFUSED = expectation("failed_handshakes<1")
 PROGRESS_S = 1.0
 QUIETLY_S = 5
-FILES_MORE = 200
+FILES_MORE = 200  # for people, who keep their connections, and for ourselves
+IMPOSSIBLE = 2  # as for flags that mean nothing
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
 def execute(options: argparse.Namespace, books: Books | None = None) -> int:
     """Run the test, tell of it, give the exit code. `books` says what does not add up
     in the database, where that can be looked into."""
-    allow_files(options.sockets)
+    if complaint := allow_files(options.sockets):
+        say(complaint)
+        return IMPOSSIBLE
     run = Run(options, say)
     try:
         asyncio.run(measure(run))
@@ -69,15 +72,17 @@ def say(text: str) -> None:
     print(start + text, end=end, file=sys.stderr, flush=True)
 
 
-def allow_files(sockets: int) -> None:
-    """Each socket is an open file. Raises the soft limit as far as it may go."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def allow_files(sockets: int) -> str | None:
+    """Each socket is an open file. Raises the limit; what to do if it is too low."""
+    files.raise_limit()
     needed = sockets + FILES_MORE
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        if most < needed:
-            say(f"Only {most} files may be open: ulimit -n {needed} would do.")
+    if files.limit() >= needed:
+        return None
+    return (
+        f"{sockets:,} sockets need {needed:,} open files, and this process may have"
+        f" {files.limit():,}: raise its hard limit (ulimit -Hn {needed}), or ask for"
+        f" --sockets {max(1, files.limit() - FILES_MORE)}"
+    )
 
 
 @contextlib.asynccontextmanager

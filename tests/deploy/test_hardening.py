@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from django.conf import settings
 
 from project.keys import fault_of
+from realtime import room
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 KUBERNETES = list(yaml.safe_load_all((DEPLOY / "kubernetes/shop.yaml").read_text()))
@@ -133,6 +135,32 @@ def test_service_is_in_a_sandbox(unit):
 
 def test_there_are_services():
     assert len(UNITS) == 3
+
+
+# --- Open files -------------------------------------------------------------------
+
+
+def files_of_a_server() -> dict[str, int]:
+    """How many each way to run the shop gives a server process."""
+    unit = (DEPLOY / "systemd/shop-web@.service").read_text()
+    return {
+        "systemd": int(re.search(r"^LimitNOFILE=(\d+)$", unit, re.M)[1]),
+        **{name: COMPOSE[name]["ulimits"]["nofile"] for name in ("web1", "web2")},
+    }
+
+
+def test_server_has_files_for_all_the_sockets_that_it_may_take():
+    for name, files in files_of_a_server().items():
+        assert files >= room.own() + room.pages() + settings.LIVE["SOCKETS"], name
+
+
+@pytest.mark.parametrize("name", ["nginx/shop.conf", "docker/nginx.conf"])
+def test_nginx_has_files_for_all_its_connections(name):
+    text = (DEPLOY / name).read_text()
+    files = int(re.search(r"worker_rlimit_nofile (\d+);", text)[1])
+    connections = int(re.search(r"worker_connections (\d+);", text)[1])
+
+    assert files > connections > 2 * 10_000  # a socket takes two
 
 
 # --- nginx ------------------------------------------------------------------------

@@ -301,6 +301,28 @@ def test_loadtest_of_somebody_elses_shop_is_refused(program):
     assert "--i-own-this-host 192.0.2.1" in done.stderr
 
 
+@pytest.mark.parametrize("program", [MODULE, COMMAND], ids=["module", "command"])
+def test_loadtest_of_more_sockets_than_files_says_so_and_opens_none(program):
+    lowered = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", *program]
+
+    done = subprocess.run(
+        [*lowered, "--sockets", "300"], cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("300 sockets need 500 open files, and this process may have")
+
+
+def test_loadtest_raises_a_soft_limit_that_is_too_low(server, tmp_path):
+    lowered = ["sh", "-c", 'ulimit -Sn 20; exec "$@"', "sh", *MODULE]
+    flags = ["--sockets", "40", "--duration", "1", "--phases", "connect"]
+
+    code, told, said = load(server, tmp_path, *flags, program=lowered)
+
+    assert (code, told["figures"]["sockets"]) == (Verdict.PASSED, 40), said
+
+
 # --- With Django --------------------------------------------------------------------
 
 
