@@ -24,6 +24,7 @@ from project.threads import (  # noqa: E402
     Threads,
 )
 from realtime import files  # noqa: E402
+from realtime.probes import SocketProbes  # noqa: E402
 from realtime.routing import sockets  # noqa: E402
 
 files.raise_limit()  # on servers that do not do it themselves
@@ -32,7 +33,7 @@ files.raise_limit()  # on servers that do not do it themselves
 threads = Threads(settings.HTTP_THREADS)
 django_pages = SyncPages()
 pages = Health(EarlyPages(ThreadedPages(django_pages, threads, settings.HTTP_LINE)))
-requests = Requests(LimitedBodies(pages))
+requests = Requests(LimitedBodies(SocketProbes(pages)))
 by_protocol = ProtocolTypeRouter({"http": requests, "websocket": sockets})
 
 

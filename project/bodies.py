@@ -26,8 +26,16 @@ HEADERS = [
         b"default-src 'none'; style-src 'self'; img-src 'self'",
     ),
 ]
+PAGES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+}
 TOLD = {
     HTTPStatus.BAD_REQUEST: "The request could not be read.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (
+        "Your browser sends too many cookies for this site, or other headers that are"
+        " too large. Delete this site's cookies, then try again."
+    ),
     HTTPStatus.REQUEST_TIMEOUT: "The request came too slowly. Please try again.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Too many uploads at once. Please try again.",
 }
@@ -132,10 +140,11 @@ async def _answer(scope: Scope, send: Send, status: HTTPStatus, limit: int) -> N
 def _words(scope: Scope, status: HTTPStatus, limit: int) -> tuple[bytes, str]:
     """The answer's content type and text."""
     accepts = b",".join(v for name, v in scope["headers"] if name == b"accept")
+    size = filesizeformat(limit)
+    if b"text/html" in accepts and status in PAGES:
+        page = render_to_string(f"{status:d}.html", {"most": size})
+        return b"text/html; charset=utf-8", page
     if status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return b"text/plain; charset=utf-8", f"{TOLD[status]}\n"
-    size = filesizeformat(limit)
-    if b"text/html" in accepts:
-        return b"text/html; charset=utf-8", render_to_string("413.html", {"most": size})
     size = size.replace("\xa0", " ")
     return b"text/plain; charset=utf-8", f"Too large: at most {size} are taken here.\n"

@@ -268,6 +268,10 @@ HTTP = {
         *((path, MB // 16) for path in ("/healthz", "/readyz", "/metrics")),
         ("/", MB),
     ],
+    # One header (cookies are one), with its name, and all of them together. A handshake
+    # has the same limits as a page. deploy/nginx/shop-locations.conf has the first.
+    "HEADER_BYTES": 16 * 1024,
+    "HEADERS_BYTES": 32 * 1024,
     "SAFE_BODY_BYTES": MB // 16,  # of GET, HEAD and their like, whatever the path
     # All bodies that a process holds at a time; one address may have half of it.
     "BODIES_BYTES": env.int("HTTP_BODIES_BYTES", max(64 * MB, 4 * IMPORT_MAX_BYTES)),

@@ -73,7 +73,7 @@ class Admission:
 
     def enter(self, socket: Hashable, address: str | None) -> Refusal | None:
         """Take a socket in, or say why not. None is an address that is not counted."""
-        refusal = self._objection(address)
+        refusal = self.objection(address)
         if refusal is None:
             self.sockets.add(socket)
             self._newcomers[socket] = address
@@ -83,7 +83,8 @@ class Admission:
                 self._new[address] += 1
         return refusal
 
-    def _objection(self, address: str | None) -> Refusal | None:
+    def objection(self, address: str | None) -> Refusal | None:
+        """Why a socket of that address would not be taken in now."""
         limits = settings.LIVE
         if draining.is_draining():
             return DRAINING
@@ -154,15 +155,20 @@ async def refuse(scope: dict, send: Send, refusal: Refusal) -> None:
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
+    headers, body = answer(refusal)
+    if request_id := request_ids.current():
+        headers.append((request_ids.NAME, request_id.encode()))
+    start = {"type": "websocket.http.response.start", "status": int(refusal.status)}
+    await send(start | {"headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+def answer(refusal: Refusal) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body that say why, and when to come back."""
     told = {"reason": refusal.reason, "msg": refusal.text}
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     if refusal.retry_s is not None:
         wait = random.randint(refusal.retry_s, 2 * refusal.retry_s)
         told["retry_ms"] = wait * 1000
         headers.append((b"retry-after", str(wait).encode()))
-    if request_id := request_ids.current():
-        headers.append((request_ids.NAME, request_id.encode()))
-    start = {"type": "websocket.http.response.start", "status": int(refusal.status)}
-    await send(start | {"headers": headers})
-    body = json.dumps(told).encode() + b"\n"
-    await send({"type": "websocket.http.response.body", "body": body})
+    return headers, json.dumps(told).encode() + b"\n"

@@ -3,6 +3,8 @@
 - A body that is too large is refused before it is read, if its length is declared, and
   as soon as it is too large, if it comes in chunks. The application hears of the
   request without its body, with `scope["extensions"]["shop.refused"]`, and answers it.
+- So are headers that are too large, which most likely are cookies: by pages and
+  handshakes alike.
 - Headers and bodies have a deadline, which single bytes do not put off.
 - Of the connections that wait for their client the one that has been silent longest
   makes room when there are too many.
@@ -25,14 +27,18 @@ from twisted.internet.interfaces import IHalfCloseableDescriptor
 from twisted.protocols.basic import LineReceiver
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+from twisted.web.http import RESPONSES, HTTPChannel
 
 from realtime import bodies, metrics, request_ids
 from realtime.addresses import client_of
 from realtime.gate import Gate
 
+for status in HTTPStatus:  # Twisted does not know them all
+    RESPONSES.setdefault(int(status), status.phrase.encode())
+
 EXTENSION = "shop.refused"
 MAX_HEADERS = 100
+LINE_END = 2  # bytes
 # Chunks a body may have: these, and one more for each so many bytes. Smaller ones cost
 # more to read than they bring.
 MAX_CHUNKS, SMALLEST_CHUNK = 1000, 16
@@ -99,6 +105,12 @@ class Request(WebRequest):
         peer = getattr(self.client, "host", None)
         return client_of({"client": [peer], "headers": [(name, v) for v in written]})
 
+    def forget_headers(self) -> None:
+        """Keep what it takes to answer."""
+        for name, _values in list(self.requestHeaders.getAllRawHeaders()):
+            if name.lower() not in (b"host", b"accept"):
+                self.requestHeaders.removeHeader(name)
+
     def refuse(self, status: HTTPStatus) -> None:
         """Forget the body: the request is answered with this status."""
         self.refusal = status
@@ -150,6 +162,8 @@ class Channel(HTTPChannel):
 
     def connectionMade(self) -> None:
         super().connectionMade()
+        self.MAX_LENGTH = settings.HTTP["HEADER_BYTES"] - LINE_END
+        self.totalHeadersSize = settings.HTTP["HEADERS_BYTES"]
         # With TLS, its handshake is within this time too.
         self.setTimeout(settings.HTTP["HEADERS_S"])
         self.factory.waits(self)
@@ -171,10 +185,30 @@ class Channel(HTTPChannel):
             self.setTimeout(settings.HTTP["HEADERS_S"])
         LineReceiver.dataReceived(self, data)
 
+    def lineReceived(self, line: bytes) -> None:
+        if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
+            self._refuse_headers()
+        else:
+            super().lineReceived(line)
+
     def lineLengthExceeded(self, line: bytes) -> None:
-        self._end_with(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        if self.requests:
+            self._refuse_headers()
+        else:
+            self._end_with(HTTPStatus.REQUEST_URI_TOO_LONG)
+
+    def _refuse_headers(self) -> None:
+        # Twisted has taken all headers but the last, which might go on.
+        if self._HTTPChannel__header.lower().startswith(b"accept:"):
+            super().headerReceived(self._HTTPChannel__header)
+        self.requests[-1].forget_headers()
+        self._read_no_more(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self.allContentReceived()
 
     def headerReceived(self, line: bytes) -> bool:
+        if self._receivedHeaderCount == self.maxHeaders:
+            self._refuse_headers()
+            return False
         try:
             return super().headerReceived(line)
         except ValueError:  # a length of thousands of digits

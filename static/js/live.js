@@ -8,6 +8,9 @@
 const PATIENCE_MS = 40_000; // without a frame; the server beats every 15 s
 const ANSWER_MS = 4_000; // to answer "sub"
 const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000];
+const REFUSALS = 5; // handshakes in a row, before the page asks why
+const OFF_MS = [30_000, 60_000, 120_000, 300_000]; // between attempts, refused for good
+const WAKE_MS = 10_000; // and at least, however often the page is looked at
 const QUIET_MS = 1_500; // down for so long before the page says so
 const MAX_TOPICS = 64;
 const [OTHER_FROM, OTHER_TO] = [4510, 4519]; // close codes: the visitor is someone else now
@@ -33,6 +36,8 @@ export class Live extends EventTarget {
     this.known = new Map(); // topic -> version; what a digest is made of
     this.unknown = new Set(); // topics that the server does not have
     this.failures = 0;
+    this.refusals = 0; // handshakes that failed since one did not
+    this.why = null; // "off" or "cookies": refused for good
     this.requests = 0;
     this.asksAnew = false;
   }
@@ -45,9 +50,15 @@ export class Live extends EventTarget {
     }
     const socket = new WebSocket(this.url, "shop.v1");
     this.socket = socket;
-    socket.onopen = () => this.subscribe();
+    this.triedAt = Date.now();
+    let wasOpen = false;
+    socket.onopen = () => {
+      wasOpen = true;
+      this.refusals = 0;
+      this.subscribe();
+    };
     socket.onmessage = (event) => this.hear(JSON.parse(event.data));
-    socket.onclose = (event) => this.lost(socket, event.code);
+    socket.onclose = (event) => this.lost(socket, event.code, wasOpen);
     this.expect(ANSWER_MS);
   }
 
@@ -97,8 +108,8 @@ export class Live extends EventTarget {
   wake() {
     if (this.isOpen()) {
       this.subscribe();
-    } else {
-      this.failures = 0;
+    } else if (!this.why || Date.now() - this.triedAt > WAKE_MS) {
+      this.failures = this.why ? this.failures : 0;
       this.drop();
       this.connect();
     }
@@ -142,6 +153,7 @@ export class Live extends EventTarget {
         this.follow(frame.timeline);
         frame.items.forEach((item) => this.take(item));
         this.failures = 0;
+        this.why = null;
         this.say(true);
         this.refresh();
         break;
@@ -183,7 +195,7 @@ export class Live extends EventTarget {
     this.patience = setTimeout(() => this.reconnectLater(), ms);
   }
 
-  lost(socket, code) {
+  lost(socket, code, wasOpen) {
     if (socket !== this.socket) {
       return;
     }
@@ -192,17 +204,41 @@ export class Live extends EventTarget {
       this.dispatchEvent(new CustomEvent("dismissed", { detail: { code } }));
     } else if (code >= 4500) {
       this.drop();
+      this.why = "off";
       this.say(false);
+    } else if (!wasOpen && (++this.refusals % REFUSALS === 0 || this.why)) {
+      this.askWhy();
     } else {
       this.reconnectLater();
     }
   }
 
-  /** Full jitter: a thousand pages don't come back at once. */
+  /** The browser keeps to itself why a handshake failed. A plain request to the same
+   * address, with the same cookies, is told what the handshake was, and may say it. */
+  async askWhy() {
+    this.drop();
+    this.doubt();
+    const { why, retryMs } = await reasonAt(this.url.replace("ws", "http"));
+    if (this.socket) {
+      return; // woken meanwhile
+    }
+    if (why !== this.why) {
+      this.failures = 0;
+      this.why = why;
+      this.say(false);
+    }
+    this.retryMs = retryMs;
+    this.reconnectLater();
+  }
+
+  /** Full jitter: a thousand pages don't come back at once. Who was refused for good
+   * waits half of the limit at least. */
   reconnectLater() {
     this.drop();
-    const most = BACKOFF_MS[Math.min(this.failures++, BACKOFF_MS.length - 1)];
-    const wait = this.retryMs ? this.retryMs * (1 + Math.random()) : most * Math.random();
+    const limits = this.why ? OFF_MS : BACKOFF_MS;
+    const most = limits[Math.min(this.failures++, limits.length - 1)];
+    const jitter = this.why ? (1 + Math.random()) / 2 : Math.random();
+    const wait = this.retryMs ? this.retryMs * (1 + Math.random()) : most * jitter;
     this.retryMs = null;
     clearTimeout(this.retryTimer);
     this.retryTimer = setTimeout(() => this.connect(), wait);
@@ -228,8 +264,22 @@ export class Live extends EventTarget {
   say(isUp) {
     clearTimeout(this.quietTimer);
     this.quietTimer = null;
-    this.dispatchEvent(new CustomEvent("status", { detail: { isUp } }));
+    this.dispatchEvent(new CustomEvent("status", { detail: { isUp, why: this.why } }));
   }
+}
+
+/** Why handshakes at an address fail: for good, or for a while (`why` is null). */
+async function reasonAt(url) {
+  let answer;
+  try {
+    answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
+  } catch {
+    return { why: null }; // nobody is there
+  }
+  if (answer.status === 429 || answer.status >= 500) {
+    return { why: null, retryMs: 1_000 * Number(answer.headers.get("Retry-After")) };
+  }
+  return { why: answer.status === 431 ? "cookies" : "off" };
 }
 
 /** What the server's heartbeat says of the same topics: the sum of FNV-1a hashes. */

@@ -4,15 +4,12 @@ import { enhance, show } from "./forms.js";
 import { Live } from "./live.js";
 import { becomeAnother, socketUrl, visitor } from "./page.js";
 import { suggest, tidy } from "./search.js";
+import { showStatus } from "./status.js";
 import { apply, forget, shown } from "./topics.js";
 
 const live = new Live(socketUrl(), shown, apply, forget);
 
-const notice = document.getElementById("live-status");
-live.addEventListener("status", ({ detail }) => {
-  notice.hidden = detail.isUp;
-  document.documentElement.dataset.live = detail.isUp ? "up" : "down";
-});
+showStatus(live);
 
 // A socket keeps the identity it was opened with. When the visitor gets a session or
 // signs in or out in one tab, the other tabs' sockets must be opened anew.

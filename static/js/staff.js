@@ -2,6 +2,7 @@
 
 import { Live } from "./live.js";
 import { socketUrl } from "./page.js";
+import { showStatus } from "./status.js";
 import { apply, forget, shown } from "./topics.js";
 
 const show = (item) => {
@@ -9,14 +10,7 @@ const show = (item) => {
   document.dispatchEvent(new CustomEvent("live:item", { detail: item }));
 };
 const live = new Live(socketUrl(), shown, show, forget);
-const notice = document.getElementById("live-status"); // the admin has none
-
-live.addEventListener("status", ({ detail }) => {
-  document.documentElement.dataset.live = detail.isUp ? "up" : "down";
-  if (notice) {
-    notice.hidden = detail.isUp;
-  }
-});
+showStatus(live);
 // Signed out, or the rights are gone: the server knows what may be seen now.
 live.addEventListener("dismissed", () => setTimeout(() => location.reload(), 1_000));
 

@@ -2,9 +2,10 @@
 
 import signal
 import time
+from collections.abc import Sequence
 
 import pytest
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from products.models import Product
 from products.services import stock as stocks
@@ -61,6 +62,7 @@ class Gate:
 
     def guard(self, page: Page) -> None:
         page.route_web_socket("**/ws/", self._open)
+        page.route("**/ws/", self._ask)
 
     def guard_by_the_clock(self, page: Page) -> None:
         """The same on a page whose clock the test can put forward."""
@@ -82,6 +84,10 @@ class Gate:
 
         server.on_message(pass_on)
 
+    def _ask(self, route: Route) -> None:
+        """The page asks why it gets no socket: nobody is there."""
+        route.abort() if self.refuses else route.continue_()
+
     def silence(self) -> None:
         """Swallow what comes over the sockets that are open now."""
         self.silenced = self.opened
@@ -96,7 +102,7 @@ class Gate:
 # --- The socket alone -------------------------------------------------------------
 
 
-def test_a_page_without_a_socket_says_so_and_its_forms_still_work(visit, lamp):
+def test_a_page_without_a_socket_says_so_and_its_forms_still_work(visit, lamp, outage):
     gate = Gate()
     gate.refuses = True
     page = visit("/products/", live=False, prepare=gate.guard)
@@ -280,3 +286,104 @@ def test_a_page_that_the_browser_kept_alive_is_up_to_date(
     expect(stock(page, lamp)).to_contain_text("Sold out")
     expect(buy(page, lamp)).to_be_disabled()
     expect_no_reload(page)
+
+
+# --- Refused for good -------------------------------------------------------------
+
+
+AT_ANOTHER_ADDRESS = """
+window.WebSocket = class extends WebSocket {
+  constructor(url, protocol) { super(url.replace("/ws/", "/nowhere/"), protocol); }
+};
+"""
+MINUTE_MS = 60_000
+TOO_MANY = [
+    {"name": f"c{n}", "value": "x" * 4000, "domain": "localhost", "path": "/ws/"}
+    for n in range(5)
+]
+
+
+class Knocks:
+    """Counts the handshakes of a page whose clock the test puts forward."""
+
+    def __init__(self, script: str = "", cookies: Sequence[dict] = ()) -> None:
+        self.count, self._script, self._cookies = 0, script, cookies
+
+    def watch(self, page: Page) -> None:
+        page.on("websocket", self._note)
+        page.clock.install()
+        page.add_init_script(self._script)
+        page.context.add_cookies(self._cookies)
+
+    def _note(self, socket) -> None:
+        self.count += 1
+
+    def during(self, page: Page, script: str, times: int) -> int:
+        """How many there are while it is run so often."""
+        before = self.count
+        for _ in range(times):
+            page.evaluate(script)
+            page.wait_for_timeout(100)
+        return self.count - before
+
+    def in_minutes(self, page: Page, minutes: int) -> int:
+        """How many there are while the page's clock goes on."""
+        before = self.count
+        for _ in range(4 * minutes):
+            page.clock.fast_forward(MINUTE_MS // 4)
+            page.wait_for_timeout(50)
+        return self.count - before
+
+
+def test_too_many_cookies_for_sockets_are_told_and_tried_rarely(visit, lamp, outage):
+    """Pages get fewer: here by the cookies' path, elsewhere by HTTP/2, which sends each
+    cookie by itself."""
+    knocks = Knocks(cookies=TOO_MANY)
+    page = visit("/products/", live=False, prepare=knocks.watch)
+    mark(page)
+
+    expect(notice(page)).to_contain_text("too many cookies", timeout=BACK_S * 1000)
+    assert 1 <= knocks.in_minutes(page, 10) <= 8
+    look = "document.dispatchEvent(new Event('visibilitychange'))"
+    assert knocks.during(page, look, times=20) <= 1
+    page.context.clear_cookies(path="/ws/")
+    stocks.count(lamp.pk, 12)
+    page.clock.fast_forward(5 * MINUTE_MS)
+
+    expect_stock(page, lamp, 12)
+
+
+def test_sockets_that_are_blocked_for_good_are_said_to_be_off(visit, lamp, outage):
+    knocks = Knocks(AT_ANOTHER_ADDRESS)
+    page = visit("/products/", live=False, prepare=knocks.watch)
+
+    expect(notice(page)).to_contain_text("Live updates are off", timeout=BACK_S * 1000)
+    assert 1 <= knocks.in_minutes(page, 10) <= 8
+    buy(page, lamp).click()
+    expect(messages(page)).to_contain_text("Lamp is in your basket.")
+
+
+def test_sockets_that_a_full_shop_refuses_come_back_when_it_says(visit, lamp, outage):
+    def is_full(route: Route) -> None:
+        asked.append(route)
+        route.fulfill(status=503, headers={"Retry-After": "30"}, body="{}")
+
+    asked, knocks = [], Knocks(AT_ANOTHER_ADDRESS)
+
+    def prepare(page: Page) -> None:
+        page.route("**/ws/", is_full)
+        knocks.watch(page)
+
+    page = visit("/products/", live=False, prepare=prepare)
+    expect(notice(page)).to_contain_text("paused", timeout=BACK_S * 1000)
+    while not asked:
+        page.wait_for_timeout(50)
+
+    before = knocks.count
+    page.clock.fast_forward(20_000)
+    page.wait_for_timeout(300)
+    assert knocks.count == before
+    page.clock.fast_forward(MINUTE_MS)
+    while knocks.count == before:
+        page.wait_for_timeout(50)
+    expect(notice(page)).to_contain_text("paused")

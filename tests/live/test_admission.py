@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -31,6 +32,16 @@ def refused(shop: Shop, **options) -> tuple[int, dict, dict]:
         Client(shop, **options).__enter__()
     response = answer.value.response
     return response.status_code, response.headers, json.loads(response.body)
+
+
+def probed(shop: Shop, address: str) -> tuple[int, dict]:
+    """What a page is told that asks whether a socket would be let in."""
+    url = f"{shop.url}/ws/"
+    asked = urllib.request.Request(url, headers=seen_from(address))
+    with pytest.raises(urllib.error.HTTPError) as told:
+        urllib.request.urlopen(asked)
+    told.value.close()
+    return told.value.code, told.value.headers
 
 
 def refusals(shop: Shop, reason: str) -> float:
@@ -72,10 +83,14 @@ def strict(transactional_db, redis, started) -> Shop:
 def test_address_with_too_many_sockets_is_told_when_to_come_back(strict, product):
     before = refusals(strict, "address")
     with contextlib.ExitStack() as stack:
+        assert probed(strict, HERE)[0] == HTTPStatus.UPGRADE_REQUIRED
         inside = [
             stack.enter_context(Client(strict, headers=seen_from(HERE)))
             for _ in range(2)
         ]
+        status, headers = probed(strict, HERE)
+        assert status == HTTPStatus.TOO_MANY_REQUESTS
+        assert 60 <= int(headers["Retry-After"]) <= 120
 
         status, headers, told = refused(strict, headers=seen_from(HERE))
 

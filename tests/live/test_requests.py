@@ -184,21 +184,86 @@ def test_upload_may_be_as_large_as_its_page_needs(listening, path, megabytes, st
         ["Content-Length: -4"],
         ["Content-Length: 4, 4"],
         ["Content-Length: " + "9" * 5000],
-        [f"X-{number}: x" for number in range(200)],
-        ["X: " + "x" * 15_000, "Y: " + "x" * 15_000],
     ],
     ids=lambda headers: headers[0][:30],
 )
-def test_headers_that_mean_two_things_or_are_too_many_are_refused(link, headers):
+def test_headers_that_mean_two_things_are_refused(link, headers):
     link.head("POST /users/login/", *headers)
 
     assert link.answers().startswith("HTTP/1.1 400 ")
 
 
-def test_header_that_is_too_long_is_refused(link):
-    link.head("GET /", "X: " + "x" * 20_000)
+@pytest.mark.parametrize("path", ["/", "/products/", "/healthz", "/static/x", "/ws/"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [f"X-{number}: x" for number in range(200)],
+        ["X: " + "x" * 15_000, "Y: " + "x" * 15_000, "Z: " + "x" * 15_000],
+        ["X: " + "x" * 20_000],
+        ["X: " + "x" * MB],
+        ["Content-Length: 5", "X: " + "x" * 20_000],
+        ["X: x", " " + "x" * 15_000, " " + "x" * 15_000, " " + "x" * 15_000],
+    ],
+    ids=["many", "together", "one", "a megabyte", "with a body", "folded"],
+)
+def test_headers_that_are_too_many_or_too_large_are_refused(link, path, headers):
+    link.head(f"GET {path}", *headers)
 
-    assert link.answers().startswith("HTTP/1.1 431 ")
+    answer = link.answers()
+    assert answer.startswith("HTTP/1.1 431 ")
+    assert "Your browser sends too many cookies for this site" in answer
+    assert answer.count("HTTP/1.1 ") == 1
+
+
+def test_address_that_is_too_long_is_refused(link):
+    link.head("GET /?q=" + "x" * 20_000)
+
+    assert link.answers().startswith("HTTP/1.1 414 ")
+
+
+HANDSHAKE = (
+    *("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"),
+    *("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",),
+)
+
+
+def cookies(size: int) -> str:
+    """A header of so many bytes, its end included."""
+    return "Cookie: a=" + "x" * (size - len("Cookie: a=") - 2)
+
+
+@pytest.mark.parametrize(
+    "size, page, socket",
+    [(9 * KB, 200, 101), (16 * KB, 200, 101), (16 * KB + 1, 431, 431)],
+)
+def test_cookies_have_one_limit_for_pages_and_sockets(listening, size, page, socket):
+    with Link(listening) as pages, Link(listening) as sockets:
+        pages.head("GET /products/", cookies(size))
+        sockets.head("GET /ws/", *HANDSHAKE, cookies(size))
+
+        assert pages.first().startswith(f"HTTP/1.1 {page} ")
+        assert sockets.first().startswith(f"HTTP/1.1 {socket} ")
+
+
+def test_browser_is_told_of_too_many_cookies_by_a_page(link):
+    link.head("GET /products/", "Accept: text/html,*/*", cookies(20 * KB))
+
+    answer = link.answers()
+    assert "content-type: text/html; charset=utf-8" in answer.lower()
+    assert "<h1>Your browser sends too many cookies for this site</h1>" in answer
+    # What it asked for would be refused too.
+    assert "<link" not in answer and "<img" not in answer
+
+
+# --- Whether a socket would be let in ---------------------------------------------
+
+
+def test_plain_request_at_the_address_of_sockets_says_that_one_would_be_let_in(link):
+    link.head("GET /ws/", "Connection: close")
+
+    answer = link.answers()
+    assert answer.startswith("HTTP/1.1 426 ")
+    assert '"reason": "upgrade"' in answer
 
 
 def test_requests_one_after_the_other_are_answered_with_their_bodies(link):

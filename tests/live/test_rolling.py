@@ -279,6 +279,24 @@ def numbers_of_nginx(text: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
+    "size, page, socket", [(9_000, 200, 101), (16_000, 200, 101), (17_000, 431, 431)]
+)
+def test_cookies_have_one_limit_for_pages_and_sockets(site, size, page, socket):
+    cookie = "a=" + "x" * size
+    asked = urllib.request.Request(f"{site.nginx.url}/products/")
+    asked.add_header("Cookie", cookie)
+
+    assert ask(asked) == page
+    try:
+        with Client(site.nginx, cookie=cookie):
+            status = 101
+    except InvalidStatus as refused:
+        status = refused.response.status_code
+        assert b"too many cookies" in refused.response.body
+    assert status == socket
+
+
+@pytest.mark.parametrize(
     "file, path", [(LOCATIONS, ""), (UNDER_PATH, "/shop")], ids=["root", "under a path"]
 )
 def test_nginx_has_the_numbers_of_the_shop(settings, file, path):
@@ -289,6 +307,8 @@ def test_nginx_has_the_numbers_of_the_shop(settings, file, path):
     assert {"/users/profile/", "/payments/stripe/webhook/", "/ws/"} <= numbers.keys()
     for path, most in numbers.items():
         assert limit_of("POST", path) == most
+    header = settings.HTTP["HEADER_BYTES"] // 2**10
+    assert f"large_client_header_buffers 4 {header}k;" in text
     assert f"client_max_body_size {limit_of('POST', '/') // 2**20}m;" in text
     for directive, name in (
         ("client_header_timeout", "HEADERS_S"),

@@ -1,0 +1,50 @@
+"""A plain request at the sockets' address: would a socket be let in just now?
+
+A browser tells a page neither status nor text of a handshake that has failed. So a page
+that is refused again and again asks with `fetch`, whose answer it may read: what the
+handshake would be told, or, if nothing here speaks against it, 426. Then what refuses
+is on the way, and will most likely go on refusing.
+"""
+
+from http import HTTPStatus
+
+from django.conf import settings
+
+from realtime import admission, draining
+from realtime.addresses import client_of
+from realtime.admission import Refusal
+from realtime.hub import running_hub
+
+PATH = f"{settings.BASE_PATH}ws/"
+WELCOME = Refusal(
+    "upgrade", HTTPStatus.UPGRADE_REQUIRED, "Sockets are opened here, by a handshake."
+)
+
+
+class SocketProbes:
+    """An ASGI application that answers these, and leaves the rest to `pages`."""
+
+    def __init__(self, pages) -> None:
+        self._pages = pages
+
+    async def __call__(self, scope: dict, receive, send: admission.Send) -> None:
+        if scope["path"] != PATH or scope["method"] not in ("GET", "HEAD"):
+            await self._pages(scope, receive, send)
+            return
+        refusal = _objection(scope) or WELCOME
+        headers, body = admission.answer(refusal)
+        if refusal is WELCOME:
+            headers.append((b"upgrade", b"websocket"))
+        headers.append((b"content-length", str(len(body)).encode()))
+        status = int(refusal.status)
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        await send(start)
+        body = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": body})
+
+
+def _objection(scope: dict) -> Refusal | None:
+    hub = running_hub()
+    if hub is not None:
+        return hub.admission.objection(client_of(scope))
+    return admission.DRAINING if draining.is_draining() else None
