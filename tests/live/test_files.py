@@ -61,7 +61,8 @@ class Starved(Limited, Echo):
 def started(
     request, django_db_setup, tmp_path_factory, shared_redis, static
 ) -> Iterator[Shop]:
-    shop = request.param(tmp_path_factory.mktemp("files"), shared_redis.url, **static)
+    told = static | {"HTTP_HEADERS_S": "300"}  # silence alone ends no connection
+    shop = request.param(tmp_path_factory.mktemp("files"), shared_redis.url, **told)
     shop.start()
     yield shop
     shop.stop()
