@@ -154,7 +154,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
     def changeform_view(
         self, request: HttpRequest, object_id=None, form_url="", extra_context=None
     ) -> HttpResponse:
-        """Draws thumbnails before Django's view begins a transaction."""
+        """Draws and stores a picture before Django's view begins a transaction."""
         upload = request.FILES.get("image")
         may_save = self.has_change_permission(request)
         may_save = may_save or self.has_add_permission(request)
@@ -162,6 +162,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
             user, action = request.user, "product_picture"
             is_allowed = bool(ratelimit.consume(request, action=action, user=user))
             thumbnails.draw(upload, is_allowed=is_allowed)
+            thumbnails.store(upload, Product())
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Product, form, change) -> None:

@@ -1,7 +1,7 @@
 """Products from a CSV file, in the admin: upload, look at what it would do, do it.
 
-The file waits in a folder of its own between the pages, under a name that only the
-session of who uploaded it knows. `services.batches` and `importing` do the work, as for
+The file waits in the database between the pages, under a name that only the session of
+who uploaded it knows. `services.batches` and `importing` do the work, as for
 `manage.py import_products`.
 """
 
@@ -334,20 +334,18 @@ def keep(request: HttpRequest, form: UploadForm) -> None:
 def taken(name: str) -> Iterator[BinaryIO]:
     """Open a waiting file that nobody can take a second time; it is deleted at the end.
     Raises `FileNotFoundError` if somebody has."""
-    waiting = Path(storages["imports"].path(name))
-    mine = waiting.rename(waiting.with_suffix(".taken"))
+    storage, mine = storages["imports"], f"{name}.taken"
+    storage.rename(name, mine)
     try:
-        with mine.open("rb") as file:
-            yield file
+        with storage.open(mine) as file:
+            yield file.file
     finally:
-        mine.unlink(missing_ok=True)
+        storage.delete(mine)
 
 
 def forget_old() -> None:
     """Delete what was uploaded and never imported."""
     storage = storages["imports"]
-    if not storage.exists(""):
-        return
     for name in storage.listdir("")[1]:
         if storage.get_modified_time(name) < timezone.now() - KEPT:
             storage.delete(name)

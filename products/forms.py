@@ -187,10 +187,12 @@ class ProductForm(forms.ModelForm):
         if "image" in self.fields:
             self.fields["image"].widget.attrs["accept"] = ACCEPT
 
-    def clean_image(self) -> UploadedFile | Any:
+    def clean_image(self) -> Any:
+        """The name of what was uploaded, which is stored by now; or what the field says
+        else: False for none, or the picture that there was."""
         picture = self.cleaned_data["image"]
         if isinstance(picture, UploadedFile):
-            thumbnails.give(picture, self.instance)
+            return thumbnails.give(picture, self.instance)
         return picture
 
     def clean(self) -> dict:

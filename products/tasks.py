@@ -90,3 +90,9 @@ def check_books() -> None:
 def forget_old_thumbnails() -> int:
     """Delete thumbnails of pictures that no product has any more; how many."""
     return pictures.forget_old_thumbnails()
+
+
+@shared_task
+def make_missing_thumbnails() -> int:
+    """Make thumbnails of pictures that have none; of how many."""
+    return pictures.make_missing_thumbnails()

@@ -1,19 +1,25 @@
 """Thumbnails: what they are called, when they are made, and when they go.
 
-Pages work a thumbnail's address out of the picture's name: no query, no look at the
-disk. So a name stands for one picture for ever (`upload_name`), and a thumbnail's name
-holds all of it, with its ending: `mug.jpg` and `mug.png` are two pictures.
+Pages work a thumbnail's address out of the picture's name: no query, no question to
+the storage. So a name stands for one picture for ever (`upload_name`), and a
+thumbnail's name holds all of it, with its ending: `mug.jpg` and `mug.png` are two
+pictures.
+
+A form stores a picture with its thumbnails before its row is locked (`store`). What is
+saved otherwise gets them when it is saved (`settle`), and what is still missing by a
+daily task. A row that is saved with the picture it had asks the storage nothing.
 """
 
 import logging
 import secrets
 from collections.abc import Iterator
+from datetime import datetime
 from io import BytesIO
 from pathlib import PurePosixPath
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
-from django.core.files.storage import Storage, default_storage
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import models
 from django.db.models.fields.files import ImageFieldFile
@@ -22,7 +28,7 @@ from imagekit.cachefiles import ImageCacheFile
 from imagekit.cachefiles.strategies import Optimistic
 from PIL import Image
 
-from project import pictures
+from project import pictures, unused_files
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +36,6 @@ FOLDER = "products"
 SIDES = (320, 640, 960)  # pixels
 MAX_BYTES = 8 * 1024 * 1024
 VERSION = 2  # another one when the same picture would be drawn otherwise
-DRAWN = "_thumbnails_drawn"  # of a row that is about to be saved
 
 
 # --- Names ------------------------------------------------------------------------
@@ -40,7 +45,7 @@ def upload_name(instance: models.Model, filename: str) -> str:
     """Where an upload is stored: under a name that no picture has had before, even one
     that was deleted."""
     path = PurePosixPath(filename)
-    return f"{FOLDER}/{path.stem[:50]}-{secrets.token_hex(4)}{path.suffix.lower()}"
+    return f"{FOLDER}/{path.stem[:40]}-{secrets.token_hex(8)}{path.suffix.lower()}"
 
 
 def named(spec: ImageSpec) -> str:
@@ -75,43 +80,69 @@ def draw(upload: UploadedFile, *, is_allowed: bool = True) -> None:
             upload.thumbnails = refusal
 
 
-def give(upload: UploadedFile, owner: models.Model) -> None:
-    """Let `owner` have the thumbnails of `upload` when it is saved with that picture.
-    Raises `PictureRefused`."""
-    draw(upload)
+def store(upload: UploadedFile, owner: models.Model) -> None:
+    """Store `upload`, if it could be drawn, and its thumbnails; they go again after an
+    hour unless a row with that picture is saved. Call it after `draw`, before anything
+    is locked."""
+    if isinstance(upload.thumbnails, pictures.PictureRefused):
+        return
+    name = owner._meta.get_field("image").generate_filename(owner, upload.name)
+    made = {thumbnail: upload.thumbnails[s] for s, thumbnail in _names(name).items()}
+    try:
+        unused_files.store({name: upload} | made)
+    except OSError as error:
+        logger.error("A picture was not stored: %s", error)
+        upload.thumbnails = pictures.refusal("not_stored")
+    else:
+        upload.stored_as = name
+
+
+def give(upload: UploadedFile, owner: models.Model) -> str:
+    """The name of the picture that `upload` is stored as, with its thumbnails, for
+    `owner`. Raises `PictureRefused`."""
+    if not hasattr(upload, "stored_as"):
+        draw(upload)
+        store(upload, owner)
     if isinstance(upload.thumbnails, pictures.PictureRefused):
         raise upload.thumbnails
-    setattr(owner, DRAWN, upload.thumbnails)
+    return upload.stored_as
 
 
-def make(picture: ImageFieldFile, *, in_line: bool = True) -> None:
-    """Make those thumbnails of `picture` that are missing: from what a form has drawn,
-    or now. A picture that cannot be drawn gets plain squares instead; one that is
-    missing gets none, and a line in the log. `in_line` as for `pictures.squares`."""
-    if are_made(picture):
-        return
+def settle(picture: ImageFieldFile) -> None:
+    """See that a picture that is new to its row stays, and has thumbnails."""
+    if not unused_files.claim(picture.name):
+        make(picture)
+
+
+def make(picture: ImageFieldFile, *, in_line: bool = True) -> bool:
+    """Make those thumbnails of `picture` that are missing. A picture that cannot be
+    drawn gets plain squares instead. One that is missing gets none, and a line in the
+    log; nor does any while the storage is away. Returns whether all are there now.
+    `in_line` as for `pictures.squares`."""
+    storage = picture.storage
     try:
-        drawn = vars(picture.instance).pop(DRAWN, None)
-        drawn = drawn or _drawn_or_plain(picture, in_line=in_line)
+        names = _names(picture.name)
+        missing = {s: name for s, name in names.items() if not storage.exists(name)}
+        if missing:
+            drawn = _drawn_or_plain(picture, in_line=in_line)
+        for side, name in missing.items():
+            storage.save(name, ContentFile(drawn[side]))
+        return True
     except FileNotFoundError as error:
         logger.warning("No thumbnail, the picture is missing: %s", error.filename)
-        return
-    except pictures.PictureRefused as refusal:  # for now only: the next save draws it
-        logger.warning("No thumbnail of %s: %s", picture.name, refusal.code)
-        return
-    storage = picture.storage
-    for side, name in _names(picture).items():
-        if not storage.exists(name):
-            storage.save(name, ContentFile(drawn[side]))
+    except (OSError, pictures.PictureRefused) as error:  # the daily task tries again
+        why = getattr(error, "code", error)
+        logger.warning("No thumbnail of %s for now: %s", picture.name, why)
+    return False
 
 
-def are_made(picture: ImageFieldFile) -> bool:
-    """Whether all thumbnails of `picture` are stored."""
-    return all(map(picture.storage.exists, _names(picture).values()))
+def names_of(picture: str) -> list[str]:
+    """The names of the thumbnails of the picture of this name."""
+    return list(_names(picture).values())
 
 
-def _names(picture: ImageFieldFile) -> dict[int, str]:
-    folder = folder_of(picture.name)
+def _names(picture: str) -> dict[int, str]:
+    folder = folder_of(picture)
     return {side: f"{folder}/{file_of(side)}" for side in SIDES}
 
 
@@ -144,11 +175,11 @@ def _plain() -> bytes:
 
 
 class MadeOnSave(Optimistic):
-    """imagekit's way to say that a picture may be new: it takes the first save of any
-    row that it has loaded for one. A price can be changed while the file is missing."""
+    """imagekit takes the first save of any row that it has loaded for a new picture.
+    `Product.save` knows better, and settles it."""
 
     def on_source_saved(self, file: ImageCacheFile) -> None:
-        make(file.generator.source)
+        pass
 
 
 class Thumbnail(ImageSpec):
@@ -169,20 +200,13 @@ def of_side(side: int) -> type[Thumbnail]:
 # --- Forgetting them --------------------------------------------------------------
 
 
-def stored(storage: Storage = default_storage) -> Iterator[tuple[str, list[str]]]:
-    """(a picture's name, the names of its thumbnails) for all that are stored."""
-    yield from _walk(storage, folder_of(FOLDER))
-
-
-def _walk(storage: Storage, folder: str) -> Iterator[tuple[str, list[str]]]:
-    if not storage.exists(folder):
-        return
-    folders, files = storage.listdir(folder)
-    if files:
-        picture = PurePosixPath(folder).relative_to(settings.IMAGEKIT_CACHEFILE_DIR)
-        yield str(picture), [f"{folder}/{name}" for name in files]
-    for name in folders:
-        yield from _walk(storage, f"{folder}/{name}")
+def stored() -> Iterator[tuple[str, str, datetime]]:
+    """(a picture's name, the name of a thumbnail of it, when it was stored) for all
+    thumbnails that are stored."""
+    for name, stored_at in default_storage.files_below(folder_of(FOLDER)):
+        folder = PurePosixPath(name).parent
+        picture = folder.relative_to(settings.IMAGEKIT_CACHEFILE_DIR)
+        yield str(picture), name, stored_at
 
 
 def is_current(thumbnail: str) -> bool:

@@ -31,7 +31,7 @@ _turn = BoundedSemaphore(1)
 class PictureRefused(ValidationError):
     """A picture that is not taken; its message says why and what to do, its `code` is
     `too_large`, `not_a_picture`, `too_many_pixels`, `too_thin`, `too_much_memory`,
-    `broken`, `busy` or `too_often`."""
+    `broken`, `busy`, `too_often` or `not_stored`."""
 
 
 def squares(
@@ -120,6 +120,11 @@ def refusal(code: str, **params: int) -> PictureRefused:
             )
         case "too_often":
             text = _("You have sent too many pictures. Please try again in an hour.")
+        case "not_stored":
+            text = _(
+                "We could not store the picture, and nothing was saved. Please try"
+                " again in a few minutes."
+            )
         case _:
             text = _("The picture is damaged. Please choose another file.")
     return PictureRefused(text, code=code, params=params)

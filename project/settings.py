@@ -18,7 +18,7 @@ from kombu import Exchange, Queue
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from project import redis_url, reporting, server_urls, site_address
+from project import bucket, redis_url, reporting, server_urls, site_address
 from project.email_addresses import recipient
 from project.environment import Env
 from project.keys import checked
@@ -343,7 +343,7 @@ CACHES = {
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
         },
     },
-    # Which thumbnails exist is known to the folder alone: a Redis that outlives it
+    # Which thumbnails exist is known to their storage alone: a Redis that outlives it
     # would say "made already" for ever.
     "thumbnails": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
 }
@@ -400,6 +400,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "project.tasks.clean_outbox",
         "schedule": 60 * 60 * 24,
     },
+    "delete-unused-files": {
+        "task": "project.tasks.delete_unused_files",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "retry-refunds": {
         "task": "products.tasks.retry_refunds",
         "schedule": 60,
@@ -444,6 +449,10 @@ CELERY_BEAT_SCHEDULE = {
     },
     "forget-old-thumbnails": {
         "task": "products.tasks.forget_old_thumbnails",
+        "schedule": 60 * 60 * 24,
+    },
+    "make-missing-thumbnails": {
+        "task": "products.tasks.make_missing_thumbnails",
         "schedule": 60 * 60 * 24,
     },
     "erase-departed": {
@@ -572,11 +581,11 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(env.str("STATIC_ROOT", str(LOCAL_DIR / "static")))
 MEDIA_URL = f"{BASE_PATH}media/"
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(LOCAL_DIR / "media")))
-# A web server in front serves the pictures; on one's own machine the shop does.
+# A web server in front serves the pictures; on one's own machine the shop does. Those
+# in a bucket are fetched from there.
 SERVE_MEDIA = env.bool("SERVE_MEDIA", DEBUG)
-PRIVATE = {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700}
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "project.storage.FolderStorage"},
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -585,7 +594,16 @@ STORAGES = {
         )
     },
 }
-# Thumbnails are made when a picture is saved; a page never looks for them on disk.
+MEDIA_BUCKET = bucket.from_environment(may_be_plain=INSECURE_COOKIES)
+if MEDIA_BUCKET:
+    SERVE_MEDIA = False
+    MEDIA_URL = MEDIA_BUCKET.url
+    STORAGES["default"] = {
+        "BACKEND": "project.bucket_storage.BucketStorage",
+        "OPTIONS": MEDIA_BUCKET.options,
+    }
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"].append(MEDIA_BUCKET.source)
+# Thumbnails are made when a picture is saved; a page never looks for them.
 IMAGEKIT_DEFAULT_CACHEFILE_STRATEGY = "products.thumbnails.MadeOnSave"
 IMAGEKIT_SPEC_CACHEFILE_NAMER = "products.thumbnails.named"
 IMAGEKIT_CACHE_BACKEND = "thumbnails"
@@ -602,12 +620,10 @@ RELATED_PRODUCTS = 4  # neighbours on a product's page: the newest of its catego
 # that they are out of date; 0 keeps none.
 CATALOGUE_MAX_AGE_S = env.float("CATALOGUE_MAX_AGE_S", 0 if DEBUG else 30)
 IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 50_000)
-# Uploads wait here until somebody has seen what they would do: no web server may show
-# it, and all of ours must see it.
+# Uploads wait here until somebody has seen what they would do.
 STORAGES["imports"] = {
-    "BACKEND": "django.core.files.storage.FileSystemStorage",
-    "OPTIONS": {"location": env.str("IMPORT_ROOT", str(LOCAL_DIR / "imports"))}
-    | PRIVATE,
+    "BACKEND": "project.database_storage.DatabaseStorage",
+    "OPTIONS": {"folder": "imports"},
 }
 
 
@@ -752,10 +768,9 @@ POST_OFFICE = {
     "CELERY_ENABLED": False,  # project.tasks delivers
     "FILE_STORAGE": "mail",
 }
-# What is attached to mails is nobody else's business: no web server shows this folder.
 STORAGES["mail"] = {
-    "BACKEND": "django.core.files.storage.FileSystemStorage",
-    "OPTIONS": {"location": env.str("MAIL_ROOT", str(LOCAL_DIR / "mail"))} | PRIVATE,
+    "BACKEND": "project.database_storage.DatabaseStorage",
+    "OPTIONS": {"folder": "mail"},
 }
 
 # --- Live updates -----------------------------------------------------------------

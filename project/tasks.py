@@ -1,11 +1,11 @@
-"""What happens to mail later, by a worker. Each task delegates in a line."""
+"""What happens to mail and files later, by a worker. Each task delegates in a line."""
 
 from collections.abc import Sequence
 
 from celery import shared_task
 from django.db import transaction
 
-from project import delivery
+from project import delivery, unused_files
 from project.celery import later
 
 
@@ -26,6 +26,12 @@ def sweep_outbox() -> int:
 def clean_outbox() -> int:
     """Delete old mails that were sent or given up; how many."""
     return delivery.clean()
+
+
+@shared_task
+def delete_unused_files() -> int:
+    """Delete pictures that no row has, once they are due; how many."""
+    return unused_files.sweep()
 
 
 def deliver_soon(keys: Sequence[int]) -> None:

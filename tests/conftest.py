@@ -16,6 +16,7 @@ from django.test import TransactionTestCase
 
 from realtime.publish import flush, group_of
 from tests.rows import delete_all
+from tests.s3 import KEYS, S3, TestBucket
 from tests.servers import collect_static
 
 
@@ -76,6 +77,27 @@ def static(tmp_path_factory) -> dict[str, str]:
         if not (folder / "static" / "staticfiles.json").exists():
             collect_static(folder / "static")
     return {"STATIC_ROOT": str(folder / "static")}
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory) -> Iterator[S3]:
+    """An S3 server, which knows no keys and takes all."""
+    server = S3(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3, settings, monkeypatch) -> TestBucket:
+    """Pictures live in a bucket of the test's own, in a folder of it."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    bucket = TestBucket(s3, f"shop-{uuid4().hex}", prefix="shop")
+    settings.STORAGES = settings.STORAGES | {"default": bucket.storage}
+    settings.MEDIA_URL = bucket.place.url
+    bucket.forget_requests()
+    return bucket
 
 
 @pytest.fixture

@@ -61,11 +61,12 @@ RULES: dict[str, list[str]] = {
     "project.sessions": [],
     "project.spreadsheets": [],
     "project.transactions": [],
+    "project.unused_files": ["project.models"],
     "project.views": [],
     "project.widgets": [],
     # A leaf each: pages of the admin, pictures, where forms may lead, e-mail addresses,
-    # what a session has proven, sessions, views in a transaction, page mixins, fields
-    # of forms, "this account has changed".
+    # what a session has proven, sessions, views in a transaction, stored files, page
+    # mixins, fields of forms, "this account has changed".
     "users": [
         "users",
         "project.edits",
@@ -81,6 +82,7 @@ RULES: dict[str, list[str]] = {
         "project.postal",
         "project.sessions",
         "project.transactions",
+        "project.unused_files",
         "project.views",
         "project.widgets",
         "realtime.addresses",
@@ -162,7 +164,7 @@ RULES: dict[str, list[str]] = {
     "products.views.checkout": [*PAGES, "users.addresses"],
     "products.views.visitors": [*PAGES, "realtime.addresses"],  # one notion of them
     "products.views.pulse": [*PAGES, "realtime.pulse"],  # staff look at the live core
-    "products.thumbnails": ["project.pictures"],
+    "products.thumbnails": ["project.pictures", "project.unused_files"],
     "products.urls": ["products.views"],
     "products.viewers": ["project.second_factors", "project.sessions"],
 }

@@ -431,7 +431,7 @@ class UserAdmin(SafeEditsMixin, ListedLookupsMixin, DjangoUserAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form, change: bool) -> None:
         if form.cleaned_data.get("remove_picture"):
-            pictures.put(obj, None)
+            pictures.put(obj, "")
         super().save_model(request, obj, form, change)
         if change and "email" not in form.changed_data:
             return

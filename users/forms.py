@@ -297,13 +297,17 @@ class ProfileForm(forms.ModelForm):
             raise refusal("too_often")
         return pictures.square(upload)
 
-    @transaction.atomic
     def save(self, commit: bool = True) -> User:
-        """Writes no more than the form has, to the row as it is now."""
+        """Writes no more than the form has, to the row as it is now. Raises
+        `PictureRefused`, and nothing is saved, if the picture cannot be stored."""
+        picture = self.cleaned_data["picture"]
+        return self._write(pictures.store(picture) if picture else "")
+
+    @transaction.atomic
+    def _write(self, picture: str) -> User:
         user = User.objects.select_for_update(no_key=True).get(pk=self.instance.pk)
         for name in self.Meta.fields:
             setattr(user, name, self.cleaned_data[name])
-        picture = self.cleaned_data["picture"]
         if picture or self.cleaned_data.get("remove_picture"):
             pictures.put(user, picture)
         user.save(update_fields=[*self.Meta.fields, "picture"])

@@ -1,13 +1,15 @@
 """Pictures of people: small squares that hold nothing but the picture."""
 
+import logging
 import secrets
 
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
 
-from project import pictures
+from project import pictures, unused_files
 from users.models import User
+
+logger = logging.getLogger(__name__)
 
 MAX_BYTES = 5 * 1024 * 1024
 SIDE = 256  # pixels
@@ -20,20 +22,29 @@ def square(upload: UploadedFile) -> ContentFile:
     Call it before anything is locked.
     """
     (data,) = pictures.squares(upload, [SIDE], max_bytes=MAX_BYTES)
-    return ContentFile(data, f"{secrets.token_urlsafe(16)}.webp")
+    folder = User.picture.field.upload_to
+    return ContentFile(data, f"{folder}{secrets.token_urlsafe(16)}.webp")
 
 
-def put(user: User, picture: ContentFile | None) -> None:
-    """Make `picture` theirs, or none; the one before is deleted after the commit. The
-    caller saves `user`, whose row is locked."""
-    storage, old = user.picture.storage, user.picture.name
-    if picture:
-        user.picture.save(picture.name, picture, save=False)
-    else:
-        user.picture = ""
+def store(picture: ContentFile) -> str:
+    """Store a square; its name, to be `put`. Raises `PictureRefused` if the storage is
+    away.
 
-    def forget() -> None:
-        storage.delete(old)
+    Call it before anything is locked.
+    """
+    try:
+        unused_files.store({picture.name: picture})
+    except OSError as error:
+        logger.error("A picture was not stored: %s", error)
+        raise pictures.refusal("not_stored") from error
+    return picture.name
 
+
+def put(user: User, name: str) -> None:
+    """Make the stored picture of that name theirs, or none; the one before is deleted
+    after the commit. The caller saves `user`, whose row is locked."""
+    old, user.picture = user.picture.name, name
+    if name and not unused_files.claim(name):
+        raise pictures.refusal("not_stored")
     if old:
-        transaction.on_commit(forget)
+        unused_files.discard(old)

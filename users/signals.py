@@ -39,7 +39,7 @@ def person_changed(instance: User, update_fields=None, **kwargs) -> None:
 @receiver(post_delete, sender=User)
 def person_deleted(instance: User, **kwargs) -> None:
     """Their picture goes with them."""
-    pictures.put(instance, None)
+    pictures.put(instance, "")
 
 
 @receiver(m2m_changed, sender=User.groups.through)

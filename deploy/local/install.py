@@ -27,6 +27,7 @@ TESTS = [
     *RUN,
     ROOT / "tests" / "requirements.txt",
     ROOT / "deploy" / "requirements-monitoring.txt",  # which the tests' file includes
+    ROOT / "deploy" / "requirements-bucket.txt",
 ]
 
 

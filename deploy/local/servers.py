@@ -35,9 +35,9 @@ DATABASE = "shop"
 ACCOUNT = "shop-postgres"
 BIN = Path("pginstall18") / "bin"  # in the wheel
 NO_PROGRAMS = "PostgreSQL's programs are missing: rm -rf .venv; make run"
-# Folders for the user alone: sessions and tasks, attachments of mails, uploads. (The
-# folder above them is not one: PostgreSQL's account must get to its own.)
-PRIVATE = ("redis", "mail", "imports")
+# Folders for the user alone: sessions and tasks. (The folder above them is not one:
+# PostgreSQL's account must get to its own.)
+PRIVATE = ("redis",)
 
 
 def make_private(folder: Path) -> None:

@@ -52,21 +52,22 @@ def load_pictures(items: Iterable[Item], progress: Progress = silent) -> int:
     """Copy each item's picture to the media storage and make its thumbnails, where
     they are missing. Returns how many pictures were copied."""
     names = sorted({rows.picture_of(item) for item in items})
-    copied = sum(_copy_picture(name) for name in names)
-    missing = [name for name in names if not thumbnails.are_made(_picture(name))]
+    there = {name for name, _at in default_storage.files_below(thumbnails.FOLDER)}
+    new = [name for name in names if name not in there]
+    for name in progress(new, len(new), "Pictures"):
+        _copy_picture(name)
+    made = {name for _picture, name, _at in thumbnails.stored()}
+    missing = [n for n in names if not made.issuperset(thumbnails.names_of(n))]
     # Each is drawn by a process of its own.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        made = pool.map(_make_thumbnails, missing)
-        list(progress(made, len(missing), "Thumbnails"))
-    return copied
+        drawn = pool.map(_make_thumbnails, missing)
+        list(progress(drawn, len(missing), "Thumbnails"))
+    return len(new)
 
 
-def _copy_picture(name: str) -> bool:
-    if default_storage.exists(name):
-        return False
+def _copy_picture(name: str) -> None:
     with open(PICTURES / PurePosixPath(name).name, "rb") as file:
         default_storage.save(name, File(file))
-    return True
 
 
 def _make_thumbnails(name: str) -> None:

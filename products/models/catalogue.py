@@ -197,6 +197,28 @@ class Product(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @classmethod
+    def from_db(cls, db, field_names, values) -> "Product":
+        product = super().from_db(db, field_names, values)
+        product._picture_was = product.__dict__.get("image")
+        return product
+
+    def save(self, *args, update_fields=None, **kwargs) -> None:
+        super().save(*args, update_fields=update_fields, **kwargs)
+        if update_fields is None or "image" in update_fields:
+            self._settle_picture()
+
+    # What the row holds, as far as we know; None for a row that was not loaded.
+    _picture_was: str | None = None
+
+    def _settle_picture(self) -> None:
+        if "image" not in self.__dict__:  # deferred, so it is as it was
+            return
+        name = self.image.name or ""
+        if name and name != self._picture_was:
+            thumbnails.settle(self.image)
+        self._picture_was = name
+
     def get_absolute_url(self) -> str:
         return reverse("products:detail", args=[self.slug])
 

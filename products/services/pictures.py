@@ -1,6 +1,6 @@
-"""What is left of pictures that products no longer have."""
+"""Thumbnails of pictures that products no longer have, and those that are missing."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.core.files.storage import default_storage
 from django.utils import timezone
@@ -17,23 +17,25 @@ def forget_old_thumbnails() -> int:
 
     The pictures themselves stay: nobody could draw them again.
     """
-    before = timezone.now() - KEPT
-    return sum(
-        _forget(names if _is_unused(picture) else _outdated(names), before)
-        for picture, names in list(thumbnails.stored())
-    )
-
-
-def _is_unused(picture: str) -> bool:
-    return not Product.objects.filter(image=picture).exists()
-
-
-def _outdated(names: list[str]) -> list[str]:
-    return [name for name in names if not thumbnails.is_current(name)]
-
-
-def _forget(names: list[str], before: datetime) -> int:
-    old = [n for n in names if default_storage.get_modified_time(n) < before]
+    before, used = timezone.now() - KEPT, _used()
+    old = [
+        name
+        for picture, name, stored_at in thumbnails.stored()
+        if stored_at < before
+        and (picture not in used or not thumbnails.is_current(name))
+    ]
     for name in old:
         default_storage.delete(name)
     return len(old)
+
+
+def make_missing_thumbnails() -> int:
+    """Make thumbnails of products' pictures that have none, because somebody saved them
+    past the forms, or because they are drawn otherwise now; of how many pictures."""
+    there = {name for _picture, name, _at in thumbnails.stored()}
+    bare = [p for p in sorted(_used()) if not there.issuperset(thumbnails.names_of(p))]
+    return sum(thumbnails.make(Product(image=picture).image) for picture in bare)
+
+
+def _used() -> set[str]:
+    return set(Product.objects.exclude(image="").values_list("image", flat=True))

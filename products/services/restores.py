@@ -14,10 +14,9 @@ from django.db import connection
 from django.db.models import FileField
 
 from products import payments as providers
-from products import thumbnails
-from products.models import Payment, Product
+from products.models import Payment
 from products.payments.interface import Event, Kind
-from products.services import payments
+from products.services import payments, pictures
 
 SKIPPED = 100_000  # more rows than any table gets between two backups
 MOVE_ON = """
@@ -69,14 +68,8 @@ def _files() -> Iterator[tuple[FileField, str]]:
 
 
 def draw_thumbnails() -> int:
-    """Draw the thumbnails that are missing of pictures that are there; how many
-    products had none."""
-    pictured = Product.objects.exclude(image="").order_by("pk").iterator()
-    bare = [p for p in pictured if not thumbnails.are_made(p.image)]
-    there = [p for p in bare if p.image.storage.exists(p.image.name)]
-    for product in there:
-        thumbnails.make(product.image)
-    return len(there)
+    """Draw the thumbnails that are missing of pictures that are there; of how many."""
+    return pictures.make_missing_thumbnails()
 
 
 def hear_of_payments() -> tuple[int, list[Event]]:

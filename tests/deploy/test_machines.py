@@ -43,6 +43,8 @@ def options(command: str) -> dict[str, str]:
 def test_every_variable_of_the_settings_is_in_the_table():
     source = Path(settings.BASE_DIR, "project/settings.py").read_text()
     read = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", source))
+    source = Path(settings.BASE_DIR, "project/bucket.py").read_text()
+    read |= set(re.findall(r"text\(\"([A-Z_]+)\"\)", source))
     told = set(re.findall(r"`([A-Z][A-Z_0-9]+)`", (DEPLOY / "README.md").read_text()))
 
     assert len(read) > 50
@@ -89,3 +91,28 @@ def test_every_machine_asks_readyz_before_it_sends_visitors():
     assert probes["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert "/readyz" in COMPOSE["web1"]["healthcheck"]["test"][-1]
     assert re.search(r"^ExecStartPost=.*/readyz$", WEB_UNIT, re.MULTILINE)
+
+
+def test_pods_share_no_volume():
+    kinds = {told["kind"] for told in KUBERNETES}
+    pods = [
+        told["spec"]["template"]["spec"]
+        for told in KUBERNETES
+        if told["kind"] == "Deployment"
+    ]
+    volumes = [volume for pod in pods for volume in pod["volumes"]]
+
+    assert len(pods) == 3 and "PersistentVolumeClaim" not in kinds
+    assert all("emptyDir" in volume for volume in volumes)
+    assert of_kind("ConfigMap", "shop")["data"]["MEDIA_BUCKET"]
+    assert "AWS_SECRET_ACCESS_KEY" in of_kind("Secret", "shop")["stringData"]
+
+
+def test_image_can_have_what_a_bucket_needs():
+    dockerfile = (DEPLOY / "docker/Dockerfile").read_text()
+    ignored = (DEPLOY / "docker/Dockerfile.dockerignore").read_text()
+
+    for line in re.findall(r"^COPY (.+) \S+$", dockerfile, re.MULTILINE):
+        for name in line.split():
+            assert f"!{name}\n" in ignored
+    assert "${BUCKET:+-r requirements-bucket.txt}" in dockerfile

@@ -1,6 +1,5 @@
 """Products imported in the admin: upload, preview, import."""
 
-import os
 from decimal import Decimal
 
 import pytest
@@ -9,9 +8,11 @@ from django.contrib.auth.models import Permission
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
-from products.admin_import import taken
+from products.admin_import import KEPT, taken
 from products.models import Product, Stock, StockMovement
+from project.models import PrivateFile, PrivateFilePart
 from tests.factories import make_category, make_picture, make_product, make_user
 
 pytestmark = pytest.mark.django_db
@@ -22,13 +23,9 @@ LIST = "admin:products_product_changelist"
 RIGHTS = ["add_product", "change_product", "add_productcategory", "change_stock"]
 
 
-@pytest.fixture(autouse=True)
-def waiting(settings, tmp_path):
-    """The folder where uploads wait."""
-    folder = tmp_path / "imports"
-    storage = settings.STORAGES["imports"] | {"OPTIONS": {"location": str(folder)}}
-    settings.STORAGES = settings.STORAGES | {"imports": storage}
-    return folder
+def waiting() -> list[str]:
+    """The files that were uploaded and not imported yet."""
+    return storages["imports"].listdir("")[1]
 
 
 @pytest.fixture
@@ -100,13 +97,11 @@ def test_import_pressed_twice_is_done_once(client, clerk):
     assert "Please choose the file again" in again.text
 
 
-def test_import_that_another_request_has_taken_is_not_done(
-    client, clerk, waiting, monkeypatch
-):
+def test_import_that_another_request_has_taken_is_not_done(client, clerk, monkeypatch):
     """Both have seen the file; one has it."""
     page = upload(client, "sku,name,category,price\nL-1,Lamp,Shelf,5\n")
-    (file,) = waiting.iterdir()
-    file.rename(file.with_suffix(".taken"))
+    (file,) = waiting()
+    storages["imports"].rename(file, f"{file}.taken")
     storage = type(storages["imports"])
     monkeypatch.setattr(storage, "exists", lambda *args: True)  # as it was just now
 
@@ -136,23 +131,24 @@ def test_import_of_a_file_that_was_replaced_since_is_not_done(client, clerk):
     assert not Product.objects.exists()
 
 
-def test_import_leaves_no_file_behind(client, clerk, waiting):
+def test_import_leaves_no_file_behind(client, clerk):
     page = upload(client, "sku,name,category,price\nL-1,Lamp,Shelf,5\n")
-    assert len(list(waiting.iterdir())) == 1  # the premise
+    assert len(waiting()) == 1  # the premise
 
     press(client, page)
 
-    assert list(waiting.iterdir()) == []
+    assert waiting() == []
+    assert not PrivateFilePart.objects.exists()
 
 
-def test_upload_forgets_what_was_never_imported(client, clerk, waiting):
+def test_upload_forgets_what_was_never_imported(client, clerk):
     upload(client, "sku,name\nL-1,Lamp\n")
-    (old,) = waiting.iterdir()
-    os.utime(old, (0, 0))
+    (old,) = waiting()
+    PrivateFile.objects.update(created_at=timezone.now() - KEPT)
 
     upload(client, "sku,name\nL-1,Lamp\n")
 
-    assert old not in waiting.iterdir()
+    assert len(waiting()) == 1 and old not in waiting()
 
 
 def test_import_takes_the_category_chosen_for_products_without(client, clerk):

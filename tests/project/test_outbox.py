@@ -2,11 +2,9 @@
 
 from email.mime.base import MIMEBase
 from email.mime.text import MIMEText
-from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.core.files.storage import FileSystemStorage, storages
 from django.core.mail import (
     EmailMessage,
     EmailMultiAlternatives,
@@ -16,9 +14,9 @@ from django.core.mail import (
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
-from post_office.models import STATUS, Attachment, Email
+from post_office.models import STATUS, Email
 
-from project.settings import MEDIA_ROOT, POST_OFFICE
+from project.models import PrivateFile
 from tests.factories import make_user
 from users.forms import ResetForm
 
@@ -28,11 +26,9 @@ INJECTION = "Eve {% include 'admin/login.html' %}{{ settings.SECRET_KEY }}{% if"
 
 
 @pytest.fixture(autouse=True)
-def outbox(settings, tmp_path, monkeypatch) -> None:
+def outbox(settings) -> None:
     settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
     settings.DOMAIN_NAME = "https://shop.example:8443"
-    files = FileSystemStorage(tmp_path / "mail")
-    monkeypatch.setattr(Attachment.file.field, "storage", files)
 
 
 def make_mail(**fields) -> EmailMultiAlternatives:
@@ -139,10 +135,15 @@ def test_attached_files_come_along():
     assert found == {"bill.pdf": b"%PDF\xff", "lines.csv": b"a,b"}
 
 
-def test_attached_files_lie_where_no_web_server_looks():
-    storage, pictures = storages[POST_OFFICE["FILE_STORAGE"]], Path(MEDIA_ROOT)
+def test_attached_file_is_a_private_one_and_goes_with_a_transaction_that_fails():
+    mail = make_mail(attachments=[("bill.pdf", b"%PDF\xff", "application/pdf")])
 
-    assert pictures not in [Path(storage.location), *Path(storage.location).parents]
+    with pytest.raises(RuntimeError), transaction.atomic():
+        mail.send()
+        assert PrivateFile.objects.get().folder == "mail"
+        raise RuntimeError
+
+    assert not PrivateFile.objects.exists()
 
 
 def inline_picture() -> MIMEBase:

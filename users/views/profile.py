@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import CreateView, DeleteView, UpdateView, View
 from django.views.generic.detail import SingleObjectMixin
 
+from project.pictures import PictureRefused
 from project.transactions import AtomicView
 from project.views import TitleMixin
 from users import addresses
@@ -36,6 +37,13 @@ class UserProfileView(LoginRequiredMixin, TitleMixin, SuccessMessageMixin, Updat
 
     def get_form_kwargs(self) -> dict:
         return super().get_form_kwargs() | {"request": self.request}
+
+    def form_valid(self, form: ProfileForm) -> HttpResponse:
+        try:
+            return super().form_valid(form)
+        except PictureRefused as refusal:
+            form.add_error("picture", refusal)
+            return self.form_invalid(form)
 
     def get_context_data(self, **kwargs) -> dict:
         mine = list(self.object.addresses.all())
