@@ -13,6 +13,7 @@ from project.bucket import Bucket
 from tests.servers import Process, free_port
 
 KEYS = {"AWS_ACCESS_KEY_ID": "shop", "AWS_SECRET_ACCESS_KEY": "shop-secret"}
+README = Path(__file__).resolve().parent.parent / "deploy" / "README.md"
 ASKED = re.compile(r'"([A-Z]+) (/\S*) HTTP/1\.1" (\d+)')
 
 
@@ -80,6 +81,13 @@ class TestBucket:
         """For `STORAGES`."""
         backend = "project.bucket_storage.BucketStorage"
         return {"BACKEND": backend, "OPTIONS": self.place.options}
+
+    def let_everybody_read(self) -> None:
+        """By the policy of deploy/README.md."""
+        text = README.read_text().partition("may read objects")[2]
+        policy = text[text.index("{") : text.index("]}") + 2]
+        policy = policy.replace("BUCKET", self.place.name)
+        self._client.put_bucket_policy(Bucket=self.place.name, Policy=policy)
 
     def keys(self) -> list[str]:
         found = self._client.list_objects_v2(Bucket=self.place.name)
