@@ -3,7 +3,7 @@
 from argparse import ArgumentTypeError, BooleanOptionalAction
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from products.demo import fixture, loading, orders, rows
@@ -57,7 +57,10 @@ class Command(BaseCommand):
             return
         if options["pictures"]:
             items = [item for _, item in rows.items()]
-            copied = loading.load_pictures(items, self.progress)
+            try:
+                copied = loading.load_pictures(items, self.progress)
+            except OSError as error:  # a full disk, a bucket that is away
+                raise CommandError(f"The pictures cannot be stored: {error}") from error
             self.stdout.write(f"{copied} pictures added.")
         added = loading.load_catalogue(options["products"], self.progress)
         self.stdout.write(f"{added} products added.")
