@@ -6,7 +6,6 @@ as long as Redis is. While it is, nothing is counted: on purpose, as a shop nobo
 sign in to is the greater harm, and Argon2 makes each guess dear.
 """
 
-import logging
 import os
 import threading
 import time
@@ -20,8 +19,7 @@ from redis.connection import ConnectionPool
 from redis.exceptions import RedisError
 
 from project import redis_url
-
-logger = logging.getLogger(__name__)
+from realtime import outages
 
 PAUSE_S = 5  # after a failure; then one caller looks whether Redis is back
 MAX_OWED = 10_000  # keys; more deletions than that are not remembered
@@ -51,20 +49,17 @@ class Breaker:
 
     def failed(self, error: Exception) -> None:
         with self._lock:
-            was_away, self._is_away = self._is_away, True
+            self._is_away = True
             self._ask_at = time.monotonic() + PAUSE_S
-        if not was_away:
-            logger.warning("Nothing is cached or counted, Redis fails: %s", error)
+        outages.met(error)
 
     def answered(self) -> set[str]:
         """The keys that are to be deleted now."""
         if not self._is_away:
             return set()
         with self._lock:
-            was_away, self._is_away = self._is_away, False
+            self._is_away = False
             owed, self._owed = self._owed, set()
-        if was_away:
-            logger.warning("Redis answers again.")
         return owed
 
     def owe(self, keys: Iterable[str]) -> None:

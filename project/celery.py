@@ -12,16 +12,31 @@ from typing import Any
 
 from celery import Celery, Task, signals
 from kombu import Connection, Producer
+from kombu.transport import TRANSPORT_ALIASES
 
-from realtime import request_ids
+from realtime import outages, request_ids
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+# Whatever address the broker has: these know an outage when they see one.
+for scheme in ("redis", "rediss"):
+    TRANSPORT_ALIASES[scheme] = "project.broker:Transport"
+TRANSPORT_ALIASES["sentinel"] = "project.broker:SentinelTransport"
 
 app = Celery("project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 logger = logging.getLogger(__name__)
+
+
+@signals.after_setup_logger.connect
+@signals.after_setup_task_logger.connect
+def say_outages_once(logger: logging.Logger, **kwargs: Any) -> None:
+    """Celery logs through handlers of its own instead of those in the settings."""
+    for handler in logger.handlers:
+        handler.addFilter(outages.OneLine())
+
 
 BROKER_TIMEOUT_S = 2
 EXIT_TIMEOUT_S = 2
@@ -57,7 +72,6 @@ class Sender:
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
         self._producer: Producer | None = None
-        self._failing = False
 
     def put(self, task: Task, arguments: tuple) -> None:
         with self._idle:
@@ -96,14 +110,11 @@ class Sender:
                 self._connect()
             task.apply_async(arguments, producer=self._producer, retry=False)
         except Exception as error:  # whatever a broken connection raises
-            if not self._failing:
-                logger.warning("Tasks wait for beat, the broker fails: %s", error)
-            self._failing = True
+            if found := outages.behind(error):
+                outages.met(found)
+            else:
+                logger.exception("A task was not sent")
             self._disconnect()
-        else:
-            if self._failing:
-                logger.warning("Tasks are handed to the broker again.")
-            self._failing = False
 
     def _connect(self) -> None:
         """A connection of the thread's own, which gives up sooner than a worker's. Its

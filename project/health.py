@@ -6,7 +6,8 @@ here waits for a thread, and no host name is asked for that the shop would know.
 - `/healthz`: 200 as long as the event loop turns; it tells the time, by which a load
   test sets its clock.
 - `/readyz`: 200 when pages can be served: the database takes writes, and the process is
-  not being stopped. Redis is told of, but not insisted on: without it the shop goes on.
+  not being stopped. Redis is told of ("ok", "away", "read-only", "out of memory", "not
+  allowed"), but not insisted on: without it the shop goes on.
 - `/metrics`: Prometheus' text format, for who has the token, or, where none is set, for
   programs on this machine that no proxy has let in. The numbers of this process, and
   those of the shop's background work (`project.background`).
@@ -22,15 +23,13 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
-import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from project import redis_url
 from project.background import Background
 from project.threads import Application, Receive, Scope, Send
-from realtime import draining
+from realtime import draining, outages
 from realtime.addresses import plain_address
 
 PATIENCE_S = 2  # for each answer of a server
@@ -65,7 +64,7 @@ class Health:
 
     async def _readyz(self, scope: Scope) -> Answer:
         database, cache = await asyncio.gather(
-            self._asked(_ask_database), self._asked(_ask_redis)
+            self._asked(_ask_database), self._asked(outages.ask)
         )
         is_ready = database == "ok" and not draining.is_draining()
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
@@ -84,7 +83,7 @@ class Health:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await asked
-        except (DatabaseError, InterfaceError, redis.RedisError, OSError):
+        except (DatabaseError, InterfaceError, OSError):
             return "away"
 
     async def _metrics(self, scope: Scope) -> Answer:
@@ -118,13 +117,6 @@ def _ask_database() -> str:
     if not is_utf8:
         return "not UTF-8"
     return "ok" if is_writable else "read-only"
-
-
-def _ask_redis() -> str:
-    wait = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
-    with redis_url.parse(settings.REDIS_URL).client(**wait) as client:
-        client.ping()
-    return "ok"
 
 
 def _json(status: HTTPStatus, told: dict[str, Any]) -> Answer:

@@ -6,12 +6,9 @@ address; `mask` takes secrets out of what is left.
 """
 
 import logging
-import threading
 import time
 from typing import Any
 
-import kombu.exceptions
-import redis
 import sentry_sdk
 from django.conf import settings
 from sentry_sdk.integrations.argv import ArgvIntegration
@@ -21,6 +18,7 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import HttpTransport
 
 from project import logs, outages
+from realtime import outages as redis_outages
 from realtime import request_ids
 from realtime.masks import MASK, is_secret, mask
 
@@ -37,13 +35,6 @@ LEFT_OUT = {
     *("params", "vars", "args", "kwargs", "data_collection", "query_string"),
     *("http.query", "url.query", "http.fragment", "cookies", "env", "headers"),
 }
-# What shops cannot reach now and then: one event each, not one for each who tries.
-REDIS_AWAY = (
-    redis.ConnectionError,
-    redis.TimeoutError,
-    kombu.exceptions.OperationalError,
-)
-CONSUMER = "celery.worker.consumer.consumer"  # says so itself, each time that it tries
 
 
 def set_up() -> None:
@@ -95,7 +86,8 @@ def _before_send(event: dict[str, Any], hint: dict[str, Any]) -> dict | None:
     if outages.is_outage(error):
         outages.met(error)  # which is logged, and so sent, once
         return None
-    if _is_redis_away(event, error) and not _redis_outage.is_new():
+    if found := redis_outages.behind(error):
+        redis_outages.met(found)
         return None
     return _before_send_transaction(event, hint)
 
@@ -139,26 +131,3 @@ def _cleaned_item(key: str, item: Any) -> Any:
     if is_secret(str(key)) and not isinstance(item, dict | list):
         return MASK
     return _cleaned(item)
-
-
-def _is_redis_away(event: dict[str, Any], error: BaseException | None) -> bool:
-    told = (event.get("logentry") or {}).get("formatted") or ""
-    is_consumers = event.get("logger") == CONSUMER and "Cannot connect" in told
-    return is_consumers or isinstance(error, REDIS_AWAY)
-
-
-class _Outage:
-    """An outage that is told of once a process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._met_at: float | None = None
-
-    def is_new(self) -> bool:
-        with self._lock:
-            now, before = time.monotonic(), self._met_at
-            self._met_at = now
-        return before is None or now - before > outages.QUIET_S
-
-
-_redis_outage = _Outage()

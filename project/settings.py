@@ -362,6 +362,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     **REDIS.broker_options,
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# These wait, as long as it takes, for a Redis that refuses.
+CELERY_WORKER_CONSUMER = "project.broker:Consumer"
+CELERY_BEAT_SCHEDULER = "project.broker:Scheduler"
+CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
@@ -843,9 +847,10 @@ LOG_REQUESTS = env.bool("LOG_REQUESTS", LOG_FORMAT == "json")  # a line for each
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    # A Redis that is away is told in one line, by the hub.
+    # An outage of Redis or the database is one line.
     "filters": {
-        "outages": {"()": "realtime.outages.NotAnOutage"},
+        "layer": {"()": "realtime.outages.NotAnOutage"},
+        "redis": {"()": "realtime.outages.OneLine"},
         "database": {"()": "project.outages.OneLine"},
     },
     "formatters": {
@@ -859,7 +864,7 @@ LOGGING = {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": LOG_FORMAT,
-            "filters": ["database"],
+            "filters": ["database", "redis"],
         }
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
@@ -870,7 +875,7 @@ LOGGING = {
         "django_redis": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},  # else two lines for each request
-        "channels_redis.pubsub": {"filters": ["outages"]},
+        "channels_redis.pubsub": {"filters": ["layer"]},
         # Its own handler would print tracebacks with recipients in them.
         "post_office": {"handlers": ["console"], "level": "ERROR", "propagate": False},
         # A receiver that is away is told in one line, by project.otel and .sentry.

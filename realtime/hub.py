@@ -35,7 +35,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from products import live
 from products.live import State, Viewer
-from realtime import draining, metrics, protocol, pulse
+from realtime import draining, metrics, outages, protocol, pulse
 from realtime.admission import Admission
 from realtime.protocol import Frame
 from realtime.publish import PEOPLE, group_of
@@ -499,9 +499,9 @@ class Hub:
         self._receiver = _start(self._keep(self._receive))
 
     def _fail(self, error: Exception) -> None:
+        """Redis is away, or refuses: the database is polled until it is back."""
+        outages.met(error)
         if not self.degraded:
-            reason = str(error) or type(error).__name__
-            logger.warning("Redis is away, the database is polled: %s", reason)
             self._alarm.set()
         self.degraded = True
 
@@ -510,7 +510,7 @@ class Hub:
         await self._join([t for t in self._topics.values() if not t.joined])
         if self.degraded:
             self.degraded = False
-            logger.warning("Redis is back: %d topics compared.", len(self._topics))
+            outages.healed()
             metrics.RESYNCS.inc()
             await self._compare()
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from realtime import request_ids
+from realtime import outages, request_ids
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,6 @@ class Publisher:
         self._idle.set()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._failing = False
 
     def put(self, topic: str, event: Event) -> None:
         with self._lock:
@@ -129,13 +128,10 @@ class Publisher:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await layer.group_send(group_of(event["topic"]), event)
         except Exception as error:  # whatever a broken connection raises
-            if not self._failing:
-                logger.warning("Events are not sent, Redis fails: %s", error)
-            self._failing = True
-        else:
-            if self._failing:
-                logger.warning("Events are sent again.")
-            self._failing = False
+            if outages.state_of(error):
+                outages.met(error)
+            else:
+                logger.exception("Events were not sent")
 
 
 def _since(known: Event | None, event: Event) -> Event:

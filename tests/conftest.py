@@ -14,6 +14,7 @@ import redis
 from django.conf import settings as shop_settings
 from django.test import TransactionTestCase
 
+from realtime import outages
 from realtime.publish import flush, group_of
 from tests.rows import delete_all
 from tests.s3 import KEYS, S3, TestBucket
@@ -42,7 +43,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.fixture(autouse=True)
-def shop(settings, tmp_path) -> None:
+def shop(settings, tmp_path, monkeypatch) -> None:
     """Pictures in a folder and cache keys in a corner of the test's own (rate limits
     are counted there), static files as they are, quick passwords, plain http."""
     settings.MEDIA_ROOT = tmp_path / "media"
@@ -55,6 +56,7 @@ def shop(settings, tmp_path) -> None:
     settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": plain}}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False
+    monkeypatch.setattr(outages, "_outage", outages.Outage())  # none from before
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -128,6 +128,7 @@ class Redis(Process):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "redis.log")
         self.socket = folder / "redis.sock"
+        self.options: list[str] = []  # more of them, at its next start
 
     @property
     def url(self) -> str:
@@ -135,7 +136,8 @@ class Redis(Process):
 
     def command(self) -> list[str]:
         options = ["--port", "0", "--unixsocket", str(self.socket), "--save", ""]
-        return [redis_program.find(), *options, "--dir", str(self.socket.parent)]
+        options += ["--dir", str(self.socket.parent), *self.options]
+        return [redis_program.find(), *options]
 
     def is_ready(self) -> bool:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:

@@ -71,6 +71,19 @@ class Worker(Process):
             self._process = None
 
 
+class Beat(Worker):
+    """`celery beat`, a process of its own."""
+
+    def command(self) -> list[str]:
+        return [
+            *[sys.executable, "-m", "celery", "--app", "project", "beat"],
+            *["--loglevel", "info", "--schedule", f"{self.log}.beat", "--pidfile", ""],
+        ]
+
+    def is_ready(self) -> bool:
+        return "Sending due task" in self.said()
+
+
 @contextmanager
 def broker_at(address: str) -> Iterator[None]:
     """This process hands its tasks to that Redis meanwhile."""

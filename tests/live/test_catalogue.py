@@ -391,10 +391,10 @@ def test_pages_come_without_redis_and_one_line_says_so(
         assert {answer.status for answer in answers} == {200}
         assert all('basket-badge__count">1<' in each for each in mine)
         said = shop.said(since)
-        assert said.count("Nothing is cached or counted") == 1 and "Trace" not in said
+        assert said.count("Redis is away") == 1 and "Trace" not in said
 
         redis.start()
-        wait_until(lambda: "Redis answers again" in ask_and_tell(shop, page), "it", 30)
+        wait_until(lambda: "Redis is back" in ask_and_tell(shop, page), "it", 30)
     finally:
         shop.stop()
         redis.stop()

@@ -8,9 +8,10 @@ from django.core.cache import caches
 
 from products.invalidation import drop_everything
 from products.services import stock
-from project import health
+from project import redis_url
 from project.celery import flush as flush_tasks
 from project.celery import later
+from realtime import outages
 from realtime.publish import flush
 from tests.factories import make_product
 from tests.layers import publishing_at
@@ -62,7 +63,7 @@ class World:
 def world(transactional_db, tmp_path_factory, static, settings) -> Iterator[World]:
     with ExitStack() as stack:
         world = World(stack, tmp_path_factory.mktemp, static)
-        settings.REDIS_URL = world.url
+        settings.REDIS = redis_url.parse(world.url)
         default = settings.CACHES["default"] | {"LOCATION": world.url}
         settings.CACHES = settings.CACHES | {"default": default}
         stack.enter_context(broker_at(world.url))
@@ -110,7 +111,7 @@ def test_failover_is_followed_by_every_user_of_redis(world):
         assert flush(SOON_S)
         assert client.shows(topic, 4, seconds=SOON_S)["available"] == 7
 
-    assert health._ask_redis() == "ok"
+    assert outages.ask() == "ok"
     with world.replica.admin() as admin:
         assert admin.info("replication")["role"] == "master"
         admin.delete(*admin.keys("shop:1:*"))

@@ -12,11 +12,12 @@ from channels.layers import get_channel_layer
 from django.core.cache import caches
 
 from products.invalidation import drop_everything
-from project import health, redis_url
+from project import redis_url
 from project.celery import app
 from project.celery import flush as flush_tasks
 from project.celery import later
 from project.tasks import sweep_outbox
+from realtime import outages
 from realtime.publish import Publisher, flush, group_of, publish
 from tests.layers import publishing_at
 from tests.redis_servers import (
@@ -182,9 +183,9 @@ def test_layer_delivers_what_the_publisher_publishes(world, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_readyz_finds_redis(world, settings, kind):
-    settings.REDIS_URL = world.good[kind]
+    settings.REDIS = redis_url.parse(world.good[kind])
 
-    assert health._ask_redis() == "ok"
+    assert outages.ask() == "ok"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -205,7 +206,8 @@ def test_worker_runs_a_task_and_shows_no_password(world, workers, kind):
 def test_certificate_that_proves_nothing_serves_where_checks_are_off_by_name(
     world, cache_at, settings, kind
 ):
-    url = settings.REDIS_URL = world.unchecked[kind]
+    url = world.unchecked[kind]
+    settings.REDIS = redis_url.parse(url)
     cache = cache_at(url)
 
     cache.set("unchecked", kind)
@@ -215,7 +217,7 @@ def test_certificate_that_proves_nothing_serves_where_checks_are_off_by_name(
         assert flush_tasks(SOON_S)
 
     assert cache.get("unchecked") == kind
-    assert health._ask_redis() == "ok"
+    assert outages.ask() == "ok"
     with world.redis.admin(db=redis_url.parse(url).db) as admin:
         assert admin.llen(settings.MAIL_QUEUE) == 1
 
@@ -226,15 +228,15 @@ def test_address_with_a_fault_serves_nobody_and_tells_no_password(
 ):
     # One that has not complained yet.
     monkeypatch.setattr("realtime.publish._publisher", Publisher())
-    url = settings.REDIS_URL = world.bad[fault]
+    url = world.bad[fault]
+    settings.REDIS = redis_url.parse(url)
     cache = cache_at(url)
     with world.redis.admin() as admin:
         admin.flushdb()
 
     cache.set("fault", fault)
     assert cache.get("fault") is None
-    with pytest.raises(redis_client.ConnectionError):
-        health._ask_redis()
+    assert outages.ask() in (outages.AWAY, outages.REFUSED)
     with publishing_at(url):
         publish("stock:1", version=7)
         with pytest.raises(redis_client.ConnectionError):
@@ -246,6 +248,6 @@ def test_address_with_a_fault_serves_nobody_and_tells_no_password(
 
     with world.redis.admin() as admin:
         assert not admin.dbsize()
-    for begin in ("Nothing is cached", "Events are not sent"):
-        assert begin in caplog.text
+    told = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert [each.name for each in told] == ["realtime.outages"]
     assert "s3cret" not in caplog.text + str(refused.value)

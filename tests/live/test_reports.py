@@ -470,15 +470,14 @@ def test_refusal_has_the_id_whoever_refuses(reported, status, line, more):
     assert headers.get_all("X-Request-ID") == [given]
 
 
-def test_redis_that_is_away_is_one_event_and_not_one_for_each_who_tries():
-    """Celery logs each try; tasks raise."""
+def test_redis_that_is_away_is_one_event_and_not_one_for_each_who_tries(caplog):
+    """That of the line in the log, whose level is one that is sent."""
     from project import sentry
 
-    told = {"logger": sentry.CONSUMER, "logentry": {"formatted": "Cannot connect to x"}}
     raised = (ConnectionError, redis_errors.ConnectionError("away"), None)
-    sentry._redis_outage = sentry._Outage()
 
-    events = [sentry._before_send(dict(told), {}) for _ in range(3)]
-    events.append(sentry._before_send({}, {"exc_info": raised}))
+    events = [sentry._before_send({}, {"exc_info": raised}) for _ in range(3)]
 
-    assert [event is not None for event in events] == [True, False, False, False]
+    assert events == [None] * 3
+    told = [each for each in caplog.records if each.name == "realtime.outages"]
+    assert [each.levelname for each in told] == ["ERROR"]

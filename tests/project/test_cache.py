@@ -47,7 +47,7 @@ def seconds(work) -> float:
 
 
 def said(caplog) -> list[str]:
-    return [each.message for each in caplog.records if each.name == "project.cache"]
+    return [each.message for each in caplog.records if each.name == "realtime.outages"]
 
 
 def test_cache_of_the_shop_is_the_forgiving_one(cache):
@@ -86,7 +86,7 @@ def test_cache_without_redis_answers_as_if_nothing_were_cached(cache, server, ca
     assert cache.delete_many(["lamp"]) is None
     assert cache.clear() is None
     assert len(said(caplog)) == 1
-    assert "Redis fails" in said(caplog)[0]
+    assert "Redis is away" in said(caplog)[0]
 
 
 def test_cache_with_redis_frozen_waits_once_for_it(cache, server):
@@ -119,7 +119,7 @@ def test_cache_with_redis_frozen_lets_one_thread_look_whether_it_is_back(cache, 
     assert len(slow) == 1
 
 
-def test_cache_with_redis_back_works_again_and_says_so_once(cache, server, caplog):
+def test_cache_with_redis_back_works_again(cache, server):
     server.kill()
     cache.set("lamp", 1)
     server.start()
@@ -129,8 +129,6 @@ def test_cache_with_redis_back_works_again_and_says_so_once(cache, server, caplo
         return cache.get("lamp") == 2
 
     wait_until(is_back, "the cache's return", PAUSE_S + 2)
-    assert len(said(caplog)) == 2
-    assert "answers again" in said(caplog)[1]
 
 
 def test_cache_after_redis_was_restarted_while_idle_loses_no_call(

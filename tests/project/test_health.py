@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from project import health
+from project import health, redis_url
 from project.health import Health
 from realtime import draining
 
@@ -89,7 +89,7 @@ async def test_readyz_with_everything_there_is_ready():
 
 @pytest.mark.django_db
 async def test_readyz_without_redis_is_ready_and_says_that_it_is_away(settings):
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.REDIS = redis_url.parse("redis://127.0.0.1:1/0")
 
     answer = await ask("/readyz")
 

@@ -100,7 +100,7 @@ def test_mails_of_a_broker_and_then_a_server_that_are_down_arrive_once(
         begun = time.monotonic()
         send("Unheard")
         assert time.monotonic() - begun < 0.5
-        wait_until(lambda: "the broker fails" in caplog.text, "a warning", 5)
+        wait_until(lambda: "Redis is away" in caplog.text, "a warning", 5)
     assert not smtp.reached
 
     make_worker()
