@@ -96,6 +96,13 @@ def line(format: str) -> Masked:
 class Json(JsonFormatter):
     """One JSON object a line."""
 
+    def format(self, record: logging.LogRecord) -> str:
+        try:
+            record.getMessage()
+        except Exception:  # Python would print a traceback, arguments and all
+            record.msg, record.args = f"{record.msg} (its arguments do not fit)", None
+        return super().format(record)
+
     def add_fields(
         self,
         log_data: dict[str, Any],

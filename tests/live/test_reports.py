@@ -14,9 +14,10 @@ from email.message import Message
 from http.client import parse_headers
 
 import pytest
+from django.test import Client as Browser
 from redis import exceptions as redis_errors
 
-from tests.factories import make_product
+from tests.factories import make_product, make_shopper
 from tests.layers import publishing_at
 from tests.live.client import Client
 from tests.receivers import Receiver, receiving
@@ -85,6 +86,7 @@ def whole(
             "BEHIND_PROXY": "1",
             "SENTRY_DSN": receiver.dsn,
             "SENTRY_RELEASE": "1.2.3",
+            "SENTRY_TRACES_SAMPLE_RATE": "1",
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
             "OTEL_SERVICE_NAME": "planted-shop",
             "OTEL_BSP_SCHEDULE_DELAY": "200",
@@ -126,6 +128,9 @@ def test_request_its_tasks_their_mail_and_their_push_have_one_id(reported):
             "realtime.hub",
         }
         wait_until(lambda: wanted <= told(), f"{wanted - told()}", SOON_S)
+
+        client.shows(f"stock:{product.pk}", 2**40)
+        assert request_id not in json.dumps(client.frames)
 
     assert status == 200
     (mail,) = [m for m in reported.smtp.taken if m["X-Request-ID"] == request_id]
@@ -309,6 +314,23 @@ def test_error_of_a_socket_or_of_the_hub_arrives_once_without_secrets(
     )
     assert no_secrets(reported.receiver)
     assert not any(secret in reported.shop.said() for secret in planted.ALL)
+
+
+def test_line_of_a_page_names_an_account_by_its_number_alone(reported):
+    user = make_shopper(email=planted.EMAIL)
+    browser = Browser()
+    browser.force_login(user)
+    cookie = f"sessionid={browser.cookies['sessionid'].value}"
+
+    status, headers, _body = ask(reported.shop, "/users/profile/", Cookie=cookie)
+
+    request_id = headers["X-Request-ID"]
+    wait_until(lambda: bool(reported.lines_of(request_id)), "the line", SOON_S)
+    (line,) = reported.lines_of(request_id)
+    assert (line["status"], line["path"]) == (status, "/users/profile/")
+    assert line["user_id"] == user.pk
+    assert browser.cookies["sessionid"].value not in reported.shop.said()
+    assert no_secrets(reported.receiver)
 
 
 def test_every_line_of_server_and_worker_is_a_json_object(reported):

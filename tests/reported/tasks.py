@@ -5,6 +5,7 @@ import logging
 from celery import shared_task
 from django.core.mail import send_mail
 
+from products.models import Product
 from project.celery import later
 from realtime.publish import publish
 from tests.reported.planted import EMAIL, TOKEN
@@ -21,7 +22,7 @@ def first(product: int) -> None:
 @shared_task
 def second(product: int) -> None:
     logger.info("The second task")
-    facts = {"price": "1.00", "left": 1, "is_active": True}
+    facts = Product.objects.get(pk=product).stock_facts
     publish(f"stock:{product}", version=2**40, facts=facts)
     send_mail("Planted", f"/tell-me/stop/{TOKEN}/", "shop@example.com", [EMAIL])
 
