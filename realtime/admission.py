@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from realtime import draining, metrics, request_ids, room
+from realtime.pace import Pace
 
 ANSWERED_S = 10  # a handshake is over after so long, answered or not
 
@@ -63,6 +64,7 @@ class Admission:
 
     def __init__(self) -> None:
         self.sockets: set[Hashable] = set()
+        self.pace = Pace()
         self._addresses: Counter[str | None] = Counter()
         # Sockets without a first answer, and how many there are of an address.
         self._newcomers: dict[Hashable, str | None] = {}
@@ -83,13 +85,19 @@ class Admission:
                 self._new[address] += 1
         return refusal
 
-    def objection(self, address: str | None) -> Refusal | None:
-        """Why a socket of that address would not be taken in now."""
-        limits = settings.LIVE
+    def takes_nobody(self) -> Refusal | None:
+        """Why no socket is opened now, whosever it is."""
         if draining.is_draining():
             return DRAINING
         if len(self.sockets) >= room.sockets():
             return FULL
+        return None
+
+    def objection(self, address: str | None) -> Refusal | None:
+        """Why a socket of that address would not be taken in now."""
+        limits = settings.LIVE
+        if (refusal := self.takes_nobody()) is not None:
+            return refusal
         if self._addresses[address] >= limits["SOCKETS_PER_ADDRESS"]:
             return CROWD
         if self._new[address] >= limits["NEW_PER_ADDRESS"]:
@@ -97,6 +105,10 @@ class Admission:
         if self._in_flight() >= limits["HANDSHAKES"]:
             return BUSY
         return None
+
+    def spread_ms(self) -> int:
+        """Over how many milliseconds those who are here are to come back."""
+        return self.pace.spread_ms(len(self.sockets))
 
     def _in_flight(self) -> int:
         for socket in _older_than(self._waiting, ANSWERED_S):
@@ -119,6 +131,8 @@ class Admission:
             self._waiting.pop(socket, None)
             self._silent.pop(socket, None)
             _decrease(self._new, self._newcomers.pop(socket))
+            if socket in self.sockets:
+                self.pace.opened()
 
     def silent(self) -> list[Hashable]:
         """Sockets that have asked for nothing for too long. Each is named once."""
@@ -130,8 +144,8 @@ class Admission:
     def leave(self, socket: Hashable, address: str | None) -> None:
         if socket not in self.sockets:
             return
-        self.answered(socket)
         self.sockets.discard(socket)
+        self.answered(socket)
         _decrease(self._addresses, address)
 
 
@@ -147,6 +161,19 @@ def _decrease(counter: Counter[str | None], address: str | None) -> None:
     counter[address] -= 1
     if not counter[address]:
         del counter[address]
+
+
+def told(refusal: Refusal) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The headers and the body of an answer that refuses a handshake."""
+    words = {"reason": refusal.reason, "msg": refusal.text}
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    if refusal.retry_s is not None:
+        wait = random.randint(refusal.retry_s, 2 * refusal.retry_s)
+        words["retry_ms"] = wait * 1000
+        headers.append((b"retry-after", str(wait).encode()))
+    if request_id := request_ids.current():
+        headers.append((request_ids.NAME, request_id.encode()))
+    return headers, json.dumps(words).encode() + b"\n"
 
 
 async def refuse(scope: dict, send: Send, refusal: Refusal) -> None:

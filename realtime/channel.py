@@ -13,6 +13,7 @@
 It looks into `twisted.web.http`, whose version `tests/realtime/test_server.py` pins.
 """
 
+import re
 import time
 from http import HTTPStatus
 from io import BytesIO
@@ -29,8 +30,9 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel
 
-from realtime import bodies, metrics, request_ids
+from realtime import admission, bodies, metrics, request_ids
 from realtime.addresses import client_of
+from realtime.admission import Refusal
 from realtime.gate import Gate
 
 for status in HTTPStatus:  # Twisted does not know them all
@@ -51,6 +53,8 @@ LINGER_S = 5
 LOOKS = 50
 AT_ONCE = 8
 PAUSE_S = 0.01  # after each piece of what is thrown away
+UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*websocket", re.I)
+FORWARDED = re.compile(rb"\r\nx-forwarded-for:([^\r\n]*)", re.I)
 
 
 class Refused(Exception):
@@ -159,6 +163,7 @@ class Channel(HTTPChannel):
     _is_idle = True  # nothing of the next request has come
     _unsent: int | None = None  # bytes, when they were looked at last
     _is_reading_body = _is_over = False
+    _unread: bytes | None = None  # a handshake that waits for its turn
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -172,6 +177,7 @@ class Channel(HTTPChannel):
         self._is_over = True
         self.factory.gate.left()
         self.factory.waits_no_more(self)
+        self.factory.line.leave(self)
         for request in self.requests:
             request.give_back()
         super().connectionLost(reason)
@@ -180,10 +186,56 @@ class Channel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Past `HTTPChannel`, which would begin to wait anew with each byte."""
+        if self._unread is not None:
+            self._read_later(data)
+            return
         if self._is_idle:
             self._is_idle = False
             self.setTimeout(settings.HTTP["HEADERS_S"])
+            if data.startswith(b"GET ") and UPGRADE.search(data):
+                self._handshake_received(data)
+                return
         LineReceiver.dataReceived(self, data)
+
+    def _handshake_received(self, data: bytes) -> None:
+        """Serve it, let it wait for its turn, or refuse it; unread, for that is dear."""
+        factory, address = self.factory, self._address_of(data)
+        refusal = factory.refusal_of(address)
+        if refusal is not None:
+            self._refuse(refusal)
+        elif factory.line.is_free():
+            LineReceiver.dataReceived(self, data)
+        else:
+            self._unread = data
+            factory.waits_no_more(self)  # it is our turn, not the client's
+            factory.line.wait(self, address)
+
+    def _read_later(self, data: bytes) -> None:
+        self._unread += data
+        if len(self._unread) > settings.HTTP["HEADERS_BYTES"]:
+            self.factory.line.leave(self)
+            self.serve()  # which says that it is too large
+
+    def serve(self) -> None:
+        """It is this handshake's turn."""
+        data, self._unread = self._unread, None
+        LineReceiver.dataReceived(self, data)
+
+    def _address_of(self, data: bytes) -> str | None:
+        """Whose handshake it is, as `Request` would find out if it were read."""
+        name = b"x-forwarded-for"
+        headers = [(name, value) for value in FORWARDED.findall(data)]
+        peer = getattr(self.transport.getPeer(), "host", None)
+        return client_of({"client": [peer], "headers": headers})
+
+    def _refuse(self, refusal: Refusal) -> None:
+        metrics.REFUSALS.labels(refusal.reason).inc()
+        status, (headers, body) = refusal.status, admission.answer(refusal)
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+        lines = [b"%s: %s" % header for header in [*headers, (b"connection", b"close")]]
+        first = f"HTTP/1.1 {status:d} {status.phrase}".encode()
+        self.transport.write(b"\r\n".join([first, *lines, b"", body]))
+        self.transport.loseConnection()
 
     def lineReceived(self, line: bytes) -> None:
         if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
@@ -340,6 +392,7 @@ class Factory(HTTPFactory):
     def __init__(self, server: Any) -> None:
         super().__init__(server)
         self.store = bodies.Store()
+        self.line = server.line
         self.gate = Gate(self.make_room)
         self._waiting: dict[Channel, int] = {}  # since which look they are silent
         self._looks = 0
@@ -352,6 +405,15 @@ class Factory(HTTPFactory):
 
     def acceptableProtocols(self) -> list[bytes]:
         return [b"http/1.1"]
+
+    def refusal_of(self, address: str | None) -> Refusal | None:
+        """Why a handshake need not wait for its turn."""
+        most = settings.LIVE["NEW_PER_ADDRESS"]
+        if (refusal := self.server.admission().takes_nobody()) is not None:
+            return refusal
+        if address is not None and self.line.waiting_of(address) >= most:
+            return admission.SILENT
+        return admission.BUSY if self.line.is_full() else None
 
     def waits(self, channel: Channel) -> None:
         """The channel has just been heard of, and its client is to go on."""

@@ -729,9 +729,10 @@ class Hub:
 
     def _beat_to(self, sockets: list[Socket]) -> None:
         digest = functools.cache(self._digest)
+        spread = self.admission.spread_ms()
         for socket in sockets:
             total = sum(digest(audience) for audience in socket.audiences)
-            socket.push(Frame(protocol.hb(total & protocol.MASK)), ())
+            socket.push(Frame(protocol.hb(total & protocol.MASK, spread)), ())
 
     def _digest(self, audience: Audience) -> int:
         return sum(

@@ -15,6 +15,7 @@ LIMIT = Gauge("shop_sockets_limit", "How many sockets this process takes")
 HANDSHAKE = Histogram(
     "shop_handshake_seconds", "From the upgrade to the acceptance", buckets=SHORT
 )
+WAITING = Gauge("shop_handshakes_waiting", "Handshakes that wait for their turn")
 PUSH_LAG = Histogram(
     "shop_push_lag_seconds", "From the commit to the write to sockets", buckets=LONG
 )

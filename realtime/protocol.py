@@ -122,8 +122,9 @@ def upd(items: list[str], at: float | None = None) -> str:
     return f'{{"t":"upd",{stamp}"items":[{",".join(items)}]}}'
 
 
-def hb(digest: int) -> str:
-    return f'{{"t":"hb","digest":"{digest:08x}"}}'
+def hb(digest: int, spread_ms: int) -> str:
+    """`spread_ms`: over how long pages are to come back, should this process die."""
+    return f'{{"t":"hb","digest":"{digest:08x}","spread_ms":{spread_ms}}}'
 
 
 def err(code: str, message: str, request_id: int | None = None, **more: Any) -> str:

@@ -29,11 +29,12 @@ import sys
 import threading
 import time
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import daphne.server  # noqa: F401  installs the reactor, so it comes first
 from autobahn.websocket import protocol as autobahn_protocol
-from autobahn.websocket.types import ConnectionDeny
+from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from daphne.cli import CommandLineInterface
 from daphne.http_protocol import HTTPFactory
 from daphne.server import Server as DaphneServer
@@ -51,6 +52,8 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from realtime import channel, draining, files, metrics, room
+from realtime.admission import Admission
+from realtime.line import Line
 from realtime.masks import mask
 
 logger = logging.getLogger("realtime.server")  # started with -m it has another name
@@ -138,8 +141,14 @@ class Socket(WebSocketProtocol):
         transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, IN_FLIGHT)
         super().connectionMade()
 
+    def onConnect(self, request: ConnectionRequest) -> Deferred:
+        answer = super().onConnect(request)
+        self.server.line.begins(self)
+        return answer
+
     def onOpen(self) -> None:
         super().onOpen()
+        self.server.line.ends(self)
         # What only the handshake asks for; it is half of what a socket weighs.
         self.clean_headers.clear()  # the scope's too
         self.http_headers, self.http_request_data = {}, b""
@@ -153,6 +162,8 @@ class Socket(WebSocketProtocol):
         super().connectionLost(reason)
         self.is_closed = None  # it holds us
         self.factory.server_class.http_factory.gate.left()
+        if self.server is not None:
+            self.server.line.ends(self)
 
     # --- Out ------------------------------------------------------------------
 
@@ -280,7 +291,7 @@ class Socket(WebSocketProtocol):
         headers = [(n.decode(), v.decode()) for n, v in head.get("headers", ())]
         headers += [("Content-Length", str(len(body))), ("Connection", "close")]
         self._denial = headers, body
-        deny = ConnectionDeny(head["status"], "Refused")
+        deny = ConnectionDeny(head["status"], HTTPStatus(head["status"]).phrase)
         self.handshake_deferred.errback(deny)
         del self.handshake_deferred
         self.server.protocol_disconnected(self)
@@ -306,6 +317,7 @@ class Server(DaphneServer):
         self.endpoints = []
         self._ports: list = []
         self._opened = 0  # sockets, ever
+        self.line = Line(lambda: self.admission().pace.rate, partial(reactor.callLater, 0))
 
     @property
     def http_factory(self) -> HTTPFactory:
@@ -332,6 +344,7 @@ class Server(DaphneServer):
         sys.setswitchinterval(TURN_S)
         gc.set_threshold(YOUNG)
         _freeze()
+        metrics.WAITING.set_function(lambda: len(self.line))
         globalLogPublisher.addObserver(_complain)
         endpoints = [serverFromString(reactor, address) for address in self._addresses]
         reactor.callWhenRunning(self._listen, endpoints)
@@ -340,6 +353,12 @@ class Server(DaphneServer):
         last = threading.Timer(LAST_S, _give_up)
         last.daemon = True
         last.start()
+
+    def admission(self) -> Admission:
+        """Whom this process lets in."""
+        from realtime.hub import get_hub  # not before the application is loaded
+
+        return get_hub().admission
 
     def has_opened(self) -> None:
         """A socket is open. Sockets leave no garbage (they hold nothing in a circle),

@@ -17,7 +17,8 @@ from realtime.loadtest.watchers import Ledger, Watcher
 
 ANSWER_S = 10  # for the first sign of life
 IN_FLIGHT = 200  # handshakes at the same time
-STORM_S = 30  # for everybody to be back
+STORM_S = 30  # for everybody to be back, once they were to come
+SLOWEST = 100  # sockets a second that a shop takes back
 HEAL_S = 10  # for every socket to be right, once it was quiet
 CLOSE_S = 10
 LOOKED_AT = 200  # orders that are asked for again at the end
@@ -58,7 +59,8 @@ class Run:
         if self.options.limit:
             return self.options.limit
         asked = self.options.duration + self.options.sockets / self.options.rate
-        return 2 * asked + SLOW_START_S + STORM_S + HEAL_S + self.options.quiet
+        storm = STORM_S + self.options.sockets / SLOWEST
+        return 2 * asked + SLOW_START_S + storm + HEAL_S + self.options.quiet
 
     async def run(self) -> None:
         """All phases. Raises `Unreachable`."""
@@ -169,10 +171,11 @@ class Run:
         for watcher in cut:
             watcher.is_leaving = True
             watcher.wire.cut()
-        back = await asyncio.gather(*(w.come_back(STORM_S) for w in cut))
+        seconds = STORM_S + max((w.spread_s for w in cut), default=0)
+        back = await asyncio.gather(*(w.come_back(seconds) for w in cut))
         self.figures["storm_s"] = round(time.monotonic() - start, 2)
         if lost := back.count(False):
-            self.wrong.append(f"{lost} sockets did not come back within {STORM_S} s.")
+            self.wrong.append(f"{lost} sockets did not come back within {seconds:g} s.")
 
     async def _drain(self) -> None:
         """Nobody does anything; then all is compared, and everybody leaves."""
@@ -188,7 +191,8 @@ class Run:
 
     def _bring_back(self, watcher: Watcher) -> None:
         """A socket was closed that should not be: its page comes back."""
-        task = asyncio.get_running_loop().create_task(watcher.come_back(STORM_S))
+        seconds = STORM_S + watcher.spread_s
+        task = asyncio.get_running_loop().create_task(watcher.come_back(seconds))
         self._returning.add(task)
         task.add_done_callback(self._returning.discard)
 

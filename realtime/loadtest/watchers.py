@@ -17,7 +17,8 @@ from realtime.loadtest.wire import ABNORMAL, Wire
 
 REMEMBERED = 64  # frames that other sockets are about to get too
 RECENT_S = 2
-HANDSHAKE_S = 20
+HANDSHAKE_S = 14  # a page waits 10 s for its socket, and 4 s for the first answer
+FIRST_S, MOST_S = 0.25, 60.0  # of a page's waits before it comes back
 FINAL = 4500  # from here on a close code says: do not come back
 PRIME, OFFSET, MASK = 0x01000193, 0x811C9DC5, 0xFFFFFFFF
 
@@ -25,7 +26,7 @@ PRIME, OFFSET, MASK = 0x01000193, 0x811C9DC5, 0xFFFFFFFF
 class Frame:
     """A frame as it was understood once, for every socket that gets the same bytes."""
 
-    __slots__ = ("kind", "items", "start", "digest", "retry_ms")
+    __slots__ = ("kind", "items", "start", "digest", "retry_ms", "spread_ms")
 
     def __init__(self, told: dict[str, Any], start: float | None) -> None:
         self.kind = told.get("t")
@@ -33,6 +34,7 @@ class Frame:
         self.start = start  # when the oldest change in it happened, by our wall clock
         self.digest = told.get("digest")
         self.retry_ms = told.get("retry_ms")
+        self.spread_ms = told.get("spread_ms")
 
 
 class Ledger:
@@ -132,7 +134,7 @@ class Watcher:
 
     __slots__ = ("url", "topics", "cookie", "source", "shown", "wire", "is_live") + (
         *("ledger", "is_leaving", "_live", "_asked", "_retry_s", "code", "__weakref__"),
-        *("chance", "on_loss"),
+        *("chance", "on_loss", "spread_s"),
     )
 
     def __init__(
@@ -148,6 +150,7 @@ class Watcher:
         self.code: int | None = None
         self._live: asyncio.Future | None = None
         self._asked, self._retry_s = 0, 0.0
+        self.spread_s = 0.0  # over which the server asks everybody to come back
 
     async def open(self) -> bool:
         """Connect and subscribe; whether the snapshot came. The ledger hears of it."""
@@ -169,15 +172,16 @@ class Watcher:
         return True
 
     async def come_back(self, seconds: float) -> bool:
-        """Open again as pages do: full jitter, a limit that doubles to 4 s."""
-        chance = self.chance
-        end, limit = time.monotonic() + seconds, 0.25
+        """Open again as pages do: see `asyncapi.yaml`, "Coming back"."""
+        chance, end = self.chance, time.monotonic() + seconds
+        limit, next_limit = max(FIRST_S, self.spread_s), FIRST_S
         while time.monotonic() < end:
             if self._retry_s:
                 wait = chance.uniform(self._retry_s, 2 * self._retry_s)
             else:
                 wait = chance.uniform(0, limit)
-            self._retry_s, limit = 0.0, min(4.0, limit * 2)
+            self._retry_s, limit = 0.0, next_limit
+            next_limit = min(MOST_S, 2 * next_limit)
             await asyncio.sleep(wait)
             if await self.open():
                 return True
@@ -242,6 +246,7 @@ class Watcher:
             if self._live and not self._live.done():
                 self._live.set_result(None)
         elif frame.kind == "hb":
+            self.spread_s = (frame.spread_ms or 0) / 1000
             self._compare(frame.digest)
         elif frame.kind == "bye":
             self._retry_s = (frame.retry_ms or 0) / 1000

@@ -214,7 +214,7 @@ def test_loadtest_whose_sockets_are_refused_passes_only_if_it_expects_that(
 
     assert code == Verdict.TOO_SLOW, said
     assert "failed_handshakes is 7" in told["sentences"][0]
-    assert told["refusals"] == {"HTTP/1.1 503 Refused": 7}
+    assert told["refusals"] == {"HTTP/1.1 503 Service Unavailable": 7}
     assert resigned[0] == 0, resigned
 
 

@@ -19,7 +19,7 @@ class Silent:
 @pytest.fixture
 def factory(settings) -> Factory:
     settings.HTTP = settings.HTTP | {"CONNECTIONS": 2}
-    return Factory(SimpleNamespace(root_path=""))
+    return Factory(SimpleNamespace(root_path="", line=None))
 
 
 def test_connection_that_has_been_silent_longest_makes_room(factory):

@@ -1,0 +1,99 @@
+"""Handshakes that wait for their turn.
+
+A handshake costs the same whether its client still waits for it or has gone, so a
+process that begins more than it can finish ends none. Here a few are served at a time,
+the oldest first; the others wait unread, as bytes; one whose client leaves is forgotten;
+and one that would wait for too long is refused at once, which costs little.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import Protocol
+
+AT_ONCE = 50  # handshakes being served
+WAIT_S = 3  # in the line at most; a page waits 10 s for its socket
+SHORTEST = 100  # the line, however slow the process
+
+
+class Visitor(Hashable, Protocol):
+    """A connection whose first request is a handshake."""
+
+    def serve(self) -> None:
+        """Read the request."""
+
+
+class Line:
+    """Who waits, and how many are being served. Lives on the event loop's thread.
+
+    In: `rate()`, the sockets that can be opened a second, and `soon(call)`, which calls
+    in the loop's next turn.
+    """
+
+    def __init__(
+        self, rate: Callable[[], float], soon: Callable[[Callable[[], None]], object]
+    ) -> None:
+        self._rate, self._soon = rate, soon
+        self._waiting: dict[Visitor, str | None] = {}  # and the address
+        self._addresses: Counter[str | None] = Counter()
+        self._served: set[Hashable] = set()
+        self._is_called = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def is_free(self) -> bool:
+        """Whether a newcomer can be served now."""
+        return not self._waiting and len(self._served) < AT_ONCE
+
+    def is_full(self) -> bool:
+        """Whether a newcomer would wait for too long."""
+        return len(self._waiting) >= max(SHORTEST, WAIT_S * self._rate())
+
+    def waiting_of(self, address: str) -> int:
+        """How many of an address wait."""
+        return self._addresses[address]
+
+    def wait(self, visitor: Visitor, address: str | None) -> None:
+        """Serve it when it is its turn. None is an address that is not counted."""
+        self._waiting[visitor] = address
+        if address is not None:
+            self._addresses[address] += 1
+
+    def leave(self, visitor: Visitor) -> None:
+        """It is its turn, or its client has gone before."""
+        address = self._waiting.pop(visitor, None)
+        if address is not None:
+            self._addresses[address] -= 1
+            if not self._addresses[address]:
+                del self._addresses[address]
+
+    def begins(self, handshake: Hashable) -> None:
+        """It is being served."""
+        self._served.add(handshake)
+
+    def ends(self, handshake: Hashable) -> None:
+        """The socket is open, refused or lost; another's turn comes."""
+        if handshake not in self._served:
+            return
+        self._served.remove(handshake)
+        if self._waiting:
+            self._call()
+
+    def _advance(self) -> None:
+        """Serve those whose turn it is. One that fails keeps nobody else waiting."""
+        self._is_called = False
+        try:
+            for _ in range(AT_ONCE - len(self._served)):
+                if not self._waiting:
+                    return
+                visitor = next(iter(self._waiting))
+                self.leave(visitor)
+                visitor.serve()
+        finally:
+            if self._waiting and len(self._served) < AT_ONCE:
+                self._call()
+
+    def _call(self) -> None:
+        if not self._is_called:
+            self._is_called = True
+            self._soon(self._advance)
