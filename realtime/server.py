@@ -317,7 +317,9 @@ class Server(DaphneServer):
         self.endpoints = []
         self._ports: list = []
         self._opened = 0  # sockets, ever
-        self.line = Line(lambda: self.admission().pace.rate, partial(reactor.callLater, 0))
+        self.line = Line(
+            lambda: self.admission().pace.rate, partial(reactor.callLater, 0)
+        )
 
     @property
     def http_factory(self) -> HTTPFactory:

@@ -171,7 +171,7 @@ class Run:
         for watcher in cut:
             watcher.is_leaving = True
             watcher.wire.cut()
-        seconds = STORM_S + max((w.spread_s for w in cut), default=0)
+        seconds = STORM_S + max((w.spread_s or 0 for w in cut), default=0)
         back = await asyncio.gather(*(w.come_back(seconds) for w in cut))
         self.figures["storm_s"] = round(time.monotonic() - start, 2)
         if lost := back.count(False):
@@ -191,7 +191,7 @@ class Run:
 
     def _bring_back(self, watcher: Watcher) -> None:
         """A socket was closed that should not be: its page comes back."""
-        seconds = STORM_S + watcher.spread_s
+        seconds = STORM_S + (watcher.spread_s or 0)
         task = asyncio.get_running_loop().create_task(watcher.come_back(seconds))
         self._returning.add(task)
         task.add_done_callback(self._returning.discard)

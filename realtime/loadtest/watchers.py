@@ -18,7 +18,7 @@ from realtime.loadtest.wire import ABNORMAL, Wire
 REMEMBERED = 64  # frames that other sockets are about to get too
 RECENT_S = 2
 HANDSHAKE_S = 14  # a page waits 10 s for its socket, and 4 s for the first answer
-FIRST_S, MOST_S = 0.25, 60.0  # of a page's waits before it comes back
+FIRST_S, FEW_S, MOST_S = 0.25, 4.0, 60.0  # of a page's waits before it comes back
 FINAL = 4500  # from here on a close code says: do not come back
 PRIME, OFFSET, MASK = 0x01000193, 0x811C9DC5, 0xFFFFFFFF
 
@@ -150,7 +150,7 @@ class Watcher:
         self.code: int | None = None
         self._live: asyncio.Future | None = None
         self._asked, self._retry_s = 0, 0.0
-        self.spread_s = 0.0  # over which the server asks everybody to come back
+        self.spread_s: float | None = None  # over which everybody is to come back
 
     async def open(self) -> bool:
         """Connect and subscribe; whether the snapshot came. The ledger hears of it."""
@@ -174,14 +174,15 @@ class Watcher:
     async def come_back(self, seconds: float) -> bool:
         """Open again as pages do: see `asyncapi.yaml`, "Coming back"."""
         chance, end = self.chance, time.monotonic() + seconds
-        limit, next_limit = max(FIRST_S, self.spread_s), FIRST_S
+        limit, next_limit = max(FIRST_S, self.spread_s or 0), FIRST_S
+        most = MOST_S if self.spread_s is None else max(FEW_S, 2 * self.spread_s)
         while time.monotonic() < end:
             if self._retry_s:
                 wait = chance.uniform(self._retry_s, 2 * self._retry_s)
             else:
                 wait = chance.uniform(0, limit)
             self._retry_s, limit = 0.0, next_limit
-            next_limit = min(MOST_S, 2 * next_limit)
+            next_limit = min(2 * next_limit, most, MOST_S)
             await asyncio.sleep(wait)
             if await self.open():
                 return True

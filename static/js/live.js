@@ -6,8 +6,11 @@
  */
 
 const PATIENCE_MS = 40_000; // without a frame; the server beats every 15 s
+const OPEN_MS = 10_000; // for a socket to open; many may be waiting for theirs
 const ANSWER_MS = 4_000; // to answer "sub"
-const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000];
+const FIRST_MS = 250; // at most, before the page comes back; doubles with each failure
+const FEW_MS = 4_000; // up to this, where the server has told of a small crowd
+const MOST_MS = 60_000; // or this
 const REFUSALS = 5; // handshakes in a row, before the page asks why
 const OFF_MS = [30_000, 60_000, 120_000, 300_000]; // between attempts, refused for good
 const WAKE_MS = 10_000; // and at least, however often the page is looked at
@@ -38,6 +41,7 @@ export class Live extends EventTarget {
     this.failures = 0;
     this.refusals = 0; // handshakes that failed since one did not
     this.why = null; // "off" or "cookies": refused for good
+    this.spreadMs = null; // over which the server wants its crowd to come back
     this.requests = 0;
     this.asksAnew = false;
   }
@@ -59,7 +63,7 @@ export class Live extends EventTarget {
     };
     socket.onmessage = (event) => this.hear(JSON.parse(event.data));
     socket.onclose = (event) => this.lost(socket, event.code, wasOpen);
-    this.expect(ANSWER_MS);
+    this.expect(OPEN_MS);
   }
 
   /** Drop the socket and open another now: the visitor may be someone else. */
@@ -162,6 +166,7 @@ export class Live extends EventTarget {
         this.refresh();
         break;
       case "hb":
+        this.spreadMs = frame.spread_ms;
         if (frame.digest !== digest(this.known)) {
           this.subscribe();
         }
@@ -235,14 +240,25 @@ export class Live extends EventTarget {
    * waits half of the limit at least. */
   reconnectLater() {
     this.drop();
-    const limits = this.why ? OFF_MS : BACKOFF_MS;
-    const most = limits[Math.min(this.failures++, limits.length - 1)];
     const jitter = this.why ? (1 + Math.random()) / 2 : Math.random();
+    const most = this.longestWait();
     const wait = this.retryMs ? this.retryMs * (1 + Math.random()) : most * jitter;
+    this.failures += 1;
     this.retryMs = null;
     clearTimeout(this.retryTimer);
     this.retryTimer = setTimeout(() => this.connect(), wait);
     this.doubt();
+  }
+
+  longestWait() {
+    if (this.why) {
+      return OFF_MS[Math.min(this.failures, OFF_MS.length - 1)];
+    }
+    if (this.failures === 0) {
+      return Math.max(FIRST_MS, this.spreadMs ?? 0);
+    }
+    const ceiling = this.spreadMs === null ? MOST_MS : Math.max(FEW_MS, 2 * this.spreadMs);
+    return Math.min(MOST_MS, ceiling, FIRST_MS * 2 ** (this.failures - 1));
   }
 
   /** Say that it is down, unless it is up again in a moment. */

@@ -22,6 +22,7 @@ from listeners import allow_files, masked
 
 AT_ONCE = 48
 LIMIT_S = 150
+FEW_S = 4
 BACKOFF_S = [0.25 * 2**n for n in range(8)] + [60.0]
 
 
@@ -99,9 +100,12 @@ class Pages:
 
     def _later(self, page: Page) -> None:
         backoff = self._model.backoff
-        limit = backoff[min(page.failures, len(backoff) - 1)]
-        if page.failures == 0 and self._model.is_spread:
+        failures = page.failures - 1 if self._model.is_spread else page.failures
+        limit = backoff[max(0, min(failures, len(backoff) - 1))]
+        if self._model.is_spread and page.failures == 0:
             limit = max(limit, page.spread)
+        elif self._model.is_spread and page.spread:
+            limit = min(limit, max(FEW_S, 2 * page.spread))
         page.failures += 1
         self._at(time.monotonic() + random.uniform(0, limit), page)
 

@@ -1,14 +1,20 @@
 """What a visitor sees while servers and networks fail, and when they are back."""
 
+import json
 import signal
+import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from socket import SHUT_RDWR
 
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
+from websockets.sync.server import ServerConnection, serve
 
 from products.models import Product
 from products.services import stock as stocks
+from realtime import protocol
 from tests.browser.pages import (
     another_tab,
     badge,
@@ -22,7 +28,10 @@ from tests.browser.pages import (
     wait_until_live,
 )
 from tests.factories import make_product
+from tests.servers import wait_until
 
+ROOT = Path(__file__).parents[2]
+LOST_S = 30
 BACK_S = 10  # "within seconds": the longest pause between two attempts is 4
 
 
@@ -286,6 +295,59 @@ def test_a_page_that_the_browser_kept_alive_is_up_to_date(
     expect(stock(page, lamp)).to_contain_text("Sold out")
     expect(buy(page, lamp)).to_be_disabled()
     expect_no_reload(page)
+
+
+RETURNS = """async ([source, url, count]) => {
+    const blob = new Blob([source], { type: "text/javascript" });
+    const { Live } = await import(URL.createObjectURL(blob));
+    for (let n = 0; n < count; n++) {
+        new Live(url, () => new Map([["stock:1", 1]]), () => {}).connect();
+    }
+}"""
+PAGES = 30
+SPREAD_MS = 3000
+
+
+class Dying:
+    """A server of sockets that beats once, and dies with all of them at a time."""
+
+    def __init__(self) -> None:
+        self.came: list[float] = []
+        self._lost = threading.Barrier(PAGES)
+        self._server = serve(self._talk, "127.0.0.1", 0, subprotocols=["shop.v1"])
+        self.url = "ws://127.0.0.1:%d/ws/" % self._server.socket.getsockname()[1]
+
+    def __enter__(self) -> "Dying":
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._server.shutdown()
+
+    def _talk(self, socket: ServerConnection) -> None:
+        self.came.append(time.monotonic())
+        request = json.loads(socket.recv())
+        socket.send(json.dumps({"t": "snap", "id": request["id"], "items": []}))
+        if len(self.came) > PAGES:
+            socket.recv()  # nothing comes but the end
+            return
+        digest = f"{protocol.fingerprint('stock:1', 1):08x}"
+        beat = {"t": "hb", "digest": digest, "spread_ms": SPREAD_MS}
+        socket.send(json.dumps(beat))
+        self._lost.wait(LOST_S)
+        socket.socket.shutdown(SHUT_RDWR)
+
+
+def test_pages_of_a_server_that_dies_come_back_over_the_time_it_told(visit, outage):
+    source = (ROOT / "static" / "js" / "live.js").read_text()
+    page = visit("/", bypass_csp=True)
+    with Dying() as server:
+        page.evaluate(RETURNS, [source, server.url, PAGES])
+        wait_until(lambda: len(server.came) == 2 * PAGES, "their return", LOST_S)
+
+        first, last = server.came[PAGES], server.came[-1]
+
+    assert last - first > SPREAD_MS / 2000
 
 
 # --- Refused for good -------------------------------------------------------------
