@@ -131,8 +131,6 @@ class Admission:
             self._waiting.pop(socket, None)
             self._silent.pop(socket, None)
             _decrease(self._new, self._newcomers.pop(socket))
-            if socket in self.sockets:
-                self.pace.opened()
 
     def silent(self) -> list[Hashable]:
         """Sockets that have asked for nothing for too long. Each is named once."""
@@ -144,8 +142,8 @@ class Admission:
     def leave(self, socket: Hashable, address: str | None) -> None:
         if socket not in self.sockets:
             return
-        self.sockets.discard(socket)
         self.answered(socket)
+        self.sockets.discard(socket)
         _decrease(self._addresses, address)
 
 

@@ -15,27 +15,37 @@ MOST_MS = 120_000
 
 
 class Pace:
-    """Sockets opened for each second of CPU that the event loop used meanwhile."""
+    """Sockets opened for each second that it takes.
+
+    While others wait, that is a second by the clock: pages, and other programs, have
+    their share of it. While nobody waits, it is a second of the loop's CPU.
+    """
 
     def __init__(self) -> None:
         self.rate = FIRST_RATE
-        self._opened = 0
-        self._cpu: float | None = None  # of the loop's thread, when the sample began
+        self._opened = self._hurried = 0  # in this sample; while others waited
+        self._began: tuple[float, float] | None = None  # clock and CPU, in seconds
 
-    def opened(self) -> None:
-        """A socket has got its first answer. Called on the loop's thread."""
-        if self._cpu is None:
-            self._cpu = time.thread_time()
+    def opened(self, others_wait: bool) -> None:
+        """A socket is open. Called on the loop's thread."""
+        if self._began is None:
+            self._began = _clocks()
         self._opened += 1
+        self._hurried += others_wait
         if self._opened == SAMPLE:
             self._learn()
 
     def _learn(self) -> None:
-        now = time.thread_time()
-        rate = self._opened / max(now - self._cpu, 1e-3)
-        self.rate += WEIGHT * (rate - self.rate)
-        self._opened, self._cpu = 0, now
+        now = _clocks()
+        clock, cpu = (after - before for after, before in zip(now, self._began))
+        seconds = clock if self._hurried == self._opened else cpu
+        self.rate += WEIGHT * (self._opened / max(seconds, 1e-3) - self.rate)
+        self._opened, self._hurried, self._began = 0, 0, now
 
     def spread_ms(self, sockets: int) -> int:
         """Over how many milliseconds so many sockets are to come back."""
         return min(MOST_MS, round(sockets * 1000 / (USED * self.rate)))
+
+
+def _clocks() -> tuple[float, float]:
+    return time.monotonic(), time.thread_time()

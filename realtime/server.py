@@ -367,6 +367,7 @@ class Server(DaphneServer):
         so nobody need search them for it, which costs a quarter of what opening them
         does, and a tenth of a second at a time. Pages that are being made do, and TLS:
         then nothing is kept from the search."""
+        self.admission().pace.opened(others_wait=len(self.line) > 0)
         self._opened += 1
         if self._opened % FREEZE_EVERY == 0 and not self._has_circles():
             _freeze()

@@ -29,7 +29,7 @@ def test_rate_is_learned_from_the_processor_that_sockets_take():
     pace = Pace()
 
     for _ in range(SAMPLE * 20 + 1):
-        pace.opened()
+        pace.opened(others_wait=False)
         burn(BURST_S)
 
     assert 0.5 / BURST_S < pace.rate < 1 / BURST_S
@@ -37,10 +37,21 @@ def test_rate_is_learned_from_the_processor_that_sockets_take():
 
 def test_time_without_sockets_counts_for_nothing():
     idle, busy = Pace(), Pace()
-    for pace, pause in ((busy, 0), (idle, 0.0005)):
+    for pace, pause in ((busy, 0), (idle, BURST_S)):
         for _ in range(SAMPLE * 5 + 1):
-            pace.opened()
+            pace.opened(others_wait=False)
             burn(BURST_S)
             time.sleep(pause)  # nobody comes
 
     assert 0.7 < idle.rate / busy.rate < 1.4
+
+
+def test_time_that_others_use_counts_while_sockets_wait():
+    pace = Pace()
+
+    for _ in range(SAMPLE * 10 + 1):
+        pace.opened(others_wait=True)
+        time.sleep(BURST_S)
+
+    assert pace.rate < 1 / BURST_S
+    assert pace.rate > FIRST_RATE
