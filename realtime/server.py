@@ -148,7 +148,9 @@ class Socket(WebSocketProtocol):
 
     def onOpen(self) -> None:
         super().onOpen()
-        self.server.line.ends(self)
+        line = self.server.line
+        line.ends(self)
+        self.server.admission().pace.opened(others_wait=len(line) > 0)
         # What only the handshake asks for; it is half of what a socket weighs.
         self.clean_headers.clear()  # the scope's too
         self.http_headers, self.http_request_data = {}, b""
@@ -367,7 +369,6 @@ class Server(DaphneServer):
         so nobody need search them for it, which costs a quarter of what opening them
         does, and a tenth of a second at a time. Pages that are being made do, and TLS:
         then nothing is kept from the search."""
-        self.admission().pace.opened(others_wait=len(self.line) > 0)
         self._opened += 1
         if self._opened % FREEZE_EVERY == 0 and not self._has_circles():
             _freeze()
