@@ -30,7 +30,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel
 
-from realtime import admission, bodies, metrics, request_ids
+from realtime import admission, bodies, line, metrics, request_ids
 from realtime.addresses import client_of
 from realtime.admission import Refusal
 from realtime.gate import Gate
@@ -138,7 +138,8 @@ class Request(WebRequest):
 
     def extensions(self) -> dict[str, Any]:
         """What the application is told beside the request."""
-        return {} if self.refusal is None else {EXTENSION: int(self.refusal)}
+        told = {line.EXTENSION: len(self.channel.factory.line)}
+        return told if self.refusal is None else told | {EXTENSION: int(self.refusal)}
 
     def process(self) -> Deferred | None:
         # Anybody may send it: it would stand before the links of pages, kept ones too.

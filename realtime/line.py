@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
+EXTENSION = "shop.waiting"  # of a page's ASGI scope: how many wait
 AT_ONCE = 50  # handshakes being served
 WAIT_S = 3  # in the line at most; a page waits 10 s for its socket
 SHORTEST = 100  # the line, however slow the process

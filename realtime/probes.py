@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from django.conf import settings
 
-from realtime import admission, draining
+from realtime import admission, draining, line
 from realtime.addresses import client_of
 from realtime.admission import Refusal
 from realtime.hub import running_hub
@@ -45,6 +45,9 @@ class SocketProbes:
 
 def _objection(scope: dict) -> Refusal | None:
     hub = running_hub()
-    if hub is not None:
-        return hub.admission.objection(client_of(scope))
-    return admission.DRAINING if draining.is_draining() else None
+    if hub is None:
+        return admission.DRAINING if draining.is_draining() else None
+    refusal = hub.admission.objection(client_of(scope))
+    if refusal is None and scope.get("extensions", {}).get(line.EXTENSION):
+        return admission.BUSY
+    return refusal

@@ -40,17 +40,19 @@ def knock(shop: Shop, *headers: str) -> socket.socket:
     return connection
 
 
-def answer(connection: socket.socket) -> tuple[str, str, dict | None]:
-    """The first line, the headers and the body of an answer."""
+def answer(
+    connection: socket.socket, has_more: bool = True
+) -> tuple[str, str, dict | None]:
+    """The first line, the headers and, up to the connection's end, the body."""
     data = b""
     while b"\r\n\r\n" not in data and (piece := connection.recv(65536)):
         data += piece
     head, _, body = data.partition(b"\r\n\r\n")
     first, _, headers = head.decode().partition("\r\n")
-    if "101" not in first:
+    if "101" not in first and has_more:
         while piece := connection.recv(65536):
             body += piece
-    return first, headers, json.loads(body) if body else None
+    return first, headers, json.loads(body) if body and has_more else None
 
 
 def metric(shop: Shop, name: str) -> float:
@@ -93,6 +95,21 @@ def test_handshake_is_not_served_whose_client_has_left(shop):
 
     served = metric(shop, "shop_handshake_seconds_count") - before
     assert MANY <= served < MANY + GONE / 2
+
+
+def test_page_that_asks_why_is_told_that_others_wait(shop):
+    question = f"GET /ws/ HTTP/1.1\r\nHost: localhost:{shop.port}\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        with shop.frozen():
+            for _ in range(MANY):
+                stack.enter_context(knock(shop))
+            asking = socket.create_connection(("127.0.0.1", shop.port), LIMIT_S)
+            stack.enter_context(asking).sendall(question.encode())
+
+        first, headers, _ = answer(asking, has_more=False)
+
+    assert first == "HTTP/1.1 503 Service Unavailable"
+    assert "retry-after: " in headers.lower()
 
 
 def test_address_that_fills_the_line_is_refused_and_others_are_served(shop, settings):
