@@ -199,7 +199,8 @@ class Channel(HTTPChannel):
         LineReceiver.dataReceived(self, data)
 
     def _handshake_received(self, data: bytes) -> None:
-        """Serve it, let it wait for its turn, or refuse it; unread, for that is dear."""
+        """Serve a handshake, let it wait for its turn, or refuse it. Unread: reading is
+        what costs most."""
         factory, address = self.factory, self._address_of(data)
         refusal = factory.refusal_of(address)
         if refusal is not None:

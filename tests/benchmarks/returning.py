@@ -2,9 +2,9 @@
 
     python returning.py PORT SOCKETS TOPICS_JSON MODEL
 
-Opens the sockets, so many at a time, and waits for a heartbeat on each. Then it cuts all
-of them and brings them back as `static/js/live.js` does (MODEL "spread") or did before
-heartbeats said how long a return takes (MODEL "hasty"). It prints a line of JSON.
+Opens the sockets, so many at a time, and waits for a heartbeat on each. Then it cuts
+all of them and brings them back as `static/js/live.js` does (MODEL "spread") or did
+before heartbeats said how long a return takes (MODEL "hasty"). It prints JSON.
 """
 
 import heapq

@@ -1,6 +1,6 @@
 """A crowd whose sockets are all cut at once: how fast is everybody back?
 
-    deploy/local/up.py --test exec python tests/benchmarks/storms.py --sockets 3000 15000
+    deploy/local/up.py --test exec python tests/benchmarks/storms.py --sockets 3000
     … storms.py --sockets 6000 --against 5a419b2
 
 One server process, on a scratch database. The crowd arrives evenly, which gives the
