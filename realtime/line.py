@@ -2,7 +2,7 @@
 
 A handshake costs the same whether its client still waits for it or has gone, so a
 process that begins more than it can finish ends none. Here a few are served at a time,
-the oldest first. The others wait unread, as bytes. One whose client leaves is forgotten.
+process that begins more than it can finish ends none. Here a few are served at once,
 One that would wait for too long is refused at once, which costs little.
 """
 

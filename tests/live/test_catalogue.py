@@ -213,7 +213,7 @@ def test_change_that_no_worker_tells_is_seen_when_pages_are_old(
 
 
 def without_what_is_new(answer: Answer) -> dict[str, str]:
-    anew = {"etag", "set-cookie", "date", "content-length"}
+    anew = {"etag", "set-cookie", "date", "content-length", "x-request-id"}
     return {k.lower(): v for k, v in answer.headers.items() if k.lower() not in anew}
 
 
