@@ -2,8 +2,8 @@
 
 A handshake costs the same whether its client still waits for it or has gone, so a
 process that begins more than it can finish ends none. Here a few are served at a time,
-process that begins more than it can finish ends none. Here a few are served at once,
-One that would wait for too long is refused at once, which costs little.
+the oldest first. The others wait unread, as bytes. One whose client leaves is
+forgotten. One that would wait for too long is refused at once, which costs little.
 """
 
 from collections import Counter
