@@ -161,19 +161,6 @@ def _decrease(counter: Counter[str | None], address: str | None) -> None:
         del counter[address]
 
 
-def told(refusal: Refusal) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """The headers and the body of an answer that refuses a handshake."""
-    words = {"reason": refusal.reason, "msg": refusal.text}
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    if refusal.retry_s is not None:
-        wait = random.randint(refusal.retry_s, 2 * refusal.retry_s)
-        words["retry_ms"] = wait * 1000
-        headers.append((b"retry-after", str(wait).encode()))
-    if request_id := request_ids.current():
-        headers.append((request_ids.NAME, request_id.encode()))
-    return headers, json.dumps(words).encode() + b"\n"
-
-
 async def refuse(scope: dict, send: Send, refusal: Refusal) -> None:
     """Answer a handshake with a status and a reason, where the server can, else 403."""
     metrics.REFUSALS.labels(refusal.reason).inc()
