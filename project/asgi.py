@@ -17,23 +17,30 @@ from project.health import Health  # noqa: E402
 from project.pages import SyncPages  # noqa: E402
 from project.requests import Requests  # noqa: E402
 from project.threads import (  # noqa: E402
+    Application,
     Receive,
     Scope,
     Send,
     ThreadedPages,
     Threads,
 )
-from realtime import files  # noqa: E402
-from realtime.probes import SocketProbes  # noqa: E402
+from realtime import files, roles  # noqa: E402
+from realtime.probes import SocketProbes, no_pages  # noqa: E402
 from realtime.routing import sockets  # noqa: E402
 
 files.raise_limit()  # on servers that do not do it themselves
 
+
+def pages() -> Application:
+    """Django's pages, on threads of their own; refusals in a process without pages."""
+    if not roles.serves_pages():
+        return no_pages
+    threads = Threads(settings.HTTP_THREADS)
+    return EarlyPages(ThreadedPages(SyncPages(), threads, settings.HTTP_LINE))
+
+
 # From the outside in: what is not answered goes on to the next.
-threads = Threads(settings.HTTP_THREADS)
-django_pages = SyncPages()
-pages = Health(EarlyPages(ThreadedPages(django_pages, threads, settings.HTTP_LINE)))
-requests = Requests(LimitedBodies(SocketProbes(pages)))
+requests = Requests(LimitedBodies(SocketProbes(Health(pages()))))
 by_protocol = ProtocolTypeRouter({"http": requests, "websocket": sockets})
 
 

@@ -29,7 +29,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from project.background import Background
 from project.threads import Application, Receive, Scope, Send
-from realtime import draining, outages
+from realtime import draining, outages, roles
 from realtime.addresses import plain_address
 
 PATIENCE_S = 2  # for each answer of a server
@@ -73,6 +73,7 @@ class Health:
             "database": database,
             "redis": cache,
             "draining": draining.is_draining(),
+            "role": roles.current(),
             "process": os.getpid(),  # by this `make run` knows its own server
         }
         return _json(status, told)

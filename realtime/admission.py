@@ -40,6 +40,16 @@ SUBPROTOCOL = Refusal(
 DRAINING = Refusal(
     "draining", HTTPStatus.SERVICE_UNAVAILABLE, "This process is being stopped.", 1
 )
+NO_SOCKETS = Refusal(
+    "role",
+    HTTPStatus.MISDIRECTED_REQUEST,
+    "This process serves pages only (--role pages). Others serve sockets.",
+)
+NO_PAGES = Refusal(
+    "role",
+    HTTPStatus.MISDIRECTED_REQUEST,
+    "This process serves sockets only (--role sockets). Others serve pages.",
+)
 FULL = Refusal("process", HTTPStatus.SERVICE_UNAVAILABLE, "Too many sockets here.", 30)
 BUSY = Refusal(
     "handshakes", HTTPStatus.SERVICE_UNAVAILABLE, "Too many sockets at once.", 2

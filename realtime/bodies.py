@@ -10,6 +10,8 @@ from urllib.parse import unquote
 
 from django.conf import settings
 
+from realtime import roles
+
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE", "CONNECT"}
 
 
@@ -17,7 +19,9 @@ def limit_of(method: str, path: str) -> int:
     """The largest body, in bytes, that a request may have. `path` is decoded."""
     limits = settings.HTTP["BODY_BYTES"]
     limit = next((size for start, size in limits if path.startswith(start)), 0)
-    return min(limit, settings.HTTP["SAFE_BODY_BYTES"]) if method in SAFE else limit
+    if method in SAFE or not roles.serves_pages():
+        limit = min(limit, settings.HTTP["SAFE_BODY_BYTES"])
+    return limit
 
 
 def limit_of_target(method: bytes, target: bytes) -> int:

@@ -30,7 +30,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel
 
-from realtime import admission, bodies, line, metrics, request_ids
+from realtime import admission, bodies, line, metrics, request_ids, roles
 from realtime.addresses import client_of
 from realtime.admission import Refusal
 from realtime.gate import Gate
@@ -410,6 +410,8 @@ class Factory(HTTPFactory):
 
     def refusal_of(self, address: str | None) -> Refusal | None:
         """Why a handshake need not wait for its turn."""
+        if not roles.serves_sockets():
+            return admission.NO_SOCKETS
         most = settings.LIVE["NEW_PER_ADDRESS"]
         if (refusal := self.server.admission().takes_nobody()) is not None:
             return refusal

@@ -36,10 +36,16 @@ class Gone(Exception):
     """The client left while it was being answered; servers say so in many ways."""
 
 
-async def refuse(scope: dict, receive: Receive, send: Send) -> None:
-    """Answer a handshake with 403."""
-    await receive()
-    await admission.refuse(scope, send, admission.FORBIDDEN)
+def refusing(
+    refusal: admission.Refusal,
+) -> Callable[[dict, Receive, Send], Awaitable[None]]:
+    """Return an ASGI application that refuses each handshake so."""
+
+    async def refuse(scope: dict, receive: Receive, send: Send) -> None:
+        await receive()
+        await admission.refuse(scope, send, refusal)
+
+    return refuse
 
 
 class ShopConsumer:

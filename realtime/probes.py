@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from django.conf import settings
 
-from realtime import admission, draining, line
+from realtime import admission, draining, line, metrics, roles
 from realtime.addresses import client_of
 from realtime.admission import Refusal
 from realtime.hub import running_hub
@@ -31,19 +31,30 @@ class SocketProbes:
         if scope["path"] != PATH or scope["method"] not in ("GET", "HEAD"):
             await self._pages(scope, receive, send)
             return
-        refusal = _objection(scope) or WELCOME
-        headers, body = admission.answer(refusal)
-        if refusal is WELCOME:
-            headers.append((b"upgrade", b"websocket"))
-        headers.append((b"content-length", str(len(body)).encode()))
-        status = int(refusal.status)
-        start = {"type": "http.response.start", "status": status, "headers": headers}
-        await send(start)
-        body = b"" if scope["method"] == "HEAD" else body
-        await send({"type": "http.response.body", "body": body})
+        await _answer(scope, send, _objection(scope) or WELCOME)
+
+
+async def no_pages(scope: dict, receive, send: admission.Send) -> None:
+    """An ASGI application in place of the pages, in a process that serves none."""
+    metrics.REFUSALS.labels(admission.NO_PAGES.reason).inc()
+    await _answer(scope, send, admission.NO_PAGES)
+
+
+async def _answer(scope: dict, send: admission.Send, refusal: Refusal) -> None:
+    headers, body = admission.answer(refusal)
+    if refusal is WELCOME:
+        headers.append((b"upgrade", b"websocket"))
+    headers.append((b"content-length", str(len(body)).encode()))
+    status = int(refusal.status)
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    await send(start)
+    body = b"" if scope["method"] == "HEAD" else body
+    await send({"type": "http.response.body", "body": body})
 
 
 def _objection(scope: dict) -> Refusal | None:
+    if not roles.serves_sockets():
+        return admission.NO_SOCKETS
     hub = running_hub()
     if hub is None:
         return admission.DRAINING if draining.is_draining() else None

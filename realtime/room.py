@@ -8,6 +8,9 @@ First the process itself, then pages, then sockets:
   as `HTTP_CONNECTIONS` and `HTTP_LINE` may need, but at most a quarter of the rest;
 - `sockets()`: what is left, but at most `LIVE_SOCKETS`.
 
+A process that serves no pages has no such threads, and one that serves no sockets takes
+none (`realtime/roles.py`).
+
 deploy/README.md explains it to who runs the shop.
 """
 
@@ -15,7 +18,7 @@ from functools import cache
 
 from django.conf import settings
 
-from realtime import files, metrics
+from realtime import files, metrics, roles
 
 # Of the process: 3 standard streams, 9 of three event loops, 4 listeners, 8 of the hub
 # and the publisher, 6 of health checks and kept pages, 10 of a decoder, and the files
@@ -30,6 +33,8 @@ SHARE = 4  # a quarter
 
 def own() -> int:
     """What the process needs beside the connections of its visitors."""
+    if not roles.serves_pages():
+        return BASE
     large = settings.HTTP["BODIES_BYTES"] // settings.FILE_UPLOAD_MAX_MEMORY_SIZE
     return BASE + THREAD * settings.HTTP_THREADS + COPIES * large
 
@@ -41,12 +46,16 @@ def connections() -> int:
 
 def pages() -> int:
     """Those that sockets leave free."""
-    waiting = settings.HTTP["CONNECTIONS"] + settings.HTTP_LINE + settings.HTTP_THREADS
+    waiting = settings.HTTP["CONNECTIONS"]
+    if roles.serves_pages():
+        waiting += settings.HTTP_LINE + settings.HTTP_THREADS
     return min(waiting, connections() // SHARE)
 
 
 def sockets() -> int:
     """How many sockets this process takes."""
+    if not roles.serves_sockets():
+        return 0
     return max(0, min(settings.LIVE["SOCKETS"], connections() - pages()))
 
 

@@ -1,4 +1,5 @@
-"""Daphne, with what a server of many sockets needs besides. Takes Daphne's flags:
+"""Daphne, with what a server of many sockets needs besides. Takes Daphne's flags, and
+`--role`, which says whether it serves pages, sockets or both (`realtime/roles.py`):
 
     python -m realtime.server --port 8000 project.asgi:application
 
@@ -51,7 +52,7 @@ from twisted.logger import globalLogPublisher
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
-from realtime import channel, draining, files, metrics, room
+from realtime import channel, draining, files, metrics, roles, room
 from realtime.admission import Admission
 from realtime.line import Line
 from realtime.masks import mask
@@ -506,6 +507,13 @@ def _open_files() -> None:
             *(files.limit(), room.needed()),
         )
         _end(1)
+    if not roles.serves_sockets():
+        logger.info(
+            "At most %s files may be open (%s at the start), for pages only",
+            files.limit(),
+            files.AT_START,
+        )
+        return
     is_short = room.sockets() < settings.LIVE["SOCKETS"]
     logger.log(
         logging.WARNING if is_short else logging.INFO,
@@ -569,9 +577,24 @@ def _with_backlog(endpoint: str) -> str:
 
 
 class Command(CommandLineInterface):
-    """Daphne's command line."""
+    """Daphne's command line, and the role of the process."""
 
     server_class = Server
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parser.add_argument(
+            "--role",
+            default=roles.BOTH,
+            help=f"What this process serves: {', '.join(roles.ROLES)} (the default)",
+        )
+
+    def run(self, args: list[str]) -> None:
+        role = self.parser.parse_args(args).role
+        if role not in roles.ROLES:
+            raise SystemExit(f"--role {role}: a process serves pages, sockets or both.")
+        roles.take(role)  # the application looks at it when it is loaded
+        super().run(args)
 
 
 if __name__ == "__main__":

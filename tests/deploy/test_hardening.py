@@ -13,6 +13,7 @@ from realtime import room
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 KUBERNETES = list(yaml.safe_load_all((DEPLOY / "kubernetes/shop.yaml").read_text()))
+SERVERS = ("pages1", "pages2", "sockets1", "sockets2")
 COMPOSE = yaml.safe_load((DEPLOY / "docker/compose.yaml").read_text())["services"]
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 PODS = {
@@ -91,7 +92,9 @@ def test_every_pod_is_under_a_policy_for_both_ways():
     assert set(rule["values"]) == PODS.keys()
     assert policies["shop"]["policyTypes"] == ["Ingress", "Egress"]
     assert "ingress" not in policies["shop"]  # nobody
-    (allowed,) = policies["shop-web"]["ingress"]
+    (servers,) = policies["shop-servers"]["podSelector"]["matchExpressions"]
+    assert servers["values"] == ["shop-pages", "shop-sockets"]
+    (allowed,) = policies["shop-servers"]["ingress"]
     assert allowed["from"] and allowed["ports"] == [{"port": "http", "protocol": "TCP"}]
 
 
@@ -104,7 +107,7 @@ def test_compose_can_be_reached_from_this_machine_unless_told_otherwise():
     assert ports == ["${SHOP_BIND:-127.0.0.1}:8080:80"]
 
 
-@pytest.mark.parametrize("name", ["web1", "web2", "worker", "beat", "migrate"])
+@pytest.mark.parametrize("name", [*SERVERS, "worker", "beat", "migrate"])
 def test_container_of_the_shop_has_no_capabilities_and_writes_to_its_volumes(name):
     container = COMPOSE[name]
 
@@ -134,24 +137,34 @@ def test_service_is_in_a_sandbox(unit):
 
 
 def test_there_are_services():
-    assert len(UNITS) == 3
+    assert len(UNITS) == 4
 
 
 # --- Open files -------------------------------------------------------------------
 
 
 def files_of_a_server() -> dict[str, int]:
-    """How many each way to run the shop gives a server process."""
-    unit = (DEPLOY / "systemd/shop-web@.service").read_text()
+    """How many each way to run the shop gives a process that serves sockets."""
     return {
-        "systemd": int(re.search(r"^LimitNOFILE=(\d+)$", unit, re.M)[1]),
-        **{name: COMPOSE[name]["ulimits"]["nofile"] for name in ("web1", "web2")},
+        "systemd": files_of_a_unit("sockets"),
+        **{name: COMPOSE[name]["ulimits"]["nofile"] for name in SERVERS},
     }
+
+
+def files_of_a_unit(role: str) -> int:
+    unit = (DEPLOY / f"systemd/shop-{role}@.service").read_text()
+    return int(re.search(r"^LimitNOFILE=(\d+)$", unit, re.M)[1])
 
 
 def test_server_has_files_for_all_the_sockets_that_it_may_take():
     for name, files in files_of_a_server().items():
         assert files >= room.own() + room.pages() + settings.LIVE["SOCKETS"], name
+
+
+def test_server_of_pages_has_files_for_all_the_connections_that_it_may_need():
+    needed = settings.HTTP["CONNECTIONS"] + settings.HTTP_LINE + settings.HTTP_THREADS
+
+    assert files_of_a_unit("pages") >= room.own() + needed
 
 
 @pytest.mark.parametrize("name", ["nginx/shop.conf", "docker/nginx.conf"])

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 from django.conf import settings
 
@@ -11,7 +12,12 @@ from realtime.server import CLOSE_S, LAST_S
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 KUBERNETES = list(yaml.safe_load_all((DEPLOY / "kubernetes/shop.yaml").read_text()))
 COMPOSE = yaml.safe_load((DEPLOY / "docker/compose.yaml").read_text())["services"]
-WEB_UNIT = (DEPLOY / "systemd/shop-web@.service").read_text()
+UNITS = {
+    role: (DEPLOY / f"systemd/shop-{role}@.service").read_text()
+    for role in ("pages", "sockets")
+}
+# The services of Compose, two of each kind.
+CONTAINERS = {"pages": ("pages1", "pages2"), "sockets": ("sockets1", "sockets2")}
 PINGS = {"--ping-interval": "25", "--ping-timeout": "10"}
 # Of the settings file, but said elsewhere or of no use to anybody but tests.
 PRIVATE = {"LAYER_PREFIX"}
@@ -36,7 +42,7 @@ def drain_s(notice_s: float) -> float:
 
 def options(command: str) -> dict[str, str]:
     """The options of a command line however it is written down."""
-    words = re.sub(r"[\\,\"\[\]]", " ", command).split()
+    words = re.sub(r"[\\,\"\[\]=]", " ", command).split()
     return {word: words[words.index(word) + 1] for word in PINGS}
 
 
@@ -51,24 +57,106 @@ def test_every_variable_of_the_settings_is_in_the_table():
     assert read - told - PRIVATE == set()
 
 
+def pod_of(name: str) -> dict:
+    return of_kind("Deployment", name)["spec"]["template"]["spec"]
+
+
 def test_every_machine_starts_our_server_with_the_same_pings():
     procfile = (DEPLOY / "local/Procfile").read_text().splitlines()[0]
     dockerfile = (DEPLOY / "docker/Dockerfile").read_text()
     dockerfile = dockerfile[dockerfile.index("CMD") :]
-    for command in (procfile, WEB_UNIT, dockerfile):
-        assert "realtime.server" in command
+    commands = [procfile, dockerfile, *UNITS.values()]
+    for role, names in CONTAINERS.items():
+        commands += [" ".join(COMPOSE[name]["command"]) for name in names]
+        (container,) = pod_of(f"shop-{role}")["containers"]
+        commands.append(" ".join(container["command"]))
+    assert len(commands) == 10
+    for command in commands:
+        assert "realtime.server" in command and "project.asgi:application" in command
         assert options(command) == PINGS
+
+
+def test_every_machine_says_which_role_a_process_has():
+    for role, names in CONTAINERS.items():
+        assert f"realtime.server --role {role} " in UNITS[role]
+        assert all(f"--role={role}" in COMPOSE[name]["command"] for name in names)
+        (container,) = pod_of(f"shop-{role}")["containers"]
+        assert f"--role={role}" in container["command"]
+
+
+def test_services_of_pages_and_sockets_differ_in_nothing_else():
+    """A change to one is a change to both."""
+    pages, sockets = (
+        [line for line in unit.splitlines() if not line.startswith("#")]
+        for unit in UNITS.values()
+    )
+    differ = [line for line in sockets if line not in pages]
+
+    assert [line.split("=")[0] for line in differ] == [
+        "Description",
+        "ExecStart",
+        "LimitNOFILE",
+    ]
+
+
+def test_ingress_sends_sockets_to_their_service():
+    (rule,) = of_kind("Ingress", "shop")["spec"]["rules"]
+    services = {
+        (path["path"], path["pathType"]): path["backend"]["service"]["name"]
+        for path in rule["http"]["paths"]
+    }
+
+    assert services[("/ws/", "Exact")] == "shop-sockets"
+    assert services[("/", "Prefix")] == "shop-pages"
+    for name in ("shop-pages", "shop-sockets"):
+        selector = of_kind("Service", name)["spec"]["selector"]
+        pod = of_kind("Deployment", name)["spec"]["template"]
+        budget = of_kind("PodDisruptionBudget", name)["spec"]["selector"]["matchLabels"]
+        assert selector == budget == pod["metadata"]["labels"] == {"app": name}
+
+
+@pytest.mark.parametrize("name", ["nginx/shop.conf", "docker/nginx.conf"])
+def test_nginx_has_processes_for_pages_and_others_for_sockets(name):
+    text = (DEPLOY / name).read_text()
+    servers = {
+        upstream: re.findall(r"^\s*server (\S+)", block, re.MULTILINE)
+        for upstream, block in re.findall(
+            r"upstream (\w+) \{(.*?)\n *\}", text, re.DOTALL
+        )
+    }
+
+    assert servers.keys() == {"shop", "shop_sockets"}
+    assert {len(names) for names in servers.values()} == {2}
+    assert not set(servers["shop"]) & set(servers["shop_sockets"])
+    if name.startswith("docker"):
+        expected = {"shop": CONTAINERS["pages"], "shop_sockets": CONTAINERS["sockets"]}
+        for upstream, names in expected.items():
+            assert servers[upstream] == [f"{each}:8000" for each in names]
+
+
+def test_units_of_the_target_are_where_nginx_and_prometheus_look():
+    target = (DEPLOY / "systemd/shop.target").read_text()
+    started = re.findall(r"shop-(?:pages|sockets)@(\d+)", target)
+    nginx = re.findall(
+        r"server 127.0.0.1:(\d+)", (DEPLOY / "nginx/shop.conf").read_text()
+    )
+    scraped = (
+        (DEPLOY / "prometheus/prometheus.yml").read_text().partition("alerting:")[0]
+    )
+
+    assert started == nginx == re.findall(r"127.0.0.1:(\d+)", scraped)
 
 
 def test_every_machine_waits_for_the_drain():
     notice_s = float(of_kind("ConfigMap", "shop")["data"]["LIVE_NOTICE_S"])
-    pod = of_kind("Deployment", "shop-web")["spec"]["template"]["spec"]
-    unit = re.search(r"^TimeoutStopSec=(\d+)$", WEB_UNIT, re.MULTILINE)[1]
 
-    assert pod["terminationGracePeriodSeconds"] > drain_s(notice_s)
-    assert seconds(COMPOSE["web1"]["stop_grace_period"]) > drain_s(0)
-    assert seconds(COMPOSE["web2"]["stop_grace_period"]) > drain_s(0)
-    assert int(unit) > drain_s(0)
+    for role, names in CONTAINERS.items():
+        pod = pod_of(f"shop-{role}")
+        assert pod["terminationGracePeriodSeconds"] > drain_s(notice_s)
+        for name in names:
+            assert seconds(COMPOSE[name]["stop_grace_period"]) > drain_s(0)
+        unit = re.search(r"^TimeoutStopSec=(\d+)$", UNITS[role], re.MULTILINE)[1]
+        assert int(unit) > drain_s(0)
 
 
 def test_every_machine_waits_for_the_longest_task():
@@ -83,14 +171,15 @@ def test_every_machine_waits_for_the_longest_task():
     assert min(graces) > settings.CELERY_TASK_TIME_LIMIT
 
 
-def test_every_machine_asks_readyz_before_it_sends_visitors():
-    pod = of_kind("Deployment", "shop-web")["spec"]["template"]["spec"]
-    probes = pod["containers"][0]
+@pytest.mark.parametrize("role", CONTAINERS)
+def test_every_machine_asks_readyz_before_it_sends_visitors(role):
+    (probes,) = pod_of(f"shop-{role}")["containers"]
 
     assert probes["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert probes["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    assert "/readyz" in COMPOSE["web1"]["healthcheck"]["test"][-1]
-    assert re.search(r"^ExecStartPost=.*/readyz$", WEB_UNIT, re.MULTILINE)
+    for name in CONTAINERS[role]:
+        assert "/readyz" in COMPOSE[name]["healthcheck"]["test"][-1]
+    assert re.search(r"^ExecStartPost=.*/readyz$", UNITS[role], re.MULTILINE)
 
 
 def test_pods_share_no_volume():
@@ -102,7 +191,7 @@ def test_pods_share_no_volume():
     ]
     volumes = [volume for pod in pods for volume in pod["volumes"]]
 
-    assert len(pods) == 3 and "PersistentVolumeClaim" not in kinds
+    assert len(pods) == 4 and "PersistentVolumeClaim" not in kinds
     assert all("emptyDir" in volume for volume in volumes)
     assert of_kind("ConfigMap", "shop")["data"]["MEDIA_BUCKET"]
     assert "AWS_SECRET_ACCESS_KEY" in of_kind("Secret", "shop")["stringData"]

@@ -24,7 +24,11 @@ http {{
     proxy_temp_path {folder}/proxy;
     upstream shop {{
         least_conn;
-        {servers}
+        {pages}
+    }}
+    upstream shop_sockets {{
+        least_conn;
+        {sockets}
     }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
@@ -42,6 +46,10 @@ def program() -> str:
     return str(path)
 
 
+def _servers(shops: list[Shop]) -> str:
+    return " ".join(f"server 127.0.0.1:{shop.port} max_fails=0;" for shop in shops)
+
+
 class Nginx(Process):
     """To its clients it is a shop: it has the same addresses."""
 
@@ -49,16 +57,22 @@ class Nginx(Process):
     tls = None
 
     def __init__(
-        self, folder: Path, shops: list[Shop], port: int, locations: Path = LOCATIONS
+        self,
+        folder: Path,
+        shops: list[Shop],
+        port: int,
+        locations: Path = LOCATIONS,
+        sockets: list[Shop] | None = None,
     ) -> None:
+        """`shops` serve pages, and sockets too unless there are others for them."""
         super().__init__(folder / "nginx.log")
         self.port, self.path = port, shops[0].path
         ours = folder / locations.name
         ours.write_text(locations.read_text().replace("/srv/shop/public", str(folder)))
-        servers = [f"server 127.0.0.1:{shop.port} max_fails=0;" for shop in shops]
         text = MAIN.format(
             folder=folder,
-            servers=" ".join(servers),
+            pages=_servers(shops),
+            sockets=_servers(sockets or shops),
             port=port,
             locations=ours,
             log=FOLDER / "shop-log.conf",

@@ -83,6 +83,7 @@ async def test_readyz_with_everything_there_is_ready():
         "database": "ok",
         "redis": "ok",
         "draining": False,
+        "role": "both",
         "process": os.getpid(),
     }
 
