@@ -37,7 +37,9 @@ PRODUCTS = 20
 PAUSE_S = 0.5  # between two looks at the product list
 PATIENCE_S = 30
 FILES = ["storms.py", "returning.py", "listeners.py"]
+# Fewer connections of pages leave more open files for sockets.
 LIMITS = {"LIVE_SOCKETS": "20000", "LIVE_SOCKETS_PER_ADDRESS": "20000"}
+LIMITS |= {"HTTP_CONNECTIONS": "200", "HTTP_LINE": "200"}
 
 
 class Reader(threading.Thread):

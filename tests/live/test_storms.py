@@ -15,6 +15,7 @@ from tests.servers import Daphne, Shop, wait_until
 LIMIT_S = 30
 MANY = 600  # fewer than a process lets wait
 GONE = 300
+FEW = 100
 HERE, THERE = "203.0.113.7", "198.51.100.1"
 CROWD = 400  # more than may be new of one address
 
@@ -62,8 +63,14 @@ def metric(shop: Shop, name: str) -> float:
 
 
 @pytest.fixture
-def shop(transactional_db, redis, tmp_path, static) -> Iterator[Daphne]:
-    shop = Daphne(tmp_path, redis.url, **static, BEHIND_PROXY="1")
+def limits() -> dict[str, str]:
+    """The shop's own."""
+    return {}
+
+
+@pytest.fixture
+def shop(transactional_db, redis, tmp_path, static, limits) -> Iterator[Daphne]:
+    shop = Daphne(tmp_path, redis.url, **static, **limits, BEHIND_PROXY="1")
     shop.start()
     with Client(shop):  # so that all is loaded
         pass
@@ -95,6 +102,24 @@ def test_handshake_is_not_served_whose_client_has_left(shop):
 
     served = metric(shop, "shop_handshake_seconds_count") - before
     assert MANY <= served < MANY + GONE / 2
+
+
+@pytest.mark.parametrize("limits", [{"LIVE_SOCKETS": str(FEW)}], ids=["few"])
+def test_full_process_refuses_all_others_and_says_when_to_come_back(shop):
+    with contextlib.ExitStack() as stack:
+        with shop.frozen():
+            crowd = [stack.enter_context(knock(shop)) for _ in range(MANY)]
+
+        refused = [
+            (first, headers, told)
+            for first, headers, told in map(answer, crowd)
+            if "101" not in first
+        ]
+
+    assert len(refused) == MANY - FEW
+    assert {first for first, *_ in refused} == {"HTTP/1.1 503 Service Unavailable"}
+    assert {told["reason"] for *_, told in refused} == {"process"}
+    assert all("retry-after: " in headers.lower() for _, headers, _ in refused)
 
 
 def test_page_that_asks_why_is_told_that_others_wait(shop):
