@@ -1,26 +1,187 @@
 """Variables that cannot work end the program with one line, whichever program it is."""
 
 import os
+import re
 import sys
 from traceback import walk_tb
 from types import TracebackType
-from typing import Any
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 _usual_hook = sys.excepthook
 
+Number = TypeVar("Number", int, float)
 
-class Env(environ.Env):
-    """django-environ's, which says in which variable a number is missing."""
+YES = ("1", "true", "on", "yes", "y", "t", "ok")
+NO = ("0", "false", "off", "no", "n", "f")
+WHOLE = re.compile(r"-?[0-9]{1,18}")
+DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+HOST = re.compile(r"[\w.-]+|\[[\da-f:.]+\]", re.ASCII | re.IGNORECASE)
+ORIGIN = re.compile(
+    rf"[a-z][a-z\d+.-]*://(?:\*\.)?(?:{HOST.pattern})(?::\d{{1,5}})?", re.I
+)
+IPV6 = re.compile(r"[\da-f]*:[\da-f.]*:[\da-f:.]*", re.I)
+TOKEN = re.compile(r"[!-~]+")
+LARGEST = 2**31 - 1  # what the database and the system take for a number
+LONGEST = 10_000_000  # seconds, or minutes: no clock or calendar ends before that
 
-    def get_value(self, var: str, cast: Any = None, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().get_value(var, cast, *args, **kwargs)
-        except ValueError:
-            told = f"{var}: {os.environ[var]!r} is not a number."
-        raise ImproperlyConfigured(told)
+
+class Env:
+    """The variables of the environment, read strictly.
+
+    django-environ's `Env` guesses: it takes `$ecret` for the name of another variable,
+    "ture" for no, and 1e9 seconds for 19. A value is taken here as it stands, without
+    spaces and line breaks round it, as a file of a secret ends with one. An empty one
+    is as good as none.
+    """
+
+    read_env = environ.Env.read_env
+
+    def one_of(self, name: str, default: str, *choices: str) -> str:
+        """One of the choices, as it is spelt here: large or small letters will do."""
+        text = _text(name) or default
+        for choice in choices:
+            if choice.lower() == text.lower():
+                return choice
+        known = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        raise ImproperlyConfigured(f"{name} may be {known}, and is {text!r}.")
+
+    def url(self, name: str) -> str:
+        """An address of a server, without a slash at its end; "" if there is none."""
+        text = _text(name) or ""
+        if text and not _is_address(text):
+            raise ImproperlyConfigured(
+                f"{name} is not an address such as https://server.example."
+            )
+        return text.rstrip("/")
+
+    def origins(self, name: str, default: list[str]) -> list[str]:
+        """Sites, as browsers write them. Any other text would match none."""
+        found = [origin.rstrip("/") for origin in self.list(name, default)]
+        for origin in found:
+            if not ORIGIN.fullmatch(origin):
+                raise ImproperlyConfigured(
+                    f"{name}: {origin!r} is not an origin such as https://shop.example."
+                )
+        return found
+
+    def host(self, name: str) -> str:
+        """A host's name or address; "" if there is none."""
+        text = _text(name) or ""
+        if text and not (HOST.fullmatch(text) or IPV6.fullmatch(text)):
+            raise ImproperlyConfigured(
+                f"{name}: {text!r} is not a host such as server.example, which has"
+                " neither scheme nor port."
+            )
+        return text
+
+    def token(self, name: str) -> str:
+        """What clients send as a bearer token (RFC 6750); "" if there is none."""
+        text = _text(name) or ""
+        if text and not TOKEN.fullmatch(text):
+            raise ImproperlyConfigured(
+                f"{name} may have letters, digits, punctuation and no spaces, else no"
+                " client could send it."
+            )
+        return text
+
+    def hosts(self, name: str, default: list[str]) -> list[str]:
+        """Names of hosts, which may begin with a dot, or "*"."""
+        found = self.list(name, default)
+        for host in found:
+            if not (host == "*" or HOST.fullmatch(host.removeprefix("."))):
+                raise ImproperlyConfigured(
+                    f"{name}: {host!r} is not a host such as shop.example, which has"
+                    " neither scheme nor port."
+                )
+        return found
+
+    # The methods are called as the types that they return, so `str` comes last: the
+    # annotations before it mean the type.
+
+    def list(self, name: str, default: list[str]) -> list[str]:
+        """Items with commas between them."""
+        text = _text(name)
+        if text is None:
+            return default
+        return [item.strip() for item in text.split(",") if item.strip()]
+
+    def bool(self, name: str, default: bool) -> bool:
+        text = _text(name)
+        if text is None:
+            return default
+        return flag(name, text)
+
+    def float(
+        self, name: str, default: float, least: float = 0, most: float = LONGEST
+    ) -> float:
+        return _number(name, default, float, DECIMAL, least, most)
+
+    def int(self, name: str, default: int, least: int = 0, most: int = LARGEST) -> int:
+        return _number(name, default, int, WHOLE, least, most)
+
+    def str(self, name: str, default: str | None = None) -> str:
+        """Raises `ImproperlyConfigured` if there is neither a value nor a default."""
+        text = _text(name)
+        if text is not None:
+            return text
+        if default is None:
+            raise ImproperlyConfigured(f"{name} is not set.")
+        return default
+
+
+def flag(name: str, text: str) -> bool:
+    """Raises `ImproperlyConfigured` for what is neither yes nor no."""
+    if text.lower() not in YES + NO:
+        raise ImproperlyConfigured(f"{name} may be 1 or 0, and is {text!r}.")
+    return text.lower() in YES
+
+
+def _text(name: str) -> str | None:
+    text = os.environ.get(name, "").strip()
+    if re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", text):
+        raise ImproperlyConfigured(
+            f"{name} has a line break, another control character or bytes in it that"
+            " are not UTF-8."
+        )
+    return text or None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        is_web = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:  # a port that is none, half of an IPv6 address
+        return False
+    return is_web and HOST.fullmatch(_host(parts.netloc)) is not None
+
+
+def _host(netloc: str) -> str:
+    return re.sub(r":\d+\Z", "", netloc)
+
+
+def _number(
+    name: str,
+    default: Number,
+    kind: type[Number],
+    pattern: re.Pattern[str],
+    least: Number,
+    most: Number,
+) -> Number:
+    text = _text(name)
+    if text is None:
+        return default
+    if not pattern.fullmatch(text):
+        raise ImproperlyConfigured(f"{name}: {text!r} is not a number.")
+    number = kind(text)
+    if not least <= number <= most:
+        raise ImproperlyConfigured(
+            f"{name} must be from {least} to {most}, and is {text}."
+        )
+    return number
 
 
 def in_one_line(

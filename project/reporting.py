@@ -5,6 +5,7 @@ and imported, only where a variable asks for them.
 """
 
 import os
+import re
 from collections.abc import Iterable
 from importlib.util import find_spec
 from urllib.parse import urlsplit
@@ -20,6 +21,11 @@ OTEL = (
         for name in ("asgi", "celery", "django", "psycopg2", "redis")
     ),
 )
+# Numbers that the SDK reads: all that are counts or milliseconds; those that may not be
+# 0 or empty.
+COUNT = re.compile(r"OTEL_(BSP_[A-Z_]+|[A-Z_]+_LIMIT)")
+BATCH = re.compile(r"OTEL_BSP_[A-Z_]+")
+PROPAGATORS = ("", "tracecontext", "baggage", "none")  # others are other libraries
 
 
 def sentry_dsn(dsn: str) -> str:
@@ -88,8 +94,32 @@ def is_otel_on() -> bool:
         raise ImproperlyConfigured(
             f"{name} is not the address of a receiver: http://collector.example:4318."
         )
+    _check_numbers()
+    for propagator in _variable("OTEL_PROPAGATORS").split(","):
+        if propagator.strip() not in PROPAGATORS:
+            raise ImproperlyConfigured(
+                "OTEL_PROPAGATORS may have tracecontext, baggage or none, and has"
+                f" {propagator.strip()!r}."
+            )
     _need(name, OTEL)
     return True
+
+
+def _check_numbers() -> None:
+    """Raises `ImproperlyConfigured` for numbers that the SDK takes for none: it logs a
+    traceback, and goes on with another number, or ends with one."""
+    for variable in sorted(os.environ):
+        text = _variable(variable)
+        if COUNT.fullmatch(variable) and text and not re.fullmatch("[0-9]{1,9}", text):
+            raise ImproperlyConfigured(f"{variable}: {text!r} is not a number.")
+        if BATCH.fullmatch(variable) and not text.strip("0"):
+            raise ImproperlyConfigured(f"{variable} must be above 0.")
+    queue = int(_variable("OTEL_BSP_MAX_QUEUE_SIZE") or 2048)
+    if int(_variable("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") or 512) > queue:
+        raise ImproperlyConfigured(
+            f"OTEL_BSP_MAX_EXPORT_BATCH_SIZE must not be above"
+            f" OTEL_BSP_MAX_QUEUE_SIZE, which is {queue}."
+        )
 
 
 def _variable(name: str) -> str:

@@ -8,6 +8,10 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import make_dsn
+
+from project.environment import flag
 
 POSTGRES = ("postgres", "postgresql", "psql", "pgsql")
 HOW_TO_ESCAPE = (
@@ -28,6 +32,13 @@ SESSIONS = (
     *("any", "read-write", "read-only"),
     *("primary", "standby", "prefer-standby"),
 )
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+# Settings of Django's that are yes or no, and its options beside libpq's.
+FLAGS = {
+    *("ATOMIC_REQUESTS", "AUTOCOMMIT"),
+    *("CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS"),
+}
+DJANGOS_OPTIONS = {"assume_role", "isolation_level"}
 DEFAULT_PORT = "5432"
 LAST_PORT = 65_535
 
@@ -67,6 +78,12 @@ def database(url: str) -> dict[str, Any]:
         raise ImproperlyConfigured(
             f"DATABASE_URL: target_session_attrs is one of {', '.join(SESSIONS)}."
         )
+    _check_options(options)
+    for name in FLAGS & found.keys():
+        found[name] = flag(f"DATABASE_URL: {name}", str(found[name]))
+    age = found.get("CONN_MAX_AGE", 0)
+    if age is not None and (type(age) is not int or age < 0):
+        raise ImproperlyConfigured("DATABASE_URL: CONN_MAX_AGE is not a number.")
     ours = {"ENGINE": "project.postgresql", "CONN_HEALTH_CHECKS": True}
     where = {"HOST": ",".join(hosts), "PORT": _as_setting(ports)}
     return found | ours | where | {"OPTIONS": options}
@@ -97,6 +114,22 @@ def _check(hosts: list[str], ports: list[str]) -> None:
     if len(ports) not in (1, len(hosts)):
         raise ImproperlyConfigured(
             f"DATABASE_URL names {len(hosts)} servers and {len(ports)} ports."
+        )
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """Raises `ImproperlyConfigured` for an option that libpq does not know: each
+    connection would fail, as if the server were away."""
+    for name in options.keys() - DJANGOS_OPTIONS:
+        try:
+            make_dsn(**{name: "1"})
+        except ProgrammingError:
+            raise ImproperlyConfigured(
+                f"DATABASE_URL has the parameter {name!r}, which libpq does not know."
+            ) from None
+    if options.get("sslmode", "prefer") not in SSL_MODES:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL: sslmode is one of {', '.join(SSL_MODES)}."
         )
 
 

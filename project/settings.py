@@ -34,14 +34,14 @@ if (LOCAL_DIR / "env").is_file():
 
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = checked(env.str("SECRET_KEY", ""))
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 site = site_address.parsed(env.str("DOMAIN_NAME", "http://localhost:8000"))
 DOMAIN_NAME = site.url
 # What every address of the shop begins with: "/", or "/shop/" for a shop whose
 # DOMAIN_NAME has that path. `project.urls` puts it before all pages, so that `reverse`
 # and `resolve` know it in every thread, without FORCE_SCRIPT_NAME.
 BASE_PATH = site.base_path
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[site.origin])
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", default=[site.origin])
 
 # Plain http on one's own machine is the only case for INSECURE_COOKIES.
 INSECURE_COOKIES = env.bool("INSECURE_COOKIES", DEBUG)
@@ -81,7 +81,7 @@ MESSAGE_STORAGE = "project.messages.MessageStorage"
 TRUSTED_PROXY_COUNT = 0
 if env.bool("BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 1)
+    TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 1, least=1, most=20)
     ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 
 # Nothing inline, nothing from elsewhere. Forms go home too: Chromium holds the whole
@@ -255,7 +255,7 @@ TEMPLATES = [
 
 MB = 2**20
 # What the admin imports while somebody waits; the command takes files of any size.
-IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 20 * MB)
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 20 * MB, least=1)
 HTTP = {
     # The largest body of a request, in bytes, by the start of its path; the first that
     # fits counts. deploy/nginx/shop-locations.conf has the same numbers.
@@ -274,17 +274,19 @@ HTTP = {
     "HEADERS_BYTES": 32 * 1024,
     "SAFE_BODY_BYTES": MB // 16,  # of GET, HEAD and their like, whatever the path
     # All bodies that a process holds at a time; one address may have half of it.
-    "BODIES_BYTES": env.int("HTTP_BODIES_BYTES", max(64 * MB, 4 * IMPORT_MAX_BYTES)),
+    "BODIES_BYTES": env.int(
+        "HTTP_BODIES_BYTES", max(64 * MB, 4 * IMPORT_MAX_BYTES), least=MB, most=2**40
+    ),
     # Seconds for a request's headers (and TLS); for the next piece of its body, and to
     # begin with, a second more for each BODY_RATE bytes that have come; until the next
     # request of a connection, or for a client to read on.
-    "HEADERS_S": env.float("HTTP_HEADERS_S", 15),
-    "BODY_S": env.float("HTTP_BODY_S", 20),
-    "BODY_RATE": env.int("HTTP_BODY_RATE", 16 * 1024),
-    "KEEP_ALIVE_S": env.float("HTTP_KEEP_ALIVE_S", 60),
+    "HEADERS_S": env.float("HTTP_HEADERS_S", 15, least=0.1),
+    "BODY_S": env.float("HTTP_BODY_S", 20, least=0.1),
+    "BODY_RATE": env.int("HTTP_BODY_RATE", 16 * 1024, least=1),
+    "KEEP_ALIVE_S": env.float("HTTP_KEEP_ALIVE_S", 60, least=0.1),
     # Connections that wait for their client, in a process; one more closes the one that
     # has been silent longest.
-    "CONNECTIONS": env.int("HTTP_CONNECTIONS", 2000),
+    "CONNECTIONS": env.int("HTTP_CONNECTIONS", 2000, least=1),
 }
 # Fields of a form without its files; Django keeps them in memory.
 DATA_UPLOAD_MAX_MEMORY_SIZE = MB
@@ -300,7 +302,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Pages run on so many threads of a process, each with a connection of its own; so many
 # requests may wait for one before others are told to come back later. More threads make
 # fewer pages (CONTRIBUTING): one interpreter makes them all, and the sockets' frames.
-HTTP_THREADS = env.int("HTTP_THREADS", 4)
+HTTP_THREADS = env.int("HTTP_THREADS", 4, least=1, most=1000)
 HTTP_LINE = env.int("HTTP_LINE", 1000)
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -390,10 +392,10 @@ CELERY_TASK_ROUTES = {
     "products.invalidation.drop_products": {"queue": CACHE_QUEUE},
     "products.invalidation.drop_everything": {"queue": CACHE_QUEUE},
 }
-OUTBOX_SWEEP_S = env.float("OUTBOX_SWEEP_S", 10)
-HOLD_SWEEP_S = env.float("HOLD_SWEEP_S", 5)
+OUTBOX_SWEEP_S = env.float("OUTBOX_SWEEP_S", 10, least=0.1)
+HOLD_SWEEP_S = env.float("HOLD_SWEEP_S", 5, least=0.1)
 # A worker says so often that it is alive; it counts as dead after three times that.
-WORKER_HEARTBEAT_S = env.float("WORKER_HEARTBEAT_S", 10)
+WORKER_HEARTBEAT_S = env.float("WORKER_HEARTBEAT_S", 10, least=0.1)
 CELERY_BEAT_SCHEDULE = {
     "sweep-outbox": {
         "task": "project.tasks.sweep_outbox",
@@ -545,7 +547,7 @@ def oauth_apps(name: str, /, **app: object) -> list[dict]:
     return [{"client_id": client, "secret": secret, **app}] if client else []
 
 
-OAUTH_OIDC_URL = env.str("OAUTH_OIDC_URL", "").rstrip("/")  # the server's, the issuer
+OAUTH_OIDC_URL = env.url("OAUTH_OIDC_URL")  # the server's, the issuer
 SOCIALACCOUNT_PROVIDERS = {
     "github": {"APPS": oauth_apps("GITHUB"), "SCOPE": ["user:email"]},
     "google": {"APPS": oauth_apps("GOOGLE"), "SCOPE": ["profile", "email"]},
@@ -623,7 +625,7 @@ RELATED_PRODUCTS = 4  # neighbours on a product's page: the newest of its catego
 # Pages and pieces of the catalogue are kept for so long at most, should no worker say
 # that they are out of date; 0 keeps none.
 CATALOGUE_MAX_AGE_S = env.float("CATALOGUE_MAX_AGE_S", 0 if DEBUG else 30)
-IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 50_000)
+IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 50_000, least=1)
 # Uploads wait here until somebody has seen what they would do.
 STORAGES["imports"] = {
     "BACKEND": "project.database_storage.DatabaseStorage",
@@ -646,7 +648,7 @@ def checked_address(name: str, text: str) -> str:
 PERSONAL_DATA = ["products.services.people", "users.personal", "project.letters"]
 # Tax law asks for invoices, with name and address, so long; in Germany eight years,
 # elsewhere up to ten.
-INVOICE_YEARS = env.int("INVOICE_YEARS", 10)
+INVOICE_YEARS = env.int("INVOICE_YEARS", 10, most=100)
 
 
 # Who hears of what by mail: nobody, unless told. An item is an address, which hears of
@@ -673,11 +675,11 @@ ORDERS_PER_PAGE = 20
 WAITING_PATIENCE_S = env.int("WAITING_PATIENCE_S", 10)
 WAITING_PER_ADDRESS = 20  # products that one e-mail address may wait for
 LOW_STOCK = 5  # at or below it the badge says "Only 3 left"
-BASKET_LINE_LIMIT = env.int("BASKET_LINE_LIMIT", 20)  # of one product
-BASKET_LINES_LIMIT = env.int("BASKET_LINES_LIMIT", 100)  # different products
+BASKET_LINE_LIMIT = env.int("BASKET_LINE_LIMIT", 20, least=1)  # of one product
+BASKET_LINES_LIMIT = env.int("BASKET_LINES_LIMIT", 100, least=1)  # different products
 # Checkout holds the units so long; each step prolongs it, up to so long altogether.
-HOLD_MINUTES = env.float("HOLD_MINUTES", 10)
-HOLD_MINUTES_AT_MOST = env.float("HOLD_MINUTES_AT_MOST", 30)
+HOLD_MINUTES = env.float("HOLD_MINUTES", 10, least=0.01)
+HOLD_MINUTES_AT_MOST = env.float("HOLD_MINUTES_AT_MOST", 30, least=0.01)
 HOLD_PAUSE_MINUTES = env.float("HOLD_PAUSE_MINUTES", 15)  # then, before the next hold
 # What follows limits visitors without an account; 0 is no limit, and a visitor on this
 # very machine has none. Holds of one product in an hour that led to no order, by others
@@ -694,8 +696,10 @@ GUEST_OPEN_ORDERS_PER_NETWORK = env.int("GUEST_OPEN_ORDERS_PER_NETWORK", 10)
 # A guest's order on delivery must be confirmed by the link in its mail within so long,
 # else it expires; 0 asks for no confirmation.
 GUEST_CONFIRM_MINUTES = env.float("GUEST_CONFIRM_MINUTES", 0)
-PAYMENT_MINUTES = env.float("PAYMENT_MINUTES", 30)  # to pay what is not on delivery
-STALE_BASKET_DAYS = env.int("STALE_BASKET_DAYS", 60)
+PAYMENT_MINUTES = env.float(
+    "PAYMENT_MINUTES", 30, least=0.01
+)  # to pay what is not on delivery
+STALE_BASKET_DAYS = env.int("STALE_BASKET_DAYS", 60, least=1, most=36_500)
 
 # --- Payments ---------------------------------------------------------------------
 
@@ -707,18 +711,22 @@ if bool(STRIPE_SECRET_KEY) != bool(STRIPE_WEBHOOK_SECRET):
         "STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET go together: without the second"
         " the shop would never hear that somebody has paid."
     )
-STRIPE_API_BASE = env.str("STRIPE_API_BASE", "")  # another server, for tests
-STRIPE_TIMEOUT = env.float("STRIPE_TIMEOUT", 8)  # seconds, for each of its answers
+STRIPE_API_BASE = env.url("STRIPE_API_BASE")  # another server, for tests
+STRIPE_TIMEOUT = env.float(
+    "STRIPE_TIMEOUT", 8, least=0.1
+)  # seconds, for each of its answers
 # What it told is kept so long: longer than it may be told again, which is 30 days.
-WEBHOOK_EVENT_DAYS = env.int("WEBHOOK_EVENT_DAYS", 90)
+WEBHOOK_EVENT_DAYS = env.int("WEBHOOK_EVENT_DAYS", 90, least=30, most=36_500)
 
 # --- Mail -------------------------------------------------------------------------
 
 # Whatever the shop sends is written to the outbox, in the transaction of its cause. A
 # worker delivers it from there: by SMTP, or onto its console while there is no host.
 EMAIL_BACKEND = "project.outbox.OutboxBackend"
-EMAIL_HOST = env.str("EMAIL_HOST", "")
-EMAIL_PORT = env.int("EMAIL_PORT", 465 if env.bool("EMAIL_USE_SSL", False) else 587)
+EMAIL_HOST = env.host("EMAIL_HOST")
+EMAIL_PORT = env.int(
+    "EMAIL_PORT", 465 if env.bool("EMAIL_USE_SSL", False) else 587, least=1, most=65_535
+)
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
 # TLS from the first byte, which is usual on port 465, or STARTTLS, usual on 587. A
@@ -730,7 +738,9 @@ if EMAIL_USE_SSL and EMAIL_USE_TLS:
         f"EMAIL_USE_SSL (TLS from the first byte) and EMAIL_USE_TLS (STARTTLS) exclude"
         f" each other; port {EMAIL_PORT} decides when only one of them is set."
     )
-EMAIL_TIMEOUT = env.float("EMAIL_TIMEOUT", 10)  # seconds, for each answer of the server
+EMAIL_TIMEOUT = env.float(
+    "EMAIL_TIMEOUT", 10, least=0.1
+)  # seconds, for each answer of the server
 
 
 def mail_domain(url: str) -> str:
@@ -759,8 +769,8 @@ DEFAULT_FROM_EMAIL = sender(
 SERVER_EMAIL = sender("SERVER_EMAIL", DEFAULT_FROM_EMAIL)
 # The first retry comes after about so long, each further one after twice that, at most
 # an hour; after 80 tries, which take three days, a mail has failed.
-OUTBOX_RETRY_S = env.float("OUTBOX_RETRY_S", 30)
-OUTBOX_TRIES = env.int("OUTBOX_TRIES", 80)
+OUTBOX_RETRY_S = env.float("OUTBOX_RETRY_S", 30, least=0.1)
+OUTBOX_TRIES = env.int("OUTBOX_TRIES", 80, least=1)
 POST_OFFICE = {
     "BACKENDS": {
         "default": (
@@ -781,10 +791,16 @@ STORAGES["mail"] = {
 
 LIVE = {
     "TICK_MS": 50,  # one frame an audience a tick
-    "HEARTBEAT_S": env.float("LIVE_HEARTBEAT_S", 15),
-    "AUDIT_S": env.float("LIVE_AUDIT_S", 3),  # compare with the database, heal losses
-    "PROBE_S": env.float("LIVE_PROBE_S", 1),  # a message to itself through Redis
-    "LINGER_S": env.float("LIVE_LINGER_S", 10),  # keep an unwatched topic for so long
+    "HEARTBEAT_S": env.float("LIVE_HEARTBEAT_S", 15, least=0.1),
+    "AUDIT_S": env.float(
+        "LIVE_AUDIT_S", 3, least=0.1
+    ),  # compare with the database, heal losses
+    "PROBE_S": env.float(
+        "LIVE_PROBE_S", 1, least=0.1
+    ),  # a message to itself through Redis
+    "LINGER_S": env.float(
+        "LIVE_LINGER_S", 10, least=0.1
+    ),  # keep an unwatched topic for so long
     "MAX_TOPICS": 64,
     "MAX_FRAME_BYTES": 4096,
     "MAX_FRAMES": 20,  # in FRAMES_WINDOW_S
@@ -793,30 +809,30 @@ LIVE = {
     "MAX_BYTES": 2**20,
     "MAX_PARTS": 100,
     # A socket that takes nothing for so long while something waits for it is cut.
-    "SLOW_S": env.float("LIVE_SLOW_S", 60),
+    "SLOW_S": env.float("LIVE_SLOW_S", 60, least=0.1),
     # How many sockets a process takes; of one address (an office, a phone network),
     # of one person or session; how many may wait for their first answer from us; and
     # how many of one address may have none yet, whoever it is that waits.
-    "SOCKETS": env.int("LIVE_SOCKETS", 20_000),
-    "SOCKETS_PER_ADDRESS": env.int("LIVE_SOCKETS_PER_ADDRESS", 1_000),
-    "SOCKETS_PER_PERSON": env.int("LIVE_SOCKETS_PER_PERSON", 50),
-    "HANDSHAKES": env.int("LIVE_HANDSHAKES", 1_000),
-    "NEW_PER_ADDRESS": env.int("LIVE_NEW_PER_ADDRESS", 250),
+    "SOCKETS": env.int("LIVE_SOCKETS", 20_000, least=1),
+    "SOCKETS_PER_ADDRESS": env.int("LIVE_SOCKETS_PER_ADDRESS", 1_000, least=1),
+    "SOCKETS_PER_PERSON": env.int("LIVE_SOCKETS_PER_PERSON", 50, least=1),
+    "HANDSHAKES": env.int("LIVE_HANDSHAKES", 1_000, least=1),
+    "NEW_PER_ADDRESS": env.int("LIVE_NEW_PER_ADDRESS", 250, least=1),
     # A socket that has not asked for anything by then is closed.
-    "SILENT_S": env.float("LIVE_SILENT_S", 15),
+    "SILENT_S": env.float("LIVE_SILENT_S", 15, least=0.1),
     # When a process is stopped: say so at /readyz for so long, and then take at most
     # so long to say goodbye to sockets, and again to answer the last pages.
     "NOTICE_S": env.float("LIVE_NOTICE_S", 0),
     "DRAIN_S": env.float("LIVE_DRAIN_S", 4),
     # Pages of other origins may not open sockets; http://host:port, as browsers say.
-    "ORIGINS": env.list("LIVE_ORIGINS", default=[]),
+    "ORIGINS": env.origins("LIVE_ORIGINS", default=[]),
 }
 
 # --- Metrics ----------------------------------------------------------------------
 
 # Who asks for /metrics with it as a bearer token gets them. Without one only programs
 # on this machine do, and none that came through a proxy.
-METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+METRICS_TOKEN = env.token("METRICS_TOKEN")
 
 # --- Errors and traces ------------------------------------------------------------
 
@@ -838,11 +854,10 @@ SECRET_PATHS = [
     "/orders/confirm/",
     "/tell-me/stop/",
 ]
-LOG_FORMAT = env.str("LOG_FORMAT", "text")
-if LOG_FORMAT not in ("text", "json"):
-    raise ImproperlyConfigured(
-        f"LOG_FORMAT may be text or json, and is {LOG_FORMAT!r}."
-    )
+LOG_FORMAT = env.one_of("LOG_FORMAT", "text", "text", "json")
+LOG_LEVEL = env.one_of(
+    "LOG_LEVEL", "INFO", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
+)
 LOG_REQUESTS = env.bool("LOG_REQUESTS", LOG_FORMAT == "json")  # a line for each
 LOGGING = {
     "version": 1,
@@ -867,7 +882,7 @@ LOGGING = {
             "filters": ["database", "redis"],
         }
     },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": ["console"], "level": "INFO", "propagate": False},
         # Anybody can ask for a host that is not ours; it need not fill the log.

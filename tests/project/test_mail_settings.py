@@ -93,16 +93,13 @@ def test_setting_that_is_no_address_does_not_start(name, value):
     assert name in line and "is not one e-mail address" in line
 
 
-def test_staff_alerts_say_who_hears_of_what():
-    from project.settings import env, staff_alerts
+def test_staff_alerts_say_who_hears_of_what(monkeypatch):
+    from project.settings import staff_alerts
 
-    env.ENVIRON["STAFF_ALERTS"] = (
-        "a@example.com, orders:b@example.com,low:c@example.com"
-    )
-    try:
-        alerts = staff_alerts("STAFF_ALERTS")
-    finally:
-        del env.ENVIRON["STAFF_ALERTS"]
+    told = "a@example.com, orders:b@example.com,low:c@example.com"
+    monkeypatch.setenv("STAFF_ALERTS", told)
+
+    alerts = staff_alerts("STAFF_ALERTS")
 
     assert alerts == {
         "low": ["a@example.com", "c@example.com"],

@@ -129,8 +129,31 @@ def test_sample_rate_is_a_number_from_0_to_1(text):
             {OTLP: "http://h", "OTEL_TRACES_EXPORTER": "zipkin"},
             "OTEL_TRACES_EXPORTER may be otlp or none",
         ),
+        (
+            {OTLP: "http://h", "OTEL_BSP_SCHEDULE_DELAY": "soon"},
+            "OTEL_BSP_SCHEDULE_DELAY: 'soon' is not a number",
+        ),
+        (
+            {OTLP: "http://h", "OTEL_BSP_MAX_QUEUE_SIZE": "0"},
+            "OTEL_BSP_MAX_QUEUE_SIZE must be above 0",
+        ),
+        (
+            {OTLP: "http://h", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "5000"},
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE must not be above",
+        ),
+        (
+            {OTLP: "http://h", "OTEL_PROPAGATORS": "tracecontext,b4"},
+            "OTEL_PROPAGATORS may have .* 'b4'",
+        ),
+        (
+            {OTLP: "http://h", "OTEL_SPAN_EVENT_COUNT_LIMIT": "-1"},
+            "OTEL_SPAN_EVENT_COUNT_LIMIT: '-1' is not a number",
+        ),
     ],
-    ids=["off", "on", "traces", "disabled", "none", "no-url", "port", "grpc", "zipkin"],
+    ids=[
+        *("off", "on", "traces", "disabled", "none", "no-url", "port", "grpc"),
+        *("zipkin", "delay", "queue", "batch", "propagator", "limit"),
+    ],
 )
 def test_traces_are_on_as_opentelemetrys_variables_say(monkeypatch, variables, is_on):
     for name in [name for name in os.environ if name.startswith("OTEL_")]:
