@@ -53,6 +53,8 @@ LINGER_S = 5
 LOOKS = 50
 AT_ONCE = 8
 PAUSE_S = 0.01  # after each piece of what is thrown away
+# What it takes to answer a request whose headers are too large.
+KEPT = {b"host", b"accept", request_ids.NAME}
 UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*websocket", re.I)
 FORWARDED = re.compile(rb"\r\nx-forwarded-for:([^\r\n]*)", re.I)
 
@@ -112,7 +114,7 @@ class Request(WebRequest):
     def forget_headers(self) -> None:
         """Keep what it takes to answer."""
         for name, _values in list(self.requestHeaders.getAllRawHeaders()):
-            if name.lower() not in (b"host", b"accept"):
+            if name.lower() not in KEPT:
                 self.requestHeaders.removeHeader(name)
 
     def refuse(self, status: HTTPStatus) -> None:
@@ -253,8 +255,10 @@ class Channel(HTTPChannel):
 
     def _refuse_headers(self) -> None:
         # Twisted has taken all headers but the last, which might go on.
-        if self._HTTPChannel__header.lower().startswith(b"accept:"):
-            super().headerReceived(self._HTTPChannel__header)
+        # It may be too large itself, so only what is small is taken.
+        last = self._HTTPChannel__header
+        if last.partition(b":")[0].lower() in KEPT and len(last) < self.MAX_LENGTH:
+            super().headerReceived(last)
         self.requests[-1].forget_headers()
         self._read_no_more(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         self.allContentReceived()

@@ -12,8 +12,8 @@ from django.conf import settings
 
 MASK = "-"
 SECRET = (
-    r"pass(?:word|wd|phrase)|secret|token|api[_-]?key|private[_-]?key|authorization"
-    r"|cookie|session(?:id|[_-]key)|csrf|credential|signature|dsn\b"
+    r"pass(?:word|wd|phrase)|\bpwd\b|secret|token|api[_-]?key|private[_-]?key"
+    r"|authorization|cookie|session(?:id|[_-]key)|csrf|credential|signature|dsn\b"
 )
 DOMAIN = r"[\w-]{1,63}(?:\.[\w-]{1,63})*"
 SECRET_NAME = re.compile(SECRET, re.IGNORECASE)
@@ -25,6 +25,25 @@ RULES = [
     # Queries, which hold one-time tokens.
     (re.compile(r"(?<=[\w/%.-])\?[^\s\"'<>?=]*=[^\s\"'<>]*"), f"?{MASK}"),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.I), rf"\1 {MASK}"),
+    # Headers whose whole value is secret: `Authorization: Token …`, `Cookie: a=…; b=…`.
+    (
+        re.compile(
+            r"\b((?:proxy-)?authorization|(?:set-)?cookie)(\s{0,3}[:=]\s{0,3})"
+            r"(?![\"'\s])[^\"'\n]+",
+            re.I,
+        ),
+        rf"\1\2{MASK}",
+    ),
+    (
+        re.compile(
+            rf"(?<![\w-])(--[\w-]{{0,40}}(?:{SECRET})[\w-]{{0,40}})[ \t]+[^\s-]\S*",
+            re.I,
+        ),
+        rf"\1 {MASK}",
+    ),
+    # Tokens of JSON, and keys in files.
+    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"), MASK),
+    (re.compile(r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)[^-]*"), rf"\1{MASK}"),
     # name=value, name: value, 'name': 'value'.
     (
         re.compile(
@@ -39,7 +58,14 @@ RULES = [
     (re.compile(r"\b(?:[srp]k_(?:live|test)|whsec)_\w+"), MASK),  # Stripe's
     (re.compile(r"\border:[A-Za-z0-9_-]{32}"), f"order:{MASK}"),  # opens the order
     # What PostgreSQL quotes of a row that it refused.
-    (re.compile(r"^(DETAIL|CONTEXT|QUERY):.*$", re.MULTILINE), rf"\1: {MASK}"),
+    (
+        re.compile(r"^([ \t|]{0,40}(?:DETAIL|CONTEXT|QUERY|LINE \d+)):.*$", re.M),
+        rf"\1: {MASK}",
+    ),
+    (
+        re.compile(r"(\binvalid input (?:syntax|value) for [^:\n]{1,80}: )\".*"),
+        rf"\1{MASK}",
+    ),
     (re.compile(rf"(?<!\w)\w[\w.+'-]{{0,63}}(?:@|%40){DOMAIN}"), "[e-mail]"),
 ]
 

@@ -61,6 +61,23 @@ ROOT = Path(__file__).resolve().parents[2]
             "Product 7 has 3 left; key of the order",
         ),
         ("METRICS_TOKEN is needed", "METRICS_TOKEN is needed"),
+        ("Authorization: Token hunter2 x\nnext", "Authorization: -\nnext"),
+        ("authorization: Digest user=a, response=b", "authorization: -"),
+        ("Cookie: a=hunter2; b=hunter3", "Cookie: -"),
+        ("pwd=hunter2 host=db", "pwd=- host=db"),
+        ("sync --api-token hunter2 --fast", "sync --api-token - --fast"),
+        ("sync --token --fast", "sync --token --fast"),
+        ("got eyJhbGciOi.eyJzdWIiOi.c2ln- there", "got - there"),
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+            "-----BEGIN RSA PRIVATE KEY-----------END RSA PRIVATE KEY-----",
+        ),
+        ("  | DETAIL:  Key (name)=(Ann) is there", "  | DETAIL: -"),
+        (
+            'invalid input syntax for type integer: "hunter2"\n'
+            "LINE 1: SELECT 'hunter2'\n",
+            "invalid input syntax for type integer: -\nLINE 1: -\n",
+        ),
         (
             "https://shop.example/products/teapot/",
             "https://shop.example/products/teapot/",
