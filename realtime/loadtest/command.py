@@ -48,12 +48,20 @@ def execute(options: argparse.Namespace, books: Books | None = None) -> int:
         return Verdict.UNREACHABLE
     except KeyboardInterrupt:
         run.cut_short = Verdict.INTERRUPTED, f"Interrupted in phase {run.phase}."
+    return conclude(run, books)
+
+
+def conclude(run: Run, books: Books | None = None) -> int:
+    """Judge what was counted, tell of it, give the exit code."""
+    run.conclude()
     if books is not None and (complaint := books()):
         run.wrong.append(complaint)
-    expected = [NOBODY_REFUSED, *options.expect]
-    if any(each.name == NOBODY_REFUSED.name for each in options.expect):
-        expected = options.expect
-    verdict, sentences = judge(run.wrong, run.figures, expected, run.cut_short)
+    expected = [NOBODY_REFUSED, *run.options.expect]
+    if any(each.name == NOBODY_REFUSED.name for each in run.options.expect):
+        expected = run.options.expect
+    verdict, sentences = judge(
+        run.wrong, run.figures, expected, run.cut_short, run.late
+    )
     report.write(run, verdict, sentences)
     print(report.table(run, verdict, sentences), flush=True)
     return verdict

@@ -1,6 +1,7 @@
 """The verdict: what was wrong, what was too slow, and the exit code that says which."""
 
 import re
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -13,6 +14,9 @@ class Verdict(IntEnum):
     TOO_SLOW = 4  # an --expect was not met
     UNFINISHED = 5  # the time was up before the phases were
     UNREACHABLE = 6  # there was no shop to measure, or it went away
+    OVERLOADED = (
+        7  # this program could not keep up: its figures say nothing of the shop
+    )
     INTERRUPTED = 130  # Ctrl-C
 
 
@@ -35,6 +39,10 @@ NUMBERS = (
     *("server_cpu_percent", "server_memory_mb", "memory_slope_kb_min"),
     *("generator_cpu_percent", "server_loop_lag_ms"),
 )
+# What a generator that cannot keep up measures right all the same: what the server
+# tells of its memory, and what the generator tells of itself.
+TRUSTED = ("server_memory_mb", "memory_slope_kb_min", "generator_")
+NOT_JUDGED = "Not judged, as this program could not keep up: "
 
 
 class Expectation(NamedTuple):
@@ -44,6 +52,10 @@ class Expectation(NamedTuple):
     sign: str
     limit: float
     text: str
+
+    def is_trusted(self, figures: dict[str, Any]) -> bool:
+        """Whether the figure holds although the generator could not keep up."""
+        return self.name.startswith(TRUSTED) and figures.get(self.name) is not None
 
     def complaint(self, figures: dict[str, Any]) -> str | None:
         """What is to be said against the figures; None if they meet it.
@@ -87,15 +99,33 @@ def judge(
     figures: dict[str, Any],
     expectations: list[Expectation],
     cut_short: tuple[Verdict, str] | None = None,
+    late: Sequence[str] = (),
 ) -> tuple[Verdict, list[str]]:
     """The exit code and the sentences that go with it. What is wrong weighs more than
-    what is slow, but of a run that was cut short nobody knows what was to come."""
-    slow = [c for e in expectations if (c := e.complaint(figures)) is not None]
+    what is slow, but of a run that was cut short nobody knows what was to come.
+
+    `late` is what a generator that is late would find of a sound shop too. Where this
+    one could not keep up, that and its own figures are not held against the shop.
+    """
+    complaints = [(e, c) for e in expectations if (c := e.complaint(figures))]
+    slow = [complaint for _, complaint in complaints]
+    unjudged: list[str] = []
+    if figures.get("generator_is_saturated"):
+        slow = [c for e, c in complaints if e.is_trusted(figures)]
+        unjudged = [*late, *(c for e, c in complaints if not e.is_trusted(figures))]
+        unjudged = [NOT_JUDGED + complaint for complaint in unjudged]
+    else:
+        wrong = [*wrong, *late]
+    said = [*wrong, *slow, *unjudged]
     if cut_short is not None:
         verdict, why = cut_short
         if verdict == Verdict.UNFINISHED and wrong:
             verdict = Verdict.INCORRECT
-        return verdict, [why, *wrong, *slow]
+        elif verdict == Verdict.UNFINISHED and figures.get("generator_is_saturated"):
+            verdict = Verdict.OVERLOADED
+        return verdict, [why, *said]
     if wrong:
-        return Verdict.INCORRECT, [*wrong, *slow]
-    return (Verdict.TOO_SLOW, slow) if slow else (Verdict.PASSED, [])
+        return Verdict.INCORRECT, said
+    if slow:
+        return Verdict.TOO_SLOW, said
+    return (Verdict.OVERLOADED if unjudged else Verdict.PASSED), said

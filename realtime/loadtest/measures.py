@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
+from typing import Any
 
 GROWTH = 1.01  # each bucket of a histogram ends 1 % above the one before
 SMALLEST = 1e-6
@@ -35,6 +36,35 @@ class Times:
                 return min(SMALLEST * GROWTH**bucket, self.most)
         raise AssertionError("unreachable")
 
+    def sum_above(self, least: float) -> float:
+        """All those that are longer than `least`, added up; at most 1 % too much."""
+        return sum(
+            count * SMALLEST * GROWTH**bucket
+            for bucket, count in self._buckets.items()
+            if SMALLEST * GROWTH**bucket > least
+        )
+
+    def merge(self, told: dict[str, Any]) -> None:
+        """Add the durations that others noted, as `raw` gives them."""
+        if not told["count"]:
+            return
+        self.count += int(told["count"])
+        self.total += float(told["total"])
+        self.least = min(self.least, float(told["least"]))
+        self.most = max(self.most, float(told["most"]))
+        for bucket, count in told["buckets"]:
+            self._buckets[int(bucket)] += int(count)
+
+    def raw(self) -> dict[str, Any]:
+        """All that is kept, as plain values."""
+        return {
+            "count": self.count,
+            "total": self.total,
+            "least": self.least if self.count else 0,
+            "most": self.most,
+            "buckets": list(self._buckets.items()),
+        }
+
     def summary(self) -> dict[str, float | int | None]:
         """What reports say of it; times in milliseconds."""
         points = {f"p{p}": milliseconds(self.percentile(p)) for p in (50, 95, 99)}
@@ -52,6 +82,27 @@ class Timeline:
     def add(self, at: float, seconds: float) -> None:
         self.all.add(seconds)
         self.seconds[int(at)].add(seconds)
+
+    def merge(self, told: dict[str, Any]) -> None:
+        """Add what others noted in the same seconds, as `raw` gives it."""
+        for second, times in told["seconds"]:
+            self.all.merge(times)
+            self.seconds[int(second)].merge(times)
+
+    def raw(self) -> dict[str, Any]:
+        return {"seconds": [(at, times.raw()) for at, times in self.seconds.items()]}
+
+    def most_in(self, seconds: int, least: float) -> float:
+        """The most that those longer than `least` add up to in so many seconds."""
+        sums = {at: times.sum_above(least) for at, times in self.seconds.items()}
+        return max(
+            (
+                sum(sums.get(at - back, 0) for back in range(seconds))
+                for at, amount in sums.items()
+                if amount
+            ),
+            default=0,
+        )
 
 
 def milliseconds(seconds: float | None) -> float | None:

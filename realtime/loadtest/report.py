@@ -96,7 +96,7 @@ def notes(run: Run) -> list[str]:
     if run.figures.get("generator_is_saturated"):
         said.append(
             "THIS PROGRAM could not keep up: times are its own, not the server's. "
-            "Use fewer sockets or a faster machine."
+            "Use more processes (--processes auto), more machines or fewer sockets."
         )
     if not run.vitals.is_one_process:
         said.append(
@@ -121,9 +121,8 @@ def rows(run: Run) -> Iterable[dict[str, Any]]:
                 value = times.percentile(point) if times else None
                 row[f"{name}_p{point}"] = milliseconds(value)
         while vital is not None and vital["at"] < second + 1:
-            row["server_memory_mb"] = round(
-                vital.get("process_resident_memory_bytes", 0) / 2**20, 2
-            )
+            if (memory := vital.get("process_resident_memory_bytes")) is not None:
+                row["server_memory_mb"] = round(memory / 2**20, 2)
             vital = next(said, None)
         yield row
 

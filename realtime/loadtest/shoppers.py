@@ -5,7 +5,7 @@ import re
 import time
 from typing import NamedTuple
 
-from realtime.loadtest.visit import Visit
+from realtime.loadtest.visit import Unexpected, Visit
 from realtime.loadtest.watchers import Ledger
 
 SHELF = "/products/"
@@ -22,10 +22,6 @@ ADDRESS = {
     "city": "Port",
     "country": "DE",
 }
-
-
-class Unexpected(Exception):
-    """An answer that no shopper should get."""
 
 
 class Placed(NamedTuple):
@@ -82,16 +78,36 @@ class Shopper:
         self._insist(answer.status == 200, "/checkout/", answer)
         return True
 
-    async def change(self, quantity: int) -> None:
-        """Want another number of it, which gives back what was reserved."""
+    async def change(self, quantity: int) -> bool:
+        """Want another number of it, which gives back what was reserved; False if the
+        shop does not let us."""
         fields = {f"quantity-{self.product}": quantity, "parts": "basket"}
         answer = await self._act(self.visit.post("/basket/update/", **fields))
         self._insist(answer.status in (200, 422), "/basket/update/", answer)
+        return answer.status == 200
+
+    async def let_go(self) -> bool:
+        """Give back what was reserved, whatever the shop took the last wish for: the
+        same number once more would change nothing."""
+        return await self.change(2) and await self.change(1)
 
     async def order(self) -> Placed | None:
         """From the basket to the order; None if somebody else was faster."""
         start = time.perf_counter()
-        if not await self.come_in() or not await self.checkout():
+        if not await self.come_in():
+            return None
+        try:
+            number = await self._check_out_and_order()
+        except BaseException:
+            self.ledger.doubt[self.topic] += 1  # reserved, ordered, or neither
+            raise
+        if number is None:
+            return None
+        self.ledger.order.add(self.ledger.now, time.perf_counter() - start)
+        return Placed(number, self.topic, 1, self.visit)
+
+    async def _check_out_and_order(self) -> str | None:
+        if not await self.checkout():
             return None
         answer = await self.visit.post("/checkout/", **ADDRESS)
         self._insist(answer.status == 303, "the address", answer)
@@ -104,9 +120,10 @@ class Shopper:
         if answer.status == 409:
             return None
         self._insist(answer.status == 303, "the order", answer)
-        self.ledger.order.add(self.ledger.now, time.perf_counter() - start)
-        number = ORDER.search(answer.headers["location"])[1]
-        return Placed(number, self.topic, 1, self.visit)
+        found = ORDER.search(answer.headers.get("location", ""))
+        if found is None:
+            raise Unexpected("the order: it leads to no order")
+        return found[1]
 
     async def _act(self, request):
         """Await a request that may change the stock."""
@@ -130,6 +147,10 @@ def _field(text: str, name: str) -> str:
 
 
 async def is_there(order: Placed) -> bool:
-    """Whether the shop still shows the order to who placed it."""
-    answer = await order.visit.get(f"/orders/{order.number}/")
+    """Whether the shop still shows the order to who placed it. Raises `Unexpected` if
+    it does not say."""
+    path = f"/orders/{order.number}/"
+    answer = await order.visit.get(path)
+    if answer.status >= 500 or answer.status == 429:
+        raise Unexpected(f"{path}: answered with {answer.status}")
     return answer.status == 200 and order.number in answer.text

@@ -1,6 +1,7 @@
 """A visitor's HTTP: cookies that the shop gave, an Origin, forms, one connection."""
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Callable
@@ -9,6 +10,18 @@ from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 TIMEOUT_S = 30
+STATUS = re.compile(r"HTTP/1\.\d (\d{3})\b")
+
+
+class Unexpected(Exception):
+    """An answer that no visitor should get."""
+
+
+# What may come of asking a shop: no connection, none that lasts, no HTTP, no answer.
+FAILURES = (
+    *(OSError, ValueError, TimeoutError, EOFError),
+    *(asyncio.LimitOverrunError, Unexpected),
+)
 
 
 class Answer(NamedTuple):
@@ -141,7 +154,9 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
         name, _, value = line.partition(":")
         name, value = name.strip().lower(), value.strip()
         headers[name] = f"{headers[name]}\n{value}" if name in headers else value
-    status = int(first.split()[1])
+    if (found := STATUS.match(first)) is None:
+        raise Unexpected(f"not HTTP: {first[:60]!r}")
+    status = int(found[1])
     return Answer(status, headers, (await _body(reader, status, headers)).decode())
 
 

@@ -5,16 +5,19 @@ import email.utils
 import json
 import resource
 import time
+from collections import deque
 from typing import Any
 
 from realtime.loadtest.measures import Timeline, slope
-from realtime.loadtest.visit import Visit, parted
+from realtime.loadtest.visit import FAILURES, Visit, parted
 from realtime.loadtest.watchers import Ledger
 
 EVERY_S = 1.0
 NAP_S = 0.05
-SATURATED_S = 0.1  # our own loop is so late: what we measure is ourselves
-SATURATED = 0.9  # of the one processor that this program can use
+LATE_S = 0.1  # a delay of our loop that shows in what we measure
+WINDOW_S = 10
+TOO_LATE_S = 1.0  # of such delays within the window: what we measure is ourselves
+SATURATED = 0.9  # of the one processor that this process can use
 CLOCK_TRIES = 15
 CPU, MEMORY = "process_cpu_seconds_total", "process_resident_memory_bytes"
 FILES, SOCKETS = "process_open_fds", "shop_sockets"
@@ -36,11 +39,15 @@ class Vitals:
         self.clock_error: float | None = None  # how wrong `offset` may be
         self.is_told = False  # whether the server tells anything
         self._spent, self._since = _cpu(), time.monotonic()
+        self._marks: deque[tuple[float, float]] = deque()  # when, CPU spent until then
+        self._busiest = 0.0  # of all windows
+        self._told: list[tuple[float, bool]] = []  # by others: busy, is_overloaded
 
-    async def watch(self) -> None:
+    async def watch(self, server: bool = True) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as jobs:
-            jobs.create_task(self._watch_server())
+            if server:
+                jobs.create_task(self._watch_server())
             jobs.create_task(self._watch_ourselves())
 
     async def set_clock(self) -> None:
@@ -71,28 +78,76 @@ class Vitals:
                 if answer.status == 200:
                     self.is_told = True
                     self.rows.append({"at": self._ledger.now} | parse(answer.text))
-            except (OSError, ValueError, TimeoutError, EOFError):
+            except FAILURES:
                 pass  # it is busy, or being restarted: the phases will tell
             await asyncio.sleep(EVERY_S)
 
     async def _watch_ourselves(self) -> None:
         while True:
-            before = time.perf_counter()
-            await asyncio.sleep(NAP_S)
-            late = time.perf_counter() - before - NAP_S
-            self.lag.add(self._ledger.now, late)
+            due = time.perf_counter() + NAP_S
+            try:
+                await asyncio.sleep(NAP_S)
+            finally:  # we may be ended while the loop is late
+                late = time.perf_counter() - due
+                if late > 0:
+                    self.lag.add(self._ledger.now, late)
+            self._mark()
+
+    def _mark(self) -> None:
+        """Note every second how much CPU was spent, and keep the busiest window."""
+        now, marks = time.monotonic(), self._marks
+        if marks and now - marks[-1][0] < EVERY_S:
+            return
+        marks.append((now, _cpu()))
+        while now - marks[0][0] >= WINDOW_S:
+            then, spent = marks.popleft()
+            busy = (marks[-1][1] - spent) / (now - then)
+            self._busiest = max(self._busiest, busy)
 
     # --- Sums ---
 
     def figures(self) -> dict[str, Any]:
         """What is known of both, in a reader's units."""
-        spent = _cpu() - self._spent
-        busy = spent / (time.monotonic() - self._since)
-        lag = self.lag.all.percentile(99) or 0
         return self._of_the_server() | {
-            "generator_cpu_percent": round(100 * busy, 1),
-            "generator_is_saturated": lag > SATURATED_S or busy > SATURATED,
+            "generator_cpu_percent": round(100 * self.busy, 1),
+            "generator_is_saturated": self.is_overloaded,
         }
+
+    @property
+    def busy(self) -> float:
+        """The share of one processor that this process has used; of several processes,
+        the busiest."""
+        if self._told:
+            return max(busy for busy, _ in self._told)
+        return (_cpu() - self._spent) / max(time.monotonic() - self._since, NAP_S)
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether this process, or one of several, could not keep up for a while."""
+        if self._told:
+            return any(is_overloaded for _, is_overloaded in self._told)
+        is_late = self.lag.most_in(WINDOW_S, LATE_S) >= TOO_LATE_S
+        return is_late or max(self.busy, self._busiest) > SATURATED
+
+    def raw(self) -> dict[str, Any]:
+        """All that was noted, as plain values."""
+        return {
+            "lag": self.lag.raw(),
+            "busy": self.busy,
+            "is_overloaded": self.is_overloaded,
+            "rows": self.rows,
+            "clock_error": self.clock_error,
+            "is_told": self.is_told,
+        }
+
+    def merge(self, told: dict[str, Any]) -> None:
+        """Add what another process noted. One of them has asked the server."""
+        self.lag.merge(told["lag"])
+        self._told.append((float(told["busy"]), bool(told["is_overloaded"])))
+        self.rows += told["rows"]
+        self.is_told |= told["is_told"]
+        errors = [self.clock_error, told["clock_error"]]
+        self.clock_error = max((e for e in errors if e is not None), default=None)
 
     @property
     def is_one_process(self) -> bool:
@@ -130,7 +185,7 @@ class Vitals:
         if len(counts) < 2 or not counts[-1][1]:
             return None
         wanted = 0.99 * counts[-1][1]
-        edge = next(edge for edge, count in counts if count >= wanted)
+        edge = next((edge for edge, count in counts if count >= wanted), counts[-1][0])
         return min(edge, counts[-2][0])
 
     def memory_slope(self, since: float, until: float) -> float | None:
@@ -150,11 +205,14 @@ def parse(text: str) -> dict[str, float]:
     for line in text.splitlines():
         name, _, rest = line.partition(" ")
         base, _, labels = name.partition("{")
+        values = rest.split()
+        if not values:
+            continue
         if base in (CPU, MEMORY, FILES, SOCKETS, STARTED):
-            found[base] = found.get(base, 0) + float(rest.split()[-1])
+            found[base] = found.get(base, 0) + float(values[-1])
         elif base == f"{LAG}_bucket":
             edge = labels.partition('le="')[2].partition('"')[0]
-            found[f"{LAG}_le_{float(edge)}"] = float(rest.split()[-1])
+            found[f"{LAG}_le_{float(edge)}"] = float(values[-1])
     return found
 
 

@@ -26,7 +26,9 @@ PRIME, OFFSET, MASK = 0x01000193, 0x811C9DC5, 0xFFFFFFFF
 class Frame:
     """A frame as it was understood once, for every socket that gets the same bytes."""
 
-    __slots__ = ("kind", "items", "start", "digest", "retry_ms", "spread_ms")
+    __slots__ = ("kind", "items", "start", "digest") + (
+        *("retry_ms", "spread_ms", "timeline"),
+    )
 
     def __init__(self, told: dict[str, Any], start: float | None) -> None:
         self.kind = told.get("t")
@@ -35,6 +37,7 @@ class Frame:
         self.digest = told.get("digest")
         self.retry_ms = told.get("retry_ms")
         self.spread_ms = told.get("spread_ms")
+        self.timeline = told.get("timeline")
 
 
 class Ledger:
@@ -47,6 +50,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.began = time.time()
+        self.lasted: float | None = None  # if it is over, and told by others
         self.offset = 0.0  # the server's clock minus ours
         self.push, self.handshake = Timeline(), Timeline()
         self.http, self.order = Timeline(), Timeline()
@@ -55,6 +59,8 @@ class Ledger:
         self.count: Counter[str] = Counter()
         self.newest: dict[str, int] = {}
         self.units: dict[str, int] = {}  # available, as last heard, by topic
+        self.doubt: Counter[str] = Counter()  # units that nobody knows the fate of
+        self.timeline = ""  # that `newest` counts on: the last that was told
         self.uses_commit_times = False
         self._frames: dict[bytes, Frame] = {}
         self._order: deque[bytes] = deque()
@@ -64,7 +70,7 @@ class Ledger:
     @property
     def now(self) -> float:
         """Seconds since the start."""
-        return time.time() - self.began
+        return time.time() - self.began if self.lasted is None else self.lasted
 
     # --- What shoppers do ---
 
@@ -100,6 +106,8 @@ class Ledger:
         told = json.loads(payload)
         items = told.get("items", ())
         is_news = told.get("t") == "upd"
+        if timeline := told.get("timeline"):
+            self._follow(timeline)
         start = self._start(told, items) if is_news else None
         for name, version, facts, *_ in items:
             if version > self.newest.get(name, -1) and name.startswith("stock:"):
@@ -107,6 +115,12 @@ class Ledger:
                 self.units[name] = facts["available"]
                 self.count["changes"] += is_news
         return Frame(told, start)
+
+    def _follow(self, timeline: str) -> None:
+        """The database is another one now: versions count anew."""
+        if timeline != self.timeline:
+            self.timeline = timeline
+            self.newest.clear()
 
     def _start(self, told: dict, items: Iterable) -> float | None:
         if "ts" in told:
@@ -134,7 +148,7 @@ class Watcher:
 
     __slots__ = ("url", "topics", "cookie", "source", "shown", "wire", "is_live") + (
         *("ledger", "is_leaving", "_live", "_asked", "_retry_s", "code", "__weakref__"),
-        *("chance", "on_loss", "spread_s"),
+        *("chance", "on_loss", "spread_s", "timeline"),
     )
 
     def __init__(
@@ -145,9 +159,10 @@ class Watcher:
         self.chance = random.Random()
         self.on_loss: Callable[[Watcher], None] = lambda watcher: None
         self.shown: dict[str, int] = {}
+        self.timeline = ""  # that the versions shown count on
         self.wire: Wire | None = None
         self.is_live = self.is_leaving = False
-        self.code: int | None = None
+        self.code: int | None = None  # that the last socket was closed with
         self._live: asyncio.Future | None = None
         self._asked, self._retry_s = 0, 0.0
         self.spread_s: float | None = None  # over which everybody is to come back
@@ -155,7 +170,7 @@ class Watcher:
     async def open(self) -> bool:
         """Connect and subscribe; whether the snapshot came. The ledger hears of it."""
         start = time.perf_counter()
-        self.is_leaving, self.code = False, None
+        self.is_leaving = False
         self._live = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(HANDSHAKE_S):
@@ -199,6 +214,7 @@ class Watcher:
         self._asked += 1
         topics = {name: self.shown.get(name) for name in self.topics}
         frame = {"t": "sub", "id": self._asked, "topics": topics}
+        frame["timeline"] = self.timeline
         self.wire.send(json.dumps(frame).encode())
 
     async def _connect(self) -> None:
@@ -234,6 +250,8 @@ class Watcher:
     def _hear(self, payload: bytes) -> None:
         ledger = self.ledger
         frame = ledger.read(payload)
+        if frame.timeline:
+            self._follow(frame.timeline)
         shown = self.shown
         for name, version in frame.items:
             if version > shown.get(name, -1):
@@ -253,6 +271,12 @@ class Watcher:
             self._retry_s = (frame.retry_ms or 0) / 1000
         elif frame.kind == "err":
             ledger.count["errors"] += 1
+
+    def _follow(self, timeline: str) -> None:
+        """Versions of another timeline say nothing: whatever comes is newer."""
+        if timeline != self.timeline:
+            self.timeline = timeline
+            self.shown.clear()
 
     def _compare(self, told: str) -> None:
         """A heartbeat that differs from what is shown tells of a loss."""

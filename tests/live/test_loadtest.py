@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from inspect import signature
 from pathlib import Path
@@ -18,6 +19,7 @@ from products.services import stock
 from realtime.loadtest.gates import Verdict
 from realtime.publish import flush
 from tests.factories import make_category, make_product
+from tests.rows import restored
 from tests.servers import Daphne, Shop
 from tests.tls import Secure
 
@@ -32,6 +34,7 @@ phases.HEAL_S = 2
 sys.exit(command.main())
 """
 LIMIT_S = 300
+STILL_S = 1.5  # more than a load test may be late
 QUICKLY = ["--duration", "0.5", "--phases", "idle", "--quiet", "0.5"]
 DEAF = {"LIVE_AUDIT_S": "3600", "LIVE_HEARTBEAT_S": "1"}
 BRIEF = ["--sockets", "12", "--rate", "40", "--changes", "8", "--buyers", "2"]
@@ -151,6 +154,47 @@ def test_loadtest_that_is_too_slow_for_what_is_expected_exits_with_its_own_code(
     assert "push_p50 is" in told["sentences"][0]
 
 
+def arrive_late() -> None:
+    """Units come in while the load test stands still for longer than it may."""
+    stock.receive(Product.objects.earliest("pk").pk, 1)
+    time.sleep(STILL_S)
+
+
+def test_loadtest_that_stood_still_does_not_blame_the_shop_for_its_late_figures(
+    server, tmp_path
+):
+    flags = ["--duration", "2", "--phases", "fanout", "--quiet", "0.5", "--shared"]
+    flags += ["--expect", f"push_max<{STILL_S / 2}s"]
+
+    code, told, said = load(
+        server, tmp_path, *flags, meanwhile=arrive_late, when="fanout"
+    )
+
+    assert code == Verdict.OVERLOADED, said
+    (sentence,) = told["sentences"]
+    assert sentence.startswith(
+        "Not judged, as this program could not keep up: push_max"
+    )
+    assert "THIS PROGRAM could not keep up" in " ".join(told["notes"])
+
+
+def test_loadtest_that_stood_still_blames_the_shop_for_what_that_does_not_explain(
+    server, tmp_path
+):
+    def lose() -> None:
+        lose_orders()
+        time.sleep(STILL_S)
+
+    flags = ["--duration", "1", "--phases", "shopping", "--quiet", "0.5"]
+    flags += ["--expect", "http_max<1us"]
+
+    code, told, said = load(server, tmp_path, *flags, meanwhile=lose)
+
+    assert code == Verdict.INCORRECT, said
+    assert told["sentences"][0].startswith("Orders were confirmed and are lost")
+    assert told["sentences"][1].startswith("Not judged")
+
+
 def spoil_versions() -> None:
     """A change that nobody is told of."""
     Stock.objects.update(version=F("version") + 1)
@@ -257,6 +301,26 @@ def test_loadtest_of_a_shop_that_is_restarted_sees_every_socket_come_back(
     assert code == 0, said
     assert told["closes"]["1012"] == told["figures"]["unexpected_closes"] == 12
     assert told["figures"]["handshakes"] == 24
+    assert told["figures"]["stale"] == 0
+
+
+def test_loadtest_whose_database_went_back_counts_nothing_as_lost(
+    serve, products, redis, tmp_path
+):
+    for _ in range(4):
+        stock.receive(products[0].pk, 1)
+    shop = serve(redis, LIVE_AUDIT_S="1", LIVE_HEARTBEAT_S="1")
+
+    def go_back() -> None:
+        with restored():
+            Stock.objects.update(version=1)
+
+    flags = ["--duration", "5", "--phases", "idle", "--quiet", "1", "--shared"]
+    flags += ["--expect", "gaps<1", "--expect", "unexpected_closes>=12"]
+
+    code, told, said = load(shop, tmp_path, *flags, meanwhile=go_back, when="idle")
+
+    assert code == 0, said
     assert told["figures"]["stale"] == 0
 
 

@@ -3,17 +3,29 @@
 import argparse
 import asyncio
 import contextlib
+import json
 import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from realtime import protocol
-from realtime.loadtest import options, phases, report, shoppers, vitals, watchers, wire
+from realtime.loadtest import (
+    command,
+    options,
+    phases,
+    report,
+    shoppers,
+    visit,
+    vitals,
+    watchers,
+    wire,
+)
 from realtime.loadtest.gates import Verdict, expectation, judge
 from realtime.loadtest.measures import Times, slope
 from tests.live.schema import DOCUMENT
@@ -315,6 +327,8 @@ def test_figures_of_several_processes_are_left_out_and_that_is_said():
 MEMORY = "process_resident_memory_bytes 1048576"
 
 
+LATENESS = [(0.05, 200, False), (0.15, 3, False), (0.15, 40, True), (1.1, 1, True)]
+
 # --- A run ------------------------------------------------------------------------
 
 
@@ -347,13 +361,19 @@ def test_people_of_the_same_seed_have_the_same_luck_each_their_own():
     assert len({*luck(6), *luck(7)}) == 8
 
 
-def ordered(units: int, before: int, left: int, *flags: str) -> list[str]:
+def ordered(
+    units: int, before: int, left: int, *flags: str, doubt: int = 0
+) -> list[str]:
     """What is found wrong, so many units having been sold."""
     test = run(*flags)
     visit = shoppers.Visit("http://localhost")
-    test._stock, test.ledger.units = {"stock:1": before}, {"stock:1": left}
+    test.stock, test.ledger.units = {"stock:1": before}, {"stock:1": left}
+    test.ledger.newest, test.truth = {"stock:1": 7}, {"stock:1": 7}
     test.placed = [shoppers.Placed(str(n), "stock:1", 1, visit) for n in range(units)]
-    test._add_up()
+    test.ledger.doubt["stock:1"] = doubt
+    test.tally["finished"] = 1
+    test._count()
+    test.conclude()
     return test.wrong
 
 
@@ -362,6 +382,13 @@ def test_units_that_were_there_are_left_or_ordered_else_it_is_wrong():
     assert "oversold: 5 there, 6 ordered" in ordered(6, before=5, left=0)[0]
     assert "does not add up" in ordered(3, before=5, left=1)[0]
     assert ordered(3, 5, 1, "--shared") == []
+
+
+def test_units_of_a_request_that_was_not_answered_may_be_gone_or_not():
+    assert ordered(3, before=5, left=2, doubt=1) == []
+    assert ordered(3, before=5, left=1, doubt=1) == []
+    assert "does not add up" in ordered(3, before=5, left=0, doubt=1)[0]
+    assert "does not add up" in ordered(3, before=5, left=3, doubt=1)[0]
 
 
 async def test_socket_that_was_closed_for_good_is_missed_at_the_end():
@@ -373,9 +400,224 @@ async def test_socket_that_was_closed_for_good_is_missed_at_the_end():
 
     gone._closed(4510)
     await test._wait_for_lost()
+    test.conclude()
 
     assert test.ledger.count["unexpected_closes"] == 1
-    assert test.wrong == ["1 sockets were closed (4510) and did not come back."]
+    assert test.late == ["1 sockets were closed (4510) and did not come back."]
+
+
+async def test_sockets_that_stay_away_are_named_by_what_each_was_closed_with():
+    test = run()
+    for code in (1012, None, 1006, 1012):
+        watcher = watchers.Watcher("http://localhost:9", ["stock:1"], test.ledger)
+        watcher.shown, watcher.code = {"stock:1": 1}, code
+        test.watchers.append(watcher)
+
+    await test._wait_for_lost()
+    test.conclude()
+
+    assert test.late == [
+        "4 sockets were closed (1006, 1012, None) and did not come back."
+    ]
+
+
+async def test_socket_that_cannot_be_opened_again_keeps_the_code_it_was_closed_with():
+    watcher = watchers.Watcher("http://localhost:9", ["stock:1"], watchers.Ledger())
+    watcher._closed(1012)
+
+    assert not await watcher.open()
+
+    assert watcher.code == 1012
+
+
+# --- A generator that cannot keep up ------------------------------------------------
+
+
+def fallen_behind(late_s: float, *flags: str) -> phases.Run:
+    """A run at whose end sockets were missing and stale, our loop having been late."""
+    test = run(*flags)
+    test.vitals._since -= 60
+    test.vitals.lag.add(3, late_s)
+    test._count()
+    test.tally["stray"], test.lasted["patience"] = 5, 30.0
+    test.lost_codes, test.stale = Counter({"1012": 2}), Counter({"stock:1": 3})
+    test.unanswered = ["ABCDEFGH"]
+    test.ledger.push.add(3, late_s)
+    return test
+
+
+def test_generator_that_cannot_keep_up_blames_nobody_for_what_it_missed(capsys):
+    test = fallen_behind(5.0, "--expect", "push_p99<1s", "--expect", "orders>0")
+
+    code = command.conclude(test)
+
+    said = capsys.readouterr().out
+    assert code == Verdict.OVERLOADED
+    assert "OVERLOADED, exit code 7" in said
+    assert said.count("Not judged, as this program could not keep up: ") == 6
+
+
+def test_generator_that_kept_up_blames_the_shop_for_the_same(capsys):
+    test = fallen_behind(0.05, "--expect", "orders>0")
+
+    assert command.conclude(test) == Verdict.INCORRECT
+    assert "Not judged" not in capsys.readouterr().out
+
+
+def test_generator_that_cannot_keep_up_still_finds_what_that_does_not_explain(capsys):
+    test = fallen_behind(5.0)
+    test.lost = ["HGFEDCBA"]
+
+    code = command.conclude(test)
+
+    assert code == Verdict.INCORRECT
+    assert "Orders were confirmed and are lost: HGFEDCBA." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text, verdict",
+    [
+        ("memory_slope_kb_min<5", Verdict.TOO_SLOW),
+        ("server_memory_mb<5", Verdict.TOO_SLOW),
+        ("generator_lag_p99<5ms", Verdict.TOO_SLOW),
+        ("generator_cpu_percent<5", Verdict.TOO_SLOW),
+        ("push_p50<5ms", Verdict.OVERLOADED),
+        ("server_loop_lag_ms<5ms", Verdict.OVERLOADED),
+        ("failed_handshakes<5", Verdict.OVERLOADED),
+    ],
+)
+def test_figures_that_do_not_come_from_a_late_loop_are_judged_all_the_same(
+    text, verdict
+):
+    expected = expectation(text)
+    figures = {expected.name: 9, "generator_is_saturated": True}
+
+    assert judge([], figures, [expected])[0] == verdict
+    assert judge([], figures, [expectation(text.replace("<", ">"))])[0] == 0
+
+
+def test_figure_that_a_late_generator_did_not_get_is_not_judged():
+    figures = {"memory_slope_kb_min": None, "generator_is_saturated": True}
+
+    code, _ = judge([], figures, [expectation("memory_slope_kb_min<5")])
+
+    assert code == Verdict.OVERLOADED
+
+
+def test_time_that_was_up_as_the_generator_was_late_is_its_own_fault():
+    why = Verdict.UNFINISHED, "The time was up."
+
+    assert judge([], {"generator_is_saturated": True}, [], why)[0] == Verdict.OVERLOADED
+    assert judge(["Lost."], {"generator_is_saturated": True}, [], why)[0] == 3
+
+
+async def test_loop_that_stands_still_is_seen_even_by_one_who_is_ended_then():
+    found = vitals.Vitals("http://localhost:9", watchers.Ledger())
+    found._since -= 60
+    watching = asyncio.create_task(found.watch())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    time.sleep(1.2)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+    assert found.is_overloaded
+    assert found.lag.all.most > 1
+
+
+@pytest.mark.parametrize("late_s, times, is_overloaded", LATENESS)
+def test_loop_is_late_when_its_delays_of_ten_seconds_add_up_to_one(
+    late_s, times, is_overloaded
+):
+    found = vitals.Vitals("http://localhost:9", watchers.Ledger())
+    found._since -= 60
+    for n in range(times):
+        found.lag.add(n * 10 / times, late_s)
+
+    assert found.is_overloaded == is_overloaded
+
+
+def test_report_without_any_figure_is_still_written(tmp_path, capsys):
+    files = [tmp_path / name for name in ("a.html", "a.json", "a.csv")]
+    flags = [f"--{file.suffix[1:]}={file}" for file in files]
+
+    command.conclude(run(*flags))
+
+    assert "INCORRECT" not in capsys.readouterr().out
+    assert all(file.stat().st_size for file in files)
+
+
+def test_memory_that_the_server_does_not_tell_is_not_written_as_none_used():
+    test = run()
+    test.vitals.rows = [{"at": 0.1}]
+
+    assert all("server_memory_mb" not in row for row in report.rows(test))
+
+
+# --- Another database ---------------------------------------------------------------
+
+
+def test_socket_on_another_timeline_takes_what_comes_for_newer():
+    ledger = watchers.Ledger()
+    watcher = watchers.Watcher("http://localhost", ["stock:1"], ledger)
+
+    for timeline, version in (("a", 9), ("b", 3)):
+        items = [["stock:1", version, {"available": version}]]
+        frame = {"t": "snap", "id": 1, "timeline": timeline, "items": items}
+        watcher._hear(json.dumps(frame).encode())
+
+    assert (watcher.timeline, watcher.shown) == ("b", {"stock:1": 3})
+    assert (ledger.newest, ledger.units) == ({"stock:1": 3}, {"stock:1": 3})
+
+
+async def test_socket_says_on_which_timeline_it_is():
+    end, _, _ = joined()
+    watcher = watchers.Watcher("http://localhost", ["stock:1"], watchers.Ledger())
+    watcher.wire, watcher.timeline = end, "5d41402abc4b2a76"
+
+    watcher.subscribe()
+
+    sent = end.transport.written
+    assert b'"timeline": "5d41402abc4b2a76"' in sent
+
+
+def test_socket_that_shows_a_database_that_is_gone_is_stale():
+    test = run()
+    test.topics = {"stock:1": 1}
+    watcher = watchers.Watcher("http://localhost", ["stock:1"], test.ledger)
+    watcher.is_live, watcher.shown, watcher.timeline = True, {"stock:1": 9}, "a"
+    test.watchers, test.ledger.timeline = [watcher], "b"
+
+    assert test._stale({"stock:1": 3}) == {"stock:1": 1}
+    watcher.timeline = "b"
+    assert test._stale({"stock:1": 3}) == {}
+
+
+# --- Answers that are none ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("head", ["", "HTTP/1.1", "SSH-2.0-x", "HTTP/1.1 fine"])
+async def test_answer_that_is_not_http_is_a_failure_like_others(head):
+    reader = asyncio.StreamReader()
+    reader.feed_data(f"{head}\r\n\r\n".encode())
+
+    with pytest.raises(visit.FAILURES):
+        await visit.read_answer(reader)
+
+
+async def test_answer_whose_head_has_no_end_is_a_failure_like_others():
+    reader = asyncio.StreamReader(limit=10)
+    reader.feed_data(b"HTTP/1.1 200 OK\r\n" * 100)
+
+    with pytest.raises(visit.FAILURES):
+        await visit.read_answer(reader)
+
+
+def test_metrics_that_are_cut_off_are_read_as_far_as_they_go():
+    assert vitals.parse('shop_sockets\nshop_sockets{a="b"} 2\nshop_sockets ') == {
+        "shop_sockets": 2
+    }
 
 
 @pytest.mark.parametrize(
