@@ -8,5 +8,6 @@ runs on whatever machine has the cores; `manage.py loadtest` also checks the boo
 - `watchers`: sockets that keep what a page would show, and time what they hear
 - `shoppers`: people who hold, let go, and order
 - `phases`: what happens when; `vitals`: what the server and this program spend
+- `team`, `merging`: several generators that make one test, and what they found as one
 - `measures`, `gates`, `report`: the figures, the verdict, and how both are told
 """

@@ -3,14 +3,17 @@
 import argparse
 import asyncio
 import contextlib
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 
 from realtime import files
 from realtime.loadtest import options as flags
-from realtime.loadtest import report
+from realtime.loadtest import report, team
 from realtime.loadtest.gates import Verdict, expectation, judge
+from realtime.loadtest.measures import Times
 from realtime.loadtest.phases import Run, Unreachable
+from realtime.loadtest.team import Refused, Team
 
 Books = Callable[[], str | None]
 NOBODY_REFUSED = expectation("failed_handshakes<1")
@@ -37,15 +40,22 @@ def main(arguments: list[str] | None = None) -> int:
 def execute(options: argparse.Namespace, books: Books | None = None) -> int:
     """Run the test, tell of it, give the exit code. `books` says what does not add up
     in the database, where that can be looked into."""
-    if complaint := allow_files(options.sockets):
+    if options.join:
+        return follow(options)
+    others = options.joining if options.listen else 0
+    if complaint := allow_files(-(-options.sockets // (options.processes + others))):
         say(complaint)
         return IMPOSSIBLE
     run = Run(options, say)
+    is_alone = options.processes == 1 and not options.listen
     try:
-        asyncio.run(measure(run))
+        asyncio.run(measure(run) if is_alone else measure_together(Team(run)))
     except Unreachable as error:
         say(str(error))
         return Verdict.UNREACHABLE
+    except (Refused, OSError) as error:
+        say(str(error))
+        return IMPOSSIBLE
     except KeyboardInterrupt:
         run.cut_short = Verdict.INTERRUPTED, f"Interrupted in phase {run.phase}."
     return conclude(run, books)
@@ -69,8 +79,40 @@ def conclude(run: Run, books: Books | None = None) -> int:
 
 async def measure(run: Run) -> None:
     """All phases, with progress on the standard error. Raises `Unreachable`."""
-    async with _progress(run):
+    async with _progress(run, lambda: team.progress(run)):
         await run.run()
+
+
+async def measure_together(generators: Team) -> None:
+    """The same by several. Raises `Unreachable`, `Refused`."""
+    async with _progress(generators.run, generators.progress):
+        await generators.lead()
+
+
+def follow(options: argparse.Namespace) -> int:
+    """Take part in somebody else's test, for those who joined on several processes."""
+    try:
+        if options.processes > 1:
+            return _follow_often(options.processes)
+        return asyncio.run(team.follow(options, allow_files))
+    except (Refused, OSError) as error:
+        if options.join != flags.PARENT:  # else the leader says it
+            say(str(error))
+        return IMPOSSIBLE
+    except KeyboardInterrupt:
+        return Verdict.INTERRUPTED
+
+
+def _follow_often(processes: int) -> int:
+    """As many of us as are to join; the leader tells the verdict."""
+    command = [sys.executable, *sys.orig_argv[1:], "--processes", "1"]
+    us = [subprocess.Popen(command) for _ in range(processes)]
+    try:
+        return max(each.wait() for each in us)
+    finally:
+        for each in us:
+            each.terminate()
+            each.wait()
 
 
 def say(text: str) -> None:
@@ -89,13 +131,13 @@ def allow_files(sockets: int) -> str | None:
     return (
         f"{sockets:,} sockets need {needed:,} open files, and this process may have"
         f" {files.limit():,}: raise its hard limit (ulimit -Hn {needed}), or ask for"
-        f" --sockets {max(1, files.limit() - FILES_MORE)}"
+        f" --sockets {max(1, files.limit() - FILES_MORE)} for each of the --processes"
     )
 
 
 @contextlib.asynccontextmanager
-async def _progress(run: Run) -> AsyncIterator[None]:
-    showing = asyncio.create_task(_show(run))
+async def _progress(run: Run, told: Callable[[], team.Told]) -> AsyncIterator[None]:
+    showing = asyncio.create_task(_show(run, told))
     try:
         yield
     finally:
@@ -103,21 +145,21 @@ async def _progress(run: Run) -> AsyncIterator[None]:
         await asyncio.gather(showing, return_exceptions=True)
 
 
-async def _show(run: Run) -> None:
+async def _show(run: Run, told: Callable[[], team.Told]) -> None:
     """One line that is written over, or, in a log, one now and then."""
     is_terminal = sys.stderr.isatty()
     while True:
         await asyncio.sleep(PROGRESS_S if is_terminal else QUIETLY_S)
         start, end = ("\r\x1b[K", "") if is_terminal else ("", "\n")
-        print(start + progress(run), end=end, file=sys.stderr, flush=True)
+        print(start + progress(run, told()), end=end, file=sys.stderr, flush=True)
 
 
-def progress(run: Run) -> str:
+def progress(run: Run, told: team.Told) -> str:
     """Where it is."""
-    live = sum(watcher.is_live for watcher in run.watchers)
-    push = run.ledger.push.all.summary()
+    times = Times()
+    times.merge(told["push"])
     return (
-        f"{run.ledger.now:5.0f} s {run.phase:<9} {live} sockets, "
-        f"{run.ledger.count['pushes']:,} frames, push p99 "
-        f"{report.number(push['p99'])} ms, {len(run.placed)} orders"
+        f"{run.ledger.now:5.0f} s {run.phase:<9} {told.get('live', 0)} sockets, "
+        f"{told.get('pushes', 0):,} frames, push p99 "
+        f"{report.number(times.summary()['p99'])} ms, {told.get('orders', 0)} orders"
     )

@@ -2,15 +2,20 @@
 
 import argparse
 import ipaddress
+import math
 import os
 import socket
 from pathlib import Path
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from realtime.loadtest.gates import expectation
 
 PHASES = ("connect", "idle", "fanout", "shopping", "storm", "drain")
-MOST_SOCKETS, MOST_RATE, MOST_SECONDS = 100_000, 5_000, 3_600
+MOST_SOCKETS, MOST_RATE, MOST_SECONDS = 1_000_000, 5_000, 3_600
+AUTO = 0  # processes: one for each processor
+MOST_PROCESSES = 256  # and as many that join
+PARENT = "-"  # to join whoever started us, on the standard input
 PORTS = 28_000  # that Linux gives out for one address of ours to one of theirs
 
 
@@ -67,12 +72,58 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="others shop there too: do not add up the units",
     )
+    add(
+        *("--processes",),
+        type=_processes,
+        default=1,
+        metavar="N",
+        help="that share the load: a number, or auto for one for each processor (1)",
+    )
+    add(
+        *("--listen",),
+        type=_place,
+        metavar="HOST:PORT",
+        help="lead a test that others join there",
+    )
+    add(
+        *("--joining",),
+        type=_count(MOST_PROCESSES),
+        default=1,
+        metavar="N",
+        help="with --listen: the processes that will join (%(default)s)",
+    )
+    add(
+        *("--join",),
+        type=_leader,
+        metavar="HOST:PORT",
+        help="take part in the test of who listens there",
+    )
+    add("--code", default="", help="that who listens told, for --join")
     add("--metrics-token", default="", help="for /metrics, where the shop wants one")
     add("--i-own-this-host", default="", metavar="NAME", help="the host's name again")
 
 
 def check(options: argparse.Namespace) -> None:
     """Look at flags that depend on each other. Raises `ValueError`."""
+    if options.processes == AUTO:
+        options.processes = min(_processors(), options.sockets)
+    if options.join:
+        if options.join != PARENT and not options.code:
+            raise ValueError("--join needs the --code that who listens has told")
+        return  # the leader says the rest
+    if options.processes > options.sockets:
+        raise ValueError(
+            f"{options.processes} processes are too many for {options.sockets} sockets"
+        )
+    check_target(options)
+    for file in filter(None, (options.json, options.html, options.csv)):
+        _check_file(Path(file))  # now, rather than when all is measured
+    others = options.joining if options.listen else 0
+    check_sources(options, options.processes / (options.processes + others))
+
+
+def check_target(options: argparse.Namespace) -> None:
+    """Look at whose host it is. Raises `ValueError`."""
     address = urlsplit(options.url)
     if address.scheme not in ("http", "https") or not address.hostname:
         raise ValueError(f"{options.url!r} is not an address of a shop")
@@ -86,17 +137,78 @@ def check(options: argparse.Namespace) -> None:
             f"--i-own-this-host {address.hostname}"
         )
     options.url = options.url.rstrip("/")
-    for file in filter(None, (options.json, options.html, options.csv)):
-        _check_file(Path(file))  # now, rather than when all is measured
-    if not options.source and is_loopback(address.hostname):
-        options.source = sources(options.sockets)
-    if options.source and len(options.source) * PORTS < options.sockets:
+
+
+def check_sources(options: argparse.Namespace, share: float = 1) -> None:
+    """Look at where sockets come from, of which so many are of this machine. Raises
+    `ValueError`."""
+    sockets = math.ceil(options.sockets * share)
+    if not options.source and is_loopback(urlsplit(options.url).hostname):
+        options.source = sources(sockets)
+    if options.source and len(options.source) * PORTS < sockets:
         raise ValueError(
-            f"{options.sockets} sockets need more addresses: --source, one for "
-            f"{PORTS:,} each"
+            f"{sockets} sockets need more addresses: --source, one for {PORTS:,} each"
         )
-    if not options.source and options.sockets > PORTS:
+    if not options.source and sockets > PORTS:
         raise ValueError(f"More than {PORTS:,} sockets need --source, more than once")
+
+
+# What a leader may say to those who follow, and what those of its own machine hear too.
+SAID = (
+    *("url", "sockets", "rate", "duration", "phases", "changes", "products"),
+    *("buyers", "limit", "quiet", "seed"),
+)
+PRIVATE = ("i_own_this_host", "metrics_token")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def told(options: argparse.Namespace, is_ours: bool) -> dict[str, Any]:
+    """What a generator must know, as plain values."""
+    names = [*SAID, *PRIVATE] if is_ours else SAID
+    found = {name: getattr(options, name) for name in names}
+    return found | ({"source": options.source} if is_ours else {})
+
+
+def heard(
+    message: dict[str, Any], own: argparse.Namespace, of: int
+) -> argparse.Namespace:
+    """The flags of one of so many generators, from what its leader said. Raises
+    `ValueError` for what may not be: who joins says itself whose host may be loaded."""
+    is_ours = own.join == PARENT
+    known = {name: message[name] for name in SAID if message[name] is not None}
+    known["phases"] = ",".join(message["phases"])
+    if is_ours:
+        known |= {name: message[name] for name in PRIVATE}
+    else:
+        known["i_own_this_host"] = own.i_own_this_host
+    parser = _Parser(add_help=False)
+    add_to(parser)
+    options = parser.parse_args(
+        [f"--{name.replace('_', '-')}={value}" for name, value in known.items()]
+    )
+    host = urlsplit(options.url).hostname
+    if not is_ours and own.i_own_this_host != host:
+        raise ValueError(
+            f"the test is of {host}. If that is yours to load, say so where you join: "
+            f"--i-own-this-host {host}"
+        )
+    check_target(options)
+    options.source = list(message["source"] if is_ours else own.source)
+    if not is_ours:
+        check_sources(options, 1 / of)
+    return options
+
+
+def place(text: str) -> tuple[str, int]:
+    """Host and port. Raises `ValueError`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not of the form HOST:PORT")
+    return host.strip("[]"), int(port)
 
 
 def _check_file(file: Path) -> None:
@@ -127,6 +239,29 @@ def _number(most: float):
         return value
 
     return number
+
+
+def _processes(text: str) -> int:
+    return AUTO if text == "auto" else _count(MOST_PROCESSES)(text)
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _place(text: str) -> str:
+    try:
+        place(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _leader(text: str) -> str:
+    return text if text == PARENT else _place(text)
 
 
 def _count(most: int):

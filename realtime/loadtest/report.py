@@ -74,6 +74,7 @@ def is_plain(name: str) -> bool:
     return name in {
         *("url", "sockets", "rate", "duration", "phases", "changes", "products"),
         *("buyers", "limit", "quiet", "seed", "expect", "source", "shared"),
+        *("processes", "listen", "joining"),
     }
 
 

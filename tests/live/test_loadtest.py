@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from inspect import signature
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psutil  # Locust brings it
 import pytest
 from django.db.models import F
 
@@ -20,7 +22,7 @@ from realtime.loadtest.gates import Verdict
 from realtime.publish import flush
 from tests.factories import make_category, make_product
 from tests.rows import restored
-from tests.servers import Daphne, Shop
+from tests.servers import Daphne, Shop, wait_until
 from tests.tls import Secure
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -474,3 +476,167 @@ def test_soak_of_a_shop_that_leaks_finds_out(serve, products, redis, tmp_path):
 
     assert code == Verdict.TOO_SLOW, said
     assert "memory_slope_kb_min is" in told["sentences"][0]
+
+
+# --- Several generators -------------------------------------------------------------
+
+TWO = ["--processes", "2"]
+
+
+def children(test: subprocess.Popen) -> list[int]:
+    """The generators that a load test has started."""
+    found = psutil.Process(test.pid).children()
+    return [child.pid for child in found]
+
+
+def test_processes_share_the_load_and_make_one_report(server, tmp_path):
+    table, page = tmp_path / "seconds.csv", tmp_path / "report.html"
+    flags = ["--duration", "3", "--quiet", "1", "--expect", "pushes>0"]
+    flags += ["--csv", str(table), "--html", str(page), *TWO]
+
+    code, told, said = load(server, tmp_path, *flags, program=COMMAND)
+
+    assert code == 0, said
+    figures = told["figures"]
+    assert "The books agree" in said
+    assert figures["sockets"] == 12
+    assert figures["handshakes"] == 24, "once, and once more after the storm"
+    assert figures["stale"] == figures["unexpected_closes"] == 0
+    assert figures["orders"] == Order.objects.count() > 0
+    assert figures["pushes"] >= 12
+    assert told["closes"] == {"1000": 12}
+    assert [phase["name"] for phase in told["phases"]] == told["options"]["phases"]
+    assert sum(row["handshake_count"] for row in told["seconds"]) == 24
+    assert said.count("phase storm") == 1
+    assert page.read_text().count("<figure>") >= 4
+
+
+def test_processes_add_up_units_over_all_of_them(server, tmp_path):
+    flags = ["--duration", "1", "--phases", "shopping", "--quiet", "1", *TWO]
+
+    code, told, said = load(server, tmp_path, *flags, meanwhile=lambda: spoil_units())
+
+    assert code == Verdict.INCORRECT, said
+    assert "does not add up" in " ".join(told["sentences"])
+
+
+def test_process_that_dies_ends_the_test_with_what_the_others_found(server, tmp_path):
+    left: list[int] = []
+
+    def kill(test: subprocess.Popen) -> None:
+        left.extend(children(test))
+        os.kill(left[0], signal.SIGKILL)
+
+    flags = ["--duration", "60", *TWO]
+
+    code, told, said = load(server, tmp_path, *flags, meanwhile=kill, when="idle")
+
+    assert code == Verdict.UNFINISHED, said
+    assert "Traceback" not in said
+    assert told["sentences"][0].startswith("In phase idle Generator")
+    assert "exit code -9" in told["sentences"][0]
+    assert told["figures"]["sockets"] == 6
+    assert len(left) == 2
+    assert not any(map(psutil.pid_exists, left))
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_processes_of_a_test_that_is_ended_end_too(server, tmp_path, sign):
+    left: list[int] = []
+
+    def end(test: subprocess.Popen) -> None:
+        left.extend(children(test))
+        test.send_signal(sign)
+
+    flags = ["--duration", "60", *TWO]
+
+    code, told, said = load(server, tmp_path, *flags, meanwhile=end, when="idle")
+
+    if sign == signal.SIGINT:
+        assert code == Verdict.INTERRUPTED, said
+        assert told["sentences"][0] == "Interrupted in phase idle."
+        assert told["figures"]["handshakes"] == 12
+    assert "Traceback" not in said
+    assert len(left) == 2
+    wait_until(lambda: not any(map(psutil.pid_exists, left)), "the processes' end", 30)
+
+
+def test_process_that_stood_still_makes_the_whole_test_overloaded(server, tmp_path):
+    def hold_one_up(test: subprocess.Popen) -> None:
+        os.kill(children(test)[0], signal.SIGSTOP)
+        arrive_late()
+        os.kill(children(test)[0], signal.SIGCONT)
+
+    flags = ["--duration", "3", "--phases", "fanout", "--quiet", "0.5", "--shared"]
+    flags += ["--expect", f"push_max<{STILL_S / 2}s", *TWO]
+
+    code, told, said = load(
+        server, tmp_path, *flags, meanwhile=hold_one_up, when="fanout"
+    )
+
+    assert code == Verdict.OVERLOADED, said
+
+
+def test_processes_of_a_shop_that_is_not_there_say_so_once(tmp_path):
+    command = [*MODULE, "--url", "http://localhost:9", "--sockets", "4", *TWO]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    assert done.returncode == Verdict.UNREACHABLE
+    assert done.stderr.count("localhost:9") == 1
+
+
+# --- Several machines ---------------------------------------------------------------
+
+
+def join(test: subprocess.Popen, *flags: str, code: str = "") -> list[str]:
+    """The command that joins a test, as its leader says it."""
+    for line in test.stderr:
+        if " to join: " in line:
+            said = line.split(" --join ")[1].split()
+            place, told = said[0], said[2]
+            return [*MODULE, "--join", place, "--code", code or told, *flags]
+    raise AssertionError("it did not say how to join")
+
+
+def test_other_machine_joins_with_the_code_and_its_own_word_alone(server, tmp_path):
+    figures = tmp_path / "figures.json"
+    command = [*MODULE, "--url", server.url, *BRIEF, "--json", str(figures)]
+    command += ["--duration", "1", "--phases", "shopping", "--quiet", "1"]
+    host = urlsplit(server.url).hostname
+    own = ["--i-own-this-host", host]
+
+    with subprocess.Popen(
+        [*command, "--listen", "127.0.0.1:0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as test:
+        joining = join(test, *own)
+        guess = [*joining[: joining.index("--code") + 1], "wrong", *own]
+        stranger = subprocess.run(guess, cwd=ROOT, capture_output=True, text=True)
+        friend = subprocess.run(joining, cwd=ROOT, capture_output=True, text=True)
+        out, err = test.communicate(timeout=LIMIT_S)
+
+    assert test.returncode == 0, out + err
+    assert (stranger.returncode, friend.returncode) == (2, 0), friend.stderr
+    assert "turned us away" in stranger.stderr
+    told = json.loads(figures.read_text())
+    assert told["figures"]["sockets"] == told["figures"]["handshakes"] == 12
+    assert told["figures"]["orders"] == Order.objects.count() > 0
+
+
+def test_machine_that_joins_without_a_word_for_the_host_loads_nothing(server, tmp_path):
+    command = [*MODULE, "--url", server.url, *BRIEF, "--listen", "127.0.0.1:0"]
+
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as test:
+        joining = join(test)
+        friend = subprocess.run(joining, cwd=ROOT, capture_output=True, text=True)
+        out, err = test.communicate(timeout=LIMIT_S)
+
+    assert (test.returncode, friend.returncode) == (2, 2), out + err
+    assert "--i-own-this-host" in friend.stderr
+    assert "--i-own-this-host" in err

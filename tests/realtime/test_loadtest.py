@@ -17,6 +17,7 @@ import pytest
 from realtime import protocol
 from realtime.loadtest import (
     command,
+    merging,
     options,
     phases,
     report,
@@ -164,7 +165,7 @@ def test_target_on_this_machine_needs_no_word(host):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--sockets", "100001"),
+        ("--sockets", "1000001"),
         ("--sockets", "0"),
         ("--rate", "0"),
         ("--rate", "5001"),
@@ -782,3 +783,71 @@ async def test_wire_to_a_server_that_refuses_says_its_first_line():
 
     with pytest.raises(wire.Refused, match="403"):
         await end.opened
+
+
+# --- Several generators -------------------------------------------------------------
+
+
+def test_what_generators_found_is_added_up():
+    whole, parts = run(), [run(), run()]
+    for number, part in enumerate(parts):
+        part.ledger.push.add(number, 0.1 + number)
+        part.ledger.closes[1000] += 3
+        part.ledger.newest["stock:1"] = 7 + number
+        part.ledger.units["stock:1"] = 5 - number
+        part.stale, part.numbers = Counter({"stock:1": 2}), [str(number)]
+        part.spans = [("idle", 1.0, 2.0 + number)]
+        part._count()
+        part.numbers = [f"N{number}"]
+        told = json.loads(json.dumps(merging.raw(part)))
+        merging.absorb(whole, told)
+
+    whole.conclude()
+
+    assert whole.figures["push_p50"] == pytest.approx(100, rel=0.02)
+    assert whole.figures["push_max"] == 1100
+    assert sorted(whole.ledger.push.seconds) == [0, 1]
+    assert whole.ledger.closes == {1000: 6}
+    assert whole.ledger.units == {"stock:1": 4}, "as the newest version says"
+    assert whole.figures["stale"] == 4
+    assert whole.numbers == ["N0", "N1"]
+    assert whole.spans == [("idle", 1.0, 3.0)]
+
+
+@pytest.mark.parametrize("name, value", [("url", "ftp://x"), ("sockets", 10**7)])
+def test_leader_may_not_say_what_flags_may_not(name, value):
+    own = parsed("--join", "127.0.0.1:1", "--code", "c", "--i-own-this-host", "x")
+
+    with pytest.raises(ValueError):
+        options.heard(options.told(parsed(), False) | {name: value}, own, 2)
+
+
+def test_leader_cannot_send_who_joins_to_a_host_they_did_not_name():
+    own = parsed("--join", "127.0.0.1:1", "--code", "c")
+    message = options.told(parsed("--url", "http://localhost:1"), False)
+
+    with pytest.raises(ValueError, match="--i-own-this-host localhost"):
+        options.heard(message, own, 2)
+
+
+def test_leader_tells_other_machines_no_token():
+    assert "metrics_token" not in options.told(parsed("--metrics-token", "x"), False)
+
+
+@pytest.mark.parametrize("place", ["9000", "host:", ":9000", "host:x", "host:70000"])
+def test_place_that_is_none_is_refused(place):
+    with pytest.raises(argparse.ArgumentError):
+        parsed("--listen", place)
+
+
+def test_processes_are_as_many_as_there_are_processors_and_no_more_than_sockets():
+    assert parsed("--processes", "auto").processes >= 1
+    assert parsed("--processes", "auto", "--sockets", "1").processes == 1
+    with pytest.raises(ValueError, match="too many"):
+        parsed("--processes", "4", "--sockets", "3")
+
+
+def test_address_is_shared_by_machines():
+    flags = ("--listen", "127.0.0.1:0", "--joining", "3")
+
+    assert parsed("--sockets", "100000", *flags).source == []
