@@ -39,13 +39,17 @@ FLAGS = {
     *("CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS"),
 }
 DJANGOS_OPTIONS = {"assume_role", "isolation_level"}
+# What a connection pooler between the shop and PostgreSQL keeps for a client: the same
+# session, or one transaction. https://www.pgbouncer.org/features.html
+POOL_MODES = ("session", "transaction")
 DEFAULT_PORT = "5432"
 LAST_PORT = 65_535
 
 
 def database(url: str) -> dict[str, Any]:
     """Return Django's settings of the database at `url`, whose query may hold settings
-    (`?CONN_MAX_AGE=0`) and options of libpq (`?host=/run/postgresql`).
+    (`?CONN_MAX_AGE=0`), options of libpq (`?host=/run/postgresql`), and how a pooler on
+    the way works (`?pool_mode=transaction`).
 
     It may name several servers, `postgres://ONE,TWO:5433/NAME`: the one that takes
     writes is used, unless `target_session_attrs` says otherwise. Raises
@@ -78,6 +82,7 @@ def database(url: str) -> dict[str, Any]:
         raise ImproperlyConfigured(
             f"DATABASE_URL: target_session_attrs is one of {', '.join(SESSIONS)}."
         )
+    pool_mode = _pool_mode(options)
     _check_options(options)
     for name in FLAGS & found.keys():
         found[name] = flag(f"DATABASE_URL: {name}", str(found[name]))
@@ -85,8 +90,27 @@ def database(url: str) -> dict[str, Any]:
     if age is not None and (type(age) is not int or age < 0):
         raise ImproperlyConfigured("DATABASE_URL: CONN_MAX_AGE is not a number.")
     ours = {"ENGINE": "project.postgresql", "CONN_HEALTH_CHECKS": True}
+    if pool_mode == "transaction":
+        # Rows are fetched one transaction after another, if outside of one, and each
+        # may have another session.
+        ours |= {"POOL_MODE": "transaction", "DISABLE_SERVER_SIDE_CURSORS": True}
     where = {"HOST": ",".join(hosts), "PORT": _as_setting(ports)}
     return found | ours | where | {"OPTIONS": options}
+
+
+def _pool_mode(options: dict[str, Any]) -> str:
+    """Take the mode of the pooler out of `options`. Raises `ImproperlyConfigured`."""
+    mode = options.pop("pool_mode", "session")
+    if mode not in POOL_MODES:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL: pool_mode is one of {', '.join(POOL_MODES)}."
+        )
+    if mode == "transaction" and "options" in options:
+        raise ImproperlyConfigured(
+            "DATABASE_URL: with pool_mode=transaction, settings of a session (options)"
+            " would be lost. Use ALTER ROLE … SET instead."
+        )
+    return mode
 
 
 def _servers(netloc: str) -> tuple[list[str], list[str]]:

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, Protocol
 
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from products import live
 from products.live import State, Viewer
@@ -830,8 +830,12 @@ def _on_timeline(
     """Return on which timeline the database is, and what `query` finds there.
 
     A connection knows the timeline since it was made. Where that is not the one that
-    is `known`, the database is asked, as either may be out of date.
+    is `known`, the database is asked, as either may be out of date. Behind a pooler
+    the next transaction may be on another one: both are asked for in the same.
     """
+    if connection.is_pooled:
+        with transaction.atomic():
+            return live.timeline(), query(*arguments)
     found = query(*arguments)
     is_known = connection.timeline == known
     return connection.timeline if is_known else live.timeline(), found

@@ -4,6 +4,7 @@ The rules are the picture in CONTRIBUTING.md, "Decisions"; to change one, change
 """
 
 import ast
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -292,6 +293,84 @@ def test_import_against_the_rules_is_found(module, source):
 )
 def test_import_within_the_rules_is_not_found(module, source):
     assert trespasses(module, source) == []
+
+
+# --- PostgreSQL -------------------------------------------------------------------
+
+# Behind a pooler in transaction mode the next transaction has another session, so
+# nothing may be left in one.
+OF_A_SESSION = {
+    r"\bpg_(try_)?advisory_(lock|unlock)": "take pg_advisory_xact_lock",
+    r"(\A|;)\s*SET\s+(?!LOCAL\b|CONSTRAINTS\b|TRANSACTION\b)": "write SET LOCAL",
+    r"\bset_config\([^)]*,\s*(false|%s)\s*\)": "make it local: true",
+    r"(\A|;)\s*(UN)?LISTEN\b": "Redis tells of changes",
+    r"(\A|;)\s*(PREPARE|EXECUTE|DEALLOCATE|DISCARD|LOAD|RESET)\s": "leave it out",
+    r"\bCREATE\s+((GLOBAL|LOCAL)\s+)?TEMP(ORARY)?\b(?![^;]*ON\s+COMMIT\s+DROP)": (
+        "add ON COMMIT DROP"
+    ),
+    r"\bWITH\s+HOLD\b": "read it in one transaction",
+}
+
+
+def left_in_a_session(source: str) -> list[str]:
+    """A line for each text that would leave something in a session of PostgreSQL."""
+    tree = ast.parse(source)
+    texts = [
+        (node.lineno, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    return [
+        f"line {line}: {text.strip().splitlines()[0]!r}; {advice}."
+        for line, text in texts
+        for pattern, advice in OF_A_SESSION.items()
+        if re.search(pattern, text)
+    ]
+
+
+def test_nothing_is_left_in_a_session_of_postgresql():
+    found = [
+        f"{module}, {line}"
+        for module, path in modules()
+        for line in left_in_a_session(path.read_text())
+    ]
+
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT pg_advisory_lock(%s)",
+        "SELECT pg_try_advisory_lock_shared(1, 2)",
+        "SET statement_timeout = 5",
+        "SELECT 1; SET SESSION work_mem = '1MB'",
+        "SELECT set_config('shop.user', %s, false)",
+        "LISTEN orders",
+        "PREPARE claim AS SELECT 1",
+        "CREATE TEMP TABLE wanted (pk bigint)",
+        "CREATE TEMPORARY TABLE wanted (pk bigint) ON COMMIT DELETE ROWS",
+        "DECLARE rows CURSOR WITH HOLD FOR SELECT 1",
+    ],
+)
+def test_statement_that_leaves_something_in_a_session_is_found(statement):
+    """The positive control."""
+    assert left_in_a_session(f"def f():\n    run({statement!r})")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT pg_advisory_xact_lock(%s, %s)",
+        "SET LOCAL statement_timeout = 5",
+        "SET CONSTRAINTS ALL IMMEDIATE",
+        "UPDATE products_stock\nSET reserved = 0",
+        "SELECT set_config('shop.user', %s, true)",
+        "CREATE TEMP TABLE wanted (pk bigint) ON COMMIT DROP",
+    ],
+)
+def test_statement_of_one_transaction_is_not_found(statement):
+    assert left_in_a_session(f"run({statement!r})") == []
 
 
 # --- Files ------------------------------------------------------------------------

@@ -3,6 +3,7 @@ which timeline the rows are."""
 
 import hashlib
 
+from django.db import DatabaseError, InterfaceError
 from django.db.backends.postgresql import base
 
 # What a restore into a new database, one over an old database, a recovery to an earlier
@@ -28,6 +29,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     timeline = ""  # as `read_timeline()` found it when the connection was made
 
+    @property
+    def is_pooled(self) -> bool:
+        """Whether each transaction may have another session, of another server even:
+        behind the pooler, a failover leaves this connection as it is."""
+        return self.settings_dict.get("POOL_MODE") == "transaction"
+
     def init_connection_state(self) -> None:
         super().init_connection_state()
         self.read_timeline()
@@ -49,7 +56,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Return whether the connection works and can write.
 
         Django asks once a request, and after each failed one. It costs what Django's
-        own `SELECT 1` costs.
+        own `SELECT 1` costs; behind a pooler, the timeline is looked up as well.
         """
         if self.connection is None:
             return False
@@ -57,6 +64,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
             # A psycopg cursor, as Django's own wraps errors and logs queries.
             with self.connection.cursor() as cursor:
                 cursor.execute("SHOW transaction_read_only")
-                return cursor.fetchone()[0] == "off"
-        except base.Database.Error:
+                can_write = cursor.fetchone()[0] == "off"
+            if can_write and self.is_pooled:
+                self.read_timeline()
+        except (base.Database.Error, DatabaseError, InterfaceError):
             return False
+        return can_write

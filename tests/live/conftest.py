@@ -4,6 +4,7 @@ What can be shared is: one Redis and one Daphne for all tests that leave them as
 were. Tests that break servers start their own.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 
 from tests.layers import publishing_at
 from tests.servers import Daphne, Redis, Shop
+
+# There is no wheel of PgBouncer, as there is of the other servers.
+collect_ignore = [] if shutil.which("pgbouncer") else ["test_pooler.py"]
 
 QUICK = {
     "LIVE_HEARTBEAT_S": "1",

@@ -65,6 +65,19 @@ def test_database_url_of_one_server_asks_for_none_in_particular():
     assert "target_session_attrs" not in options
 
 
+def test_database_url_of_a_pooler_says_how_that_works():
+    found = server_urls.database("postgres://a/d?pool_mode=transaction")
+    assert found["POOL_MODE"] == "transaction"
+    assert found["DISABLE_SERVER_SIDE_CURSORS"] is True
+    assert "pool_mode" not in found["OPTIONS"], "libpq does not know it"
+
+    for url in ("postgres://a/d", "postgres://a/d?pool_mode=session"):
+        found = server_urls.database(url)
+        assert "POOL_MODE" not in found
+        assert "DISABLE_SERVER_SIDE_CURSORS" not in found
+        assert "pool_mode" not in found["OPTIONS"]
+
+
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
@@ -81,6 +94,11 @@ def test_database_url_of_one_server_asks_for_none_in_particular():
         ("postgres://a/d?AUTOCOMMIT=maybe", "AUTOCOMMIT may be 1 or 0"),
         ("postgres://a/d?port=1,2", "1 servers and 2 ports"),
         ("postgres://a,b/d?target_session_attrs=primry", "is one of any, read-write"),
+        ("postgres://a/d?pool_mode=statement", "is one of session, transaction"),
+        (
+            "postgres://a/d?pool_mode=transaction&options=-c%20work_mem%3D64MB",
+            "settings of a session",
+        ),
     ],
 )
 def test_database_url_of_servers_that_cannot_be_is_refused_in_one_line(url, problem):
