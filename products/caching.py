@@ -29,6 +29,8 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 
+from project import replicas
+
 T = TypeVar("T")
 
 SHELVES, CATALOGUE = "shelves", "catalogue"
@@ -131,7 +133,8 @@ def _build(
         found, under = look(name, names)
         if _is_good(found, under):
             return found
-        kept = Kept(build(), under, time.time() + max_age)
+        with replicas.caught_up():  # no older than the generations that were read
+            kept = Kept(build(), under, time.time() + max_age)
         cache.set(_value(name), kept, max_age + GRACE_S)
         return kept
     finally:

@@ -1,19 +1,32 @@
 from django.urls import path
 
 from products.views import basket, catalogue, checkout, orders, payments, waiting
+from project.replicas import from_replica
 
 app_name = "products"
 
 urlpatterns = [
-    path("", catalogue.IndexView.as_view(), name="index"),
-    path("products/", catalogue.ProductsListView.as_view(), name="list"),
+    path("", from_replica(catalogue.IndexView.as_view()), name="index"),
+    path(
+        "products/",
+        from_replica(catalogue.ProductsListView.as_view()),
+        name="list",
+    ),
     path(
         "products/category/<slug:slug>/",
-        catalogue.ProductsListView.as_view(),
+        from_replica(catalogue.ProductsListView.as_view()),
         name="category",
     ),
-    path("products/<slug:slug>/", catalogue.ProductDetailView.as_view(), name="detail"),
-    path("search/suggest/", catalogue.SuggestView.as_view(), name="suggest"),
+    path(
+        "products/<slug:slug>/",
+        from_replica(catalogue.ProductDetailView.as_view()),
+        name="detail",
+    ),
+    path(
+        "search/suggest/",
+        from_replica(catalogue.SuggestView.as_view()),
+        name="suggest",
+    ),
     path("basket/", basket.BasketView.as_view(), name="basket"),
     path(
         "basket/add/<int:product_id>/",

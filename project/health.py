@@ -7,7 +7,7 @@ here waits for a thread, and no host name is asked for that the shop would know.
   test sets its clock.
 - `/readyz`: 200 when pages can be served: the database takes writes, and the process is
   not being stopped. Redis is told of ("ok", "away", "read-only", "out of memory", "not
-  allowed"), but not insisted on: without it the shop goes on.
+  allowed"), but not insisted on: without it the shop goes on. So is a read replica.
 - `/metrics`: Prometheus' text format, for who has the token, or, where none is set, for
   programs on this machine that no proxy has let in. The numbers of this process, and
   those of the shop's background work (`project.background`).
@@ -27,6 +27,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from project import replicas
 from project.background import Background
 from project.threads import Application, Receive, Scope, Send
 from realtime import draining, outages, roles
@@ -63,15 +64,16 @@ class Health:
         return _json(HTTPStatus.OK, {"status": "ok", "now": time.time()})
 
     async def _readyz(self, scope: Scope) -> Answer:
-        database, cache = await asyncio.gather(
-            self._asked(_ask_database), self._asked(outages.ask)
-        )
+        asks = [_ask_database, outages.ask]
+        asks += [replicas.ask] if replicas.is_on() else []
+        database, cache, *replica = await asyncio.gather(*map(self._asked, asks))
         is_ready = database == "ok" and not draining.is_draining()
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
         told = {
             "status": "ready" if is_ready else "not ready",
             "database": database,
             "redis": cache,
+            **({"replica": replica[0]} if replica else {}),
             "draining": draining.is_draining(),
             "role": roles.current(),
             "process": os.getpid(),  # by this `make run` knows its own server

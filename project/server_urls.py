@@ -98,6 +98,31 @@ def database(url: str) -> dict[str, Any]:
     return found | ours | where | {"OPTIONS": options}
 
 
+def replica(url: str) -> dict[str, Any]:
+    """Return Django's settings of the standby at `url`, or of one of several, whichever
+    answers: they share the connections. Raises `ImproperlyConfigured`."""
+    try:
+        found = database(url)
+    except ImproperlyConfigured as error:
+        problem = str(error).replace("DATABASE_URL", "DATABASE_REPLICA_URL")
+        raise ImproperlyConfigured(problem) from error
+    if "POOL_MODE" in found:
+        raise ImproperlyConfigured(
+            "DATABASE_REPLICA_URL: with pool_mode=transaction, each query could be"
+            " answered by another standby. Use pool_mode=session."
+        )
+    options = found["OPTIONS"]
+    if "target_session_attrs" not in url:
+        options.pop("target_session_attrs", None)
+    if "," in found["HOST"]:
+        options.setdefault("load_balance_hosts", "random")
+    # Who asks looks at each connection first (`project.replicas`), and a page that
+    # waits for a replica would sooner be made by the primary.
+    quick = {"connect_timeout": 2, "tcp_user_timeout": 3_000}
+    options |= {name: n for name, n in quick.items() if name not in url}
+    return found | {"CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": "default"}}
+
+
 def _pool_mode(options: dict[str, Any]) -> str:
     """Take the mode of the pooler out of `options`. Raises `ImproperlyConfigured`."""
     mode = options.pop("pool_mode", "session")

@@ -209,6 +209,7 @@ MIDDLEWARE = [
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "users.middleware.private_pages",
+    "project.replicas.read_own_writes",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -297,6 +298,17 @@ DATABASES = {"default": server_urls.database(env.str("DATABASE_URL"))}
 DATABASES["default"].setdefault(
     "CONN_MAX_AGE", env.int("DATABASE_CONN_MAX_AGE", 600)
 )  # a connection costs PostgreSQL a process: each thread keeps its own
+if DATABASE_REPLICA_URL := env.str("DATABASE_REPLICA_URL", ""):
+    DATABASES["replica"] = server_urls.replica(DATABASE_REPLICA_URL)
+    DATABASES["replica"].setdefault(
+        "CONN_MAX_AGE", DATABASES["default"]["CONN_MAX_AGE"]
+    )
+    DATABASE_ROUTERS = ["project.replicas.Router"]
+# A replica that is further behind is not asked; so long, and a little longer, whoever
+# has changed something reads the primary.
+DATABASE_REPLICA_MAX_LAG_S = env.float(
+    "DATABASE_REPLICA_MAX_LAG_S", 5, least=0.1, most=60
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Pages run on so many threads of a process, each with a connection of its own; so many

@@ -83,6 +83,11 @@ class Pair:
         hosts = ",".join(str(folder / name / "run") for name in ("one", "two"))
         self.url = f"postgres://postgres@/shop?host={quote(hosts)}"
 
+    @property
+    def replica_url(self) -> str:
+        """Of the standby alone."""
+        return f"postgres://postgres@/shop?host={quote(str(self.standby.sockets))}"
+
     def start(self) -> None:
         self.primary.start()
         self.primary.set("wal_retrieve_retry_interval", "100ms")  # of both; else 5 s
@@ -101,9 +106,26 @@ class Pair:
 
     def cut(self) -> None:
         """From now on the standby hears nothing of the primary."""
+        ((self._way,),) = self.standby.ask("SHOW primary_conninfo")
         self.standby.set("primary_conninfo", "")
         query = "SELECT count(*) FROM pg_stat_replication"
         wait_until(lambda: self.primary.ask(query) == [(0,)], "the cut", SOON_S)
+
+    def mend(self) -> None:
+        """After `cut()`: the standby follows again."""
+        self.standby.set("primary_conninfo", self._way.replace("'", "''"))
+        self.catch_up()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Meanwhile the standby hears of all that is written, and shows none of it."""
+        self.standby.ask("SELECT pg_wal_replay_pause()")
+        query = "SELECT pg_get_wal_replay_pause_state()"
+        wait_until(lambda: self.standby.ask(query) == [("paused",)], "a hold", SOON_S)
+        try:
+            yield
+        finally:
+            self.standby.ask("SELECT pg_wal_replay_resume()")
 
     def promote(self) -> None:
         """Make a primary of the standby; `primary` and `standby` change places."""

@@ -58,6 +58,7 @@ RULES: dict[str, list[str]] = {
     "project.second_factors": [],
     "project.personal": [],
     "project.phones": [],
+    "project.replicas": [],
     "project.postal": [],
     "project.sessions": [],
     "project.spreadsheets": [],
@@ -102,7 +103,7 @@ RULES: dict[str, list[str]] = {
     "products.apps": [*PAGES, "products.signals"],
     "products.admin": [*PAGES, "products.admin_import"],
     "products.admin_import": [*PAGES, "products.importing"],
-    "products.caching": [],
+    "products.caching": ["project.replicas"],
     "products.demo": [*PAGES, "products.demo"],
     "products.exceptions": [],
     "products.importing": [
@@ -167,7 +168,7 @@ RULES: dict[str, list[str]] = {
     "products.views.visitors": [*PAGES, "realtime.addresses"],  # one notion of them
     "products.views.pulse": [*PAGES, "realtime.pulse"],  # staff look at the live core
     "products.thumbnails": ["project.pictures", "project.unused_files"],
-    "products.urls": ["products.views"],
+    "products.urls": ["products.views", "project.replicas"],
     "products.viewers": ["project.second_factors", "project.sessions"],
 }
 
