@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, F, Max, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from products.models import Basket, BasketLine, Order, OrderEvent, Stock
+from products import columns, moves
+from products.models import Basket, BasketLine, Order, Stock
 from products.models.stock import stock_facts
 
 # The live part knows the shop through this module alone.
@@ -44,10 +45,10 @@ class State:
 
     version: int
     facts: dict
+    shown: dict | None = None  # what the partial needs beyond the facts; stays here
 
 
 SHORT_SHELVES = 50  # that are shown to staff
-LATE_EVENTS = 1000  # so many newer keys may be committed before an event is
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 # Of a topic whose version takes a query: "newer than whatever you have, look it up".
 AT_LEAST = 2**53
@@ -241,8 +242,7 @@ def _shelves_version(ids: list[str]) -> dict[str, int]:
 
 
 def _load_orders(ids: list[str]) -> dict[str, State]:
-    """How many orders there are of each status that is somebody's work. The board asks
-    for itself anew when the version changes."""
+    """How many orders there are of each status that is somebody's work."""
     version = _orders_version(ids)[""]
     counted = Order.objects.active().values_list("status").annotate(Count("pk"))
     newest = Order.objects.order_by("-pk").values_list("number", flat=True).first()
@@ -251,17 +251,17 @@ def _load_orders(ids: list[str]) -> dict[str, State]:
 
 
 def _orders_version(ids: list[str]) -> dict[str, int]:
-    """The newest event's key and the number of events among the keys before it.
-
-    Keys are given out in one order and committed in another: the newest key alone would
-    not tell of an older one that came late. When it grows by d, the number loses d at
-    most and wins one: every event raises the sum. And this costs the same after a
-    million orders, which counting them all does not.
-    """
-    newest = OrderEvent.objects.order_by("-pk").values("pk")[:1]
-    late = OrderEvent.objects.filter(pk__gt=Subquery(newest) - LATE_EVENTS)
-    sums = late.order_by().aggregate(newest=Max("pk"), late=Count("pk"))
+    """The newest event's key and the number of events among the keys before it: see
+    `moves.late_events`."""
+    sums = moves.late_events().aggregate(newest=Max("pk"), late=Count("pk"))
     return {"": (sums["newest"] or 0) + sums["late"]}
+
+
+def _load_board(ids: list[str]) -> dict[str, State]:
+    """The cards that moved lately and the numbers of all: what an open board needs."""
+    moved = moves.recent.look()
+    facts = moved.facts | {"counts": columns.counted()}
+    return {"": State(moved.version, facts, {"moved": moved.orders})}
 
 
 def _load_order(tokens: list[str]) -> dict[str, State]:
@@ -365,6 +365,13 @@ KINDS = {
         "orders",
         Access(right="products.view_order"),
         _load_orders,
+        _orders_version,
+    ),
+    "board": Kind(
+        "staff/_moves.html",
+        "board",
+        Access(right="products.view_order"),
+        _load_board,
         _orders_version,
     ),
     "basket": Kind(
@@ -475,6 +482,7 @@ def render(key: str, state: State, language: str) -> str:
     """The topic's partial in `language`: the very template that the page includes."""
     kind = KINDS[_kind_of(key)]
     context = {kind.variable: state.facts, "version": state.version}
+    context |= state.shown or {}
     with translation.override(language):
         return render_to_string(kind.template, context)
 
@@ -509,12 +517,13 @@ def stock_changed(
 
 
 def order_changed(order: Order) -> None:
-    """Push an order to who looks at it, and the board, once the transaction commits."""
+    """Push an order to who looks at it, and boards, once the transaction commits."""
     token, version = order.access_token, order.version
 
     def push() -> None:
         publish(f"order:{token}", version=version)
         publish("orders:", version=AT_LEAST)
+        publish("board:", version=AT_LEAST)
 
     transaction.on_commit(push)
 

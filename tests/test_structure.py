@@ -19,11 +19,13 @@ OURS = ("project", "products", "realtime", "users")
 PAGES = [
     "products.caching",
     "products.cards",
+    "products.columns",
     "products.context_processors",
     "products.exceptions",
     "products.forms",
     "products.live",
     "products.models",
+    "products.moves",
     "products.payments",
     "products.services",
     "products.shells",
@@ -105,6 +107,7 @@ RULES: dict[str, list[str]] = {
     "products.admin_import": [*PAGES, "products.importing"],
     "products.caching": ["project.replicas"],
     "products.demo": [*PAGES, "products.demo"],
+    "products.columns": ["products.models"],
     "products.exceptions": [],
     "products.importing": [
         "products.importing",
@@ -116,7 +119,13 @@ RULES: dict[str, list[str]] = {
         "products.models",
         "project.celery",
     ],
-    "products.live": ["products.models", "products.viewers", "realtime.publish"],
+    "products.live": [
+        "products.columns",
+        "products.models",
+        "products.moves",
+        "products.viewers",
+        "realtime.publish",
+    ],
     "products.management": [*PAGES, "products.demo", "products.importing"],
     "products.models": [
         "products.models",
@@ -136,6 +145,7 @@ RULES: dict[str, list[str]] = {
         "products.thumbnails",
         "project.celery",
     ],
+    "products.moves": ["products.columns", "products.models"],
     "products.payments": [
         "products.exceptions",
         "products.models",

@@ -1,6 +1,10 @@
-"""What the staff's board shows: orders in columns, by what is to be done with them."""
+"""What the staff's board shows: orders in columns, by what is to be done with them.
 
-from collections.abc import Iterable
+A board that is open applies its filters itself to what is pushed: what changes here
+changes in static/js/board.js too.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -9,17 +13,16 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Q, QuerySet, prefetch_related_objects
+from django.db.models import Count, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from products.columns import HOLD, HOLDS, IN_WORK
 from products.models import Order
 
-Status = Order.Status
 CARDS = 40  # of a column beside others
 CARDS_ALONE = 100  # of a column that has the board for itself, on one page
-
-CONFIRMED = Q(method=Order.Method.DELIVERY, expires_at=None)  # or need not be
+Prefetch = Callable[[list[Order]], None]
 
 
 @dataclass
@@ -35,6 +38,10 @@ class Column:
     page: Page | None = None
 
     @property
+    def limit(self) -> int:
+        return CARDS_ALONE if self.page else CARDS
+
+    @property
     def hidden(self) -> int:
         """How many more there are than cards."""
         return 0 if self.page else self.count - len(self.orders)
@@ -42,51 +49,29 @@ class Column:
 
 def columns() -> list[Column]:
     """Every column, empty; the first five are what is in work."""
-    waiting, title = Q(status=Status.PENDING), _("Waiting for payment")
+    waiting = _("Waiting for payment")
     if settings.GUEST_CONFIRM_MINUTES:
-        title = _("Waiting for payment or confirmation")
-    by_status = [
-        Column(
-            "pending",
-            title,
-            waiting & ~CONFIRMED,
-            _("Nothing waits for its payment."),
-        ),
-        Column(
-            "paid",
-            _("To be packed"),
-            Q(status=Status.PAID) | (waiting & CONFIRMED),
-            _("Everything is packed."),
-        ),
-        Column(
-            "packed",
-            _("Packed"),
-            Q(status=Status.PACKED),
-            _("No parcel waits for its carrier."),
-        ),
-        Column(
-            "shipped",
-            _("On its way"),
-            Q(status=Status.SHIPPED),
-            _("Nothing is on its way."),
-        ),
-        Column("delivered", _("Delivered"), Q(status=Status.DELIVERED)),
-        Column("cancelled", _("Cancelled"), Q(status=Status.CANCELLED)),
-        Column("expired", _("Expired"), Q(status=Status.EXPIRED)),
+        waiting = _("Waiting for payment or confirmation")
+    named = [
+        ("pending", waiting, _("Nothing waits for its payment.")),
+        ("paid", _("To be packed"), _("Everything is packed.")),
+        ("packed", _("Packed"), _("No parcel waits for its carrier.")),
+        ("shipped", _("On its way"), _("Nothing is on its way.")),
+        (HOLD, _("On hold"), _("Nothing is on hold.")),
+        ("delivered", _("Delivered"), ""),
+        ("cancelled", _("Cancelled"), ""),
+        ("expired", _("Expired"), ""),
     ]
-    for column in by_status:
-        column.holds &= Q(on_hold="")
-    on_hold = Column("hold", _("On hold"), ~Q(on_hold=""), _("Nothing is on hold."))
-    return [*by_status[:4], on_hold, *by_status[4:]]
+    return [Column(key, title, HOLDS[key], hint) for key, title, hint in named]
 
 
-IN_WORK = 5
-
-
-def fill(asked: dict[str, Any], user: AbstractUser, page: str) -> list[Column]:
+def fill(
+    asked: dict[str, Any], user: AbstractUser, page: str, prefetch: Prefetch
+) -> list[Column]:
     """The columns that were asked for, with their orders, in few queries.
 
-    In: the valid filters, who looks, the number of the page of a column alone.
+    In: the valid filters, who looks, the number of the page of a column alone, and what
+    loads the lines of the orders that are shown.
     """
     found = _filtered(asked, user)
     wanted = columns()
@@ -95,12 +80,13 @@ def fill(asked: dict[str, Any], user: AbstractUser, page: str) -> list[Column]:
         _fill_alone(wanted[0], found, page)
     else:
         if not asked.get("q"):
-            wanted = wanted[:IN_WORK]
+            wanted = wanted[: len(IN_WORK)]
         _fill_beside(wanted, found)
         # Of what is done only what was looked for.
-        wanted = wanted[:IN_WORK] + [c for c in wanted[IN_WORK:] if c.orders]
-    shown = [order for column in wanted for order in column.orders]
-    prefetch_related_objects(shown, "lines")
+        wanted = wanted[: len(IN_WORK)] + [
+            c for c in wanted[len(IN_WORK) :] if c.orders
+        ]
+    prefetch([order for column in wanted for order in column.orders])
     return wanted
 
 

@@ -1,8 +1,8 @@
 """The staff's board, and the page of one order.
 
 Every step is a plain form that redirects with a message. The client script posts the
-same forms and asks for JSON, and fetches the board anew (`?fragment=1`) when the live
-topic "orders" says that it has changed.
+same forms and asks for JSON. The live topic "board" pushes the cards that move; the
+script fetches the board anew (`?fragment=1`) where it missed some.
 """
 
 from datetime import timedelta
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.contrib.messages import get_messages
+from django.db.models import prefetch_related_objects
 from django.http import (
     Http404,
     HttpRequest,
@@ -26,7 +27,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import DetailView, TemplateView, View
 
-from products import live
+from products import live, moves
 from products.exceptions import ShopError
 from products.forms import BoardForm, ExportForm, NoteForm, ReasonForm
 from products.models import Order
@@ -53,8 +54,12 @@ class LiveMixin:
 
     fragment_name = ""
 
+    @property
+    def is_fragment(self) -> bool:
+        return "fragment" in self.request.GET
+
     def get_template_names(self) -> list[str]:
-        if "fragment" in self.request.GET:
+        if self.is_fragment:
             return [self.fragment_name]
         return super().get_template_names()
 
@@ -67,6 +72,7 @@ class LiveMixin:
             "now": timezone.now(),
             "may_change": self.request.user.has_perm("products.change_order"),
             "here": self.get_here(),
+            "is_fragment": self.is_fragment,
         }
         return super().get_context_data(**context | kwargs)
 
@@ -90,13 +96,22 @@ class BoardView(StaffMixin, TitleMixin, LiveMixin, TemplateView):
         page = self.request.GET.get("page", "")
         context |= {
             "form": self.form,
+            "asked": asked,
             "is_filtered": bool(asked),
-            "columns": board.fill(asked, self.request.user, page),
+            "columns": board.fill(asked, self.request.user, page, self.prefetch),
             "query": urlencode({k: v for k, v in asked.items() if k != "status"}),
         }
-        if "fragment" not in self.request.GET:
+        if not self.is_fragment:
             context |= {"export": _export_form(), **self.shelves()}
         return context
+
+    def prefetch(self, shown: list[Order]) -> None:
+        """What the cards need: those of the script may have been rendered already."""
+        if self.is_fragment:
+            may_change = self.request.user.has_perm("products.change_order")
+            moves.prefetch_lines(shown, may_change=may_change)
+        else:
+            prefetch_related_objects(shown, "lines")
 
     @cached_property
     def form(self) -> BoardForm:

@@ -1,9 +1,11 @@
 /* The staff's board and its orders' pages, live.
  *
- * The topic "orders" only says that something has changed; the page then fetches its
- * own inner part anew and takes from it what differs: by number and version, so that
- * what has the focus or an open form stays, and nothing that happened while the
- * connection was down is missed or told twice.
+ * The topic "board" pushes the cards of the orders that moved lately, the same for all
+ * boards; the page applies its own filters to them, and adds up the counters. Where it
+ * missed more than was pushed, or cannot know what comes next in a column, it fetches
+ * its own inner part anew and takes from it what differs. Either goes by number and
+ * version, so that what has the focus or an open form stays, and nothing that happened
+ * while the connection was down is missed or told twice.
  */
 
 import { show } from "./forms.js";
@@ -13,6 +15,9 @@ import "./staff.js";
 const PATIENCE_MS = 15_000;
 const PAUSE_MS = 400; // between two fetches: a rush of orders is no rush of requests
 const RETRY_MS = 3_000;
+const PUSH_MS = 2_000; // a change that is not pushed by then is fetched
+const FILL_MS = 5_000; // before a column is filled up again, and up to twice that
+const SOON_MS = 1_000; // or, where it is half empty
 const AGE_MS = 10_000;
 const SOUND = "board-sound"; // its place in localStorage: "on" once it was switched on
 const LATE_S = 24 * 3600;
@@ -40,6 +45,7 @@ async function refresh() {
     isOutdated = false;
     try {
       take(await fragment());
+      follow(); // what was pushed while the answer was under way
       wait = PAUSE_MS;
     } catch (error) {
       console.warn("The board is not renewed:", error);
@@ -66,11 +72,194 @@ async function fragment() {
   return page.getElementById("board");
 }
 
-document.addEventListener("live:item", ({ detail: [name, version] }) => {
-  if (name === "orders" && version > Number(board()?.dataset.version)) {
-    refresh();
+document.addEventListener("live:item", ({ detail: [name, version, facts] }) => {
+  if (name === "board") {
+    pushed = { version, ...facts };
+    follow();
+  } else if (name === "orders") {
+    expect(version);
   }
 });
+
+/** Fetch what is not pushed in a moment: by a process that knows no boards yet, say. */
+function expect(version) {
+  setTimeout(() => {
+    if (version > shownVersion()) {
+      refresh();
+    }
+  }, PUSH_MS);
+}
+
+// --- Taking what is pushed ------------------------------------------------------------
+
+let pushed = null; // the last of it: {version, since, moved, counts}
+const shownVersion = () => Number(board()?.dataset.version ?? Infinity);
+
+/** Take the last push, if it tells all that the page has missed. */
+function follow() {
+  const here = board();
+  if (!pushed || pushed.version <= shownVersion()) {
+    return;
+  }
+  if (pushed.since > shownVersion()) {
+    refresh();
+    return;
+  }
+  here.dataset.version = pushed.version;
+  if (here.dataset.number) {
+    followOrder(here.dataset);
+  } else {
+    takeMoves(here);
+  }
+}
+
+/** An order's own page is more than its card. */
+function followOrder(shown) {
+  const [, version] = pushed.moved.find(([number]) => number === shown.number) ?? [];
+  if (version > Number(shown.orderVersion)) {
+    refresh();
+  }
+}
+
+function takeMoves(here) {
+  const focus = rememberFocus();
+  const sections = sectionsOf(here);
+  const whole = new Set(sections.filter((section) => countOf(section) === listOf(section).children.length));
+  const root = document.querySelector('template[data-topic="board"]');
+  const cards = [...document.importNode(root.content, true).children];
+  const items = cards.map((card) => place(here, card, whole));
+  tell(items.filter((item) => item && isNews(item)));
+  sections.forEach((section) => recount(here, section, whole));
+  focus();
+  tellAges();
+}
+
+const sectionsOf = (root) => [...root.querySelectorAll("[data-column]")];
+const listOf = (section) => section.querySelector("[data-list]");
+const counterOf = (section) => section.querySelector("[data-count]");
+const countOf = (section) => Number(counterOf(section).dataset.count);
+const limitOf = (section) => Number(section.dataset.limit);
+
+/** Put a card where it belongs. Out: the element that stands for the order now; none if
+ * nothing was to be done, or the order is not among those shown. */
+function place(here, card, whole) {
+  const { key, version, in: column } = card.dataset;
+  const then = byKey(key);
+  if (then && Number(then.dataset.version) >= Number(version)) {
+    return null;
+  }
+  const section = isAskedFor(here, card) && sectionsOf(here).find((one) => one.dataset.column === column);
+  if (then && isBusy(then)) {
+    markStale(then);
+    return null;
+  }
+  if (!section || !isInReach(here, section, card, whole)) {
+    then?.remove();
+    return null;
+  }
+  if (!("mayChange" in here.dataset)) {
+    card.querySelector(".steps")?.remove();
+  }
+  const into = listOf(section);
+  if (then) {
+    card.classList.add(then.parentElement === into ? "is-touched" : "is-moved");
+    then.remove();
+  }
+  into.insertBefore(card, nextTo(here, into, card));
+  return card;
+}
+
+/** The board's filters, as products/views/board.py applies them. */
+function isAskedFor(here, card) {
+  const { q, method, mine } = here.dataset;
+  const { key, email, method: paidBy, handler } = card.dataset;
+  const asked = q.toLowerCase();
+  const begins = (text) => text.toLowerCase().startsWith(asked);
+  const isFound = begins(email) || (!q.includes("@") && begins(key));
+  return (!q || isFound) && (!method || method === paidBy) && (!mine || mine === handler);
+}
+
+/** What the card stands in front of. */
+function nextTo(here, into, card) {
+  const isOldest = here.dataset.oldest !== "";
+  const { rank } = card.dataset;
+  return [...into.children].find((one) => one !== byKey(card.dataset.key) && one.dataset.rank > rank === isOldest) ?? null;
+}
+
+/** Whether it belongs among the cards shown, not before or after them. */
+function isInReach(here, section, card, whole) {
+  const into = listOf(section);
+  const before = nextTo(here, into, card);
+  const isFirst = before === into.firstElementChild;
+  const isLast = before === null;
+  return !(isFirst && section.dataset.page > 1) && (!isLast || whole.has(section));
+}
+
+/** A column's counter, and whether it must be filled up. */
+function recount(here, section, whole) {
+  const list = listOf(section);
+  const limit = limitOf(section);
+  const known = knownCount(here, section.dataset.column);
+  if (known === null && !whole.has(section)) {
+    fillUp(FILL_MS);
+    return;
+  }
+  const count = known ?? list.children.length;
+  for (const card of [...list.children].slice(limit).reverse()) {
+    if (!isBusy(card) && !card.contains(document.activeElement)) {
+      card.remove();
+    }
+  }
+  const missing = count - list.children.length;
+  tellCount(here, section, count, missing);
+  const { page, pages } = section.dataset;
+  const isPaged = pages > 1 || count > limit;
+  if (page > 1 || (isPaged && page && Math.ceil(count / limit) !== Number(pages))) {
+    fillUp(FILL_MS);
+  } else if (missing > 0 && list.children.length < limit) {
+    fillUp(list.children.length < limit / 2 ? SOON_MS : FILL_MS);
+  } else if (missing < 0) {
+    fillUp(FILL_MS);
+  }
+}
+
+/** How many orders are in a column under the board's filters, if that was pushed. */
+function knownCount(here, column) {
+  const { q, method, mine } = here.dataset;
+  if (q || !["pending", "paid", "packed", "shipped", "hold"].includes(column)) {
+    return null;
+  }
+  return pushed.counts
+    .filter(([name, paidBy, handler]) =>
+      name === column && (!method || method === paidBy) && (!mine || mine === String(handler)))
+    .reduce((sum, [, , , count]) => sum + count, 0);
+}
+
+function tellCount(here, section, count, missing) {
+  const counter = counterOf(section);
+  counter.dataset.count = counter.textContent = String(count);
+  section.querySelector(".column__hint").hidden = count > 0;
+  const more = section.querySelector(".column__more");
+  more.hidden = missing < 1 || "page" in section.dataset;
+  more.textContent = here.dataset.more.replace("%(count)s", missing);
+}
+
+let filling = null;
+let fillsAt = 0;
+
+/** Fetch what is not known, in a while: boards do so one after the other. */
+function fillUp(ms) {
+  const at = Date.now() + ms * (1 + Math.random());
+  if (filling && fillsAt <= Date.now() + 2 * ms) {
+    return;
+  }
+  clearTimeout(filling);
+  fillsAt = at;
+  filling = setTimeout(() => {
+    filling = null;
+    refresh();
+  }, at - Date.now());
+}
 
 // --- Taking what differs ------------------------------------------------------------
 
@@ -78,14 +267,20 @@ function take(fresh) {
   const here = board();
   const focus = rememberFocus();
   here.dataset.version = fresh.dataset.version;
+  if (fresh.dataset.orderVersion) {
+    here.dataset.orderVersion = fresh.dataset.orderVersion;
+  }
   since = Date.parse(fresh.dataset.now);
   clock = Date.now();
-  for (const section of fresh.querySelectorAll("[data-column]")) {
+  for (const section of sectionsOf(fresh)) {
     if (!here.querySelector(`[data-column="${section.dataset.column}"]`)) {
       const empty = section.cloneNode(true);
       empty.querySelector("[data-list]").replaceChildren();
       here.append(document.adoptNode(empty));
     }
+  }
+  for (const { dataset } of sectionsOf(fresh)) {
+    Object.assign(here.querySelector(`[data-column="${dataset.column}"]`).dataset, dataset);
   }
   for (const now of fresh.querySelectorAll("[data-swap]")) {
     const then = document.getElementById(now.id);
@@ -101,6 +296,9 @@ function take(fresh) {
 function takeItems(here, fresh) {
   const old = new Map(itemsOf(here).map((item) => [item.dataset.key, item]));
   const kept = new Set(itemsOf(fresh).map((item) => item.dataset.key));
+  if (pushed?.version > Number(fresh.dataset.version)) {
+    pushed.moved.forEach(([number]) => kept.add(number)); // the push will say
+  }
   for (const [key, item] of old) {
     if (!kept.has(key)) {
       isBusy(item) ? markStale(item) : item.remove();
@@ -134,7 +332,7 @@ const itemsOf = (root) => [...root.querySelectorAll("[data-list] > [data-key]")]
 /** The element that stands for the item from now on: the old one while it says the
  * same, or while somebody works in it. */
 function chosen(then, now, into) {
-  if (then && then.dataset.version === now.dataset.version) {
+  if (then && Number(then.dataset.version) >= Number(now.dataset.version)) {
     return then;
   }
   if (then && isBusy(then)) {
@@ -358,9 +556,12 @@ document.addEventListener("submit", (event) => {
 
 async function send(form) {
   form.setAttribute("aria-busy", "true");
+  const before = shownVersion();
+  let isDone = false;
   try {
-    const { messages, isDone } = await post(form.action, new FormData(form));
-    show(messages);
+    const answer = await post(form.action, new FormData(form));
+    isDone = answer.isDone;
+    show(answer.messages);
     if (isDone) {
       close(form);
     }
@@ -370,10 +571,16 @@ async function send(form) {
   } finally {
     form.removeAttribute("aria-busy");
   }
-  refresh();
+  if (isDone) {
+    expect(before + 1); // it is pushed to all, and to this page
+  } else {
+    refresh();
+  }
 }
 
 async function post(address, body, isRetry = false) {
+  // A card that was pushed has no token.
+  body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
   const response = await fetch(address, {
     method: "POST",
     body,
@@ -384,7 +591,7 @@ async function post(address, body, isRetry = false) {
     return { ...(await response.json()), isDone: response.ok };
   }
   if (response.status === 403 && !isRetry) {
-    body.set("csrfmiddlewaretoken", await renew()); // signed in anew in another tab
+    await renew(); // signed in anew in another tab
     return post(address, body, true);
   }
   throw new Error(`${response.status} ${response.statusText}`);

@@ -4,12 +4,14 @@ import re
 import zlib
 from collections.abc import Callable
 from itertools import count
-from urllib.request import Request, urlopen
+from urllib.request import Request as Question
+from urllib.request import urlopen
 
 import pytest
 from django.contrib.auth.models import Permission
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, WebSocketRoute, expect
 
+from products import live, moves
 from products.models import Order, OrderEvent, Stock
 from products.services import orders
 from products.services import stock as stocks
@@ -90,6 +92,20 @@ def staff(visit, daphne) -> VisitAs:
     return open_page
 
 
+class Line:
+    """Between a page's socket and the server: what comes while it is cut is lost."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+
+    def carry(self, page: Page) -> None:
+        page.route_web_socket("**/ws/", self._connect)
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda text: self.is_cut or socket.send(text))
+
+
 def card(page: Page, order: Order) -> Locator:
     return page.locator(f'.order[data-key="{order.number}"]')
 
@@ -138,8 +154,9 @@ def test_step_of_one_moves_the_card_on_the_others_board(staff):
 
 def test_two_press_the_same_button_and_the_second_hears_who_was_first(staff, forgiving):
     order = make_order()
-    ann, bob = staff("ann"), staff("bob")
-    bob.route("**/ws/", lambda route: route.abort())  # bob's page is not told
+    line = Line()  # bob's page is not told
+    ann, bob = staff("ann"), staff("bob", prepare=line.carry)
+    line.is_cut = True
     form = bob.locator(f'[data-key="{order.number}"] [data-move="pack"]')
     # Bob's finger is on the button while Ann's order goes out.
     bob.evaluate("window.heldBack = document.querySelector('[data-move=pack]')")
@@ -237,6 +254,183 @@ def test_order_page_shows_what_colleagues_do_and_keeps_a_note_that_is_typed(staf
     page.get_by_role("button", name="Add the note").click()
     expect(page.locator(".steps-done")).to_contain_text("Rings twice")
     expect(note).to_have_value("")
+
+
+# --- Pushed, not fetched --------------------------------------------------------------
+
+
+class Fetches:
+    """Counts how often pages ask for the board's inner part."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def watch(self, page: Page) -> None:
+        page.on("request", self._note)
+
+    def _note(self, request: Request) -> None:
+        self.count += "fragment=1" in request.url
+
+
+def test_changes_are_taken_from_what_is_pushed_and_cards_keep_working(staff):
+    old = make_order()
+    fetches = Fetches()
+    ann, bob = (staff(name, prepare=fetches.watch) for name in ("ann", "bob"))
+
+    order = make_order()
+    press(ann, order, "Pack")  # a card that was pushed, so without a token of its own
+    expect(card(column(bob, "packed"), order)).to_contain_text("ann")
+    press(bob, order, "Ship")
+    expect(card(column(ann, "shipped"), order)).to_contain_text("bob")
+    card(ann, old).locator("summary").click()
+    card(ann, old).get_by_label("Reason").fill("Broken")
+    card(ann, old).get_by_role("button", name="Cancel the order").click()
+
+    for page in (ann, bob):
+        expect(card(page, old)).to_have_count(0)
+        for key, number in {"paid": "0", "packed": "0", "shipped": "1"}.items():
+            expect(column(page, key).locator(".column__count")).to_have_text(number)
+        expect(column(page, "paid")).to_contain_text("Everything is packed.")
+    assert fetches.count == 0
+
+
+def test_focus_stays_on_a_button_whose_card_is_pushed_anew(staff):
+    order = make_order()
+    page = staff()
+    button = card(page, order).get_by_role("button", name="Pack")
+    button.focus()
+
+    orders.note(order, actor=make_clerk("bob"), note="Rings twice")
+
+    expect(card(page, order)).to_have_attribute("data-version", "2")
+    expect(button).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    "query, is_shown",
+    [
+        ("", True),
+        ("method=delivery", True),
+        ("method=stripe", False),
+        ("mine=on", False),
+        ("status=paid", True),
+        ("status=packed", False),
+        ("q={number}", True),
+        ("q=ANN@", True),
+        ("q=zoe@", False),
+        ("sort=oldest", True),
+    ],
+)
+def test_filter_of_a_board_holds_for_what_is_pushed(staff, query, is_shown):
+    first = make_order()
+    fetches = Fetches()
+    query = query.format(number=first.number[:2])
+    page = staff(path=f"{BOARD}?{query}", prepare=fetches.watch)
+
+    order = make_order()
+    Order.objects.filter(pk=order.pk).update(number=f"{first.number[:2]}ZZZZZZ")
+    order.refresh_from_db()
+    orders.note(order, actor=make_clerk("bob"), note="seen")
+
+    found = column(page, "paid").locator(".order")
+    if is_shown:
+        expect(card(page, order)).to_be_visible()
+        numbers = [order.number, first.number]
+        numbers = numbers[::-1] if "oldest" in query else numbers
+        assert [one.get_attribute("data-key") for one in found.all()] == numbers
+        expect(column(page, "paid").locator(".column__count")).to_have_text("2")
+    else:
+        expect(page.locator(".count")).to_contain_text("2")  # it was told
+        expect(card(page, order)).to_have_count(0)
+    expect(page.locator("#board")).to_have_attribute(
+        "data-version",
+        page.locator("span[data-topic=orders]").get_attribute("data-version"),
+    )
+    assert fetches.count == 0
+
+
+def test_my_board_takes_in_what_becomes_mine_and_counts_it(staff):
+    order = make_order()
+    page = staff("ann", path=f"{BOARD}?mine=on")
+
+    orders.pack(order, actor=User.objects.get(username="ann"))
+    expect(card(column(page, "packed"), order)).to_be_visible()
+    expect(column(page, "packed").locator(".column__count")).to_have_text("1")
+    orders.ship(order, actor=make_clerk("bob"))
+
+    expect(card(page, order)).to_have_count(0)
+    expect(column(page, "packed").locator(".column__count")).to_have_text("0")
+
+
+def test_long_column_counts_what_it_does_not_show_and_fills_up(staff):
+    made = make_orders(50)
+    fetches = Fetches()
+    page = staff(prepare=fetches.watch)
+    paid = column(page, "paid")
+    expect(paid.locator(".column__more")).to_have_text("10 more")
+
+    newest = make_order()
+    expect(card(paid, newest)).to_be_visible()
+    expect(paid.locator(".column__count")).to_have_text("51")
+    expect(paid.locator(".order")).to_have_count(40)
+    expect(paid.locator(".column__more")).to_have_text("11 more")
+    assert fetches.count == 0
+
+    clerk = make_clerk("bob")
+    for order in made[-25:]:
+        orders.pack(order, actor=clerk)
+    expect(column(page, "packed").locator(".order")).to_have_count(25)
+    expect(paid.locator(".column__count")).to_have_text("26")
+    expect(paid.locator(".order")).to_have_count(26, timeout=20_000)
+    expect(paid.locator(".column__more")).to_be_hidden()
+
+
+def test_board_that_missed_more_than_is_pushed_fetches_itself_once(staff):
+    line, fetches = Line(), Fetches()
+
+    def prepare(page: Page) -> None:
+        line.carry(page)
+        fetches.watch(page)
+
+    page = staff(prepare=prepare)
+    line.is_cut = True
+    made = [make_order() for _ in range(moves.ENOUGH_CARDS + 3)]
+    other = staff("bob")
+    expect(other.locator(".order")).to_have_count(len(made))
+    line.is_cut = False
+
+    last = make_order()
+
+    expect(card(page, last)).to_be_visible()
+    expect(page.locator(".order")).to_have_count(len(made) + 1)
+    expect(page.locator("#news")).to_contain_text(last.number)
+    assert fetches.count == 1
+
+
+def test_who_may_only_look_is_pushed_cards_without_buttons(staff):
+    user = make_user(username="eve", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_order"))
+    page = staff("eve")
+
+    order = make_order()
+
+    expect(card(page, order)).to_be_visible()
+    expect(page.locator("[data-move]")).to_have_count(0)
+
+
+def test_order_page_fetches_itself_for_its_own_order_alone(staff):
+    mine, other = make_order(), make_order()
+    fetches = Fetches()
+    page = staff(path=f"{BOARD}{mine.number}/", prepare=fetches.watch)
+
+    orders.pack(other, actor=make_clerk("bob"))
+    version = live.versions(["orders:"])["orders:"]
+    expect(page.locator("#board")).to_have_attribute("data-version", str(version))
+    assert fetches.count == 0
+    orders.pack(mine, actor=User.objects.get(username="bob"))
+
+    expect(page.locator(".state")).to_have_text("packed")
+    assert fetches.count == 1
 
 
 # --- Sound and title ----------------------------------------------------------------
@@ -356,7 +550,7 @@ def test_open_forms_and_help_are_good_in_all_looks(staff):
 def fetch(page: Page, address: str, accept: str) -> bytes:
     """What a client without a browser reads: of gzip the first member, as most do."""
     cookies = "; ".join(f"{c['name']}={c['value']}" for c in page.context.cookies())
-    request = Request(address, headers={"Cookie": cookies, "Accept-Encoding": accept})
+    request = Question(address, headers={"Cookie": cookies, "Accept-Encoding": accept})
     with urlopen(request) as response:
         content = response.read()
         encoding = response.headers.get("Content-Encoding", "identity")

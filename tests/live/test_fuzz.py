@@ -56,7 +56,7 @@ numbers = st.sampled_from(
 )
 stems = st.sampled_from(
     ["stock", "basket", "basket:lines", "basket:hold", "order", "shelf", "shelves"]
-    + ["orders", "live", "probe", "__class__", ""]
+    + ["orders", "board", "live", "probe", "__class__", ""]
 )
 names = st.one_of(
     stems,

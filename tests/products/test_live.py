@@ -10,7 +10,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from products import live
+from products import live, moves
 from products.live import EMPTY_BASKET, NO_LINES, NOBODY, STRANGER, Owner, State, Viewer
 from products.models import Basket, Order, OrderEvent, Stock
 from products.services import basket, catalogue, holds, orders, stock
@@ -28,6 +28,7 @@ from tests.factories import (
 ANNA, BEN = Owner(user_id=7), Owner(token="b" * 32)
 TOKEN = "aZ09_-" + "x" * 26
 STAFF = {
+    "board": "products.view_order",
     "orders": "products.view_order",
     "shelves": "products.view_stock",
     "shelf:42": "products.view_stock",
@@ -101,6 +102,8 @@ def test_key_of_a_name_is_made_of_who_asks(name, owner, key):
         f"order:{TOKEN[1:]}é",
         f"Order:{TOKEN}",
         *STAFF,
+        "board:",
+        "board:1",
         "orders:",
         "orders:1",
         "shelves:",
@@ -434,7 +437,7 @@ def test_version_of_the_orders_grows_with_each_event_in_whatever_order_they_come
 
 @pytest.mark.django_db
 def test_version_of_the_orders_does_not_fall_when_old_ones_are_deleted(monkeypatch):
-    monkeypatch.setattr(live, "LATE_EVENTS", 5)
+    monkeypatch.setattr(moves, "LATE_EVENTS", 5)
     old = make_order()
     for _ in range(5):
         make_order()
@@ -577,7 +580,7 @@ def test_render_of_every_topic_says_its_name_and_version():
     holds.start(make_basket(owner, {product: 1}))
     order = make_order({product: 1})
     viewer = Viewer(owner, frozenset(STAFF.values()))
-    names = ["basket", "basket:lines", "basket:hold", "orders", "shelves"]
+    names = ["basket", "basket:lines", "basket:hold", "board", "orders", "shelves"]
     names += [f"stock:{product.pk}", f"shelf:{product.pk}"]
     names += [f"order:{order.access_token}"]
     assert {live.key_of(name, viewer).rpartition(":")[0] for name in names} == (

@@ -122,11 +122,17 @@ ORDER = {
     ],
 }
 BOARD = {"counts": {"paid": 1}, "newest": "7K3MPQ2X"}
+MOVES = {
+    "since": 94,
+    "moved": [["7K3MPQ2X", 2, "packed"]],
+    "counts": [["paid", "delivery", None, 2], ["packed", "stripe", 7, 1]],
+}
 RIGHT = [
     ["stock:42", 19, STOCK],
     ["stock:43", 19, {"product": 43, "available": 0, "state": "gone", "price": None}],
     [f"order:{TOKEN}", 2, ORDER],
     ["orders", 96, BOARD],
+    ["board", 96, MOVES],
     ["basket:hold", 7, {"until": NOW}],
     ["shelves", 310, {"low": 0, "out": 0, "products": []}],
 ]
@@ -161,6 +167,9 @@ RIGHT = [
         [f"order:{TOKEN}", 2, ORDER | {"number": "O0000000"}],
         ["orders", 96, BOARD | {"counts": {"delivered": 1}}],
         ["orders:", 96, BOARD],
+        ["board", 96, MOVES | {"moved": [["7K3MPQ2X", 2, "nowhere"]]}],
+        ["board", 96, MOVES | {"counts": [["paid", "delivery", None, 0]]}],
+        ["board", 96, BOARD],
         ["basket:hold", 7, {"until": 1772357400}],
         ["basket:hold:u7", 7, {"until": NOW}],
         ["shelves", 310, {"low": 0, "out": 0}],

@@ -1,0 +1,42 @@
+"""Which column of the staff's board an order is in, and how many are in each."""
+
+from django.db.models import Case, Count, Q, Value, When
+
+from products.models import Order
+
+Status = Order.Status
+HOLD = "hold"
+_WAITING = Q(status=Status.PENDING)
+_CONFIRMED = Q(method=Order.Method.DELIVERY, expires_at=None)  # or need not be
+
+# What each column holds; `column_of` says the same of one order.
+HOLDS = {
+    "pending": _WAITING & ~_CONFIRMED & Q(on_hold=""),
+    "paid": (Q(status=Status.PAID) | (_WAITING & _CONFIRMED)) & Q(on_hold=""),
+    "packed": Q(status=Status.PACKED, on_hold=""),
+    "shipped": Q(status=Status.SHIPPED, on_hold=""),
+    HOLD: ~Q(on_hold=""),
+    "delivered": Q(status=Status.DELIVERED, on_hold=""),
+    "cancelled": Q(status=Status.CANCELLED, on_hold=""),
+    "expired": Q(status=Status.EXPIRED, on_hold=""),
+}
+IN_WORK = ("pending", "paid", "packed", "shipped", HOLD)
+
+
+def column_of(order: Order) -> str:
+    if order.on_hold:
+        return HOLD
+    is_confirmed = order.method == Order.Method.DELIVERY and order.expires_at is None
+    if order.status == Status.PENDING and is_confirmed:
+        return "paid"
+    return str(order.status)
+
+
+def counted() -> list[list]:
+    """The number of orders in work for each column, way to pay and handler, as
+    [column, method, handler's key or None, number]: a board can add up those that its
+    filters ask for."""
+    column = Case(*(When(HOLDS[key], then=Value(key)) for key in IN_WORK))
+    in_work = Order.objects.active() | Order.objects.filter(HOLDS[HOLD])
+    groups = in_work.annotate(column=column).values_list("column", "method", "handler")
+    return [list(row) for row in groups.annotate(Count("pk")).order_by()]

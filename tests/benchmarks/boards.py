@@ -1,0 +1,278 @@
+"""What open boards of the staff cost a shopper.
+
+    deploy/local/up.py --test exec python tests/benchmarks/boards.py
+
+One Daphne, 300 open orders, and another process that places or moves 5 orders a second.
+A shopper asks for a page of search results again and again while 0, 2, 6 and 12 boards
+are open: they take what is pushed, and fetch what static/js/board.js would fetch. A
+server without the topic "board" (an older commit, in a worktree of its own with this
+file copied into it) is treated as its script did: a fetch for each change, and at most
+one in 400 ms.
+
+On a scratch database, and the Redis at REDIS_URL. Read the figures as ratios, and on a
+busy machine the CPU rather than the milliseconds: it is the server's, for each page of
+the shopper, everything else that the server does meanwhile included.
+"""
+
+import argparse
+import json
+import logging
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "local")]
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+BOARD = "/staff/orders/"
+CROWDS = (0, 2, 6, 12)
+PAUSE_S = 0.4  # between two fetches of a board
+SOON_S = 1  # before a column that is half empty is filled up, and up to twice that
+LIMIT = 40  # cards of a column
+CARD = re.compile(r'<li class="order[^>]*data-key="(\w+)" data-version="(\d+)"')
+SECTION = re.compile(r'data-column="(\w+)"')
+
+
+class Board:
+    """A board as a browser keeps it: columns of numbers, kept up to date."""
+
+    def __init__(self, server, cookie: str) -> None:
+        self.fetches = self.pushes = self.bytes = 0
+        self._server, self._cookie = server, cookie
+        self._columns: dict[str, set[str]] = {}
+        self._counts: dict[str, int] = {}
+        self._version = 0
+        self._due: float | None = None  # for the next fetch
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._live)
+
+    def __enter__(self) -> "Board":
+        self.fetch()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def fetch(self) -> None:
+        address = f"{self._server.url}{BOARD}?fragment=1"
+        request = urllib.request.Request(address, headers={"Cookie": self._cookie})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read().decode()
+        self.fetches += 1
+        self.bytes += len(text)
+        self._version = int(re.search(r'id="board" data-version="(\d+)"', text)[1])
+        parts = SECTION.split(text)
+        self._columns = {
+            key: {number for number, _ in CARD.findall(part)}
+            for key, part in zip(parts[1::2], parts[2::2], strict=True)
+        }
+
+    def _live(self) -> None:
+        from websockets.sync.client import connect
+
+        headers = {"Cookie": self._cookie}
+        options = {"additional_headers": headers, "subprotocols": ["shop.v1"]}
+        options["origin"] = self._server.origin
+        with connect(self._server.socket_url, max_size=None, **options) as socket:
+            topics = dict.fromkeys(["orders", "board", "shelves"])
+            sub = {"t": "sub", "id": 1, "topics": topics, "html": "en"}
+            socket.send(json.dumps(sub))
+            while not self._is_over.is_set():
+                self._hear(socket)
+                if self._due is not None and time.monotonic() >= self._due:
+                    self._due = None
+                    self.fetch()
+                    self._paused = time.monotonic() + PAUSE_S
+
+    _paused = 0.0
+    _is_pushed = True
+
+    def _hear(self, socket) -> None:
+        try:
+            text = socket.recv(timeout=0.05)
+        except TimeoutError:
+            return
+        frame = json.loads(text)
+        if frame.get("code") == "unknown_topic":
+            self._is_pushed = False
+        for name, version, facts, *_ in frame.get("items", []):
+            if version <= self._version:
+                continue
+            if name == "board":
+                self._take(version, facts)
+                self.bytes += len(text)
+            elif name == "orders" and not self._is_pushed:
+                self._want(0)
+
+    def _want(self, seconds: float) -> None:
+        due = max(time.monotonic() + seconds, self._paused)
+        self._due = due if self._due is None else min(due, self._due)
+
+    def _take(self, version: int, facts: dict) -> None:
+        self.pushes += 1
+        if facts["since"] > self._version:
+            self._want(0)
+            return
+        self._version = version
+        for number, _, column in facts["moved"]:
+            for cards in self._columns.values():
+                cards.discard(number)
+            if len(self._columns.get(column, ())) < LIMIT:
+                self._columns.setdefault(column, set()).add(number)
+        for column, cards in self._columns.items():
+            count = sum(row[3] for row in facts["counts"] if row[0] == column)
+            if len(cards) < min(count, LIMIT / 2) and self._due is None:
+                self._want(SOON_S * (1 + random.random()))
+
+
+def sign_in(number: int) -> str:
+    """The cookie of somebody who works at a board."""
+    from django.contrib.auth.models import Permission
+
+    from tests.factories import make_user
+    from tests.realtime.sockets import session_of
+
+    user = make_user(username=f"clerk{number}", is_staff=True)
+    rights = ["view_order", "change_order", "view_stock"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    return session_of(user)
+
+
+def fill_the_shop(orders: int) -> None:
+    from tests.benchmarks.search import fill_the_shop as fill
+    from tests.factories import make_product
+    from tests.products.views.test_staff_board import make_orders
+
+    fill(1000)
+    make_product(name="Lamp", on_hand=1_000_000)
+    make_orders(orders)
+
+
+def move_orders(rate: float, kind: str) -> None:
+    """Until standard input ends: place orders, or pack them, or one and the other."""
+    import django
+
+    django.setup()
+    logging.disable(logging.WARNING)
+    from products.models import Order, Product
+    from products.services import orders
+    from tests.factories import make_order
+    from users.models import User
+
+    clerk, lamp = User.objects.first(), Product.objects.get(name="Lamp")
+    is_over = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), is_over.set())).start()
+    number, begun = 0, time.monotonic()
+    while not is_over.wait(max(0, begun + number / rate - time.monotonic())):
+        number += 1
+        if number == 2:
+            print("begun", flush=True)
+        if kind == "place" or (kind == "both" and number % 2):
+            make_order({lamp: 1})
+        elif order := Order.objects.filter(status="pending").order_by("pk").first():
+            orders.pack(order, actor=clerk)
+
+
+def look_for(server, seconds: float) -> list[float]:
+    """A shopper's pages of results, one each 0.2 s: how long each took, in ms."""
+    taken, end = [], time.monotonic() + seconds
+    while (begun := time.monotonic()) < end:
+        # Other words each time: no cache has the page.
+        address = f"{server.url}/products/?q=bowl+{random.randrange(10**9)}"
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            answer.read()
+        taken.append(1000 * (time.monotonic() - begun))
+        time.sleep(max(0, 0.2 - (time.monotonic() - begun)))
+    return taken
+
+
+def measure(server, cookies: list[str], options) -> None:
+    from contextlib import ExitStack
+
+    from products.models import OrderEvent
+    from tests.benchmarks.cpu import cpu_of
+
+    alone = None
+    for crowd in CROWDS:
+        with ExitStack() as stack:
+            boards = [
+                stack.enter_context(Board(server, cookie)) for cookie in cookies[:crowd]
+            ]
+            command = [sys.executable, __file__, "--mover", options.kind]
+            mover = subprocess.Popen(
+                [*command, "--rate", str(options.rate)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            mover.stdout.readline()  # it has begun
+            look_for(server, 3)  # warm
+            events = OrderEvent.objects.count()
+            before, begun = cpu_of(server.pid), time.monotonic()
+            fetches = sum(board.fetches for board in boards)
+            taken = look_for(server, options.seconds)
+            spent, lasted = cpu_of(server.pid) - before, time.monotonic() - begun
+            fetches = sum(board.fetches for board in boards) - fetches
+            pushes = sum(board.pushes for board in boards)
+            events = OrderEvent.objects.count() - events
+            mover.stdin.close()
+            mover.wait()
+        page = statistics.median(taken)
+        alone = alone or page
+        print(
+            f"{crowd:2} boards  for each page: median {page:6.0f} ms,"
+            f" mean {statistics.fmean(taken):6.0f}; {page / alone:5.2f} x"
+            f"  CPU {1000 * spent / len(taken):4.0f} ms"
+            f"  a second: changes {events / lasted:3.1f},"
+            f" fetches {fetches / lasted:4.1f}; pushes in all {pushes}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--orders", type=int, default=300)
+    parser.add_argument("--rate", type=float, default=5, help="changes a second")
+    parser.add_argument("--kind", choices=["place", "pack", "both"], default="place")
+    parser.add_argument("--seconds", type=float, default=20, help="for each crowd")
+    parser.add_argument("--mover", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.mover:
+        move_orders(options.rate, options.mover)
+        return
+    from tests.servers import Daphne, collect_static
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        os.environ |= collect_static(place / "static") | {"LAYER_PREFIX": "bench"}
+        import django
+
+        django.setup()
+        logging.disable(logging.WARNING)
+        from django.conf import settings
+
+        from tests.benchmarks.scratch import scratch_database
+
+        with scratch_database():
+            fill_the_shop(options.orders)
+            cookies = [sign_in(number) for number in range(max(CROWDS))]
+            server = Daphne(place, settings.REDIS_URL)
+            server.start()
+            try:
+                measure(server, cookies, options)
+            finally:
+                server.stop()
+
+
+if __name__ == "__main__":
+    main()
