@@ -184,7 +184,7 @@ class ShopConsumer:
         try:
             shown, unknown = await self._keys(asked)
             items, missing = await self._hub.watch(
-                self, shown, asked.language, asked.timeline
+                self, shown, asked.language, asked.timeline, asked.pace
             )
             timeline = self._hub.timeline
         except Unavailable:

@@ -2,7 +2,8 @@
 
 It joins a topic's group when the first local socket watches it, keeps the topic's
 newest state, and every tick writes one frame to all sockets that watch the same
-topics in the same language. Messages may be lost, doubled or reordered: a state is
+topics in the same language; who asked for a pace gets its frames less often, see
+`paced`. Messages may be lost, doubled or reordered: a state is
 replaced by a higher version only, and three checks find what was lost:
 
 - the *audit* compares the versions held here with the database every few seconds,
@@ -25,7 +26,14 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
@@ -37,6 +45,7 @@ from products import live
 from products.live import State, Viewer
 from realtime import draining, metrics, outages, protocol, pulse
 from realtime.admission import Admission
+from realtime.paced import Debt, Debts, Slot, slot_for
 from realtime.protocol import Frame
 from realtime.publish import PEOPLE, group_of
 from realtime.visitors import Visitors
@@ -86,10 +95,12 @@ class Socket(Protocol):
 
 
 class Audience(NamedTuple):
-    """Sockets that watch the same topics in the same language get the same frames."""
+    """Sockets that watch the same topics in the same language get the same frames, at
+    once or in the same slot."""
 
     keys: frozenset[str]
     language: str | None
+    slot: Slot | None = None
 
 
 class Topic:
@@ -104,7 +115,7 @@ class Topic:
         self.key = key
         self.state: State | None = None
         self.told = 0  # the newest version that a message told of
-        self.sent = 0  # the version that every watcher has been sent
+        self.sent = 0  # the version that every watcher has been sent, or is owed
         self.items: dict[str | None, str] = {}
         self._loaded: asyncio.Event | None = asyncio.Event()  # None: it is
         self.watchers = 0
@@ -165,6 +176,7 @@ class Hub:
         self._same: dict[Audience, Audience] = {}  # so that equal ones are one
         self._listening: dict[str, set[Audience]] = defaultdict(set)  # by topic key
         self._dirty: set[str] = set()  # changed since the last tick
+        self._debts = Debts()  # what paced audiences have not been sent yet
         self._slow: set[Socket] = set()  # behind with what they were sent
         self._lagging = asyncio.Event()
         self.admission = Admission()
@@ -192,6 +204,7 @@ class Hub:
         """Begin to listen; done once, when the first socket opens."""
         jobs = [
             self._tick,
+            self._pay,
             self._load,
             self._probe_layer,
             self._audit,
@@ -268,8 +281,10 @@ class Hub:
         shown: Mapping[str, int | None],
         language: str | None,
         timeline: str | None = None,
+        pace: int = 0,
     ) -> tuple[list[str], list[str]]:
-        """Make `shown` (topic key → version the page shows) all that `socket` watches.
+        """Make `shown` (topic key → version the page shows) all that `socket` watches,
+        with `pace` milliseconds between two frames at least.
 
         Gives the items that are newer than shown, or all of them if those
         versions count on another timeline, and the keys that don't exist.
@@ -287,7 +302,9 @@ class Hub:
         keys = [topic.key for topic in topics if topic.state is not None]
         if socket.is_dismissed:  # meanwhile
             return [], []
-        self._settle(socket, _audiences_of(keys, language))
+        slot = slot_for(pace, _slot_of(socket))
+        self._settle(socket, _audiences_of(keys, language, slot))
+        self._note_ahead(socket, keys)  # the answer has what its audience is owed
         if timeline not in (None, self.timeline):
             shown = dict.fromkeys(shown)
         newer = [
@@ -313,8 +330,8 @@ class Hub:
         for audience in socket.audiences:
             owed = sorted(audience.keys.intersection(keys))
             items = [self._topics[key].item(audience.language) for key in owed]
-            if items:
-                socket.push(Frame(protocol.upd(items)), owed)
+            if items and socket.push(Frame(protocol.upd(items)), owed):
+                self._note_ahead(socket, owed)
 
     # --- Who watches what -----------------------------------------------------
 
@@ -388,10 +405,12 @@ class Hub:
     def _exit(self, audience: Audience, socket: Socket) -> None:
         sockets = self._audiences[audience]
         sockets.remove(socket)
+        self._debts.forget(socket, audience)
         for key in audience.keys:
             self._let_go(self._topics[key])
         if not sockets:
             del self._audiences[audience], self._same[audience]
+            self._debts.drop(audience)
             for key in audience.keys:
                 self._listening[key].discard(audience)
 
@@ -574,6 +593,7 @@ class Hub:
         for topic in topics:
             topic.doubt()
         self._dirty.clear()
+        self._debts.clear()
         self._found = {}
         self._reload(topic.key for topic in topics)
         self._farewell = asyncio.ensure_future(self.farewell())
@@ -583,8 +603,8 @@ class Hub:
         if key not in self._dirty:
             return
         self._dirty.discard(key)
-        since = self._count_as_sent([key])
-        for audience in tuple(self._listening[key]):
+        audiences, since = self._send_or_owe([key])
+        for audience in audiences:
             frame = self._frame(audience, [key], since)
             sockets = tuple(self._audiences[audience])
             taken = sum(socket.push(frame, (key,)) for socket in sockets)
@@ -651,8 +671,8 @@ class Hub:
     async def _flush(self, changed: set[str]) -> None:
         """One frame for each audience, written to all its sockets."""
         begun, written, skipped = time.monotonic(), 0, 0
-        since = self._count_as_sent(changed)
-        for audience in {a for key in changed for a in self._listening.get(key, ())}:
+        audiences, since = self._send_or_owe(changed)
+        for audience in audiences:
             keys = audience.keys & changed
             frame = self._frame(audience, keys, since)
             for socket in tuple(self._audiences.get(audience, ())):
@@ -664,6 +684,20 @@ class Hub:
         metrics.SKIPS.inc(skipped)
         metrics.TICK.observe(time.monotonic() - begun)
         _note_lags(since)
+
+    def _send_or_owe(
+        self, keys: Collection[str]
+    ) -> tuple[list[Audience], dict[str, float]]:
+        """Note what paced audiences are owed. Gives those that get it now, and for
+        each topic the commit of the oldest change now told, if known."""
+        before = {key: self._topics[key].sent for key in keys}
+        since = self._count_as_sent(keys)
+        audiences = {a for key in keys for a in self._listening.get(key, ())}
+        for audience in audiences:
+            if audience.slot is not None:
+                sent = {key: before[key] for key in audience.keys.intersection(keys)}
+                self._debts.owe(audience, sent, since)
+        return [a for a in audiences if a.slot is None], since
 
     def _count_as_sent(self, keys: Iterable[str]) -> dict[str, float]:
         """Gives for each topic the commit of the oldest change now told, if known."""
@@ -683,6 +717,64 @@ class Hub:
         items = [self._topics[key].item(audience.language) for key in sorted(keys)]
         oldest = min((since[key] for key in keys if key in since), default=None)
         return Frame(protocol.upd(items, oldest))
+
+    async def _pay(self) -> None:
+        """Send paced sockets what they are owed, when it is their turn."""
+        while True:
+            slot = await self._debts.due.get()
+            async with self._writing:
+                await self._pay_in(slot)
+
+    async def _pay_in(self, slot: Slot) -> None:
+        """One frame for each socket of the slot, made once for all who are owed the
+        same."""
+        written = skipped = 0
+        debts = self._debts.take(slot)
+
+        @functools.cache
+        def items(audience: Audience) -> list[str]:
+            return self._items_owed(audience, debts[audience])
+
+        @functools.cache
+        def payment(owed: tuple[Audience, ...]) -> tuple[Frame, list[str]]:
+            since = [moment for a in owed for moment in debts[a].since.values()]
+            texts = [text for a in owed for text in items(a)]
+            keys = [key for a in owed for key in debts[a].sent]
+            return Frame(protocol.upd(texts, min(since, default=None))), keys
+
+        for socket in {s for a in debts for s in self._audiences.get(a, ())}:
+            owed = tuple(a for a in socket.audiences if a in debts)
+            if not owed:
+                continue  # it has asked for something else meanwhile
+            skipped += not socket.push(*payment(owed))
+            written += 1
+            if written % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        metrics.FRAMES.inc(written - skipped)
+        metrics.SKIPS.inc(skipped)
+
+    def _items_owed(self, audience: Audience, debt: Debt) -> list[str]:
+        topics = [self._topics[key] for key in sorted(debt.sent)]
+        # What has changed since the last tick is sent too, and the tick will owe it.
+        early = {t.key: t.state.version for t in topics if t.state.version > t.sent}
+        if early:
+            self._debts.owe(audience, early, {})
+        return [topic.item(audience.language) for topic in topics]
+
+    def _note_ahead(self, socket: Socket, keys: Collection[str]) -> None:
+        """A paced socket has been sent the state of `keys` as it is now."""
+        for audience in socket.audiences:
+            if audience.slot is None:
+                continue
+            debt = self._debts.of(audience)
+            ahead = {}
+            for key in audience.keys.intersection(keys):
+                topic = self._topics[key]
+                sent = debt.sent.get(key, topic.sent) if debt else topic.sent
+                if topic.state.version > sent:
+                    ahead[key] = topic.state.version
+            if ahead:
+                self._debts.note_ahead(socket, audience, ahead)
 
     async def _nurse(self) -> None:
         """Look after sockets that are behind: they get the state as it is when they
@@ -731,12 +823,26 @@ class Hub:
         digest = functools.cache(self._digest)
         spread = self.admission.spread_ms()
         for socket in sockets:
-            total = sum(digest(audience) for audience in socket.audiences)
+            total = sum(self._digest_to(socket, a, digest) for a in socket.audiences)
             socket.push(Frame(protocol.hb(total & protocol.MASK, spread)), ())
 
-    def _digest(self, audience: Audience) -> int:
+    def _digest_to(
+        self, socket: Socket, audience: Audience, shared: Callable[[Audience], int]
+    ) -> int:
+        debt = self._debts.of(audience) if audience.slot is not None else None
+        ahead = debt.ahead.get(socket) if debt else None
+        return self._digest(audience, ahead) if ahead else shared(audience)
+
+    def _digest(
+        self, audience: Audience, ahead: Mapping[str, int] | None = None
+    ) -> int:
+        """Of the versions that the audience, or a socket ahead of it, has been sent."""
+        debt = self._debts.of(audience)
+        sent = (debt.sent if debt else {}) | (ahead or {})
         return sum(
-            protocol.fingerprint(live.name_of(key), self._topics[key].sent)
+            protocol.fingerprint(
+                live.name_of(key), sent.get(key, self._topics[key].sent)
+            )
             for key in audience.keys
         )
 
@@ -797,7 +903,13 @@ def _is_newer(state: State, shown: int | None) -> bool:
     return shown is None or state.version > shown
 
 
-def _audiences_of(keys: list[str], language: str | None) -> tuple[Audience, ...]:
+def _slot_of(socket: Socket) -> Slot | None:
+    return socket.audiences[0].slot if socket.audiences else None
+
+
+def _audiences_of(
+    keys: list[str], language: str | None, slot: Slot | None
+) -> tuple[Audience, ...]:
     """What many share apart from what is one's own, so that audiences are large.
 
     One of them may be empty: it gets heartbeats too.
@@ -805,7 +917,7 @@ def _audiences_of(keys: list[str], language: str | None) -> tuple[Audience, ...]
     shared = frozenset(key for key in keys if not _is_personal(key))
     own = frozenset(keys) - shared
     parts = [part for part in (shared, own) if part] or [shared]
-    return tuple(Audience(part, language) for part in parts)
+    return tuple(Audience(part, language, slot) for part in parts)
 
 
 def _query(query: Callable, *arguments: Any) -> Any:

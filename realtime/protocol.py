@@ -45,10 +45,12 @@ class Subscribe(NamedTuple):
     topics: dict[str, int | None]
     language: str | None  # of the HTML wanted, if any
     timeline: str | None = None  # that the versions count on, if the client says so
+    pace: int = 0  # milliseconds between two frames of changes, at least; 0: at once
 
 
 MAX_VERSION = 2**53  # what a browser counts exactly
 MAX_TIMELINE = 64  # characters
+MAX_PACE = 60_000  # milliseconds
 
 
 def parse(text: str) -> Subscribe:
@@ -76,10 +78,14 @@ def parse(text: str) -> Subscribe:
     timeline = frame.get("timeline")
     if timeline is not None and not _is_timeline(timeline):
         raise BadFrame("bad_message", '"timeline" must be a short text.', request_id)
+    pace = frame.get("pace")
+    if pace is not None and not _is_pace(pace):
+        text = f'"pace" must be a whole number up to {MAX_PACE}.'
+        raise BadFrame("bad_message", text, request_id)
     most = settings.LIVE["MAX_TOPICS"]
     if len(topics) > most:
         raise BadFrame("too_many_topics", f"At most {most} topics.", request_id)
-    return Subscribe(request_id, topics, language, timeline)
+    return Subscribe(request_id, topics, language, timeline, pace or 0)
 
 
 def _is_count(value: Any) -> bool:
@@ -92,6 +98,10 @@ def _is_language(value: Any) -> bool:
 
 def _is_timeline(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= MAX_TIMELINE
+
+
+def _is_pace(value: Any) -> bool:
+    return _is_count(value) and value <= MAX_PACE
 
 
 def _refuse(constant: str) -> None:

@@ -17,6 +17,9 @@ const WAKE_MS = 10_000; // and at least, however often the page is looked at
 const QUIET_MS = 1_500; // down for so long before the page says so
 const MAX_TOPICS = 64;
 const [OTHER_FROM, OTHER_TO] = [4510, 4519]; // close codes: the visitor is someone else now
+const REST_MS = 1_000; // hidden, before it asks for fewer frames
+const PACE_MS = 5_000; // between two frames, while nobody sees them
+const SLEEP_MS = 600_000; // hidden, before it wants none
 const LOOK_MS = 600; // after a scroll or a swap, what is shown? 16 frames in 10 s at most
 
 export const isPersonal = (name) => name.startsWith("basket");
@@ -44,12 +47,14 @@ export class Live extends EventTarget {
     this.spreadMs = null; // over which the server wants its crowd to come back
     this.requests = 0;
     this.asksAnew = false;
+    this.pace = 0; // milliseconds between two frames, at least
+    this.isAsleep = false; // hidden for so long that it has no socket
   }
 
-  /** Open the socket; does nothing while there is one. */
+  /** Open the socket; does nothing while there is one, or while the page sleeps. */
   connect() {
     clearTimeout(this.retryTimer);
-    if (this.socket) {
+    if (this.socket || this.isAsleep) {
       return;
     }
     const socket = new WebSocket(this.url, "shop.v1");
@@ -88,7 +93,8 @@ export class Live extends EventTarget {
     this.known = known;
     this.asksAnew = false;
     const html = document.documentElement.lang;
-    this.send({ t: "sub", id: ++this.requests, topics, html, timeline: this.timeline });
+    const { timeline, pace } = this;
+    this.send({ t: "sub", id: ++this.requests, topics, html, timeline, pace });
     this.expect(ANSWER_MS);
   }
 
@@ -108,8 +114,46 @@ export class Live extends EventTarget {
     return [...this.shown()].filter(([name]) => !this.unknown.has(name)).slice(0, MAX_TOPICS);
   }
 
+  /** Nobody sees the page any more: a few frames will do, and after a while none. A page
+   * that has something to say at once all the same has `data-live-hidden="matters"`. */
+  hide() {
+    if (!document.querySelector('[data-live-hidden="matters"]')) {
+      clearTimeout(this.restTimer);
+      clearTimeout(this.sleepTimer);
+      this.restTimer = setTimeout(() => this.rest(), REST_MS);
+      this.sleepTimer = setTimeout(() => this.sleep(), SLEEP_MS);
+    }
+  }
+
+  rest() {
+    this.pace = PACE_MS;
+    if (this.isOpen()) {
+      this.subscribe();
+    }
+  }
+
+  sleep() {
+    this.isAsleep = true;
+    this.drop();
+    clearTimeout(this.retryTimer);
+  }
+
+  /** Somebody sees the page again: it wants every frame from the next `sub` on. */
+  see() {
+    clearTimeout(this.restTimer);
+    clearTimeout(this.sleepTimer);
+    this.pace = 0;
+    if (this.isAsleep) {
+      this.isAsleep = false;
+      this.doubt();
+    }
+  }
+
   /** The page is looked at again, or the network is back: is the socket alive? */
   wake() {
+    if (this.isAsleep) {
+      return;
+    }
     if (this.isOpen()) {
       this.subscribe();
     } else if (!this.why || Date.now() - this.triedAt > WAKE_MS) {
@@ -138,6 +182,27 @@ export class Live extends EventTarget {
       this.unknown.clear();
       this.forget();
     }
+  }
+
+  /** Connect, and follow whether the page is seen, left, or has its network back.
+   * `follow` is called before the socket is looked after. */
+  start(follow = () => {}) {
+    const wake = () => {
+      if (!document.hidden) {
+        this.see();
+      }
+      follow();
+      this.wake();
+    };
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.hide() : wake()));
+    document.addEventListener("resume", wake);
+    window.addEventListener("online", wake);
+    window.addEventListener("pageshow", (event) => event.persisted && wake());
+    window.addEventListener("pagehide", () => this.drop());
+    if (document.hidden) {
+      this.hide(); // opened behind another tab
+    }
+    this.connect();
   }
 
   // --- Inside ---------------------------------------------------------------------

@@ -46,20 +46,10 @@ document.addEventListener("allauth.error", (event) => {
   show([{ level: "error", text: document.getElementById("messages").dataset.passkey }]);
 });
 
-function wake() {
-  follow();
-  live.wake();
-}
-
-document.addEventListener("visibilitychange", () => !document.hidden && wake());
-document.addEventListener("resume", wake);
-window.addEventListener("online", wake);
 window.addEventListener("offline", () => live.reconnectLater());
-window.addEventListener("pageshow", (event) => event.persisted && wake());
-window.addEventListener("pagehide", () => live.drop());
 document.addEventListener("scroll", () => live.refresh(), { passive: true });
 
-live.connect();
+live.start(follow);
 
 document.querySelectorAll("form[data-suggest]").forEach(suggest);
 document.querySelectorAll("form[data-tidy]").forEach(tidy);

@@ -14,9 +14,4 @@ showStatus(live);
 // Signed out, or the rights are gone: the server knows what may be seen now.
 live.addEventListener("dismissed", () => setTimeout(() => location.reload(), 1_000));
 
-document.addEventListener("visibilitychange", () => !document.hidden && live.wake());
-window.addEventListener("online", () => live.wake());
-window.addEventListener("pageshow", (event) => event.persisted && live.wake());
-window.addEventListener("pagehide", () => live.drop());
-
-live.connect();
+live.start();

@@ -13,6 +13,7 @@ class Page:
         self.known: dict[str, int] = {}  # what a digest is made of
         self.requests = 0
         self.timeline: str | None = None  # as the HTML says, or None: not told
+        self.pace = 0  # of a page that nobody sees, in milliseconds
 
     def subscription(self, *, is_new_socket: bool, html: str | None = "en") -> dict:
         """The frame that `subscribe()` sends. A new socket may be somebody else's, so
@@ -28,6 +29,8 @@ class Page:
         frame = {"t": "sub", "id": self.requests, "topics": topics}
         if self.timeline is not None:
             frame["timeline"] = self.timeline
+        if self.pace:
+            frame["pace"] = self.pace
         return frame | ({"html": html} if html else {})
 
     def take(self, item: list) -> bool:

@@ -70,6 +70,11 @@ BAD_MESSAGE = [
     '{"t":"sub","id":1,"topics":{},"html":{"en":1}}',
     '{"t":"sub","id":1,"topics":{},"html":"en\\u0000"}',
     '{"t":"sub","id":1,"topics":{},"html":"../en"}',
+    '{"t":"sub","id":1,"topics":{},"pace":-1}',
+    '{"t":"sub","id":1,"topics":{},"pace":60001}',
+    '{"t":"sub","id":1,"topics":{},"pace":5000.5}',
+    '{"t":"sub","id":1,"topics":{},"pace":"5000"}',
+    '{"t":"sub","id":1,"topics":{},"pace":true}',
 ]
 
 UNKNOWN = [

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from jsonschema import ValidationError
 
-from realtime.protocol import MAX_VERSION, Close
+from realtime.protocol import MAX_PACE, MAX_VERSION, Close
 from tests.live.frames import (
     BINARY,
     CLOSE,
@@ -74,6 +74,7 @@ near_the_protocol = st.fixed_dictionaries(
         "id": numbers | junk,
         "topics": topics | junk,
         "html": st.sampled_from(["en", "ru", "xx", "../en"]) | junk,
+        "pace": numbers | junk,
     },
 )
 counts = st.integers(0, MAX_VERSION)
@@ -83,7 +84,10 @@ subscriptions = st.fixed_dictionaries(
         "id": counts,
         "topics": st.dictionaries(names, st.none() | counts, max_size=9),
     },
-    optional={"html": st.sampled_from(["en", "ru"])},
+    optional={
+        "html": st.sampled_from(["en", "ru"]),
+        "pace": st.none() | st.integers(0, MAX_PACE),
+    },
 )
 texts = st.one_of(
     subscriptions.map(json.dumps),

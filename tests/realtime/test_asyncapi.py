@@ -231,6 +231,8 @@ def test_limits_are_those_of_the_settings():
     assert MESSAGES["sub"]["payload"]["properties"]["topics"]["maxProperties"] == most
     version = DOCUMENT["components"]["schemas"]["version"]
     assert version["maximum"] == protocol.MAX_VERSION
+    pace, _ = MESSAGES["sub"]["payload"]["properties"]["pace"]["oneOf"]
+    assert pace["maximum"] == protocol.MAX_PACE
 
 
 def test_digests_are_those_of_the_code():

@@ -35,6 +35,7 @@ from tests.realtime.sockets import Socket, session_of
 from tests.servers import wait_until
 
 SETTLED_S = 2
+PACE_MS = 30  # of a page that nobody sees
 IN_VAIN_S = 1  # for the controls, which wait for what does not come
 ATTEMPTS = 10  # to find an example
 ANY = st.integers(0, 1000)  # picks one of what there is, modulo its number
@@ -161,6 +162,13 @@ class Shop(RuleBasedStateMachine):
     @rule(which=ANY)
     def go_back_to_an_old_page(self, which: int) -> None:
         self.show(page_of(self.old_pages[which % len(self.old_pages)]))
+
+    @precondition(lambda self: self.sockets)
+    @rule(which=ANY, pace=st.sampled_from([0, PACE_MS]))
+    def hide_or_see_a_page(self, which: int, pace: int) -> None:
+        socket = self.sockets[which % len(self.sockets)]
+        socket.page.pace = pace
+        socket.watch(is_new=False)
 
     def show(self, page: Page) -> None:
         self.sockets.append(Socket(self.post.loop, page, cookie=self.cookie))

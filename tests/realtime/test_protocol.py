@@ -77,6 +77,27 @@ def test_parse_without_a_language_wants_facts_alone(more):
     assert asked == Subscribe(0, {}, None)
 
 
+@pytest.mark.parametrize(
+    "more, pace",
+    [("", 0), (',"pace":null', 0), (',"pace":0', 0), (',"pace":5000', 5000)]
+    + [(f',"pace":{protocol.MAX_PACE}', protocol.MAX_PACE)],
+)
+def test_parse_gives_the_pace_that_is_wanted(more, pace):
+    asked = protocol.parse(f'{{"t":"sub","id":0,"topics":{{}}{more}}}')
+
+    assert asked == Subscribe(0, {}, None, pace=pace)
+
+
+@pytest.mark.parametrize(
+    "pace", ["-1", "60001", "5000.0", "1e3", '"5000"', "true", "false", "[]", "{}"]
+)
+def test_parse_refuses_a_pace_that_is_none(pace):
+    with pytest.raises(BadFrame, match="pace") as refused:
+        protocol.parse(f'{{"t":"sub","id":7,"topics":{{}},"pace":{pace}}}')
+
+    assert (refused.value.code, refused.value.request_id) == ("bad_message", 7)
+
+
 def test_parse_takes_each_of_the_shops_languages(settings):
     settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 

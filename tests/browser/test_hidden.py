@@ -1,0 +1,236 @@
+"""A tab that nobody sees asks for little, and is right as soon as it is seen again."""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as NotSeen
+from playwright.sync_api import WebSocket, expect
+
+from products.models import Product, Stock
+from products.services import orders, stock
+from tests.browser.pages import bring_session, notice
+from tests.browser.pages import stock as stock_of
+from tests.browser.pages import wait_until_live
+from tests.factories import make_order, make_product, make_user
+
+PACE_MS = 5000
+SHOWN_MS = 300
+ATTEMPTS = 3  # on a machine that does much else the first may be late
+TEN_MINUTES = 10 * 60_000
+
+BE_HIDDEN = """
+    window.isAway = %s;
+    Object.defineProperty(document, "hidden", { get: () => window.isAway });
+    Object.defineProperty(document, "visibilityState", {
+        get: () => (window.isAway ? "hidden" : "visible"),
+    });
+"""
+TURN = """(isAway) => {
+    window.isAway = isAway;
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+# Milliseconds from being seen to showing a text.
+TIME_TO_SHOW = """async ([selector, text]) => {
+    const begun = performance.now();
+    window.isAway = false;
+    document.dispatchEvent(new Event("visibilitychange"));
+    while (!document.querySelector(selector).textContent.includes(text)) {
+        await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    return performance.now() - begun;
+}"""
+
+
+class Talk:
+    """What a page and the shop said to each other over its sockets."""
+
+    def __init__(self) -> None:
+        self.sockets: list[WebSocket] = []
+        self.asked: list[dict] = []
+        self.heard: list[dict] = []
+
+    def listen(self, page: Page) -> None:
+        page.on("websocket", self._open)
+
+    def _open(self, socket: WebSocket) -> None:
+        self.sockets.append(socket)
+        socket.on("framesent", lambda text: self.asked.append(json.loads(text)))
+        socket.on("framereceived", lambda text: self.heard.append(json.loads(text)))
+
+    @property
+    def paces(self) -> list[int]:
+        return [frame.get("pace", 0) for frame in self.asked]
+
+    @property
+    def updates(self) -> int:
+        return sum(frame["t"] == "upd" for frame in self.heard)
+
+    @property
+    def open_sockets(self) -> int:
+        return sum(not socket.is_closed() for socket in self.sockets)
+
+
+@pytest.fixture
+def talk() -> Talk:
+    return Talk()
+
+
+@pytest.fixture
+def product(transactional_db) -> Product:
+    return make_product(name="Lamp", on_hand=900)
+
+
+Prepare = Callable[[Page], None]
+
+
+def prepared(talk: Talk, *, is_hidden: bool = False, clock: bool = False) -> Prepare:
+    def prepare(page: Page) -> None:
+        talk.listen(page)
+        page.add_init_script(BE_HIDDEN % json.dumps(is_hidden))
+        if clock:
+            page.clock.install()
+
+    return prepare
+
+
+def until(page: Page, is_true: Callable[[], bool], what: str, seconds: float = 8):
+    """Wait, while the page's events come in."""
+    end = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end, f"in vain: {what}"
+        page.wait_for_timeout(20)
+
+
+def hide(page: Page, talk: Talk) -> None:
+    """Turn away from the page, until it has asked for a pace."""
+    count = len(talk.asked)
+    page.evaluate(TURN, True)
+    until(page, lambda: talk.paces[count:] == [PACE_MS], "the pace")
+
+
+def sell(product: Product, seen: Page) -> str:
+    """Sell one; gives what a page that is seen says then."""
+    stock.claim({product.pk: 1})
+    text = f"{Stock.objects.get(product=product).available} in stock"
+    expect(stock_of(seen, product)).to_contain_text(text)
+    return text
+
+
+def test_hidden_tab_gets_one_frame_in_five_seconds_at_most(visit, product, talk):
+    page = visit(product.get_absolute_url(), prepare=prepared(talk))
+    hide(page, talk)
+    before, begun, changes = talk.updates, time.monotonic(), 0
+
+    while time.monotonic() - begun < 1.1 * PACE_MS / 1000:
+        stock.claim({product.pk: 1})
+        changes += 1
+        page.wait_for_timeout(50)
+
+    periods = (time.monotonic() - begun) / (PACE_MS / 1000)
+    assert changes > 20  # the premise
+    assert 1 <= talk.updates - before <= periods + 1
+
+
+def test_tab_that_is_seen_again_is_right_at_once(visit, product, talk):
+    seen = visit(product.get_absolute_url())
+    page = visit(product.get_absolute_url(), prepare=prepared(talk))
+    selector = f'[data-topic="stock:{product.pk}"]'
+    times = []
+    while len(times) < ATTEMPTS and min(times, default=SHOWN_MS) >= SHOWN_MS:
+        hide(page, talk)
+        text = sell(product, seen)
+
+        times.append(page.evaluate(TIME_TO_SHOW, [selector, text]))
+
+    assert min(times) < SHOWN_MS, times
+    assert talk.paces[-1] == 0
+    assert len(talk.sockets) == 1
+    sell(product, page)  # and stays right
+
+
+def test_tab_that_is_opened_behind_another_asks_for_a_pace(visit, product, talk):
+    page = visit("/products/", prepare=prepared(talk, is_hidden=True))
+
+    until(page, lambda: talk.paces[-1] == PACE_MS, "the pace")
+
+
+def test_glance_at_another_tab_asks_for_no_pace(visit, product, talk):
+    page = visit("/products/", prepare=prepared(talk, clock=True))
+
+    for _ in range(3):
+        page.evaluate(TURN, True)
+        page.clock.run_for(500)
+        page.evaluate(TURN, False)
+    page.clock.run_for(2000)
+    sell(product, page)
+
+    assert set(talk.paces) == {0}
+
+
+def test_tab_that_is_hidden_for_ten_minutes_has_no_socket_until_it_is_seen(
+    visit, product, talk
+):
+    seen = visit(product.get_absolute_url())
+    page = visit(product.get_absolute_url(), prepare=prepared(talk, clock=True))
+    page.evaluate(TURN, True)
+    page.clock.run_for(1500)
+    until(page, lambda: talk.paces[-1] == PACE_MS, "the pace")
+
+    page.clock.fast_forward(TEN_MINUTES)
+    until(page, lambda: not talk.open_sockets, "the closing")
+    count = len(talk.sockets)
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    page.clock.fast_forward(TEN_MINUTES)
+    text = sell(product, seen)
+    with suppress(NotSeen):
+        page.wait_for_event("websocket", timeout=500)
+    assert len(talk.sockets) == count
+
+    page.evaluate(TURN, False)
+
+    expect(stock_of(page, product)).to_contain_text(text)
+    assert talk.open_sockets == 1
+    assert talk.paces[-1] == 0
+    expect(notice(page)).to_be_hidden()
+
+
+def test_order_page_that_is_hidden_hears_everything_at_once(visit, talk, daphne):
+    clerk = make_user(is_staff=True)
+    user = make_user(username="shopper")
+    order = make_order(user=user)
+    page = visit("/robots.txt", live=False, prepare=prepared(talk, clock=True))
+    bring_session(page.context, daphne.url, user)
+    page.goto(f"/orders/{order.number}/")
+    wait_until_live(page)
+
+    page.evaluate(TURN, True)
+    page.clock.run_for(2000)
+    page.clock.fast_forward(TEN_MINUTES)
+    wait_until_live(page)
+    orders.pack(order, actor=clerk)
+
+    now = page.locator('.journey [aria-current="step"]')
+    expect(now).to_have_text("Packed")
+    assert set(talk.paces) == {0}
+
+
+def test_board_that_is_hidden_counts_new_orders_at_once(visit, talk, daphne):
+    clerk = make_user(username="ann", is_staff=True, is_superuser=True)
+    page = visit("/robots.txt", live=False, prepare=prepared(talk, clock=True))
+    bring_session(page.context, daphne.url, clerk)
+    page.goto("/staff/orders/")
+    wait_until_live(page)
+    title = page.title()
+
+    page.evaluate(TURN, True)
+    page.clock.run_for(2000)
+    page.clock.fast_forward(TEN_MINUTES)
+    wait_until_live(page)
+    make_order()
+
+    expect(page).to_have_title(f"(1) {title}")
+    assert set(talk.paces) == {0}
