@@ -34,6 +34,7 @@ COMPARE = {
 TIMES = ("push", "handshake", "http", "order", "generator_lag")
 NUMBERS = (
     *("pushes", "pushes_per_s", "orders", "orders_refused", "sockets", "handshakes"),
+    *("hidden", "hidden_pushes"),
     *("changes_per_s", "failed_handshakes", "failed_requests", "unexpected_closes"),
     *("gaps", "connects_per_s", "storm_s", "settle_s", "stale"),
     *("server_cpu_percent", "server_memory_mb", "memory_slope_kb_min"),

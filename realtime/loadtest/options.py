@@ -48,6 +48,12 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     )
     add("--changes", type=_number(1000), default=20, help="stock changes a second")
     add("--products", type=_count(64), default=20, help="watched by each socket")
+    add(
+        *("--hidden",),
+        type=_share,
+        default=0.0,
+        help="share of the sockets, 0 to 1, that are of hidden tabs (%(default)s)",
+    )
     add("--buyers", type=_count(200), default=4, help="who order at the same time")
     add(
         *("--limit",),
@@ -262,6 +268,13 @@ def _place(text: str) -> str:
 
 def _leader(text: str) -> str:
     return text if text == PARENT else _place(text)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("a share is from 0 to 1")
+    return value
 
 
 def _count(most: int):

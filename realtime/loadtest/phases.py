@@ -158,6 +158,7 @@ class Run:
         for count, number in enumerate(numbers):
             watcher = Watcher(url, self.topics, self.ledger, guest.cookie)
             watcher.chance = self._chance("socket", number)
+            watcher.is_hidden = self._is_hidden(number)
             watcher.on_loss = self._bring_back
             if options.source:
                 place = (count + self.part.index) % len(options.source)
@@ -171,6 +172,11 @@ class Run:
             reasons = ", ".join(self.ledger.refusals) or "no reason given"
             raise Unreachable(f"no socket could be opened: {reasons}")
         self.stock = dict(self.ledger.units)
+
+    def _is_hidden(self, number: int) -> bool:
+        """As many as the share says, spread evenly over the sockets."""
+        share = self.options.hidden
+        return int((number + 1) * share) > int(number * share)
 
     async def _arrive(self, watchers: Iterable[tuple[int, Watcher]]) -> int:
         """Each at its time, by its number; how many could be opened."""
@@ -374,6 +380,7 @@ class Run:
         """What can be added up to what other generators found."""
         self.tally["generators"] = 1
         self.tally["sockets"] = len(self.watchers)
+        self.tally["hidden"] = sum(watcher.is_hidden for watcher in self.watchers)
         self.tally["unsubscribed"] = sum(not w.shown for w in self.watchers)
         self.sold = Counter(order.topic for order in self.placed)
         self.numbers = [order.number for order in self.placed]
@@ -464,6 +471,8 @@ class Run:
             "handshakes": ledger.handshake.all.count,
             "failed_handshakes": tally["unsubscribed"],
             "pushes": count["pushes"],
+            "hidden": tally["hidden"],
+            "hidden_pushes": count["hidden_pushes"],
             "changes": count["changes"],
             "gaps": count["gaps"],
             "unexpected_closes": count["unexpected_closes"],

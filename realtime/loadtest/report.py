@@ -27,6 +27,8 @@ FACTS = {
     "changes_per_s": "changes a second",
     "pushes": "frames received",
     "pushes_per_s": "frames a second",
+    "hidden": "sockets of hidden tabs",
+    "hidden_pushes": "frames received by hidden tabs",
     "gaps": "gaps found by heartbeats",
     "unexpected_closes": "unexpected closes",
     "stale": "stale at the end",

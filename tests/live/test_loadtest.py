@@ -455,16 +455,20 @@ FLAT = ["--expect", "memory_slope_kb_min<20480"]
 def test_soak_of_a_sound_shop_measures_loses_nothing_and_does_not_grow(
     server, tmp_path
 ):
-    """Twenty seconds of everything, once a short run has warmed the shop."""
+    """Twenty seconds of everything, half of it in hidden tabs, once a short run has
+    warmed the shop."""
     pass_and_measure(server, tmp_path)
     since = Order.objects.count()
     flags = ["--duration", "20", "--seed", "6", "--expect", "gaps<1", *FLAT]
+    flags += ["--hidden", "0.5"]
 
     code, told, said = load(server, tmp_path, *flags, program=COMMAND)
 
     assert code == 0, said
     assert "The books agree" in said
     assert told["figures"]["stale"] == told["figures"]["unexpected_closes"] == 0
+    assert told["figures"]["hidden"] == 6
+    assert 0 < 4 * told["figures"]["hidden_pushes"] < told["figures"]["pushes"]
     assert told["figures"]["orders"] == Order.objects.count() - since > 0
 
 

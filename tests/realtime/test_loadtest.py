@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -174,6 +175,9 @@ def test_target_on_this_machine_needs_no_word(host):
         ("--phases", "connect,nap"),
         ("--expect", "speed<3"),
         ("--limit", "0"),
+        ("--hidden", "1.1"),
+        ("--hidden", "-0.1"),
+        ("--hidden", "nan"),
         ("--limit", "99999"),
     ],
 )
@@ -376,6 +380,31 @@ def ordered(
     test._count()
     test.conclude()
     return test.wrong
+
+
+@pytest.mark.parametrize("share, hidden", [("0", 0), ("0.8", 40), ("1", 50)])
+def test_hidden_tabs_are_the_share_that_was_asked_for_spread_evenly(share, hidden):
+    test = run("--hidden", share)
+
+    found = [test._is_hidden(number) for number in range(50)]
+
+    assert sum(found) == hidden
+    assert {sum(found[start : start + 10]) for start in range(0, 50, 10)} == {
+        hidden // 5
+    }
+
+
+def test_socket_of_a_hidden_tab_asks_for_a_pace_and_is_not_timed():
+    ledger, asked = watchers.Ledger(), []
+    watcher = watchers.Watcher("http://localhost", ["stock:1"], ledger)
+    watcher.wire = SimpleNamespace(send=lambda payload: asked.append(payload))
+    watcher.is_hidden = True
+
+    watcher.subscribe()
+    watcher._hear(b'{"t":"upd","ts":1000,"items":[["stock:1",2,{"available":3}]]}')
+
+    assert json.loads(asked[0])["pace"] == 5000
+    assert (ledger.count["hidden_pushes"], ledger.push.all.count) == (1, 0)
 
 
 def test_units_that_were_there_are_left_or_ordered_else_it_is_wrong():
