@@ -170,7 +170,10 @@ class Run:
         self.tally["opened"] = opened
         if not opened:
             reasons = ", ".join(self.ledger.refusals) or "no reason given"
-            raise Unreachable(f"no socket could be opened: {reasons}")
+            why = f"no socket could be opened: {reasons}"
+            if self.vitals.is_overloaded and "TimeoutError" in self.ledger.refusals:
+                raise TimeoutError(why)  # of our own making
+            raise Unreachable(why)
         self.stock = dict(self.ledger.units)
 
     def _is_hidden(self, number: int) -> bool:

@@ -541,6 +541,37 @@ def test_time_that_was_up_as_the_generator_was_late_is_its_own_fault():
     assert judge(["Lost."], {"generator_is_saturated": True}, [], why)[0] == 3
 
 
+@pytest.mark.parametrize(
+    "late_s, refusal, verdict",
+    [
+        (5.0, TimeoutError(), Verdict.OVERLOADED),
+        (5.0, ConnectionRefusedError(), Verdict.UNREACHABLE),
+        (0.05, TimeoutError(), Verdict.UNREACHABLE),
+    ],
+)
+async def test_sockets_that_open_too_late_for_a_late_loop_are_not_missed(
+    late_s, refusal, verdict
+):
+    async with answering(lambda: "a page") as (url, _):
+        test = run("--url", url, "--sockets", "1", "--rate", "100")
+        test.vitals._since -= 60
+        test.vitals.lag.add(0, late_s)
+        test.topics = {"stock:1": 1}
+        test._arrive = lambda watchers: asyncio.sleep(0, 0)
+        test.ledger.refusals[str(refusal) or type(refusal).__name__] += 1
+
+        try:
+            await test._go_through()
+        except phases.Unreachable:
+            found = Verdict.UNREACHABLE
+        else:
+            test._count()
+            test.conclude()
+            found, _ = judge(test.wrong, test.figures, [], test.cut_short, test.late)
+
+    assert found == verdict
+
+
 async def test_loop_that_stands_still_is_seen_even_by_one_who_is_ended_then():
     found = vitals.Vitals("http://localhost:9", watchers.Ledger())
     found._since -= 60
