@@ -19,7 +19,8 @@ $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),\
 help: ## this list
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 	echo
-	echo '  make run PORT=8001 HOST=0.0.0.0 DEBUG=1   DATABASE_URL=… REDIS_URL=… use servers of yours'
+	echo '  make run PORT=8001 HOST=0.0.0.0 DEBUG=1   WEB=4 runs so many server processes'
+	echo '                                            DATABASE_URL=… REDIS_URL=… use servers of yours'
 	echo '  make test ARGS="tests/products -k stock"  PYTHON=python3.12 chooses the Python'
 	echo '  make test BROWSER=0                       leaves out what needs a browser'
 

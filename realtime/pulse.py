@@ -2,25 +2,33 @@
 
 `/metrics` has sums since the start, which a monitor remembers and subtracts. Who just
 looks has no monitor: the hub notes the sums every two seconds, for about 0.3 ms.
+
+A process that serves sockets only cannot show them, so it puts them in the cache, for
+those that serve pages only.
 """
 
 import asyncio
+import os
+import random
 import socket
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from django.core.cache import cache
 from prometheus_client import PROCESS_COLLECTOR, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from realtime import metrics
+from realtime import metrics, roles
 
 EVERY_S = 2
 SHORTEST_S = 1
 KEPT = 61  # two minutes
 STARTED = time.time()
 HOST = socket.gethostname()
+SHARED = "pulse"  # the key of who has put numbers in the cache, and when
+SHARED_S = 3 * EVERY_S  # then they are out of date
 
 Buckets = tuple[tuple[float, float], ...]  # (seconds, how many took no longer)
 
@@ -56,6 +64,16 @@ class Sample(NamedTuple):
     times: dict[str, Buckets]
 
 
+class Process(NamedTuple):
+    """A process, and its numbers."""
+
+    pid: int
+    host: str
+    started: float
+    kinds: dict[str, float]  # how many sockets of each kind are open now
+    samples: tuple[Sample, ...]
+
+
 _samples: tuple[Sample, ...] = ()
 
 
@@ -63,7 +81,41 @@ async def beat() -> None:
     """Note the numbers for ever."""
     while True:
         note()
+        if not roles.serves_pages():
+            await asyncio.to_thread(share, own())
         await asyncio.sleep(EVERY_S)
+
+
+def own() -> Process:
+    """This process."""
+    return Process(os.getpid(), HOST, STARTED, kinds(), samples())
+
+
+def shown() -> Process:
+    """The process to look at: this one, or any of those that serve the sockets."""
+    others = [] if roles.serves_sockets() else shared()
+    return random.choice(others) if others else own()
+
+
+def share(process: Process) -> None:
+    """Put it in the cache. Two at once may overwrite each other's name; the next time
+    puts it right."""
+    name = f"{SHARED}:{process.host}:{process.pid}"
+    cache.set(name, process, SHARED_S)
+    cache.set(SHARED, _names() | {name: time.time()}, SHARED_S)
+
+
+def shared() -> list[Process]:
+    """Those in the cache, which makes lists of tuples."""
+    return [
+        Process(*told, samples=tuple(Sample(*sample) for sample in samples))
+        for *told, samples in cache.get_many(_names()).values()
+    ]
+
+
+def _names() -> dict[str, float]:
+    oldest = time.time() - SHARED_S
+    return {name: at for name, at in (cache.get(SHARED) or {}).items() if at > oldest}
 
 
 def note() -> None:

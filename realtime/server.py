@@ -572,7 +572,9 @@ def _refuse_another_path(root_path: str) -> None:
 
 def _with_backlog(endpoint: str) -> str:
     """Of Twisted's description of an endpoint; what it says itself stays."""
-    is_ours = endpoint.startswith(("tcp:", "ssl:")) and "backlog=" not in endpoint
+    is_ours = (
+        endpoint.startswith(("tcp:", "ssl:", "unix:")) and "backlog=" not in endpoint
+    )
     return f"{endpoint}:backlog={BACKLOG}" if is_ours else endpoint
 
 

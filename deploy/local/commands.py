@@ -13,15 +13,16 @@ from pathlib import Path
 import browser
 import env_file
 import install
+import nginx
 import redis_program
 from machine import (
     Lock,
     Problem,
-    address_of,
     asked_address,
     end,
     names_of_this_machine,
     port_is_free,
+    processors,
     say,
     url_of,
     user_name,
@@ -171,6 +172,7 @@ def run(arguments: argparse.Namespace) -> int:
     """everything, in one terminal"""
     local = instance(arguments)
     lock, note = Lock(local / "run.lock"), local / "run.json"
+    count = asked_servers()
     if not lock.take():
         url = read_note(note).get("url")
         raise Problem(f"The shop is already running at {url}/" if url else STARTING)
@@ -184,6 +186,22 @@ def run(arguments: argparse.Namespace) -> int:
         )
     into_venv(arguments)
     servers = Servers(local)
+    env = environment_of_run(servers, host, port)
+    with servers.up():
+        code = child([sys.executable, str(HERE / "prepare.py")], env)
+        if not code:
+            from processes import together  # needs what was installed above
+
+            code = together(servers, env, note, count)
+    say("Everything is stopped.")
+    return code
+
+
+STARTING = "Another make run of this folder is just starting."
+
+
+def environment_of_run(servers: Servers, host: str, port: int) -> dict[str, str]:
+    """Return the environment of the shop's processes."""
     env = environment(servers) | {"HOST": host, "PORT": str(port)}
     env["ADDRESS"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     env["PYTHON"] = sys.executable
@@ -192,34 +210,19 @@ def run(arguments: argparse.Namespace) -> int:
     if host in ("0.0.0.0", "::"):
         names = ["localhost", "127.0.0.1", "[::1]", *names_of_this_machine()]
         env.setdefault("ALLOWED_HOSTS", ",".join(names))
-    with servers.up():
-        code = child([sys.executable, str(HERE / "prepare.py")], env)
-        code = code or together(servers, env, note)
-    say("Everything is stopped.")
-    return code
+    return env
 
 
-STARTING = "Another make run of this folder is just starting."
-
-
-def together(servers: Servers, env: dict[str, str], note: Path) -> int:
-    """Runs the Procfile until Ctrl-C or a death. Out: the exit code."""
-    from processes import Shop
-
-    debug = env.get("DEBUG", "").lower() in ("1", "true", "on", "yes", "y", "t")
-    shop = Shop(note, env["DOMAIN_NAME"], address_of(env), servers.lost)
-    shop.load(HERE / ("Procfile.debug" if debug else "Procfile"), env)
-    # A closed terminal ends the shop as Ctrl-C does.
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    try:
-        shop.loop()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        note.unlink(missing_ok=True)
-    # Ctrl-C is how the shop is meant to end: no failure.
-    return 0 if shop.returncode == 130 else shop.returncode or 0
+def asked_servers() -> int:
+    """Return WEB of the environment, how many server processes there are to be. Raises
+    Problem for what is no such number."""
+    text = os.environ.get("WEB") or ""
+    most = nginx.MOST_PROCESSES
+    if not text:
+        return min(nginx.USUAL_PROCESSES, processors())
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= most):
+        raise Problem(f"WEB={text} is not from 1 to {most}. Try: make run WEB=2")
+    return int(text)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -274,8 +277,10 @@ def status(arguments: argparse.Namespace) -> int:
     """what is running here (exit code 3 when nothing is)"""
     running = join_running_shop(arguments)
     local = instance(arguments)
-    url = read_note(local / "run.json").get("url", "starting")
-    say(f"shop        {url if running else 'not running'}")
+    note = read_note(local / "run.json")
+    say(f"shop        {note.get('url', 'starting') if running else 'not running'}")
+    for name, pid in note.get("named", {}).items() if running else ():
+        say(f"{name:12}process {pid}")
     for server in Servers(local).own:
         pid = server.pid
         say(f"{server.label:12}{f'process {pid}' if pid else 'not running'}")

@@ -156,6 +156,16 @@ class Lock:
         self.give()
 
 
+# --- Processors -------------------------------------------------------------------
+
+
+def processors() -> int:
+    """Return how many processors this program may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 # --- Users ------------------------------------------------------------------------
 
 

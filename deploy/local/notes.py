@@ -9,10 +9,14 @@ from pathlib import Path
 from machine import alive, started, wait_until
 
 
-def write_note(note: Path, url: str, pids: list[int]) -> bool:
-    """Write the note. Returns whether it could: a full disk must stop nobody."""
+def write_note(
+    note: Path, url: str, pids: list[int], named: dict[str, int] | None = None
+) -> bool:
+    """Write the note. `named` are those of the processes that a person knows by name.
+    Returns whether it could: a full disk must stop nobody."""
     processes = [[pid, started(pid)] for pid in pids]
     said = {"pid": os.getpid(), "url": url, "processes": processes}
+    said["named"] = named or {}
     half = note.with_suffix(".half")
     try:
         half.write_text(json.dumps(said | {"python": sys.executable}))

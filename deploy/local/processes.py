@@ -2,17 +2,26 @@
 
 import json
 import os
+import signal
+import socket
 import sys
 import threading
-from collections.abc import Callable
-from http.client import HTTPConnection, HTTPException
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
+from typing import NamedTuple
 
-from honcho.environ import parse_procfile
+import nginx
+from honcho.environ import expand_processes, parse_procfile
 from honcho.manager import Manager
 from honcho.printer import Message, Printer
-from machine import say
+from machine import address_of, say
 from notes import write_note
+from servers import Servers
+
+HERE = Path(__file__).resolve().parent
 
 
 class Terminal(Printer):
@@ -26,6 +35,51 @@ class Terminal(Printer):
             self.output = open(os.devnull, "w")  # for the rest
 
 
+Address = tuple[str, int] | Path  # a Unix socket's
+
+
+class Link(HTTPConnection):
+    """A connection to any of them."""
+
+    def __init__(self, address: Address) -> None:
+        host, port = ("localhost", 80) if isinstance(address, Path) else address
+        super().__init__(host, port, timeout=10)
+        self.address = address
+
+    def connect(self) -> None:
+        if isinstance(self.address, Path):
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(str(self.address))
+        else:
+            super().connect()
+
+
+class Front(NamedTuple):
+    """The nginx before the servers, and the path of the shop there."""
+
+    address: tuple[str, int]
+    path: str
+
+    def answers(self) -> bool:
+        """Return whether pages and sockets can be reached through it."""
+        with asked(self.address, f"{self.path}/robots.txt") as page:
+            is_page = page.status < 500
+        with asked(self.address, f"{self.path}/ws/") as probe:
+            return is_page and probe.status == HTTPStatus.UPGRADE_REQUIRED
+
+
+@contextmanager
+def asked(address: Address, path: str) -> Iterator[HTTPResponse]:
+    """The answer to a request from this machine."""
+    link = Link(address)
+    try:
+        link.request("GET", path, headers={"Host": "localhost"})
+        yield link.getresponse()
+    finally:
+        link.close()
+
+
 class Shop(Manager):
     """Honcho's manager, which also keeps a note of what it started, watches the
     servers, says when the shop answers, and is quiet about the rest."""
@@ -34,18 +88,36 @@ class Shop(Manager):
         self,
         note: Path,
         url: str,
-        address: tuple[str, int],
+        servers: dict[str, Address],
         lost: Callable[[], str],
+        front: Front | None = None,
     ) -> None:
+        """`servers` are the names of the server processes, and where each listens;
+        `front` is what visitors ask, if it is another."""
         super().__init__(Terminal(sys.stdout))
-        self.note, self.url, self.address, self.lost = note, url, address, lost
+        self.note, self.url, self.lost = note, url, lost
+        self.servers, self.front = servers, front
         self.is_noted = True
         self.over = threading.Event()
         self.watcher = threading.Thread(target=self._watch, daemon=True)
 
-    def load(self, procfile: Path, env: dict[str, str]) -> None:
-        for name, command in parse_procfile(procfile.read_text()).processes.items():
-            self.add_process(name, command, env=env, cwd=os.getcwd())
+    def load(
+        self,
+        procfile: Path,
+        env: dict[str, str],
+        counts: dict[str, int] | None = None,
+        server_env: dict[str, str] | None = None,
+    ) -> None:
+        """Add the processes of a file. `counts` says how many of a kind, which are then
+        called "pages.1", "pages.2"; `server_env` is for those among the servers."""
+        kinds = parse_procfile(procfile.read_text()).processes
+        for each in expand_processes(kinds, counts):
+            kind = each.name.partition(".")[0]
+            name = each.name if kind in (counts or {}) else kind
+            told = env | each.env  # its name
+            if name in self.servers:
+                told |= server_env or {}
+            self.add_process(name, each.cmd, env=told, cwd=os.getcwd())
 
     def loop(self) -> None:
         try:
@@ -79,23 +151,24 @@ class Shop(Manager):
                 self.terminate()
 
     def _is_ready(self) -> bool:
-        """Return whether our own server says that it can serve pages: another program
-        on the port may answer anything."""
-        host, port = self.address
-        asked = HTTPConnection(host, port, timeout=10)
+        """Return whether each of our own servers says that it can serve, and visitors
+        can reach them."""
         try:
-            asked.request("GET", "/readyz", headers={"Host": "localhost"})
-            answer = asked.getresponse()
-            return answer.status == 200 and self._is_web(json.loads(answer.read()))
+            is_ready = all(map(self._is_up, self.servers))
+            return is_ready and (self.front is None or self.front.answers())
         except (OSError, HTTPException, ValueError):
             return False
-        finally:
-            asked.close()
 
-    def _is_web(self, said: object) -> bool:
+    def _is_up(self, name: str) -> bool:
+        """Another program on the port may answer anything."""
+        with asked(self.servers[name], "/readyz") as answer:
+            is_ready = answer.status == HTTPStatus.OK
+            return is_ready and self._is_ours(name, json.loads(answer.read()))
+
+    def _is_ours(self, name: str, said: object) -> bool:
         """Return whether the process that answered belongs to the server's group."""
         try:
-            return os.getpgid(said["process"]) == self._processes["web"]["pid"]
+            return os.getpgid(said["process"]) == self._processes[name]["pid"]
         except (KeyError, TypeError, OSError):
             return False
 
@@ -114,10 +187,67 @@ class Shop(Manager):
         """For the next run, should this one be killed: every process and its start."""
         pids = [p["pid"] for p in self._processes.values() if p.get("pid")]
         pids += [p["process"].pid for p in self._processes.values() if "process" in p]
+        named = {n: p["pid"] for n, p in self._processes.items() if p.get("pid")}
         was_noted = self.is_noted
-        self.is_noted = write_note(self.note, self.url, pids)
+        self.is_noted = write_note(self.note, self.url, pids, named)
         if was_noted and not self.is_noted:
             say(f"Cannot write {self.note}: is the disk full? The shop goes on.")
+
+
+def together(servers: Servers, env: dict[str, str], note: Path, count: int) -> int:
+    """Runs a Procfile until Ctrl-C or a death. Out: the exit code."""
+    url, address = env["DOMAIN_NAME"], address_of(env)
+    program = nginx.program() if count > 1 else None
+    if nginx.is_on(env.get("DEBUG", "")):
+        shop = Shop(note, url, {"web": address}, servers.lost)
+        shop.load(HERE / "Procfile.debug", env)
+        if env.get("WEB"):
+            say(f"DEBUG=1 runs one server process, so WEB={env['WEB']} has no effect.")
+    elif program is None:
+        if count > 1:
+            say(nginx.MISSING)
+        shop = Shop(note, url, {"web": address}, servers.lost)
+        shop.load(HERE / "Procfile", env)
+    else:
+        shop = behind_nginx(servers, env, note, program, count)
+    return until_the_end(shop, note)
+
+
+def behind_nginx(
+    servers: Servers, env: dict[str, str], note: Path, program: str, count: int
+) -> Shop:
+    """Return several server processes, and the nginx before them."""
+    servers.make_socket_folder()
+    folder = servers.sockets / "web"
+    counts = nginx.split(count)
+    front = nginx.Nginx(folder, env, counts)
+    front.write()
+    sockets = {name: folder / name for names in front.names.values() for name in names}
+    shop = Shop(
+        note,
+        env["DOMAIN_NAME"],
+        sockets,
+        servers.lost,
+        Front(address_of(env), front.path),
+    )
+    env = env | {"NGINX_PROGRAM": program, "NGINX_FOLDER": str(folder)}
+    shop.load(HERE / "Procfile.nginx", env, counts, front.of_servers())
+    return shop
+
+
+def until_the_end(shop: Shop, note: Path) -> int:
+    """Runs all processes until Ctrl-C or a death. Out: the exit code."""
+    # A closed terminal ends the shop as Ctrl-C does.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    try:
+        shop.loop()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        note.unlink(missing_ok=True)
+    # Ctrl-C is how the shop is meant to end: no failure.
+    return 0 if shop.returncode == 130 else shop.returncode or 0
 
 
 def welcome(url: str) -> str:

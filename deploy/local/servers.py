@@ -505,13 +505,13 @@ class Servers:
                 say(f"{server.label}: already up (process {server.pid}), taken over.")
             return
         server.stop()  # one of ours that no longer answers
-        self._make_socket_folder()
+        self.make_socket_folder()
         begun = time.monotonic()
         server.start()
         if not quiet:
             say(f"{server.label}: started in {time.monotonic() - begun:.1f} s.")
 
-    def _make_socket_folder(self) -> None:
+    def make_socket_folder(self) -> None:
         """Only its owner may enter: that is what guards the servers."""
         self.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.sockets.is_symlink() or self.sockets.stat().st_uid not in (
@@ -546,7 +546,7 @@ class Servers:
             server.stop()
             say(f"{server.label}: stopped.")
             time.sleep(pause)
-            self._make_socket_folder()
+            self.make_socket_folder()
             server.start()
             say(f"{server.label}: started.")
 

@@ -1,10 +1,10 @@
-"""How the live core does, for staff: the numbers of the process that answers.
+"""How the live core does, for staff: the numbers of the process that answers, or, if
+it serves no sockets, of one that does.
 
 Behind a balancer another process may answer the next time; each says who it is, and
 the client script shows those that it has heard of beside one another.
 """
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ from django.views.generic import TemplateView
 from products.views.staff import LiveMixin, StaffMixin
 from project.views import TitleMixin
 from realtime import pulse
-from realtime.pulse import Sample
+from realtime.pulse import Process, Sample
 
 WIDTH, HEIGHT = 120, 32  # of a drawing, in its own units
 RECENT = 16  # moments, which are half a minute
@@ -84,22 +84,23 @@ class PulseView(StaffMixin, TitleMixin, LiveMixin, TemplateView):
     title = gettext_lazy("Pulse")
 
     def get_context_data(self, **kwargs) -> dict:
-        noted = pulse.samples()
+        process = pulse.shown()
         return super().get_context_data(
-            cards=cards(noted),
-            is_degraded=bool(noted[-1].sums["degraded"]),
-            process=os.getpid(),
-            host=pulse.HOST,
-            started=datetime.fromtimestamp(pulse.STARTED, UTC),
+            cards=cards(process),
+            is_degraded=bool(process.samples[-1].sums["degraded"]),
+            process=process.pid,
+            host=process.host,
+            started=datetime.fromtimestamp(process.started, UTC),
             every=pulse.EVERY_S,
             **kwargs,
         )
 
 
-def cards(noted: Noted) -> list[Card]:
+def cards(process: Process) -> list[Card]:
     """What is worth a look, the most telling first."""
+    noted = process.samples
     return [
-        _sockets(noted),
+        _sockets(process),
         _wait(noted, "push", _("Push lag"), _("from the commit to the write"), 0.25),
         _wait(noted, "loop", _("Loop lag"), _("how late the loop wakes"), 0.05),
         _wait(noted, "tick", _("Tick"), _("to write a tick’s frames"), 0.25),
@@ -115,9 +116,9 @@ def cards(noted: Noted) -> list[Card]:
 # --- Each of them -----------------------------------------------------------------
 
 
-def _sockets(noted: Noted) -> Card:
-    line = pulse.levels("sockets", noted)
-    kinds = {kind: _whole(number) for kind, number in pulse.kinds().items()}
+def _sockets(process: Process) -> Card:
+    line = pulse.levels("sockets", process.samples)
+    kinds = {kind: _whole(number) for kind, number in process.kinds.items()}
     hint = _("%(public)s public, %(personal)s personal") % kinds
     return Card("sockets", _("Sockets"), _whole(line[-1]), hint, line)
 

@@ -68,8 +68,9 @@ class Vitals:
                     best = (trip, told - (sent + trip / 2), error)
         finally:
             await visit.close()
-        self._ledger.offset = best[1]
         self.clock_error = best[0] / 2 + best[2]
+        # Less than the error is no difference that was measured.
+        self._ledger.offset = best[1] if abs(best[1]) > self.clock_error else 0.0
 
     async def _watch_server(self) -> None:
         while True:

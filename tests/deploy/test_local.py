@@ -465,7 +465,8 @@ def test_shop_is_ready_when_its_own_server_says_so(tmp_path, is_ours):
 
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        shop = processes.Shop(tmp_path / "note", "", server.server_address, str)
+        address = {"web": server.server_address}
+        shop = processes.Shop(tmp_path / "note", "", address, str)
         web = os.getpgid(os.getpid()) if is_ours else os.getpgid(os.getpid()) + 1
         shop._processes["web"] = {"pid": web}
         try:

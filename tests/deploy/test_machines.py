@@ -63,14 +63,15 @@ def pod_of(name: str) -> dict:
 
 def test_every_machine_starts_our_server_with_the_same_pings():
     procfile = (DEPLOY / "local/Procfile").read_text().splitlines()[0]
+    behind_nginx = (DEPLOY / "local/Procfile.nginx").read_text().splitlines()[1:3]
     dockerfile = (DEPLOY / "docker/Dockerfile").read_text()
     dockerfile = dockerfile[dockerfile.index("CMD") :]
-    commands = [procfile, dockerfile, *UNITS.values()]
+    commands = [procfile, *behind_nginx, dockerfile, *UNITS.values()]
     for role, names in CONTAINERS.items():
         commands += [" ".join(COMPOSE[name]["command"]) for name in names]
         (container,) = pod_of(f"shop-{role}")["containers"]
         commands.append(" ".join(container["command"]))
-    assert len(commands) == 10
+    assert len(commands) == 12
     for command in commands:
         assert "realtime.server" in command and "project.asgi:application" in command
         assert options(command) == PINGS

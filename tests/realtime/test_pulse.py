@@ -1,8 +1,11 @@
 """What is kept of the metrics for the pulse page."""
 
+import asyncio
+import os
+
 import pytest
 
-from realtime import metrics, pulse
+from realtime import metrics, pulse, roles
 from realtime.pulse import Sample
 from tests.servers import wait_until
 
@@ -88,3 +91,41 @@ def test_hub_that_runs_notes_the_numbers_though_nobody_looks(hub, monkeypatch):
     monkeypatch.setattr(pulse, "EVERY_S", 0.01)
 
     wait_until(lambda: len(pulse._samples) > 2, "notes", SOON_S)
+
+
+# --- Processes that serve one kind ------------------------------------------------
+
+
+async def test_process_of_sockets_shares_its_numbers_and_one_of_pages_shows_them(
+    monkeypatch,
+):
+    monkeypatch.setattr(roles, "_role", "sockets")
+    beats = asyncio.create_task(pulse.beat())
+    try:
+        async with asyncio.timeout(SOON_S):
+            while not (found := await asyncio.to_thread(pulse.shared)):
+                await asyncio.sleep(0.01)
+    finally:
+        beats.cancel()
+    assert [process.pid for process in found] == [os.getpid()]
+
+    other = found[0]._replace(pid=1, host="elsewhere")
+    await asyncio.to_thread(pulse.share, other)
+    monkeypatch.setattr(roles, "_role", "pages")
+    seen = {(await asyncio.to_thread(pulse.shown)).pid for _ in range(100)}
+    assert seen == {1, os.getpid()}
+
+
+def test_process_that_serves_sockets_too_shows_its_own_numbers():
+    pulse.share(pulse.own()._replace(pid=1))
+
+    assert pulse.shown().pid == os.getpid()
+
+
+def test_process_that_is_gone_is_shown_no_more(monkeypatch):
+    pulse.share(pulse.own()._replace(pid=1))
+    monkeypatch.setattr(roles, "_role", "pages")
+    assert pulse.shown().pid == 1
+
+    monkeypatch.setattr(pulse, "SHARED_S", 0)
+    assert pulse.shown().pid == os.getpid()

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from products.views import pulse as page
-from realtime import metrics, pulse
+from realtime import metrics, pulse, roles
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -164,3 +164,18 @@ def test_small_noise_stays_small_below_a_limit():
 def test_limit_is_drawn_once_the_line_comes_near():
     assert card(60, limit=100).limit_height != ""
     assert card(200, limit=100).limit_height == "16.0"
+
+
+def test_pulse_of_a_process_without_sockets_is_that_of_one_with_sockets(
+    client, clerk, monkeypatch
+):
+    other = pulse.own()._replace(
+        pid=1, host="elsewhere", kinds={"public": 1200, "personal": 34}
+    )
+    pulse.share(other)
+    monkeypatch.setattr(roles, "_role", "pages")
+
+    text = client.get(PULSE).text
+
+    assert 'Process <span class="pulse__pid">1</span> on elsewhere' in text
+    assert "1,200 public, 34 personal" in vital(text, "sockets")
