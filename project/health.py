@@ -100,8 +100,9 @@ class Health:
 def _may_see(scope: Scope) -> bool:
     headers = {name: value for name, value in scope["headers"]}
     if settings.METRICS_TOKEN:
-        wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
-        return hmac.compare_digest(headers.get(b"authorization", b""), wanted)
+        scheme, _space, token = headers.get(b"authorization", b"").partition(b" ")
+        is_right = hmac.compare_digest(token, settings.METRICS_TOKEN.encode())
+        return scheme.lower() == b"bearer" and is_right
     client = plain_address((scope.get("client") or [""])[0])
     is_local = client is not None and client.is_loopback
     return is_local and b"x-forwarded-for" not in headers

@@ -1,12 +1,14 @@
 """Where the shop is: DOMAIN_NAME, which may have a path (https://example.com/shop)."""
 
 import re
+from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-HOST = r"[\w.-]+|\[[\da-f:.]+\]"
+LABEL = r"(?!-)[\w-]{1,63}(?<!-)"  # between dots
+HOST = rf"(?=[^/:]{{1,253}}(?![^/:])){LABEL}(?:\.{LABEL})*|\[[\da-f:.]+\]"
 STEP = r"/(?!\.{1,2}(?:/|$))[\w.~-]+"  # of a path; browsers take "." and ".." out
 ADDRESS = re.compile(
     rf"(https?://(?:{HOST})(?::\d+)?)((?:{STEP})*)", re.ASCII | re.IGNORECASE
@@ -38,7 +40,18 @@ def parsed(text: str) -> SiteAddress:
         raise ImproperlyConfigured(HOW_TO_WRITE)
     origin, path = found.groups()
     try:
-        urlsplit(origin).port
-    except ValueError:  # above 65535
-        raise ImproperlyConfigured(HOW_TO_WRITE) from None
+        parts = urlsplit(origin)
+        is_right = parts.port != 0 and _is_host(parts.hostname or "")
+    except ValueError:  # a port above 65535, or no IPv6 address
+        is_right = False
+    if not is_right:
+        raise ImproperlyConfigured(HOW_TO_WRITE)
     return SiteAddress(origin.lower(), f"{path}/")
+
+
+def _is_host(host: str) -> bool:
+    """Numbers with dots are an IPv4 address or nothing. Raises `ValueError` for what
+    was in brackets and is no IPv6 address."""
+    if ":" in host or host.replace(".", "").isdigit():
+        return ip_address(host) is not None
+    return True

@@ -33,6 +33,7 @@ async def outcomes(address: str, *selection: str) -> dict[str, dict[str, Any]]:
             "said": result.behavior.value,
             "ended": result.behavior_close.value,
             "code": result.remote_close_code,
+            "why": f"{result.result} {result.result_close} ({result.duration} ms)",
         }
         for result in results
     }

@@ -61,12 +61,17 @@ def failed(results: dict[str, dict]) -> dict[str, int | None]:
     }
 
 
+def reasons(results: dict[str, dict]) -> dict[str, str]:
+    """What the suite says of the cases that went wrong, and how long they took."""
+    return {case: results[case]["why"] for case in failed(results)}
+
+
 def test_server_passes_every_case_but_its_limits(tmp_path):
     with served(Echo, tmp_path) as address:
         results = outcomes(address, *WITHOUT_COMPRESSION)
 
     assert len(results) == CASES
-    assert failed(results) == LIMITS
+    assert failed(results) == LIMITS, reasons(results)
 
 
 def test_server_offered_compression_declines_and_serves_on(tmp_path):
@@ -75,14 +80,14 @@ def test_server_offered_compression_declines_and_serves_on(tmp_path):
 
     assert len(results) == OF_COMPRESSION
     verdict = {"passed": False, "said": "UNIMPLEMENTED", "ended": "OK", "code": 1000}
-    assert all(result == verdict for result in results.values())
+    assert all(verdict.items() <= result.items() for result in results.values())
 
 
 def test_server_without_its_limits_passes_every_case(tmp_path):
     with served(UnlimitedEcho, tmp_path) as address:
         results = outcomes(address, *WITHOUT_COMPRESSION)
 
-    assert failed(results) == {}
+    assert failed(results) == {}, reasons(results)
 
 
 def test_cases_find_the_fault_of_plain_daphne(tmp_path):

@@ -139,6 +139,8 @@ async def test_metrics_are_in_the_format_of_prometheus():
         ("", [], "192.0.2.7", 403),
         ("", [(b"x-forwarded-for", b"127.0.0.1")], "127.0.0.1", 403),
         ("s3cret", [(b"authorization", b"Bearer s3cret")], "192.0.2.7", 200),
+        ("s3cret", [(b"authorization", b"bearer s3cret")], "192.0.2.7", 200),
+        ("s3cret", [(b"authorization", b"Basic s3cret")], "192.0.2.7", 403),
         ("s3cret", [(b"authorization", b"Bearer s3cre")], "192.0.2.7", 403),
         ("s3cret", [(b"authorization", b"s3cret")], "127.0.0.1", 403),
         ("s3cret", [(b"authorization", b"Bearer \xff")], "127.0.0.1", 403),

@@ -93,6 +93,14 @@ def test_setting_that_is_no_address_does_not_start(name, value):
     assert name in line and "is not one e-mail address" in line
 
 
+def test_sender_that_no_host_of_the_shop_makes_must_be_set():
+    done = settled(DOMAIN_NAME="http://web_1:8000")
+
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "made of DOMAIN_NAME; set DEFAULT_FROM_EMAIL" in line
+
+
 def test_staff_alerts_say_who_hears_of_what(monkeypatch):
     from project.settings import staff_alerts
 

@@ -60,6 +60,11 @@ def test_address_is_an_origin_and_a_path(text, origin, path):
             "https://a/{x}",
         ),
         "https://one.example,https://two.example",
+        *("https://-a.example", "https://a-.example", "https://a..example"),
+        *("https://.", "https://shop.example.", "https://[::zz]", "https://[1:2]"),
+        *("https://1.2.3.4.5", "https://999.1.1.1", "https://shop.example:0"),
+        *("https://" + "a" * 64 + ".example", "https://" + "a." * 127 + "example"),
+        "https://bücher.example",
     ],
 )
 def test_address_that_cannot_be_the_shops_is_refused_in_one_line(text):
