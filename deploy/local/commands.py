@@ -232,8 +232,11 @@ def execute(arguments: argparse.Namespace) -> int:
     joined = join_running_shop(arguments)
     into_venv(arguments)
     servers = Servers(instance(arguments), durable=not arguments.test)
+    env = environment(servers, joined=joined)
+    if arguments.test:  # they start the shop hundreds of times: compile it once
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
     with servers.up(quiet=True):
-        return child(arguments.words, environment(servers, joined=joined))
+        return child(arguments.words, env)
 
 
 def child(words: list[str], env: dict[str, str]) -> int:

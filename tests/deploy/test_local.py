@@ -81,10 +81,10 @@ def up(local: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str
     )
 
 
-def start(local: Path, *words: str) -> subprocess.Popen[str]:
+def start(local: Path, *words: str, **more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*UP, *words],
-        env=environment(local),
+        env=environment(local, **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -133,7 +133,23 @@ print("port", client.config_get("port")["port"], client.ping())
     assert (here.postgres.pid, here.redis.pid) == (0, 0)
 
 
-def test_the_data_stays_and_so_does_the_secret_key(local):
+@pytest.mark.parametrize("words, is_kept", [([], False), (["--test"], True)])
+def test_tests_keep_compiled_modules_whatever_the_environment_says(
+    local, words, is_kept
+):
+    script = "import sys; print(not sys.dont_write_bytecode)"
+    urls = {"DATABASE_URL": "postgres://h/d", "REDIS_URL": "redis://h/0"}
+
+    done = up(
+        local,
+        *[*words, "exec", "python", "-c", script],
+        **{"PYTHONDONTWRITEBYTECODE": "1", **urls},
+    )
+
+    assert done.stdout == f"{is_kept}\n", done.stderr
+
+
+def test_the_data_stays_and_so_does_the_secret_key(used):
     script = """
 import os, psycopg2
 database = psycopg2.connect(os.environ["DATABASE_URL"])
@@ -144,8 +160,8 @@ cursor.execute("SELECT sum(n) FROM kept")
 database.commit()
 print(cursor.fetchone()[0], os.environ["SECRET_KEY"])
 """
-    first = up(local, "exec", "python", "-c", script).stdout.split()
-    second = up(local, "exec", "python", "-c", script).stdout.split()
+    first = up(used, "exec", "python", "-c", script).stdout.split()
+    second = up(used, "exec", "python", "-c", script).stdout.split()
     assert [first[0], second[0]] == ["1", "2"]
     assert first[1] == second[1] and len(first[1]) >= 50
 
@@ -182,12 +198,14 @@ def test_redis_keeps_its_data_where_its_owner_alone_gets_to(used):
     assert stat.S_IMODE((used / "redis").stat().st_mode) == 0o700
 
 
-def test_a_url_of_ones_own_is_used_and_that_server_not_started(local):
+def test_a_url_of_ones_own_is_used_and_that_server_not_started(used):
     url = "redis://127.0.0.1:1/0"
-    script = 'echo "$REDIS_URL"; test ! -e "$SHOP_LOCAL_DIR/redis/pid"'
-    done = up(local, "exec", "sh", "-c", script, REDIS_URL=url)
-    assert (done.returncode, done.stdout) == (0, f"{url}\n")
-    assert (local / "postgres" / "data").exists()
+    here = servers.Servers(used)
+    long = start(used, "exec", "sh", "-c", 'echo "$REDIS_URL"; sleep 60', REDIS_URL=url)
+    assert long.stdout and long.stdout.readline() == f"{url}\n"
+    pids = here.postgres.pid, here.redis.pid
+    finish(long, signal.SIGTERM)
+    assert pids[0] and not pids[1]
 
 
 def test_two_commands_share_servers_and_the_last_one_stops_them(used):
@@ -571,6 +589,9 @@ def test_every_direct_requirement_is_pinned_as_in_the_constraints():
     for path in install.TESTS:
         for line in path.read_text().splitlines():
             requirement = line.partition("#")[0].partition(";")[0].strip()
+            if requirement.startswith("-r "):
+                assert (path.parent / requirement[3:]).resolve() in install.TESTS
+                continue
             pin = re.sub(r"\[.*\]", "", requirement)  # extras are no versions
             assert not pin or pin in locked, (path, requirement)
 
