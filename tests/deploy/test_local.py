@@ -201,7 +201,9 @@ def test_redis_keeps_its_data_where_its_owner_alone_gets_to(used):
 def test_a_url_of_ones_own_is_used_and_that_server_not_started(used):
     url = "redis://127.0.0.1:1/0"
     here = servers.Servers(used)
-    long = start(used, "exec", "sh", "-c", 'echo "$REDIS_URL"; sleep 60', REDIS_URL=url)
+    long = start(
+        used, "exec", "sh", "-c", 'echo "$REDIS_URL"; exec sleep 60', REDIS_URL=url
+    )
     assert long.stdout and long.stdout.readline() == f"{url}\n"
     pids = here.postgres.pid, here.redis.pid
     finish(long, signal.SIGTERM)
