@@ -13,10 +13,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import connection, transaction
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
-from django.template.loader import render_to_string
-from django.utils import translation
+from django.template.loader import get_template, render_to_string
+from django.template.loader_tags import IncludeNode
+from django.urls import reverse
+from django.utils import formats, translation
 
 from products import columns, moves
 from products.models import Basket, BasketLine, Order, Stock
@@ -485,6 +488,27 @@ def render(key: str, state: State, language: str) -> str:
     context |= state.shown or {}
     with translation.override(language):
         return render_to_string(kind.template, context)
+
+
+def prepare() -> None:
+    """Load now what the first push would load while every socket waits: templates,
+    the addresses of pages and of static files, languages. Addresses alone are a fifth
+    of a second, as they import every view."""
+    for language, _ in settings.LANGUAGES:
+        with translation.override(language):
+            reverse("products:list")
+            formats.get_format("DATETIME_FORMAT")
+    for kind in KINDS.values():
+        _load_template(kind.template)
+    staticfiles_storage.base_url  # noqa: B018  it reads its manifest on first use
+
+
+def _load_template(name: str) -> None:
+    """A template and what it includes, which Django would load as it renders it."""
+    for node in get_template(name).template.nodelist.get_nodes_by_type(IncludeNode):
+        included = node.template.var
+        if isinstance(included, str):  # else it depends on the facts
+            _load_template(included)
 
 
 # --- What the services say --------------------------------------------------------

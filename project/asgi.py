@@ -11,6 +11,7 @@ django.setup(set_prefix=False)  # loads the apps, so it comes before what follow
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from products import live  # noqa: E402
 from project.bodies import LimitedBodies  # noqa: E402
 from project.early import EarlyPages  # noqa: E402
 from project.health import Health  # noqa: E402
@@ -29,6 +30,7 @@ from realtime.probes import SocketProbes, no_pages  # noqa: E402
 from realtime.routing import sockets  # noqa: E402
 
 files.raise_limit()  # on servers that do not do it themselves
+live.prepare()
 
 
 def pages() -> Application:
