@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
@@ -52,6 +53,7 @@ class State:
 
 
 SHORT_SHELVES = 50  # that are shown to staff
+NAMES_KEPT = 10_000  # of topics that were asked for, with what was found out of them
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 # Of a topic whose version takes a query: "newer than whatever you have, look it up".
 AT_LEAST = 2**53
@@ -413,6 +415,12 @@ def is_personal(name: str) -> bool:
     return name in KINDS and KINDS[name].access.personal
 
 
+def is_owned(key: str) -> bool:
+    """Whether it is the key of somebody's own topic."""
+    return KINDS[_kind_of(key)].access.personal
+
+
+@lru_cache(NAMES_KEPT)
 def is_public(name: str) -> bool:
     """Whether it needs no knowledge of who asks to say what `name` stands for."""
     kind = KINDS.get(name) or KINDS.get(name.partition(":")[0])
@@ -427,14 +435,19 @@ def key_of(name: str, viewer: Viewer) -> str | None:
     """
     if is_personal(name):
         return f"{name}:{viewer.owner.key}" if viewer.owner else f"{name}:"
+    key, right = _shared(name)
+    return key if right is None or right in viewer.rights else None
+
+
+@lru_cache(NAMES_KEPT)
+def _shared(name: str) -> tuple[str | None, str | None]:
+    """Where a topic that is not personal is kept, and the right to it; None each if
+    there is none."""
     name_of_kind, _, identifier = name.partition(":")
     kind = KINDS.get(name_of_kind)
     if kind is None or not _is_name(kind, name, identifier):
-        return None
-    right = kind.access.right
-    if right is not None and right not in viewer.rights:
-        return None
-    return name if kind.accepts else f"{name}:"
+        return None, None
+    return name if kind.accepts else f"{name}:", kind.access.right
 
 
 def _is_name(kind: Kind, name: str, identifier: str) -> bool:
@@ -451,7 +464,7 @@ def name_of(key: str) -> str:
 
 def is_nobodys(key: str) -> bool:
     """Whether `key` is the basket of a visitor who has none yet: it never changes."""
-    return key.endswith(":") and KINDS[_kind_of(key)].access.personal
+    return key.endswith(":") and is_owned(key)
 
 
 def nobodys(key: str) -> State:

@@ -1,6 +1,7 @@
 """Whose address a connection comes from."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
@@ -41,6 +42,7 @@ def _forwarded(scope: dict) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+@lru_cache(1024)
 def _home(address: str | None) -> str | None:
     plain = plain_address(address)
     if plain is None or plain.is_loopback:

@@ -243,13 +243,21 @@ class ShopConsumer:
     def push(self, frame: Frame, keys: Iterable[str]) -> bool:
         """Send a frame, or, if the last one is still under way, note what is owed;
         whether it was sent."""
-        if self.is_behind():
+        if self._wire is None:
+            return self._push_by_send(frame, keys)
+        left = self._wire.offer(frame.wire)
+        if left is None:
             self._owe(keys)
             return False
-        if self._wire is None:
-            self._start(frame)
-        elif self._wire.put(frame.wire):
+        if left:
             self._hub.lags(self)
+        return True
+
+    def _push_by_send(self, frame: Frame, keys: Iterable[str]) -> bool:
+        if self._sending is not None:
+            self._owe(keys)
+            return False
+        self._start(frame)
         return True
 
     def is_behind(self) -> bool:

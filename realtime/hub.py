@@ -132,7 +132,7 @@ class Topic:
         html = live.render(self.key, self.state, language) if language else None
         name, state = live.name_of(self.key), self.state
         text = protocol.item(name, state.version, state.facts, html)
-        if not _is_personal(self.key):  # few will ask for that again
+        if not live.is_owned(self.key):  # few will ask for that again
             self.items[language] = text
         return text
 
@@ -574,7 +574,7 @@ class Hub:
     def _store(self, topic: Topic, state: State | None) -> None:
         if state is not None:
             self._accept(topic, state)
-            if _is_personal(topic.key):
+            if live.is_owned(topic.key):
                 self._flush_now(topic.key)
         elif not topic.is_loaded():
             topic.state = None
@@ -895,10 +895,6 @@ def _note_lags(since: Mapping[str, float]) -> None:
         metrics.PUSH_LAG.observe(max(0, now - moment))
 
 
-def _is_personal(key: str) -> bool:
-    return live.is_personal(live.name_of(key))
-
-
 def _is_newer(state: State, shown: int | None) -> bool:
     return shown is None or state.version > shown
 
@@ -914,7 +910,7 @@ def _audiences_of(
 
     One of them may be empty: it gets heartbeats too.
     """
-    shared = frozenset(key for key in keys if not _is_personal(key))
+    shared = frozenset(key for key in keys if not live.is_owned(key))
     own = frozenset(keys) - shared
     parts = [part for part in (shared, own) if part] or [shared]
     return tuple(Audience(part, language, slot) for part in parts)

@@ -155,18 +155,11 @@ SMALL, MEDIUM = 125, 0xFFFF
 class Frame:
     """A text to be sent, and its bytes on the wire, made once for all who get it."""
 
-    __slots__ = ("text", "_wire")
+    __slots__ = ("text", "wire")
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self._wire: bytes | None = None
-
-    @property
-    def wire(self) -> bytes:
-        if self._wire is None:
-            payload = self.text.encode()
-            self._wire = _head(len(payload)) + payload
-        return self._wire
+        payload = text.encode()
+        self.text, self.wire = text, _head(len(payload)) + payload
 
 
 def _head(size: int) -> bytes:

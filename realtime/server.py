@@ -34,6 +34,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 import daphne.server  # noqa: F401  installs the reactor, so it comes first
+from autobahn.twisted import websocket as autobahn_twisted
 from autobahn.websocket import protocol as autobahn_protocol
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from daphne.cli import CommandLineInterface
@@ -59,9 +60,12 @@ from realtime.masks import mask
 
 logger = logging.getLogger("realtime.server")  # started with -m it has another name
 
-# Autobahn formats its options for its log at every connection, even if it keeps none:
-# a fifth of a handshake. A log that wants them can format them.
+# Autobahn formats its options, and colours names and values, for its log at every
+# connection, even if it keeps none: a fifth of a handshake, and another twentieth. A
+# log that wants them can format them.
 autobahn_protocol.pformat = lambda options: options
+for module in (autobahn_protocol, autobahn_twisted):
+    module.hltype = module.hlval = lambda value: value
 
 EXTENSION = "shop.wire"
 MAX_MESSAGE = 64 * 1024  # bytes; what is larger is not even read
@@ -91,6 +95,9 @@ class Wire(Protocol):
 
     def put(self, data: bytes) -> int:
         """Write prepared bytes, at once if nothing is pending; gives what is then."""
+
+    def offer(self, data: bytes) -> int | None:
+        """The same, but None, and nothing is written, if something was pending."""
 
     def pending(self) -> int:
         """The bytes that the client's connection has not taken yet."""
@@ -178,18 +185,33 @@ class Socket(WebSocketProtocol):
         return waiting
 
     def put(self, data: bytes) -> int:
-        fd = self._descriptor
-        if self._tls is not None or not fd.connected or fd.disconnecting:
+        left = self.offer(data)
+        if left is None:
             self.transport.write(data)
-        elif fd.dataBuffer or fd._tempDataLen:
-            fd.write(data)
-        else:
-            sent = fd.writeSomeData(data)
-            if isinstance(sent, Exception):
-                sent = 0  # the reactor finds out the same, and ends the connection
-            if sent == len(data):
-                return 0
-            fd.write(data[sent:])
+            left = self.pending()
+        return left
+
+    def offer(self, data: bytes) -> int | None:
+        """Called once for each socket and frame: so it goes past Twisted's layers."""
+        fd = self._descriptor
+        if fd.dataBuffer or fd._tempDataLen:
+            return None
+        if self._tls is not None or not fd.connected or fd.disconnecting:
+            return self._offer_transport(data)
+        try:
+            sent = fd.socket.send(data)
+        except OSError:  # it takes nothing now, or has ended: the reactor finds out
+            sent = 0
+        if sent == len(data):
+            return 0
+        fd.write(data[sent:])
+        return self.pending()
+
+    def _offer_transport(self, data: bytes) -> int | None:
+        """By TLS, or to a connection that ends."""
+        if self.pending():
+            return None
+        self.transport.write(data)
         return self.pending()
 
     def cut(self) -> None:
@@ -419,6 +441,8 @@ class Server(DaphneServer):
 
     def log_action(self, protocol, action: str, details: dict[str, Any]) -> None:
         """For `--access-log`: without queries and keys, which open what is others'."""
+        if self.action_logger is None:
+            return
         stream = getattr(self.action_logger, "stream", None)
         if settings.LOG_FORMAT == "json" and stream is sys.stdout:
             return  # where each line is an object; requests have lines of their own

@@ -146,6 +146,16 @@ def test_put_while_bytes_are_pending_comes_after_them(link):
     assert link.socket.put(b"4") == 0
 
 
+def test_offer_while_bytes_are_pending_writes_nothing(link):
+    assert link.socket.offer(b"1" * LARGE) == link.socket.pending() > 0
+
+    assert link.socket.offer(b"2") is None
+
+    assert link.all_taken() == b"1" * LARGE
+    assert link.socket.offer(b"3") == 0
+    assert link.taken() == b"3"
+
+
 def test_pending_half_way_is_what_the_client_lacks(link):
     link.socket.put(b"x" * LARGE)
     link.socket.put(b"y" * LARGE)
