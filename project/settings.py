@@ -323,7 +323,7 @@ REDIS = redis_url.parse(REDIS_URL)
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "realtime.layer.Layer",
         "CONFIG": {
             # Channels of Redis are the same in all its databases.
             "prefix": env.str("LAYER_PREFIX", f"shop{REDIS.db or ''}"),

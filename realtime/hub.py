@@ -181,6 +181,7 @@ class Hub:
         self._lagging = asyncio.Event()
         self.admission = Admission()
         self._stale: set[str] = set()  # to be loaded
+        self._unjoined: set[Topic] = set()  # whose groups are to be joined
         self._changed, self._wanted = asyncio.Event(), asyncio.Event()
         self._joining, self._writing = asyncio.Lock(), asyncio.Lock()
         self._learning = asyncio.Lock()
@@ -353,7 +354,8 @@ class Hub:
     async def _ready(self, topics: list[Topic], shown: Mapping) -> None:
         """Join first, then load: nothing that happens in between is missed."""
         if not self.degraded:  # nobody waits for a Redis that does not answer
-            await self._join([topic for topic in topics if not topic.joined])
+            if unjoined := [topic for topic in topics if not topic.joined]:
+                await self._join(unjoined)
         behind = [
             topic
             for topic in topics
@@ -419,16 +421,27 @@ class Hub:
     async def _join(self, topics: Iterable[Topic]) -> None:
         """Join the topics' groups. Without Redis they stay unjoined: the audit serves
         them, and the probe joins them when Redis is back."""
+        self._unjoined.update(topic for topic in topics if not topic.joined)
         async with self._joining:
-            if self._channel is None:
+            if not self._unjoined:  # somebody else has done it
                 return
-            try:
-                async with asyncio.timeout(LAYER_TIMEOUT_S):
-                    for topic in topics:
-                        await self._layer.group_add(group_of(topic.key), self._channel)
-                        topic.joined = True
-            except Exception as error:
-                self._fail(error)
+            await asyncio.sleep(0)  # who comes meanwhile joins with us
+            wanted = list(self._unjoined)
+            if self._channel is not None:
+                await self._join_groups(wanted, self._channel)
+            self._unjoined.difference_update(wanted)
+
+    async def _join_groups(self, topics: list[Topic], channel: str) -> None:
+        groups = [group_of(topic.key) for topic in topics]
+        try:
+            async with asyncio.timeout(LAYER_TIMEOUT_S):
+                await self._layer.groups_add(groups, channel)
+        except Exception as error:
+            self._fail(error)
+            return
+        if self._channel == channel:  # else all is joined anew
+            for topic in topics:
+                topic.joined = True
 
     async def _receive(self) -> None:
         try:
@@ -442,7 +455,7 @@ class Hub:
             return  # and again in a second
         self._channel = channel
         try:
-            await self._join(t for t in self._topics.values() if not t.joined)
+            await self._join(list(self._topics.values()))
             self._reload(self._topics)
             while True:
                 event = await self._layer.receive(channel)
@@ -526,7 +539,7 @@ class Hub:
 
     async def _recover(self) -> None:
         """What was pushed while Redis was away is lost: compare everything."""
-        await self._join([t for t in self._topics.values() if not t.joined])
+        await self._join(list(self._topics.values()))
         if self.degraded:
             self.degraded = False
             outages.healed()

@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from channels.layers import channel_layers
-from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.conf import settings
 
 from project import redis_url
+from realtime.layer import Layer
 from realtime.publish import flush
 
 OPTIONS = ("socket_timeout", "socket_connect_timeout", "retry")
@@ -33,4 +33,4 @@ def publishing_at(address: str) -> AbstractContextManager[None]:
     (ours,) = config["hosts"]
     options = {name: ours[name] for name in OPTIONS}
     hosts = [redis_url.parse(address).layer_host(**options)]
-    return publishing_through(RedisPubSubChannelLayer(**config | {"hosts": hosts}))
+    return publishing_through(Layer(**config | {"hosts": hosts}))
