@@ -195,9 +195,10 @@ class Daphne(Shop):
 
     name = "daphne"
     module = "realtime.server"
+    ping_interval_s = 25
 
     def command(self) -> list[str]:
-        pings = ["--ping-interval", "25", "--ping-timeout", "10"]
+        pings = ["--ping-interval", str(self.ping_interval_s), "--ping-timeout", "10"]
         return [
             sys.executable,
             *["-m", self.module, *self.address(), *pings, self.application],

@@ -162,7 +162,7 @@ def check_sources(options: argparse.Namespace, share: float = 1) -> None:
 # What a leader may say to those who follow, and what those of its own machine hear too.
 SAID = (
     *("url", "sockets", "rate", "duration", "phases", "changes", "products"),
-    *("buyers", "limit", "quiet", "seed"),
+    *("buyers", "limit", "quiet", "seed", "hidden"),
 )
 PRIVATE = ("i_own_this_host", "metrics_token")
 

@@ -929,3 +929,14 @@ def test_address_is_shared_by_machines():
     flags = ("--listen", "127.0.0.1:0", "--joining", "3")
 
     assert parsed("--sockets", "100000", *flags).source == []
+
+
+def test_generators_of_a_run_are_told_each_flag_that_says_what_they_do():
+    parser = argparse.ArgumentParser()
+    options.add_to(parser)
+    of_the_leader = {"help", "expect", "json", "html", "csv", "source", "shared"}
+    of_the_leader |= {"processes", "listen", "joining", "join", "code"}
+
+    known = {action.dest for action in parser._actions}
+
+    assert known - of_the_leader == {*options.SAID, *options.PRIVATE}
