@@ -247,11 +247,12 @@ def child(words: list[str], env: dict[str, str]) -> int:
     """
     before = {}
     process: subprocess.Popen[bytes] | None = None
-    asked = []
+    early = []  # what came while the command was being started
 
     def pass_on(number: int, _frame: object) -> None:
-        asked.append(number)
-        if process and not (number == signal.SIGINT and sys.stdin.isatty()):
+        if process is None:
+            early.append(number)
+        elif number != signal.SIGINT or not sys.stdin.isatty():
             process.send_signal(number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -259,6 +260,8 @@ def child(words: list[str], env: dict[str, str]) -> int:
             before[number] = signal.signal(number, pass_on)
     try:
         process = subprocess.Popen(words, env=env)
+        for number in early:
+            pass_on(number, None)
         code = process.wait()
     except OSError as error:
         raise Problem(f"{words[0]}: {error.strerror}") from None

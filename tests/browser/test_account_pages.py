@@ -68,7 +68,7 @@ LINKS = ["open", "expired", "used", "wrong", "foreign", "taken", "sign-in"]
 def anna(transactional_db) -> User:
     """She has a name, a picture and two addresses."""
     anna = make_shopper(first_name="Anna", last_name="Núñez")
-    pictures.put(anna, pictures.square(make_picture()))
+    pictures.put(anna, pictures.store(pictures.square(make_picture())))
     anna.save()
     make_address(anna)
     make_address(anna, full_name="Anna Núñez, at the office of a long-named company")

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
+import commands
 import env_file
 import install
 import machine
@@ -100,6 +101,19 @@ def finish(process: subprocess.Popen[str], *numbers: int) -> str:
 
 
 # --- exec -------------------------------------------------------------------------
+
+
+def test_a_signal_that_comes_while_the_command_starts_reaches_it(monkeypatch):
+    started = subprocess.Popen
+
+    def start_late(*arguments, **options) -> subprocess.Popen:
+        process = started(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return process
+
+    monkeypatch.setattr(commands.subprocess, "Popen", start_late)
+
+    assert commands.child(["sleep", "60"], dict(os.environ)) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("code", [0, 7])

@@ -28,7 +28,7 @@ class Named(Daphne):
 class Unbounded(Named):
     """Django as it comes: each request has a thread and a connection of its own."""
 
-    application = "project.asgi:django_pages"
+    application = "tests.live.django_pages:application"
 
 
 async def get(shop: Daphne, path: str) -> int:

@@ -130,20 +130,6 @@ def test_save_of_a_picture_makes_its_thumbnails_square(settings):
         assert (thumbnail.width, thumbnail.height) == (size, size)
 
 
-def test_save_of_a_picture_whose_thumbnails_were_lost_makes_them_again(settings):
-    """No cache may claim that they exist: the folder alone knows."""
-    product = make_product()
-    product.image = make_picture()
-    catalogue.save(product)
-    thumbnail = settings.MEDIA_ROOT / product.image_small.name
-    thumbnail.unlink()
-
-    product = Product.objects.get(pk=product.pk)
-    catalogue.save(product)
-
-    assert thumbnail.is_file()
-
-
 def test_save_of_a_picture_from_a_phone_turns_it_upright():
     exif = Image.Exif()
     exif[ORIENTATION] = 6  # what is left in the file is the top
