@@ -192,6 +192,11 @@ class Socket(WebSocketProtocol):
         return left
 
     def offer(self, data: bytes) -> int | None:
+        """Nothing may follow a close frame (RFC 6455, section 5.5.1), and the
+        application hears of one a moment later."""
+        return self._offer(data) if self.state == self.STATE_OPEN else 0
+
+    def _offer(self, data: bytes) -> int | None:
         """Called once for each socket and frame: so it goes past Twisted's layers."""
         fd = self._descriptor
         if fd.dataBuffer or fd._tempDataLen:
@@ -222,8 +227,8 @@ class Socket(WebSocketProtocol):
         """Autobahn's way out, for handshakes, pings, pongs and close frames."""
         if sync or chopsize or self.send_queue:
             super().sendData(data, sync, chopsize)
-        else:
-            self.put(data)
+        elif self._offer(data) is None:
+            self.transport.write(data)
 
     def onPing(self, payload: bytes) -> None:
         if self.pending() < MAX_UNSENT_PONGS:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyFailure
 from jsonschema import ValidationError
 
 from realtime.protocol import MAX_PACE, MAX_VERSION, Close
@@ -270,5 +271,6 @@ class BrokenShop(Daphne):
 def test_exploration_finds_a_shop_with_a_fault(redis, serve, fault, found, seconds):
     shop = serve(redis, BrokenShop, FAULT=fault)
 
-    with pytest.raises(found):
+    # Flaky: the log may tell of the same talk a moment later when it is tried again.
+    with pytest.raises((found, FlakyFailure)):
         explore(shop, seconds, [Phase.generate])

@@ -156,6 +156,14 @@ def test_offer_while_bytes_are_pending_writes_nothing(link):
     assert link.taken() == b"3"
 
 
+def test_nothing_follows_a_close_frame(link):
+    link.socket.state = link.socket.STATE_CLOSING
+
+    assert link.socket.offer(b"1") == link.socket.put(b"2") == 0
+
+    assert link.taken() == b""
+
+
 def test_pending_half_way_is_what_the_client_lacks(link):
     link.socket.put(b"x" * LARGE)
     link.socket.put(b"y" * LARGE)
