@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType, ModuleType
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote
 
 import redis.asyncio.connection
 import redis.asyncio.sentinel
@@ -171,12 +171,26 @@ def parse(url: str) -> Redis:
     raise ImproperlyConfigured(f"REDIS_URL {told}")
 
 
+# RFC 3986, appendix B.
+PARTS = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?")
+
+
+def _split(url: str) -> SplitResult:
+    """`urlsplit` for several servers: from Python 3.14 on, that one refuses an IPv6
+    address beside others. Raises `ValueError` for stray brackets."""
+    scheme, *others = PARTS.match(url).groups(default="")
+    sign_in, _at, hosts = others[0].rpartition("@")
+    if re.search(r"[][]", sign_in) or hosts.count("[") != hosts.count("]"):
+        raise ValueError
+    return SplitResult(scheme.lower(), *others)
+
+
 def _read(url: str) -> Redis:
     """Raises `ValueError`."""
     url.encode()  # the environment may hold bytes that are no text
     if re.search(r"[\s\x00-\x1f\x7f]", url):
         raise Fault("has a space or a line break in it; a space is written %20.")
-    parts = urlsplit(url)
+    parts = _split(url)
     scheme, is_sentinel = _scheme(url), parts.scheme.endswith("+sentinel")
     # A password with one of these in it has ended the address early.
     if "#" in url or "@" in parts.path + parts.query:
