@@ -15,6 +15,7 @@ It looks into `twisted.web.http`, whose version `tests/realtime/test_server.py` 
 
 import re
 import time
+from collections.abc import Iterable
 from http import HTTPStatus
 from io import BytesIO
 from itertools import islice
@@ -56,7 +57,8 @@ PAUSE_S = 0.01  # after each piece of what is thrown away
 # What it takes to answer a request whose headers are too large.
 KEPT = {b"host", b"accept", request_ids.NAME}
 UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*websocket", re.I)
-FORWARDED = re.compile(rb"\r\nx-forwarded-for:([^\r\n]*)", re.I)
+FORWARDED = b"x-forwarded-for"
+FORWARDED_LINE = re.compile(rb"\r\n" + FORWARDED + rb":([^\r\n]*)", re.I)
 
 
 class Refused(Exception):
@@ -106,10 +108,8 @@ class Request(WebRequest):
 
     def _client(self) -> str | None:
         """Whose limit its bytes count for."""
-        name = b"x-forwarded-for"
-        written = self.requestHeaders.getRawHeaders(name, [])
-        peer = getattr(self.client, "host", None)
-        return client_of({"client": [peer], "headers": [(name, v) for v in written]})
+        written = self.requestHeaders.getRawHeaders(FORWARDED, [])
+        return _address_of(self.client, written)
 
     def forget_headers(self) -> None:
         """Keep what it takes to answer."""
@@ -203,12 +203,21 @@ class Channel(HTTPChannel):
     def _handshake_received(self, data: bytes) -> None:
         """Serve a handshake, let it wait for its turn, or refuse it. Unread: reading is
         what costs most."""
-        factory, address = self.factory, self._address_of(data)
-        refusal = factory.refusal_of(address)
+        refusal = self.factory.takes_nobody()
         if refusal is not None:
             self._refuse(refusal)
-        elif factory.line.is_free():
+        elif self.factory.line.is_free():
             LineReceiver.dataReceived(self, data)
+        else:
+            self._join_line(data)
+
+    def _join_line(self, data: bytes) -> None:
+        factory = self.factory
+        # As `Request` would find it if the handshake were read.
+        address = _address_of(self.transport.getPeer(), FORWARDED_LINE.findall(data))
+        refusal = factory.refusal_in_line(address)
+        if refusal is not None:
+            self._refuse(refusal)
         else:
             self._unread = data
             factory.waits_no_more(self)  # it is our turn, not the client's
@@ -224,13 +233,6 @@ class Channel(HTTPChannel):
         """It is this handshake's turn."""
         data, self._unread = self._unread, None
         LineReceiver.dataReceived(self, data)
-
-    def _address_of(self, data: bytes) -> str | None:
-        """Whose handshake it is, as `Request` would find out if it were read."""
-        name = b"x-forwarded-for"
-        headers = [(name, value) for value in FORWARDED.findall(data)]
-        peer = getattr(self.transport.getPeer(), "host", None)
-        return client_of({"client": [peer], "headers": headers})
 
     def _refuse(self, refusal: Refusal) -> None:
         metrics.REFUSALS.labels(refusal.reason).inc()
@@ -412,13 +414,15 @@ class Factory(HTTPFactory):
     def acceptableProtocols(self) -> list[bytes]:
         return [b"http/1.1"]
 
-    def refusal_of(self, address: str | None) -> Refusal | None:
-        """Why a handshake need not wait for its turn."""
+    def takes_nobody(self) -> Refusal | None:
+        """Why no handshake is served now, whosever it is."""
         if not roles.serves_sockets():
             return admission.NO_SOCKETS
+        return self.server.admission().takes_nobody()
+
+    def refusal_in_line(self, address: str | None) -> Refusal | None:
+        """Why a handshake may not wait for its turn."""
         most = settings.LIVE["NEW_PER_ADDRESS"]
-        if (refusal := self.server.admission().takes_nobody()) is not None:
-            return refusal
         if address is not None and self.line.waiting_of(address) >= most:
             return admission.SILENT
         return admission.BUSY if self.line.is_full() else None
@@ -444,6 +448,14 @@ class Factory(HTTPFactory):
         del self._waiting[silent]
         metrics.REFUSALS.labels("http connections").inc()
         silent.end()
+
+
+def _address_of(peer: Any, written: Iterable[bytes]) -> str | None:
+    """The address that limits count for. In: who has connected, and the values of
+    X-Forwarded-For."""
+    host = getattr(peer, "host", None)
+    headers = [(FORWARDED, value) for value in written]
+    return client_of({"client": [host], "headers": headers})
 
 
 def pending(transport: Any) -> int:

@@ -12,7 +12,6 @@ import threading
 import time
 
 from django.conf import settings
-from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -27,7 +26,6 @@ from redis.exceptions import (
     TimeoutError,
     TryAgainError,
 )
-from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +87,7 @@ def ask() -> str:
     """Return what Redis is good for now: it must take a write and a message."""
     wait = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
     try:
-        with settings.REDIS.client(**wait, retry=Retry(NoBackoff(), 0)) as client:
+        with settings.REDIS.client(**wait) as client:
             client.set(KEY, 1, px=1000)
             client.publish(channel(), b"")
     except (RedisError, OSError) as error:
