@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlencode
@@ -68,6 +69,18 @@ class Buyer(Shopper):
                 f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
             )
             yield
+
+    def check_out_within(self, seconds: float) -> None:
+        """All of it, where each page takes less than so long."""
+        for step, status in [
+            (self.start, 200),
+            (self.enter, 303),
+            (self.review, 200),
+            (self.place, 303),
+        ]:
+            begun = time.monotonic()
+            assert step() == status
+            assert time.monotonic() - begun < seconds
 
     def check_out(self) -> list[int]:
         """All of it, as far as one gets; the statuses."""

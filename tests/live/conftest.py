@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import standby
 from tests.layers import publishing_at
 from tests.servers import Daphne, Redis, Shop
+from tests.standby import Pair
 
 # There is no wheel of PgBouncer, as there is of the other servers.
 collect_ignore = [] if shutil.which("pgbouncer") else ["test_pooler.py"]
@@ -109,3 +111,18 @@ def serve(transactional_db, tmp_path, static) -> Iterator[Callable[..., Shop]]:
     yield start
     for shop in shops:
         shop.kill()
+
+
+@pytest.fixture(scope="module")
+def shared_pair(django_db_setup, django_db_blocker) -> Iterator[Pair]:
+    with django_db_blocker.unblock(), standby.pair() as two:
+        yield two
+
+
+@pytest.fixture
+def pair(transactional_db, shared_pair) -> Iterator[Pair]:
+    """A primary, to which this process writes, and a standby that follows it."""
+    if shared_pair.standby.pid == 0:  # an earlier test killed it
+        shared_pair.follow()
+    with shared_pair.written():
+        yield shared_pair

@@ -14,7 +14,6 @@ from post_office.models import STATUS, Email
 from products.models import Order
 from products.services import books, stock
 from realtime.protocol import Close
-from tests import standby
 from tests.factories import make_product
 from tests.live.buyer import Buyer
 from tests.live.client import Client
@@ -22,26 +21,10 @@ from tests.live.page import Page
 from tests.live.test_database_outages import database_of, get
 from tests.servers import Daphne, wait_until
 from tests.smtp import SmtpServer, running
-from tests.standby import Pair
 from tests.workers import Worker
 
 BACK_S = 10  # after the promotion
 WORKERS = 2  # the children of a worker: each has a line for an outage that it meets
-
-
-@pytest.fixture(scope="module")
-def shared_pair(django_db_setup, django_db_blocker) -> Iterator[Pair]:
-    with django_db_blocker.unblock(), standby.pair() as two:
-        yield two
-
-
-@pytest.fixture
-def pair(transactional_db, shared_pair) -> Iterator[Pair]:
-    """Two servers, one of which follows the other. This process writes to them."""
-    if shared_pair.standby.pid == 0:  # an earlier test killed it
-        shared_pair.follow()
-    with shared_pair.written():
-        yield shared_pair
 
 
 @pytest.fixture

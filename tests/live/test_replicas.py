@@ -6,7 +6,7 @@ name of the same product.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.db import connection
@@ -14,33 +14,16 @@ from django.db import connection
 from products import caching
 from products.models import Product
 from products.services import stock
-from tests import standby
 from tests.factories import make_product, make_user
 from tests.live.client import Client
 from tests.live.page import Page
 from tests.live.shopper import Shopper
 from tests.live.test_database_outages import get
 from tests.servers import Daphne, wait_until
-from tests.standby import Pair
 
 OLD, NEW = "Amber lamp", "Cobalt lamp"
 SOON_S = 20
 PLACES = ["/", "/products/", "/products/?q=lamp", "/search/suggest/?q=lamp"]
-
-
-@pytest.fixture(scope="module")
-def shared_pair(django_db_setup, django_db_blocker) -> Iterator[Pair]:
-    with django_db_blocker.unblock(), standby.pair() as two:
-        yield two
-
-
-@pytest.fixture
-def pair(transactional_db, shared_pair) -> Iterator[Pair]:
-    """A primary, to which this process writes, and a standby."""
-    if shared_pair.standby.pid == 0:  # an earlier test killed it
-        shared_pair.follow()
-    with shared_pair.written():
-        yield shared_pair
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from realtime.hub import Hub, get_hub, stop_hub
 from tests.layers import publishing_at
 from tests.live.conftest import shared_redis
+from tests.realtime.sockets import Socket
 from tests.servers import Redis
 
 __all__ = ["shared_redis"]
@@ -72,3 +73,17 @@ def loop(redis) -> Iterator[Loop]:
 def hub(transactional_db, loop) -> Hub:
     """The real hub of this process, on the loop."""
     return loop.call(get_hub)
+
+
+@pytest.fixture
+def open_socket(hub, loop):
+    """Sockets that are closed afterwards, each without an error."""
+    sockets = []
+
+    def open_one(*arguments, **options) -> Socket:
+        sockets.append(Socket(loop, *arguments, **options))
+        return sockets[-1]
+
+    yield open_one
+    for socket in sockets:
+        socket.close()

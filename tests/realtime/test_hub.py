@@ -51,20 +51,6 @@ def renders(monkeypatch) -> Counter:
 
 
 @pytest.fixture
-def open_socket(hub, loop):
-    """Sockets that are closed afterwards, each without an error."""
-    sockets = []
-
-    def open_one(*arguments, **options) -> Socket:
-        sockets.append(Socket(loop, *arguments, **options))
-        return sockets[-1]
-
-    yield open_one
-    for socket in sockets:
-        socket.close()
-
-
-@pytest.fixture
 def nothing_by_itself(settings) -> None:
     """No hub that starts from now on probes Redis or compares unasked."""
     settings.LIVE = settings.LIVE | {"AUDIT_S": 600, "PROBE_S": 600}

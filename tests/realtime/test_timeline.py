@@ -9,7 +9,6 @@ from products.services import stock
 from realtime.protocol import Close
 from tests.factories import make_product
 from tests.live.page import Page
-from tests.realtime.sockets import Socket
 from tests.rows import restored
 from tests.servers import wait_until
 
@@ -18,19 +17,6 @@ from tests.servers import wait_until
 def audits(settings) -> None:
     """A hub that starts from now on looks at the database every moment."""
     settings.LIVE = settings.LIVE | {"AUDIT_S": 0.2}
-
-
-@pytest.fixture
-def open_socket(hub, loop):
-    sockets = []
-
-    def open_one(*arguments, **options) -> Socket:
-        sockets.append(Socket(loop, *arguments, **options))
-        return sockets[-1]
-
-    yield open_one
-    for socket in sockets:
-        socket.close()
 
 
 def page_of_now() -> Page:
