@@ -33,9 +33,9 @@ class Env:
     """The variables of the environment, read strictly.
 
     django-environ's `Env` guesses: it takes `$ecret` for the name of another variable,
-    "ture" for no, and 1e9 seconds for 19. A value is taken here as it stands, without
-    spaces and line breaks round it, as a file of a secret ends with one. An empty one
-    is as good as none.
+    "ture" for no, and 1e9 seconds for 19. Here a value is taken as it stands, without
+    the spaces and line breaks around it: a file that holds a secret often ends with a
+    line break. An empty value counts as none.
     """
 
     read_env = environ.Env.read_env

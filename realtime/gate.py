@@ -1,8 +1,8 @@
 """Accepts connections while there are files for them.
 
-A connection more than that takes the file of a query or a template, which then fails.
-So those that come too fast wait where the system keeps them (`server.BACKLOG`), until
-others have been answered.
+One connection too many takes the file that a query or a template needs, and that fails
+then. So connections that come too fast wait in the system's queue (`server.BACKLOG`)
+until others have been answered.
 
 It looks into Twisted's listening ports, whose version `tests/realtime/test_server.py`
 pins.
@@ -32,8 +32,8 @@ SHORTAGES = {"EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"}
 
 
 class Gate:
-    """For all ports of a process. `make_room` closes connections that wait for a
-    client who is silent, if there are any."""
+    """Counts the connections of all ports of a process. `make_room` closes some whose
+    client is silent, if there are any."""
 
     def __init__(self, make_room: Callable[[], object]) -> None:
         self._make_room = make_room
@@ -70,8 +70,8 @@ class Gate:
         port._logger = Logger(namespace=__name__, observer=failed)
 
     def _tell(self, error: str) -> None:
-        """Of a refusal that cannot be, as long as `room` is right: somebody lowered the
-        limit, or the whole system has no files left."""
+        """Log that the system refused a file. `room` prevents that, unless somebody
+        lowered the limit or the whole system has no files left."""
         failed_at, self._failed_at = self._failed_at, time.monotonic()
         if self._failed_at - failed_at > ONE_OUTAGE_S:
             logger.error(
@@ -82,7 +82,7 @@ class Gate:
 
 
 def _pause(port: tcp.Port, seconds: float) -> None:
-    """Who is not accepted makes the port readable all the time."""
+    """Look away: a connection that waits keeps the port readable all the time."""
     port.stopReading()
     reactor.callLater(seconds, _go_on, port)
 
