@@ -1,6 +1,8 @@
 """Which column of the staff's board an order is in, and how many are in each."""
 
-from django.db.models import Case, Count, Q, Value, When
+from collections import Counter
+
+from django.db.models import Count, Q
 
 from products.models import Order
 
@@ -24,19 +26,29 @@ IN_WORK = ("pending", "paid", "packed", "shipped", HOLD)
 
 
 def column_of(order: Order) -> str:
-    if order.on_hold:
-        return HOLD
     is_confirmed = order.method == Order.Method.DELIVERY and order.expires_at is None
-    if order.status == Status.PENDING and is_confirmed:
+    return _column(order.status, order.on_hold, is_confirmed)
+
+
+def _column(status: str, on_hold: str, is_confirmed: bool) -> str:
+    if on_hold:
+        return HOLD
+    if status == Status.PENDING and is_confirmed:
         return "paid"
-    return str(order.status)
+    return str(status)
 
 
 def counted() -> list[list]:
     """The number of orders in work for each column, way to pay and handler, as
     [column, method, handler's key or None, number]: a board can add up those that its
     filters ask for."""
-    column = Case(*(When(HOLDS[key], then=Value(key)) for key in IN_WORK))
     in_work = Order.objects.active() | Order.objects.filter(HOLDS[HOLD])
-    groups = in_work.annotate(column=column).values_list("column", "method", "handler")
-    return [list(row) for row in groups.annotate(Count("pk")).order_by()]
+    groups = in_work.annotate(is_confirmed=_CONFIRMED).values_list(
+        "status", "on_hold", "is_confirmed", "method", "handler"
+    )
+    counts: Counter[tuple] = Counter()
+    for status, hold, is_confirmed, *who, count in groups.annotate(
+        Count("pk")
+    ).order_by():
+        counts[(_column(status, hold, is_confirmed), *who)] += count
+    return [[*group, count] for group, count in counts.items()]

@@ -226,18 +226,18 @@ def _load_shelf(ids: list[str]) -> dict[str, State]:
 def _load_shelves(ids: list[str]) -> dict[str, State]:
     """What is low and what is out, for staff; of many the shortest. The sum of all
     versions is a version: it grows with each, and products with movements stay."""
-    version = _shelves_version(ids)[""]
-    short = (
-        Stock.objects.filter(product__is_active=True)
-        .annotate(left=F("on_hand") - F("reserved"))
-        .filter(left__lte=settings.LOW_STOCK)
-    )
-    out = Count("pk", filter=Q(left=0))
-    facts = short.aggregate(low=Count("pk") - out, out=out)
-    rows = short.select_related("product").order_by("left", "product__name", "pk")
+    left = F("on_hand") - F("reserved")
+    is_short = Q(product__is_active=True, left__lte=settings.LOW_STOCK)
+    stocks = Stock.objects.annotate(left=left)
+    out = Count("pk", filter=is_short & Q(left=0))
+    low = Count("pk", filter=is_short & ~Q(left=0))
+    facts = stocks.aggregate(version=Sum("version"), low=low, out=out)
+    version = facts.pop("version") or 0
+    rows = stocks.filter(is_short).select_related("product")
+    rows = rows.order_by("left", "product__name", "pk")[:SHORT_SHELVES]
     facts["products"] = [
         {"product": row.pk, "name": row.product.name, "available": row.available}
-        for row in rows[:SHORT_SHELVES]
+        for row in (rows if facts["low"] or facts["out"] else ())
     ]
     return {"": State(version, facts)}
 

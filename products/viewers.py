@@ -102,26 +102,37 @@ def owner_of(session: Mapping[str, Any], user: AbstractBaseUser) -> Owner:
 def identify(session_keys: Iterable[str]) -> dict[str, Identity]:
     """What sessions stand for now; those that do not exist (any more) are left out.
 
-    One query however many they are, and those for the permissions of each of staff.
-    Nothing is written, whatever is found.
+    One query however many they are. If there are staff among them, one for their second
+    factors, where they are asked for, and one for each of `STAFF_RIGHTS`. Nothing is
+    written, whatever is found.
     """
     decode = SessionStore().decode
     rows = _sessions(session_keys).values_list(
         "pk", "expire_date", "session_data", *ACCOUNT
     )
-    return {
-        key: _identity(expires, decode(data), Account(*account))
+    sessions = {
+        key: (expires, decode(data), Account(*account))
         for key, expires, data, *account in rows
     }
+    found = {key: _identity(*row) for key, row in sessions.items()}
+    staff = {
+        key: (sessions[key][1], identity.account.id)
+        for key, identity in found.items()
+        if identity.standing is Standing.GOOD and identity.account.is_staff
+    }
+    for key, rights in _rights(staff).items():
+        viewer = found[key].viewer._replace(rights=rights)
+        found[key] = found[key]._replace(viewer=viewer)
+    return found
 
 
 def _identity(expires: datetime, data: Mapping[str, Any], account: Account) -> Identity:
+    """Without the rights of staff."""
     standing, user = _standing(data, account)
     if standing is not Standing.GOOD:
         owner = Owner(token=data.get(BASKET_TOKEN))
         return Identity(Viewer(owner), expires, standing, account)
-    viewer = Viewer(Owner(user_id=user.pk), _rights(user, data))
-    return Identity(viewer, expires, standing, account)
+    return Identity(Viewer(Owner(user_id=user.pk)), expires, standing, account)
 
 
 def doubtful(identities: Mapping[str, Identity]) -> set[str]:
@@ -178,11 +189,26 @@ def _standing(
     return Standing.GOOD, user
 
 
-def _rights(user: AbstractBaseUser, session: Mapping[str, Any]) -> frozenset[str]:
-    """None where a second factor is asked of staff and the session has shown none."""
-    if not user.is_staff:
-        return frozenset()
-    is_asked = settings.STAFF_MFA_REQUIRED
-    if is_asked and second_factors.proof(session, user.pk) is not Proof.GIVEN:
-        return frozenset()
-    return frozenset(right for right in STAFF_RIGHTS if user.has_perm(right))
+def _rights(
+    staff: Mapping[str, tuple[Mapping[str, Any], int]],
+) -> dict[str, frozenset[str]]:
+    """The rights of sessions of active staff: by their keys, what is in them and the
+    account. None where a second factor is asked of staff and the session has shown
+    none. (`has_perm` would take two queries for each account.)"""
+    if settings.STAFF_MFA_REQUIRED and staff:
+        given = second_factors.proofs(staff)
+        staff = {key: row for key, row in staff.items() if given[key] is Proof.GIVEN}
+    if not staff:
+        return {}
+    ids = {user_id for _, user_id in staff.values()}
+    users = get_user_model().objects
+    holders = {
+        right: set(
+            users.with_perm(right).filter(pk__in=ids).values_list("pk", flat=True)
+        )
+        for right in STAFF_RIGHTS
+    }
+    return {
+        key: frozenset(right for right in STAFF_RIGHTS if user_id in holders[right])
+        for key, (_, user_id) in staff.items()
+    }

@@ -27,8 +27,24 @@ class Proof(Enum):
 
 def proof(session: Mapping[str, Any], user_id: int) -> Proof:
     """What a session of this account has shown. One query."""
-    theirs = apps.get_model("mfa", "Authenticator").objects.filter(user_id=user_id)
-    kinds = dict(theirs.values_list("pk", "type"))
+    return proofs({"": (session, user_id)})[""]
+
+
+def proofs(sessions: Mapping[str, tuple[Mapping[str, Any], int]]) -> dict[str, Proof]:
+    """The same for each of many sessions with their accounts. One query for all."""
+    ids = {user_id for _, user_id in sessions.values()}
+    factors = apps.get_model("mfa", "Authenticator").objects.filter(user_id__in=ids)
+    kinds: dict[int, dict[int, str]] = {user_id: {} for user_id in ids}
+    for user_id, pk, kind in factors.values_list("user_id", "pk", "type"):
+        kinds[user_id][pk] = kind
+    return {
+        key: _proof(session, user_id, kinds[user_id])
+        for key, (session, user_id) in sessions.items()
+    }
+
+
+def _proof(session: Mapping[str, Any], user_id: int, kinds: Mapping[int, str]) -> Proof:
+    """In: the account's factors, as their keys and kinds."""
     if FACTORS.isdisjoint(kinds.values()):
         return Proof.NONE
     return Proof.MISSING if _shown(session, user_id).isdisjoint(kinds) else Proof.GIVEN

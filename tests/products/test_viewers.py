@@ -299,6 +299,32 @@ def test_staff_topics_exist_for_a_session_that_has_shown_its_factor(settings):
 
 
 @pytest.mark.django_db
+def test_identify_of_many_staff_costs_what_one_costs(
+    settings, django_assert_num_queries
+):
+    """A process asks again every few seconds, for each board that is open."""
+    settings.STAFF_MFA_REQUIRED = True
+    staff = [make_staff() for _ in range(6)]
+    keys = [sign_in(user) for user in staff]
+    for key, user in zip(keys[:4], staff[:4], strict=True):
+        show_factor(key, user)
+    staff[0].user_permissions.clear()
+    group = Group.objects.create(name="Counter")
+    group.permissions.add(Permission.objects.get(codename="view_order"))
+    staff[1].groups.add(group)
+    keys.append(sign_in(boss := make_boss()))
+    show_factor(keys[-1], boss)
+    keys.append(sign_in(make_user()))
+
+    with django_assert_num_queries(4):  # sessions, factors, and two rights
+        found = viewers.identify(keys)
+
+    nothing, both = frozenset(), {RIGHT, "products.view_order"}
+    expected = [nothing, both, {RIGHT}, {RIGHT}, nothing, nothing, both, nothing]
+    assert [found[key].viewer.rights for key in keys] == expected
+
+
+@pytest.mark.django_db
 def test_compare_after_a_factor_was_shown_says_rights_gained(settings):
     settings.STAFF_MFA_REQUIRED = True
     boss = make_boss()
