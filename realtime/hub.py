@@ -469,6 +469,7 @@ class Hub:
             self._channel = None
 
     def _hear(self, event: dict) -> None:
+        metrics.MESSAGES.inc()
         topic = self._topics.get(event["topic"])
         if topic is None:
             return  # nobody watches it any more

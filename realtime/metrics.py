@@ -20,6 +20,7 @@ PUSH_LAG = Histogram(
     "shop_push_lag_seconds", "From the commit to the write to sockets", buckets=LONG
 )
 TICK = Histogram("shop_tick_seconds", "Writing a tick's frames", buckets=SHORT)
+MESSAGES = Counter("shop_messages", "Messages of changes that Redis has delivered")
 FRAMES = Counter("shop_frames", "Frames of changes handed to sockets")
 DIRTY = Gauge("shop_dirty_backlog", "Topics changed and not written yet")
 SLOW = Gauge("shop_slow_sockets", "Sockets that don't keep up just now")

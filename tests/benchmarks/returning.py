@@ -44,20 +44,21 @@ MODELS = {
 class Page:
     """One page: its socket, and when it gives up or comes back."""
 
-    __slots__ = ("socket", "state", "data", "failures", "spread", "round", "source")
+    __slots__ = ("socket", "state", "data", "failures", "spread", "round")
+    __slots__ += ("source", "hello", "cookie")
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, hello: bytes, cookie: str = "") -> None:
         self.socket: socket.socket | None = None
         self.state, self.data = "away", b""
         self.failures, self.spread, self.round = 0, 0.0, 0
-        self.source = source
+        self.source, self.hello, self.cookie = source, hello, cookie
 
 
 class Pages:
     """All pages, and the loop that reads them."""
 
-    def __init__(self, port: int, hello: bytes, model: Model) -> None:
-        self._port, self._hello, self._model = port, hello, model
+    def __init__(self, port: int, model: Model) -> None:
+        self._port, self._model = port, model
         self._epoll = select.epoll()
         self._pages: dict[int, Page] = {}
         self._due: list[tuple[float, int, Page, int]] = []
@@ -70,9 +71,11 @@ class Pages:
     def arrive(self, pages: list[Page]) -> float:
         """Open them evenly: the next when one before is answered. Gives seconds."""
         begun, waiting = time.monotonic(), iter(pages)
-        started = 0
-        while self.live < len(pages):
-            while started - self.live < AT_ONCE and (page := next(waiting, None)):
+        started, before = 0, self.live
+        while self.live - before < len(pages):
+            while started + before - self.live < AT_ONCE:
+                if (page := next(waiting, None)) is None:
+                    break
                 self._connect(page)
                 started += 1
             self._turn(0.1)
@@ -82,7 +85,7 @@ class Pages:
         while self.beaten < len(self._pages):
             self._turn(0.5)
 
-    def storm(self, pages: list[Page]) -> list[float]:
+    def storm(self, pages: list[Page], limit_s: float = LIMIT_S) -> list[float]:
         """Cut all and bring them back; gives when each was, in seconds."""
         self.counts.clear()
         for page in pages:
@@ -91,7 +94,7 @@ class Pages:
         for page in pages:
             self._later(page)
         times: list[float] = []
-        while self.live < len(pages) and time.monotonic() - begun < LIMIT_S:
+        while self.live < len(pages) and time.monotonic() - begun < limit_s:
             self._turn(0.05)
             times += [time.monotonic() - begun] * (self.live - len(times))
         return times
@@ -163,12 +166,13 @@ class Pages:
             self._fail(page, type(error).__name__)
 
     def _knock(self, page: Page) -> None:
+        cookie = f"Cookie: {page.cookie}\r\n" if page.cookie else ""
         page.socket.send(
             f"GET /ws/ HTTP/1.1\r\nHost: localhost:{self._port}\r\n"
             f"Origin: http://localhost:{self._port}\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
             "Sec-WebSocket-Protocol: shop.v1\r\nUser-Agent: Mozilla/5.0\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+            f"Sec-WebSocket-Version: 13\r\n{cookie}\r\n".encode()
         )
         page.state = "opening"
         self._epoll.modify(page.socket.fileno(), select.EPOLLIN)
@@ -183,7 +187,7 @@ class Pages:
             if not head.startswith(b"HTTP/1.1 101"):
                 self._fail(page, "refusals")
                 return
-            page.socket.send(masked(0x1, self._hello))
+            page.socket.send(masked(0x1, page.hello))
             page.state = "asking"
             self._at(time.monotonic() + self._model.answer_s, page)
         if page.state == "asking" and b'"t":"snap"' in page.data:
@@ -205,8 +209,9 @@ def main() -> None:
     port, count, topics, model = sys.argv[1:]
     allow_files(int(count) + 100)
     frame = {"t": "sub", "id": 1, "topics": json.loads(topics), "html": "en"}
-    pages = [Page(f"127.0.0.{1 + n % 4}") for n in range(int(count))]
-    crowd = Pages(int(port), json.dumps(frame).encode(), MODELS[model])
+    hello = json.dumps(frame).encode()
+    pages = [Page(f"127.0.0.{1 + n % 4}", hello) for n in range(int(count))]
+    crowd = Pages(int(port), MODELS[model])
     evenly = crowd.arrive(pages)
     crowd.until_beaten()
     print(json.dumps({"evenly": evenly}), flush=True)

@@ -403,5 +403,17 @@ def test_backlog_is_what_has_changed_and_is_not_written_yet(hub, loop, open_sock
     assert counted("shop_dirty_backlog") == 1
 
 
+def test_messages_of_changes_are_counted(open_socket):
+    product = make_product()
+    socket = open_socket()
+    socket.watch(f"stock:{product.pk}")
+    before = counted("shop_messages_total")
+
+    stock.claim({product.pk: 1})
+    socket.shows(f"stock:{product.pk}", 2)
+
+    assert counted("shop_messages_total") - before == 1
+
+
 def counted(name: str) -> float:
     return REGISTRY.get_sample_value(name)
