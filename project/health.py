@@ -9,8 +9,9 @@ here waits for a thread, and no host name is asked for that the shop would know.
   not being stopped. Redis is told of ("ok", "away", "read-only", "out of memory", "not
   allowed"), but not insisted on: without it the shop goes on. So is a read replica.
 - `/metrics`: Prometheus' text format, for who has the token, or, where none is set, for
-  programs on this machine that no proxy has let in. The numbers of this process, and
-  those of the shop's background work (`project.background`).
+  programs on this machine, over TCP or a Unix socket, that no proxy has let in. The
+  numbers of this process, and those of the shop's background work
+  (`project.background`).
 """
 
 import asyncio
@@ -103,9 +104,17 @@ def _may_see(scope: Scope) -> bool:
         scheme, _space, token = headers.get(b"authorization", b"").partition(b" ")
         is_right = hmac.compare_digest(token, settings.METRICS_TOKEN.encode())
         return scheme.lower() == b"bearer" and is_right
-    client = plain_address((scope.get("client") or [""])[0])
-    is_local = client is not None and client.is_loopback
-    return is_local and b"x-forwarded-for" not in headers
+    return _is_local(scope) and b"x-forwarded-for" not in headers
+
+
+def _is_local(scope: Scope) -> bool:
+    """Whether the other side is on this machine. Neither end of a Unix socket has a
+    port; who may open it, the permissions of the file say."""
+    if scope.get("client") is None:
+        _path, port = scope.get("server") or (None, None)
+        return port is None
+    client = plain_address(scope["client"][0])
+    return client is not None and client.is_loopback
 
 
 def _ask_database() -> str:

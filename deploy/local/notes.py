@@ -4,19 +4,26 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from machine import alive, started, wait_until
 
 
 def write_note(
-    note: Path, url: str, pids: list[int], named: dict[str, int] | None = None
+    note: Path,
+    url: str,
+    pids: list[int],
+    named: dict[str, int] | None = None,
+    sockets: Iterable[Path] = (),
 ) -> bool:
-    """Write the note. `named` are those of the processes that a person knows by name.
-    Returns whether it could: a full disk must stop nobody."""
+    """Write the note. `named` are those of the processes that a person knows by name,
+    `sockets` the Unix sockets where servers behind a proxy can be asked for their
+    numbers. Returns whether it could: a full disk must stop nobody."""
     processes = [[pid, started(pid)] for pid in pids]
     said = {"pid": os.getpid(), "url": url, "processes": processes}
     said["named"] = named or {}
+    said["sockets"] = [str(path) for path in sockets]
     half = note.with_suffix(".half")
     try:
         half.write_text(json.dumps(said | {"python": sys.executable}))

@@ -189,7 +189,8 @@ class Shop(Manager):
         pids += [p["process"].pid for p in self._processes.values() if "process" in p]
         named = {n: p["pid"] for n, p in self._processes.items() if p.get("pid")}
         was_noted = self.is_noted
-        self.is_noted = write_note(self.note, self.url, pids, named)
+        sockets = [path for path in self.servers.values() if isinstance(path, Path)]
+        self.is_noted = write_note(self.note, self.url, pids, named, sockets)
         if was_noted and not self.is_noted:
             say(f"Cannot write {self.note}: is the disk full? The shop goes on.")
 

@@ -7,7 +7,8 @@ runs on whatever machine has the cores; `manage.py loadtest` also checks the boo
 - `wire`, `visit`: a WebSocket and an HTTP client that cost little themselves
 - `watchers`: sockets that keep what a page would show, and time what they hear
 - `shoppers`: people who hold, let go, and order
-- `phases`: what happens when; `vitals`: what the server and this program spend
+- `phases`: what happens when; `vitals`: what the server and this program spend;
+  `processes`: which processes of the server are asked for that
 - `team`, `merging`: several generators that make one test, and what they found as one
 - `measures`, `gates`, `report`: the figures, the verdict, and how both are told
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from realtime.loadtest import processes
 from realtime.loadtest.gates import expectation
 
 PHASES = ("connect", "idle", "fanout", "shopping", "storm", "drain")
@@ -105,6 +106,15 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         help="take part in the test of who listens there",
     )
     add("--code", default="", help="that who listens told, for --join")
+    add(
+        *("--metrics",),
+        type=_address,
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="of a process, http://HOST:PORT/metrics or unix:/PATH; may be given"
+        " several times (those of a make run here are known, else the --url is asked)",
+    )
     add("--metrics-token", default="", help="for /metrics, where the shop wants one")
     add("--i-own-this-host", default="", metavar="NAME", help="the host's name again")
 
@@ -122,6 +132,9 @@ def check(options: argparse.Namespace) -> None:
             f"{options.processes} processes are too many for {options.sockets} sockets"
         )
     check_target(options)
+    if not options.metrics and is_loopback(urlsplit(options.url).hostname):
+        options.metrics = processes.of_make_run(options.url)
+    processes.named(options.metrics)
     for file in filter(None, (options.json, options.html, options.csv)):
         _check_file(Path(file))  # now, rather than when all is measured
     others = options.joining if options.listen else 0
@@ -176,7 +189,8 @@ def told(options: argparse.Namespace, is_ours: bool) -> dict[str, Any]:
     """What a generator must know, as plain values."""
     names = [*SAID, *PRIVATE] if is_ours else SAID
     found = {name: getattr(options, name) for name in names}
-    return found | ({"source": options.source} if is_ours else {})
+    ours = {"source": options.source, "metrics": options.metrics}
+    return found | (ours if is_ours else {})
 
 
 def heard(
@@ -204,6 +218,7 @@ def heard(
         )
     check_target(options)
     options.source = list(message["source"] if is_ours else own.source)
+    options.metrics = list(message["metrics"]) if is_ours else []
     if not is_ours:
         check_sources(options, 1 / of)
     return options
@@ -264,6 +279,13 @@ def _place(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def _address(text: str) -> str:
+    try:
+        return processes.address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _leader(text: str) -> str:

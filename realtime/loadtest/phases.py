@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from realtime.loadtest import shoppers
 from realtime.loadtest.gates import Verdict
+from realtime.loadtest.processes import named
 from realtime.loadtest.shoppers import Placed, Shopper, is_there
 from realtime.loadtest.visit import FAILURES
 from realtime.loadtest.vitals import Vitals
@@ -56,7 +57,9 @@ class Run:
     ) -> None:
         self.options, self.say, self.part = options, say, part
         self.ledger = Ledger()
-        self.vitals = Vitals(options.url, self.ledger, options.metrics_token)
+        self.vitals = Vitals(
+            options.url, self.ledger, options.metrics_token, named(options.metrics)
+        )
         self.phase = "start"
         self.spans: list[tuple[str, float, float]] = []
         self.figures: dict[str, Any] = {}

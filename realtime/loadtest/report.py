@@ -39,6 +39,9 @@ FACTS = {
     "requests": "HTTP requests",
     "failed_requests": "failed requests",
     "server_cpu_percent": "server CPU (%)",
+    "server_pages_cpu_percent": "of it processes of pages (%)",
+    "server_sockets_cpu_percent": "of it processes of sockets (%)",
+    "server_both_cpu_percent": "of it processes of both (%)",
     "server_memory_mb": "server memory (MB)",
     "memory_slope_kb_min": "server memory grows (KB/min)",
     "server_loop_lag_ms": "server loop lag p99 (ms)",
@@ -61,6 +64,7 @@ def as_dict(run: Run, verdict: Verdict, sentences: list[str]) -> dict[str, Any]:
             k: options[k] for k in sorted(options.keys() - unwanted) if is_plain(k)
         },
         "figures": run.figures,
+        "processes": run.vitals.processes(),
         "closes": {str(code): n for code, n in sorted(run.ledger.closes.items())},
         "refusals": dict(run.ledger.refusals),
         "phases": [
@@ -101,21 +105,20 @@ def notes(run: Run) -> list[str]:
             "THIS PROGRAM could not keep up: times are its own, not the server's. "
             "Use more processes (--processes auto), more machines or fewer sockets."
         )
-    if not run.vitals.is_one_process:
+    if not run.vitals.is_one_process_each:
         said.append(
-            "More than one process answered /metrics (were there several, or was it "
-            "restarted?): the server's figures are left out."
+            "More than one process answered /metrics at one address (were there "
+            "several, or was it restarted?): the server's figures are left out."
         )
-    if not run.vitals.is_told:
-        said.append("The server told nothing of itself: /metrics did not answer.")
+    if silent := run.vitals.silent:
+        who = ", ".join(silent) if len(run.vitals.rows) > 1 else "The server"
+        said.append(f"{who} told nothing: /metrics did not answer (see --metrics).")
     return said
 
 
 def rows(run: Run) -> Iterable[dict[str, Any]]:
     """A row for each second: percentiles in ms, and what the server said last."""
-    last, said = int(run.ledger.now), iter(run.vitals.rows)
-    vital = next(said, None)
-    for second in range(last + 1):
+    for second in range(int(run.ledger.now) + 1):
         row: dict[str, Any] = {"second": second}
         for name in ("push", "handshake", "http"):
             times = getattr(run.ledger, name).seconds.get(second)
@@ -123,10 +126,8 @@ def rows(run: Run) -> Iterable[dict[str, Any]]:
             for point in (50, 99):
                 value = times.percentile(point) if times else None
                 row[f"{name}_p{point}"] = milliseconds(value)
-        while vital is not None and vital["at"] < second + 1:
-            if (memory := vital.get("process_resident_memory_bytes")) is not None:
-                row["server_memory_mb"] = round(memory / 2**20, 2)
-            vital = next(said, None)
+        if (memory := run.vitals.memory_at(second)) is not None:
+            row["server_memory_mb"] = round(memory / 2**20, 2)
         yield row
 
 
@@ -157,6 +158,7 @@ def table(run: Run, verdict: Verdict, sentences: list[str]) -> str:
         lines.append(f"{label:<18}" + "".join(f"{cell:>10}" for cell in cells))
     lines.append("")
     lines += [f"{label:<32}{value:>12}" for label, value in facts(run)]
+    lines += [f"{label:<32}{value:>12}" for label, value in each_process(run)]
     lines += ["", *notes(run)]
     for reason, count in run.ledger.refusals.most_common(5):
         lines.append(f"Failed {count} times: {reason}")
@@ -172,6 +174,22 @@ def facts(run: Run) -> list[tuple[str, str]]:
     ]
     codes = ", ".join(f"{code}: {n:,}" for code, n in sorted(run.ledger.closes.items()))
     return [*known, ("closes by code", codes or "none")]
+
+
+def each_process(run: Run) -> list[tuple[str, str]]:
+    """A line for each of several processes of the server."""
+    told = run.vitals.processes()
+    if len(told) < 2:
+        return []
+    return [
+        (
+            f"{name} ({figures['role']})",
+            f"CPU {number(figures.get('cpu_percent'))} %, "
+            f"{number(figures.get('memory_mb'))} MB, "
+            f"loop lag p99 {number(figures.get('loop_lag_ms'))} ms",
+        )
+        for name, figures in told.items()
+    ]
 
 
 def number(value: float | None) -> str:
@@ -279,7 +297,7 @@ def times_table(run: Run) -> str:
 def facts_table(run: Run) -> str:
     body = "".join(
         f'<tr><th scope="row">{escape(label)}</th><td>{escape(value)}</td></tr>'
-        for label, value in facts(run)
+        for label, value in [*facts(run), *each_process(run)]
     )
     return f"<table><tbody>{body}</tbody></table>"
 

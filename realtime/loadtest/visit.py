@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 TIMEOUT_S = 30
+UNIX = "unix:"  # begins the address of a Unix socket; its path follows
 STATUS = re.compile(r"HTTP/1\.\d (\d{3})\b")
 
 
@@ -103,7 +104,7 @@ class Visit:
         if self._link is None:
             self._link = await connect(self.url)
         reader, writer = self._link
-        headers = {"Host": urlsplit(self.url).netloc, **more}
+        headers = {"Host": urlsplit(self.origin).netloc, **more}
         if self.cookies:
             headers["Cookie"] = self.cookie
         if method == "POST":
@@ -128,6 +129,9 @@ class Visit:
 
 
 async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if url.startswith(UNIX):
+        path = url.removeprefix(UNIX)
+        return await asyncio.open_unix_connection(path, limit=1 << 20)
     host, port, tls = target(url)
     return await asyncio.open_connection(host, port, ssl=tls, limit=1 << 20)
 
@@ -135,6 +139,8 @@ async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
 def parted(url: str) -> tuple[str, str]:
     """Scheme, host and port of a shop, as a browser's Origin, and the path that comes
     before its pages: "" or "/shop"."""
+    if url.startswith(UNIX):
+        return "http://localhost", ""
     address = urlsplit(url)
     return f"{address.scheme}://{address.netloc}", address.path.rstrip("/")
 

@@ -1,5 +1,6 @@
 """`make run WEB=2`: several server processes behind a real nginx, on one port."""
 
+import json
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.deploy.test_local import environment, up
-from tests.factories import make_picture
+from tests.factories import make_picture, make_product
 from tests.servers import Redis, database_url, free_port, wait_until
 
 LOCAL = Path(__file__).resolve().parents[2] / "deploy" / "local"
@@ -132,6 +133,15 @@ def test_two_processes_serve_one_port_and_are_started_again(
         for name in ("nginx", "pages.1", "sockets.1", "worker", "beat"):
             assert re.search(rf"^{re.escape(name)} +process \d+$", status, re.M), status
 
+        # A load test of this machine asks each process itself, past nginx.
+        assert ask(f"{run.url}/metrics")[0] == 404
+        figures = load(run, tmp_path / "figures.json")
+        assert set(figures["processes"]) == {"pages.1", "sockets.1"}
+        assert figures["processes"]["sockets.1"]["role"] == "sockets"
+        assert figures["figures"]["server_pages_cpu_percent"] > 0
+        assert figures["figures"]["server_sockets_cpu_percent"] >= 0
+        assert figures["figures"]["server_memory_mb"] > 50
+
         # Who dies comes back, and the others go on.
         others = run.pids()
         for name in ("pages.1", "sockets.1", "nginx"):
@@ -152,6 +162,23 @@ def test_two_processes_serve_one_port_and_are_started_again(
         assert not [each for each in left if each.is_running()]
     finally:
         run.end()
+
+
+def load(run: Run, figures: Path) -> dict:
+    """A short load test as a person starts it on the same machine."""
+    make_product()
+    command = [sys.executable, "-m", "realtime.loadtest", "--url", run.url]
+    command += ["--sockets", "4", "--duration", "3", "--quiet", "1", "--shared"]
+    command += ["--phases", "idle,fanout", "--products", "1", "--json", str(figures)]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"SHOP_LOCAL_DIR": str(run.local)},
+        capture_output=True,
+        text=True,
+        timeout=SOON_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(figures.read_text())
 
 
 def accesses(run: Run) -> str:

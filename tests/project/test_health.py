@@ -23,7 +23,14 @@ async def pages(scope, receive, send) -> None:
     await send({"type": "http.response.body", "body": b"a page"})
 
 
-async def ask(path: str, *, method="GET", headers=(), client=("127.0.0.1", 1)):
+async def ask(
+    path: str,
+    *,
+    method="GET",
+    headers=(),
+    client=("127.0.0.1", 1),
+    server=("127.0.0.1", 80),
+):
     messages: list[dict] = []
 
     async def send(message: dict) -> None:
@@ -34,7 +41,8 @@ async def ask(path: str, *, method="GET", headers=(), client=("127.0.0.1", 1)):
         "method": method,
         "path": path,
         "headers": list(headers),
-        "client": list(client),
+        "client": client and list(client),
+        "server": server and list(server),
     }
     await Health(pages)(scope, None, send)
     return Answer(messages)
@@ -156,3 +164,19 @@ async def test_metrics_are_for_who_has_the_token_or_is_here(
 
     assert answer.status == status
     assert (b"python_info" in answer.body) == (status == 200)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "server, headers, status",
+    [
+        (None, [], 200),  # as Daphne tells it
+        (("/run/web/pages.1", None), [], 200),  # as ASGI says
+        (("192.0.2.1", 80), [], 403),  # over TCP, from nobody knows where
+        (None, [(b"x-forwarded-for", b"192.0.2.7")], 403),
+    ],
+)
+async def test_metrics_are_for_who_may_open_the_unix_socket(server, headers, status):
+    answer = await ask("/metrics", headers=headers, client=None, server=server)
+
+    assert answer.status == status

@@ -298,9 +298,12 @@ def test_metrics_are_added_up_and_the_loops_lag_is_kept_by_bucket():
 def told(*texts: str) -> vitals.Vitals:
     """Vitals of a server that told this, a second apart."""
     found = vitals.Vitals("http://localhost", watchers.Ledger())
-    found.is_told = True
-    found.rows = [{"at": at} | vitals.parse(text) for at, text in enumerate(texts)]
+    found.rows = {vitals.WHOLE: told_by(*texts)}
     return found
+
+
+def told_by(*texts: str) -> list[dict[str, float]]:
+    return [{"at": at} | vitals.parse(text) for at, text in enumerate(texts)]
 
 
 def lags(short: int, long: int) -> str:
@@ -331,6 +334,90 @@ def test_figures_of_several_processes_are_left_out_and_that_is_said():
 
 
 MEMORY = "process_resident_memory_bytes 1048576"
+
+
+def test_figures_of_named_processes_are_added_up_and_told_apart():
+    test = run()
+    test.vitals = found = vitals.Vitals("http://localhost", watchers.Ledger())
+    found.roles = {"pages.1": "pages", "pages.2": "pages", "sockets.1": "sockets"}
+    spent = {"pages.1": 0.4, "pages.2": 0.2, "sockets.1": 0.3}
+    found.rows = {
+        name: told_by(
+            f"process_start_time_seconds {number}\n{MEMORY}\n{CPU} 1",
+            f"process_start_time_seconds {number}\n{MEMORY}\n{CPU} {1 + seconds}\n"
+            + lags(short=10, long=10 * number),
+        )
+        for number, (name, seconds) in enumerate(spent.items())
+    }
+    test.figures = figures = found.figures()
+    table = report.table(test, Verdict.PASSED, [])
+
+    assert figures["server_cpu_percent"] == pytest.approx(90)
+    assert figures["server_pages_cpu_percent"] == pytest.approx(60)
+    assert figures["server_sockets_cpu_percent"] == pytest.approx(30)
+    assert figures["server_memory_mb"] == 3
+    assert figures["server_loop_lag_ms"] == 500, "that of the latest"
+    assert "pages.2 (pages)" in table and "CPU 20 %, 1 MB" in table
+    assert "told nothing" not in table
+    assert found.processes()["sockets.1"]["cpu_percent"] == pytest.approx(30)
+
+
+CPU = "process_cpu_seconds_total"
+
+
+def test_process_that_told_nothing_is_named():
+    test = run("--metrics", "http://127.0.0.1:8001/metrics", "--metrics", "unix:/a/b.1")
+    test.vitals.rows["b.1"] = told_by(MEMORY)
+
+    assert "127.0.0.1:8001 told nothing" in " ".join(report.notes(test))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("localhost:8001", "http://", "http://h/metrics/x", "http://h/metrics?a=b"),
+        *("unix:run/a", "unix:", "ftp://h/metrics"),
+    ],
+)
+def test_address_of_a_process_that_means_nothing_is_refused(address):
+    with pytest.raises(argparse.ArgumentError):
+        parsed("--metrics", address)
+
+
+def test_process_that_is_named_twice_is_refused():
+    with pytest.raises(ValueError, match="127.0.0.1:1 twice"):
+        parsed("--metrics", "http://127.0.0.1:1", "--metrics", "http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    "url, is_that_shop",
+    [
+        ("http://localhost:8000", True),
+        ("http://127.0.0.1:8000/shop", True),
+        ("http://localhost:8001", False),
+    ],
+)
+def test_processes_of_a_make_run_of_this_folder_are_known(
+    tmp_path, monkeypatch, url, is_that_shop
+):
+    monkeypatch.setenv("SHOP_LOCAL_DIR", str(tmp_path))
+    socket, gone = tmp_path / "pages.1", tmp_path / "pages.2"
+    socket.touch()
+    note = {"url": "http://localhost:8000/shop", "sockets": [str(socket), str(gone)]}
+    (tmp_path / "run.json").write_text(json.dumps(note))
+
+    assert parsed("--url", url).metrics == ([f"unix:{socket}"] if is_that_shop else [])
+
+
+@pytest.mark.parametrize("note", [None, "", '{"url": "http://localhost:8000"}'])
+def test_without_a_note_of_processes_the_shop_itself_is_asked(
+    tmp_path, monkeypatch, note
+):
+    monkeypatch.setenv("SHOP_LOCAL_DIR", str(tmp_path))
+    if note is not None:
+        (tmp_path / "run.json").write_text(note)
+
+    assert list(run().vitals.rows) == [vitals.WHOLE]
 
 
 LATENESS = [(0.05, 200, False), (0.15, 3, False), (0.15, 40, True), (1.1, 1, True)]
@@ -612,7 +699,7 @@ def test_report_without_any_figure_is_still_written(tmp_path, capsys):
 
 def test_memory_that_the_server_does_not_tell_is_not_written_as_none_used():
     test = run()
-    test.vitals.rows = [{"at": 0.1}]
+    test.vitals.rows = {vitals.WHOLE: [{"at": 0.1}]}
 
     assert all("server_memory_mb" not in row for row in report.rows(test))
 
@@ -908,6 +995,17 @@ def test_leader_cannot_send_who_joins_to_a_host_they_did_not_name():
         options.heard(message, own, 2)
 
 
+def test_leader_tells_other_machines_no_address_of_a_process():
+    leader = parsed("--metrics", "unix:/run/pages.1")
+    ours, theirs = (options.told(leader, is_ours) for is_ours in (True, False))
+    own = parsed(
+        *("--join", "127.0.0.1:1", "--code", "c", "--i-own-this-host", "localhost")
+    )
+
+    assert ours["metrics"] == ["unix:/run/pages.1"]
+    assert options.heard(theirs, own, 2).metrics == []
+
+
 def test_leader_tells_other_machines_no_token():
     assert "metrics_token" not in options.told(parsed("--metrics-token", "x"), False)
 
@@ -935,7 +1033,7 @@ def test_generators_of_a_run_are_told_each_flag_that_says_what_they_do():
     parser = argparse.ArgumentParser()
     options.add_to(parser)
     of_the_leader = {"help", "expect", "json", "html", "csv", "source", "shared"}
-    of_the_leader |= {"processes", "listen", "joining", "join", "code"}
+    of_the_leader |= {"processes", "listen", "joining", "join", "code", "metrics"}
 
     known = {action.dest for action in parser._actions}
 
