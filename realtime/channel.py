@@ -6,8 +6,8 @@
 - So are headers that are too large, which most likely are cookies: by pages and
   handshakes alike.
 - Headers and bodies have a deadline, which single bytes do not put off.
-- Of the connections that wait for their client the one that has been silent longest
-  makes room when there are too many.
+- Of the connections that wait for their client, those that have been silent longest
+  make room when there are too many.
 - HTTP/2 is not offered: a proxy in front may speak it.
 
 It looks into `twisted.web.http`, whose version `tests/realtime/test_server.py` pins.
@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from io import BytesIO
 from itertools import islice
+from socket import MSG_PEEK
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -34,6 +35,7 @@ from twisted.web.http import RESPONSES, HTTPChannel
 from realtime import admission, bodies, line, metrics, request_ids, roles
 from realtime.addresses import client_of
 from realtime.admission import Refusal
+from realtime.deadlines import Deadline
 from realtime.gate import Gate
 
 for status in HTTPStatus:  # Twisted does not know them all
@@ -48,11 +50,10 @@ MAX_CHUNKS, SMALLEST_CHUNK = 1000, 16
 # A client that was refused may send on for so long: closed earlier, the connection
 # would be reset, and the client might never see the answer.
 LINGER_S = 5
-# Where others wait for a connection: how often one is found silent before it makes room
-# (`gate.FULL_S` apart: a second), and how many do at once. Seconds alone would not do:
-# a loop that is late has not read yet what clients have sent.
-LOOKS = 50
-AT_ONCE = 8
+# Where others wait for a connection: how long one is silent before it makes room, and
+# how many do at once.
+SILENT_S = 2
+AT_ONCE = 50
 PAUSE_S = 0.01  # after each piece of what is thrown away
 # What it takes to answer a request whose headers are too large.
 KEPT = {b"host", b"accept", request_ids.NAME}
@@ -364,6 +365,16 @@ class Channel(HTTPChannel):
         else:
             self._end_with(HTTPStatus.REQUEST_TIMEOUT)
 
+    def is_silent(self) -> bool:
+        """Whether the client has sent nothing that waits to be read."""
+        below = self.transport
+        if isinstance(below, TLSMemoryBIOProtocol):
+            below = below.transport
+        try:
+            return not below.socket.recv(1, MSG_PEEK)
+        except OSError:  # there is nothing, or nobody
+            return True
+
     def end(self) -> None:
         """Close the connection now; what is unsent is lost."""
         self.setTimeout(None)
@@ -401,14 +412,14 @@ class Factory(HTTPFactory):
         super().__init__(server)
         self.store = bodies.Store()
         self.line = server.line
-        self.gate = Gate(self.make_room)
-        self._waiting: dict[Channel, int] = {}  # since which look they are silent
-        self._looks = 0
+        self.gate = Gate(self.places, self.make_room)
+        self._waiting: dict[Channel, float] = {}  # since when they are silent
 
     def buildProtocol(self, addr: Any) -> Channel:
         self.gate.entered()
         channel = super().buildProtocol(addr)
         channel.requestFactory = Request
+        channel.callLater = Deadline
         return channel
 
     def acceptableProtocols(self) -> list[bytes]:
@@ -430,19 +441,26 @@ class Factory(HTTPFactory):
     def waits(self, channel: Channel) -> None:
         """The channel has just been heard of, and its client is to go on."""
         self._waiting.pop(channel, None)
-        self._waiting[channel] = self._looks
-        if len(self._waiting) > settings.HTTP["CONNECTIONS"]:
-            self._end(next(iter(self._waiting)))
+        self._waiting[channel] = time.monotonic()
 
     def waits_no_more(self, channel: Channel) -> None:
         self._waiting.pop(channel, None)
 
+    def places(self) -> int:
+        """How many more may wait for their client."""
+        return settings.HTTP["CONNECTIONS"] - len(self._waiting)
+
     def make_room(self) -> None:
-        """Others wait for a connection: end some of those whose client is silent."""
-        self._looks += 1
+        """Others wait for a connection: end some of those whose client is silent. One
+        that has sent what the loop has not read yet is not."""
+        horizon = time.monotonic() - SILENT_S
         for channel in tuple(islice(self._waiting, AT_ONCE)):
-            if self._looks - self._waiting[channel] > LOOKS:
+            if self._waiting[channel] > horizon:
+                return  # those that follow have been heard of later
+            if channel.is_silent():
                 self._end(channel)
+            else:
+                self.waits(channel)
 
     def _end(self, silent: Channel) -> None:
         del self._waiting[silent]

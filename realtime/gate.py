@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 # without a word, and tell of each. Without one it leaves them waiting.
 tcp._reservedFD = tcp._NullFileDescriptorReservation()
 
+# Connections accepted in one turn of the loop. Twisted takes ever more of a crowd: then
+# one turn takes a tenth of a second, and what the first have sent stays unread.
+AT_ONCE = 200
 FULL_S = 0.02  # until we look again whether there is room
 SHORT_S = 0.25  # after the system has refused a file
 ONE_OUTAGE_S = 60  # refusals closer to each other are the same outage
@@ -32,11 +35,16 @@ SHORTAGES = {"EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"}
 
 
 class Gate:
-    """Counts the connections of all ports of a process. `make_room` closes some whose
-    client is silent, if there are any."""
+    """Counts the connections of all ports of a process.
 
-    def __init__(self, make_room: Callable[[], object]) -> None:
-        self._make_room = make_room
+    In: `places()`, how many more may wait for their client, and `make_room()`, which
+    closes some whose client is silent, if there are any.
+    """
+
+    def __init__(
+        self, places: Callable[[], int], make_room: Callable[[], object]
+    ) -> None:
+        self._places, self._make_room = places, make_room
         self._open = 0
         self._failed_at = -math.inf
 
@@ -52,9 +60,9 @@ class Gate:
         accept = port.doRead
 
         def accept_some() -> None:
-            left = room.connections() - self._open
+            left = min(room.connections() - self._open, self._places())
             if left > 0:
-                port.numberAccepts = min(port.numberAccepts, left)
+                port.numberAccepts = min(port.numberAccepts, AT_ONCE, left)
                 accept()
             else:
                 self._make_room()

@@ -12,7 +12,8 @@ from typing import Protocol
 
 EXTENSION = "shop.waiting"  # of a page's ASGI scope: how many wait
 AT_ONCE = 50  # handshakes being served
-WAIT_S = 3  # in the line at most; a page waits 10 s for its socket
+A_TURN = 10  # of them begin in one turn of the loop: pages and pushes have theirs
+WAIT_S = 8  # in the line at most; a page waits 10 s for its socket
 SHORTEST = 100  # the line, however slow the process
 
 
@@ -84,7 +85,7 @@ class Line:
         """Serve those whose turn it is. One that fails keeps nobody else waiting."""
         self._is_called = False
         try:
-            for _ in range(AT_ONCE - len(self._served)):
+            for _ in range(min(A_TURN, AT_ONCE - len(self._served))):
                 if not self._waiting:
                     return
                 visitor = next(iter(self._waiting))

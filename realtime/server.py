@@ -55,6 +55,7 @@ from twisted.python.failure import Failure
 
 from realtime import channel, draining, files, metrics, roles, room
 from realtime.admission import Admission
+from realtime.gate import AT_ONCE
 from realtime.line import Line
 from realtime.masks import mask
 
@@ -83,7 +84,7 @@ FREEZE_EVERY = 50  # sockets: before Python looks by itself, or it would look tw
 # Seconds until a thread that makes a page lets the loop go on, if the loop wants to. It
 # wants to after each frame, and Python has 5 ms.
 TURN_S = 0.001
-BACKLOG = 1024  # connections not accepted yet; Twisted has 50, and the next waits 1 s
+BACKLOG = 4096  # connections not accepted yet; Twisted has 50, and the next waits 1 s
 POLICY = 1008  # RFC 6455: a message that goes against what is allowed here
 # Codes that an application may close with (RFC 6455 and its registry); Autobahn lets
 # nobody use those between 1001 and 2999, and then sends 1011.
@@ -580,8 +581,9 @@ def _close(port, is_shared: bool) -> None:
     """Let nobody in any more but those whom the system has let in already: a form that
     a proxy has sent there it may not send again to another process. A socket that is
     another's too (systemd's) stays open for that one."""
-    port.numberAccepts = BACKLOG
-    port.doRead()
+    for _ in range(0, BACKLOG, AT_ONCE):
+        port.numberAccepts = AT_ONCE
+        port.doRead()
     if not is_shared:
         # Twisted closes it a turn of the loop later; others would get in meanwhile.
         with contextlib.suppress(OSError):

@@ -185,7 +185,7 @@ class Pages:
         if page.state == "opening" and b"\r\n\r\n" in page.data:
             head, _, page.data = page.data.partition(b"\r\n\r\n")
             if not head.startswith(b"HTTP/1.1 101"):
-                self._fail(page, "refusals")
+                self._fail(page, f"refused: {reason_of(page.data)}")
                 return
             page.socket.send(masked(0x1, page.hello))
             page.state = "asking"
@@ -203,6 +203,14 @@ class Pages:
         if b'"t":"hb"' in page.data:
             self.beaten += 1
         page.data = b""
+
+
+def reason_of(body: bytes) -> str:
+    """Why a handshake was refused, as far as it is said."""
+    try:
+        return json.loads(body)["reason"]
+    except (ValueError, KeyError):
+        return "?"
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from realtime.line import AT_ONCE, SHORTEST, WAIT_S, Line
+from realtime.line import A_TURN, AT_ONCE, SHORTEST, WAIT_S, Line
 
 HERE, THERE = "203.0.113.7", "198.51.100.1"
 
@@ -104,6 +104,18 @@ def test_line_serves_the_oldest_first_and_no_more_than_fit(line, busy, order, tu
     line.ends(busy[2])
     turns.take()
     assert order == [first, second, third]
+
+
+def test_line_begins_a_few_handshakes_in_a_turn(line, busy, order, turns):
+    make(line, order, A_TURN + 2)
+    for handshake in busy:
+        line.ends(handshake)
+
+    turns.take()
+    assert len(order) == A_TURN
+
+    turns.take()
+    assert len(order) == A_TURN + 2
 
 
 def test_line_forgets_a_visitor_that_has_left(line, busy, order, turns):

@@ -1,0 +1,36 @@
+"""Deadlines of connections, kept by asyncio.
+
+Twisted brings a call forward by a search through all calls that are pending. With
+thousands of connections that takes most of the server's time, so those of connections
+are asyncio's: it finds each in logarithmic time.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+
+class Deadline:
+    """A call in so many seconds. Has what Twisted's `TimeoutMixin` and `HTTPChannel`
+    use of a `DelayedCall`."""
+
+    __slots__ = ("_call", "_handle")
+
+    def __init__(
+        self, seconds: float, call: Callable[..., Any], *arguments: Any
+    ) -> None:
+        self._call = call, arguments
+        self._handle = self._start(seconds)
+
+    def _start(self, seconds: float) -> asyncio.TimerHandle:
+        call, arguments = self._call
+        return asyncio.get_running_loop().call_later(seconds, call, *arguments)
+
+    def reset(self, seconds: float) -> None:
+        """Call in so many seconds from now instead."""
+        self._handle.cancel()
+        self._handle = self._start(seconds)
+
+    def cancel(self) -> None:
+        """Never call."""
+        self._handle.cancel()
