@@ -213,9 +213,22 @@ def _load_stock(ids: list[str]) -> dict[str, State]:
     return {str(row.pk): State(row.version, row.product.stock_facts) for row in rows}
 
 
+# A process compares thousands of versions every few seconds. As one array they cost a
+# fifth of what they cost as so many parameters, which is how Django writes `__in`.
+STOCK_VERSIONS = """
+SELECT product_id, version FROM products_stock WHERE product_id = ANY(%s)
+"""
+BASKET_VERSIONS = """
+SELECT DISTINCT ON (user_id, token) user_id, token, version FROM products_basket
+WHERE user_id = ANY(%s::bigint[]) OR user_id IS NULL AND token = ANY(%s::text[])
+ORDER BY user_id, token, version DESC
+"""
+
+
 def _stock_versions(ids: list[str]) -> dict[str, int]:
-    rows = Stock.objects.filter(pk__in=[int(i) for i in ids])
-    return {str(pk): version for pk, version in rows.values_list("pk", "version")}
+    with connection.cursor() as cursor:
+        cursor.execute(STOCK_VERSIONS, [[int(i) for i in ids]])
+        return {str(pk): version for pk, version in cursor}
 
 
 def _load_shelf(ids: list[str]) -> dict[str, State]:
@@ -296,8 +309,12 @@ def _by_owner(
 
 
 def _basket_versions(keys: list[str]) -> dict[str, int]:
-    rows = _latest(map(_owner_from, keys)).values_list("user_id", "token", "version")
-    return {_owner(*ids).key: version for *ids, version in rows}
+    owners = [_owner_from(key) for key in keys]
+    users = [owner.user_id for owner in owners if owner.user_id]
+    tokens = [owner.token for owner in owners if owner.token]
+    with connection.cursor() as cursor:
+        cursor.execute(BASKET_VERSIONS, [users, tokens])
+        return {_owner(*ids).key: version for *ids, version in cursor}
 
 
 class Access(NamedTuple):
