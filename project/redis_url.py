@@ -1,4 +1,5 @@
 """REDIS_URL, read once: one Redis for the cache, the channel layer, Celery and clients.
+REDIS_LAYER_URLS, several of the same form with spaces between, are for the layer alone.
 
     redis://[USER:PASSWORD@]HOST[:6379][/DB]      rediss://… by TLS
     unix://[USER:PASSWORD@]/PATH[?db=DB]
@@ -159,16 +160,29 @@ class Fault(ValueError):
     """What is wrong with an address; follows "REDIS_URL" in the line that says so."""
 
 
+def parse_all(urls: str, variable: str) -> tuple[Redis, ...]:
+    """Return what each of `urls`, with spaces between, says. None may be there twice.
+    Raises `ImproperlyConfigured`, which names the variable."""
+    found: list[Redis] = []
+    for url in urls.split():
+        server = parse(url, variable)
+        if server in found:
+            raise ImproperlyConfigured(f"{variable} names a server twice.")
+        found.append(server)
+    return tuple(found)
+
+
 @lru_cache
-def parse(url: str) -> Redis:
-    """Return what `url` says. Raises `ImproperlyConfigured`."""
+def parse(url: str, variable: str = "REDIS_URL") -> Redis:
+    """Return what `url` says. Raises `ImproperlyConfigured`, which names the
+    variable."""
     try:
         return _read(url)
     except Fault as fault:
         told = str(fault)
     except ValueError:  # whose text may hold a part of the password
         told = f"cannot be read. {HOW_TO_ESCAPE}"
-    raise ImproperlyConfigured(f"REDIS_URL {told}")
+    raise ImproperlyConfigured(f"{variable} {told}")
 
 
 # RFC 3986, appendix B.

@@ -320,6 +320,8 @@ HTTP_LINE = env.int("HTTP_LINE", 1000)
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 # The same Redis for all who use it: the layer, the cache, Celery and /readyz.
 REDIS = redis_url.parse(REDIS_URL)
+# Servers for the layer alone, which share its groups; none: the layer uses REDIS.
+REDIS_LAYER = redis_url.parse_all(env.str("REDIS_LAYER_URLS", ""), "REDIS_LAYER_URLS")
 
 CHANNEL_LAYERS = {
     "default": {
@@ -330,11 +332,12 @@ CHANNEL_LAYERS = {
             "hosts": [
                 # redis-py's own read timeout of 5 s would end idle subscriptions; a
                 # connection that broke while it was idle gets a second try at once.
-                REDIS.layer_host(
+                server.layer_host(
                     socket_timeout=None,
                     socket_connect_timeout=2,
                     retry=Retry(NoBackoff(), 1),
                 )
+                for server in REDIS_LAYER or [REDIS]
             ],
         },
     }

@@ -7,8 +7,9 @@ topics in the same language; who asked for a pace gets its frames less often, se
 replaced by a higher version only, and three checks find what was lost:
 
 - the *audit* compares the versions held here with the database every few seconds,
-- the *probe* sends itself a message through Redis: if it does not come back, pushes
-  are being lost, so the audit runs faster until it does, and then all is compared,
+- the *probe* sends itself a message through each Redis: if one does not come back,
+  pushes are being lost, so the audit runs faster until all do, and then all is
+  compared,
 - the *heartbeat* gives each socket a digest of the versions it should show.
 
 Versions count on one *timeline* of the database. After a restore or a failover there is
@@ -188,6 +189,7 @@ class Hub:
         self._layer = get_channel_layer()
         self._channel: str | None = None
         self._probe = f"probe:{uuid.uuid4().hex}"
+        self._unheard: set[str] = set()  # groups whose probe has not come back
         self._echo, self._alarm = asyncio.Event(), asyncio.Event()
         self.degraded = False
         self.timeline: str | None = None  # of the states held here
@@ -448,8 +450,8 @@ class Hub:
             async with asyncio.timeout(LAYER_TIMEOUT_S):
                 await self._send_probe()  # a channel made in vain would stay for ever
                 channel = await self._layer.new_channel()
-                await self._layer.group_add(group_of(self._probe), channel)
-                await self._layer.group_add(group_of(PEOPLE), channel)
+                groups = [*self._probed_groups(), group_of(PEOPLE)]
+                await self._layer.groups_add(groups, channel)
         except Exception as error:
             self._fail(error)
             return  # and again in a second
@@ -460,7 +462,7 @@ class Hub:
             while True:
                 event = await self._layer.receive(channel)
                 if event["topic"] == self._probe:
-                    self._echo.set()
+                    self._note_echo(event["group"])
                 elif event["topic"] == PEOPLE:
                     self._visitors.hear(event["of"])
                 else:
@@ -500,7 +502,9 @@ class Hub:
                 await self._listen_anew()
 
     async def _hears_itself(self) -> bool:
-        """Whether a message comes back. Raises what the layer does if it takes none."""
+        """Whether a message comes back from each server. Raises what the layer does if
+        one takes none."""
+        self._unheard = set(self._probed_groups())
         self._echo.clear()
         begun = time.monotonic()
         async with asyncio.timeout(LAYER_TIMEOUT_S):
@@ -515,8 +519,18 @@ class Hub:
         return True
 
     async def _send_probe(self) -> None:
-        message = {"type": "probe", "topic": self._probe}
-        await self._layer.group_send(group_of(self._probe), message)
+        for group in self._probed_groups():
+            message = {"type": "probe", "topic": self._probe, "group": group}
+            await self._layer.group_send(group, message)
+
+    def _probed_groups(self) -> list[str]:
+        """One for each server of the layer: each loses messages for itself."""
+        return self._layer.group_on_each(group_of(self._probe))
+
+    def _note_echo(self, group: str) -> None:
+        self._unheard.discard(group)
+        if not self._unheard:
+            self._echo.set()
 
     async def _listen_anew(self) -> None:
         """Redis answers, but the subscription is dead and does not know it."""

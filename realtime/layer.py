@@ -1,9 +1,12 @@
 """channels_redis' pub/sub layer, which joins many groups with one command.
 
+With several servers each group is kept by one of them, by a hash of its name.
+
 It looks into `channels_redis.pubsub`, whose version is pinned; `tests/realtime/
 test_layer.py` fails when what it needs has changed.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -26,6 +29,16 @@ class Layer(RedisPubSubChannelLayer):
         for shard, wanted in names.items():
             for start in range(0, len(wanted), AT_ONCE):
                 await _subscribe(shard, wanted[start : start + AT_ONCE])
+
+    def group_on_each(self, stem: str) -> list[str]:
+        """Names of groups that begin with `stem`, one for each server."""
+        layer, found = self._get_layer(), {}
+        for number in itertools.count():
+            group = f"{stem}.{number}"
+            shard = layer._get_shard(layer._get_group_channel_name(group))
+            found.setdefault(shard, group)
+            if len(found) == len(layer._shards):
+                return list(found.values())
 
 
 async def _subscribe(shard, names: list[str]) -> None:

@@ -84,12 +84,16 @@ def behind(error: BaseException | None) -> BaseException | None:
 
 
 def ask() -> str:
-    """Return what Redis is good for now: it must take a write and a message."""
+    """Return what Redis is good for now: it must take a write and a message, and each
+    server that the channel layer has for itself a message."""
     wait = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
     try:
         with settings.REDIS.client(**wait) as client:
             client.set(KEY, 1, px=1000)
             client.publish(channel(), b"")
+        for server in settings.REDIS_LAYER:
+            with server.client(**wait) as client:
+                client.publish(channel(), b"")
     except (RedisError, OSError) as error:
         return state_of(error) or AWAY
     return OK

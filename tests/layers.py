@@ -27,10 +27,10 @@ def publishing_through(layer: Any) -> Iterator[None]:
         channel_layers.set("default", before)
 
 
-def publishing_at(address: str) -> AbstractContextManager[None]:
-    """Publish through that Redis meanwhile, with the shop's own options."""
+def publishing_at(*addresses: str) -> AbstractContextManager[None]:
+    """Publish through these Redises meanwhile, with the shop's own options."""
     config = settings.CHANNEL_LAYERS["default"]["CONFIG"]
     (ours,) = config["hosts"]
     options = {name: ours[name] for name in OPTIONS}
-    hosts = [redis_url.parse(address).layer_host(**options)]
+    hosts = [redis_url.parse(address).layer_host(**options) for address in addresses]
     return publishing_through(Layer(**config | {"hosts": hosts}))

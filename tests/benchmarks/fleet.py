@@ -57,6 +57,7 @@ A_LIST = 20  # products
 PEOPLE = 0.05  # of the sockets are signed in
 WARM_UP = 100  # sockets a process, which find what it loads once
 QUIET_S = 20  # longer than between two heartbeats
+PATIENCE_S = 60  # for an answer of a process that is very busy
 PREFIX = "bench"
 UNITS = 1_000_000
 
@@ -74,7 +75,7 @@ class Server(Daphne):
     def messages(self) -> int:
         """How many messages of changes Redis has delivered to it."""
         url = f"http://127.0.0.1:{self.port}/metrics"
-        text = urllib.request.urlopen(url, timeout=10).read().decode()
+        text = urllib.request.urlopen(url, timeout=PATIENCE_S).read().decode()
         return round(float(re.search(r"^shop_messages_total (.*)", text, re.M)[1]))
 
 
@@ -493,7 +494,7 @@ def main() -> None:
     parser.add_argument("--sockets", type=int, default=100_000)
     parser.add_argument("--processes", type=int, default=6)
     parser.add_argument("--products", type=int, default=10_000)
-    parser.add_argument("--rates", type=float, nargs="+", default=[1, 10, 100])
+    parser.add_argument("--rates", type=float, nargs="*", default=[1, 10, 100])
     parser.add_argument("--seconds", type=float, default=15, help="for each rate")
     parser.add_argument("--limit", type=int, default=240, help="of the return, in s")
     parser.add_argument("--grow", type=int, nargs="+", metavar="PROCESSES")

@@ -224,3 +224,25 @@ def test_redis_url_that_cannot_work_is_refused_in_one_line_without_secrets(url):
     assert REFUSED[url] in str(refused.value)
     assert "gehe" not in str(refused.value)
     assert refused.value.__context__ is None, "a traceback would show the address"
+
+
+def test_layer_may_have_several_servers_of_any_kind():
+    urls = "redis://a  rediss://b:6380/2\nredis+sentinel://c,d/m unix:///s"
+
+    found = redis_url.parse_all(urls, "REDIS_LAYER_URLS")
+
+    assert found == tuple(map(redis_url.parse, urls.split()))
+    assert redis_url.parse_all("", "REDIS_LAYER_URLS") == ()
+
+
+@pytest.mark.parametrize(
+    ("urls", "told"),
+    [
+        ("redis://a redis://b redis://a:6379/0", "names a server twice."),
+        ("redis://a redis://b,c", "names several hosts"),
+        ("redis://a http://b", "must begin with one of"),
+    ],
+)
+def test_servers_of_the_layer_that_cannot_work_are_refused_by_name(urls, told):
+    with pytest.raises(ImproperlyConfigured, match=f"^REDIS_LAYER_URLS {told}"):
+        redis_url.parse_all(urls, "REDIS_LAYER_URLS")

@@ -86,3 +86,18 @@ def test_channel_that_has_ended_joins_nothing(loop, redis):
 
     with pytest.raises(RuntimeError):
         loop.run(layer.groups_add(["group"], "ended.specific"))
+
+
+@pytest.mark.parametrize("servers", [1, 2, 3, 5])
+def test_each_server_has_a_group_that_it_keeps(loop, redis, servers):
+    layer = Layer(hosts=[redis.url] * servers, prefix="each")
+
+    async def shards() -> list[int]:
+        ours = layer._get_layer()
+        groups = layer.group_on_each("probe")
+        return [
+            ours._shards.index(ours._get_shard(ours._get_group_channel_name(group)))
+            for group in groups
+        ]
+
+    assert sorted(loop.run(shards())) == list(range(servers))
