@@ -187,6 +187,8 @@ class ShopConsumer:
                 self, shown, asked.language, asked.timeline, asked.pace
             )
             timeline = self._hub.timeline
+            if self._wire is not None:
+                self._wire.is_resting = asked.pace > 0
         except Unavailable:
             text = "The shop's database does not answer. Please ask again."
             await self._say(protocol.err("unavailable", text, asked.request_id))

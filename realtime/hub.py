@@ -22,6 +22,7 @@ import contextlib
 import contextvars
 import functools
 import logging
+import math
 import random
 import threading
 import time
@@ -30,7 +31,6 @@ from collections import defaultdict
 from collections.abc import (
     Awaitable,
     Callable,
-    Collection,
     Coroutine,
     Iterable,
     Mapping,
@@ -46,7 +46,7 @@ from products import live
 from products.live import State, Viewer
 from realtime import draining, metrics, outages, protocol, pulse
 from realtime.admission import Admission
-from realtime.paced import Debt, Debts, Slot, slot_for
+from realtime.paced import Slot, Turn, Turns, slot_for
 from realtime.protocol import Frame
 from realtime.publish import PEOPLE, group_of
 from realtime.visitors import Visitors
@@ -58,6 +58,7 @@ DATABASE_THREADS = 2
 LAYER_TIMEOUT_S = 2
 LOAD_TIMEOUT_S = 3  # a page waits four seconds for an answer
 DEAF_PROBES = 2  # sent and not heard in a row: the subscription is dead
+PACE_TICKS = 10  # a pace is a multiple of so many ticks
 GATHER_S = 0.02  # between loads: what is wanted meanwhile is loaded together
 LOOK_S = 0.1  # at the loop's lag
 
@@ -109,14 +110,15 @@ class Topic:
 
     __slots__ = (
         *("key", "state", "told", "sent", "items", "_loaded"),
-        *("watchers", "idle_since", "joined", "since", "cause"),
+        *("watchers", "idle_since", "joined", "since", "cause", "changed"),
     )
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.state: State | None = None
         self.told = 0  # the newest version that a message told of
-        self.sent = 0  # the version that every watcher has been sent, or is owed
+        self.sent = 0  # the version that every watcher without a pace has been sent
+        self.changed = 0  # the last change here, of all that the hub has counted
         self.items: dict[str | None, str] = {}
         self._loaded: asyncio.Event | None = asyncio.Event()  # None: it is
         self.watchers = 0
@@ -136,6 +138,10 @@ class Topic:
         if not live.is_owned(self.key):  # few will ask for that again
             self.items[language] = text
         return text
+
+    @property
+    def version(self) -> int:
+        return self.state.version if self.state else 0
 
     def is_loaded(self) -> bool:
         return self._loaded is None
@@ -177,7 +183,8 @@ class Hub:
         self._same: dict[Audience, Audience] = {}  # so that equal ones are one
         self._listening: dict[str, set[Audience]] = defaultdict(set)  # by topic key
         self._dirty: set[str] = set()  # changed since the last tick
-        self._debts = Debts()  # what paced audiences have not been sent yet
+        self._turns = Turns()  # of audiences with a pace
+        self._changes = 0  # of all topics, ever
         self._slow: set[Socket] = set()  # behind with what they were sent
         self._lagging = asyncio.Event()
         self.admission = Admission()
@@ -207,7 +214,7 @@ class Hub:
         """Begin to listen; done once, when the first socket opens."""
         jobs = [
             self._tick,
-            self._pay,
+            self._take_turns,
             self._load,
             self._probe_layer,
             self._audit,
@@ -305,9 +312,9 @@ class Hub:
         keys = [topic.key for topic in topics if topic.state is not None]
         if socket.is_dismissed:  # meanwhile
             return [], []
-        slot = slot_for(pace, _slot_of(socket))
+        grain = PACE_TICKS * settings.LIVE["TICK_MS"]
+        slot = slot_for(pace, _slot_of(socket), math.ceil(grain))
         self._settle(socket, _audiences_of(keys, language, slot))
-        self._note_ahead(socket, keys)  # the answer has what its audience is owed
         if timeline not in (None, self.timeline):
             shown = dict.fromkeys(shown)
         newer = [
@@ -333,8 +340,8 @@ class Hub:
         for audience in socket.audiences:
             owed = sorted(audience.keys.intersection(keys))
             items = [self._topics[key].item(audience.language) for key in owed]
-            if items and socket.push(Frame(protocol.upd(items)), owed):
-                self._note_ahead(socket, owed)
+            if items:
+                socket.push(Frame(protocol.upd(items)), owed)
 
     # --- Who watches what -----------------------------------------------------
 
@@ -402,19 +409,22 @@ class Hub:
         if socket in sockets:
             return
         sockets.add(socket)
+        if audience.slot is not None:
+            self._turns.enter(audience, self._changes)
         for key in audience.keys:
             self._topics[key].watchers += 1
-            self._listening[key].add(audience)
+            if audience.slot is None:
+                self._listening[key].add(audience)
 
     def _exit(self, audience: Audience, socket: Socket) -> None:
         sockets = self._audiences[audience]
         sockets.remove(socket)
-        self._debts.forget(socket, audience)
         for key in audience.keys:
             self._let_go(self._topics[key])
         if not sockets:
             del self._audiences[audience], self._same[audience]
-            self._debts.drop(audience)
+            if audience.slot is not None:
+                self._turns.leave(audience)
             for key in audience.keys:
                 self._listening[key].discard(audience)
 
@@ -566,12 +576,18 @@ class Hub:
     def _accept(self, topic: Topic, state: State) -> None:
         if not topic.is_loaded():
             topic.take(state)
+            self._count_change(topic)
             topic.sent = state.version  # whoever waits for it gets it as a snapshot
             topic.since = None
             topic.settle()
         elif topic.take(state):
+            self._count_change(topic)
             self._dirty.add(topic.key)
             self._changed.set()
+
+    def _count_change(self, topic: Topic) -> None:
+        self._changes += 1
+        topic.changed = self._changes
 
     def _reload(self, keys: Iterable[str]) -> None:
         self._stale.update(key for key in keys if not live.is_nobodys(key))
@@ -621,7 +637,6 @@ class Hub:
         for topic in topics:
             topic.doubt()
         self._dirty.clear()
-        self._debts.clear()
         self._found = {}
         self._reload(topic.key for topic in topics)
         self._farewell = asyncio.ensure_future(self.farewell())
@@ -631,8 +646,8 @@ class Hub:
         if key not in self._dirty:
             return
         self._dirty.discard(key)
-        audiences, since = self._send_or_owe([key])
-        for audience in audiences:
+        since = self._count_as_sent([key])
+        for audience in tuple(self._listening.get(key, ())):
             frame = self._frame(audience, [key], since)
             sockets = tuple(self._audiences[audience])
             taken = sum(socket.push(frame, (key,)) for socket in sockets)
@@ -699,7 +714,8 @@ class Hub:
     async def _flush(self, changed: set[str]) -> None:
         """One frame for each audience, written to all its sockets."""
         begun, written, skipped = time.monotonic(), 0, 0
-        audiences, since = self._send_or_owe(changed)
+        since = self._count_as_sent(changed)
+        audiences = {a for key in changed for a in self._listening.get(key, ())}
         for audience in audiences:
             keys = audience.keys & changed
             frame = self._frame(audience, keys, since)
@@ -712,20 +728,6 @@ class Hub:
         metrics.SKIPS.inc(skipped)
         metrics.TICK.observe(time.monotonic() - begun)
         _note_lags(since)
-
-    def _send_or_owe(
-        self, keys: Collection[str]
-    ) -> tuple[list[Audience], dict[str, float]]:
-        """Note what paced audiences are owed. Gives those that get it now, and for
-        each topic the commit of the oldest change now told, if known."""
-        before = {key: self._topics[key].sent for key in keys}
-        since = self._count_as_sent(keys)
-        audiences = {a for key in keys for a in self._listening.get(key, ())}
-        for audience in audiences:
-            if audience.slot is not None:
-                sent = {key: before[key] for key in audience.keys.intersection(keys)}
-                self._debts.owe(audience, sent, since)
-        return [a for a in audiences if a.slot is None], since
 
     def _count_as_sent(self, keys: Iterable[str]) -> dict[str, float]:
         """Gives for each topic the commit of the oldest change now told, if known."""
@@ -746,63 +748,56 @@ class Hub:
         oldest = min((since[key] for key in keys if key in since), default=None)
         return Frame(protocol.upd(items, oldest))
 
-    async def _pay(self) -> None:
-        """Send paced sockets what they are owed, when it is their turn."""
+    async def _take_turns(self) -> None:
+        """Send paced sockets what has changed, when it is their turn."""
         while True:
-            slot = await self._debts.due.get()
-            async with self._writing:
-                await self._pay_in(slot)
+            await self._take_turn(await self._turns.due.get())
 
-    async def _pay_in(self, slot: Slot) -> None:
-        """One frame for each socket of the slot, made once for all who are owed the
-        same."""
-        written = skipped = 0
-        debts = self._debts.take(slot)
+    async def _take_turn(self, slot: Slot) -> None:
+        """One frame for each socket that has news or needs a sign of life."""
+        beat_s = settings.LIVE["HEARTBEAT_S"]
+        turn = self._turns.begin(slot, self._changes, beat_s)
+        audiences = [a for a in turn.audiences if turn.is_beat or self._news(a, turn)]
+        sockets = list({s for a in audiences for s in self._audiences[a]})
+        for start in range(0, len(sockets), YIELD_EVERY):
+            self._send_turn(turn, sockets[start : start + YIELD_EVERY], slot)
+            await asyncio.sleep(0)
 
-        @functools.cache
-        def items(audience: Audience) -> list[str]:
-            return self._items_owed(audience, debts[audience])
-
-        @functools.cache
-        def payment(owed: tuple[Audience, ...]) -> tuple[Frame, list[str]]:
-            since = [moment for a in owed for moment in debts[a].since.values()]
-            texts = [text for a in owed for text in items(a)]
-            keys = [key for a in owed for key in debts[a].sent]
-            return Frame(protocol.upd(texts, min(since, default=None))), keys
-
-        for socket in {s for a in debts for s in self._audiences.get(a, ())}:
-            owed = tuple(a for a in socket.audiences if a in debts)
-            if not owed:
+    def _send_turn(self, turn: Turn, sockets: list[Socket], slot: Slot) -> None:
+        """Frames are made once for all who watch the same."""
+        frame_for = functools.cache(functools.partial(self._frame_of, turn))
+        taken = skipped = 0
+        for socket in sockets:
+            if _slot_of(socket) != slot:
                 continue  # it has asked for something else meanwhile
-            skipped += not socket.push(*payment(owed))
-            written += 1
-            if written % YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-        metrics.FRAMES.inc(written - skipped)
+            frame, keys = frame_for(socket.audiences)
+            is_taken = socket.push(frame, keys)
+            taken += bool(keys) and is_taken
+            skipped += bool(keys) and not is_taken
+        metrics.FRAMES.inc(taken)
         metrics.SKIPS.inc(skipped)
 
-    def _items_owed(self, audience: Audience, debt: Debt) -> list[str]:
-        topics = [self._topics[key] for key in sorted(debt.sent)]
-        # What has changed since the last tick is sent too, and the tick will owe it.
-        early = {t.key: t.state.version for t in topics if t.state.version > t.sent}
-        if early:
-            self._debts.owe(audience, early, {})
-        return [topic.item(audience.language) for topic in topics]
+    def _frame_of(
+        self, turn: Turn, audiences: tuple[Audience, ...]
+    ) -> tuple[Frame, list[str]]:
+        """What who is in those audiences gets in this turn, and the keys of its items.
 
-    def _note_ahead(self, socket: Socket, keys: Collection[str]) -> None:
-        """A paced socket has been sent the state of `keys` as it is now."""
-        for audience in socket.audiences:
-            if audience.slot is None:
-                continue
-            debt = self._debts.of(audience)
-            ahead = {}
-            for key in audience.keys.intersection(keys):
-                topic = self._topics[key]
-                sent = debt.sent.get(key, topic.sent) if debt else topic.sent
-                if topic.state.version > sent:
-                    ahead[key] = topic.state.version
-            if ahead:
-                self._debts.note_ahead(socket, audience, ahead)
+        The digest is of the newest versions: nobody in the slot knows others then.
+        """
+        news = [key for a in audiences for key in self._news(a, turn)]
+        items = [self._topics[key].item(audiences[0].language) for key in news]
+        topics = [self._topics[key] for a in audiences for key in a.keys]
+        total = sum(_fingerprint(topic, topic.version) for topic in topics)
+        beat = protocol.Beat(total & protocol.MASK, self.admission.spread_ms())
+        return (
+            Frame(protocol.upd(items, beat=beat) if items else protocol.hb(beat)),
+            news,
+        )
+
+    def _news(self, audience: Audience, turn: Turn) -> list[str]:
+        """What has changed since the last turn."""
+        topics = self._topics
+        return sorted(k for k in audience.keys if topics[k].changed > turn.since)
 
     async def _nurse(self) -> None:
         """Look after sockets that are behind: they get the state as it is when they
@@ -836,43 +831,29 @@ class Hub:
                 socket.end_silence()
 
     async def _beat(self) -> None:
-        """A digest to every socket: proof of life, and a check of what it shows."""
+        """A digest to every socket: proof of life, and a check of what it shows. Paced
+        sockets have it in their turn."""
         while True:
             await asyncio.sleep(settings.LIVE["HEARTBEAT_S"])
-            sockets = list(
-                {s for watching in self._audiences.values() for s in watching}
-            )
+            groups = [g for a, g in self._audiences.items() if a.slot is None]
+            sockets = list({socket for group in groups for socket in group})
             for start in range(0, len(sockets), YIELD_EVERY):
                 async with self._writing:  # not in the middle of a fan-out
                     self._beat_to(sockets[start : start + YIELD_EVERY])
                 await asyncio.sleep(0)
 
-    def _beat_to(self, sockets: list[Socket]) -> None:
+    def _beat_to(self, sockets: Iterable[Socket]) -> None:
         digest = functools.cache(self._digest)
         spread = self.admission.spread_ms()
         for socket in sockets:
-            total = sum(self._digest_to(socket, a, digest) for a in socket.audiences)
-            socket.push(Frame(protocol.hb(total & protocol.MASK, spread)), ())
+            total = sum(map(digest, socket.audiences))
+            beat = protocol.Beat(total & protocol.MASK, spread)
+            socket.push(Frame(protocol.hb(beat)), ())
 
-    def _digest_to(
-        self, socket: Socket, audience: Audience, shared: Callable[[Audience], int]
-    ) -> int:
-        debt = self._debts.of(audience) if audience.slot is not None else None
-        ahead = debt.ahead.get(socket) if debt else None
-        return self._digest(audience, ahead) if ahead else shared(audience)
-
-    def _digest(
-        self, audience: Audience, ahead: Mapping[str, int] | None = None
-    ) -> int:
-        """Of the versions that the audience, or a socket ahead of it, has been sent."""
-        debt = self._debts.of(audience)
-        sent = (debt.sent if debt else {}) | (ahead or {})
-        return sum(
-            protocol.fingerprint(
-                live.name_of(key), sent.get(key, self._topics[key].sent)
-            )
-            for key in audience.keys
-        )
+    def _digest(self, audience: Audience) -> int:
+        """Of the versions that the audience has been sent."""
+        topics = [self._topics[key] for key in audience.keys]
+        return sum(_fingerprint(topic, topic.sent) for topic in topics)
 
     async def _sweep(self) -> None:
         """Leave the groups of topics that nobody has watched for a while."""
@@ -925,6 +906,10 @@ def _note_lags(since: Mapping[str, float]) -> None:
 
 def _is_newer(state: State, shown: int | None) -> bool:
     return shown is None or state.version > shown
+
+
+def _fingerprint(topic: Topic, version: int) -> int:
+    return protocol.fingerprint(live.name_of(topic.key), version)
 
 
 def _slot_of(socket: Socket) -> Slot | None:

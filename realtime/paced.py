@@ -1,13 +1,13 @@
-"""Sockets that want a frame every so often at most, as a tab does that nobody sees.
+"""Turns of sockets that want a frame every so often at most, as a tab does that nobody
+sees.
 
-What changes meanwhile is not sent to them but owed, by audience: one entry for a
-thousand tabs. When their turn comes, each gets one frame with the state as it is then.
+A change costs nothing for them. They share slots: in its turn, once in each period, a
+slot's sockets get one frame with what has changed since the last turn, as it is then.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 PARTS = 10  # of each period: hidden tabs of one page don't all get their frame at once
@@ -20,93 +20,81 @@ class Slot(NamedTuple):
     part: int
 
 
-def slot_for(period_ms: int, before: Slot | None) -> Slot | None:
-    """A slot for a socket, or none if it wants frames at once. It keeps the one that it
-    had before: asking again brings nobody an earlier turn."""
-    if not period_ms:
+def slot_for(pace_ms: int, before: Slot | None, grain_ms: int) -> Slot | None:
+    """A slot for a socket, or none if it wants frames at once.
+
+    Its period is the pace, rounded up to a multiple of `grain_ms`: so there are few
+    slots, whatever clients ask for. A socket keeps the slot that it had before: asking
+    again brings nobody an earlier turn.
+    """
+    if not pace_ms:
         return None
+    period_ms = -(-pace_ms // grain_ms) * grain_ms
     if before is not None and before.period_ms == period_ms:
         return before
     return Slot(period_ms, random.randrange(PARTS))
 
 
-class Debt:
-    """What one audience has not been sent yet."""
+class Turn(NamedTuple):
+    """What a slot gets now."""
 
-    __slots__ = ("sent", "since", "ahead")
-
-    def __init__(self) -> None:
-        # By key of a topic that has changed: the version that the audience was sent.
-        self.sent: dict[str, int] = {}
-        self.since: dict[str, float] = {}  # the commit of the oldest change owed
-        # Sockets that came meanwhile, and the newer versions that they were sent.
-        self.ahead: dict[Hashable, dict[str, int]] = {}
+    audiences: list[Any]
+    since: int  # how many changes there had been at its last turn
+    is_beat: bool  # who has no news gets a sign of life
 
 
-class Debts:
-    """The debts by audience; `due` gives the slots whose turn it is.
+class _Waiting:
+    """A slot that somebody is in."""
+
+    __slots__ = ("audiences", "changes", "beaten_at")
+
+    def __init__(self, changes: int) -> None:
+        self.audiences: set[Any] = set()
+        self.changes = changes  # that there had been at its last turn
+        self.beaten_at = time.monotonic()
+
+
+class Turns:
+    """Which audiences are in which slot; `due` gives the slots whose turn it is.
 
     An audience is anything hashable with a `slot`.
     """
 
     def __init__(self) -> None:
         self.due: asyncio.Queue[Slot] = asyncio.Queue()
-        self._debts: dict[Any, Debt] = {}
-        self._waiting: dict[Slot, set[Any]] = {}  # audiences, by their next turn
+        self._slots: dict[Slot, _Waiting] = {}
         self._phase = random.random()  # each process has its own
 
-    def owe(
-        self, audience: Any, sent: Mapping[str, int], since: Mapping[str, float]
-    ) -> None:
-        """The topics of `sent` have changed; the audience has those versions of them,
-        or the ones that it had when they were owed already."""
-        debt = self._debt_of(audience)
-        for key, version in sent.items():
-            debt.sent.setdefault(key, version)
-            if key in since:
-                debt.since.setdefault(key, since[key])
+    def enter(self, audience: Any, changes: int) -> None:
+        """The audience has its slot's turns from now on, when there have been so many
+        changes."""
+        waiting = self._slots.get(audience.slot)
+        if waiting is None:
+            waiting = self._slots[audience.slot] = _Waiting(changes)
+            self._wait_for(audience.slot)
+        waiting.audiences.add(audience)
 
-    def note_ahead(
-        self, socket: Hashable, audience: Any, versions: Mapping[str, int]
-    ) -> None:
-        """The socket has been sent those versions, which its audience has not."""
-        self._debt_of(audience).ahead.setdefault(socket, {}).update(versions)
+    def leave(self, audience: Any) -> None:
+        self._slots[audience.slot].audiences.discard(audience)
 
-    def of(self, audience: Any) -> Debt | None:
-        return self._debts.get(audience)
+    def begin(self, slot: Slot, changes: int, beat_s: float) -> Turn:
+        """The slot's turn, after so many changes, with a sign of life every `beat_s`
+        seconds or, if that is longer, in each turn."""
+        waiting = self._slots[slot]
+        if not waiting.audiences:
+            del self._slots[slot]
+            return Turn([], changes, is_beat=False)
+        self._wait_for(slot)
+        now, since = time.monotonic(), waiting.changes
+        is_beat = now - waiting.beaten_at + slot.period_ms / 2000 >= beat_s
+        if is_beat:
+            waiting.beaten_at = now
+        waiting.changes = changes
+        return Turn(list(waiting.audiences), since, is_beat)
 
-    def take(self, slot: Slot) -> dict[Any, Debt]:
-        """The debts that are to be paid now."""
-        waiting = self._waiting.pop(slot, ())
-        debts = {audience: self._debts.pop(audience, None) for audience in waiting}
-        return {a: debt for a, debt in debts.items() if debt and debt.sent}
-
-    def forget(self, socket: Hashable, audience: Any) -> None:
-        """The socket has left the audience."""
-        if debt := self._debts.get(audience):
-            debt.ahead.pop(socket, None)
-
-    def drop(self, audience: Any) -> None:
-        """Nobody is left in it."""
-        self._debts.pop(audience, None)
-
-    def clear(self) -> None:
-        self._debts.clear()
-
-    def _debt_of(self, audience: Any) -> Debt:
-        debt = self._debts.get(audience)
-        if debt is None:
-            debt = self._debts[audience] = Debt()
-            self._wait(audience)
-        return debt
-
-    def _wait(self, audience: Any) -> None:
-        slot = audience.slot
-        if slot not in self._waiting:
-            self._waiting[slot] = set()
-            loop = asyncio.get_running_loop()
-            loop.call_later(self._seconds_to(slot), self.due.put_nowait, slot)
-        self._waiting[slot].add(audience)
+    def _wait_for(self, slot: Slot) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._seconds_to(slot), self.due.put_nowait, slot)
 
     def _seconds_to(self, slot: Slot) -> float:
         period = slot.period_ms / 1000

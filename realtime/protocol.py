@@ -126,15 +126,27 @@ def snap(request_id: int, items: list[str], timeline: str | None = None) -> str:
     return f'{{"t":"snap","id":{request_id},{name}"items":[{",".join(items)}]}}'
 
 
-def upd(items: list[str], at: float | None = None) -> str:
-    """`at`: since when, in seconds of the epoch, the oldest change waits to be seen."""
+class Beat(NamedTuple):
+    """What a heartbeat says."""
+
+    digest: int  # of the versions that the client should show
+    spread_ms: int  # over how long pages are to come back, should this process die
+
+    @property
+    def members(self) -> str:
+        return f'"digest":"{self.digest:08x}","spread_ms":{self.spread_ms}'
+
+
+def upd(items: list[str], at: float | None = None, beat: Beat | None = None) -> str:
+    """`at`: since when, in seconds of the epoch, the oldest change waits to be seen.
+    `beat`: what a heartbeat would say, if none goes beside it."""
     stamp = "" if at is None else f'"ts":{int(at * 1000)},'
-    return f'{{"t":"upd",{stamp}"items":[{",".join(items)}]}}'
+    sign = "" if beat is None else f"{beat.members},"
+    return f'{{"t":"upd",{stamp}{sign}"items":[{",".join(items)}]}}'
 
 
-def hb(digest: int, spread_ms: int) -> str:
-    """`spread_ms`: over how long pages are to come back, should this process die."""
-    return f'{{"t":"hb","digest":"{digest:08x}","spread_ms":{spread_ms}}}'
+def hb(beat: Beat) -> str:
+    return f'{{"t":"hb",{beat.members}}}'
 
 
 def err(code: str, message: str, request_id: int | None = None, **more: Any) -> str:

@@ -75,6 +75,9 @@ MAX_MESSAGE = 64 * 1024  # bytes; what is larger is not even read
 IN_FLIGHT = 64 * 1024
 MAX_UNSENT_PONGS = 64 * 1024  # bytes; a client that pings and never reads gets no more
 CLOSE_S = 2  # for a client to answer a close frame
+# Between pings to a tab that nobody sees: frames keep its connection open, and that it
+# has gone without a word is found out later than of others.
+RESTING_PING_S = 240
 POLL_S = 0.05
 ARRIVAL_S = 0.2  # for who was let in last to say what they want
 LAST_WORD_S = 5  # for the application to say why it closes
@@ -99,6 +102,8 @@ class Wire(Protocol):
 
     def offer(self, data: bytes) -> int | None:
         """The same, but None, and nothing is written, if something was pending."""
+
+    is_resting: bool  # nobody sees what is sent: the client is pinged seldom
 
     def pending(self) -> int:
         """The bytes that the client's connection has not taken yet."""
@@ -139,6 +144,7 @@ class Socket(WebSocketProtocol):
     # Since that moment: bytes, frames of any kind, whole messages.
     _received, _frames, _messages, _window = 0, 0, 0, 0.0
     _is_deaf = False  # what comes is not even looked at
+    is_resting = False
 
     def connectionMade(self) -> None:
         transport = self.transport
@@ -230,6 +236,11 @@ class Socket(WebSocketProtocol):
             super().sendData(data, sync, chopsize)
         elif self._offer(data) is None:
             self.transport.write(data)
+
+    def check_timeouts(self) -> None:
+        """Daphne asks every two seconds whether it is time for a ping."""
+        if not self.is_resting or time.time() - self.last_ping > RESTING_PING_S:
+            super().check_timeouts()
 
     def onPing(self, payload: bytes) -> None:
         if self.pending() < MAX_UNSENT_PONGS:

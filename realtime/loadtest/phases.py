@@ -161,7 +161,8 @@ class Run:
         for count, number in enumerate(numbers):
             watcher = Watcher(url, self.topics, self.ledger, guest.cookie)
             watcher.chance = self._chance("socket", number)
-            watcher.is_hidden = self._is_hidden(number)
+            if self._is_hidden(number):
+                watcher.hide()
             watcher.on_loss = self._bring_back
             if options.source:
                 place = (count + self.part.index) % len(options.source)
@@ -325,8 +326,12 @@ class Run:
     # --- The truth ------------------------------------------------------------
 
     async def _compare(self) -> None:
-        """Every socket must show what the pages, and so the database, say."""
+        """Every socket must show what the pages, and so the database, say. Somebody
+        looks at each hidden tab again."""
         start = time.monotonic()
+        for watcher in self.watchers:
+            if watcher.is_live and watcher.is_hidden:
+                watcher.see()
         while True:
             stale = self._stale(await self._truth())
             if not stale or time.monotonic() - start > HEAL_S:

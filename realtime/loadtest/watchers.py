@@ -17,7 +17,7 @@ from realtime.loadtest.wire import ABNORMAL, Wire
 
 REMEMBERED = 64  # frames that other sockets are about to get too
 RECENT_S = 2
-PACE_MS = 5000  # of a hidden tab
+PACE_MS = 30_000  # of a hidden tab
 HANDSHAKE_S = 14  # a page waits 10 s for its socket, and 4 s for the first answer
 FIRST_S, FEW_S, MOST_S = 0.25, 4.0, 60.0  # of a page's waits before it comes back
 FINAL = 4500  # from here on a close code says: do not come back
@@ -149,7 +149,7 @@ class Watcher:
 
     __slots__ = ("url", "topics", "cookie", "source", "shown", "wire", "is_live") + (
         *("ledger", "is_leaving", "_live", "_asked", "_retry_s", "code", "__weakref__"),
-        *("chance", "on_loss", "spread_s", "timeline", "is_hidden"),
+        *("chance", "on_loss", "spread_s", "timeline", "is_hidden", "pace_ms"),
     )
 
     def __init__(
@@ -167,6 +167,7 @@ class Watcher:
         self._live: asyncio.Future | None = None
         self._asked, self._retry_s = 0, 0.0
         self.is_hidden = False  # in a tab that nobody sees
+        self.pace_ms = 0  # between two frames, that it asks for
         self.spread_s: float | None = None  # over which everybody is to come back
 
     async def open(self) -> bool:
@@ -205,6 +206,15 @@ class Watcher:
                 return True
         return False
 
+    def hide(self) -> None:
+        """Nobody sees its tab from now on."""
+        self.is_hidden, self.pace_ms = True, PACE_MS
+
+    def see(self) -> None:
+        """Its tab is shown: it wants to be right at once."""
+        self.pace_ms = 0
+        self.subscribe()
+
     def leave(self) -> None:
         """Close as a page does that is left."""
         self.is_leaving = True
@@ -217,8 +227,8 @@ class Watcher:
         topics = {name: self.shown.get(name) for name in self.topics}
         frame = {"t": "sub", "id": self._asked, "topics": topics}
         frame["timeline"] = self.timeline
-        if self.is_hidden:
-            frame["pace"] = PACE_MS
+        if self.pace_ms:
+            frame["pace"] = self.pace_ms
         self.wire.send(json.dumps(frame).encode())
 
     async def _connect(self) -> None:
@@ -267,12 +277,13 @@ class Watcher:
             elif frame.start is not None:
                 now = time.time()
                 ledger.push.add(now - ledger.began, now - frame.start)
+            if frame.digest is not None:
+                self._heed(frame)
         elif frame.kind == "snap":
             if self._live and not self._live.done():
                 self._live.set_result(None)
         elif frame.kind == "hb":
-            self.spread_s = (frame.spread_ms or 0) / 1000
-            self._compare(frame.digest)
+            self._heed(frame)
         elif frame.kind == "bye":
             self._retry_s = (frame.retry_ms or 0) / 1000
         elif frame.kind == "err":
@@ -284,8 +295,12 @@ class Watcher:
             self.timeline = timeline
             self.shown.clear()
 
-    def _compare(self, told: str) -> None:
+    def _heed(self, beat: Frame) -> None:
         """A heartbeat that differs from what is shown tells of a loss."""
+        self.spread_s = (beat.spread_ms or 0) / 1000
+        self._compare(beat.digest)
+
+    def _compare(self, told: str) -> None:
         if digest(self.shown, self.topics) != told:
             self.ledger.count["gaps"] += 1
             self.subscribe()

@@ -5,7 +5,7 @@
  * so nothing that happened meanwhile can be missed.
  */
 
-const PATIENCE_MS = 40_000; // without a frame; the server beats every 15 s
+const PATIENCE_MS = 40_000; // without a frame, and the pace more; the server beats every 15 s
 const OPEN_MS = 10_000; // for a socket to open; many may be waiting for theirs
 const ANSWER_MS = 4_000; // to answer "sub"
 const FIRST_MS = 250; // at most, before the page comes back; doubles with each failure
@@ -14,11 +14,12 @@ const MOST_MS = 60_000; // or this
 const REFUSALS = 5; // handshakes in a row, before the page asks why
 const OFF_MS = [30_000, 60_000, 120_000, 300_000]; // between attempts, refused for good
 const WAKE_MS = 10_000; // and at least, however often the page is looked at
+const BEGUN_MS = 1_000; // a socket being opened is left alone: a page is often woken twice
 const QUIET_MS = 1_500; // down for so long before the page says so
 const MAX_TOPICS = 64;
 const [OTHER_FROM, OTHER_TO] = [4510, 4519]; // close codes: the visitor is someone else now
 const REST_MS = 1_000; // hidden, before it asks for fewer frames
-const PACE_MS = 5_000; // between two frames, while nobody sees them
+const PACE_MS = 30_000; // between two frames, while nobody sees them
 const SLEEP_MS = 600_000; // hidden, before it wants none
 const LOOK_MS = 600; // after a scroll or a swap, what is shown? 16 frames in 10 s at most
 
@@ -156,6 +157,8 @@ export class Live extends EventTarget {
     }
     if (this.isOpen()) {
       this.subscribe();
+    } else if (this.socket && Date.now() - this.triedAt < BEGUN_MS) {
+      return;
     } else if (!this.why || Date.now() - this.triedAt > WAKE_MS) {
       this.failures = this.why ? this.failures : 0;
       this.drop();
@@ -216,7 +219,7 @@ export class Live extends EventTarget {
   }
 
   hear(frame) {
-    this.expect(PATIENCE_MS);
+    this.expect(PATIENCE_MS + this.pace);
     switch (frame.t) {
       case "snap":
         this.follow(frame.timeline);
@@ -229,12 +232,10 @@ export class Live extends EventTarget {
       case "upd":
         frame.items.forEach((item) => this.take(item));
         this.refresh();
+        this.check(frame);
         break;
       case "hb":
-        this.spreadMs = frame.spread_ms;
-        if (frame.digest !== digest(this.known)) {
-          this.subscribe();
-        }
+        this.check(frame);
         break;
       case "err":
         this.refused(frame);
@@ -242,6 +243,14 @@ export class Live extends EventTarget {
       case "bye":
         this.retryMs = frame.retry_ms;
         break;
+    }
+  }
+
+  /** What a heartbeat says. While nobody sees the page, "upd" says it too. */
+  check({ digest: told, spread_ms: spreadMs }) {
+    this.spreadMs = spreadMs ?? this.spreadMs;
+    if (told !== undefined && told !== digest(this.known)) {
+      this.subscribe();
     }
   }
 

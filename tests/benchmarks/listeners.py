@@ -84,6 +84,14 @@ class Listener:
 
 def _cut(buffer: bytes, moment: float, found: list[tuple[float, bytes]]) -> bytes:
     """Add the whole text frames in `buffer` to `found`; gives the rest."""
+    frames, rest = whole_frames(buffer)
+    found += [(moment, payload) for head, payload in frames if head == TEXT]
+    return rest
+
+
+def whole_frames(buffer: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
+    """The first byte and the payload of each whole frame, and what is left."""
+    frames = []
     while len(buffer) >= 2:
         size, start = buffer[1], 2
         if size == 126 and len(buffer) >= 4:
@@ -92,10 +100,9 @@ def _cut(buffer: bytes, moment: float, found: list[tuple[float, bytes]]) -> byte
             size, start = struct.unpack_from("!Q", buffer, 2)[0], 10
         if len(buffer) < start + size:
             break
-        if buffer[0] == TEXT:
-            found.append((moment, buffer[start : start + size]))
+        frames.append((buffer[0], buffer[start : start + size]))
         buffer = buffer[start + size :]
-    return buffer
+    return frames, buffer
 
 
 class Crowd:
@@ -124,6 +131,7 @@ class Crowd:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if until in self._read(min(left, 1)):
+                self._epoll.unregister(until)
                 return
 
     def close(self) -> None:

@@ -238,7 +238,7 @@ def test_limits_are_those_of_the_settings():
 def test_digests_are_those_of_the_code():
     for row in DOCUMENT["info"]["x-digests"]:
         total = sum(protocol.fingerprint(*entry) for entry in row["topics"].items())
-        frame = json.loads(protocol.hb(total & protocol.MASK, 0))
+        frame = json.loads(protocol.hb(protocol.Beat(total & protocol.MASK, 0)))
         assert frame["digest"] == row["digest"]
 
 

@@ -271,7 +271,7 @@ def test_failure_of_a_job_is_logged_and_the_job_goes_on(
 
     assert socket.shows(topic, 3)["available"] == 8
     loop.call(beat, hub)
-    assert json.loads(protocol.hb(0, 0))["t"] == "hb"
+    assert json.loads(protocol.hb(protocol.Beat(0, 0)))["t"] == "hb"
 
 
 def test_burst_is_one_frame_a_tick(open_socket):

@@ -486,13 +486,29 @@ def test_socket_of_a_hidden_tab_asks_for_a_pace_and_is_not_timed():
     ledger, asked = watchers.Ledger(), []
     watcher = watchers.Watcher("http://localhost", ["stock:1"], ledger)
     watcher.wire = SimpleNamespace(send=lambda payload: asked.append(payload))
-    watcher.is_hidden = True
+    watcher.hide()
 
     watcher.subscribe()
     watcher._hear(b'{"t":"upd","ts":1000,"items":[["stock:1",2,{"available":3}]]}')
 
-    assert json.loads(asked[0])["pace"] == 5000
+    assert json.loads(asked[0])["pace"] == watchers.PACE_MS
     assert (ledger.count["hidden_pushes"], ledger.push.all.count) == (1, 0)
+    watcher.see()
+    assert "pace" not in json.loads(asked[1])
+
+
+def test_digest_in_a_frame_to_a_hidden_tab_is_compared():
+    ledger, asked = watchers.Ledger(), []
+    watcher = watchers.Watcher("http://localhost", ["stock:42"], ledger)
+    watcher.wire = SimpleNamespace(send=lambda payload: asked.append(payload))
+    items = '"items":[["stock:42",17,{"available":3}]]'
+    frame = '{"t":"upd","digest":"%s","spread_ms":3000,' + items + "}"
+
+    watcher._hear((frame % "c78b56ea").encode())
+    assert (ledger.count["gaps"], watcher.spread_s) == (0, 3)
+
+    watcher._hear((frame % "00000000").encode())
+    assert (ledger.count["gaps"], len(asked)) == (1, 1)
 
 
 def test_units_that_were_there_are_left_or_ordered_else_it_is_wrong():

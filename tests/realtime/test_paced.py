@@ -1,20 +1,22 @@
 """Sockets with a pace, as hidden tabs have: few frames, and nothing lost by it."""
 
 import time
+from functools import partial
 
 import pytest
 from prometheus_client import REGISTRY
 
 from products import live
 from products.services import basket, stock
-from realtime.paced import PARTS
+from realtime.paced import PARTS, Slot, slot_for
 from tests.factories import make_product, make_user
 from tests.live.page import Page
 from tests.realtime.sockets import Socket, session_of
 from tests.servers import wait_until
 
 LONG = 60_000  # milliseconds: no turn comes within a test
-PACE = 400
+PACE = 500
+OFTEN = 0.01  # seconds between heartbeats: one in each turn
 CROWD = 60
 
 
@@ -41,19 +43,26 @@ def updates(socket: Socket) -> list[dict]:
     return [frame for frame in tuple(socket.frames) if frame["t"] == "upd"]
 
 
-def beat(hub, loop, socket: Socket) -> tuple[str, str]:
-    """The digest of a heartbeat that the socket gets now, and that of its page then."""
-
-    def both() -> tuple[str, str]:
-        hub._beat_to([s for group in hub._audiences.values() for s in group])
-        beats = [frame for frame in socket.frames if frame["t"] == "hb"]
-        return beats[-1]["digest"], socket.page.digest()
-
-    return loop.call(both)
+def slots(hub) -> set[Slot]:
+    return {audience.slot for audience in hub._audiences if audience.slot}
 
 
-def test_paced_socket_gets_one_frame_a_period_with_the_newest_state(open_socket):
-    product = make_product(on_hand=500)
+def take_turn(hub, loop) -> None:
+    """The turn of all sockets with a pace."""
+    for slot in slots(hub):
+        loop.run(hub._take_turn(slot))
+
+
+def is_right(socket: Socket) -> bool:
+    """Whether its page showed what its last frame says that it should."""
+    return socket.frames[-1]["digest"] == socket.page.digest()
+
+
+def test_paced_socket_gets_one_frame_a_period_with_the_newest_state(
+    open_socket, settings
+):
+    settings.LIVE = settings.LIVE | {"HEARTBEAT_S": OFTEN}
+    product = make_product(on_hand=5000)
     topic = f"stock:{product.pk}"
     seen, hidden = open_socket(topic), open_socket(topic, pace=PACE)
     begun, version = time.monotonic(), 1
@@ -61,12 +70,14 @@ def test_paced_socket_gets_one_frame_a_period_with_the_newest_state(open_socket)
     while time.monotonic() - begun < 4 * PACE / 1000:
         stock.claim({product.pk: 1})
         version += 1
-        seen.shows(topic, version)
+        time.sleep(0.02)
+    seen.shows(topic, version)
     hidden.shows(topic, version)
 
     periods = (time.monotonic() - begun) / (PACE / 1000)
-    assert 1 <= len(updates(hidden)) <= periods + 1
-    assert len(updates(seen)) > 2 * len(updates(hidden))
+    frames = [frame for frame in hidden.frames if frame["t"] != "snap"]
+    assert 1 <= len(updates(hidden)) <= len(frames) <= periods + 1
+    assert len(updates(seen)) > len(frames)
 
 
 def test_stock_and_basket_that_change_are_one_frame_to_a_paced_socket(
@@ -86,7 +97,7 @@ def test_stock_and_basket_that_change_are_one_frame_to_a_paced_socket(
     seen.shows("basket", version + 1)
     assert not updates(hidden)  # the premise
 
-    loop.run(hub._pay_in(next(a.slot for a in hub._audiences if a.slot)))
+    take_turn(hub, loop)
 
     (frame,) = updates(hidden)
     assert sorted(item[0] for item in frame["items"]) == ["basket", topic]
@@ -108,23 +119,68 @@ def test_paced_socket_that_is_seen_again_is_told_what_was_held_back(open_socket)
     assert hidden.shows(topic, 3, seconds=2)["available"] == 5
 
 
-def test_heartbeat_to_a_paced_socket_is_of_what_it_was_sent(open_socket, hub, loop):
+def test_digest_in_a_turn_is_of_what_the_turn_brings(open_socket, hub, loop):
     product, other = make_product(), make_product()
     topics = [f"stock:{each.pk}" for each in (product, other)]
     seen, hidden = open_socket(*topics), open_socket(*topics, pace=LONG)
     for version in (2, 3):
         stock.claim({product.pk: 1})
         seen.shows(topics[0], version)
-
-    told, shown = beat(hub, loop, hidden)
-    assert told == shown
     assert hidden.page.shown[topics[0]] == 1  # the premise
-    told, shown = beat(hub, loop, seen)
-    assert told == shown
+
+    take_turn(hub, loop)
+
+    assert [item[:2] for item in updates(hidden)[-1]["items"]] == [[topics[0], 3]]
+    assert is_right(hidden)
+    assert hidden.frames[-1]["spread_ms"] >= 0
+
+
+def test_turn_without_news_is_a_heartbeat_now_and_then(
+    open_socket, hub, loop, settings
+):
+    product = make_product()
+    hidden = open_socket(f"stock:{product.pk}", pace=LONG)
+    settings.LIVE = settings.LIVE | {"HEARTBEAT_S": LONG}
+    take_turn(hub, loop)
+    assert [frame["t"] for frame in hidden.frames] == ["snap"]
+
+    settings.LIVE = settings.LIVE | {"HEARTBEAT_S": OFTEN}
+    take_turn(hub, loop)
+
+    assert [frame["t"] for frame in hidden.frames] == ["snap", "hb"]
+    assert is_right(hidden)
+
+
+def test_paced_socket_that_watches_nothing_gets_heartbeats_too(
+    open_socket, hub, loop, settings
+):
+    settings.LIVE = settings.LIVE | {"HEARTBEAT_S": OFTEN}
+    hidden = open_socket(pace=LONG)
+
+    take_turn(hub, loop)
+
+    assert hidden.frames[-1] == {"t": "hb", "digest": "00000000", "spread_ms": 0} | {
+        "spread_ms": hidden.frames[-1]["spread_ms"]
+    }
+
+
+def test_heartbeat_for_all_is_not_sent_to_paced_sockets(
+    open_socket, hub, loop, settings
+):
+    settings.LIVE = settings.LIVE | {"HEARTBEAT_S": 0.1}
+    product = make_product()
+    seen = open_socket(f"stock:{product.pk}")
+    hidden = open_socket(f"stock:{product.pk}", pace=LONG)
+
+    again = loop.spawn(hub._beat())
+    wait_until(lambda: seen.frames[-1]["t"] == "hb", "the heartbeat", 3)
+    loop.call(again.cancel)
+
+    assert [frame["t"] for frame in hidden.frames] == ["snap"]
 
 
 @pytest.mark.parametrize("is_new", [True, False])
-def test_heartbeat_to_who_asked_while_others_were_owed_is_of_the_answer(
+def test_turn_of_who_asked_since_the_last_one_is_right_for_all(
     open_socket, hub, loop, monkeypatch, is_new
 ):
     monkeypatch.setattr("realtime.paced.PARTS", 1)  # so that they share an audience
@@ -141,58 +197,71 @@ def test_heartbeat_to_who_asked_while_others_were_owed_is_of_the_answer(
         asks.watch(is_new=False)
     stock.claim({other.pk: 1})
     seen.shows(topics[1], 2)
-
     assert asks.page.shown == dict(zip(topics, (2, 1)))  # the premise
     assert len(hub._audiences) == 2
-    for socket in (asks, waits, seen):
-        told, shown = beat(hub, loop, socket)
-        assert told == shown
+    take_turn(hub, loop)
+
+    for socket in (asks, waits):
+        assert socket.page.shown == dict.fromkeys(topics, 2)
+        assert is_right(socket)
 
 
-def test_heartbeat_after_a_turn_is_of_what_it_brought(open_socket, hub, loop):
-    product = make_product(on_hand=500)
-    topic = f"stock:{product.pk}"
-    sockets = [open_socket(topic, pace=PACE) for _ in range(5)]
-
-    for version in range(2, 12):
-        stock.claim({product.pk: 1})
-        for socket in sockets:
-            told, shown = beat(hub, loop, socket)
-            assert told == shown, version
-    for socket in sockets:
-        socket.shows(topic, 11)
-        told, shown = beat(hub, loop, socket)
-        assert told == shown
-
-
-def test_change_that_a_turn_overtakes_is_in_the_digest_once(open_socket, hub, loop):
+def test_change_that_a_turn_overtakes_is_in_the_turn(open_socket, hub, loop):
     """The state is newer than what the last tick told: the turn sends the newest."""
     product = make_product()
     topic = f"stock:{product.pk}"
     seen, hidden = open_socket(topic), open_socket(topic, pace=LONG)
     stock.claim({product.pk: 1})
     facts = seen.shows(topic, 2)
-    audience = next(a for a in hub._audiences if a.slot)
+    (slot,) = slots(hub)
 
     async def turn_before_the_tick() -> None:
         hub._accept(hub._topics[topic], live.State(3, facts))
-        await hub._pay_in(audience.slot)
-        hub._beat_to(list(hub._audiences[audience]))
+        await hub._take_turn(slot)
 
     loop.run(turn_before_the_tick())
 
     assert hidden.page.shown[topic] == 3
-    assert hidden.frames[-1]["digest"] == hidden.page.digest()
+    assert is_right(hidden)
     seen.shows(topic, 3)
-    told, shown = beat(hub, loop, hidden)
-    assert told == shown
+
+
+def test_change_in_the_middle_of_a_turn_is_told_to_all(
+    open_socket, hub, loop, monkeypatch
+):
+    monkeypatch.setattr("realtime.paced.PARTS", 1)
+    monkeypatch.setattr("realtime.hub.YIELD_EVERY", 1)
+    product = make_product()
+    topic = f"stock:{product.pk}"
+    crowd = [open_socket(topic, pace=LONG) for _ in range(3)]
+    (slot,) = slots(hub)
+    right = []
+
+    def change_after(socket: Socket, frame: dict) -> None:
+        socket.page.hear(frame)
+        right.append(frame["digest"] == socket.page.digest())
+        state = hub._topics[topic].state
+        hub._accept(hub._topics[topic], live.State(state.version + 1, state.facts))
+
+    for socket in crowd:
+        socket.heard = partial(change_after, socket)
+    stock.claim({product.pk: 1})
+    wait_until(lambda: hub._topics[topic].version == 2, "the change", 3)
+    loop.run(hub._take_turn(slot))
+    newest = hub._topics[topic].version
+    assert {socket.page.shown[topic] for socket in crowd} == {2, 3, 4}  # the premise
+    for socket in crowd:
+        socket.heard = socket.page.hear
+    loop.run(hub._take_turn(slot))
+
+    assert right == [True] * 3
+    assert {socket.page.shown[topic] for socket in crowd} == {newest}
 
 
 def test_slow_paced_socket_is_owed_the_state_as_it_is_once(open_socket, hub, loop):
     product = make_product()
     topic = f"stock:{product.pk}"
     seen, hidden = open_socket(topic), open_socket(topic, pace=LONG)
-    slot = next(a.slot for a in hub._audiences if a.slot)
 
     def change(version: int) -> None:
         stock.claim({product.pk: 1})
@@ -201,15 +270,16 @@ def test_slow_paced_socket_is_owed_the_state_as_it_is_once(open_socket, hub, loo
     loop.call(hidden.can_send.clear)
     for version in (2, 3):  # the first is under way, the second is owed
         change(version)
-        loop.run(hub._pay_in(slot))
+        take_turn(hub, loop)
     change(4)
     loop.call(hidden.can_send.set)
     hidden.shows(topic, 4)
+    assert [item[1] for frame in updates(hidden) for item in frame["items"]] == [2, 4]
+    change(5)
+    take_turn(hub, loop)
 
-    versions = [item[1] for frame in updates(hidden) for item in frame["items"]]
-    assert versions == [2, 4]
-    told, shown = beat(hub, loop, hidden)
-    assert told == shown
+    hidden.shows(topic, 5)
+    assert is_right(hidden)
 
 
 def test_crowd_of_hidden_tabs_is_not_written_to_all_at_once(open_socket):
@@ -249,18 +319,18 @@ def test_change_is_rendered_once_however_many_tabs_are_hidden(open_socket, monke
     assert counted("shop_frames_total") - frames == len(crowd)
 
 
-def test_hub_forgets_what_it_owed_to_sockets_that_are_gone(hub, loop, db):
+def test_hub_forgets_slots_that_nobody_is_in(hub, loop, db):
     product = make_product()
-    topic = f"stock:{product.pk}"
     for _ in range(2):
-        hidden = Socket(loop, Page({topic: -1}))
+        hidden = Socket(loop, Page({f"stock:{product.pk}": -1}))
         hidden.page.pace = LONG
         hidden.watch()
-        stock.claim({product.pk: 1})
-        wait_until(lambda: loop.call(lambda: bool(hub._debts._debts)), "a debt", 5)
+        (slot,) = slots(hub)
         hidden.close()
 
-        assert not loop.call(lambda: hub._debts._debts)
+        loop.run(hub._take_turn(slot))
+
+        assert not loop.call(lambda: hub._turns._slots)
 
 
 def test_pace_that_is_asked_for_again_brings_no_earlier_turn(open_socket, hub):
@@ -272,6 +342,16 @@ def test_pace_that_is_asked_for_again_brings_no_earlier_turn(open_socket, hub):
         hidden.watch(is_new=False)
 
     assert list(hub._audiences) == [before]
+
+
+def test_slots_are_few_whatever_clients_ask_for():
+    slots = {slot_for(pace, None, 500) for pace in range(1, 60_001)}
+
+    assert len(slots) <= 120 * PARTS
+    assert all(
+        pace <= slot_for(pace, None, 500).period_ms < pace + 500
+        for pace in (1, 499, 500, 501, 5000, 59_999, 60_000)
+    )
 
 
 def counted(name: str) -> float:

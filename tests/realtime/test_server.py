@@ -4,7 +4,9 @@ import contextlib
 import gc
 import json
 import socket
+import time
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import pytest
 from daphne.ws_protocol import WebSocketFactory
@@ -217,6 +219,27 @@ def test_ping_is_answered_until_too_many_answers_wait(link):
     link.socket.onPing(b"two")
 
     assert link.socket.pending() == before > server.MAX_UNSENT_PONGS
+
+
+@pytest.mark.parametrize(
+    "is_resting, idle_s, is_pinged",
+    [(False, 20, False), (False, 30, True)]
+    + [(True, 30, False), (True, server.RESTING_PING_S + 1, True)],
+)
+def test_tab_that_nobody_sees_is_pinged_seldom(
+    link, monkeypatch, is_resting, idle_s, is_pinged
+):
+    pings = []
+    monkeypatch.setattr(link.socket, "_sendAutoPing", lambda: pings.append(1))
+    options = SimpleNamespace(websocket_timeout=-1, ping_interval=25)
+    monkeypatch.setattr(link.socket, "server", options)
+    monkeypatch.setattr(link.socket, "socket_opened", time.time(), raising=False)
+    monkeypatch.setattr(link.socket, "last_ping", time.time() - idle_s, raising=False)
+    link.socket.is_resting = is_resting
+
+    link.socket.check_timeouts()
+
+    assert bool(pings) == is_pinged
 
 
 def test_socket_options_are_its_class_s_not_its_own(link):

@@ -1,0 +1,265 @@
+"""What tabs that nobody sees save: a crowd with no tab hidden, and with most.
+
+    deploy/local/up.py --test exec python tests/benchmarks/hidden.py
+    … hidden.py --rates 1 10 50 --seconds 60 --sockets 1000
+    … hidden.py --pages 50    # the crowd looks at 50 lists of 20 products each
+    … hidden.py --pace 5000   # what pages of an older version asked for
+
+One shop on `realtime.server`, on a scratch database and the Redis at REDIS_URL. For
+each rate of changes the crowd is served in turn with one tab that is seen (what the
+changes cost by themselves), with all tabs seen, and with a share of them hidden.
+Frames are all that the tabs get, heartbeats included. CPU is the server process's, from
+the operating system's accounting; ratios are given of all of it, and of what is left
+without what it used with one tab ("net").
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+PLACE = Path(__file__).resolve().parent
+ROOT = PLACE.parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "local")]
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+from tests.benchmarks.listeners import (  # noqa: E402
+    AT_ONCE,
+    PING,
+    TEXT,
+    Crowd,
+    Listener,
+    allow_files,
+    masked,
+    whole_frames,
+)
+
+LIST = 20  # products of a page
+PACE_MS = 30_000  # as static/js/live.js asks for
+QUIET_S = 3  # after a crowd has come, and after it has left
+
+
+class Result(NamedTuple):
+    """One crowd, while it was measured."""
+
+    frames: int
+    bytes: int
+    cpu: float  # seconds of the server
+    seconds: float
+
+
+class Tab(Listener):
+    """A listener that, once it has its first answer, counts what it gets instead of
+    keeping it."""
+
+    frames_heard = bytes_heard = 0
+    is_subscribed = False
+    _rest = b""
+
+    def read(self) -> None:
+        if not self.is_subscribed:
+            super().read()
+            return
+        data = self._socket.recv(65536)
+        if not data:
+            raise ConnectionError("the server has closed a socket")
+        frames, self._rest = whole_frames(self._rest + data)
+        for head, payload in frames:
+            if head == PING:
+                self._socket.sendall(masked(0xA, payload))
+            elif head == TEXT:
+                self.frames_heard += 1
+                self.bytes_heard += len(payload)
+
+
+# --- The process that listens -----------------------------------------------------
+
+
+def listen(port: int, count: int, pages: list[list[int]], pace: int) -> None:
+    """Open the tabs and print "ready"; then print frames and bytes so far for each line
+    of standard input, until it ends."""
+    allow_files(count + 100)
+    hellos = [_hello(page, pace) for page in pages]
+    crowd = Crowd()
+    crowd.open(
+        [partial(Tab, port, hellos[n % len(hellos)]) for n in range(count)], AT_ONCE
+    )
+    for tab in crowd.listeners.values():
+        tab.is_subscribed = True
+    print("ready", flush=True)
+    while True:
+        crowd.listen(until=sys.stdin.fileno())
+        if not sys.stdin.readline():
+            return
+        tabs = crowd.listeners.values()
+        frames = sum(tab.frames_heard for tab in tabs)
+        print(frames, sum(tab.bytes_heard for tab in tabs), flush=True)
+
+
+def _hello(products: list[int], pace: int) -> bytes:
+    topics = {f"stock:{pk}": None for pk in products}
+    frame = {"t": "sub", "id": 1, "topics": topics, "html": "en", "pace": pace}
+    return json.dumps(frame).encode()
+
+
+class Tabs:
+    """That process, seen from outside."""
+
+    def __init__(self, port: int, count: int, pages: list[list[int]], pace: int):
+        told = [str(port), str(count), json.dumps(pages), str(pace)]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "--listen", *told],
+            stdin=pipe,
+            stdout=pipe,
+            text=True,
+        )
+        assert self._process.stdout.readline() == "ready\n"
+
+    def counts(self) -> tuple[int, int]:
+        """Frames and bytes so far."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        frames, size = self._process.stdout.readline().split()
+        return int(frames), int(size)
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+# --- The comparison ---------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def crowd(port: int, pages: list, count: int, share: float, pace: int) -> Iterator:
+    """So many tabs, of which that share is hidden."""
+    hidden = round(count * share)
+    parts = [(count - hidden, 0), (hidden, pace)]
+    tabs = [Tabs(port, number, pages, pace) for number, pace in parts if number]
+    time.sleep(QUIET_S)
+    try:
+        yield tabs
+    finally:
+        for each in tabs:
+            each.close()
+        time.sleep(QUIET_S)
+
+
+def counted(tabs: list[Tabs]) -> tuple[int, int]:
+    frames, sizes = zip(*(each.counts() for each in tabs), strict=True)
+    return sum(frames), sum(sizes)
+
+
+def measure(server, tabs: list[Tabs], products: list[int], rate: float, seconds: float):
+    """What that crowd gets and costs while products change at that rate."""
+    from tests.benchmarks.cpu import cpu_of
+
+    cpu, begun = cpu_of(server.pid), time.monotonic()
+    before = counted(tabs)
+    change(products, rate, seconds)
+    after = counted(tabs)
+    return Result(
+        after[0] - before[0],
+        after[1] - before[1],
+        cpu_of(server.pid) - cpu,
+        time.monotonic() - begun,
+    )
+
+
+def change(products: list[int], rate: float, seconds: float) -> None:
+    from products.services import stock
+
+    begun = time.monotonic()
+    for number in range(round(rate * seconds)):
+        time.sleep(max(0, begun + number / rate - time.monotonic()))
+        stock.receive(products[number % len(products)], 1)
+    time.sleep(max(0, begun + seconds - time.monotonic()))
+
+
+def tell(what: str, result: Result) -> None:
+    print(
+        f"  {what:22} {result.frames:9,} frames {result.bytes / 1e6:8.2f} MB"
+        f" {result.cpu:7.2f} s CPU in {result.seconds:.0f} s",
+        flush=True,
+    )
+
+
+def compare(server, pages: list[list[int]], options) -> None:
+    # One product of each page after the other, so that each page changes as often.
+    products = [page[n] for n in range(LIST) for page in pages]
+    many = options.sockets
+    for rate in options.rates:
+        print(f"{rate:g} changes a second", flush=True)
+        found = {}
+        for what, count, share in [
+            ("one tab", 1, 0),
+            ("all seen", many, 0),
+            (f"{options.share:.0%} hidden", many, options.share),
+        ]:
+            with crowd(server.port, pages, count, share, options.pace) as tabs:
+                result = measure(server, tabs, products, rate, options.seconds)
+            tell(what, result)
+            found[what] = result
+        alone, seen, hidden = found.values()
+        net = (seen.cpu - alone.cpu) / max(hidden.cpu - alone.cpu, 0.01)
+        print(
+            f"  {seen.frames / max(hidden.frames, 1):.1f} x fewer frames,"
+            f" {seen.bytes / max(hidden.bytes, 1):.1f} x fewer bytes,"
+            f" {seen.cpu / max(hidden.cpu, 0.01):.1f} x less CPU, net {net:.1f} x",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rates", type=float, nargs="+", default=[1, 10, 50])
+    parser.add_argument("--sockets", type=int, default=1000)
+    parser.add_argument("--share", type=float, default=0.8, help="of hidden tabs")
+    parser.add_argument("--seconds", type=float, default=60, help="for each crowd")
+    parser.add_argument("--pages", type=int, default=1, help="different lists")
+    parser.add_argument(
+        "--pace", type=int, default=PACE_MS, help="of hidden tabs, in ms"
+    )
+    options = parser.parse_args()
+
+    import django
+
+    django.setup()
+    logging.getLogger("channels_redis").setLevel(logging.ERROR)  # "over capacity"
+    from tests.benchmarks.scratch import PUBSUB_LAYER, make_layer, scratch_database
+    from tests.layers import publishing_through
+    from tests.servers import Daphne, Redis
+
+    with tempfile.TemporaryDirectory() as name, scratch_database() as make_products:
+        products = make_products(LIST * options.pages)
+        pages = [products[n : n + LIST] for n in range(0, len(products), LIST)]
+        redis = Redis(Path(name))
+        redis.start()
+        # All come from one address, and as fast as they can.
+        limits = {"LIVE_HANDSHAKES": "20000", "LIVE_SOCKETS_PER_ADDRESS": "20000"}
+        server = Daphne(Path(name), redis.url, LAYER_PREFIX="bench", **limits)
+        server.start()
+        try:
+            with publishing_through(make_layer(redis.url, PUBSUB_LAYER)):
+                compare(server, pages, options)
+        finally:
+            server.stop()
+            redis.stop()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--listen"]:
+        port, count, pages, pace = sys.argv[2:]
+        listen(int(port), int(count), json.loads(pages), int(pace))
+    else:
+        main()
