@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import redis_program
 from django.db import connection
 
+from tests import fork_server
+
 START_S = 30
 
 _numbers = itertools.count(1)
@@ -39,9 +41,11 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None
 class Process:
     """A program that is started, killed and started again."""
 
+    is_leader = False  # of a process group of its own
+
     def __init__(self, log: Path) -> None:
         self.log = log
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen | fork_server.Forked | None = None
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -64,10 +68,20 @@ class Process:
     def launch(self) -> None:
         """Start, without waiting."""
         assert self._process is None, "it runs already"
+        python, *words = self.command()
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command(), env=self.environment(), stdout=log, stderr=log
-            )
+            if python == sys.executable and words[0] == "-m":
+                self._process = fork_server.launch(
+                    words[1:], self.environment(), log, is_leader=self.is_leader
+                )
+            else:
+                self._process = subprocess.Popen(
+                    [python, *words],
+                    env=self.environment(),
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=self.is_leader,
+                )
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, self.said()[-4000:]
@@ -179,7 +193,6 @@ class Shop(Process):
             "DATABASE_URL": database_url(),
             "DOMAIN_NAME": self.url,
             "INSECURE_COOKIES": "1",
-            "PYTHONUNBUFFERED": "1",
             **self._environment,
         }
 

@@ -3,7 +3,6 @@ test's choice."""
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,8 @@ _numbers = count(1)
 
 class Worker(Process):
     """`celery worker`; with `beat`, its own beat as well, which sweeps often."""
+
+    is_leader = True  # so that a crash takes its children along
 
     def __init__(
         self, folder: Path, redis_url: str, *, beat: bool = False, **environment: str
@@ -40,24 +41,11 @@ class Worker(Process):
             **super().environment(),
             "DATABASE_URL": database_url(),
             "LOG_LEVEL": "INFO",
-            "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
             **self._environment,
         }
 
     def is_ready(self) -> bool:
         return " ready." in self.said()
-
-    def launch(self) -> None:
-        """In a group of its own, so that a crash takes its children along."""
-        assert self._process is None, "it runs already"
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command(),
-                env=self.environment(),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
 
     def wait(self) -> None:
         """Until it has been launched and takes tasks."""
