@@ -103,20 +103,35 @@ def summary(owner: Owner) -> State:
     return summaries([owner]).get(owner, State(0, EMPTY_BASKET))
 
 
+# Of the newest basket of each owner, as `_latest` finds it. Written out: Django would take
+# 1.3 ms to put it together each time, and who opens a page asks for it.
+SUMMARIES = """
+WITH latest AS (
+    SELECT DISTINCT ON (user_id, token) id, user_id, token, version, status
+    FROM products_basket
+    WHERE user_id = ANY(%s) OR (user_id IS NULL AND token = ANY(%s))
+    ORDER BY user_id, token, version DESC
+)
+SELECT latest.user_id, latest.token, latest.version, latest.status,
+       sum(line.quantity),
+       sum(line.quantity * product.price) FILTER (WHERE product.is_active)
+FROM latest
+LEFT JOIN products_basketline line ON line.basket_id = latest.id
+LEFT JOIN products_product product ON product.id = line.product_id
+GROUP BY latest.id, latest.user_id, latest.token, latest.version, latest.status
+"""
+
+
 def summaries(owners: Iterable[Owner]) -> dict[Owner, State]:
     """Number of units and total price of each owner's open basket."""
     owners = [owner for owner in owners if owner]
     if not owners:
         return {}
-    for_sale = Q(lines__product__is_active=True)
-    price = F("lines__quantity") * F("lines__product__price")
-    # DISTINCT ON and GROUP BY don't mix: find the baskets first, inside the query.
-    rows = (
-        Basket.objects.filter(pk__in=_latest(owners).values("pk"))
-        .values_list("user_id", "token", "version", "status")
-        .annotate(count=Sum("lines__quantity"), total=Sum(price, filter=for_sale))
-        .order_by()
-    )
+    users = [o.user_id for o in owners if o.user_id]
+    tokens = [o.token for o in owners if o.token]
+    with connection.cursor() as cursor:
+        cursor.execute(SUMMARIES, [users, tokens])
+        rows = cursor.fetchall()
     states = {}
     for user_id, token, version, status, count, total in rows:
         is_open = status == Basket.Status.OPEN and count
