@@ -29,7 +29,7 @@ import socket
 import sys
 import threading
 import time
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -87,6 +87,7 @@ FREEZE_EVERY = 50  # sockets: before Python looks by itself, or it would look tw
 # Seconds until a thread that makes a page lets the loop go on, if the loop wants to. It
 # wants to after each frame, and Python has 5 ms.
 TURN_S = 0.001
+PATHS_KEPT = 1000  # with what a log may say of them
 BACKLOG = 4096  # connections not accepted yet; Twisted has 50, and the next waits 1 s
 POLICY = 1008  # RFC 6455: a message that goes against what is allowed here
 # Codes that an application may close with (RFC 6455 and its registry); Autobahn lets
@@ -358,6 +359,7 @@ class Server(DaphneServer):
         # by the system alone, and then asks us to stop, would kill us.
         self.endpoints = []
         self._ports: list = []
+        self._pages: set[channel.Request] = set()  # that are still being made
         self._opened = 0  # sockets, ever
         self.line = Line(
             lambda: self.admission().pace.rate, partial(reactor.callLater, 0)
@@ -415,7 +417,7 @@ class Server(DaphneServer):
 
     def _has_circles(self) -> bool:
         is_secure = any(endpoint.startswith("ssl:") for endpoint in self._addresses)
-        return is_secure or bool(self._requests())
+        return is_secure or bool(self._pages)
 
     def _listen(self, endpoints: list) -> None:
         for endpoint in endpoints:
@@ -463,12 +465,18 @@ class Server(DaphneServer):
         stream = getattr(self.action_logger, "stream", None)
         if settings.LOG_FORMAT == "json" and stream is sys.stdout:
             return  # where each line is an object; requests have lines of their own
-        path = mask(details["path"].partition("?")[0])
+        path = _shown(details["path"].partition("?")[0])
         super().log_action(protocol, action, details | {"path": path})
+
+    def protocol_connected(self, protocol) -> None:
+        super().protocol_connected(protocol)
+        if not isinstance(protocol, Socket):
+            self._pages.add(protocol)
 
     def protocol_disconnected(self, protocol) -> None:
         """Of a refused handshake Daphne hears twice: when it is refused, and when the
         connection ends. It may have forgotten it in between."""
+        self._pages.discard(protocol)
         if protocol in self.connections:
             super().protocol_disconnected(protocol)
 
@@ -494,7 +502,7 @@ class Server(DaphneServer):
         for port in self._ports:
             _close(port, is_shared)
         await asyncio.sleep(ARRIVAL_S)
-        await self._until(lambda: not self._requests())
+        await self._until(lambda: not self._pages)
 
     async def _end_sockets(self) -> None:
         from realtime.hub import running_hub  # not before the application is loaded
@@ -521,14 +529,6 @@ class Server(DaphneServer):
             protocol
             for protocol in self.connections
             if isinstance(protocol, Socket) and protocol.state != protocol.STATE_CLOSED
-        ]
-
-    def _requests(self) -> list:
-        """Pages that are still being made."""
-        return [
-            protocol
-            for protocol, details in self.connections.items()
-            if not isinstance(protocol, Socket) and "disconnected" not in details
         ]
 
     async def _until(self, is_done) -> None:
@@ -562,6 +562,12 @@ def _open_files() -> None:
         " sockets; LIVE_SOCKETS is %s",
         *(files.limit(), files.AT_START, room.sockets(), settings.LIVE["SOCKETS"]),
     )
+
+
+@lru_cache(PATHS_KEPT)
+def _shown(path: str) -> str:
+    """What a log may say of a path. Sockets say the same one twice each."""
+    return mask(path)
 
 
 def _freeze() -> None:
