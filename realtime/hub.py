@@ -191,6 +191,7 @@ class Hub:
         self._stale: set[str] = set()  # to be loaded
         self._unjoined: set[Topic] = set()  # whose groups are to be joined
         self._changed, self._wanted = asyncio.Event(), asyncio.Event()
+        self._next_join: asyncio.Task | None = None  # that has not begun
         self._joining, self._writing = asyncio.Lock(), asyncio.Lock()
         self._learning = asyncio.Lock()
         self._layer = get_channel_layer()
@@ -233,11 +234,12 @@ class Hub:
 
     async def stop(self) -> None:
         """End every job and close the connections."""
-        tasks = [*self._tasks, self._receiver]
-        tasks += [self._farewell] if self._farewell else []
+        extra = [self._farewell, self._next_join]
+        tasks = [*self._tasks, self._receiver, *filter(None, extra)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._visitors.stop()
         both = threading.Barrier(DATABASE_THREADS)
         await asyncio.gather(
             *(self.ask(_disconnect, both) for _ in range(DATABASE_THREADS))
@@ -434,14 +436,23 @@ class Hub:
         """Join the topics' groups. Without Redis they stay unjoined: the audit serves
         them, and the probe joins them when Redis is back."""
         self._unjoined.update(topic for topic in topics if not topic.joined)
+        if not self._unjoined:
+            return
+        if self._next_join is None:
+            self._next_join = _start(self._join_next())
+        # Who leaves keeps the others from nothing. All go on in the same turn of the
+        # loop, so that what they ask for next is loaded with one query too.
+        await asyncio.shield(self._next_join)
+
+    async def _join_next(self) -> None:
+        """Join what is to be joined once the command before is under way."""
         async with self._joining:
-            if not self._unjoined:  # somebody else has done it
-                return
             await asyncio.sleep(0)  # who comes meanwhile joins with us
-            wanted = list(self._unjoined)
-            if self._channel is not None:
+            self._next_join = None
+            wanted = [topic for topic in self._unjoined if not topic.joined]
+            self._unjoined.clear()
+            if self._channel is not None and wanted:
                 await self._join_groups(wanted, self._channel)
-            self._unjoined.difference_update(wanted)
 
     async def _join_groups(self, topics: list[Topic], channel: str) -> None:
         groups = [group_of(topic.key) for topic in topics]
