@@ -103,8 +103,8 @@ def summary(owner: Owner) -> State:
     return summaries([owner]).get(owner, State(0, EMPTY_BASKET))
 
 
-# Of the newest basket of each owner, as `_latest` finds it. Written out: Django would take
-# 1.3 ms to put it together each time, and who opens a page asks for it.
+# Of the newest basket of each owner, as `_latest` finds it. Written out: Django would
+# take 1.4 ms to put it together each time, and who opens a page asks for it.
 SUMMARIES = """
 WITH latest AS (
     SELECT DISTINCT ON (user_id, token) id, user_id, token, version, status

@@ -21,8 +21,8 @@ from realtime.publish import EVERYBODY, person, session
 
 LOOK_S = 1  # for sessions that have run out
 # Between lookups who comes is gathered, to be looked up with others: for so long, or
-# until so many are there. A query, and joining their groups, costs as much for 16 as for
-# two or three.
+# until so many are there. A query, and joining their groups, costs as much for 16 as
+# for two or three.
 GATHER_S = 0.05
 ENOUGH = 16
 MANY = 20  # more than that are sifted first
