@@ -394,7 +394,9 @@ def test_sockets_that_come_and_go_leave_no_garbage(puppet):
 def is_kept_from_the_search(endpoint: str, *pages: str) -> bool:
     """Whether what there is when many sockets have opened is not searched again."""
     shop = server.Server(application=None, endpoints=[endpoint])
-    shop.connections = {page: {} for page in pages}
+    shop.connections = {}
+    for page in pages:
+        shop.protocol_connected(page)
     gc.unfreeze()
     for _ in range(server.FREEZE_EVERY):
         shop.has_opened()
