@@ -24,6 +24,7 @@ from django.db import models
 from django.db.models import BooleanField, F, FloatField, Func, Q, Value
 from django.db.models.expressions import CombinedExpression, RawSQL
 from django.utils.translation import gettext_lazy as _
+from rapidfuzz.distance import OSA
 
 from products.models.folding import (
     FUNCTIONS,
@@ -272,21 +273,6 @@ def trigrams(word: str) -> list[str]:
     return sorted({padded[i : i + 3] for i in range(len(padded) - 2)})
 
 
-def distance(one: str, other: str) -> int:
-    """How many letters must be changed, added, left out or swapped with their neighbour
-    to make one word the other (optimal string alignment)."""
-    before, last = [], list(range(len(other) + 1))
-    for i, letter in enumerate(one, start=1):
-        row = [i]
-        for j, its in enumerate(other, start=1):
-            cost = min(last[j] + 1, row[-1] + 1, last[j - 1] + (letter != its))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == its:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        before, last = last, row
-    return last[-1]
-
-
 def tolerance(word: str) -> int:
     """How many mistakes a word of this length may have."""
     return 1 if len(word) <= 5 else 2 if len(word) <= 9 else 3
@@ -349,7 +335,7 @@ class SearchWordQuerySet(models.QuerySet):
             return None
         near = []
         for text, number in self._like(word):
-            far = distance(word, text)
+            far = OSA.distance(word, text)
             if far <= tolerance(word):
                 near.append((far, -number, text))
         return min(near)[2] if near else None
