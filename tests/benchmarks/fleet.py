@@ -457,13 +457,13 @@ def run_growing(
     options, redis: Redis, pages: Pages, products: list[int], static
 ) -> None:
     """What grows with processes: one line each, after the details."""
-    lines = []
+    lines, rate = [], max(options.rates)
     for processes in options.grow:
         print(f"--- {processes} processes", flush=True)
         with running(processes, redis, pages, static) as fleet:
             quiet = tell_quiet(fleet)
-            change = partial(change_stock, products, 10, options.seconds)
-            busy = tell_changes(fleet, "stock", change)
+            change = partial(change_stock, products, rate, options.seconds)
+            busy = tell_changes(fleet, f"{rate:g} changes", change)
             change = partial(change_baskets, products, 2, options.seconds)
             personal = tell_changes(fleet, "baskets", change)
             subscriptions = fleet.subscriptions()
@@ -473,7 +473,10 @@ def run_growing(
             f" second, CPU sockets {quiet.cpu['sockets'] / quiet.seconds:.3f},"
             f" PostgreSQL {quiet.cpu['PostgreSQL'] / quiet.seconds:.3f},"
             f" Redis {quiet.cpu['Redis'] / quiet.seconds:.3f};"
-            f" messages a change of stock {busy.messages / (10 * options.seconds):.2f},"
+            f" {rate:g} changes a second: CPU {busy.cpu['sockets'] / busy.seconds:.3f},"
+            f" {busy.cpu['PostgreSQL'] / busy.seconds:.3f},"
+            f" {busy.cpu['Redis'] / busy.seconds:.3f};"
+            f" messages a change {busy.messages / (rate * options.seconds):.2f},"
             f" of a basket {personal.messages / (2 * options.seconds):.2f};"
             f" subscriptions {dict(subscriptions)}"
         )
