@@ -863,7 +863,7 @@ IS_TRACED = IS_OTEL_ON or bool(SENTRY_DSN)
 # --- Logging ----------------------------------------------------------------------
 
 # What follows such a beginning of a path is a key: no log line, error or trace shows
-# it. deploy/nginx/shop-log.conf has the same ones.
+# it. deploy/nginx/shop-http.conf has the same ones.
 SECRET_PATHS = [
     "/users/password/reset/key/",
     "/users/confirm-email/",

@@ -1,7 +1,7 @@
 """What may be told of a text: secrets and e-mail addresses are left out of it.
 
 For all that leaves the shop for those who run it: log lines, errors and traces. The
-paths that hold a key are `settings.SECRET_PATHS`; deploy/nginx/shop-log.conf has the
+paths that hold a key are `settings.SECRET_PATHS`; deploy/nginx/shop-http.conf has the
 same ones.
 """
 

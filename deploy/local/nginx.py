@@ -39,7 +39,7 @@ lock_file nginx.lock;
 error_log logs/error.log crit;
 events {{ worker_connections {connections}; }}
 http {{
-    include shop-log.conf;
+    include shop-http.conf;
     access_log logs/access.log shop;
     client_body_temp_path body;
     proxy_temp_path proxy;
@@ -120,7 +120,7 @@ class Nginx:
         (self.folder / "public/media").symlink_to(media)
         name, locations = self._locations()
         self._put(name, locations)
-        self._put("shop-log.conf", (SOURCE / "shop-log.conf").read_text())
+        self._put("shop-http.conf", (SOURCE / "shop-http.conf").read_text())
         self._put("nginx.conf", self._main(name))
 
     def _put(self, name: str, text: str) -> None:
@@ -184,7 +184,7 @@ def _of_the_server() -> str:
     """What shop-locations.conf says for a whole server, and the other file does not."""
     text = (SOURCE / "shop-locations.conf").read_text()
     lines = re.findall(
-        r"^(?:client_header_timeout|large_client_header_buffers|error_page"
+        r"^(?:client_header_timeout|large_client_header_buffers|error_page 494"
         r"|server_tokens) [^\n]*|^location @headers \{.*?^\}",
         text,
         re.MULTILINE | re.DOTALL,

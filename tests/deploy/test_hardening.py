@@ -192,8 +192,8 @@ def test_nginx_logs_in_the_format_without_secrets(name):
 
     logs = re.findall(r"access_log (\S+)(?: (\w+))?;", text)
     assert [form for place, form in logs if place != "off"] == ["shop"]
-    assert "include /etc/nginx/shop-log.conf;" in text
-    form = (DEPLOY / "nginx/shop-log.conf").read_text().partition("log_format")[2]
+    assert "include /etc/nginx/shop-http.conf;" in text
+    form = (DEPLOY / "nginx/shop-http.conf").read_text().partition("log_format")[2]
     secret = r"\$(request|request_uri|args|uri|http_referer|http_cookie|query_string)\b"
     assert not re.search(secret, form)
 

@@ -4,12 +4,14 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nginx
 import notes
@@ -116,8 +118,8 @@ def test_two_processes_serve_one_port_and_are_started_again(
         assert ask(f"{run.url}/products/")[0] == 200
         assert ask(f"{run.url}/ws/")[0] == 426
         origin = f"http://localhost:{run.port}"
-        socket = f"{run.url.replace('http', 'ws')}/ws/"
-        with connect(socket, origin=origin, subprotocols=["shop.v1"]) as opened:
+        address = f"{run.url.replace('http', 'ws')}/ws/"
+        with connect(address, origin=origin, subprotocols=["shop.v1"]) as opened:
             opened.ping().wait(SOON_S)
         media = run.local / "media" / "a.png"
         media.parent.mkdir(exist_ok=True)
@@ -183,6 +185,14 @@ def load(run: Run, figures: Path) -> dict:
 
 def accesses(run: Run) -> str:
     return (run.local / "nginx" / "access.log").read_text()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), SOON_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def answers(url: str, status: int) -> bool:
@@ -284,6 +294,53 @@ def test_scheme_is_the_one_that_a_proxy_in_front_says(tmp_path):
 
     assert "X-Forwarded-Proto $scheme" not in text
     assert text.count("X-Forwarded-Proto $http_x_forwarded_proto;") == 2
+
+
+@pytest.fixture(params=["", "/store/eu"], ids=["root", "under a path"])
+def front(request, tmp_path) -> Iterator[str]:
+    """The address of a shop whose nginx runs, and none of its processes."""
+    port = free_port()
+    url = f"http://localhost:{port}{request.param}"
+    made = of_run(tmp_path, PORT=str(port), DOMAIN_NAME=url)
+    words = ["-p", str(made.folder), "-c", "nginx.conf", "-e", "logs/error.log"]
+    process = subprocess.Popen([nginx.program(), *words])
+    try:
+        wait_until(lambda: listens(port), "nginx", SOON_S)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(SOON_S)
+
+
+@pytest.mark.parametrize(
+    "at, body, cookie, status, told",
+    [
+        ("/", bytes(2 * 2**20), "", 413, "That is too large"),
+        ("/users/profile/", bytes(7 * 2**20), "", 413, "choose a smaller file"),
+        ("/products/", None, "x" * 17_000, 431, "Your browser sends too many cookies"),
+        ("/products/", None, "", 503, "the shop is not available right now"),
+        ("/ws/", None, "", 503, "the shop is not available right now"),
+    ],
+)
+def test_pages_of_nginx_itself_look_like_the_shops_and_need_nothing(
+    front, at, body, cookie, status, told
+):
+    request = urllib.request.Request(f"{front}{at}", body, {"Cookie": cookie})
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=SOON_S)
+
+    with refused.value as answer:
+        text = answer.read().decode()
+    assert (answer.code, answer.headers["Content-Type"]) == (status, "text/html")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Retry-After"] == ("10" if status == 503 else None)
+    assert text.startswith("<!doctype html><html lang=en><meta charset=utf-8>")
+    assert told in text and "prefers-color-scheme:dark" in text
+    assert "nginx" not in text and not re.search(r"src=|@import|url\(|<script", text)
+    # A page that came for too many cookies would only come again.
+    home = [] if status == 431 else [f"{urlsplit(front).path}/"]
+    assert re.findall(r"href='([^']*)'", text) == home
 
 
 def test_nothing_of_an_earlier_run_is_left(tmp_path):

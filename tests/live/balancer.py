@@ -75,7 +75,7 @@ class Nginx(Process):
             sockets=_servers(sockets or shops),
             port=port,
             locations=ours,
-            log=FOLDER / "shop-log.conf",
+            log=FOLDER / "shop-http.conf",
         )
         self._file = folder / "nginx.conf"
         self._file.write_text(text)

@@ -223,7 +223,7 @@ def test_configuration_of_the_whole_server_is_one_that_nginx_takes(tmp_path):
     text = (FOLDER / "shop.conf").read_text()
     for theirs, ours in {
         "/etc/nginx/shop-locations.conf": FOLDER / "shop-locations.conf",
-        "/etc/nginx/shop-log.conf": FOLDER / "shop-log.conf",
+        "/etc/nginx/shop-http.conf": FOLDER / "shop-http.conf",
         "/var/log/nginx/": f"{tmp_path}/",
         "/etc/letsencrypt/live/shop.example/fullchain.pem": certificate,
         "/etc/letsencrypt/live/shop.example/privkey.pem": certificate,

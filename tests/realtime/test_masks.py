@@ -121,7 +121,7 @@ def test_name_of_a_secret_is_known(name, is_one):
 
 
 def test_log_of_nginx_leaves_out_what_the_shop_does(settings):
-    text = (ROOT / "deploy/nginx/shop-log.conf").read_text()
+    text = (ROOT / "deploy/nginx/shop-http.conf").read_text()
 
     for path in settings.SECRET_PATHS:
         pattern = [p for p in re.findall(r"~\^\(\?<shown>(.+)\)\.", text)]
