@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("project", "products", "realtime", "users")
@@ -188,6 +189,7 @@ TOP = {
     *("requirements.txt", "README.md", "CONTRIBUTING.md", "LICENSE", "CHANGELOG.md"),
     "SECURITY.md",
     *("Makefile", "pyproject.toml", ".flake8", ".gitignore", ".ci"),
+    *(".editorconfig", ".pre-commit-config.yaml", ".github"),
 }
 
 
@@ -401,6 +403,17 @@ def at_the_top() -> set[str]:
 
 def test_top_of_the_repository_holds_only_what_the_design_names():
     assert at_the_top() - TOP == set()
+
+
+def test_ci_runs_the_tests_on_every_python_that_the_makefile_names():
+    low, high = re.search(
+        r"Python 3\.(\d+) to 3\.(\d+)", (ROOT / "Makefile").read_text()
+    ).groups()
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())
+
+    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+
+    assert matrix == [f"3.{minor}" for minor in range(int(low), int(high) + 1)]
 
 
 @pytest.mark.parametrize("app", ["products", "project", "users"])
