@@ -10,7 +10,14 @@ from urllib.request import urlopen
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import transaction
-from playwright.sync_api import Locator, Page, Request, WebSocketRoute, expect
+from playwright.sync_api import (
+    Locator,
+    Page,
+    Request,
+    Route,
+    WebSocketRoute,
+    expect,
+)
 
 from products import live, moves
 from products.models import Order, OrderEvent, Stock
@@ -173,6 +180,33 @@ def test_two_press_the_same_button_and_the_second_hears_who_was_first(staff, for
     assert (order.version, order.handler.username) == (2, "ann")
 
 
+def test_two_who_pack_a_pushed_card_at_once_have_one_winner_on_both_boards(
+    staff, forgiving
+):
+    pages = {name: staff(name) for name in ("ann", "bob")}
+    order = make_order()
+    held: list[Route] = []
+    for page in pages.values():
+        page.route("**/pack/", lambda route: held.append(route))
+        press(page, order, "Pack")
+    while len(held) < 2:
+        page.wait_for_timeout(20)
+    for route in held:  # now both are on their way
+        route.continue_()
+
+    for page in pages.values():
+        expect(messages(page)).to_contain_text(order.number)
+    order.refresh_from_db()
+    winner = order.handler.username
+    (loser,) = {"ann", "bob"} - {winner}
+    expect(messages(pages[winner])).to_contain_text(f"{order.number} is packed.")
+    expect(messages(pages[loser])).to_contain_text(f"is “packed” already ({winner})")
+    for page in pages.values():
+        expect(card(column(page, "packed"), order)).to_contain_text(winner)
+        expect(card(page, order)).to_have_count(1)
+    assert (order.version, order.events.filter(status="packed").count()) == (2, 1)
+
+
 @pytest.fixture
 def forgiving(complaints):
     """For what is broken on purpose, browsers complain."""
@@ -208,6 +242,51 @@ def test_what_happened_while_the_line_was_down_is_there_on_return_once(
     expect(page.locator(".order")).to_have_count(2)
     expect(notice(page)).to_be_hidden()
     assert page.evaluate("window.notes") == before + 2  # one call of two notes
+    expect_no_reload(page)
+
+
+def test_what_happened_while_redis_was_away_is_on_the_board_once(
+    staff, redis_server, forgiving
+):
+    """The database is polled meanwhile, and compared once Redis is back."""
+    mine, packed = make_order(), make_order()
+    bob = make_clerk("bob")
+
+    def prepare(page: Page) -> None:
+        page.add_init_script(COUNT_NOTES)
+        page.add_init_script(LOOK_AWAY)
+
+    page = staff(prepare=prepare)
+    page.locator("[data-sound]").click()
+    before, title = page.evaluate("window.notes"), page.title()
+    button = card(page, mine).get_by_role("button", name="Pack")
+    button.focus()
+    mark(page)
+
+    def told(notes: int, news: int) -> None:
+        """The sound was played so often, and the title counts so many."""
+        expect(page).to_have_title(f"({news}) {title}")
+        assert page.evaluate("window.notes") == before + 2 * notes
+
+    redis_server.stop()
+    with transaction.atomic():  # so that all is told at one moment
+        made = [make_order() for _ in range(3)]
+        orders.cancel(made.pop(), note="not wanted")
+        orders.pack(packed, actor=bob)
+    expect(card(page, made[-1])).to_be_visible(timeout=20_000)
+    told(notes=1, news=2)
+    redis_server.start()
+    made.append(make_order())
+    expect(card(page, made[-1])).to_be_visible(timeout=20_000)
+    orders.ship(packed, actor=bob)
+    expect(card(column(page, "shipped"), packed)).to_be_visible(timeout=20_000)
+
+    told(notes=2, news=3)
+    shown = [one.get_attribute("data-key") for one in page.locator(".order").all()]
+    assert sorted(shown) == sorted(o.number for o in [mine, packed, *made])
+    expect(column(page, "paid").locator(".column__count")).to_have_text("4")
+    expect(button).to_be_focused()
+    expect(notice(page)).to_be_hidden()
     expect_no_reload(page)
 
 
