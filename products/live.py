@@ -22,7 +22,7 @@ from django.template.loader_tags import IncludeNode
 from django.urls import reverse
 from django.utils import formats, translation
 
-from products import columns, moves
+from products import columns, moves, vitals
 from products.models import Basket, BasketLine, Order, Stock
 from products.models.stock import stock_facts
 
@@ -40,6 +40,7 @@ from products.viewers import (  # noqa: F401
     identify,
     owner_of,
 )
+from realtime import pulse
 from realtime.publish import publish
 
 
@@ -57,6 +58,7 @@ NAMES_KEPT = 10_000  # of topics that were asked for, with what was found out of
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 # Of a topic whose version takes a query: "newer than whatever you have, look it up".
 AT_LEAST = 2**53
+PULSE = "pulse:"  # the key of what the pulse page shows
 
 
 def timeline() -> str:
@@ -297,6 +299,19 @@ def _load_board(ids: list[str]) -> dict[str, State]:
     return {"": State(moved.version, facts, {"moved": moved.orders})}
 
 
+def _load_pulse(ids: list[str]) -> dict[str, State]:
+    """How the processes do that serve sockets. It is in no database: the hub asks for
+    it anew as long as somebody looks."""
+    parts = [vitals.Part(process) for process in pulse.everybody()]
+    facts = {"processes": [part.facts for part in parts]}
+    return {"": State(pulse.version(), facts, {"parts": parts})}
+
+
+def _pulse_version(ids: list[str]) -> dict[str, int]:
+    """None to compare with: nothing of it can be lost."""
+    return {}
+
+
 def _load_order(tokens: list[str]) -> dict[str, State]:
     found = Order.objects.filter(access_token__in=tokens)
     orders = found.prefetch_related("lines", "payments")
@@ -410,6 +425,13 @@ KINDS = {
         Access(right="products.view_order"),
         _load_board,
         _orders_version,
+    ),
+    "pulse": Kind(
+        "staff/_pulse.html",
+        "pulse",
+        Access(right="products.view_order"),
+        _load_pulse,
+        _pulse_version,
     ),
     "basket": Kind(
         "products/_basket_badge.html",

@@ -224,7 +224,8 @@ class Hub:
             self._nurse,
             self._watch_loop,
             self._visitors.watch,
-            pulse.beat,
+            self._note_pulse,
+            self._exchange_pulses,
         ]
         metrics.DIRTY.set_function(lambda: len(self._dirty))
         metrics.SLOW.set_function(lambda: len(self._slow))
@@ -840,6 +841,24 @@ class Hub:
             metrics.LOOP_LAG.observe(max(0, time.monotonic() - due))
             for socket in self.admission.silent():
                 socket.end_silence()
+
+    async def _note_pulse(self) -> None:
+        """Note how this process does. No message tells pulse pages that are open."""
+        while True:
+            pulse.note()
+            if self._is_watched(live.PULSE):
+                self._reload([live.PULSE])
+            await asyncio.sleep(pulse.EVERY_S)
+
+    async def _exchange_pulses(self) -> None:
+        """Apart from noting, as the cache may not answer."""
+        while True:
+            is_watched = self._is_watched(live.PULSE)
+            await asyncio.to_thread(pulse.exchange, is_watched=is_watched)
+            await asyncio.sleep(pulse.EVERY_S)
+
+    def _is_watched(self, key: str) -> bool:
+        return key in self._topics and self._topics[key].watchers > 0
 
     async def _beat(self) -> None:
         """A digest to every socket: proof of life, and a check of what it shows. Paced

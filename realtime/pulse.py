@@ -3,13 +3,10 @@
 `/metrics` has sums since the start, which a monitor remembers and subtracts. Who just
 looks has no monitor: the hub notes the sums every two seconds, for about 0.3 ms.
 
-A process that serves sockets only cannot show them, so it puts them in the cache, for
-those that serve pages only.
+Each process puts its numbers in the cache, for the pages of others.
 """
 
-import asyncio
 import os
-import random
 import socket
 import time
 from collections.abc import Iterator
@@ -75,15 +72,8 @@ class Process(NamedTuple):
 
 
 _samples: tuple[Sample, ...] = ()
-
-
-async def beat() -> None:
-    """Note the numbers for ever."""
-    while True:
-        note()
-        if not roles.serves_pages():
-            await asyncio.to_thread(share, own())
-        await asyncio.sleep(EVERY_S)
+_noted = 0.0  # when the last one was, in seconds of the epoch
+_others: tuple[float, list[Process]] = 0.0, []  # when they were asked for last
 
 
 def own() -> Process:
@@ -91,10 +81,29 @@ def own() -> Process:
     return Process(os.getpid(), HOST, STARTED, kinds(), samples())
 
 
-def shown() -> Process:
-    """The process to look at: this one, or any of those that serve the sockets."""
-    others = [] if roles.serves_sockets() else shared()
-    return random.choice(others) if others else own()
+def everybody() -> list[Process]:
+    """The processes that serve sockets, as far as they are known here; this one if none
+    is. Others are as they were when `ask` was called last."""
+    asked_at, others = _others
+    is_old = time.monotonic() - asked_at > SHARED_S
+    known = {} if is_old else {(p.host, p.pid): p for p in others}
+    if roles.serves_sockets() or not known:
+        known[HOST, os.getpid()] = own()
+    return [known[name] for name in sorted(known)]
+
+
+def exchange(*, is_watched: bool) -> None:
+    """Tell others how this process does and, if somebody looks here, how they do. Waits
+    for the cache."""
+    share(own())
+    if is_watched:
+        ask()
+
+
+def ask() -> None:
+    """Find out how others do. Waits for the cache."""
+    global _others  # replaced as a whole, like the samples
+    _others = time.monotonic(), shared()
 
 
 def share(process: Process) -> None:
@@ -120,10 +129,16 @@ def _names() -> dict[str, float]:
 
 def note() -> None:
     """Note the numbers as they are now."""
-    global _samples  # replaced as a whole: threads of pages read it meanwhile
+    global _samples, _noted  # replaced as a whole: threads of pages read it meanwhile
+    _noted = time.time()
     times = {name: _buckets(metric) for name, metric in TIMES.items()}
     sums = {name: _sum(metric) for name, metric in SUMS.items()} | dict(_process())
     _samples = (*_samples, Sample(time.monotonic(), sums, times))[-KEPT:]
+
+
+def version() -> int:
+    """Grows with each note."""
+    return int(1000 * _noted)
 
 
 def samples() -> tuple[Sample, ...]:

@@ -125,7 +125,9 @@ RULES: dict[str, list[str]] = {
         "products.models",
         "products.moves",
         "products.viewers",
+        "products.vitals",
         "realtime.publish",
+        "realtime.pulse",
     ],
     "products.management": [*PAGES, "products.demo", "products.importing"],
     "products.models": [
@@ -177,9 +179,10 @@ RULES: dict[str, list[str]] = {
     # "Save this address" is a rule of the accounts: so many, one of them the usual.
     "products.views.checkout": [*PAGES, "users.addresses"],
     "products.views.visitors": [*PAGES, "realtime.addresses"],  # one notion of them
-    "products.views.pulse": [*PAGES, "realtime.pulse"],  # staff look at the live core
+    "products.views.pulse": [*PAGES, "realtime.pulse"],  # and ask other processes
     "products.thumbnails": ["project.pictures", "project.unused_files"],
     "products.urls": ["products.views", "project.replicas"],
+    "products.vitals": ["realtime.pulse"],  # staff look at the live core
     "products.viewers": ["project.second_factors", "project.sessions"],
 }
 

@@ -1,67 +1,38 @@
-/* The pulse page: asks for its inner part every few seconds. Behind a balancer several
- * processes answer in turn; each has a part of the page, for as long as it is heard of. */
+/* The pulse page. The topic "pulse" is pushed every two seconds, the same for all who have
+ * the page open. A page that is paused does not ask for it. */
 
-import "./staff.js";
+import { live } from "./staff.js";
 
-const PATIENCE_MS = 10_000;
 const SILENT_MS = 15_000; // then the numbers are called old
-const GONE_MS = 60_000; // a process that others have answered for since
+const LOOK_MS = 2_000;
 
-const list = document.getElementById("pulse");
 const silent = document.getElementById("pulse-silent");
 const button = document.querySelector("[data-pause]");
-const every = 1_000 * Number(list.dataset.every);
-const heard = new Map([...list.children].map((part) => [part.id, Date.now()]));
-let answered = Date.now();
-
-async function fragment() {
-  const address = new URL(location.href);
-  address.hash = "";
-  address.searchParams.set("fragment", "1");
-  const response = await fetch(address, { signal: AbortSignal.timeout(PATIENCE_MS) });
-  if (response.redirected || response.status === 403) {
-    location.reload(); // signed out, or the rights are gone: the server says which
-    throw new Error("this page is not for you any more");
-  }
-  if (!response.ok) {
-    throw new Error(`${response.status} ${response.statusText}`);
-  }
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  return page.querySelector("[data-process]");
-}
-
-function take(part) {
-  const old = document.getElementById(part.id);
-  old ? old.replaceWith(part) : list.append(part);
-  answered = Date.now();
-  heard.set(part.id, answered);
-  for (const [id, when] of heard) {
-    if (answered - when > GONE_MS) {
-      heard.delete(id);
-      document.getElementById(id)?.remove();
-    }
-  }
-}
+let heard = Date.now();
 
 const isPaused = () => button.getAttribute("aria-pressed") === "true";
+const beginAnew = () => {
+  heard = Date.now(); // it was nobody's fault
+};
 
-async function look() {
-  if (!document.hidden && !isPaused()) {
-    try {
-      take(await fragment());
-    } catch (error) {
-      console.warn("The pulse is not renewed:", error);
-    }
-    silent.hidden = Date.now() - answered < SILENT_MS;
+function pause(isPause) {
+  button.setAttribute("aria-pressed", String(isPause));
+  const root = document.getElementById("pulse");
+  if (isPause) {
+    delete root.dataset.topic;
+  } else {
+    root.dataset.topic = "pulse";
   }
-  setTimeout(look, every);
+  beginAnew();
+  live.refresh();
 }
 
-button.addEventListener("click", () => {
-  button.setAttribute("aria-pressed", String(!isPaused()));
-  if (!isPaused()) {
-    answered = Date.now(); // it was nobody's fault
-  }
-});
+document.addEventListener("live:item", ({ detail: [name] }) => name === "pulse" && beginAnew());
+document.addEventListener("visibilitychange", beginAnew);
+button.addEventListener("click", () => pause(!isPaused()));
 
-setTimeout(look, every);
+setInterval(() => {
+  if (!document.hidden && !isPaused()) {
+    silent.hidden = Date.now() - heard < SILENT_MS;
+  }
+}, LOOK_MS);

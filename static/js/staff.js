@@ -9,7 +9,7 @@ const show = (item) => {
   apply(item);
   document.dispatchEvent(new CustomEvent("live:item", { detail: item }));
 };
-const live = new Live(socketUrl(), shown, show, forget);
+export const live = new Live(socketUrl(), shown, show, forget);
 showStatus(live);
 // Signed out, or the rights are gone: the server knows what may be seen now.
 live.addEventListener("dismissed", () => setTimeout(() => location.reload(), 1_000));

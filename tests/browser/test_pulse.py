@@ -1,6 +1,7 @@
 """The pulse page in real browsers: it moves by itself; without a script it stands."""
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,10 +10,10 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.looks import expect_good_in_all_looks
 from tests.browser.pages import bring_session, expect_no_reload, mark, wait_until_live
+from tests.browser.test_outages import Gate
 from tests.factories import make_user
 
 PULSE = "/staff/pulse/"
-FRAGMENT = "**/*fragment=1"
 LATER_MS = 20_000  # some questions, on a machine with much else to do
 
 VisitAs = Callable[..., Page]
@@ -33,6 +34,23 @@ def pulse(visit, daphne) -> VisitAs:
         return page
 
     return open_page
+
+
+def listen(page: Page, heard: list[str]) -> None:
+    """Note the pushes of the pulse that come over the page's socket."""
+
+    def hear(text: str) -> None:
+        if '["pulse",' in text:
+            heard.append(text)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", hear))
+
+
+def until_heard(page: Page, heard: list[str]) -> None:
+    count, end = len(heard), time.monotonic() + LATER_MS / 1000
+    while len(heard) == count:
+        assert time.monotonic() < end, "nothing was pushed"
+        page.wait_for_timeout(50)
 
 
 def vital(page: Page, key: str):
@@ -63,60 +81,49 @@ def test_pulse_draws_lines_as_time_passes(pulse):
     expect(vital(page, "redis").locator(".vital__value")).to_contain_text("ms")
 
 
-def test_pulse_that_is_paused_by_key_asks_no_more_until_it_goes_on(pulse):
-    page = pulse(prepare=lambda page: page.clock.install())
+def test_pulse_that_is_paused_by_key_is_sent_nothing_until_it_goes_on(pulse):
+    heard: list[str] = []
+    page = pulse(prepare=lambda page: listen(page, heard))
+    expect(vital(page, "loop")).to_be_visible()
+    until_heard(page, heard)
     button = page.get_by_role("button", name="Pause")
-    with page.expect_response(FRAGMENT, timeout=LATER_MS):
-        pass
     button.press("Enter")
     expect(button).to_have_attribute("aria-pressed", "true")
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(1_500)  # the page asks for less
+    heard.clear()
 
-    page.clock.run_for(10_000)
-    assert [url for url in asked if "fragment" in url] == []
+    page.wait_for_timeout(5_000)
+    assert heard == []
+    expect(page.locator("#pulse-silent")).to_be_hidden()
 
-    with page.expect_response(FRAGMENT, timeout=LATER_MS):
-        button.press("Enter")
+    button.press("Enter")
+    until_heard(page, heard)
+    expect(button).to_have_attribute("aria-pressed", "false")
 
 
-def test_pulse_of_two_processes_in_turn_has_a_part_for_each(pulse):
+def test_pulse_pages_that_are_open_ask_for_nothing_over_http(pulse):
     page = pulse()
-    turns = iter(range(1_000))
+    asked, heard = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    other = pulse(prepare=lambda page: listen(page, heard))
 
-    def answer(route) -> None:
-        response = route.fetch()
-        number = "other" if next(turns) % 2 else "one"
-        body = re.sub(r"process-[\w-]+?(?=-name|\")", number, response.text())
-        route.fulfill(response=response, body=body)
+    until_heard(other, heard)
 
-    page.route(FRAGMENT, answer)
-
-    for name in ("one", "other"):
-        expect(page.locator(f"#{name}[data-process]")).to_have_count(
-            1, timeout=LATER_MS
-        )
+    assert asked == []
 
 
 def test_pulse_of_a_server_that_is_silent_says_that_it_is_old(pulse, complaints):
     complaints.forgive()
-    page = pulse(prepare=lambda page: page.clock.install())
+    gate = Gate()
+    page = pulse(prepare=gate.guard_by_the_clock)
     expect(page.locator("#pulse-silent")).to_be_hidden()
 
-    page.route(FRAGMENT, lambda route: route.abort())
+    gate.silence()
     page.clock.fast_forward(20_000)
     expect(page.locator("#pulse-silent")).to_be_visible(timeout=LATER_MS)
 
-    page.unroute(FRAGMENT)
+    gate.silenced = 0
     expect(page.locator("#pulse-silent")).to_be_hidden(timeout=LATER_MS)
-
-
-def test_pulse_that_is_refused_lets_the_server_say_why(pulse, complaints):
-    complaints.forgive()
-    page = pulse()
-
-    with page.expect_navigation(timeout=LATER_MS):
-        page.route(FRAGMENT, lambda route: route.fulfill(status=403))
 
 
 def test_pulse_without_a_script_shows_numbers_and_a_way_to_fresh_ones(pulse):

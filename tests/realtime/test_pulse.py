@@ -1,12 +1,17 @@
 """What is kept of the metrics for the pulse page."""
 
-import asyncio
 import os
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.core.cache import cache
 
+from products import live
 from realtime import metrics, pulse, roles
 from realtime.pulse import Sample
+from tests.factories import make_user
+from tests.live.page import Page
+from tests.realtime.sockets import Socket, session_of
 from tests.servers import wait_until
 
 SOON_S = 20
@@ -24,6 +29,8 @@ def sample(at: float, counts: pulse.Buckets = buckets(0, 0, 0), **sums) -> Sampl
 @pytest.fixture(autouse=True)
 def _nothing_noted_before(monkeypatch):
     monkeypatch.setattr(pulse, "_samples", ())
+    monkeypatch.setattr(pulse, "_others", (0.0, []))
+    cache.delete(pulse.SHARED)
 
 
 @pytest.mark.parametrize(
@@ -93,39 +100,97 @@ def test_hub_that_runs_notes_the_numbers_though_nobody_looks(hub, monkeypatch):
     wait_until(lambda: len(pulse._samples) > 2, "notes", SOON_S)
 
 
+@pytest.fixture
+def open_pages(hub, loop, transactional_db):
+    """So many pulse pages of somebody who may see orders."""
+    sockets = []
+
+    def open_them(count: int) -> list[Socket]:
+        clerk = make_user(is_staff=True)
+        clerk.user_permissions.set(Permission.objects.filter(codename="view_order"))
+        cookie = session_of(clerk)
+        for _ in range(count):
+            sockets.append(Socket(loop, Page({"pulse": -1}), cookie))
+            sockets[-1].watch(html="en")
+        return sockets
+
+    yield open_them
+    for socket in sockets:
+        socket.close()
+
+
+def test_pulse_is_rendered_once_for_all_who_have_it_open(open_pages, monkeypatch):
+    monkeypatch.setattr(pulse, "EVERY_S", 0.2)
+    pages = open_pages(6)
+    renders = []
+    render = live.render
+    monkeypatch.setattr(
+        live, "render", lambda *arguments: renders.append(1) or render(*arguments)
+    )
+    shown = [page.page.shown["pulse"] for page in pages]
+
+    for page, version in zip(pages, shown, strict=True):
+        page.shows("pulse", version + 1)
+
+    assert f"{os.getpid()}</span>" in pages[0].page.html["pulse"]
+    pushes = {page.page.shown["pulse"] for page in pages}
+    assert len(renders) <= len(pushes) + 1
+
+
+def test_pulse_that_nobody_has_open_is_not_asked_for(hub, loop, db, monkeypatch):
+    monkeypatch.setattr(pulse, "EVERY_S", 0.01)
+    asked = []
+    monkeypatch.setattr(pulse, "ask", lambda: asked.append(1))
+    before = len(pulse._samples)
+
+    wait_until(lambda: len(pulse._samples) > before + 5, "notes", SOON_S)
+
+    assert asked == []
+    assert live.PULSE not in loop.call(lambda: hub._topics)
+
+
 # --- Processes that serve one kind ------------------------------------------------
 
 
-async def test_process_of_sockets_shares_its_numbers_and_one_of_pages_shows_them(
+def test_process_of_sockets_shares_its_numbers_and_one_of_pages_shows_them(
     monkeypatch,
 ):
     monkeypatch.setattr(roles, "_role", "sockets")
-    beats = asyncio.create_task(pulse.beat())
-    try:
-        async with asyncio.timeout(SOON_S):
-            while not (found := await asyncio.to_thread(pulse.shared)):
-                await asyncio.sleep(0.01)
-    finally:
-        beats.cancel()
-    assert [process.pid for process in found] == [os.getpid()]
+    pulse.exchange(is_watched=False)
+    assert [process.pid for process in pulse.shared()] == [os.getpid()]
 
-    other = found[0]._replace(pid=1, host="elsewhere")
-    await asyncio.to_thread(pulse.share, other)
+    pulse.share(pulse.own()._replace(pid=1, host="elsewhere"))
     monkeypatch.setattr(roles, "_role", "pages")
-    seen = {(await asyncio.to_thread(pulse.shown)).pid for _ in range(100)}
-    assert seen == {1, os.getpid()}
+    pulse.ask()
+    assert {process.pid for process in pulse.everybody()} == {1, os.getpid()}
 
 
-def test_process_that_serves_sockets_too_shows_its_own_numbers():
+def test_process_that_serves_sockets_shows_its_own_numbers_and_those_of_others():
+    pulse.share(pulse.own()._replace(pid=1, host="elsewhere"))
+    assert [process.pid for process in pulse.everybody()] == [os.getpid()]
+
+    pulse.exchange(is_watched=True)
+
+    assert {process.pid for process in pulse.everybody()} == {1, os.getpid()}
+
+
+def test_numbers_of_others_that_are_old_are_shown_no_more(monkeypatch):
     pulse.share(pulse.own()._replace(pid=1))
+    pulse.ask()
+    assert len(pulse.everybody()) == 2
 
-    assert pulse.shown().pid == os.getpid()
+    asked_at, others = pulse._others
+    monkeypatch.setattr(pulse, "_others", (asked_at - pulse.SHARED_S - 1, others))
+
+    assert [process.pid for process in pulse.everybody()] == [os.getpid()]
 
 
 def test_process_that_is_gone_is_shown_no_more(monkeypatch):
     pulse.share(pulse.own()._replace(pid=1))
     monkeypatch.setattr(roles, "_role", "pages")
-    assert pulse.shown().pid == 1
+    pulse.ask()
+    assert [process.pid for process in pulse.everybody()] == [1]
 
     monkeypatch.setattr(pulse, "SHARED_S", 0)
-    assert pulse.shown().pid == os.getpid()
+    pulse.ask()
+    assert [process.pid for process in pulse.everybody()] == [os.getpid()]

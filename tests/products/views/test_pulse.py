@@ -5,8 +5,9 @@ import re
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 
-from products.views import pulse as page
+from products import vitals as page
 from realtime import metrics, pulse, roles
 from tests.factories import make_user
 
@@ -18,6 +19,8 @@ PULSE = "/staff/pulse/"
 @pytest.fixture(autouse=True)
 def _nothing_noted_before(monkeypatch):
     monkeypatch.setattr(pulse, "_samples", ())
+    monkeypatch.setattr(pulse, "_others", (0.0, []))
+    cache.delete(pulse.SHARED)
 
 
 @pytest.fixture
@@ -47,7 +50,8 @@ def test_pulse_says_which_process_answered_and_all_its_numbers(client, clerk):
     response = client.get(PULSE)
 
     assert f'Process <span class="pulse__pid">{os.getpid()}</span>' in response.text
-    cards = response.context["cards"]
+    (part,) = response.context["parts"]
+    cards = part.cards
     assert [card.key for card in cards] == [
         *("sockets", "push", "loop", "tick", "frames"),
         *("slow", "refusals", "redis", "cpu", "memory"),
@@ -55,11 +59,13 @@ def test_pulse_says_which_process_answered_and_all_its_numbers(client, clerk):
     assert "B" in vital(response.text, "memory")  # KB, MB, GB
 
 
-def test_pulse_asked_for_as_a_fragment_is_the_inner_part_alone(client, clerk):
-    response = client.get(PULSE, {"fragment": "1"})
+def test_pulse_of_two_processes_has_a_part_for_each(client, clerk):
+    pulse.share(pulse.own()._replace(pid=1, host="elsewhere"))
 
-    assert response.text.lstrip().startswith("<section")
-    assert "<html" not in response.text
+    text = client.get(PULSE).text
+
+    assert 'Process <span class="pulse__pid">1</span> on elsewhere' in text
+    assert f'Process <span class="pulse__pid">{os.getpid()}</span>' in text
 
 
 def test_pulse_is_never_kept(client, clerk):

@@ -1,0 +1,212 @@
+"""How the live core does, in words and small drawings: what the pulse page shows of
+each process that serves sockets."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.template.defaultfilters import filesizeformat
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from realtime import pulse
+from realtime.pulse import Process, Sample
+
+WIDTH, HEIGHT = 120, 32  # of a drawing, in its own units
+RECENT = 16  # moments, which are half a minute
+NOTHING = "–"
+
+Line = list[float | None]
+Noted = tuple[Sample, ...]
+
+
+@dataclass
+class Card:
+    """One number: what it is, how much now, and its last two minutes."""
+
+    key: str
+    title: str | Promise
+    value: str
+    hint: str
+    line: Line
+    limit: float | None = None  # from here on somebody should look
+    is_high: bool = False
+
+    @property
+    def path(self) -> str:
+        """The line as SVG draws it; what is not known is a gap."""
+        top = self._top()
+        step = WIDTH / (pulse.KEPT - 1)
+        first = pulse.KEPT - len(self.line)  # the newest is at the right edge
+        parts, pen = [], "M"
+        for number, value in enumerate(self.line, start=first):
+            if value is None:
+                pen = "M"
+                continue
+            parts.append(f"{pen}{number * step:.1f} {_height(value, top):.1f}")
+            if pen == "M":
+                parts.append("h0")  # a dot, if it stays alone
+            pen = "L"
+        return "".join(parts)
+
+    @property
+    def limit_height(self) -> str:
+        """Where the limit lies in the drawing; nothing, if that is too far up to say
+        anything."""
+        return f"{_height(self.limit, self._top()):.1f}" if self.is_near() else ""
+
+    def is_near(self) -> bool:
+        """Whether the line comes near its limit."""
+        return bool(self.limit) and 2 * self._highest() >= self.limit
+
+    def _highest(self) -> float:
+        return max((value for value in self.line if value is not None), default=0)
+
+    def _top(self) -> float:
+        """What the full height stands for: a limit keeps small noise small."""
+        return max(self._highest(), (self.limit or 0) / 2) or 1
+
+
+class Part:
+    """One process. Its words are in the language in which they are asked for."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.pid, self.host = process.pid, process.host
+        self.started = datetime.fromtimestamp(process.started, UTC)
+        self.is_degraded = bool(process.samples[-1].sums["degraded"])
+
+    @property
+    def cards(self) -> list[Card]:
+        return cards(self._process)
+
+    @property
+    def facts(self) -> dict:
+        sockets = int(sum(self._process.kinds.values()))
+        return {"pid": self.pid, "host": self.host, "sockets": sockets}
+
+
+def cards(process: Process) -> list[Card]:
+    """What is worth a look, the most telling first."""
+    noted = process.samples
+    return [
+        _sockets(process),
+        _wait(noted, "push", _("Push lag"), _("from the commit to the write"), 0.25),
+        _wait(noted, "loop", _("Loop lag"), _("how late the loop wakes"), 0.05),
+        _wait(noted, "tick", _("Tick"), _("to write a tick’s frames"), 0.25),
+        _frames(noted),
+        _slow(noted),
+        _refusals(noted),
+        _redis(noted),
+        _cpu(noted),
+        _memory(noted),
+    ]
+
+
+# --- Each of them -----------------------------------------------------------------
+
+
+def _sockets(process: Process) -> Card:
+    line = pulse.levels("sockets", process.samples)
+    kinds = {kind: _whole(number) for kind, number in process.kinds.items()}
+    hint = _("%(public)s public, %(personal)s personal") % kinds
+    return Card("sockets", _("Sockets"), _whole(line[-1]), hint, line)
+
+
+def _wait(noted: Noted, name: str, title: str, what: str, limit: float) -> Card:
+    """The slowest hundredth of the last half minute."""
+    recent = noted[-RECENT:]
+    most = pulse.quantile(name, 0.99, recent[0], recent[-1])
+    half = pulse.quantile(name, 0.5, recent[0], recent[-1])
+    hint = _("half of them %(time)s; %(what)s") % {"time": _time(half), "what": what}
+    if half is None:
+        hint = what
+    line = pulse.quantiles(name, 0.99, noted)
+    is_high = most is not None and most > limit
+    return Card(name, f"{title}, p99", _time(most), hint, line, limit, is_high)
+
+
+def _frames(noted: Noted) -> Card:
+    line = pulse.rates("frames", noted)
+    dirty = int(noted[-1].sums["dirty"])
+    hint = ngettext("%(n)s topic waits", "%(n)s topics wait", dirty)
+    value = _whole(_recent_rate("frames", noted))
+    return Card(
+        "frames", _("Frames a second"), value, hint % {"n": _whole(dirty)}, line
+    )
+
+
+def _slow(noted: Noted) -> Card:
+    line = pulse.levels("slow", noted)
+    now = noted[-1].sums
+    told = {"skips": _whole(now["skips"]), "cuts": _whole(now["cuts"])}
+    hint = _("%(skips)s frames skipped, %(cuts)s sockets cut") % told
+    value = _whole(line[-1])
+    return Card("slow", _("Slow sockets"), value, hint, line, 1, bool(line[-1]))
+
+
+def _refusals(noted: Noted) -> Card:
+    """Those of the last two minutes, and when they were."""
+    newest = noted[-1].sums["refusals"]
+    fresh = newest - noted[0].sums["refusals"]
+    hint = _("in two minutes; %(n)s since the start") % {"n": _whole(newest)}
+    line = pulse.rates("refusals", noted)
+    return Card(
+        "refusals", _("Refusals"), _whole(fresh), hint, line, 1, is_high=fresh > 0
+    )
+
+
+def _redis(noted: Noted) -> Card:
+    recent, now = noted[-RECENT:], noted[-1].sums
+    is_away = bool(now["degraded"])
+    wait = pulse.quantile("probe", 0.5, recent[0], recent[-1])
+    told = {"gaps": _whole(now["gaps"]), "resyncs": _whole(now["resyncs"])}
+    hint = _("%(gaps)s gaps, %(resyncs)s resyncs since the start") % told
+    line = pulse.quantiles("probe", 0.5, noted)
+    value = _("away") if is_away else _time(wait)
+    return Card("redis", _("Redis and back"), value, hint, line, 0.25, is_away)
+
+
+def _cpu(noted: Noted) -> Card:
+    line = [share and 100 * share for share in pulse.rates("cpu", noted)]
+    share = _recent_rate("cpu", noted)
+    value = NOTHING if share is None else f"{_whole(100 * share)} %"
+    hint = _("of one core, half a minute")
+    is_high = share is not None and share > 0.9
+    return Card("cpu", _("Processor"), value, hint, line, 90, is_high)
+
+
+def _memory(noted: Noted) -> Card:
+    line = pulse.levels("memory", noted)
+    value = NOTHING if line[-1] is None else filesizeformat(line[-1])
+    return Card("memory", _("Memory"), value, _("of the process"), line)
+
+
+def _recent_rate(name: str, noted: Noted) -> float | None:
+    """By how much a sum rose a second, over the last half minute."""
+    recent = noted[-RECENT:]
+    return pulse.rate(name, recent[0], recent[-1])
+
+
+# --- Numbers as words -------------------------------------------------------------
+
+
+def _whole(number: float | None) -> str:
+    if number is None:
+        return NOTHING
+    return number_format(round(number), 0, force_grouping=True)
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return NOTHING
+    if seconds >= 1:
+        return _("%(n)s s") % {"n": number_format(seconds, 1)}
+    digits = 0 if seconds >= 0.01 else 1
+    return _("%(n)s ms") % {"n": number_format(round(1000 * seconds, digits), digits)}
+
+
+def _height(value: float, top: float) -> float:
+    """From the upper edge, with room for the line's own width."""
+    return HEIGHT - 1.5 - (HEIGHT - 3) * min(1, value / top)
