@@ -4,6 +4,7 @@
     … hidden.py --rates 1 10 50 --seconds 60 --sockets 1000
     … hidden.py --pages 50    # the crowd looks at 50 lists of 20 products each
     … hidden.py --pace 5000   # what pages of an older version asked for
+    … hidden.py --view 8      # if pages asked for the 8 cards in view, at 20 places
 
 One shop on `realtime.server`, on a scratch database and the Redis at REDIS_URL. For
 each rate of changes the crowd is served in turn with one tab that is seen (what the
@@ -186,6 +187,11 @@ def change(products: list[int], rate: float, seconds: float) -> None:
     time.sleep(max(0, begun + seconds - time.monotonic()))
 
 
+def places(page: list[int], view: int) -> list[list[int]]:
+    """What is in view of a page, wherever it may be scrolled to."""
+    return [(page + page)[n : n + view] for n in range(len(page))]
+
+
 def tell(what: str, result: Result) -> None:
     print(
         f"  {what:22} {result.frames:9,} frames {result.bytes / 1e6:8.2f} MB"
@@ -197,6 +203,8 @@ def tell(what: str, result: Result) -> None:
 def compare(server, pages: list[list[int]], options) -> None:
     # One product of each page after the other, so that each page changes as often.
     products = [page[n] for n in range(LIST) for page in pages]
+    if options.view:
+        pages = [place for page in pages for place in places(page, options.view)]
     many = options.sockets
     for rate in options.rates:
         print(f"{rate:g} changes a second", flush=True)
@@ -230,6 +238,7 @@ def main() -> None:
     parser.add_argument(
         "--pace", type=int, default=PACE_MS, help="of hidden tabs, in ms"
     )
+    parser.add_argument("--view", type=int, default=0, help="cards that are in view")
     options = parser.parse_args()
 
     import django
