@@ -120,9 +120,8 @@ class Crowds:
 
     def close(self) -> None:
         for program in self._programs:
-            program.stdin.close()
-            program.wait()
-            program.stdout.close()
+            program.kill()  # it may be in the middle of something
+            program.communicate()
 
 
 class Usage(NamedTuple):
@@ -156,12 +155,14 @@ class Fleet:
             make("sockets", folder, self.redis.url) for _ in range(processes)
         ]
         self.pages = make("pages", folder, self.redis.url)
+        self.crowds: Crowds | None = None
+        self._postgresql = parent_of(_backend())
+
+    def start(self) -> None:
         for server in self._all():
             server.launch()
         for server in self._all():
             wait_until(server.is_ready, server.name, START_S)
-        self.crowds: Crowds | None = None
-        self._postgresql = parent_of(_backend())
 
     def _all(self) -> list[Server]:
         return [*self.servers, self.pages]
@@ -170,9 +171,7 @@ class Fleet:
         if self.crowds is not None:
             self.crowds.close()
         for server in self._all():
-            server.tell()
-        for server in self._all():
-            server.stop()
+            server.kill()  # nobody is there to say goodbye to
 
     def using(self, work: Callable[[], Any]) -> tuple[Any, Usage]:
         """Do it; gives what it gives, and what it has cost."""
@@ -488,6 +487,7 @@ def running(processes: int, redis: Redis, pages: Pages, static) -> Iterator[Flee
     with tempfile.TemporaryDirectory() as folder:
         fleet = Fleet(Path(folder), processes, redis, static)
         try:
+            fleet.start()
             open_all(fleet, pages, Path(folder))
             yield fleet
         finally:
