@@ -156,7 +156,7 @@ class Fleet:
         ]
         self.pages = make("pages", folder, self.redis.url)
         self.crowds: Crowds | None = None
-        self._postgresql = parent_of(_backend())
+        self._postgresql = parent_of(backend())
 
     def start(self) -> None:
         for server in self._all():
@@ -216,7 +216,8 @@ class Fleet:
 # --- The database -----------------------------------------------------------------
 
 
-def _backend() -> int:
+def backend() -> int:
+    """The process of PostgreSQL that answers this one."""
     from django.db import connection
 
     with connection.cursor() as cursor:
