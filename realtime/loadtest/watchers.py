@@ -17,7 +17,7 @@ from realtime.loadtest.wire import ABNORMAL, Wire
 
 REMEMBERED = 64  # frames that other sockets are about to get too
 RECENT_S = 2
-PACE_MS = 30_000  # of a hidden tab
+PACE_MS = 45_000  # of a hidden tab
 HANDSHAKE_S = 14  # a page waits 10 s for its socket, and 4 s for the first answer
 FIRST_S, FEW_S, MOST_S = 0.25, 4.0, 60.0  # of a page's waits before it comes back
 FINAL = 4500  # from here on a close code says: do not come back

@@ -19,7 +19,7 @@ const QUIET_MS = 1_500; // down for so long before the page says so
 const MAX_TOPICS = 64;
 const [OTHER_FROM, OTHER_TO] = [4510, 4519]; // close codes: the visitor is someone else now
 const REST_MS = 1_000; // hidden, before it asks for fewer frames
-const PACE_MS = 30_000; // between two frames, while nobody sees them
+const PACE_MS = 45_000; // between two frames, while nobody sees them
 const SLEEP_MS = 600_000; // hidden, before it wants none
 const LOOK_MS = 600; // after a scroll or a swap, what is shown? 16 frames in 10 s at most
 

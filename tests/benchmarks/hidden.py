@@ -1,10 +1,11 @@
 """What tabs that nobody sees save: a crowd with no tab hidden, and with most.
 
     deploy/local/up.py --test exec python tests/benchmarks/hidden.py
-    … hidden.py --rates 1 10 50 --seconds 60 --sockets 1000
+    … hidden.py --rates 1 10 50 --seconds 45 --sockets 1000
     … hidden.py --pages 50    # the crowd looks at 50 lists of 20 products each
     … hidden.py --pace 5000   # what pages of an older version asked for
     … hidden.py --view 8      # if pages asked for the 8 cards in view, at 20 places
+    … hidden.py --view 8 --scroll 10   # and each were scrolled every 10 s
 
 One shop on `realtime.server`, on a scratch database and the Redis at REDIS_URL. For
 each rate of changes the crowd is served in turn with one tab that is seen (what the
@@ -16,9 +17,12 @@ without what it used with one tab ("net").
 
 import argparse
 import contextlib
+import itertools
 import json
 import logging
+import math
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -45,7 +49,7 @@ from tests.benchmarks.listeners import (  # noqa: E402
 )
 
 LIST = 20  # products of a page
-PACE_MS = 30_000  # as static/js/live.js asks for
+PACE_MS = 45_000  # as static/js/live.js asks for
 QUIET_S = 3  # after a crowd has come, and after it has left
 
 
@@ -81,11 +85,17 @@ class Tab(Listener):
                 self.frames_heard += 1
                 self.bytes_heard += len(payload)
 
+    def ask(self, hello: bytes) -> None:
+        """Ask for other topics."""
+        self._socket.sendall(masked(0x1, hello))
+
 
 # --- The process that listens -----------------------------------------------------
 
 
-def listen(port: int, count: int, pages: list[list[int]], pace: int) -> None:
+def listen(
+    port: int, count: int, pages: list[list[int]], pace: int, scroll_s: float
+) -> None:
     """Open the tabs and print "ready"; then print frames and bytes so far for each line
     of standard input, until it ends."""
     allow_files(count + 100)
@@ -97,11 +107,15 @@ def listen(port: int, count: int, pages: list[list[int]], pace: int) -> None:
     for tab in crowd.listeners.values():
         tab.is_subscribed = True
     print("ready", flush=True)
+    tabs = list(crowd.listeners.values())
+    scrolled = itertools.cycle(tabs)
+    pause = scroll_s / count if scroll_s else math.inf
     while True:
-        crowd.listen(until=sys.stdin.fileno())
+        if not crowd.listen(until=sys.stdin.fileno(), seconds=pause):
+            next(scrolled).ask(random.choice(hellos))
+            continue
         if not sys.stdin.readline():
             return
-        tabs = crowd.listeners.values()
         frames = sum(tab.frames_heard for tab in tabs)
         print(frames, sum(tab.bytes_heard for tab in tabs), flush=True)
 
@@ -115,8 +129,10 @@ def _hello(products: list[int], pace: int) -> bytes:
 class Tabs:
     """That process, seen from outside."""
 
-    def __init__(self, port: int, count: int, pages: list[list[int]], pace: int):
-        told = [str(port), str(count), json.dumps(pages), str(pace)]
+    def __init__(
+        self, port: int, count: int, pages: list[list[int]], pace: int, scroll_s: float
+    ):
+        told = [str(port), str(count), json.dumps(pages), str(pace), str(scroll_s)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
             [sys.executable, __file__, "--listen", *told],
@@ -142,11 +158,11 @@ class Tabs:
 
 
 @contextlib.contextmanager
-def crowd(port: int, pages: list, count: int, share: float, pace: int) -> Iterator:
+def crowd(port: int, pages: list, count: int, share: float, options) -> Iterator:
     """So many tabs, of which that share is hidden."""
     hidden = round(count * share)
-    parts = [(count - hidden, 0), (hidden, pace)]
-    tabs = [Tabs(port, number, pages, pace) for number, pace in parts if number]
+    parts = [(count - hidden, 0, options.scroll), (hidden, options.pace, 0)]
+    tabs = [Tabs(port, part[0], pages, *part[1:]) for part in parts if part[0]]
     time.sleep(QUIET_S)
     try:
         yield tabs
@@ -214,7 +230,7 @@ def compare(server, pages: list[list[int]], options) -> None:
             ("all seen", many, 0),
             (f"{options.share:.0%} hidden", many, options.share),
         ]:
-            with crowd(server.port, pages, count, share, options.pace) as tabs:
+            with crowd(server.port, pages, count, share, options) as tabs:
                 result = measure(server, tabs, products, rate, options.seconds)
             tell(what, result)
             found[what] = result
@@ -233,11 +249,12 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[1, 10, 50])
     parser.add_argument("--sockets", type=int, default=1000)
     parser.add_argument("--share", type=float, default=0.8, help="of hidden tabs")
-    parser.add_argument("--seconds", type=float, default=60, help="for each crowd")
+    parser.add_argument("--seconds", type=float, default=45, help="for each crowd")
     parser.add_argument("--pages", type=int, default=1, help="different lists")
     parser.add_argument(
         "--pace", type=int, default=PACE_MS, help="of hidden tabs, in ms"
     )
+    parser.add_argument("--scroll", type=float, default=0, help="every so many seconds")
     parser.add_argument("--view", type=int, default=0, help="cards that are in view")
     options = parser.parse_args()
 
@@ -268,7 +285,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--listen"]:
-        port, count, pages, pace = sys.argv[2:]
-        listen(int(port), int(count), json.loads(pages), int(pace))
+        port, count, pages, pace, scroll = sys.argv[2:]
+        listen(int(port), int(count), json.loads(pages), int(pace), float(scroll))
     else:
         main()

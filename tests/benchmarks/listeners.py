@@ -124,15 +124,20 @@ class Crowd:
                 if number in waiting and self.listeners[number].advance():
                     waiting.remove(number)
 
-    def listen(self, until: int | None = None, seconds: float = math.inf) -> None:
-        """Read until something comes on the file `until`, or the time is over."""
+    def listen(self, until: int | None = None, seconds: float = math.inf) -> bool:
+        """Read until something comes on the file `until`, or the time is over; whether
+        something came."""
         if until is not None:
             self._epoll.register(until, select.EPOLLIN)
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if until in self._read(min(left, 1)):
+        try:
+            end = time.monotonic() + seconds
+            while (left := end - time.monotonic()) > 0:
+                if until in self._read(min(left, 1)):
+                    return True
+            return False
+        finally:
+            if until is not None:
                 self._epoll.unregister(until)
-                return
 
     def close(self) -> None:
         for listener in self.listeners.values():

@@ -21,7 +21,7 @@ from tests.browser.pages import wait_until_live
 from tests.factories import make_order, make_product, make_user
 from tests.servers import Daphne
 
-PACE_MS = 30_000
+PACE_MS = 45_000
 BUSY_S = 8  # of sales, many a second
 SHOWN_MS = 300
 ATTEMPTS = 3  # on a machine that does much else the first may be late
@@ -232,6 +232,21 @@ def test_tab_that_is_hidden_for_ten_minutes_has_no_socket_until_it_is_seen(
     assert talk.open_sockets == 1
     assert talk.paces[-1] == 0
     expect(notice(page)).to_be_hidden()
+
+
+def test_hidden_tab_waits_for_its_turn_before_it_takes_its_socket_for_dead(
+    visit, product, talk
+):
+    page = visit(product.get_absolute_url(), prepare=prepared(talk, clock=True))
+    page.evaluate(TURN, True)
+    page.clock.run_for(1500)
+    until(page, lambda: talk.paces[-1] == PACE_MS, "the pace")
+    page.wait_for_timeout(500)  # the answer has come
+
+    page.clock.fast_forward(PACE_MS + 20_000)  # a server that is late
+    page.wait_for_timeout(500)
+
+    assert talk.open_sockets == len(talk.sockets) == 1
 
 
 def test_page_that_is_left_has_no_socket_and_opens_one_when_it_is_come_back_to(
