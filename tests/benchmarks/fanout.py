@@ -302,7 +302,7 @@ def main() -> None:
 
 
 def compare(folder: Path, products: list[int], options) -> None:
-    from tests.benchmarks.scratch import CORE_LAYER, PUBSUB_LAYER, make_layer
+    from tests.benchmarks.scratch import CORE_LAYER, PUBSUB_LAYER, in_turn, make_layer
     from tests.layers import publishing_through
     from tests.servers import Redis
 
@@ -312,9 +312,10 @@ def compare(folder: Path, products: list[int], options) -> None:
     servers = make_servers(folder, redis.url, options.peers, static)
     ratios: dict[str, list[float]] = {name: [] for name in options.peers}
     try:
-        for _ in range(options.rounds):
+        for number in range(options.rounds):
             costs = {}
-            for name, server in servers.items():
+            for name in in_turn(options.peers, number):
+                server = servers[name]
                 is_tutorial = name == "tutorial"
                 layer = CORE_LAYER if is_tutorial else PUBSUB_LAYER
                 with publishing_through(make_layer(redis.url, layer)):

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from django.core.management import call_command
@@ -34,6 +34,13 @@ def scratch_database() -> Iterator[Callable[[int], list[int]]]:
         os.environ["DATABASE_URL"] = address.geturl()
         with connection.cursor() as cursor:
             cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def in_turn(names: Sequence[str], number: int) -> list[str]:
+    """The peers of a round, another one first in each: what else runs on the machine
+    shall not meet the same one each time."""
+    start = number % len(names)
+    return [*names[start:], *names[:start]]
 
 
 def make_products(count: int) -> list[int]:

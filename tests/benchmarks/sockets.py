@@ -10,6 +10,7 @@
 Each asks for what a page has just shown, with its versions, and is answered.
 Memory is what the server process holds of the machine's more than before (resident,
 from the operating system's accounting), once it is quiet. CPU is the server process's.
+Each round another peer comes first. Ratios are to the peer that is named first.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from tests.benchmarks.listeners import (  # noqa: E402
     Listener,
     allow_files,
 )
+from tests.benchmarks.scratch import in_turn  # noqa: E402
 from tests.servers import Daphne, PlainDaphne, Redis  # noqa: E402
 
 PRODUCTS = 20
@@ -136,20 +138,28 @@ def run(name: str, folder: Path, redis_url: str, products, cookies) -> Result:
 def compare(folder: Path, redis_url: str, products: list[int], options) -> None:
     people = sign_in(options.sockets + WARM_UP, products[0])
     nobody = [""] * len(people)
-    for _ in range(options.rounds):
-        rates = {}
-        for name in options.peers:
+    ratios: dict[str, list[str]] = {name: [] for name in options.peers}
+    for number in range(options.rounds):
+        found = {}
+        for name in in_turn(options.peers, number):
             gc.collect()
             cookies = people if name == "person" else nobody
-            result = run(name, folder, redis_url, products, cookies)
-            rates[name] = result.rate
+            result = found[name] = run(name, folder, redis_url, products, cookies)
             print(
                 f"{name:10} {result.kilobytes:6.1f} KB a socket"
                 f" {result.rate:7.0f} sockets a second"
-                f" {result.cpu * 1e6:7.0f} µs CPU to open one"
-                f"  {result.rate / rates[options.peers[0]]:5.2f} of the first's rate",
+                f" {result.cpu * 1e6:7.0f} µs CPU to open one",
                 flush=True,
             )
+        first = found[options.peers[0]]
+        for name, result in found.items():
+            rate, cpu = result.rate / first.rate, first.cpu / result.cpu
+            ratios[name].append(f"{rate:.2f} ({cpu:.2f})")
+    for name in options.peers[1:]:
+        print(
+            f"{name} / {options.peers[0]}: {', '.join(ratios[name])} of the rate"
+            " (of what a CPU opens)"
+        )
 
 
 def main() -> None:
