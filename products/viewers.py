@@ -59,10 +59,8 @@ class Standing(Enum):
 
 
 class Account(NamedTuple):
-    """What of a session's account decides; None each if it names none.
-
-    In the order of the model's fields, as `Model.from_db` takes them, and of SESSIONS.
-    """
+    """What of a session's account decides; None each if it names none. In the order
+    of SESSIONS."""
 
     id: int | None
     password: str | None  # its hash
@@ -123,7 +121,8 @@ def identify(session_keys: Iterable[str]) -> dict[str, Identity]:
         key: (expires, decode(data), Account(*account))
         for key, expires, data, *account in _rows(IDENTITIES, session_keys)
     }
-    found = {key: _identity(*row) for key, row in sessions.items()}
+    bearer = get_user_model()()
+    found = {key: _identity(bearer, *row) for key, row in sessions.items()}
     staff = {
         key: (sessions[key][1], identity.account.id)
         for key, identity in found.items()
@@ -135,13 +134,19 @@ def identify(session_keys: Iterable[str]) -> dict[str, Identity]:
     return found
 
 
-def _identity(expires: datetime, data: Mapping[str, Any], account: Account) -> Identity:
+def _identity(
+    bearer: AbstractBaseUser,
+    expires: datetime,
+    data: Mapping[str, Any],
+    account: Account,
+) -> Identity:
     """Without the rights of staff."""
-    standing, user = _standing(data, account)
-    if standing is not Standing.GOOD:
-        owner = Owner(token=data.get(BASKET_TOKEN))
-        return Identity(Viewer(owner), expires, standing, account)
-    return Identity(Viewer(Owner(user_id=user.pk)), expires, standing, account)
+    standing = _standing(bearer, data, account)
+    is_good = standing is Standing.GOOD
+    owner = (
+        Owner(user_id=account.id) if is_good else Owner(token=data.get(BASKET_TOKEN))
+    )
+    return Identity(Viewer(owner), expires, standing, account)
 
 
 def doubtful(identities: Mapping[str, Identity]) -> set[str]:
@@ -183,19 +188,23 @@ def _rows(query: str, session_keys: Iterable[str]) -> list[tuple]:
 
 
 def _standing(
-    data: Mapping[str, Any], account: Account
-) -> tuple[Standing, AbstractBaseUser | None]:
-    """As `django.contrib.auth.get_user`, which tells no reasons and ends sessions."""
+    bearer: AbstractBaseUser, data: Mapping[str, Any], account: Account
+) -> Standing:
+    """As `django.contrib.auth.get_user`, which tells no reasons and ends sessions.
+
+    `bearer` takes on each account's password to say what sessions are signed with:
+    a model instance for each would take 9 µs more.
+    """
     if SESSION_KEY not in data:
-        return Standing.NONE, None
+        return Standing.NONE
     if data[SESSION_KEY] != str(account.id) or not account.is_active:
-        return Standing.DEACTIVATED, None
-    user = get_user_model().from_db(None, Account._fields, account)
+        return Standing.DEACTIVATED
+    bearer.password = account.password
     signed = data.get(HASH_SESSION_KEY, "")
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    hashes = [bearer.get_session_auth_hash(), *bearer.get_session_auth_fallback_hash()]
     if not any(constant_time_compare(signed, expected) for expected in hashes):
-        return Standing.PASSWORD_CHANGED, None
-    return Standing.GOOD, user
+        return Standing.PASSWORD_CHANGED
+    return Standing.GOOD
 
 
 def _rights(

@@ -104,6 +104,19 @@ def test_identify_with_a_changed_password_gives_nobody_and_keeps_the_session():
 
 
 @pytest.mark.django_db
+def test_identify_of_many_compares_each_session_with_its_own_password():
+    goes = make_user()
+    keys = {sign_in(make_user()): Standing.GOOD for _ in range(2)}
+    keys[sign_in(goes)] = Standing.PASSWORD_CHANGED
+    goes.set_password("another")
+    goes.save()
+
+    found = viewers.identify(keys)
+
+    assert {key: identity.standing for key, identity in found.items()} == keys
+
+
+@pytest.mark.django_db
 def test_identify_of_a_session_that_names_another_than_its_row_is_nobody():
     """The row's account is a copy; the signed data decide."""
     key = sign_in(make_user())
