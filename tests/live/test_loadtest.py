@@ -468,7 +468,7 @@ def test_soak_of_a_sound_shop_measures_loses_nothing_and_does_not_grow(
     assert "The books agree" in said
     assert told["figures"]["stale"] == told["figures"]["unexpected_closes"] == 0
     assert told["figures"]["hidden"] == 6
-    assert 0 < 4 * told["figures"]["hidden_pushes"] < told["figures"]["pushes"]
+    assert 4 * told["figures"]["hidden_pushes"] < told["figures"]["pushes"]
     assert told["figures"]["orders"] == Order.objects.count() - since > 0
 
 
