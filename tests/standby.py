@@ -19,12 +19,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg2
-from django.core.management import call_command
 from django.db import connection
 from machine import alive
 from servers import Postgres, account, group
 
 from project import server_urls
+from tests.postgres import copy_tables
 from tests.servers import wait_until
 
 SOON_S = 20
@@ -175,8 +175,7 @@ def pair() -> Iterator[Pair]:
     two = Pair(folder)
     try:
         two.start()
-        with two.written():
-            call_command("migrate", verbosity=0)
+        copy_tables(two.url)
         yield two
     finally:
         two.stop()

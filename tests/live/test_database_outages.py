@@ -1,32 +1,16 @@
 """What shoppers, machines and the log hear while the database is away or reads only."""
 
-import json
 import re
-import urllib.error
-import urllib.request
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection
 
-from tests.live.test_outages import postgres_of_its_own
+from tests.live.answers import database_of, get
+from tests.postgres import postgres_of_its_own
 from tests.receivers import receiving
 from tests.servers import wait_until
-
-
-def get(shop, path: str) -> tuple[int, dict, str]:
-    request = urllib.request.Request(f"http://127.0.0.1:{shop.port}{path}")
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, dict(answer.headers), answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, dict(error.headers), error.read().decode()
-
-
-def database_of(shop) -> str:
-    return json.loads(get(shop, "/readyz")[2])["database"]
 
 
 def is_read_only(is_on: bool) -> None:

@@ -4,7 +4,6 @@ on by itself.
 `DATABASE_URL` names both. Nobody tells the shop which of them takes writes.
 """
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -15,10 +14,10 @@ from products.models import Order
 from products.services import books, stock
 from realtime.protocol import Close
 from tests.factories import make_product
+from tests.live.answers import database_of, get, page_at
 from tests.live.buyer import Buyer
 from tests.live.client import Client
 from tests.live.page import Page
-from tests.live.test_database_outages import database_of, get
 from tests.servers import Daphne, wait_until
 from tests.smtp import SmtpServer, running
 from tests.workers import Worker
@@ -123,14 +122,6 @@ def test_old_primary_that_comes_back_as_a_standby_changes_nothing(pair, redis, s
     assert pair.standby.ask(query) == [(1,)]
     assert "away" not in shop.said(since)
     assert "Traceback" not in shop.said(since)
-
-
-def page_at(shop: Daphne) -> Page:
-    """A page that was just opened: it says on which timeline it was made."""
-    page = Page()
-    html = get(shop, "/products/")[2]
-    page.timeline = re.search(r'data-timeline="([0-9a-f]+)"', html)[1]
-    return page
 
 
 @pytest.mark.parametrize("says_its_timeline", [True, False])

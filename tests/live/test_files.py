@@ -24,9 +24,9 @@ from products.services import stock
 from project import pictures
 from realtime import files
 from tests.factories import make_product
+from tests.live.answers import metrics
 from tests.live.echoes import Echo
 from tests.live.flood import Flood
-from tests.live.test_metrics import read
 from tests.servers import Daphne, Shop, wait_until
 
 SOON_S = 60  # a limit, on a busy machine
@@ -175,7 +175,7 @@ def test_sockets_beyond_the_file_limit_are_told_to_come_back_and_pages_go_on(ser
                 wait_until, asking.is_quick, f"{PATHS} within {PAGE_S} s", SOON_S
             )
         assert asking.failures == []
-        told = await asyncio.to_thread(read, server)
+        told = await asyncio.to_thread(metrics, server)
         await asyncio.to_thread(count, product, 3)
         heard = await flood.hears(b'"available":3')
 
@@ -192,7 +192,7 @@ def test_sockets_beyond_the_file_limit_are_told_to_come_back_and_pages_go_on(ser
 def test_server_says_at_the_start_what_it_has_found(started):
     (line,) = [line for line in started.said().splitlines() if "LIVE_SOCKETS" in line]
 
-    most = read(started)["shop_sockets_limit"]
+    most = metrics(started)["shop_sockets_limit"]
     assert line == (
         f"WARNING realtime.server: At most {started.limits[1]} files may be open (256"
         f" at the start), so this process takes {most:.0f} sockets; LIVE_SOCKETS is"

@@ -2,7 +2,6 @@
 slow sockets: `test_slow.py`.)"""
 
 import re
-import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,23 +12,12 @@ from products.services import stock
 from project.background import GAUGES
 from tests import prometheus
 from tests.factories import make_product, make_user
+from tests.live.answers import get, metrics
 from tests.live.client import Client
 from tests.live.shopper import Shopper
 from tests.servers import Daphne, Shop, wait_until
 
 LONG_S = 20
-
-
-def text(shop: Shop) -> str:
-    with urllib.request.urlopen(f"{shop.url}/metrics") as answer:
-        return answer.read().decode()
-
-
-def read(shop: Shop) -> dict[str, float]:
-    """Every sample, by its name and labels."""
-    lines = text(shop).splitlines()
-    samples = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    return {name: float(value) for name, value in samples}
 
 
 class Counted:
@@ -40,10 +28,10 @@ class Counted:
         self.look()
 
     def look(self) -> None:
-        self._before = read(self._shop)
+        self._before = metrics(self._shop)
 
     def grew(self, name: str) -> float:
-        return read(self._shop).get(name, 0) - self._before.get(name, 0)
+        return metrics(self._shop).get(name, 0) - self._before.get(name, 0)
 
     def will_grow(self, name: str, by: float = 1) -> None:
         wait_until(lambda: self.grew(name) >= by, name, LONG_S)
@@ -68,7 +56,7 @@ def server(transactional_db, redis, started) -> Shop:
 
 
 def sockets(server: Shop) -> float:
-    said = read(server)
+    said = metrics(server)
     return sum(said[name] for name in said if name.startswith("shop_sockets{"))
 
 
@@ -148,17 +136,19 @@ def test_redis_that_returns_is_counted_as_a_resync(own_redis, serve):
     with Client(shop) as client:
         client.watch("stock:1")
         own_redis.kill()
-        wait_until(lambda: read(shop)["shop_degraded"] == 1, "the alarm", LONG_S)
+        wait_until(lambda: metrics(shop)["shop_degraded"] == 1, "the alarm", LONG_S)
         own_redis.start()
 
         counted.will_grow("shop_resyncs_total")
-        assert read(shop)["shop_degraded"] == 0
+        assert metrics(shop)["shop_degraded"] == 0
 
 
 def series(shop: Shop) -> set[str]:
     """The names of all samples that there are or may be."""
     names = set()
-    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text(shop), re.MULTILINE):
+    for name, kind in re.findall(
+        r"^# TYPE (\S+) (\S+)$", get(shop, "/metrics")[2], re.MULTILINE
+    ):
         endings = ("_bucket", "_sum", "_count") if kind == "histogram" else ("",)
         names |= {f"{name}{ending}" for ending in endings}
     return names
@@ -174,9 +164,9 @@ def test_every_series_that_an_alert_reads_is_there(server):
 
 def test_background_work_is_told_by_a_server(server):
     ups = {'shop_background_up{source="%s"}' % s for s in ("database", "redis")}
-    wait_until(lambda: {read(server)[up] for up in ups} == {1}, "an answer", LONG_S)
+    wait_until(lambda: {metrics(server)[up] for up in ups} == {1}, "an answer", LONG_S)
 
-    said = read(server)
+    said = metrics(server)
 
     assert {name.split("{")[0] for name in said} >= GAUGES.keys()
     assert said["shop_sockets_limit"] == 500

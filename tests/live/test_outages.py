@@ -4,8 +4,6 @@ can. Sockets stay open, and soon after it is over all show what the database hol
 The shop has the probe of production, and an audit so slow that it heals nothing here.
 """
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -15,9 +13,7 @@ from urllib.parse import quote
 
 import pytest
 import redis as redis_client
-from django.core.management import call_command
 from django.db import connection
-from servers import Postgres, account
 from websockets.exceptions import WebSocketException
 
 from products import live
@@ -28,6 +24,7 @@ from tests.factories import make_basket, make_product, make_products, make_user
 from tests.layers import publishing_at
 from tests.live.client import Client
 from tests.live.shopper import Shopper
+from tests.postgres import postgres_of_its_own
 from tests.proxy import Proxy
 from tests.servers import Daphne, Redis, wait_until
 
@@ -289,32 +286,6 @@ def test_subscriptions_that_are_killed_leave_every_socket_open_and_right(
 
 
 # --- PostgreSQL itself ------------------------------------------------------------
-
-
-@contextmanager
-def postgres_of_its_own() -> Iterator[Postgres]:
-    """A PostgreSQL to break, with the shop's tables, which this process writes to."""
-    # Not in pytest's folder, which is closed to the account that runs it.
-    folder = Path(tempfile.mkdtemp(prefix="shop-"))
-    folder.chmod(0o755)
-    (folder / "run").mkdir(mode=0o777)
-    uid = account()
-    shutil.chown(folder / "run", uid)
-    postgres = Postgres(folder, folder / "run", uid, durable=False)
-    connection.close()
-    before = connection.settings_dict
-    there = {"HOST": str(postgres.sockets), "PORT": "", "NAME": "shop"}
-    who = {"USER": "postgres", "PASSWORD": ""}
-    try:
-        postgres.start()
-        connection.settings_dict = before | there | who
-        call_command("migrate", verbosity=0)
-        yield postgres
-    finally:
-        connection.close()
-        connection.settings_dict = before
-        postgres.stop()
-        shutil.rmtree(folder)
 
 
 def test_postgresql_that_restarts_leaves_every_socket_open_and_right(

@@ -14,10 +14,9 @@ from products.services import books, search, stock
 from realtime.protocol import Close
 from tests import pgbouncer, standby
 from tests.factories import make_product
+from tests.live.answers import database_of, page_at
 from tests.live.buyer import Buyer
 from tests.live.client import Client
-from tests.live.test_database_outages import database_of
-from tests.live.test_failover import page_at
 from tests.pgbouncer import SESSIONS, PgBouncer
 from tests.servers import wait_until
 from tests.smtp import running

@@ -15,10 +15,10 @@ from products import caching
 from products.models import Product
 from products.services import stock
 from tests.factories import make_product, make_user
+from tests.live.answers import get
 from tests.live.client import Client
 from tests.live.page import Page
 from tests.live.shopper import Shopper
-from tests.live.test_database_outages import get
 from tests.servers import Daphne, wait_until
 
 OLD, NEW = "Amber lamp", "Cobalt lamp"
