@@ -161,10 +161,8 @@ def _value(name: str) -> str:
 def release() -> str:
     """What was built by other templates, with other names of static files, in other
     words or for another address is not shown by this release of the shop."""
-    files = [
-        *settings.BASE_DIR.glob("templates/**/*.*"),
-        *settings.BASE_DIR.glob("**/locale/**/*.mo"),
-    ]
+    patterns = ("templates/**/*.*", "locale/**/*.mo", "*/locale/**/*.mo")  # not .venv
+    files = [path for each in patterns for path in settings.BASE_DIR.glob(each)]
     digest = hashlib.blake2b(digest_size=8)
     digest.update(getattr(staticfiles_storage, "manifest_hash", "").encode())
     digest.update(settings.DOMAIN_NAME.encode())

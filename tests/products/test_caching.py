@@ -123,16 +123,31 @@ def test_cached_whose_building_fails_is_not_kept_and_holds_nobody_up(build):
     assert get(build) == 1
 
 
-def test_release_depends_on_the_templates(settings, tmp_path):
+WORDS = "locale/de/LC_MESSAGES/django.mo"
+
+
+@pytest.mark.parametrize(
+    "name, counts",
+    [
+        ("templates/page.html", True),
+        (WORDS, True),
+        (f"products/{WORDS}", True),
+        # There are 1,353 such files, which each process would read for its first page.
+        (f".venv/lib/django/conf/{WORDS}", False),
+    ],
+)
+def test_release_depends_on_the_shops_templates_and_words(
+    settings, tmp_path, name, counts
+):
     settings.BASE_DIR = tmp_path
-    (tmp_path / "templates").mkdir()
-    page = tmp_path / "templates" / "page.html"
-    page.write_text("one")
+    file = tmp_path / name
+    file.parent.mkdir(parents=True)
+    file.write_text("one")
     one = caching.release.__wrapped__()
 
-    page.write_text("two")
+    file.write_text("two")
 
-    assert caching.release.__wrapped__() != one
+    assert (caching.release.__wrapped__() != one) == counts
 
 
 # --- Built once -------------------------------------------------------------------
