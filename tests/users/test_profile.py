@@ -232,13 +232,11 @@ def test_picture_that_cannot_be_used_is_refused_with_the_reason(
     assert pictures_in(settings.MEDIA_ROOT) == []
 
 
-# Lossless WebP, all of one colour: 6,320 × 6,320 pixels in a few bytes.
-VAST = BytesIO()
-Image.new("RGB", (6320, 6320)).save(VAST, "WEBP", lossless=True, method=0)
-
-
 def test_picture_that_is_vast_and_small_on_disk_is_refused_at_once(client, anna):
-    page = save(client, picture=SimpleUploadedFile("me.webp", VAST.getvalue()))
+    vast = BytesIO()  # lossless WebP, all of one colour: a few bytes
+    Image.new("RGB", (6320, 6320)).save(vast, "WEBP", lossless=True, method=0)
+
+    page = save(client, picture=SimpleUploadedFile("me.webp", vast.getvalue()))
 
     (error,) = page.context["form"].errors["picture"]
     assert "too many pixels: 6320 × 6320" in error
