@@ -23,6 +23,7 @@ HOLDS = {
     "expired": Q(status=Status.EXPIRED, on_hold=""),
 }
 IN_WORK = ("pending", "paid", "packed", "shipped", HOLD)
+CARDS = 40  # that a board shows of a column beside others, the newest
 
 
 def column_of(order: Order) -> str:

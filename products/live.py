@@ -293,10 +293,15 @@ def _orders_version(ids: list[str]) -> dict[str, int]:
 
 
 def _load_board(ids: list[str]) -> dict[str, State]:
-    """The cards that moved lately and the numbers of all: what an open board needs."""
-    moved = moves.recent.look()
-    facts = moved.facts | {"counts": columns.counted()}
-    return {"": State(moved.version, facts, {"moved": moved.orders})}
+    """The cards that moved lately, those that take the places of who left, and the
+    numbers of all: what an open board needs."""
+    moved, counts = moves.recent.look(), columns.counted()
+    coming = moves.coming(counts, moved.orders)
+    numbers = {column: [o.number for o in orders] for column, orders in coming.items()}
+    facts = moved.facts | {"counts": counts, "coming": numbers}
+    cards = {o.number: o for orders in coming.values() for o in orders}
+    cards |= {order.number: order for order in moved.orders}
+    return {"": State(moved.version, facts, {"cards": cards.values()})}
 
 
 def _load_pulse(ids: list[str]) -> dict[str, State]:

@@ -6,7 +6,7 @@ events are committed in another order than they are numbered.
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from typing import NamedTuple
 
 from django.db import connection
@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
-from products.columns import column_of
+from products.columns import CARDS, HOLDS, column_of
 from products.models import Order, OrderEvent
 
 LATE_EVENTS = 1000  # so many newer keys may be committed before an event is
@@ -90,6 +90,28 @@ class Moves(NamedTuple):
     def facts(self) -> dict:
         moved = [[o.number, o.version, column_of(o)] for o in self.orders]
         return {"since": self.since, "moved": moved}
+
+
+def coming(counts: list[list], moved: list[Order]) -> dict[str, list[Order]]:
+    """For each column with more orders than a board shows, or that had more, the last
+    of those that it shows now: so many that a board which some of `moved` have left
+    finds its own last card among them, and what comes next behind it.
+
+    In: `columns.counted()`, and what `Moves` has."""
+    left = sum(order.version > 1 for order in moved)  # who is new has left none
+    if not left:
+        return {}
+    sums: Counter[str] = Counter()
+    for column, *_, count in counts:
+        sums[column] += count
+    orders = Order.objects.select_related("handler")
+    found = {
+        column: list(orders.filter(HOLDS[column])[max(0, CARDS - left - 1) : CARDS])
+        for column, count in sums.items()
+        if count + left > CARDS
+    }
+    prefetch_lines([order for orders in found.values() for order in orders])
+    return found
 
 
 class Recent:

@@ -17,10 +17,9 @@ from django.db.models import Count, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from products.columns import HOLD, HOLDS, IN_WORK
+from products.columns import CARDS, HOLD, HOLDS, IN_WORK
 from products.models import Order
 
-CARDS = 40  # of a column beside others
 CARDS_ALONE = 100  # of a column that has the board for itself, on one page
 Prefetch = Callable[[list[Order]], None]
 

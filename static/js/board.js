@@ -92,7 +92,7 @@ function expect(version) {
 
 // --- Taking what is pushed ------------------------------------------------------------
 
-let pushed = null; // the last of it: {version, since, moved, counts}
+let pushed = null; // the last of it: {version, since, moved, counts, coming}
 const shownVersion = () => Number(board()?.dataset.version ?? Infinity);
 
 /** Take the last push, if it tells all that the page has missed. */
@@ -129,6 +129,7 @@ function takeMoves(here) {
   const cards = [...document.importNode(root.content, true).children];
   const items = cards.map((card) => place(here, card, whole));
   tell(items.filter((item) => item && isNews(item)));
+  sections.forEach((section) => extend(here, section, cards));
   sections.forEach((section) => recount(here, section, whole));
   focus();
   tellAges();
@@ -157,9 +158,7 @@ function place(here, card, whole) {
     then?.remove();
     return null;
   }
-  if (!("mayChange" in here.dataset)) {
-    card.querySelector(".steps")?.remove();
-  }
+  limitToRights(here, card);
   const into = listOf(section);
   if (then) {
     card.classList.add(then.parentElement === into ? "is-touched" : "is-moved");
@@ -167,6 +166,33 @@ function place(here, card, whole) {
   }
   into.insertBefore(card, nextTo(here, into, card));
   return card;
+}
+
+function limitToRights(here, card) {
+  if (!("mayChange" in here.dataset)) {
+    card.querySelector(".steps")?.remove();
+  }
+}
+
+/** Add the cards that come next where some have left a long column: those behind the
+ * last one that is shown. A board with filters, or the oldest first, has others. */
+function extend(here, section, cards) {
+  const { q, method, mine, oldest } = here.dataset;
+  const coming = pushed.coming[section.dataset.column];
+  if (!coming || q || method || mine || oldest || section.dataset.page) {
+    return;
+  }
+  const list = listOf(section);
+  const last = [...list.children].findLast((card) => card.dataset.version !== "-1");
+  const index = coming.indexOf(last?.dataset.key);
+  for (const key of index < 0 ? [] : coming.slice(index + 1)) {
+    const card = cards.find((each) => each.dataset.key === key);
+    if (!byKey(key)) {
+      seen.add(key); // it is no news
+      limitToRights(here, card);
+      list.append(card);
+    }
+  }
 }
 
 /** The board's filters, as products/views/board.py applies them. */

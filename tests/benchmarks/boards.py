@@ -136,6 +136,9 @@ class Board:
                 cards.discard(number)
             if len(self._columns.get(column, ())) < LIMIT:
                 self._columns.setdefault(column, set()).add(number)
+        for column, numbers in facts.get("coming", {}).items():
+            if self._columns.get(column, set()).intersection(numbers):
+                self._columns[column].update(numbers)
         for column, cards in self._columns.items():
             count = sum(row[3] for row in facts["counts"] if row[0] == column)
             if len(cards) < min(count, LIMIT / 2) and self._due is None:

@@ -462,6 +462,27 @@ def test_long_column_counts_what_it_does_not_show_and_fills_up(staff):
     expect(paid.locator(".column__more")).to_be_hidden()
 
 
+def test_cards_that_take_the_places_of_who_left_are_pushed(staff):
+    made = make_orders(43)[::-1]
+    fetches, clerk = Fetches(), make_clerk("bob")
+    page = staff(prepare=fetches.watch)
+    paid = column(page, "paid")
+    expect(card(paid, made[39])).to_be_visible()
+
+    for gone, order in enumerate([made[0], made[20], made[39], made[41]], start=1):
+        orders.pack(order, actor=clerk)
+        expect(card(column(page, "packed"), order)).to_be_visible()
+        expect(paid.locator(".column__count")).to_have_text(str(43 - gone))
+
+    left = [order for n, order in enumerate(made) if n not in (0, 20, 39, 41)]
+    keys = [one.get_attribute("data-key") for one in paid.locator(".order").all()]
+    assert keys == [order.number for order in left]
+    assert len(keys) == 39 and fetches.count == 0
+    expect(page.locator("#news")).to_have_text("")
+    press(page, left[-1], "Pack")  # a card that was pushed
+    expect(card(column(page, "packed"), left[-1])).to_be_visible()
+
+
 def test_board_that_missed_more_than_is_pushed_fetches_itself_once(staff):
     line, fetches = Line(), Fetches()
 

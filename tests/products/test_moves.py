@@ -1,5 +1,6 @@
 """What moved on the board lately: the same cards as on the page, none left out."""
 
+import re
 import threading
 from itertools import product as combinations
 
@@ -179,6 +180,50 @@ def test_move_that_is_committed_late_is_told_all_the_same():
 
     assert told == [(quick.number, 2)]
     assert (slow.number, 2) in moved(look())
+
+
+# --- What comes into reach ----------------------------------------------------------
+
+
+def test_order_that_left_a_long_column_brings_the_cards_that_come_next(monkeypatch):
+    monkeypatch.setattr(moves, "CARDS", 4)
+    made = [make_order() for _ in range(7)][::-1]  # as the board shows them
+    numbers = [order.number for order in made]
+    live.timeline()  # this connection may be older than the tables
+    look()
+    orders.pack(made[1], actor=make_user(is_staff=True))
+
+    state = look()
+
+    # One has left, so a board shows the third and fourth of those that are there now.
+    assert state.facts["coming"] == {"paid": [numbers[3], numbers[4]]}
+    html = live.render("board:", state, "en")
+    shown = [numbers.index(n) for n in re.findall(r'data-key="(\w+)"', html)]
+    assert sorted(shown) == [1, 3, 4]
+
+
+@pytest.mark.parametrize("count, is_told", [(3, False), (4, False), (5, True)])
+def test_column_that_boards_show_whole_brings_no_more_cards(
+    monkeypatch, count, is_told
+):
+    monkeypatch.setattr(moves, "CARDS", 4)
+    made = [make_order() for _ in range(count)]
+    look()
+    orders.pack(made[-1], actor=make_user(is_staff=True))
+
+    coming = look().facts["coming"]
+
+    assert (made[0].number in coming.get("paid", [])) == is_told
+
+
+def test_new_order_brings_no_other_cards(monkeypatch):
+    monkeypatch.setattr(moves, "CARDS", 2)
+    for _ in range(4):
+        make_order()
+    look()
+    make_order()
+
+    assert look().facts["coming"] == {}
 
 
 # --- Cards --------------------------------------------------------------------------

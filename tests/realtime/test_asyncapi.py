@@ -125,6 +125,7 @@ BOARD = {"counts": {"paid": 1}, "newest": "7K3MPQ2X"}
 MOVES = {
     "since": 94,
     "moved": [["7K3MPQ2X", 2, "packed"]],
+    "coming": {"paid": ["8K4NRT5Z"]},
     "counts": [["paid", "delivery", None, 2], ["packed", "stripe", 7, 1]],
 }
 RIGHT = [
