@@ -11,7 +11,8 @@ basket too. The crowd arrives, nothing happens for a while, then stock changes s
 times a second, and then all sockets are cut and the pages come back by themselves.
 
 CPU is in processors (1.00 is one of them), from the operating system's accounting;
-whoever makes the crowd shares the processors with the shop. A transaction is one
+whoever makes the crowd shares the processors with the shop. Where a crowd is late
+itself, a line says so, and its delays and its return say nothing. A transaction is one
 statement of the shop, but those of the changes have three.
 
 With `--grow` the same crowd is served by so many processes in turn, without the cut.
@@ -56,6 +57,7 @@ A_LIST = 20  # products
 PEOPLE = 0.05  # of the sockets are signed in
 WARM_UP = 100  # sockets a process, which find what it loads once
 QUIET_S = 20  # longer than between two heartbeats
+LATE_S = 1
 PATIENCE_S = 60  # for an answer of a process that is very busy
 START_S = 180  # for all, on a busy machine
 PREFIX = "bench"
@@ -359,7 +361,7 @@ def tell_changes(fleet: Fleet, name: str, change: Callable[[], int]) -> Usage:
         f"{name}: {count / usage.seconds:.1f} a second, {frames / usage.seconds:,.0f}"
         f" frames a second; from commit to frame p50 {quantile(delays, 0.5)} ms,"
         f" p99 {quantile(delays, 0.99)} ms; {usage.messages / count:.1f} messages a"
-        f" change; {usage}{losses(told)}",
+        f" change; {usage}{losses(told)}{lateness(told)}",
         flush=True,
     )
     return usage
@@ -372,6 +374,12 @@ def quantile(counts: Counter[int], share: float) -> int:
         if left <= 0:
             return value
     raise ValueError("nothing came")
+
+
+def lateness(told: list[dict]) -> str:
+    """How late the crowds were; then it is they who are measured, not the shop."""
+    late = max(one["late"] for one in told)
+    return f"; THE CROWDS WERE LATE, by {late:.1f} s" if late > LATE_S else ""
 
 
 def losses(told: list[dict]) -> str:
@@ -438,7 +446,7 @@ def tell_storm(fleet: Fleet, limit_s: int) -> None:
         f" {seconds / steady:.2f} of what the steady rate needs; {dict(counts)};"
         f" at most {most.most:.0f} transactions a second; a page p50"
         f" {statistics.median(reader.times):.2f} s, at most {max(reader.times):.2f} s,"
-        f" {reader.failures} failed; {usage}",
+        f" {reader.failures} failed; {usage}{lateness(told)}",
         flush=True,
     )
 

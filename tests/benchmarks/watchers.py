@@ -8,7 +8,8 @@ input is a command, which is answered by one line of JSON:
 
     open N      open so many more sockets, the next when one before is answered
     count       forget what came so far, and note what comes
-    tell        what came since: delays of frames of changes, in milliseconds
+    tell        what came since: delays of frames of changes, in milliseconds, and how
+                late this program was itself, in seconds
     storm S     cut all; bring them back as pages do, in S seconds at most
 """
 
@@ -36,6 +37,7 @@ class Watchers(Pages):
         super().__init__(port, model)
         self.delays: Counter[int] = Counter()  # milliseconds → frames
         self.items = 0
+        self.late = 0.0  # seconds that one look at all sockets took, at most
 
     def listen(self, commands: int) -> None:
         """Read until something comes on the file `commands`."""
@@ -43,6 +45,11 @@ class Watchers(Pages):
         while not select.select([commands], [], [], 0)[0]:
             self._turn(1)
         self._epoll.unregister(commands)
+
+    def _turn(self, seconds: float) -> None:
+        begun = time.monotonic()
+        super()._turn(seconds)
+        self.late = max(self.late, time.monotonic() - begun - seconds)
 
     def _hear(self, page: Page) -> None:
         data, start, end = page.data, 0, len(page.data)
@@ -88,7 +95,7 @@ class Crowd:
     def count(self) -> dict:
         self._watchers.delays.clear()
         self._watchers.counts.clear()
-        self._watchers.items = 0
+        self._watchers.items, self._watchers.late = 0, 0.0
         return {}
 
     def tell(self) -> dict:
@@ -98,12 +105,14 @@ class Crowd:
             "items": watchers.items,
             "live": watchers.live,
             "counts": watchers.counts,
+            "late": watchers.late,
             "spread": max((page.spread for page in self._pages), default=0),
         }
 
     def storm(self, seconds: int) -> dict:
+        self._watchers.late = 0.0
         times = self._watchers.storm(self._pages, seconds)
-        return {"times": times, "counts": self._watchers.counts}
+        return {"times": times} | self.tell()
 
 
 def main() -> None:
