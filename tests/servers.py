@@ -70,9 +70,9 @@ class Process:
         assert self._process is None, "it runs already"
         python, *words = self.command()
         with self.log.open("ab") as log:
-            if python == sys.executable and words[0] == "-m":
+            if python == sys.executable:
                 self._process = fork_server.launch(
-                    words[1:], self.environment(), log, is_leader=self.is_leader
+                    words, self.environment(), log, is_leader=self.is_leader
                 )
             else:
                 self._process = subprocess.Popen(

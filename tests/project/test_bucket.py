@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from datetime import timedelta
@@ -27,6 +26,7 @@ from project.bucket import from_environment
 from project.models import UnusedFiles
 from project.storage import StorageAway
 from project.tasks import delete_unused_files
+from tests import fork_server
 from tests.factories import (
     make_basket,
     make_owner,
@@ -492,12 +492,7 @@ def settled(before: str = "", **environment: str) -> subprocess.CompletedProcess
     """The settings of a shop in production."""
     others = {n: v for n, v in os.environ.items() if not n.startswith("AWS_")}
     usual = {"INSECURE_COOKIES": "0", "SERVE_MEDIA": "0", "DEBUG": "0"}
-    return subprocess.run(
-        [sys.executable, "-c", before + SHOW],
-        env=others | usual | environment,
-        capture_output=True,
-        text=True,
-    )
+    return fork_server.run(["-c", before + SHOW], others | usual | environment)
 
 
 def test_settings_follow_the_environment():

@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 
 from project.settings import mail_domain
+from tests import fork_server
 
 SHOW = """
 import json
@@ -22,12 +22,7 @@ SHOP = "Tidewater <shop@shop.example>"
 def settled(**environment: str) -> subprocess.CompletedProcess:
     others = {n: v for n, v in os.environ.items() if not n.startswith("EMAIL_")}
     environment = {"DOMAIN_NAME": "https://shop.example", **environment}
-    return subprocess.run(
-        [sys.executable, "-c", SHOW],
-        env=others | environment,
-        capture_output=True,
-        text=True,
-    )
+    return fork_server.run(["-c", SHOW], others | environment)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHash
 from django.http import HttpResponse
 from django.test import Client
 
+from tests import fork_server
 from tests.factories import make_product, make_user
 
 REAL_HASHERS = shop_settings.PASSWORD_HASHERS  # the tests' are quick ones
@@ -46,13 +47,8 @@ def settings_of(**environment: str) -> dict:
         "import json, project.settings as s;"
         f"print(json.dumps({{n: getattr(s, n, None) for n in {names}}}))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | environment,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
+    done = fork_server.run(["-c", program], os.environ | environment)
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
@@ -213,12 +209,7 @@ print(*paths, settings.LANGUAGE_COOKIE_PATH, settings.SESSION_COOKIE_DOMAIN)
 )
 def test_cookies_over_https_are_of_this_host_and_path_alone(is_plain, path, prefix):
     own = {"INSECURE_COOKIES": is_plain, "DOMAIN_NAME": f"https://shop.example{path}"}
-    done = subprocess.run(
-        [sys.executable, "-c", NAMES],
-        env=os.environ | PRODUCTION | own,
-        capture_output=True,
-        text=True,
-    )
+    done = fork_server.run(["-c", NAMES], os.environ | PRODUCTION | own)
 
     assert done.stdout.splitlines() == [
         " ".join(

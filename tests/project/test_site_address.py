@@ -4,13 +4,13 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from project.asgi import application
 from project.site_address import parsed
+from tests import fork_server
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,8 @@ def test_address_that_cannot_be_the_shops_is_refused_in_one_line(text):
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=os.environ | {"DEBUG": "0", "SERVE_MEDIA": "0"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    production = {"DEBUG": "0", "SERVE_MEDIA": "0"}
+    return fork_server.run([*arguments], os.environ | production | environment)
 
 
 SERVER = ["-m", "realtime.server", "project.asgi:application"]

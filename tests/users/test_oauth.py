@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from html import unescape
@@ -22,6 +21,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 
+from tests import fork_server
 from tests.factories import make_shopper, make_user
 from tests.provider.broken import CLIENT_ID, HANG, BrokenProvider, broken_provider
 from users.models import User
@@ -47,12 +47,8 @@ def settings_with(**environment: str) -> subprocess.CompletedProcess[str]:
         "import json; from django.conf import settings;"
         "print(json.dumps(settings.SOCIALACCOUNT_PROVIDERS))"
     )
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"} | environment,
-        capture_output=True,
-        text=True,
-    )
+    ours = {"DJANGO_SETTINGS_MODULE": "project.settings"}
+    return fork_server.run(["-c", program], os.environ | ours | environment)
 
 
 def test_settings_take_the_keys_of_each_provider():
