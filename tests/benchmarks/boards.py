@@ -219,7 +219,8 @@ def move_orders(rate: float, kind: str) -> None:
 
 
 def look_for(server, seconds: float) -> list[float]:
-    """A shopper's pages of results, one each 0.2 s: how long each took, in ms."""
+    """A shopper's pages of results, one each 0.2 s: how long each took, in ms. Not at
+    the beats of the orders, which would meet every page or none."""
     taken, end = [], time.monotonic() + seconds
     while (begun := time.monotonic()) < end:
         # Other words each time: no cache has the page.
@@ -227,7 +228,8 @@ def look_for(server, seconds: float) -> list[float]:
         with urllib.request.urlopen(address, timeout=60) as answer:
             answer.read()
         taken.append(1000 * (time.monotonic() - begun))
-        time.sleep(max(0, 0.2 - (time.monotonic() - begun)))
+        pause = random.uniform(0.1, 0.3)
+        time.sleep(max(0, pause - (time.monotonic() - begun)))
     return taken
 
 
