@@ -548,21 +548,21 @@ def rows_read(products) -> int:
     return max(int(n) for n in re.findall(r"actual .*?rows=(\d+)", plan))
 
 
-@pytest.mark.parametrize("order", ORDERS)
-def test_page_at_the_end_of_20000_products_reads_no_more_than_the_first(order):
+def test_page_at_the_end_of_20000_products_reads_no_more_than_the_first():
     """The plan, not the clock. Not before a VACUUM either: a test's rows have none."""
     make_products(20_000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE products_product, products_stock")
-    products = Product.objects.active().order_by(*order)
 
-    first = products.page(0, 24, of=20_000)
-    last = products.page(19_992, 20_016, of=20_000)
+    for order in ORDERS:
+        products = Product.objects.active().order_by(*order)
+        first = products.page(0, 24, of=20_000)
+        last = products.page(19_992, 20_016, of=20_000)
 
-    assert [p.pk for p in last] == [p.pk for p in products[19_992:20_016]]
-    assert (rows_read(first), rows_read(last)) == (24, 8)
-    # The positive control: the slice that a ListView takes.
-    assert rows_read(products.with_stock()[19_992:20_016]) == 20_000
+        assert [p.pk for p in last] == [p.pk for p in products[19_992:20_016]], order
+        assert (rows_read(first), rows_read(last)) == (24, 8), order
+        # The positive control: the slice that a ListView takes.
+        assert rows_read(products.with_stock()[19_992:20_016]) == 20_000, order
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 9, 10, 11])
