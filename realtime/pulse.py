@@ -6,15 +6,18 @@ looks has no monitor: the hub notes the sums every two seconds, for about 0.3 ms
 Each process puts its numbers in the cache, for the pages of others.
 """
 
+import contextlib
 import os
+import resource
 import socket
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 from django.core.cache import cache
-from prometheus_client import PROCESS_COLLECTOR, Histogram
+from prometheus_client import Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from realtime import metrics, roles
@@ -47,14 +50,11 @@ TIMES: dict[str, Histogram] = {
     "tick": metrics.TICK,
     "probe": metrics.PROBE,
 }
-PROCESS = {
-    "process_cpu_seconds_total": "cpu",
-    "process_resident_memory_bytes": "memory",
-}
+MEMORY = Path("/proc/self/statm")  # in pages, the second number is what is resident
 
 
 class Sample(NamedTuple):
-    """All sums at one moment. `cpu` and `memory` are missing where no /proc is."""
+    """All sums at one moment. `memory` is missing where no /proc is."""
 
     at: float
     sums: dict[str, float]
@@ -215,7 +215,7 @@ def _buckets(metric: Histogram) -> Buckets:
 
 
 def _process() -> Iterator[tuple[str, float]]:
-    for family in PROCESS_COLLECTOR.collect():
-        for sample in family.samples:
-            if sample.name in PROCESS:
-                yield PROCESS[sample.name], sample.value
+    """Prometheus' own collector also counts open files: a millisecond for 2,000."""
+    yield "cpu", time.process_time()
+    with contextlib.suppress(FileNotFoundError):
+        yield "memory", int(MEMORY.read_text().split()[1]) * resource.getpagesize()

@@ -11,8 +11,9 @@ One shop on `realtime.server`, on a scratch database and the Redis at REDIS_URL.
 each rate of changes the crowd is served in turn with one tab that is seen (what the
 changes cost by themselves), with all tabs seen, and with a share of them hidden.
 Frames are all that the tabs get, heartbeats included. CPU is the server process's, from
-the operating system's accounting; ratios are given of all of it, and of what is left
-without what it used with one tab ("net").
+the operating system's accounting. Ratios are given of all of it; of what is left
+without what it used with one tab ("the crowd's"); and of what is left of that without
+what the same crowd costs while nothing changes ("minus idle").
 """
 
 import argparse
@@ -221,27 +222,37 @@ def compare(server, pages: list[list[int]], options) -> None:
     products = [page[n] for n in range(LIST) for page in pages]
     if options.view:
         pages = [place for page in pages for place in places(page, options.view)]
-    many = options.sockets
+    idle = crowds(server, pages, products, 0, options)
     for rate in options.rates:
-        print(f"{rate:g} changes a second", flush=True)
-        found = {}
-        for what, count, share in [
-            ("one tab", 1, 0),
-            ("all seen", many, 0),
-            (f"{options.share:.0%} hidden", many, options.share),
-        ]:
-            with crowd(server.port, pages, count, share, options) as tabs:
-                result = measure(server, tabs, products, rate, options.seconds)
-            tell(what, result)
-            found[what] = result
-        alone, seen, hidden = found.values()
-        net = (seen.cpu - alone.cpu) / max(hidden.cpu - alone.cpu, 0.01)
+        alone, seen, hidden = crowds(server, pages, products, rate, options)
+        own = [each.cpu - alone.cpu for each in (seen, hidden)]
+        busy = [
+            cpu - (each.cpu - idle[0].cpu)
+            for cpu, each in zip(own, idle[1:], strict=True)
+        ]
         print(
             f"  {seen.frames / max(hidden.frames, 1):.1f} x fewer frames,"
             f" {seen.bytes / max(hidden.bytes, 1):.1f} x fewer bytes,"
-            f" {seen.cpu / max(hidden.cpu, 0.01):.1f} x less CPU, net {net:.1f} x",
+            f" {seen.cpu / max(hidden.cpu, 0.01):.1f} x less CPU,"
+            f" the crowd's {own[0] / max(own[1], 0.01):.1f} x,"
+            f" minus idle {busy[0] / max(busy[1], 0.01):.1f} x",
             flush=True,
         )
+
+
+def crowds(server, pages: list, products: list[int], rate: float, options) -> list:
+    """What each of the three crowds gets and costs."""
+    print(f"{rate:g} changes a second", flush=True)
+    found = []
+    for what, count, share in [
+        ("one tab", 1, 0),
+        ("all seen", options.sockets, 0),
+        (f"{options.share:.0%} hidden", options.sockets, options.share),
+    ]:
+        with crowd(server.port, pages, count, share, options) as tabs:
+            found.append(measure(server, tabs, products, rate, options.seconds))
+        tell(what, found[-1])
+    return found
 
 
 def main() -> None:
