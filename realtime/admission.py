@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from realtime import draining, metrics, request_ids, room
+from realtime import draining, metrics, pulse, request_ids, room
 from realtime.pace import Pace
 
 ANSWERED_S = 10  # a handshake is over after so long, answered or not
@@ -74,7 +74,7 @@ class Admission:
 
     def __init__(self) -> None:
         self.sockets: set[Hashable] = set()
-        self.pace = Pace()
+        self.pace = Pace(pulse.processor_share)
         self._addresses: Counter[str | None] = Counter()
         # Sockets without a first answer, and how many there are of an address.
         self._newcomers: dict[Hashable, str | None] = {}

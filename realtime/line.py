@@ -6,6 +6,7 @@ the oldest first. The others wait unread, as bytes. One whose client leaves is
 forgotten. One that would wait for too long is refused at once, which costs little.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Protocol
@@ -13,7 +14,7 @@ from typing import Protocol
 EXTENSION = "shop.waiting"  # of a page's ASGI scope: how many wait
 AT_ONCE = 50  # handshakes being served
 A_TURN = 10  # of them begin in one turn of the loop: pages and pushes have theirs
-WAIT_S = 8  # in the line at most; a page waits 10 s for its socket
+WAIT_S = 6  # in the line at most; a page waits 10 s for its socket
 SHORTEST = 100  # the line, however slow the process
 
 
@@ -35,7 +36,7 @@ class Line:
         self, rate: Callable[[], float], soon: Callable[[Callable[[], None]], object]
     ) -> None:
         self._rate, self._soon = rate, soon
-        self._waiting: dict[Visitor, str | None] = {}  # and the address
+        self._waiting: dict[Visitor, tuple[str | None, float]] = {}  # address, since
         self._addresses: Counter[str | None] = Counter()
         self._served: set[Hashable] = set()
         self._is_called = False
@@ -48,8 +49,13 @@ class Line:
         return not self._waiting and len(self._served) < AT_ONCE
 
     def is_full(self) -> bool:
-        """Whether a newcomer would wait for too long."""
-        return len(self._waiting) >= max(SHORTEST, WAIT_S * self._rate())
+        """Whether a newcomer would wait for too long. The rate may be that of better
+        times, so what the first has waited counts too."""
+        if len(self._waiting) < SHORTEST:
+            return False
+        _, since = next(iter(self._waiting.values()))
+        is_late = time.monotonic() - since >= WAIT_S
+        return is_late or len(self._waiting) >= WAIT_S * self._rate()
 
     def waiting_of(self, address: str) -> int:
         """How many of an address wait."""
@@ -57,13 +63,13 @@ class Line:
 
     def wait(self, visitor: Visitor, address: str | None) -> None:
         """Serve it when it is its turn. None is an address that is not counted."""
-        self._waiting[visitor] = address
+        self._waiting[visitor] = address, time.monotonic()
         if address is not None:
             self._addresses[address] += 1
 
     def leave(self, visitor: Visitor) -> None:
         """It is its turn, or its client has gone before."""
-        address = self._waiting.pop(visitor, None)
+        address, _ = self._waiting.pop(visitor, (None, None))
         if address is not None:
             self._addresses[address] -= 1
             if not self._addresses[address]:

@@ -6,6 +6,7 @@ return (`spread_ms`), while the process that could tell it is still there.
 """
 
 import time
+from collections.abc import Callable
 
 FIRST_RATE = 300.0  # sockets a second, until we know better
 SAMPLE = 50  # sockets; fewer say little
@@ -18,11 +19,13 @@ class Pace:
     """Sockets opened for each second that it takes.
 
     While others wait, that is a second by the clock: pages, and other programs, have
-    their share of it. While nobody waits, it is a second of the loop's CPU.
+    their share of it. While nobody waits, it is a second of the loop's CPU, of which a
+    process has `share()` while all processes of this machine are busy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, share: Callable[[], float] = lambda: 1.0) -> None:
         self.rate = FIRST_RATE
+        self._share = share
         self._opened = self._hurried = 0  # in this sample; while others waited
         self._began: tuple[float, float] | None = None  # clock and CPU, in seconds
 
@@ -38,7 +41,7 @@ class Pace:
     def _learn(self) -> None:
         now = _clocks()
         clock, cpu = (after - before for after, before in zip(now, self._began))
-        seconds = clock if self._hurried == self._opened else cpu
+        seconds = clock if self._hurried == self._opened else cpu / self._share()
         self.rate += WEIGHT * (self._opened / max(seconds, 1e-3) - self.rate)
         self._opened, self._hurried, self._began = 0, 0, now
 

@@ -26,6 +26,7 @@ EVERY_S = 2
 SHORTEST_S = 1
 KEPT = 61  # two minutes
 STARTED = time.time()
+PROCESSORS = os.cpu_count() or 1
 HOST = socket.gethostname()
 SHARED = "pulse"  # the key of who has put numbers in the cache, and when
 SHARED_S = 3 * EVERY_S  # then they are out of date
@@ -74,6 +75,7 @@ class Process(NamedTuple):
 _samples: tuple[Sample, ...] = ()
 _noted = 0.0  # when the last one was, in seconds of the epoch
 _others: tuple[float, list[Process]] = 0.0, []  # when they were asked for last
+_siblings = 1  # processes of this machine that serve sockets
 
 
 def own() -> Process:
@@ -109,9 +111,18 @@ def ask() -> None:
 def share(process: Process) -> None:
     """Put it in the cache. Two at once may overwrite each other's name; the next time
     puts it right."""
-    name = f"{SHARED}:{process.host}:{process.pid}"
+    global _siblings
+    here = f"{SHARED}:{process.host}:"
+    name = f"{here}{process.pid}"
+    names = _names() | {name: time.time()}
+    _siblings = sum(other.startswith(here) for other in names)
     cache.set(name, process, SHARED_S)
-    cache.set(SHARED, _names() | {name: time.time()}, SHARED_S)
+    cache.set(SHARED, names, SHARED_S)
+
+
+def processor_share() -> float:
+    """How much of a processor this process has while all of its siblings are busy."""
+    return min(1.0, PROCESSORS / _siblings)
 
 
 def shared() -> list[Process]:

@@ -20,6 +20,7 @@ RECENT_S = 2
 PACE_MS = 45_000  # of a hidden tab
 HANDSHAKE_S = 14  # a page waits 10 s for its socket, and 4 s for the first answer
 FIRST_S, FEW_S, MOST_S = 0.25, 4.0, 60.0  # of a page's waits before it comes back
+FEW_FAILURES = 6  # then they grow beyond what the server has told
 FINAL = 4500  # from here on a close code says: do not come back
 PRIME, OFFSET, MASK = 0x01000193, 0x811C9DC5, 0xFFFFFFFF
 
@@ -194,13 +195,16 @@ class Watcher:
         chance, end = self.chance, time.monotonic() + seconds
         limit, next_limit = max(FIRST_S, self.spread_s or 0), FIRST_S
         most = MOST_S if self.spread_s is None else max(FEW_S, 2 * self.spread_s)
+        failures = 0
         while time.monotonic() < end:
             if self._retry_s:
                 wait = chance.uniform(self._retry_s, 2 * self._retry_s)
             else:
                 wait = chance.uniform(0, limit)
             self._retry_s, limit = 0.0, next_limit
-            next_limit = min(2 * next_limit, most, MOST_S)
+            failures += 1
+            slower = 2 ** max(0, failures - FEW_FAILURES)  # than the server said
+            next_limit = min(FIRST_S * 2**failures, most * slower, MOST_S)
             await asyncio.sleep(wait)
             if await self.open():
                 return True

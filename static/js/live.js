@@ -10,6 +10,7 @@ const OPEN_MS = 10_000; // for a socket to open; many may be waiting for theirs
 const ANSWER_MS = 4_000; // to answer "sub"
 const FIRST_MS = 250; // at most, before the page comes back; doubles with each failure
 const FEW_MS = 4_000; // up to this, where the server has told of a small crowd
+const FEW_FAILURES = 6; // then the waits grow beyond what it has told
 const MOST_MS = 60_000; // or this
 const REFUSALS = 5; // handshakes in a row, before the page asks why
 const OFF_MS = [30_000, 60_000, 120_000, 300_000]; // between attempts, refused for good
@@ -331,7 +332,9 @@ export class Live extends EventTarget {
     if (this.failures === 0) {
       return Math.max(FIRST_MS, this.spreadMs ?? 0);
     }
-    const ceiling = this.spreadMs === null ? MOST_MS : Math.max(FEW_MS, 2 * this.spreadMs);
+    const known = this.spreadMs === null ? MOST_MS : Math.max(FEW_MS, 2 * this.spreadMs);
+    // After some failures the server is slower than it said.
+    const ceiling = known * 2 ** Math.max(0, this.failures - FEW_FAILURES);
     return Math.min(MOST_MS, ceiling, FIRST_MS * 2 ** (this.failures - 1));
   }
 

@@ -23,6 +23,7 @@ from listeners import allow_files, masked
 AT_ONCE = 48
 LIMIT_S = 150
 FEW_S = 4
+FEW_FAILURES = 6
 BACKOFF_S = [0.25 * 2**n for n in range(8)] + [60.0]
 
 
@@ -108,7 +109,8 @@ class Pages:
         if self._model.is_spread and page.failures == 0:
             limit = max(limit, page.spread)
         elif self._model.is_spread and page.spread:
-            limit = min(limit, max(FEW_S, 2 * page.spread))
+            slower = 2 ** max(0, page.failures - FEW_FAILURES)  # than the server said
+            limit = min(limit, slower * max(FEW_S, 2 * page.spread))
         page.failures += 1
         self._at(time.monotonic() + random.uniform(0, limit), page)
 

@@ -162,6 +162,19 @@ def test_line_goes_on_after_a_failure(line, busy, order, turns):
     assert order == [sound]
 
 
+def test_line_is_full_while_the_first_has_waited_too_long(
+    line, busy, order, turns, monkeypatch
+):
+    """The rate may be of better times."""
+    fast = Line(lambda: 1e6, turns.append)
+    make(fast, order, SHORTEST)
+    assert not fast.is_full()
+
+    monkeypatch.setattr("realtime.line.WAIT_S", 0)
+
+    assert fast.is_full()
+
+
 def test_line_is_full_when_a_newcomer_would_wait_too_long(turns, order):
     line = Line(lambda: 2.0 * SHORTEST, turns.append)
     make(line, order, int(WAIT_S * 2 * SHORTEST) - 1)

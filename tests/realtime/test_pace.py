@@ -35,6 +35,16 @@ def test_rate_is_learned_from_the_processor_that_sockets_take():
     assert 0.5 / BURST_S < pace.rate < 1 / BURST_S
 
 
+def test_rate_is_lower_where_processes_share_a_processor():
+    alone, crowded = Pace(), Pace(lambda: 0.25)
+    for pace in (alone, crowded):
+        for _ in range(SAMPLE * 20 + 1):
+            pace.opened(others_wait=False)
+            burn(BURST_S)
+
+    assert 0.7 < 4 * crowded.rate / alone.rate < 1.4
+
+
 def test_time_without_sockets_counts_for_nothing():
     idle, busy = Pace(), Pace()
     for pace, pause in ((busy, 0), (idle, BURST_S)):

@@ -194,3 +194,17 @@ def test_process_that_is_gone_is_shown_no_more(monkeypatch):
     monkeypatch.setattr(pulse, "SHARED_S", 0)
     pulse.ask()
     assert [process.pid for process in pulse.everybody()] == [os.getpid()]
+
+
+def test_processes_of_a_machine_share_its_processors(monkeypatch):
+    monkeypatch.setattr(pulse, "PROCESSORS", 2)
+    monkeypatch.setattr(pulse, "_siblings", 1)
+    process = pulse.own()
+    assert pulse.processor_share() == 1
+
+    for pid in range(1, 8):
+        pulse.share(process._replace(pid=pid))
+    pulse.share(process._replace(host="elsewhere"))
+    pulse.share(process)
+
+    assert pulse.processor_share() == 2 / 8
