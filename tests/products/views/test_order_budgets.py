@@ -29,8 +29,8 @@ BUDGETS = {
     "review": 14,
     "order": 8,
     "history": 9,
-    "board": 14,
-    "board, found": 12,
+    "board": 12,
+    "board, found": 10,
     "one order": 10,
     "slip": 9,
 }
