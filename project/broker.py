@@ -61,6 +61,12 @@ class QoS(kombu_redis.QoS):
             _homeless.append((message.delivery_info["routing_key"], message._raw))
             raise
 
+    def restore_unacked(self, client: Any = None) -> None:
+        """Put back what is not done with. A channel may outlive its connection for a
+        moment: then Redis itself gives the messages back, after a time."""
+        if self.channel.connection.client is not None:
+            super().restore_unacked(client)
+
     def ack(self, delivery_tag: str) -> None:
         """Note that a message is done with. A worker with some that it cannot get rid
         of would take no more: it begins anew, and they are delivered again."""

@@ -55,7 +55,7 @@ MEMORY = Path("/proc/self/statm")  # in pages, the second number is what is resi
 
 
 class Sample(NamedTuple):
-    """All sums at one moment. `memory` is missing where no /proc is."""
+    """All sums at one moment. `memory` is missing where it is not known."""
 
     at: float
     sums: dict[str, float]
@@ -228,5 +228,5 @@ def _buckets(metric: Histogram) -> Buckets:
 def _process() -> Iterator[tuple[str, float]]:
     """Prometheus' own collector also counts open files: a millisecond for 2,000."""
     yield "cpu", time.process_time()
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # no /proc, or no more files
         yield "memory", int(MEMORY.read_text().split()[1]) * resource.getpagesize()

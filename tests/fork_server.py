@@ -74,6 +74,7 @@ INTERPRETER = {
 }
 
 NUMBER = struct.Struct("q")
+END_S = 30  # for a process to end that was killed
 
 
 class Forked:
@@ -107,7 +108,9 @@ class Forked:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
+        """End it, and wait for its end."""
         self.send_signal(signal.SIGKILL)
+        self.wait(END_S)
 
     def _hear(self, timeout: float | None) -> int:
         self._report.settimeout(timeout)

@@ -390,9 +390,13 @@ def test_frame_lost_on_a_live_socket_is_healed_by_the_digest_alone(
         line.swallow(f'"{topic}",2'.encode())
         stock.claim({product.pk: 1})
         wait_until(lambda: line.swallowed == 1, "the loss", 5)
+
+        def is_stale() -> bool:
+            return client.beat()["digest"] != client.page.digest()
+
+        wait_until(is_stale, "a heartbeat of after the loss", 5)
         for _ in range(2):
-            is_stale = client.beat()["digest"] != client.page.digest()
-            assert is_stale
+            assert is_stale()
             assert client.page.shown[topic] == 1
         if looks_at_the_digest:
             client.watch()  # what the page's script does

@@ -80,6 +80,21 @@ def test_broker_that_is_frozen_delays_nobody_and_gets_the_tasks_later(redis, cap
     assert caplog.text.count("Redis is away") == 1
 
 
+def test_channel_that_outlives_its_connection_is_closed_without_an_error(redis):
+    """A worker that loses Redis in the middle of a task closes it so, and an error
+    would end the worker."""
+    sweep_outbox.apply_async()
+    with app.connection() as connection:
+        channel = connection.channel()
+        assert app.amqp.queues["mail"].bind(channel).get() is not None
+
+        connection.transport.client = None
+        channel.close()
+
+        with redis_client.Redis.from_url(redis.url) as client:
+            assert client.hlen("unacked") == 1  # and comes back after a time
+
+
 @pytest.mark.django_db(transaction=True)
 def test_page_that_sends_a_mail_answers_at_once_though_the_broker_is_frozen(
     redis, client, settings
