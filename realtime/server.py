@@ -33,7 +33,11 @@ from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any, Protocol
 
-import daphne.server  # noqa: F401  installs the reactor, so it comes first
+import realtime.turns  # noqa: F401  makes the reactor, so it comes first
+
+# isort: split
+
+import daphne.server  # noqa: F401  takes that reactor
 from autobahn.twisted import websocket as autobahn_twisted
 from autobahn.websocket import protocol as autobahn_protocol
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest

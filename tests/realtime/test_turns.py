@@ -1,0 +1,102 @@
+"""What one turn of the server's loop takes."""
+
+import asyncio
+import selectors
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from realtime import turns
+from realtime.turns import Selector
+
+PAIRS = 5
+
+
+@pytest.fixture
+def pairs() -> Iterator[list[tuple[socket.socket, socket.socket]]]:
+    pairs = [socket.socketpair() for _ in range(PAIRS)]
+    yield pairs
+    for ends in pairs:
+        for end in ends:
+            end.close()
+
+
+@pytest.fixture
+def selector(monkeypatch) -> Iterator[Selector]:
+    monkeypatch.setattr(turns, "EVENTS", 2)
+    with Selector() as selector:
+        yield selector
+
+
+def test_turn_takes_a_part_of_what_has_happened_and_the_next_turns_the_rest(
+    pairs, selector
+):
+    for ours, theirs in pairs:
+        selector.register(ours, selectors.EVENT_READ)
+        theirs.send(b"x")
+
+    taken = [selector.select(0) for _ in range(3)]
+
+    assert [len(events) for events in taken] == [2, 2, 2]
+    assert {key.fileobj for events in taken for key, _ in events} == {
+        ours for ours, _ in pairs
+    }
+
+
+def test_end_of_a_connection_is_told_to_who_reads_and_to_who_writes(pairs, selector):
+    (ours, theirs), *_ = pairs
+    selector.register(ours, selectors.EVENT_READ | selectors.EVENT_WRITE)
+    theirs.close()
+
+    ((_, events),) = selector.select(0)
+
+    assert events == selectors.EVENT_READ | selectors.EVENT_WRITE
+
+
+def test_server_has_such_a_loop():
+    program = (
+        "import realtime.server; from twisted.internet import reactor;"
+        "print(type(reactor._asyncioEventloop._selector).__module__)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "realtime.turns\n"
+
+
+def test_selector_waits_as_long_as_it_is_told(selector):
+    assert selector.select(0) == []
+    assert selector.select(0.01) == []
+
+
+def test_loop_with_more_events_than_a_turn_takes_serves_them_all(monkeypatch):
+    monkeypatch.setattr(turns, "EVENTS", 2)
+
+    async def serve() -> list[bytes]:
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            return await asyncio.gather(*(ask(port, n) for n in range(20)))
+
+    async def echo(reader, writer) -> None:
+        writer.write(await reader.readline())
+        writer.close()
+        await writer.wait_closed()
+
+    async def ask(port: int, number: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"%d\n" % number)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+    with asyncio.Runner(
+        loop_factory=lambda: asyncio.SelectorEventLoop(Selector())
+    ) as runner:
+        assert runner.run(serve()) == [b"%d\n" % number for number in range(20)]
