@@ -27,7 +27,7 @@ tcp._reservedFD = tcp._NullFileDescriptorReservation()
 
 # Connections accepted in one turn of the loop. Twisted takes ever more of a crowd: then
 # one turn takes a tenth of a second, and what the first have sent stays unread.
-AT_ONCE = 200
+AT_ONCE = 100
 FULL_S = 0.02  # until we look again whether there is room
 SHORT_S = 0.25  # after the system has refused a file
 ONE_OUTAGE_S = 60  # refusals closer to each other are the same outage

@@ -13,7 +13,7 @@ from typing import Protocol
 
 EXTENSION = "shop.waiting"  # of a page's ASGI scope: how many wait
 AT_ONCE = 50  # handshakes being served
-A_TURN = 10  # of them begin in one turn of the loop: pages and pushes have theirs
+A_TURN = 30  # of them begin in one turn of the loop: pages and pushes have theirs
 WAIT_S = 6  # in the line at most; a page waits 10 s for its socket
 SHORTEST = 100  # the line, however slow the process
 

@@ -23,6 +23,7 @@ from listeners import allow_files, masked
 AT_ONCE = 48
 LIMIT_S = 150
 FEW_S = 4
+PING = b"\x89\x00"  # in no text frame: that is JSON in ASCII or UTF-8
 FEW_FAILURES = 6
 BACKOFF_S = [0.25 * 2**n for n in range(8)] + [60.0]
 
@@ -65,7 +66,8 @@ class Pages:
         self._due: list[tuple[float, int, Page, int]] = []
         self._number = 0
         self.counts: Counter[str] = Counter()
-        self.live = self.beaten = 0
+        self.live = 0
+        self._beaten: set[Page] = set()  # who has heard a heartbeat
 
     # --- What happens ---------------------------------------------------------
 
@@ -83,7 +85,9 @@ class Pages:
         return time.monotonic() - begun
 
     def until_beaten(self) -> None:
-        while self.beaten < len(self._pages):
+        """Until each has heard of how large the crowd is now."""
+        self._beaten.clear()
+        while len(self._beaten) < len(self._pages):
             self._turn(0.5)
 
     def storm(self, pages: list[Page], limit_s: float = LIMIT_S) -> list[float]:
@@ -202,8 +206,10 @@ class Pages:
         _, mark, rest = page.data.rpartition(b'"spread_ms":')
         if mark and rest:
             page.spread = int(rest.partition(b"}")[0]) / 1000
+        if PING in page.data:
+            page.socket.send(masked(0xA, b""))
         if b'"t":"hb"' in page.data:
-            self.beaten += 1
+            self._beaten.add(page)
         page.data = b""
 
 
