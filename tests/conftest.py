@@ -37,9 +37,9 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors, as half of the time tests wait for others;
+    """Twice as many as there are processors, as half of the time tests wait for others;
     few enough for the connections that one PostgreSQL gives."""
-    return min((os.cpu_count() or 1) + 1, 4)
+    return min(2 * (os.cpu_count() or 1), 4)
 
 
 @pytest.fixture(autouse=True)
