@@ -5,8 +5,9 @@ from django.db import connection
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject, cached_property
 
-from products import live
-from products.services import catalogue
+from products.catalogue import services as catalogue
+from products.live import baskets as live_baskets
+from products.live import viewers
 
 
 class Baskets:
@@ -19,8 +20,8 @@ class Baskets:
     def badge(self) -> dict:
         """For `_basket_badge.html`: {"basket": {"count", "total"}, "version"}."""
         # A page that shows the whole basket has counted it already.
-        state = getattr(self._request, "basket_state", None) or live.summary(
-            live.owner_of(self._request.session, self._request.user)
+        state = getattr(self._request, "basket_state", None) or live_baskets.summary(
+            viewers.owner_of(self._request.session, self._request.user)
         )
         return {"basket": state.facts, "version": state.version}
 

@@ -12,11 +12,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from products.exceptions import BasketClosed
-from products.live import BASKET_TOKEN
+from products.basket import holds, merged
+from products.basket import services as basket
+from products.basket.exceptions import BasketClosed
+from products.live.viewers import BASKET_TOKEN
 from products.models import Basket
-from products.services import basket, holds, people
-from products.views import merged
+from products.orders import claims
 
 
 @receiver(user_logged_in)
@@ -34,7 +35,7 @@ def offer_orders(sender, request, email_address, **kwargs) -> None:
     """Who has just verified their address hears of what they ordered as a guest."""
     user = email_address.user
     is_theirs = request is not None and request.user.pk in (None, user.pk)
-    number = people.claimable(user).count() if is_theirs else 0
+    number = claims.claimable(user).count() if is_theirs else 0
     if not number:
         return
     text = ngettext(

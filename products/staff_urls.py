@@ -3,7 +3,8 @@ for a second factor (`users.middleware`)."""
 
 from django.urls import path
 
-from products.views import pulse, staff, staff_export
+from products.staff import export, pulse
+from products.staff import views as staff
 
 app_name = "staff"
 
@@ -11,7 +12,7 @@ urlpatterns = [
     path("orders/", staff.BoardView.as_view(), name="orders"),
     path(
         "orders/export.csv",
-        staff_export.OrdersExportView.as_view(),
+        export.OrdersExportView.as_view(),
         name="orders-export",
     ),
     path("orders/<str:number>/", staff.OrderView.as_view(), name="order"),

@@ -3,20 +3,19 @@
 from celery import shared_task
 from django.core.management import call_command
 
-from products import invalidation  # noqa: F401  has tasks of its own
+from products import personal
+from products.basket import holds
+from products.catalogue import pictures
 from products.models import Basket, WebhookEvent
-from products.services import search  # noqa: F401  so has this
-from products.services import (
-    alerts,
-    holds,
-    limits,
-    orders,
-    payments,
-    people,
-    pictures,
-    refunds,
-    waiting,
-)
+from products.orders import limits
+from products.orders import services as orders
+from products.pagecache import invalidation  # noqa: F401  has tasks of its own
+from products.payments import refunds
+from products.payments import services as payments
+from products.payments import webhooks
+from products.search import services as search  # noqa: F401  so has this
+from products.stock import alerts
+from products.waiting import services as waiting
 
 
 @shared_task
@@ -34,7 +33,7 @@ def expire_orders() -> int:
 @shared_task
 def retry_refunds() -> int:
     """Give back money that is owed to shoppers; how many refunds."""
-    payments.catch_up_all()
+    webhooks.catch_up_all()
     return refunds.ask_all()
 
 
@@ -77,7 +76,7 @@ def forget_limits() -> int:
 @shared_task
 def erase_departed() -> int:
     """Erase what orders of deleted accounts need no more of their shopper."""
-    return people.erase_departed()
+    return personal.erase_departed()
 
 
 @shared_task

@@ -1,6 +1,11 @@
 from django.urls import path
 
-from products.views import basket, catalogue, checkout, orders, payments, waiting
+from products.basket import views as basket
+from products.catalogue import views as catalogue
+from products.orders import checkout
+from products.orders import views as orders
+from products.payments import views as payments
+from products.waiting import views as waiting
 from project.replicas import from_replica
 
 app_name = "products"

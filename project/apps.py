@@ -3,12 +3,13 @@ from django.conf import settings
 
 
 class ProjectConfig(AppConfig):
-    """The wiring: the outbox's admin and tasks are found through it."""
+    """The wiring: the outbox's admin is found through it."""
 
     name = "project"
 
     def ready(self) -> None:
-        from project import beats, checks, errors, logs, outages, traces  # noqa: F401
+        from project import beats, checks, logs, outages, traces  # noqa: F401
+        from project.http import errors  # noqa: F401
 
         logs.set_up()
         traces.set_up()

@@ -11,13 +11,13 @@ django.setup(set_prefix=False)  # loads the apps, so it comes before what follow
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
-from products import live  # noqa: E402
-from project.bodies import LimitedBodies  # noqa: E402
-from project.early import EarlyPages  # noqa: E402
-from project.health import Health  # noqa: E402
-from project.pages import SyncPages  # noqa: E402
-from project.requests import Requests  # noqa: E402
-from project.threads import (  # noqa: E402
+from products.live import kinds  # noqa: E402
+from products.pagecache.early import EarlyPages  # noqa: E402
+from project.http.bodies import LimitedBodies  # noqa: E402
+from project.http.health import Health  # noqa: E402
+from project.http.pages import SyncPages  # noqa: E402
+from project.http.requests import Requests  # noqa: E402
+from project.http.threads import (  # noqa: E402
     Application,
     Receive,
     Scope,
@@ -30,7 +30,7 @@ from realtime.probes import SocketProbes, no_pages  # noqa: E402
 from realtime.routing import sockets  # noqa: E402
 
 files.raise_limit()  # on servers that do not do it themselves
-live.prepare()
+kinds.prepare()
 
 
 def pages() -> Application:

@@ -27,9 +27,10 @@ from post_office.models import STATUS, Email
 from prometheus_client.core import GaugeMetricFamily
 
 from products.models import Basket, Order, Payment, Refund, Waiting, WebhookEvent
-from products.services import payments
-from project import beats, delivery
+from products.payments import services as payments
+from project import beats
 from project.celery import app
+from project.mail import delivery
 from project.models import JobRun, WorkerHeartbeat
 
 logger = logging.getLogger(__name__)

@@ -26,6 +26,7 @@ TRANSPORT_ALIASES["sentinel"] = "project.broker:SentinelTransport"
 app = Celery("project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(["project.mail"])
 
 logger = logging.getLogger(__name__)
 

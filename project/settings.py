@@ -19,9 +19,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from project import bucket, redis_url, reporting, server_urls, site_address
-from project.email_addresses import recipient
 from project.environment import Env
 from project.keys import checked
+from project.mail.addresses import recipient
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -74,7 +74,7 @@ SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}messages"
-MESSAGE_STORAGE = "project.messages.MessageStorage"
+MESSAGE_STORAGE = "project.http.messages.MessageStorage"
 
 # Nobody but a proxy of ours is believed who asks, and over what; X-Forwarded-For counts
 # from its end, where ours have written.
@@ -203,8 +203,8 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "project.compression.GZipMiddleware",
-    "project.headers.pages_for_own_site",
+    "project.http.compression.GZipMiddleware",
+    "project.http.headers.pages_for_own_site",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -214,7 +214,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "products.caching.fresh_for_staff",
+    "products.pagecache.caching.fresh_for_staff",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -227,7 +227,7 @@ MIDDLEWARE = [
 DEBUG_TOOLBAR = DEBUG and find_spec("debug_toolbar") is not None
 if DEBUG_TOOLBAR:
     INSTALLED_APPS.append("debug_toolbar")
-    place = MIDDLEWARE.index("project.compression.GZipMiddleware") + 1
+    place = MIDDLEWARE.index("project.http.compression.GZipMiddleware") + 1
     MIDDLEWARE.insert(place, "debug_toolbar.middleware.DebugToolbarMiddleware")
     INTERNAL_IPS = ["127.0.0.1", "::1"]
 
@@ -401,11 +401,11 @@ CELERY_TASK_QUEUES = [
 ]
 CELERY_TASK_DEFAULT_QUEUE = DEFAULT_QUEUE
 CELERY_TASK_ROUTES = {
-    "project.tasks.deliver_mail": {"queue": MAIL_QUEUE},
-    "project.tasks.sweep_outbox": {"queue": MAIL_QUEUE},
-    "project.tasks.clean_outbox": {"queue": MAIL_QUEUE},
-    "products.invalidation.drop_products": {"queue": CACHE_QUEUE},
-    "products.invalidation.drop_everything": {"queue": CACHE_QUEUE},
+    "project.mail.tasks.deliver_mail": {"queue": MAIL_QUEUE},
+    "project.mail.tasks.sweep_outbox": {"queue": MAIL_QUEUE},
+    "project.mail.tasks.clean_outbox": {"queue": MAIL_QUEUE},
+    "products.pagecache.invalidation.drop_products": {"queue": CACHE_QUEUE},
+    "products.pagecache.invalidation.drop_everything": {"queue": CACHE_QUEUE},
 }
 OUTBOX_SWEEP_S = env.float("OUTBOX_SWEEP_S", 10, least=0.1)
 HOLD_SWEEP_S = env.float("HOLD_SWEEP_S", 5, least=0.1)
@@ -413,12 +413,12 @@ HOLD_SWEEP_S = env.float("HOLD_SWEEP_S", 5, least=0.1)
 WORKER_HEARTBEAT_S = env.float("WORKER_HEARTBEAT_S", 10, least=0.1)
 CELERY_BEAT_SCHEDULE = {
     "sweep-outbox": {
-        "task": "project.tasks.sweep_outbox",
+        "task": "project.mail.tasks.sweep_outbox",
         "schedule": OUTBOX_SWEEP_S,
         "options": {"expires": OUTBOX_SWEEP_S},  # none pile up while no worker runs
     },
     "clean-outbox": {
-        "task": "project.tasks.clean_outbox",
+        "task": "project.mail.tasks.clean_outbox",
         "schedule": 60 * 60 * 24,
     },
     "delete-unused-files": {
@@ -481,7 +481,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60 * 60 * 24,
     },
     "relearn-words": {
-        "task": "products.services.search.relearn",
+        "task": "products.search.services.relearn",
         "schedule": 60 * 60 * 24,
     },
     "check-the-books": {"task": "products.tasks.check_books", "schedule": 60 * 60},
@@ -625,8 +625,8 @@ if MEDIA_BUCKET:
     }
     CONTENT_SECURITY_POLICY["DIRECTIVES"]["img-src"].append(MEDIA_BUCKET.source)
 # Thumbnails are made when a picture is saved; a page never looks for them.
-IMAGEKIT_DEFAULT_CACHEFILE_STRATEGY = "products.thumbnails.MadeOnSave"
-IMAGEKIT_SPEC_CACHEFILE_NAMER = "products.thumbnails.named"
+IMAGEKIT_DEFAULT_CACHEFILE_STRATEGY = "products.catalogue.thumbnails.MadeOnSave"
+IMAGEKIT_SPEC_CACHEFILE_NAMER = "products.catalogue.thumbnails.named"
 IMAGEKIT_CACHE_BACKEND = "thumbnails"
 
 # --- The shop ---------------------------------------------------------------------
@@ -660,7 +660,7 @@ def checked_address(name: str, text: str) -> str:
 
 
 # Which modules keep something of people: `project.personal` says how they tell.
-PERSONAL_DATA = ["products.services.people", "users.personal", "project.letters"]
+PERSONAL_DATA = ["products.personal", "users.personal", "project.mail.letters"]
 # Tax law asks for invoices, with name and address, so long; in Germany eight years,
 # elsewhere up to ten.
 INVOICE_YEARS = env.int("INVOICE_YEARS", 10, most=100)
@@ -737,7 +737,7 @@ WEBHOOK_EVENT_DAYS = env.int("WEBHOOK_EVENT_DAYS", 90, least=30, most=36_500)
 
 # Whatever the shop sends is written to the outbox, in the transaction of its cause. A
 # worker delivers it from there: by SMTP, or onto its console while there is no host.
-EMAIL_BACKEND = "project.outbox.OutboxBackend"
+EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
 EMAIL_HOST = env.host("EMAIL_HOST")
 EMAIL_PORT = env.int(
     "EMAIL_PORT", 465 if env.bool("EMAIL_USE_SSL", False) else 587, least=1, most=65_535
@@ -790,12 +790,12 @@ OUTBOX_TRIES = env.int("OUTBOX_TRIES", 80, least=1)
 POST_OFFICE = {
     "BACKENDS": {
         "default": (
-            "project.mailers.SmtpBackend"
+            "project.mail.backends.SmtpBackend"
             if EMAIL_HOST
-            else "project.mailers.ConsoleBackend"
+            else "project.mail.backends.ConsoleBackend"
         )
     },
-    "CELERY_ENABLED": False,  # project.tasks delivers
+    "CELERY_ENABLED": False,  # project.mail.tasks delivers
     "FILE_STORAGE": "mail",
 }
 STORAGES["mail"] = {

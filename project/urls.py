@@ -8,9 +8,9 @@ from django.urls import include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView, TemplateView
 
-from products.sitemaps import SITEMAPS
+from products.catalogue.sitemaps import SITEMAPS
 from project.countries import CountriesView
-from project.media import FaviconView, MediaView
+from project.http.media import FaviconView, MediaView
 from project.transactions import atomic
 
 admin.site.site_url = settings.BASE_PATH
@@ -19,7 +19,7 @@ admin.site.site_header = admin.site.site_title = settings.SHOP_NAME
 # The admin's own form would still take a POST of somebody else's name and password.
 admin.site.login = secure_admin_login(require_safe(admin.site.login))
 
-handler429 = "project.errors.too_many_requests"
+handler429 = "project.http.errors.too_many_requests"
 handler500 = "project.outages.server_error"
 
 urlpatterns = [

@@ -1,7 +1,8 @@
 """How large the body of a request may be, and how slowly it may come.
 
 `settings.HTTP` holds the numbers. `realtime/channel.py` keeps to them while bytes
-arrive, `project/bodies.py` on any ASGI server, and `deploy/nginx` has the same ones.
+arrive, `project/http/bodies.py` on any ASGI server, and `deploy/nginx` has the same
+ones.
 """
 
 from collections import Counter

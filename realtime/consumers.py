@@ -14,8 +14,8 @@ from typing import Any
 from django.conf import settings
 from django.http.cookie import parse_cookie
 
-from products import live
-from products.live import Viewer
+from products.live import kinds, viewers
+from products.live.viewers import Viewer
 from realtime import admission, eager, metrics, protocol, request_ids
 from realtime.addresses import client_of
 from realtime.admission import Refusal
@@ -195,7 +195,7 @@ class ShopConsumer:
             return
         if self.is_dismissed:
             return  # while we looked: the goodbye was the last word
-        unknown += map(live.name_of, missing)
+        unknown += map(kinds.name_of, missing)
         if unknown:
             text = "There are no such topics."
             frame = protocol.err(
@@ -207,10 +207,10 @@ class ShopConsumer:
 
     async def _keys(self, asked: Subscribe) -> tuple[dict[str, int | None], list[str]]:
         """The keys of the topics asked for, and the names that mean nothing."""
-        if self._viewer is None and not all(map(live.is_public, asked.topics)):
+        if self._viewer is None and not all(map(kinds.is_public, asked.topics)):
             await self._identify()
-        viewer = self._viewer or live.STRANGER
-        keys = {name: live.key_of(name, viewer) for name in asked.topics}
+        viewer = self._viewer or viewers.STRANGER
+        keys = {name: kinds.key_of(name, viewer) for name in asked.topics}
         shown = {key: asked.topics[name] for name, key in keys.items() if key}
         return shown, [name for name, key in keys.items() if key is None]
 

@@ -42,8 +42,9 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from products import live
-from products.live import State, Viewer
+from products.live import kinds
+from products.live.state import State
+from products.live.viewers import Viewer
 from realtime import draining, metrics, outages, protocol, pulse
 from realtime.admission import Admission
 from realtime.paced import Slot, Turn, Turns, slot_for
@@ -132,10 +133,10 @@ class Topic:
         """The state as JSON text, rendered once for all who want it so."""
         if language in self.items:
             return self.items[language]
-        html = live.render(self.key, self.state, language) if language else None
-        name, state = live.name_of(self.key), self.state
+        html = kinds.render(self.key, self.state, language) if language else None
+        name, state = kinds.name_of(self.key), self.state
         text = protocol.item(name, state.version, state.facts, html)
-        if not live.is_owned(self.key):  # few will ask for that again
+        if not kinds.is_owned(self.key):  # few will ask for that again
             self.items[language] = text
         return text
 
@@ -352,9 +353,9 @@ class Hub:
         topic = self._topics.get(key)
         if topic is None:
             topic = self._topics[key] = Topic(key)
-            if live.is_nobodys(key):
+            if kinds.is_nobodys(key):
                 topic.joined = True
-                topic.take(live.nobodys(key))
+                topic.take(kinds.nobodys(key))
                 topic.settle()
         topic.watchers += 1
         return topic
@@ -393,7 +394,7 @@ class Hub:
         async with self._learning:
             if self.timeline is None:
                 try:
-                    self._follow(await self.ask(live.timeline))
+                    self._follow(await self.ask(kinds.timeline))
                 except (OperationalError, InterfaceError):
                     raise Unavailable from None
 
@@ -564,7 +565,7 @@ class Hub:
         except Exception as error:
             self._fail(error)
         for topic in self._topics.values():
-            topic.joined = live.is_nobodys(topic.key)
+            topic.joined = kinds.is_nobodys(topic.key)
         self._receiver = _start(self._keep(self._receive))
 
     def _fail(self, error: Exception) -> None:
@@ -602,7 +603,7 @@ class Hub:
         topic.changed = self._changes
 
     def _reload(self, keys: Iterable[str]) -> None:
-        self._stale.update(key for key in keys if not live.is_nobodys(key))
+        self._stale.update(key for key in keys if not kinds.is_nobodys(key))
         self._wanted.set()
 
     async def _load(self) -> None:
@@ -616,7 +617,7 @@ class Hub:
                 continue
             try:
                 timeline, states = await self.ask(
-                    _on_timeline, self.timeline, live.load, keys
+                    _on_timeline, self.timeline, kinds.load, keys
                 )
             except (OperationalError, InterfaceError):
                 self._reload(keys)  # and again in a second
@@ -630,7 +631,7 @@ class Hub:
     def _store(self, topic: Topic, state: State | None) -> None:
         if state is not None:
             self._accept(topic, state)
-            if live.is_owned(topic.key):
+            if kinds.is_owned(topic.key):
                 self._flush_now(topic.key)
         elif not topic.is_loaded():
             topic.state = None
@@ -645,7 +646,7 @@ class Hub:
             "The database was restored, or a standby took over: %d sockets come back.",
             len(self.admission.sockets),
         )
-        topics = [t for t in self._topics.values() if not live.is_nobodys(t.key)]
+        topics = [t for t in self._topics.values() if not kinds.is_nobodys(t.key)]
         for topic in topics:
             topic.doubt()
         self._dirty.clear()
@@ -685,16 +686,16 @@ class Hub:
     async def _compare(self) -> None:
         """Reload every topic of which the database has a newer version, and doubt
         everybody whose account or session has changed."""
-        self._follow(await self.ask(live.timeline))
+        self._follow(await self.ask(kinds.timeline))
         await self._visitors.audit()
         self._count_gaps()
         held = {
             key: topic.state.version
             for key, topic in self._topics.items()
-            if topic.state is not None and not live.is_nobodys(key)
+            if topic.state is not None and not kinds.is_nobodys(key)
         }
         if held:
-            found = await self.ask(live.versions, list(held))
+            found = await self.ask(kinds.versions, list(held))
             newer = {key: new for key, new in found.items() if new > held[key]}
             self._reload(newer)
             if not self.degraded:  # else it is known that messages are lost
@@ -846,14 +847,14 @@ class Hub:
         """Note how this process does. No message tells pulse pages that are open."""
         while True:
             pulse.note()
-            if self._is_watched(live.PULSE):
-                self._reload([live.PULSE])
+            if self._is_watched(kinds.PULSE):
+                self._reload([kinds.PULSE])
             await asyncio.sleep(pulse.EVERY_S)
 
     async def _exchange_pulses(self) -> None:
         """Apart from noting, as the cache may not answer."""
         while True:
-            is_watched = self._is_watched(live.PULSE)
+            is_watched = self._is_watched(kinds.PULSE)
             await asyncio.to_thread(pulse.exchange, is_watched=is_watched)
             await asyncio.sleep(pulse.EVERY_S)
 
@@ -904,7 +905,7 @@ class Hub:
             return
         del self._topics[topic.key]
         self._listening.pop(topic.key, None)
-        if topic.joined and self._channel and not live.is_nobodys(topic.key):
+        if topic.joined and self._channel and not kinds.is_nobodys(topic.key):
             try:
                 async with asyncio.timeout(LAYER_TIMEOUT_S):
                     await self._layer.group_discard(group_of(topic.key), self._channel)
@@ -939,7 +940,7 @@ def _is_newer(state: State, shown: int | None) -> bool:
 
 
 def _fingerprint(topic: Topic, version: int) -> int:
-    return protocol.fingerprint(live.name_of(topic.key), version)
+    return protocol.fingerprint(kinds.name_of(topic.key), version)
 
 
 def _slot_of(socket: Socket) -> Slot | None:
@@ -953,7 +954,7 @@ def _audiences_of(
 
     One of them may be empty: it gets heartbeats too.
     """
-    shared = frozenset(key for key in keys if not live.is_owned(key))
+    shared = frozenset(key for key in keys if not kinds.is_owned(key))
     own = frozenset(keys) - shared
     parts = [part for part in (shared, own) if part] or [shared]
     return tuple(Audience(part, language, slot) for part in parts)
@@ -986,10 +987,10 @@ def _on_timeline(
     """
     if connection.is_pooled:
         with transaction.atomic():
-            return live.timeline(), query(*arguments)
+            return kinds.timeline(), query(*arguments)
     found = query(*arguments)
     is_known = connection.timeline == known
-    return connection.timeline if is_known else live.timeline(), found
+    return connection.timeline if is_known else kinds.timeline(), found
 
 
 def _disconnect(both: threading.Barrier) -> None:

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from products import live
-from products.live import Ended, Identity, Viewer
+from products.live import viewers
+from products.live.viewers import Ended, Identity, Viewer
 from realtime.protocol import Close
 from realtime.publish import EVERYBODY, person, session
 
@@ -67,14 +67,14 @@ class Visitors:
     async def welcome(self, guest: Guest, session_key: str | None) -> Viewer:
         """Who the guest is, from now on until `leave`. Raises what `ask` does."""
         if not session_key:
-            return live.STRANGER
+            return viewers.STRANGER
         # First enter, then look: what ends the session meanwhile finds the guest here.
         self._enter(session_key, guest)
         said = self._said
         identity = await self._identify(session_key)
         if identity is None:
             self.leave(guest, session_key)
-            return live.STRANGER
+            return viewers.STRANGER
         known = self._identities.setdefault(session_key, identity)
         self._know(session_key, known)
         # Something was said while we looked, or this guest's elders came as another.
@@ -107,7 +107,7 @@ class Visitors:
     async def audit(self) -> None:
         """Find what nobody said: one query however many sessions there are."""
         if self._identities:
-            self._doubt(await self._ask(live.doubtful, dict(self._identities)))
+            self._doubt(await self._ask(viewers.doubtful, dict(self._identities)))
 
     async def watch(self) -> None:
         """Look again at whoever is doubted and whoever's session has run out."""
@@ -149,7 +149,7 @@ class Visitors:
             wanted, self._unknown = self._unknown, {}
             self._enough.clear()
             try:
-                found = await self._ask(live.identify, list(wanted))
+                found = await self._ask(viewers.identify, list(wanted))
             except Exception as error:
                 for answer in wanted.values():
                     answer.set_exception(error)
@@ -190,9 +190,9 @@ class Visitors:
         known = {k: i for k, i in self._identities.items() if k in session_keys}
         try:
             if len(known) > MANY:
-                sifted = await self._ask(live.doubtful, known)
+                sifted = await self._ask(viewers.doubtful, known)
                 known = {key: known[key] for key in sifted}
-            found = await self._ask(live.identify, list(known)) if known else {}
+            found = await self._ask(viewers.identify, list(known)) if known else {}
         except (OperationalError, InterfaceError):
             self._doubt(session_keys)
             raise
@@ -200,7 +200,7 @@ class Visitors:
             self._judge(session_key, before, found.get(session_key))
 
     def _judge(self, session_key: str, before: Identity, now: Identity | None) -> None:
-        ended = live.compare(before, now)
+        ended = viewers.compare(before, now)
         if ended is not None:
             for guest in tuple(self._guests.get(session_key, ())):
                 guest.dismiss(CLOSES[ended])

@@ -10,7 +10,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from PIL import Image
 
-from products.live import Owner
+from products.basket import holds
+from products.basket import services as baskets
+from products.live.viewers import Owner
 from products.models import (
     Basket,
     BasketLine,
@@ -19,9 +21,9 @@ from products.models import (
     ProductCategory,
     Stock,
 )
-from products.services import basket as baskets
-from products.services import holds, orders, stock
-from products.services.terms import Contact, Terms
+from products.orders import placing
+from products.orders.terms import Contact, Terms
+from products.stock import services as stock
 from users import addresses
 from users.models import Address, User
 
@@ -169,9 +171,9 @@ def make_order(lines: dict[Product, int] | None = None, **fields) -> Order:
     owner = Owner(user_id=user.pk) if user else make_owner()
     basket = holds.start(make_basket(owner, lines or {make_product(): 1}))
     options = {"method": Order.Method.DELIVERY, "language": "en", "user": user}
-    return orders.place(basket, CONTACT, seen=terms_of(basket), **options | fields)
+    return placing.place(basket, CONTACT, seen=terms_of(basket), **options | fields)
 
 
 def terms_of(basket: Basket) -> Terms:
     """What an order of it would be now."""
-    return orders.terms(basket, CONTACT)
+    return placing.terms(basket, CONTACT)

@@ -34,7 +34,7 @@ from fido2.webauthn import (
 from post_office.models import Email
 
 from products.demo.loading import staff_permissions
-from products.live import Owner
+from products.live.viewers import Owner
 from products.models import Product, StockMovement, Waiting, WebhookEvent
 from tests.factories import (
     make_address,
@@ -376,7 +376,7 @@ def a_passkey() -> dict:
 def a_mail() -> Email:
     mail = EmailMultiAlternatives("Hello", "Text", to=["else@example.com"])
     mail.attach_alternative("<p>Hello</p>", "text/html")
-    get_connection("project.outbox.OutboxBackend").send_messages([mail])
+    get_connection("project.mail.outbox.OutboxBackend").send_messages([mail])
     return Email.objects.get()
 
 

@@ -22,8 +22,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from project.email_addresses import validate_email_address
-from project.redirects import is_page
+from project.http.redirects import is_page
+from project.mail.addresses import validate_email_address
 from project.views import absolute
 from realtime.addresses import plain_address
 from users import recovery

@@ -27,7 +27,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from project.address_forms import PostalFormMixin
-from project.email_fields import EmailFormField
+from project.mail.fields import EmailFormField
 from project.pictures import ACCEPT, refusal
 from project.views import absolute
 from project.widgets import CountrySelect

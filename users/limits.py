@@ -15,7 +15,7 @@ from allauth.usersessions.models import UserSession
 from django.db.models import Q
 from django.http import HttpRequest
 
-from project.email_addresses import mailbox
+from project.mail.addresses import mailbox
 from users.models import User
 
 ACCOUNT = "account "  # before the key of one

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
 from project import phones
-from project.email_fields import EmailField, shape_constraint
+from project.mail.fields import EmailField, shape_constraint
 from project.phones import PhoneField
 from project.sessions import SessionStore
 from users.validators import no_control_characters
@@ -66,7 +66,8 @@ class User(AbstractUser):
 
 
 class Session(AbstractBaseSession):
-    """A visitor's session, and whose it is: one query tells both (`products.viewers`).
+    """A visitor's session, and whose it is: one query tells both
+    (`products.live.viewers`).
 
     The account is what the session's signed data say, written with them. Like them it
     may outlive the account, so nothing in the database binds it to one.

@@ -16,11 +16,11 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.db.models.fields.files import ImageFieldFile
 
-from products import thumbnails
+from products.catalogue import thumbnails
 from products.demo import rows
 from products.demo.catalogue import Item, Shelf
 from products.models import Product, ProductCategory, Stock, StockMovement
-from products.services import search
+from products.search import services as search
 
 BATCH = 2000
 PICTURES = Path(__file__).parent / "pictures"  # each as WebP, and the SVG behind it

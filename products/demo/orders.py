@@ -12,12 +12,14 @@ from django.db.models import F
 from django.utils import timezone
 from post_office.models import Email
 
+from products.basket import holds
+from products.basket import services as baskets
 from products.exceptions import ShopError
-from products.live import Owner
+from products.live.viewers import Owner
 from products.models import Basket, Order, OrderEvent, Product
-from products.services import basket as baskets
-from products.services import holds, orders
-from products.services.terms import Contact
+from products.orders import placing
+from products.orders import services as orders
+from products.orders.terms import Contact
 
 Method = Order.Method
 Step = Callable[[Order, AbstractUser], Order]
@@ -148,8 +150,8 @@ def _ordered(guest: Guest, turn: int) -> Order:
         country=guest.country,
     )
     options = {"method": guest.method, "language": "en", "user": user}
-    seen = orders.terms(basket, contact)
-    order = orders.place(basket, contact, seen=seen, **options)
+    seen = placing.terms(basket, contact)
+    order = placing.place(basket, contact, seen=seen, **options)
     return orders.confirm(order) if order.awaits_confirmation else order
 
 

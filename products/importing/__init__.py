@@ -1,7 +1,7 @@
 """Products from a CSV file, ours or Shopify's: `importing.run()`.
 
 reading (bytes → records) → columns (header → layout) → rows (record → what a product is
-to be) → applying (→ services.batches), each a generator that holds a batch at most.
+to be) → applying (→ batches), each a generator that holds a batch at most.
 """
 
 from products.importing.applying import run

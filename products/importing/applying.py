@@ -12,14 +12,14 @@ from typing import BinaryIO
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils.translation import gettext as _
 
+from products.importing import batches
+from products.importing.batches import Told, Wanted
 from products.importing.columns import known, layout_of
 from products.importing.matching import Matcher, Outcome, Refused
 from products.importing.problems import Problem, Unreadable
 from products.importing.reading import reading
 from products.importing.report import CHANGED, NEW, UNCHANGED, Line, Options, Report
 from products.importing.rows import Row, rows_of
-from products.services import batches
-from products.services.batches import Told, Wanted
 
 BATCH = 500
 TRIES = 3  # of a batch that something else got in the way of

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from products.importing import batches
+from products.importing.batches import Told, Wanted
 from products.importing.rows import SKU_MAX, SLUG_MAX, Row, digest
 from products.models import Product, ProductCategory, Stock
-from products.services import batches
-from products.services.batches import Told, Wanted
 
 CATEGORIES_AT_MOST = 100  # new ones: of more, the column is hardly one of categories
 

@@ -18,7 +18,7 @@ from products.importing.reading import UNKNOWN, Record
 from products.importing.texts import to_text
 from products.importing.words import FLAGS, plain
 from products.models import Product, ProductCategory
-from products.services.stock import MAX_UNITS
+from products.stock.services import MAX_UNITS
 
 # What a spreadsheet's formula looks like, where its value should be. Signs begin names
 # too: "-20% bundle", "@home mug". So after one of them it takes a function's call, or

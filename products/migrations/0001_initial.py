@@ -9,12 +9,12 @@ import django.db.models.expressions
 import django.db.models.functions.text
 import django.utils.timezone
 import django_countries.fields
-import products.models.order
-import products.models.payment
-import products.models.search
-import products.models.waiting
-import products.thumbnails
-import project.email_fields
+import products.catalogue.thumbnails
+import products.orders.models
+import products.payments.models
+import products.search.models
+import products.stock.models
+import project.mail.fields
 import project.phones
 from decimal import Decimal
 from django.conf import settings
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(
-            products.models.search.FUNCTIONS, products.models.search.DROP_FUNCTIONS
+            products.search.models.FUNCTIONS, products.search.models.DROP_FUNCTIONS
         ),
         migrations.CreateModel(
             name="Product",
@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
                     "image",
                     models.ImageField(
                         blank=True,
-                        upload_to=products.thumbnails.upload_name,
+                        upload_to=products.catalogue.thumbnails.upload_name,
                         verbose_name="picture",
                     ),
                 ),
@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "search",
-                    products.models.search.VectorField(
+                    products.search.models.VectorField(
                         db_persist=True,
                         expression=models.Func(
                             "name",
@@ -273,7 +273,7 @@ class Migration(migrations.Migration):
                 (
                     "number",
                     models.CharField(
-                        default=products.models.order.new_number,
+                        default=products.orders.models.new_number,
                         max_length=8,
                         unique=True,
                         verbose_name="number",
@@ -282,7 +282,7 @@ class Migration(migrations.Migration):
                 (
                     "access_token",
                     models.CharField(
-                        default=products.models.order.new_access_token,
+                        default=products.orders.models.new_access_token,
                         editable=False,
                         max_length=32,
                         unique=True,
@@ -345,7 +345,7 @@ class Migration(migrations.Migration):
                 ("language", models.CharField(max_length=10, verbose_name="language")),
                 (
                     "email",
-                    project.email_fields.EmailField(
+                    project.mail.fields.EmailField(
                         max_length=254, verbose_name="e-mail address"
                     ),
                 ),
@@ -626,7 +626,7 @@ class Migration(migrations.Migration):
                 (
                     "idempotency_key",
                     models.CharField(
-                        default=products.models.payment.new_key,
+                        default=products.payments.models.new_key,
                         editable=False,
                         max_length=32,
                         unique=True,
@@ -713,7 +713,7 @@ class Migration(migrations.Migration):
                 (
                     "idempotency_key",
                     models.CharField(
-                        default=products.models.payment.new_key,
+                        default=products.payments.models.new_key,
                         editable=False,
                         max_length=32,
                         unique=True,
@@ -1016,7 +1016,7 @@ class Migration(migrations.Migration):
                 (
                     "day",
                     models.DateField(
-                        default=products.models.waiting.today, verbose_name="day"
+                        default=products.stock.models.today, verbose_name="day"
                     ),
                 ),
                 ("available", models.PositiveIntegerField(verbose_name="available")),
@@ -1139,7 +1139,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "email",
-                    project.email_fields.EmailField(
+                    project.mail.fields.EmailField(
                         max_length=254, verbose_name="e-mail address"
                     ),
                 ),

@@ -3,7 +3,7 @@
 from django import template
 from django.utils.translation import gettext as _
 
-from products.models.order import Order, Status
+from products.orders.models import Order, Status
 
 register = template.Library()
 

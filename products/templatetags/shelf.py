@@ -12,10 +12,10 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from products import caching
-from products.cards import card
 from products.models import Product
-from products.shells import HERE, TOKEN
+from products.pagecache import caching
+from products.pagecache.cards import card
+from products.pagecache.shells import HERE, TOKEN
 
 register = template.Library()
 

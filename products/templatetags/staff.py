@@ -7,8 +7,8 @@ from django.contrib.auth.models import AbstractUser
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from products import columns, moves
 from products.models import Order
+from products.staff import columns, moves
 
 register = template.Library()
 

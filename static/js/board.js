@@ -195,7 +195,7 @@ function extend(here, section, cards) {
   }
 }
 
-/** The board's filters, as products/views/board.py applies them. */
+/** The board's filters, as products/staff/board.py applies them. */
 function isAskedFor(here, card) {
   const { q, method, mine } = here.dataset;
   const { key, email, method: paidBy, handler } = card.dataset;

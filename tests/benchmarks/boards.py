@@ -173,7 +173,7 @@ def sign_in(number: int) -> str:
 def fill_the_shop(orders: int) -> None:
     from tests.benchmarks.search import fill_the_shop as fill
     from tests.factories import make_product
-    from tests.products.views.test_staff_board import make_orders
+    from tests.products.staff.test_board import make_orders
 
     fill(1000)
     make_product(name="Lamp", on_hand=1_000_000)
@@ -200,7 +200,7 @@ def move_orders(rate: float, kind: str) -> None:
     django.setup()
     logging.disable(logging.WARNING)
     from products.models import Order, Product
-    from products.services import orders
+    from products.orders import services as orders
     from tests.factories import make_order
     from users.models import User
 

@@ -143,7 +143,7 @@ def session_with_a_basket() -> str:
 
     from django.conf import settings
 
-    from products.live import BASKET_TOKEN, Owner
+    from products.live.viewers import BASKET_TOKEN, Owner
     from products.models import Product
     from tests.factories import make_basket
 

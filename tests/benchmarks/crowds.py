@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from products.basket import holds
 from products.models import Basket, Order, Product
-from products.services import holds, orders
+from products.orders import placing
 from tests.benchmarks.cpu import cpu_of, cpu_of_family, parent_of
 from tests.concurrency import together
 from tests.factories import CONTACT, make_full_basket, make_owner
@@ -67,8 +68,8 @@ def over_services(goods: list[Product], count: int) -> list[Tour]:
 
 def _order(basket: Basket) -> None:
     basket = holds.start(basket)
-    seen = orders.terms(basket, CONTACT)
-    orders.place(
+    seen = placing.terms(basket, CONTACT)
+    placing.place(
         basket, CONTACT, seen=seen, method=Order.Method.DELIVERY, language="en"
     )
 

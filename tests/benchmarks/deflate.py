@@ -37,8 +37,9 @@ def frame(products: int) -> bytes:
     """An update as the hub sends it, with HTML."""
     from decimal import Decimal
 
-    from products import live
-    from products.models.stock import stock_facts
+    from products.live import kinds
+    from products.live.state import State
+    from products.stock.models import stock_facts
     from realtime import protocol
 
     items = []
@@ -46,7 +47,7 @@ def frame(products: int) -> bytes:
         facts = stock_facts(
             product_id=pk, available=90 + pk, price=Decimal("12.50"), is_active=True
         )
-        html = live.render(f"stock:{pk}", live.State(17, facts), "en")
+        html = kinds.render(f"stock:{pk}", State(17, facts), "en")
         items.append(protocol.item(f"stock:{pk}", 17, facts, html))
     return protocol.upd(items, time.time()).encode()
 

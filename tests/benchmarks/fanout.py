@@ -121,12 +121,12 @@ class Node(Process):
 
 
 def item_of(level) -> str:
-    from products import live
+    from products.live import kinds
     from realtime import protocol
 
     key = f"stock:{level.product_id}"
-    state = live.load([key])[key]
-    html = live.render(key, state, "en")
+    state = kinds.load([key])[key]
+    html = kinds.render(key, state, "en")
     return protocol.item(key, level.version, state.facts, html)
 
 
@@ -221,7 +221,7 @@ def most_of(lags: Counter[float]) -> float | None:
 
 def write(server, products: list[int], options) -> list[tuple[int, int, float]]:
     """Commit changes at the rate asked for: (product, version, when)."""
-    from products.services import stock
+    from products.stock import services as stock
 
     committed, begun = [], time.monotonic()
     for number in range(options.rate * options.seconds):

@@ -322,7 +322,7 @@ def open_all(fleet: Fleet, pages: Pages, folder: Path) -> None:
 
 def change_stock(products: list[int], rate: float, seconds: float) -> int:
     """Sell units at that rate. Gives how many changes that were."""
-    from products.services import stock
+    from products.stock import services as stock
 
     return _evenly(
         lambda: stock.claim({random.choice(products): 1}), rate, seconds  # noqa: S311
@@ -331,8 +331,8 @@ def change_stock(products: list[int], rate: float, seconds: float) -> int:
 
 def change_baskets(products: list[int], rate: float, seconds: float) -> int:
     """The same with people who put something into their basket."""
+    from products.basket import services as basket
     from products.models import Basket
-    from products.services import basket
 
     baskets = iter(Basket.objects.order_by("?")[: int(rate * seconds) + 1])
     return _evenly(lambda: basket.add(next(baskets), products[1]), rate, seconds)
@@ -528,7 +528,7 @@ def on_scratch(folder: Path, redis: Redis, options) -> None:
     import django
 
     django.setup()
-    logging.getLogger("project.outbox").setLevel(logging.ERROR)
+    logging.getLogger("project.mail.outbox").setLevel(logging.ERROR)
     from tests.benchmarks.scratch import scratch_database
     from tests.factories import make_products
 

@@ -195,7 +195,7 @@ def measure(server, tabs: list[Tabs], products: list[int], rate: float, seconds:
 
 
 def change(products: list[int], rate: float, seconds: float) -> None:
-    from products.services import stock
+    from products.stock import services as stock
 
     begun = time.monotonic()
     for number in range(round(rate * seconds)):

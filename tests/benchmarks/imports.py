@@ -71,7 +71,7 @@ def _cpu() -> float:
 def main() -> None:
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     django.setup()
-    from products.services import books
+    from products.stock import books
     from tests.benchmarks.scratch import scratch_database
 
     with scratch_database(), tempfile.TemporaryDirectory() as folder:

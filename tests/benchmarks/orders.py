@@ -90,7 +90,8 @@ def main() -> None:
         django.setup()
         logging.disable(logging.WARNING)
         from products.models import Product
-        from products.services import books, stock
+        from products.stock import books
+        from products.stock import services as stock
         from realtime.publish import flush
         from tests.benchmarks.scratch import scratch_database
 

@@ -73,7 +73,7 @@ class Tab:
 
 def sell(page: Page, products: list[int], rate: float, seconds: float) -> None:
     """Change one product after the other; the pages' events come in meanwhile."""
-    from products.services import stock
+    from products.stock import services as stock
 
     begun = time.monotonic()
     for number, product in enumerate(itertools.cycle(products)):

@@ -45,8 +45,9 @@ def in_turn(names: Sequence[str], number: int) -> list[str]:
 
 def make_products(count: int) -> list[int]:
     """Products with 100 units each; their ids."""
+    from products.catalogue import services as catalogue
     from products.models import Product, ProductCategory
-    from products.services import catalogue, stock
+    from products.stock import services as stock
 
     shelf = ProductCategory.objects.create(name="Bench", slug="bench")
     numbers = itertools.count(1)

@@ -59,7 +59,7 @@ def measured(do, times: int) -> float:
 def look(text: str) -> int:
     """What a page of results asks for; how many products there are."""
     from products.models import Product
-    from products.services import search
+    from products.search import services as search
 
     counted = search.facets(
         text=text, category=None, price=search.ANY_PRICE, in_stock=False
@@ -80,7 +80,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     from django.db import connection
 
-    from products.services import search
+    from products.search import services as search
     from tests.benchmarks.scratch import scratch_database
 
     with scratch_database():

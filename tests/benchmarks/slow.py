@@ -63,7 +63,7 @@ class Talker(Listener):
 
 def abuse(server, products: list[int], hello: bytes, options) -> list[Sample]:
     """Change, talk and look, for as long as asked."""
-    from products.services import stock
+    from products.stock import services as stock
 
     crowd = Crowd()
     crowd.open([lambda: Talker(server.port, hello)] * options.sockets, AT_ONCE)
@@ -140,7 +140,7 @@ def on_scratch(folder: Path, redis_url: str, options) -> None:
     import django
 
     django.setup()
-    logging.getLogger("project.outbox").setLevel(logging.ERROR)
+    logging.getLogger("project.mail.outbox").setLevel(logging.ERROR)
     from products.models import Stock
     from tests.benchmarks.scratch import scratch_database
 

@@ -86,8 +86,8 @@ def sign_in(count: int, product: int) -> list[str]:
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
-    from products.services import basket
-    from products.viewers import Owner
+    from products.basket import services as basket
+    from products.live.viewers import Owner
     from project.sessions import SessionStore
     from users.models import User
 
@@ -184,7 +184,7 @@ def on_scratch(folder: Path, redis_url: str, options) -> None:
     import django
 
     django.setup()
-    logging.getLogger("project.outbox").setLevel(logging.ERROR)
+    logging.getLogger("project.mail.outbox").setLevel(logging.ERROR)
     from tests.benchmarks.scratch import scratch_database
 
     with scratch_database() as make_products:

@@ -103,7 +103,7 @@ def measure(
 
 
 def compare(server, cookies: list[str], products: list[int], options) -> None:
-    from products.services import stock
+    from products.stock import services as stock
     from tests.factories import make_order
 
     for kind in options.kinds:

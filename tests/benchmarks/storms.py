@@ -128,7 +128,7 @@ def run(options) -> None:
     import django
 
     django.setup()
-    logging.getLogger("project.outbox").setLevel(logging.ERROR)
+    logging.getLogger("project.mail.outbox").setLevel(logging.ERROR)
     from products.models import Stock
     from tests.benchmarks.scratch import scratch_database
 

@@ -8,7 +8,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from products.live import BASKET_TOKEN
+from products.live.viewers import BASKET_TOKEN
 from products.models import Product
 from project.sessions import SessionStore
 from tests.factories import make_basket, make_user

@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from products.basket import services as baskets
 from products.models import Basket, Product
-from products.services import basket as baskets
-from products.services import stock as stocks
+from products.stock import services as stocks
 from tests.browser.pages import (
     another_tab,
     badge,

@@ -19,11 +19,12 @@ from playwright.sync_api import (
     expect,
 )
 
-from products import live, moves
+from products.live import kinds
 from products.models import Order, OrderEvent, Stock
-from products.services import orders
-from products.services import stock as stocks
-from products.views.staff_export import CHUNK
+from products.orders import services as orders
+from products.staff import moves
+from products.staff.export import CHUNK
+from products.stock import services as stocks
 from tests.browser.looks import expect_good_in_all_looks
 from tests.browser.pages import (
     bring_session,
@@ -34,7 +35,7 @@ from tests.browser.pages import (
     wait_until_live,
 )
 from tests.factories import make_order, make_product, make_user
-from tests.products.views.test_staff_board import make_orders
+from tests.products.staff.test_board import make_orders
 from users.models import User
 
 BOARD = "/staff/orders/"
@@ -412,7 +413,7 @@ def test_filter_of_a_board_holds_for_what_is_pushed(staff, query, is_shown):
         Order.objects.filter(pk=order.pk).update(number=f"{first.number[:2]}ZZZZZZ")
     order.refresh_from_db()
 
-    version = live.versions(["orders:"])["orders:"]
+    version = kinds.versions(["orders:"])["orders:"]
     expect(page.locator("#board")).to_have_attribute("data-version", str(version))
     if is_shown:
         expect(card(page, order)).to_be_visible()
@@ -522,7 +523,7 @@ def test_order_page_fetches_itself_for_its_own_order_alone(staff):
     page = staff(path=f"{BOARD}{mine.number}/", prepare=fetches.watch)
 
     orders.pack(other, actor=make_clerk("bob"))
-    version = live.versions(["orders:"])["orders:"]
+    version = kinds.versions(["orders:"])["orders:"]
     expect(page.locator("#board")).to_have_attribute("data-version", str(version))
     assert fetches.count == 0
     orders.pack(mine, actor=User.objects.get(username="bob"))

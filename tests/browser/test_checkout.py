@@ -6,10 +6,11 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from products.live import Owner
+from products.basket import holds
+from products.catalogue import services as catalogue
+from products.live.viewers import Owner
 from products.models import Basket, Order, Product, Stock
-from products.services import catalogue, holds
-from products.services import stock as stocks
+from products.stock import services as stocks
 from tests.browser.looks import (
     expect_errors_beside_their_fields,
     expect_good_in_all_looks,

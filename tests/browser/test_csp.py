@@ -134,7 +134,7 @@ def test_pages_of_an_account_keep_to_the_policy(visit, lamp, signed_in):
 def test_pages_of_the_admin_keep_to_the_policy(visit, lamp, boss, signed_in):
     mail = EmailMultiAlternatives("Hello", "Text", to=["somebody@example.com"])
     mail.attach_alternative('<p style="color: red">Hello</p>', "text/html")
-    get_connection("project.outbox.OutboxBackend").send_messages([mail])
+    get_connection("project.mail.outbox.OutboxBackend").send_messages([mail])
     page = visit("/admin/", live=False, prepare=signed_in)
     lists = [f"/admin/{model}/" for model in MODELS]
     forms = [

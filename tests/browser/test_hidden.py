@@ -14,7 +14,8 @@ from playwright.sync_api import TimeoutError as NotSeen
 from playwright.sync_api import WebSocket, expect
 
 from products.models import Product, Stock
-from products.services import orders, stock
+from products.orders import services as orders
+from products.stock import services as stock
 from tests.browser.pages import bring_session, expect_no_reload, mark, notice
 from tests.browser.pages import stock as stock_of
 from tests.browser.pages import wait_until_live

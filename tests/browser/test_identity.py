@@ -6,9 +6,9 @@ import pytest
 from django.contrib.auth.models import Permission
 from playwright.sync_api import Page, expect
 
-from products.live import Owner
+from products.live.viewers import Owner
 from products.models import Product
-from products.services import stock as stocks
+from products.stock import services as stocks
 from tests.browser.pages import (
     another_tab,
     badge,

@@ -8,9 +8,9 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from playwright.sync_api import Page, expect
 
-from products.live import Owner
+from products.basket import services as baskets
+from products.live.viewers import Owner
 from products.models import Basket, Product
-from products.services import basket as baskets
 from tests.browser.pages import badge, make_shopper, sign_in, wait_until_live
 from tests.factories import make_basket, make_category, make_products
 from tests.provider.people import NADIA, UMA, Person

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route, WebSocketRoute, expect
 from websockets.sync.server import ServerConnection, serve
 
 from products.models import Product
-from products.services import stock as stocks
+from products.stock import services as stocks
 from realtime import protocol
 from tests.browser.pages import (
     another_tab,

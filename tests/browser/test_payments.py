@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from products.models import Order, Payment, Product
-from products.services import orders
+from products.orders import services as orders
 from tests.browser.pages import (
     bring_session,
     expect_no_reload,

@@ -3,10 +3,10 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from products.live import Owner
+from products.basket import services as baskets
+from products.live.viewers import Owner
 from products.models import Basket, Product
-from products.services import basket as baskets
-from products.services import stock as stocks
+from products.stock import services as stocks
 from tests.browser.pages import (
     badge,
     buy,

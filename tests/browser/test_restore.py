@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from products.models import Stock
-from products.services import stock as stocks
+from products.stock import services as stocks
 from tests.browser.pages import expect_no_reload, mark, stock, wait_until_live
 from tests.factories import make_product
 from tests.rows import restored

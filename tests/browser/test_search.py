@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
-from products.services import search
+from products.search import services as search
 from tests.browser.looks import PHONE, expect_good_in_all_looks
 from tests.factories import make_category, make_product
 

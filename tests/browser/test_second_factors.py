@@ -17,9 +17,9 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from playwright.sync_api import CDPSession, Page, expect
 
-from products.live import Owner
+from products.basket import services as baskets
+from products.live.viewers import Owner
 from products.models import Product
-from products.services import basket as baskets
 from tests.browser.looks import expect_errors_beside_their_fields
 from tests.browser.pages import (
     another_tab,

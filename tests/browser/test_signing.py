@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from products.live import Owner
+from products.basket import services as baskets
+from products.live.viewers import Owner
 from products.models import Product
-from products.services import basket as baskets
 from tests.browser.pages import (
     another_tab,
     badge,

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from products.models import Product, Stock
-from products.services import stock as stocks
+from products.stock import services as stocks
 from tests.browser.pages import (
     another_tab,
     badge,

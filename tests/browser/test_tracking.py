@@ -3,9 +3,11 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from products import emails
 from products.models import Order, Product, Waiting
-from products.services import orders, stock, waiting
+from products.orders import emails
+from products.orders import services as orders
+from products.stock import services as stock
+from products.waiting import services as waiting
 from tests.browser.looks import expect_good_in_all_looks
 from tests.browser.pages import (
     bring_session,

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 
-from products import live
+from products.live import viewers
 from products.models import Product
 from project.sessions import SessionStore
 from tests.factories import make_basket, make_owner
@@ -34,7 +34,7 @@ class Buyer(Shopper):
     def __init__(self, shop: Shop, lines: dict[Product, int]) -> None:
         super().__init__(shop)
         session, owner = SessionStore(), make_owner()
-        session[live.BASKET_TOKEN] = owner.token
+        session[viewers.BASKET_TOKEN] = owner.token
         session.create()
         make_basket(owner, lines)
         self.cookies[settings.SESSION_COOKIE_NAME] = session.session_key

@@ -7,9 +7,9 @@ import time
 
 from project.asgi import application  # loads the apps, so it comes first
 
-from products.exceptions import NotEnoughStock  # isort: skip
+from products.stock.exceptions import NotEnoughStock  # isort: skip
 from products.models import Stock  # isort: skip
-from products.services import stock  # isort: skip
+from products.stock import services as stock  # isort: skip
 
 __all__ = ["application"]
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from products.services import stock
+from products.stock import services as stock
 from realtime.protocol import Close
 from tests.factories import make_product, make_user
 from tests.live.client import Client

@@ -17,8 +17,12 @@ from django.conf import settings
 from django.utils import timezone
 from post_office.models import STATUS, Email
 
+from products.basket import holds
 from products.models import Basket, Order, Product, Refund
-from products.services import books, holds, orders, refunds, stock
+from products.orders import services as orders
+from products.payments import refunds
+from products.stock import books
+from products.stock import services as stock
 from tests.concurrency import together
 from tests.factories import make_picture, make_product, make_shopper
 from tests.live.buyer import Buyer

@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 import pytest
 from websockets.frames import CloseCode
 
-from products.services import stock
+from products.stock import services as stock
 from realtime.protocol import Close
 from tests.factories import make_product
 from tests.live.client import Client

@@ -2,9 +2,10 @@
 
 import pytest
 
-from products.live import Owner
+from products.basket import services as basket
+from products.catalogue import services as catalogue
+from products.live.viewers import Owner
 from products.models import Basket
-from products.services import basket, catalogue
 from tests.factories import make_basket, make_product, make_user
 from tests.live.client import Client
 from tests.live.shopper import Shopper

@@ -8,9 +8,10 @@ from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
-from products import caching
+from products.catalogue import services as catalogue
 from products.models import Product
-from products.services import catalogue, stock
+from products.pagecache import caching
+from products.stock import services as stock
 from tests.concurrency import together
 from tests.factories import make_category, make_picture, make_product, make_user
 from tests.layers import publishing_at

@@ -17,9 +17,10 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.utils import timezone
 
+from products.basket import holds
 from products.models import Basket, Order, Stock
-from products.models.order import Status
-from products.services import books, holds
+from products.orders.models import Status
+from products.stock import books
 from tests.concurrency import together
 from tests.factories import make_order, make_product, make_user
 from tests.live.buyer import Buyer

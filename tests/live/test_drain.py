@@ -13,7 +13,7 @@ import pytest
 from django.db import connection, transaction
 from websockets.exceptions import InvalidStatus
 
-from products.services import stock
+from products.stock import services as stock
 from realtime.draining import SHORTEST_MS
 from tests.factories import make_product
 from tests.live.client import Client

@@ -11,7 +11,8 @@ from django.db import connection
 from post_office.models import STATUS, Email
 
 from products.models import Order
-from products.services import books, stock
+from products.stock import books
+from products.stock import services as stock
 from realtime.protocol import Close
 from tests.factories import make_product
 from tests.live.answers import database_of, get, page_at

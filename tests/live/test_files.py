@@ -20,7 +20,7 @@ from PIL import Image
 from redis import Redis
 
 from products.models import Product
-from products.services import stock
+from products.stock import services as stock
 from project import pictures
 from realtime import files
 from tests.factories import make_product

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from products.services import stock
+from products.stock import services as stock
 from tests.factories import make_product
 from tests.live.client import Client
 from tests.live.groups import channels, subscribers

@@ -20,8 +20,8 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
-from products.live import Owner
-from products.services import stock
+from products.live.viewers import Owner
+from products.stock import services as stock
 from realtime.protocol import Close
 from tests.factories import make_basket, make_product, make_user
 from tests.live.client import Client

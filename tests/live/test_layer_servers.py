@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from products.services import stock
+from products.stock import services as stock
 from project import redis_url
 from realtime import outages
 from tests.factories import make_product, make_products

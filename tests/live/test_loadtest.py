@@ -17,7 +17,7 @@ import pytest
 from django.db.models import F
 
 from products.models import Order, Product, Stock
-from products.services import stock
+from products.stock import services as stock
 from realtime.loadtest.gates import Verdict
 from realtime.publish import flush
 from tests.factories import make_category, make_product

@@ -8,7 +8,7 @@ import pytest
 from django.db.models import F
 
 from products.models import Stock
-from products.services import stock
+from products.stock import services as stock
 from project.background import GAUGES
 from tests import prometheus
 from tests.factories import make_product, make_user

@@ -5,10 +5,12 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from products import live
-from products.live import Owner
+from products.basket import holds
+from products.live import kinds
+from products.live.viewers import Owner
 from products.models import Basket, Order
-from products.services import holds, orders, stock
+from products.orders import services as orders
+from products.stock import services as stock
 from realtime.protocol import Close
 from tests.factories import make_basket, make_order, make_product, make_user
 from tests.live.client import Client
@@ -143,7 +145,7 @@ def fresh(own_redis, serve) -> Daphne:
 
 
 def version_of_all() -> int:
-    return live.versions(["orders:"])["orders:"]
+    return kinds.versions(["orders:"])["orders:"]
 
 
 def test_board_hears_of_every_order_and_every_step(fresh):

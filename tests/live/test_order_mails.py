@@ -6,7 +6,7 @@ import pytest
 from post_office.models import STATUS, Email
 
 from products.models import Order
-from products.services import books
+from products.stock import books
 from tests.factories import make_product
 from tests.live.buyer import Buyer
 from tests.servers import START_S, Daphne, Redis, wait_until

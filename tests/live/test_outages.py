@@ -16,9 +16,10 @@ import redis as redis_client
 from django.db import connection
 from websockets.exceptions import WebSocketException
 
-from products import live
-from products.live import Owner
-from products.services import basket, stock
+from products.basket import services as basket
+from products.live import kinds
+from products.live.viewers import Owner
+from products.stock import services as stock
 from realtime.publish import flush
 from tests.factories import make_basket, make_product, make_products, make_user
 from tests.layers import publishing_at
@@ -125,7 +126,7 @@ class Crowd:
         """Wait until every socket does; gives how long it took. Raises
         `ConnectionClosed` if one was closed, `TimeoutError` if one does not."""
         begun = time.monotonic()
-        truth = live.load({key for _, keys in self.sockets for key in keys.values()})
+        truth = kinds.load({key for _, keys in self.sockets for key in keys.values()})
         for client, keys in self.sockets:
             while not all(
                 client.page.shown[name] == truth[key].version

@@ -10,7 +10,9 @@ from django.db import connection
 from post_office.models import STATUS, Email
 
 from products.models import Order, Product
-from products.services import books, search, stock
+from products.search import services as search
+from products.stock import books
+from products.stock import services as stock
 from realtime.protocol import Close
 from tests import pgbouncer, standby
 from tests.factories import make_product

@@ -14,10 +14,12 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.utils import timezone
 
+from products.basket import holds
+from products.basket import services as basket
+from products.live.viewers import Owner
 from products.models import Basket, Stock
-from products.services import basket, holds, stock
+from products.stock import services as stock
 from products.tasks import release_lapsed_holds
-from products.viewers import Owner
 from realtime.publish import flush, group_of, publish
 from tests.factories import make_product, make_user
 from tests.layers import publishing_at

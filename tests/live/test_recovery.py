@@ -14,7 +14,7 @@ from django.db import connection
 from websockets.exceptions import ConnectionClosed
 
 from products.models import Stock
-from products.services import stock
+from products.stock import services as stock
 from realtime.publish import flush
 from tests.factories import make_product
 from tests.live.client import Client

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 import pytest
 from django.core.cache import caches
 
-from products.invalidation import drop_everything
-from products.services import stock
+from products.pagecache.invalidation import drop_everything
+from products.stock import services as stock
 from project import redis_url
 from project.celery import flush as flush_tasks
 from project.celery import later

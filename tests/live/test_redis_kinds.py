@@ -11,12 +11,12 @@ import redis as redis_client
 from channels.layers import get_channel_layer
 from django.core.cache import caches
 
-from products.invalidation import drop_everything
+from products.pagecache.invalidation import drop_everything
 from project import redis_url
 from project.celery import app
 from project.celery import flush as flush_tasks
 from project.celery import later
-from project.tasks import sweep_outbox
+from project.mail.tasks import sweep_outbox
 from realtime import outages
 from realtime.publish import Publisher, flush, group_of, publish
 from tests.layers import publishing_at

@@ -11,7 +11,7 @@ import pytest
 from post_office.models import STATUS, Email
 
 from products.models import Order
-from products.services import stock
+from products.stock import services as stock
 from project import redis_url
 from realtime import outages
 from tests.factories import make_product

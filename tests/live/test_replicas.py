@@ -11,9 +11,9 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
-from products import caching
 from products.models import Product
-from products.services import stock
+from products.pagecache import caching
+from products.stock import services as stock
 from tests.factories import make_product, make_user
 from tests.live.answers import get
 from tests.live.client import Client

@@ -121,10 +121,10 @@ def test_request_its_tasks_their_mail_and_their_push_have_one_id(reported):
             return {line["logger"] for line in reported.lines_of(request_id)}
 
         wanted = {
-            "project.requests",
+            "project.http.requests",
             "tests.reported.urls",
             "tests.reported.tasks",
-            "project.delivery",
+            "project.mail.delivery",
             "realtime.hub",
         }
         wait_until(lambda: wanted <= told(), f"{wanted - told()}", SOON_S)
@@ -143,7 +143,7 @@ def test_request_its_tasks_their_mail_and_their_push_have_one_id(reported):
     assert second["program"] == "worker" and page["program"] == "server"
     (push,) = [x for x in found.values() if x["logger"] == "realtime.hub"]
     assert push["message"].startswith("Pushing stock, version ")
-    (end,) = [x for x in found.values() if x["logger"] == "project.requests"]
+    (end,) = [x for x in found.values() if x["logger"] == "project.http.requests"]
     assert (end["method"], end["path"], end["status"]) == ("GET", page["route"], 200)
     assert end["duration_ms"] > 0
 
@@ -172,7 +172,7 @@ def test_trace_joins_a_request_its_statements_its_tasks_and_their_mail(reported)
         "SELECT",
         "run/tests.reported.tasks.first",
         "run/tests.reported.tasks.second",
-        "run/project.tasks.deliver_mail",
+        "run/project.mail.tasks.deliver_mail",
         "deliver mail",
     }
     wait_until(lambda: wanted <= spans().keys(), f"{wanted}", SOON_S)
@@ -221,7 +221,8 @@ def test_error_of_a_page_arrives_once_without_secrets_and_its_page_has_the_refer
     wait_until(lambda: bool(mine()), "the event", SOON_S)
     wait_until(
         lambda: any(
-            x["logger"] == "project.requests" for x in reported.lines_of(request_id)
+            x["logger"] == "project.http.requests"
+            for x in reported.lines_of(request_id)
         ),
         "the line",
         SOON_S,

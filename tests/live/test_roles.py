@@ -16,7 +16,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from products.models import Stock
-from products.services import stock
+from products.stock import services as stock
 from project import asgi
 from realtime import bodies, roles, room
 from realtime.probes import no_pages

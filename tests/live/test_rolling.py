@@ -21,7 +21,7 @@ from django.db import connection
 from websockets.exceptions import InvalidStatus
 
 from products.models import Stock
-from products.services import stock
+from products.stock import services as stock
 from realtime.bodies import limit_of
 from realtime.draining import RETURNS_A_SECOND
 from tests.factories import make_product

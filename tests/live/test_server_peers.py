@@ -7,8 +7,9 @@ import http.client
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from products.live import Owner
-from products.services import basket, stock
+from products.basket import services as basket
+from products.live.viewers import Owner
+from products.stock import services as stock
 from tests.factories import make_full_basket, make_product, make_products, make_user
 from tests.live.client import Client
 from tests.live.shopper import Shopper

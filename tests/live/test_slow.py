@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from websockets.frames import Frame, Opcode
 
-from products.live import Owner
+from products.basket import services as basket
+from products.live.viewers import Owner
 from products.models import Basket
-from products.services import basket
 from tests.factories import make_full_basket, make_product, make_products, make_user
 from tests.live.client import Client
 from tests.live.shopper import Shopper

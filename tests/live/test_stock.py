@@ -5,8 +5,9 @@ import time
 import pytest
 from django.db import transaction
 
+from products.catalogue import services as catalogue
 from products.models import Stock
-from products.services import catalogue, stock
+from products.stock import services as stock
 from realtime.publish import flush
 from tests.factories import make_product
 from tests.live.client import Client

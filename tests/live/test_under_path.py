@@ -21,7 +21,7 @@ from post_office.models import Email
 from websockets.exceptions import InvalidStatus
 
 from products.models import Order, Product, Stock
-from products.services import stock
+from products.stock import services as stock
 from tests.factories import make_picture, make_product, make_shopper, make_user
 from tests.live.balancer import LOCATIONS, UNDER_PATH, Nginx
 from tests.live.client import Client

@@ -17,7 +17,7 @@ from products.models import (
     StockMovement,
     WebhookEvent,
 )
-from products.services import stock
+from products.stock import services as stock
 from tests.concurrency import together
 from tests.factories import (
     make_basket,

@@ -5,8 +5,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.template import engines
 from django.test import RequestFactory
 
-from products import live
-from products.live import BASKET_TOKEN
+from products.live.state import State
+from products.live.viewers import BASKET_TOKEN
 from project.sessions import SessionStore
 from tests.factories import make_basket, make_owner, make_product
 
@@ -47,7 +47,7 @@ def test_baskets_shown_twice_cost_one_query(
 def test_baskets_of_a_page_that_counted_already_cost_no_query(
     request_with_basket, django_assert_num_queries
 ):
-    request_with_basket.basket_state = live.State(9, {"count": 5, "total": "1.00"})
+    request_with_basket.basket_state = State(9, {"count": 5, "total": "1.00"})
 
     with django_assert_num_queries(0):
         badge = "{{ baskets.badge.basket.count }} v{{ baskets.badge.version }}"

@@ -10,9 +10,11 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from post_office.models import STATUS, Email
 
-from products import emails, tasks
+from products import tasks
 from products.models import Order, Product, StockAlert
-from products.services import orders, stock
+from products.orders import emails, exceptions, placing
+from products.orders import services as orders
+from products.stock import services as stock
 from tests.factories import make_holder, make_order, make_product, make_user
 from tests.servers import START_S, Redis, wait_until
 from tests.smtp import running
@@ -32,7 +34,7 @@ def html_of(message: EmailMultiAlternatives) -> str:
 
 def test_order_whose_address_no_mail_reaches_is_placed_and_staff_read_why(settings):
     """Forms take no such address: it is one of before, or was written past them."""
-    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    settings.EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
     order = make_order()
     Order.objects.filter(pk=order.pk).update(email="a..b@example.com")
 
@@ -114,7 +116,7 @@ def test_refused_move_writes_no_mail():
     orders.cancel(order)
     mail.outbox.clear()
 
-    with pytest.raises(orders.StatusConflict):
+    with pytest.raises(exceptions.StatusConflict):
         orders.cancel(order)
 
     assert mail.outbox == []
@@ -122,7 +124,7 @@ def test_refused_move_writes_no_mail():
 
 def test_mail_is_there_if_its_order_is(settings):
     """The outbox is part of the transaction: rolled back, there is none."""
-    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    settings.EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
     with pytest.raises(RuntimeError), transaction.atomic():
         make_order()
         assert Email.objects.count() == 1
@@ -144,7 +146,7 @@ def dead_redis(tmp_path) -> Iterator[Redis]:
 def test_order_is_placed_without_redis_and_worker_and_its_mail_comes_later(
     settings, tmp_path, dead_redis
 ):
-    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    settings.EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
     order = make_order()
     assert Email.objects.get().status == STATUS.queued
 
@@ -198,10 +200,10 @@ def test_staff_who_asked_for_it_hear_once_of_an_order_that_comes_in(packers, met
 def test_order_placed_twice_or_not_at_all_is_one_mail_to_staff_or_none(
     packers, settings
 ):
-    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    settings.EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
     order = make_order()
     options = {"method": order.method, "language": "en", "seen": order.total}
-    orders.place(order.basket, None, **options)
+    placing.place(order.basket, None, **options)
     with pytest.raises(RuntimeError), transaction.atomic():
         make_order()
         raise RuntimeError
@@ -212,7 +214,7 @@ def test_order_placed_twice_or_not_at_all_is_one_mail_to_staff_or_none(
 
 
 def test_order_is_placed_though_staff_cannot_be_mailed(settings):
-    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    settings.EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
     settings.STAFF_ALERTS = {"low": [], "orders": ["a..b@example.com"]}
 
     order = make_order()

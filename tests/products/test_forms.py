@@ -6,9 +6,10 @@ from django.contrib import admin
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
-from products import thumbnails
-from products.exceptions import BadQuantity
-from products.forms import ProductForm, free_slug, quantity_from
+from products.basket.exceptions import BadQuantity
+from products.basket.forms import quantity_from
+from products.catalogue import thumbnails
+from products.catalogue.forms import ProductForm, free_slug
 from tests.factories import make_category, make_picture, make_product
 from users.models import User
 

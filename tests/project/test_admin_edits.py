@@ -11,8 +11,8 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
+from products.catalogue import services as catalogue
 from products.models import Product, ProductCategory
-from products.services import catalogue
 from project.edits import SafeEditsMixin
 from tests.concurrency import together
 from tests.factories import make_category, make_picture, make_product, make_user

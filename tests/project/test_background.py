@@ -20,14 +20,15 @@ from post_office.models import STATUS, Email
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from products.basket import holds
 from products.models import Basket, Order, Payment, Stock, Waiting, WebhookEvent
-from products.services import holds, orders
+from products.orders import services as orders
 from products.tasks import check_books, release_lapsed_holds
 from project import background, beats
 from project.background import GAUGES, Background
 from project.celery import app
+from project.mail.tasks import deliver_mail, sweep_outbox
 from project.models import JobRun, WorkerHeartbeat
-from project.tasks import deliver_mail, sweep_outbox
 from tests.factories import make_basket, make_order, make_product
 from tests.servers import START_S, Redis, wait_until
 from tests.workers import Worker, broker_at
@@ -91,7 +92,7 @@ def send(subject: str = "Hello", **fields) -> None:
 
 
 def test_mails_that_wait_are_counted_with_the_age_of_the_oldest(settings):
-    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    settings.EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
     send("new")
     send("tried", status=STATUS.requeued, created=ago(hours=2))
     send("sent", status=STATUS.sent, created=ago(days=2))

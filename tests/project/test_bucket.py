@@ -17,10 +17,11 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from products import tasks, thumbnails
+from products import tasks
+from products.catalogue import services as catalogue
+from products.catalogue import thumbnails
 from products.demo import loading, rows
 from products.models import Product
-from products.services import catalogue
 from project import bucket_storage, unused_files
 from project.bucket import from_environment
 from project.models import UnusedFiles
@@ -358,7 +359,7 @@ def test_old_thumbnails_in_the_bucket_go_and_missing_ones_come(bucket, monkeypat
     gone, kept = lamp.image_small.name, jug.image_small.name
     bucket.remove(f"shop/{jug.image_large.name}")
     Product.objects.filter(pk=lamp.pk).update(image="")
-    monkeypatch.setattr("products.services.pictures.KEPT", -timedelta(minutes=1))
+    monkeypatch.setattr("products.catalogue.pictures.KEPT", -timedelta(minutes=1))
 
     bucket.forget_requests()
     assert tasks.forget_old_thumbnails() == 3

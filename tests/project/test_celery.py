@@ -12,7 +12,7 @@ from post_office.models import Email
 
 import project.celery
 from project.celery import WAITING, app, flush, later
-from project.tasks import clean_outbox, deliver_mail, sweep_outbox
+from project.mail.tasks import clean_outbox, deliver_mail, sweep_outbox
 from tests.factories import make_user
 from tests.servers import Redis, wait_until
 from tests.workers import broker_at
@@ -99,7 +99,7 @@ def test_channel_that_outlives_its_connection_is_closed_without_an_error(redis):
 def test_page_that_sends_a_mail_answers_at_once_though_the_broker_is_frozen(
     redis, client, settings
 ):
-    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    settings.EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
     user = make_user()
     address = reverse("account_reset_password")
     client.post(address, {"email": "warm-up@example.com"})

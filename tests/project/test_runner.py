@@ -17,9 +17,9 @@ from project.runner import PytestRunner, path_of
         ("tests.products", "tests/products"),
         ("tests.project.test_runner", "tests/project/test_runner.py"),
         ("products", "tests/products"),
-        ("products.services", "tests/products/services"),
+        ("products.orders", "tests/products/orders"),
         ("project.test_runner", "tests/project/test_runner.py"),
-        ("products/services", "tests/products/services"),
+        ("products/orders", "tests/products/orders"),
         (
             "tests/project/test_runner.py::test_it",
             "tests/project/test_runner.py::test_it",

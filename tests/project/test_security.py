@@ -177,8 +177,8 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import RequestFactory
 from django.contrib.messages import constants
-from project import early
-from project.messages import MessageStorage
+from products.pagecache import early
+from project.http.messages import MessageStorage
 from realtime.consumers import session_key_from
 
 request = RequestFactory().get("/")

@@ -114,7 +114,7 @@ from django.contrib import admin
 from django.templatetags.static import static
 from django.test import Client
 from django.urls import Resolver404, resolve, reverse
-from project import early
+from products.pagecache import early
 from project.views import absolute
 from realtime.bodies import limit_of
 from realtime.routing import ADDRESS

@@ -7,7 +7,7 @@ from django.test.html import parse_html
 from django_countries import countries
 from django_countries.widgets import LazySelect
 
-from products.forms import ContactForm
+from products.orders.forms import ContactForm
 from project.widgets import CountrySelect
 from users.forms import AddressForm
 from users.models import User

@@ -23,10 +23,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from products import live
-from products.exceptions import NotInBasket, ShopError
-from products.live import Owner, State
-from products.services import basket, catalogue, stock
+from products.basket import services as basket
+from products.basket.exceptions import NotInBasket
+from products.catalogue import services as catalogue
+from products.exceptions import ShopError
+from products.live import kinds
+from products.live.state import State
+from products.live.viewers import Owner
+from products.stock import services as stock
 from realtime.hub import Hub, Topic
 from realtime.publish import flush, group_of, publish
 from tests.factories import make_product, make_user
@@ -88,14 +92,14 @@ class Shop(RuleBasedStateMachine):
         self.basket = basket.open_for(self.owner)
         keys = [f"stock:{product.pk}" for product in self.products]
         keys += [f"{name}:{self.owner.key}" for name in ("basket", "basket:lines")]
-        self.names = {key: live.name_of(key) for key in keys}
+        self.names = {key: kinds.name_of(key) for key in keys}
         self.sockets: list[Socket] = []
         self.old_pages: list[dict[str, State]] = []
         self.answers: list[tuple[Page, list]] = []
         self.load_page()
 
     def database(self) -> dict[str, State]:
-        return {self.names[key]: s for key, s in live.load(self.names).items()}
+        return {self.names[key]: s for key, s in kinds.load(self.names).items()}
 
     # --- The shop -------------------------------------------------------------
 

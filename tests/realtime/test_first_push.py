@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from products import live
+from products.live import kinds, viewers
 from tests.factories import (
     make_full_basket,
     make_order,
@@ -23,7 +23,7 @@ PUSH = """
 import json, sys
 import project.asgi
 from django.conf import settings
-from products import live
+from products.live import kinds
 
 keys, read = json.loads(sys.argv[1]), []
 
@@ -31,12 +31,12 @@ def note(event, arguments):
     if event in ("open", "import"):
         read.append(f"{event} {arguments[0]}")
 
-live.load(keys)  # as for the first socket
+kinds.load(keys)  # as for the first socket
 sys.addaudithook(note)
-states = live.load(keys)
+states = kinds.load(keys)
 for key in keys:
     for language, name in settings.LANGUAGES:
-        live.render(key, states[key], language)
+        kinds.render(key, states[key], language)
 print(json.dumps(read))
 """
 
@@ -58,7 +58,7 @@ def static_root(tmp_path) -> Path:
 def keys(transactional_db) -> list[str]:
     """One topic of each kind, each with something in it."""
     low = make_product(on_hand=1)
-    viewer = live.Viewer(live.Owner(user_id=make_user().pk))
+    viewer = viewers.Viewer(viewers.Owner(user_id=make_user().pk))
     make_full_basket(viewer.owner, make_products(2))
     identifiers = {
         "stock": low.pk,
@@ -66,7 +66,7 @@ def keys(transactional_db) -> list[str]:
         "order": make_order().access_token,
     }
     keys = []
-    for name, kind in live.KINDS.items():
+    for name, kind in kinds.KINDS.items():
         of = viewer.owner.key if kind.access.personal else identifiers.get(name, "")
         keys.append(f"{name}:{of}")
     return keys

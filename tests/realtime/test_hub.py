@@ -9,9 +9,9 @@ from collections import Counter
 import pytest
 from prometheus_client import REGISTRY
 
-from products import live
+from products.live import baskets, kinds
 from products.models import Stock
-from products.services import stock
+from products.stock import services as stock
 from realtime import hub as hub_module
 from realtime import protocol
 from tests.factories import make_product, make_user
@@ -26,13 +26,13 @@ SOCKETS = 1000
 def loads(monkeypatch) -> list[list[str]]:
     """The keys of each load from the database."""
     loads = []
-    load = live.load
+    load = kinds.load
 
     def counting_load(keys):
         loads.append(sorted(keys))
         return load(keys)
 
-    monkeypatch.setattr(live, "load", counting_load)
+    monkeypatch.setattr(kinds, "load", counting_load)
     return loads
 
 
@@ -40,13 +40,13 @@ def loads(monkeypatch) -> list[list[str]]:
 def renders(monkeypatch) -> Counter:
     """How often each topic was rendered, by key and language."""
     renders = Counter()
-    render = live.render
+    render = kinds.render
 
     def counting_render(key, state, language):
         renders[key, language] += 1
         return render(key, state, language)
 
-    monkeypatch.setattr(live, "render", counting_render)
+    monkeypatch.setattr(kinds, "render", counting_render)
     return renders
 
 
@@ -117,7 +117,7 @@ def test_audience_in_another_language_gets_its_own_html(open_socket, settings):
     english, german = open_socket(), open_socket()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(live, "render", lambda key, state, language: f"<p>{language}")
+        patch.setattr(kinds, "render", lambda key, state, language: f"<p>{language}")
         english.watch(topic, html="en")
         german.watch(topic, html="de")
         stock.claim({product.pk: 1})
@@ -218,8 +218,8 @@ def test_state_of_a_visitor_without_a_basket_costs_no_query(open_socket, loads):
     socket = open_socket()
     socket.watch("basket", "basket:lines")
 
-    assert socket.page.facts["basket"] == live.EMPTY_BASKET
-    assert socket.page.facts["basket:lines"] == live.NO_LINES
+    assert socket.page.facts["basket"] == baskets.EMPTY_BASKET
+    assert socket.page.facts["basket:lines"] == baskets.NO_LINES
     assert loads == []
 
 
@@ -262,7 +262,7 @@ def test_failure_of_a_job_is_logged_and_the_job_goes_on(
     topic = f"stock:{product.pk}"
     socket = open_socket()
     socket.watch(topic, html="en")
-    monkeypatch.setattr(live, "render", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(kinds, "render", lambda *arguments: 1 / 0)
     stock.claim({product.pk: 1})
     wait_until(lambda: "_tick failed" in caplog.text, "the log", 3)
     monkeypatch.undo()
@@ -353,7 +353,7 @@ def test_change_that_redis_lost_is_found_though_an_audit_has_just_looked(
     socket = open_socket()
     socket.watch(topic)
     has_looked, may_end = threading.Event(), threading.Event()
-    versions = live.versions
+    versions = kinds.versions
 
     def slow_versions(keys):
         found = versions(keys)
@@ -362,7 +362,7 @@ def test_change_that_redis_lost_is_found_though_an_audit_has_just_looked(
             may_end.wait(20)
         return found
 
-    monkeypatch.setattr(live, "versions", slow_versions)
+    monkeypatch.setattr(kinds, "versions", slow_versions)
     loop.call(hub._fail, OSError("Redis is away"))
     assert has_looked.wait(5)
     Stock.objects.update(version=2, reserved=1)  # and nobody says so

@@ -6,8 +6,10 @@ from functools import partial
 import pytest
 from prometheus_client import REGISTRY
 
-from products import live
-from products.services import basket, stock
+from products.basket import services as basket
+from products.live import kinds, viewers
+from products.live.state import State
+from products.stock import services as stock
 from realtime.paced import PARTS, Slot, slot_for
 from tests.factories import make_product, make_user
 from tests.live.page import Page
@@ -85,7 +87,7 @@ def test_stock_and_basket_that_change_are_one_frame_to_a_paced_socket(
 ):
     product, user = make_product(), make_user()
     topic = f"stock:{product.pk}"
-    own = basket.open_for(live.Owner(user_id=user.pk))
+    own = basket.open_for(viewers.Owner(user_id=user.pk))
     basket.add(own, product.pk, 1)
     cookie = session_of(user)
     seen = open_socket(topic, "basket", cookie=cookie)
@@ -216,7 +218,7 @@ def test_change_that_a_turn_overtakes_is_in_the_turn(open_socket, hub, loop):
     (slot,) = slots(hub)
 
     async def turn_before_the_tick() -> None:
-        hub._accept(hub._topics[topic], live.State(3, facts))
+        hub._accept(hub._topics[topic], State(3, facts))
         await hub._take_turn(slot)
 
     loop.run(turn_before_the_tick())
@@ -241,7 +243,7 @@ def test_change_in_the_middle_of_a_turn_is_told_to_all(
         socket.page.hear(frame)
         right.append(frame["digest"] == socket.page.digest())
         state = hub._topics[topic].state
-        hub._accept(hub._topics[topic], live.State(state.version + 1, state.facts))
+        hub._accept(hub._topics[topic], State(state.version + 1, state.facts))
 
     for socket in crowd:
         socket.heard = partial(change_after, socket)
@@ -302,9 +304,9 @@ def test_crowd_of_hidden_tabs_is_not_written_to_all_at_once(open_socket):
 
 def test_change_is_rendered_once_however_many_tabs_are_hidden(open_socket, monkeypatch):
     renders = []
-    render = live.render
+    render = kinds.render
     monkeypatch.setattr(
-        live, "render", lambda *arguments: renders.append(1) or render(*arguments)
+        kinds, "render", lambda *arguments: renders.append(1) or render(*arguments)
     )
     product = make_product()
     topic = f"stock:{product.pk}"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from products import live
-from products.viewers import Owner
+from products.live import kinds, viewers
+from products.live.viewers import Owner
 from realtime import visitors
 from realtime.hub import Hub
 from tests.factories import make_user
@@ -32,8 +32,8 @@ def asked(monkeypatch) -> dict[str, list[int]]:
     """For how many the database was asked, each time, by what it was asked for."""
     asked: dict[str, list[int]] = {"identify": [], "load": []}
 
-    def note(name: str) -> Callable[[Iterable[str]], dict]:
-        ask = getattr(live, name)
+    def note(module, name: str) -> Callable[[Iterable[str]], dict]:
+        ask = getattr(module, name)
 
         def ask_and_note(keys: Iterable[str]) -> dict:
             keys = list(keys)
@@ -42,8 +42,8 @@ def asked(monkeypatch) -> dict[str, list[int]]:
 
         return ask_and_note
 
-    for name in asked:
-        monkeypatch.setattr(live, name, note(name))
+    for module, name in ((viewers, "identify"), (kinds, "load")):
+        monkeypatch.setattr(module, name, note(module, name))
     return asked
 
 

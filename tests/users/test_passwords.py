@@ -52,7 +52,7 @@ def test_change_of_password_keeps_this_session_and_ends_the_others(client_of):
 def test_change_of_password_of_who_cannot_be_written_to_is_made_all_the_same(
     client_of, settings
 ):
-    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    settings.EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
     anna = make_shopper()
     client = client_of(anna)
     User.objects.filter(pk=anna.pk).update(email="a..b@example.com")

@@ -17,10 +17,14 @@ from django.test import Client
 from django.utils import timezone
 from post_office.models import Email
 
-from products.exceptions import BasketClosed
-from products.live import Owner
+from products import personal
+from products.basket import holds
+from products.basket.exceptions import BasketClosed
+from products.live.viewers import Owner
 from products.models import Basket, Order, Payment, Waiting
-from products.services import books, holds, orders, people
+from products.orders import placing
+from products.orders import services as orders
+from products.stock import books
 from project.personal import Section, keepers
 from tests.concurrency import together
 from tests.factories import (
@@ -237,17 +241,17 @@ def test_order_under_way_keeps_what_delivering_takes_and_loses_it_afterwards(
     assert f"Order {order.number} is still under way" in mail.outbox[-1].body
     assert order.access_token in mail.outbox[-1].body
     assert "deleted their account" in order.events.last().note
-    assert people.erase_departed() == 0
+    assert personal.erase_departed() == 0
     orders.deliver(
         orders.ship(orders.pack(order, actor=staff, note="rang +49 30 1"), actor=staff),
         actor=staff,
     )
-    assert people.erase_departed() == 1
+    assert personal.erase_departed() == 1
     order.refresh_from_db()
     assert (order.email, order.phone) == ("", "")
     assert order.full_name and order.line1, "on the invoice"
     assert not order.events.filter(note__contains="+49").exists()
-    assert people.erase_departed() == 0
+    assert personal.erase_departed() == 0
 
 
 @pytest.mark.parametrize("days, is_kept", [(3650, True), (3660, False)])
@@ -313,7 +317,7 @@ def test_orders_of_others_lose_nothing(client, shopper):
     others = [finished(make_shopper()), orders.cancel(make_order())]
 
     delete(client, shopper)
-    people.erase_departed()
+    personal.erase_departed()
 
     for order in others:
         order.refresh_from_db()
@@ -365,11 +369,11 @@ def test_admin_deletes_people_the_same_way(client, admin_client, shopper):
 def test_order_placed_while_its_account_is_deleted_is_departed_or_not_placed(attempt):
     user = make_shopper()
     basket = holds.start(make_basket(Owner(user_id=user.pk), {make_product(): 1}))
-    terms = orders.terms(basket, CONTACT)
+    terms = placing.terms(basket, CONTACT)
 
     def place() -> Order:
         options = {"method": Order.Method.DELIVERY, "language": "en", "user": user}
-        return orders.place(basket, CONTACT, seen=terms, **options)
+        return placing.place(basket, CONTACT, seen=terms, **options)
 
     placed, deleted = together([place, lambda: deletion.delete(user)])
 

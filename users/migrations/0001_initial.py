@@ -6,7 +6,7 @@ import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
 import django_countries.fields
-import project.email_fields
+import project.mail.fields
 import project.phones
 import users.models
 from django.conf import settings
@@ -100,7 +100,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "email",
-                    project.email_fields.EmailField(
+                    project.mail.fields.EmailField(
                         error_messages={
                             "unique": "Someone already uses this e-mail address."
                         },

@@ -4,8 +4,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from products.payments import interface
-from products.services import books, restores
+from products.payments import interface, restores
+from products.stock import books
 
 
 class Command(BaseCommand):

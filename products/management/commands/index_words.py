@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand
 
-from products.services import search
+from products.search import services as search
 
 
 class Command(BaseCommand):

@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from products.models import Stock
-from products.services import books
+from products.stock import books
 
 
 class Command(BaseCommand):

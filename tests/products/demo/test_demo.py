@@ -8,9 +8,10 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from PIL import Image
 
+from products.catalogue import services as catalogue
 from products.demo import fixture, loading, rows
 from products.models import Product, ProductCategory, Stock, StockMovement
-from products.services import catalogue, stock
+from products.stock import services as stock
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db

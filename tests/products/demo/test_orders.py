@@ -9,7 +9,7 @@ from post_office.models import Email
 
 from products.demo import orders
 from products.models import Order, OrderEvent
-from products.services import orders as services
+from products.orders import services
 from tests.factories import make_product, make_user
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +69,7 @@ def test_orders_of_the_demo_wait_for_somebody_who_moves_them(shelves):
 
 
 def test_orders_of_the_demo_write_no_mail_to_people_who_do_not_exist(staff, settings):
-    settings.EMAIL_BACKEND = "project.outbox.OutboxBackend"
+    settings.EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
 
     orders.load()
 

@@ -8,10 +8,13 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection
 
-from products import importing, live
-from products.importing import applying
+from products import importing
+from products.catalogue import services as catalogue
+from products.importing import applying, batches
+from products.live import baskets
 from products.models import Basket, Product, ProductCategory, Stock, StockMovement
-from products.services import batches, books, catalogue, stock
+from products.stock import books
+from products.stock import services as stock
 from tests.concurrency import together
 from tests.factories import (
     make_basket,
@@ -342,7 +345,7 @@ def test_import_of_prices_reaches_the_baskets_that_hold_them(hear):
 
     assert [event["version"] for event in events] == [basket.version + 1]
     assert Basket.objects.get(pk=basket.pk).version == basket.version + 1
-    assert live.summary(owner).facts["total"] == "4.00"
+    assert baskets.summary(owner).facts["total"] == "4.00"
 
 
 @pytest.mark.django_db(transaction=True)

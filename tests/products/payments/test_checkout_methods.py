@@ -7,9 +7,11 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from products.exceptions import MethodRefused
 from products.models import Order, Product
-from products.services import books, orders
+from products.orders import placing
+from products.orders import services as orders
+from products.orders.exceptions import MethodRefused
+from products.stock import books
 from tests.factories import (
     CONTACT,
     make_basket,
@@ -18,7 +20,7 @@ from tests.factories import (
     make_shopper,
     terms_of,
 )
-from tests.products.views.test_checkout import CHECKOUT, GUEST, REVIEW, bring, fields
+from tests.products.orders.test_checkout import CHECKOUT, GUEST, REVIEW, bring, fields
 
 pytestmark = pytest.mark.django_db
 Status, Method = Order.Status, Order.Method
@@ -69,7 +71,7 @@ def test_place_by_a_method_that_does_not_take_it_is_refused(method):
     fixed = {"seen": terms_of(basket), "language": "en"}
 
     with pytest.raises(MethodRefused):
-        orders.place(basket, CONTACT, method=method, **fixed)
+        placing.place(basket, CONTACT, method=method, **fixed)
 
     assert not Order.objects.exists()
 

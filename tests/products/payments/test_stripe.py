@@ -14,19 +14,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, override
 
-from products import payments as providers
 from products import tasks
-from products.exceptions import (
-    PaymentRefused,
-    PaymentUnavailable,
-    ShopError,
-    StatusConflict,
-)
+from products.exceptions import ShopError
 from products.models import Order, Payment, Refund, Stock, WebhookEvent
+from products.orders import services as orders
+from products.orders.exceptions import StatusConflict
+from products.payments import providers, refunds
+from products.payments import services as payments
+from products.payments import webhooks
+from products.payments.exceptions import PaymentRefused, PaymentUnavailable
 from products.payments.interface import Event, Refused
 from products.payments.stripe import to_units
 from products.payments.stripe_events import from_units
-from products.services import books, orders, payments, refunds
+from products.stock import books
 from project.celery import app, later
 from tests.concurrency import together
 from tests.factories import make_order, make_product, make_user
@@ -588,9 +588,9 @@ def test_two_events_at_once_without_the_locks_give_the_price_of_goods_back(
         payment = Payment.objects.get(idempotency_key=event.key)
         order = Order.objects.get(pk=payment.order_id)
         both_have_looked.wait()
-        return payments._paid(order, payment, event)
+        return webhooks._paid(order, payment, event)
 
-    monkeypatch.setattr(payments, "_done", without_locks)
+    monkeypatch.setattr(webhooks, "_done", without_locks)
     order = make_pending()
     session = begun(stripe, order)
     bodies = [stripe.event(session, kind) for kind in sorted(PAID)]

@@ -13,13 +13,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from products import tasks
-from products.exceptions import OrderOnHold, StatusConflict
 from products.models import Dispute, Order, Payment, Refund, WebhookEvent
-from products.services import books, orders, payments, refunds
+from products.orders import services as orders
+from products.orders.exceptions import OrderOnHold, StatusConflict
+from products.payments import refunds
+from products.payments import services as payments
+from products.stock import books
 from tests.concurrency import together
 from tests.factories import make_order, make_product, make_user
 from tests.products.payments.test_stripe import begun, expire, make_pending, now, tell
-from tests.products.views.test_staff_board import BOARD, make_clerk
+from tests.products.staff.test_board import BOARD, make_clerk
 from tests.stripe_server import StripeServer, intent_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,0 +1,1 @@
+"""The basket: what a shopper means to buy, and what checkout holds."""

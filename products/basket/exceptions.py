@@ -1,0 +1,97 @@
+"""Errors that the basket's services raise, each with a sentence for the shopper."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from math import ceil
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from products.exceptions import ShopError
+
+
+class SoldOut(ShopError):
+    """Nothing of the product is left to put in a basket."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("%(name)s is sold out.") % {"name": name})
+
+
+class BadQuantity(ShopError):
+    """A quantity that is not a whole number from 1 to the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            _("The quantity must be a whole number from 1 to %(limit)d.")
+            % {"limit": limit}
+        )
+
+
+class LineLimit(ShopError):
+    """More of one product than a basket takes."""
+
+    def __init__(self, name: str, limit: int, present: int) -> None:
+        super().__init__(
+            _(
+                "A basket takes at most %(limit)d of one product;"
+                " you have %(present)d × %(name)s in it."
+            )
+            % {"limit": limit, "name": name, "present": present}
+        )
+
+
+class BasketFull(ShopError):
+    """More different products than a basket takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            _("A basket takes at most %(limit)d different products.") % {"limit": limit}
+        )
+
+
+class NotInBasket(ShopError):
+    """The line meant is not in the basket (any more)."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This product is not in your basket any more."))
+
+
+class BasketClosed(ShopError):
+    """The basket was ordered or merged meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This basket was closed meanwhile. Please look again."))
+
+
+class HoldPaused(ShopError):
+    """The shopper has held these for as long as they may; `until` says when they may
+    hold them again. They can still be ordered."""
+
+    def __init__(self, until: datetime) -> None:
+        self.until = until
+        super().__init__(_("We have reserved this for you for as long as we can."))
+
+    @property
+    def minutes(self) -> int:
+        """How long until then, at least 1."""
+        return max(1, ceil((self.until - timezone.now()).total_seconds() / 60))
+
+
+class BasketEmpty(ShopError):
+    """There is nothing to order."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Your basket is empty."))
+
+
+class Shortage(ShopError):
+    """Of some products fewer units are left than the basket asks for.
+
+    `left` maps product ids to the units that can be had.
+    """
+
+    def __init__(self, left: Mapping[int, int]) -> None:
+        self.left = dict(left)
+        super().__init__(
+            _("Some of it was sold meanwhile. Please look at your basket again.")
+        )

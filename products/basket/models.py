@@ -1,0 +1,167 @@
+"""What a shopper means to buy. It holds no stock until checkout begins."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from products.catalogue.models import Product
+from products.sweeps.models import Swept, problem_index
+
+
+class BasketQuerySet(models.QuerySet):
+    def open(self) -> "BasketQuerySet":
+        """Baskets that can still be changed."""
+        return self.filter(status=Basket.Status.OPEN)
+
+    def lapsed(self) -> "BasketQuerySet":
+        """Baskets whose hold has run out, and whose units are reserved still."""
+        return self.open().filter(held_until__lte=timezone.now())
+
+    def stale(self) -> "BasketQuerySet":
+        """Anonymous baskets that nobody touched for `STALE_BASKET_DAYS`."""
+        limit = timezone.now() - timedelta(days=settings.STALE_BASKET_DAYS)
+        return self.filter(user=None, held_until=None, updated_at__lt=limit).exclude(
+            status=Basket.Status.ORDERED
+        )
+
+
+class Basket(Swept):
+    """One open basket an owner: a user, or the bearer of a session's token.
+
+    While `held_until` is ahead the units of its lines are reserved; when it has passed
+    they are until somebody notices (`products.basket.holds`).
+    """
+
+    class Status(models.TextChoices):
+        OPEN = "open", _("open")
+        MERGED = "merged", _("merged at sign-in")
+        ORDERED = "ordered", _("ordered")
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="baskets",
+    )
+    token = models.CharField(max_length=32, null=True, blank=True, editable=False)
+    status = models.CharField(
+        _("status"), max_length=8, choices=Status.choices, default=Status.OPEN
+    )
+    version = models.PositiveBigIntegerField(_("version"), default=0)
+    held_since = models.DateTimeField(_("held since"), null=True, blank=True)
+    held_until = models.DateTimeField(_("held until"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    objects = BasketQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("basket")
+        verbose_name_plural = _("baskets")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=models.Q(status="open"),
+                name="basket_one_open_a_user",
+            ),
+            models.UniqueConstraint(
+                fields=["token"],
+                condition=models.Q(status="open"),
+                name="basket_one_open_a_token",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(user__isnull=False) | models.Q(token__isnull=False),
+                name="basket_has_an_owner",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(held_until__isnull=True)
+                | models.Q(status="open", held_since__isnull=False),
+                name="basket_holds_while_open",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["updated_at"],
+                name="basket_stale",
+                condition=models.Q(status="open", user__isnull=True),
+            ),
+            models.Index(
+                fields=["held_until"],
+                name="basket_held",
+                condition=models.Q(held_until__isnull=False),
+            ),
+            problem_index("basket_problem"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+
+class HoldSpell(models.Model):
+    """How long somebody has held a product, with breaks too short to count.
+
+    `products.orders.limits` asks it whether they may go on, and forgets it an hour
+    after its end. It outlives the basket: another basket of theirs begins no new spell.
+    """
+
+    owner = models.CharField(max_length=40)  # `Owner.key`
+    network = models.CharField(max_length=45, blank=True)  # "": this machine
+    product = models.ForeignKey(Product, models.CASCADE, related_name="+")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("period of holding")
+        verbose_name_plural = _("periods of holding")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "product"], name="hold_spell_owner_product"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["network", "product"],
+                name="hold_spell_network",
+                condition=~models.Q(network=""),
+            ),
+            models.Index(fields=["until"], name="hold_spell_until"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.product_id}"
+
+
+class BasketLine(models.Model):
+    """A product in a basket, with the price it had when it was put in."""
+
+    basket = models.ForeignKey(Basket, models.CASCADE, related_name="lines")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="+")
+    quantity = models.PositiveIntegerField(_("quantity"))
+    held = models.PositiveIntegerField(_("held"), default=0)  # of them, reserved
+    price_when_added = models.DecimalField(
+        _("price when added"), max_digits=12, decimal_places=2
+    )
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("basket line")
+        verbose_name_plural = _("basket lines")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["basket", "product"], name="line_basket_product"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(quantity__gte=1), name="line_quantity_positive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(held=0) | models.Q(held=models.F("quantity")),
+                name="line_held_wholly_or_not",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.product_id}"

@@ -1,0 +1,269 @@
+"""Products and categories in the admin.
+
+Changes go through the services, so that open pages follow. Works without
+JavaScript.
+"""
+
+from allauth.core import ratelimit
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import Count, F, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from products.catalogue import services as catalogue
+from products.catalogue import thumbnails
+from products.catalogue.forms import ProductForm
+from products.importing.admin import ImportMixin
+from products.models import Product, ProductCategory, Stock
+from products.stock.admin import movements_link
+from products.templatetags.shop import money
+from project.edits import SafeEditsMixin
+from project.modeladmin import ListedLookupsMixin
+
+AVAILABLE = F("stock__on_hand") - F("stock__reserved")
+
+
+@admin.register(ProductCategory)
+class ProductCategoryAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
+    list_display = ["name", "position", "products"]
+    list_editable = ["position"]
+    search_fields = ["name"]
+    prepopulated_fields = {"slug": ["name"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProductCategory]:
+        return super().get_queryset(request).annotate(size=Count("products"))
+
+    def save_model(
+        self, request: HttpRequest, obj: ProductCategory, form, change
+    ) -> None:
+        """A list that is edited writes no more than was changed in it."""
+        catalogue.save_category(obj, fields=form.changed_data if change else None)
+
+    def delete_model(self, request: HttpRequest, obj: ProductCategory) -> None:
+        catalogue.delete_categories([obj])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        catalogue.delete_categories(queryset)
+
+    @admin.display(description=gettext_lazy("products"), ordering="size")
+    def products(self, category: ProductCategory) -> SafeString:
+        address = reverse("admin:products_product_changelist")
+        return format_html(
+            '<a href="{}?category__id__exact={}">{}</a>',
+            address,
+            category.pk,
+            category.size,
+        )
+
+
+class StockLevelFilter(admin.SimpleListFilter):
+    """As the badge on the page says it."""
+
+    title = gettext_lazy("stock")
+    parameter_name = "level"
+
+    def lookups(self, request: HttpRequest, model_admin) -> list[tuple[str, str]]:
+        low = _("low (%(limit)d or fewer)") % {"limit": settings.LOW_STOCK}
+        return [("in", _("in stock")), ("low", low), ("out", _("sold out"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        left = queryset.alias(left=AVAILABLE)
+        match self.value():
+            case "in":
+                return left.filter(left__gt=settings.LOW_STOCK)
+            case "low":
+                return left.filter(left__gt=0, left__lte=settings.LOW_STOCK)
+            case "out":
+                return left.filter(left__lte=0)
+        return queryset
+
+
+@admin.register(Product)
+class ProductAdmin(SafeEditsMixin, ImportMixin):
+    form = ProductForm
+    list_display = [
+        "thumbnail",
+        "name",
+        "sku",
+        "category",
+        "price_with_currency",
+        "available",
+        "is_active",
+    ]
+    list_display_links = ["thumbnail", "name"]
+    list_filter = ["is_active", StockLevelFilter, "category"]
+    list_select_related = ["category", "stock"]
+    list_per_page = 50
+    search_fields = ["name", "sku", "description"]
+    prepopulated_fields = {"slug": ["name"]}
+    readonly_fields = ["picture", "stock_now", "created_at"]
+    actions = ["activate", "deactivate"]
+    fieldsets = [
+        (None, {"fields": ["name", "slug", "sku", "category", "description"]}),
+        (
+            gettext_lazy("Offer"),
+            {
+                "fields": ["price", "is_active"],
+                "description": gettext_lazy(
+                    "A change reaches open pages and baskets the moment you save."
+                ),
+            },
+        ),
+        (gettext_lazy("Picture"), {"fields": ["picture", "image"]}),
+        (gettext_lazy("Stock"), {"fields": ["stock_now", "created_at"]}),
+    ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> list:
+        """A new product has no stock and no picture to show yet."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is not None:
+            return fieldsets
+        return fieldsets[:-2] + [(gettext_lazy("Picture"), {"fields": ["image"]})]
+
+    def changeform_view(
+        self, request: HttpRequest, object_id=None, form_url="", extra_context=None
+    ) -> HttpResponse:
+        """Draws and stores a picture before Django's view begins a transaction."""
+        upload = request.FILES.get("image")
+        may_save = self.has_change_permission(request)
+        may_save = may_save or self.has_add_permission(request)
+        if upload and may_save:
+            user, action = request.user, "product_picture"
+            is_allowed = bool(ratelimit.consume(request, action=action, user=user))
+            thumbnails.draw(upload, is_allowed=is_allowed)
+            thumbnails.store(upload, Product())
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: Product, form, change) -> None:
+        catalogue.save(obj, actor=request.user)
+
+    def delete_model(self, request: HttpRequest, obj: Product) -> None:
+        catalogue.delete([obj])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        catalogue.delete(queryset)
+
+    # --- Columns and fields ---------------------------------------------------
+
+    @admin.display(description="")
+    def thumbnail(self, product: Product) -> SafeString | str:
+        return _picture(product, 48)
+
+    @admin.display(description=gettext_lazy("now"))
+    def picture(self, product: Product) -> SafeString | str:
+        return _picture(product, 240) or _("No picture yet.")
+
+    @admin.display(description=gettext_lazy("price"), ordering="price")
+    def price_with_currency(self, product: Product) -> str:
+        return money(product.price)
+
+    @admin.display(description=gettext_lazy("available"), ordering=AVAILABLE)
+    def available(self, product: Product) -> int | None:
+        return product.stock.available if hasattr(product, "stock") else None
+
+    @admin.display(description=gettext_lazy("stock"))
+    def stock_now(self, product: Product) -> SafeString | str:
+        if not hasattr(product, "stock"):
+            return _("This product has no stock row; saving it gives it one.")
+        return format_html(
+            '{} · <a href="{}">{}</a> · {}',
+            _level(product.stock),
+            reverse("admin:products_stock_change", args=[product.pk]),
+            _("Receive or count"),
+            movements_link(product.pk),
+        )
+
+    # --- Actions --------------------------------------------------------------
+
+    @admin.action(
+        description=gettext_lazy("Activate selected products"), permissions=["change"]
+    )
+    def activate(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        self._set_active(request, queryset, True)
+
+    @admin.action(
+        description=gettext_lazy("Deactivate selected products"),
+        permissions=["change"],
+    )
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        self._set_active(request, queryset, False)
+
+    def _set_active(
+        self, request: HttpRequest, queryset: QuerySet[Product], is_active: bool
+    ) -> None:
+        """Through the service: each is pushed and leaves a movement."""
+        said = _("Activated.") if is_active else _("Deactivated.")
+        ids = list(queryset.values_list("pk", flat=True))
+        products = catalogue.set_active(ids, is_active, actor=request.user)
+        for product in products:
+            self.log_change(request, product, said)
+        changed = len(products)
+        if is_active:
+            text = ngettext(
+                "%(count)d product is in the shop again.",
+                "%(count)d products are in the shop again.",
+                changed,
+            )
+        else:
+            text = ngettext(
+                "%(count)d product was taken out of the shop.",
+                "%(count)d products were taken out of the shop.",
+                changed,
+            )
+        self.message_user(request, text % {"count": changed}, messages.SUCCESS)
+
+    # --- Deleting -------------------------------------------------------------
+
+    def get_deleted_objects(self, objs, request: HttpRequest) -> tuple:
+        """What moved is kept for ever: say so in a line, not in a thousand."""
+        ids = [product.pk for product in objs]
+        kept = Product.objects.filter(pk__in=ids, movements__isnull=False)
+        kept = kept.annotate(size=Count("movements")).order_by("name", "pk")
+        if kept:
+            return [], {}, set(), [_why_kept(product) for product in kept]
+        found, counts, needed, protected = super().get_deleted_objects(objs, request)
+        # The empty stock row goes with its product; nobody is asked about it.
+        return found, counts, needed - {Stock._meta.verbose_name}, protected
+
+
+def _picture(product: Product, size: int) -> SafeString | str:
+    if not product.image:
+        return ""
+    return format_html(
+        '<img src="{}" width="{}" height="{}" alt="" loading="lazy">',
+        product.image_small.url,
+        size,
+        size,
+    )
+
+
+def _level(stock: Stock) -> SafeString:
+    return format_html(
+        _(
+            "<strong>{available} available</strong>: {on_hand} on hand, {reserved}"
+            " reserved"
+        ),
+        available=stock.available,
+        on_hand=stock.on_hand,
+        reserved=stock.reserved,
+    )
+
+
+def _why_kept(product: Product) -> SafeString:
+    text = ngettext(
+        "%(size)d stock movement of “%(name)s”, kept for the books. Deactivate the"
+        " product instead.",
+        "%(size)d stock movements of “%(name)s”, kept for the books. Deactivate the"
+        " product instead.",
+        product.size,
+    )
+    return format_html(
+        "{} {}",
+        text % {"size": product.size, "name": product.name},
+        movements_link(product.pk),
+    )

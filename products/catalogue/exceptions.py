@@ -1,0 +1,12 @@
+"""Errors that the catalogue's services raise."""
+
+from django.utils.translation import gettext as _
+
+from products.exceptions import ShopError
+
+
+class UnknownProduct(ShopError):
+    """No such product, or it is not sold any more."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This product is not sold here (any more)."))

@@ -1,0 +1,351 @@
+"""Products from a CSV file, in the admin: upload, look at what it would do, do it.
+
+The file waits in the database between the pages, under a name that only the session of
+who uploaded it knows. `products.importing` does the work, as for
+`manage.py import_products`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.core.files.storage import storages
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from products import importing
+from products.models import Product, ProductCategory
+from project.modeladmin import ListedLookupsMixin
+
+SESSION_KEY = "import"
+PREVIEW_ROWS = 20
+KEPT = timedelta(days=1)
+# Who imports may write everything that a file can.
+RIGHTS = [
+    "products.add_product",
+    "products.change_product",
+    "products.add_productcategory",
+    "products.change_stock",
+]
+
+
+TABS = {"tab": "\t"}  # as a form's value
+FIND_OUT = ("", gettext_lazy("Detect"))
+DELIMITERS = [
+    FIND_OUT,
+    (",", gettext_lazy("comma ,")),
+    (";", gettext_lazy("semicolon ;")),
+    ("tab", gettext_lazy("tab")),
+    ("|", gettext_lazy("bar |")),
+]
+# What people know an encoding as.
+KNOWN_AS = {
+    "utf-8": "UTF-8",
+    "cp1252": gettext_lazy("Windows, Western Europe (cp1252)"),
+    "cp1250": gettext_lazy("Windows, Central Europe (cp1250)"),
+    "cp1251": gettext_lazy("Windows, Cyrillic (cp1251)"),
+    "cp1253": gettext_lazy("Windows, Greek (cp1253)"),
+    "cp1254": gettext_lazy("Windows, Turkish (cp1254)"),
+    "cp1255": gettext_lazy("Windows, Hebrew (cp1255)"),
+    "cp1256": gettext_lazy("Windows, Arabic (cp1256)"),
+    "cp1257": gettext_lazy("Windows, Baltic (cp1257)"),
+    "cp1258": gettext_lazy("Windows, Vietnamese (cp1258)"),
+    "cp874": gettext_lazy("Windows, Thai (cp874)"),
+    "mac-roman": gettext_lazy("Macintosh, Western Europe"),
+    "mac-latin2": gettext_lazy("Macintosh, Central Europe"),
+    "gb18030": gettext_lazy("Chinese, simplified (GB 18030, GBK)"),
+    "big5": gettext_lazy("Chinese, traditional (Big5)"),
+    "cp932": gettext_lazy("Japanese (Shift-JIS)"),
+    "euc-jp": gettext_lazy("Japanese (EUC-JP)"),
+    "cp949": gettext_lazy("Korean (cp949)"),
+}
+
+
+def encoding_choices() -> list[tuple[str, str]]:
+    named = [(name, KNOWN_AS.get(name, name)) for name in importing.ENCODINGS]
+    return [FIND_OUT, *named]
+
+
+class ReadingForm(forms.Form):
+    """How a file is to be read; what is empty is found out."""
+
+    encoding = forms.ChoiceField(
+        choices=encoding_choices,
+        required=False,
+        label=gettext_lazy("Encoding"),
+        help_text=gettext_lazy(
+            "How the file stores its letters. If we cannot detect it for sure, we ask "
+            "you."
+        ),
+    )
+    delimiter = forms.ChoiceField(
+        choices=DELIMITERS,
+        required=False,
+        label=gettext_lazy("Delimiter"),
+        help_text=gettext_lazy("The character between two cells."),
+    )
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What the session keeps of it."""
+        return {name: self.cleaned_data[name] for name in ("encoding", "delimiter")}
+
+
+class UploadForm(ReadingForm):
+    """A file, how to read it, and a category for what names none."""
+
+    field_order = ["file", "category", "encoding", "delimiter"]
+
+    file = forms.FileField(
+        label=gettext_lazy("CSV file"),
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
+        help_text=gettext_lazy(
+            "Shopify's product export, or columns of ours: sku, name, category, price,"
+            " description, stock, active. Nothing is written before you have seen what"
+            " it would change."
+        ),
+    )
+    category = forms.ModelChoiceField(
+        ProductCategory.objects.all(),
+        label=gettext_lazy("Category"),
+        required=False,
+        help_text=gettext_lazy("For new products of which the file does not say it."),
+    )
+
+    def clean_file(self) -> UploadedFile:
+        file = self.cleaned_data["file"]
+        if file.size > settings.IMPORT_MAX_BYTES:
+            raise forms.ValidationError(
+                _(
+                    "The file has %(size)s; at most %(limit)s are taken here. Use"
+                    " “manage.py import_products” for it."
+                ),
+                params={
+                    "size": filesizeformat(file.size),
+                    "limit": filesizeformat(settings.IMPORT_MAX_BYTES),
+                },
+            )
+        return file
+
+
+class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
+    """Adds the pages to the admin of products."""
+
+    change_list_template = "admin/products/product/change_list.html"
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perms(RIGHTS)
+
+    def changelist_view(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+        context = {"may_import": self.has_import_permission(request)}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path(
+                "import/",
+                wrap(self.import_view),
+                name="products_product_import",
+            ),
+            path(
+                "import/preview/",
+                wrap(self.import_preview_view),
+                name="products_product_import_preview",
+            ),
+            *super().get_urls(),
+        ]
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """Upload a file."""
+        self._check(request)
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            keep(request, form)
+            return redirect("admin:products_product_import_preview")
+        context = {"form": form, "title": _("Import products")}
+        return self._page(request, "import.html", context)
+
+    def import_preview_view(self, request: HttpRequest) -> HttpResponse:
+        """What the file would do; a POST does it."""
+        self._check(request)
+        kept = request.session.get(SESSION_KEY)
+        if kept is None or not storages["imports"].exists(kept["file"]):
+            messages.warning(request, _("Please choose the file again."))
+            return redirect("admin:products_product_import")
+        if "read_again" in request.POST:
+            return self._read_again(request, kept)
+        try:
+            if request.method == "POST":
+                return self._apply(request, kept)
+            with storages["imports"].open(kept["file"]) as file:
+                report = run(request, file.file, kept, dry_run=True)
+        except importing.UnknownEncoding as question:
+            return self._ask(request, kept, question)
+        except importing.Unreadable as reason:
+            messages.error(request, str(reason))
+            return redirect("admin:products_product_import")
+        except FileNotFoundError:  # pressed twice: the first is at it
+            messages.warning(request, _("This file has been imported already."))
+            return redirect("admin:products_product_import")
+        context = {"title": _("Import %(file)s?") % {"file": kept["name"]}}
+        context |= {"token": kept["file"], "form": reading_form(report)}
+        return self._report(request, report, context)
+
+    def _read_again(self, request: HttpRequest, kept: dict) -> HttpResponse:
+        """Read the waiting file in another way. Nothing is written."""
+        form = ReadingForm(request.POST)
+        if request.POST.get("token") == kept["file"] and form.is_valid():
+            request.session[SESSION_KEY] = kept | form.chosen
+        else:
+            messages.warning(request, _("Please choose from the lists."))
+        return redirect("admin:products_product_import_preview")
+
+    def _ask(
+        self, request: HttpRequest, kept: dict, question: importing.UnknownEncoding
+    ) -> HttpResponse:
+        """Which of the ways to read the file is right?"""
+        choices = [
+            (each.encoding, KNOWN_AS.get(each.encoding, each.encoding), each.lines)
+            for each in question.choices
+        ]
+        context = {
+            "title": _("How should %(file)s be read?") % {"file": kept["name"]},
+            "question": str(question),
+            "choices": choices,
+            "token": kept["file"],
+            "form": ReadingForm(initial=kept),
+        }
+        return self._page(request, "import_encoding.html", context)
+
+    def _apply(self, request: HttpRequest, kept: dict) -> HttpResponse:
+        if request.POST.get("token") != kept["file"]:
+            messages.warning(
+                request,
+                _("You have uploaded another file since. Look at what it would do."),
+            )
+            return redirect("admin:products_product_import_preview")
+        with taken(kept["file"]) as file:
+            report = run(request, file, kept, dry_run=False)
+        request.session.pop(SESSION_KEY, None)
+        self._log(request, kept["name"], report)
+        if not report.failed and not report.stopped:
+            messages.success(request, report.summary)
+            return redirect("admin:products_product_changelist")
+        messages.warning(request, report.summary)
+        context = {"title": _("%(file)s was imported") % {"file": kept["name"]}}
+        return self._report(request, report, context | {"is_done": True})
+
+    def _check(self, request: HttpRequest) -> None:
+        if not self.has_import_permission(request):
+            raise PermissionDenied
+
+    def _log(self, request: HttpRequest, name: str, report: importing.Report) -> None:
+        LogEntry.objects.create(
+            user=request.user,
+            content_type=ContentType.objects.get_for_model(Product),
+            object_repr=name[:200],
+            action_flag=CHANGE,
+            change_message=report.summary,
+        )
+
+    def _report(
+        self, request: HttpRequest, report: importing.Report, context: dict
+    ) -> TemplateResponse:
+        return self._page(request, "import_report.html", context | {"report": report})
+
+    def _page(
+        self, request: HttpRequest, template: str, context: dict
+    ) -> TemplateResponse:
+        request.current_app = self.admin_site.name
+        return TemplateResponse(
+            request,
+            f"admin/products/product/{template}",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "media": self.media,
+                **context,
+            },
+        )
+
+
+def run(
+    request: HttpRequest, file: BinaryIO, kept: dict, *, dry_run: bool
+) -> importing.Report:
+    """Import an uploaded file, or try it. Raises `Unreadable`."""
+    category = ProductCategory.objects.filter(pk=kept["category"]).first()
+    return importing.run(
+        file,
+        importing.Options(
+            dry_run=dry_run,
+            category=category,
+            note=f"import {kept['name']}"[:200],
+            actor=request.user,
+            preview=PREVIEW_ROWS,
+            most_rows=settings.IMPORT_MAX_ROWS,
+            encoding=kept.get("encoding") or None,
+            delimiter=TABS.get(kept.get("delimiter"), kept.get("delimiter")) or None,
+        ),
+    )
+
+
+def reading_form(report: importing.Report) -> ReadingForm:
+    """How the file was read, to be changed."""
+    encoding = report.encoding.removesuffix("-sig")
+    delimiter = {tab: name for name, tab in TABS.items()}.get(
+        report.delimiter, report.delimiter
+    )
+    return ReadingForm(initial={"encoding": encoding, "delimiter": delimiter})
+
+
+# --- Files that wait --------------------------------------------------------------
+
+
+def keep(request: HttpRequest, form: UploadForm) -> None:
+    """Put an upload aside until the next page; the last one of the session's counts."""
+    file, category = form.cleaned_data["file"], form.cleaned_data["category"]
+    forget_old()
+    request.session[SESSION_KEY] = {
+        "file": storages["imports"].save(f"{token_hex(16)}.csv", file),
+        "name": Path(file.name).name[:100],
+        "category": category.pk if category else None,
+        **form.chosen,
+    }
+
+
+@contextmanager
+def taken(name: str) -> Iterator[BinaryIO]:
+    """Open a waiting file that nobody can take a second time; it is deleted at the end.
+    Raises `FileNotFoundError` if somebody has."""
+    storage, mine = storages["imports"], f"{name}.taken"
+    storage.rename(name, mine)
+    try:
+        with storage.open(mine) as file:
+            yield file.file
+    finally:
+        storage.delete(mine)
+
+
+def forget_old() -> None:
+    """Delete what was uploaded and never imported."""
+    storage = storages["imports"]
+    for name in storage.listdir("")[1]:
+        if storage.get_modified_time(name) < timezone.now() - KEPT:
+            storage.delete(name)

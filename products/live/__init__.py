@@ -1,0 +1,1 @@
+"""What is live in the shop: topics, their state, and who may watch."""

@@ -1,0 +1,143 @@
+"""Loads the states and versions of topics by key, many at a time."""
+
+from collections.abc import Callable, Iterable
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, F, Max, Q, Sum
+
+from products.live.baskets import owner_of_row
+from products.live.state import State
+from products.live.viewers import Owner
+from products.models import Order, Stock
+from products.staff import columns, moves, vitals
+from realtime import pulse
+
+SHORT_SHELVES = 50  # that are shown to staff
+
+
+def load_stock(ids: list[str]) -> dict[str, State]:
+    rows = Stock.objects.filter(pk__in=[int(i) for i in ids]).select_related("product")
+    return {str(row.pk): State(row.version, row.product.stock_facts) for row in rows}
+
+
+# A process compares thousands of versions every few seconds. As one array they cost a
+# fifth of what they cost as so many parameters, which is how Django writes `__in`.
+STOCK_VERSIONS = """
+SELECT product_id, version FROM products_stock WHERE product_id = ANY(%s)
+"""
+BASKET_VERSIONS = """
+SELECT DISTINCT ON (user_id, token) user_id, token, version FROM products_basket
+WHERE user_id = ANY(%s::bigint[]) OR user_id IS NULL AND token = ANY(%s::text[])
+ORDER BY user_id, token, version DESC
+"""
+
+
+def stock_versions(ids: list[str]) -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(STOCK_VERSIONS, [[int(i) for i in ids]])
+        return {str(pk): version for pk, version in cursor}
+
+
+def load_shelf(ids: list[str]) -> dict[str, State]:
+    rows = Stock.objects.filter(pk__in=[int(i) for i in ids])
+    return {str(row.pk): State(row.version, row.shelf_facts) for row in rows}
+
+
+def load_shelves(ids: list[str]) -> dict[str, State]:
+    """What is low and what is out, for staff; of many the shortest. The sum of all
+    versions is a version: it grows with each, and products with movements stay."""
+    left = F("on_hand") - F("reserved")
+    is_short = Q(product__is_active=True, left__lte=settings.LOW_STOCK)
+    stocks = Stock.objects.annotate(left=left)
+    out = Count("pk", filter=is_short & Q(left=0))
+    low = Count("pk", filter=is_short & ~Q(left=0))
+    facts = stocks.aggregate(version=Sum("version"), low=low, out=out)
+    version = facts.pop("version") or 0
+    rows = stocks.filter(is_short).select_related("product")
+    rows = rows.order_by("left", "product__name", "pk")[:SHORT_SHELVES]
+    facts["products"] = [
+        {"product": row.pk, "name": row.product.name, "available": row.available}
+        for row in (rows if facts["low"] or facts["out"] else ())
+    ]
+    return {"": State(version, facts)}
+
+
+def shelves_version(ids: list[str]) -> dict[str, int]:
+    return {"": Stock.objects.aggregate(all=Sum("version"))["all"] or 0}
+
+
+def load_orders(ids: list[str]) -> dict[str, State]:
+    """How many orders there are of each status that is somebody's work."""
+    version = orders_version(ids)[""]
+    counted = Order.objects.active().values_list("status").annotate(Count("pk"))
+    newest = Order.objects.order_by("-pk").values_list("number", flat=True).first()
+    facts = {"counts": dict(counted.order_by()), "newest": newest}
+    return {"": State(version, facts)}
+
+
+def orders_version(ids: list[str]) -> dict[str, int]:
+    """The newest event's key and the number of events among the keys before it: see
+    `moves.late_events`."""
+    sums = moves.late_events().aggregate(newest=Max("pk"), late=Count("pk"))
+    return {"": (sums["newest"] or 0) + sums["late"]}
+
+
+def load_board(ids: list[str]) -> dict[str, State]:
+    """The cards that moved lately, those that take the places of who left, and the
+    numbers of all: what an open board needs."""
+    moved, counts = moves.recent.look(), columns.counted()
+    coming = moves.coming(counts, moved.orders)
+    numbers = {column: [o.number for o in orders] for column, orders in coming.items()}
+    facts = moved.facts | {"counts": counts, "coming": numbers}
+    cards = {o.number: o for orders in coming.values() for o in orders}
+    cards |= {order.number: order for order in moved.orders}
+    return {"": State(moved.version, facts, {"cards": cards.values()})}
+
+
+def load_pulse(ids: list[str]) -> dict[str, State]:
+    """How the processes do that serve sockets. It is in no database: the hub asks for
+    it anew as long as somebody looks."""
+    parts = [vitals.Part(process) for process in pulse.everybody()]
+    facts = {"processes": [part.facts for part in parts]}
+    return {"": State(pulse.version(), facts, {"parts": parts})}
+
+
+def pulse_version(ids: list[str]) -> dict[str, int]:
+    """None to compare with: nothing of it can be lost."""
+    return {}
+
+
+def load_order(tokens: list[str]) -> dict[str, State]:
+    found = Order.objects.filter(access_token__in=tokens)
+    orders = found.prefetch_related("lines", "payments")
+    return {order.access_token: State(order.version, order.facts) for order in orders}
+
+
+def order_versions(tokens: list[str]) -> dict[str, int]:
+    orders = Order.objects.filter(access_token__in=tokens)
+    return dict(orders.values_list("access_token", "version"))
+
+
+def owner_of_key(key: str) -> Owner:
+    return Owner(user_id=int(key[1:])) if key[0] == "u" else Owner(token=key[1:])
+
+
+def by_owner(
+    load: Callable[[Iterable[Owner]], dict[Owner, State]], empty: dict
+) -> Callable[[list[str]], dict[str, State]]:
+    def load_keys(keys: list[str]) -> dict[str, State]:
+        owners = {key: owner_of_key(key) for key in keys}
+        states = load(owners.values())
+        return {key: states.get(o, State(0, empty)) for key, o in owners.items()}
+
+    return load_keys
+
+
+def basket_versions(keys: list[str]) -> dict[str, int]:
+    owners = [owner_of_key(key) for key in keys]
+    users = [owner.user_id for owner in owners if owner.user_id]
+    tokens = [owner.token for owner in owners if owner.token]
+    with connection.cursor() as cursor:
+        cursor.execute(BASKET_VERSIONS, [users, tokens])
+        return {owner_of_row(*ids).key: version for *ids, version in cursor}

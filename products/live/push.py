@@ -1,0 +1,66 @@
+"""Pushes changes to open pages, once the transaction commits. Services call it; no
+other module of the shop publishes.
+"""
+
+from decimal import Decimal
+
+from django.db import transaction
+
+from products.live.baskets import owner_of_basket
+from products.live.state import AT_LEAST
+from products.models import Basket, Order
+from products.stock.models import stock_facts
+from realtime.publish import publish
+
+
+def stock_changed(
+    *,
+    product_id: int,
+    on_hand: int,
+    reserved: int,
+    version: int,
+    price: Decimal,
+    is_active: bool,
+) -> None:
+    """Push a product's new stock, price or activity once the transaction commits."""
+    facts = stock_facts(
+        product_id=product_id,
+        available=on_hand - reserved,
+        price=price,
+        is_active=is_active,
+    )
+
+    def push() -> None:
+        publish(f"stock:{product_id}", version=version, facts=facts)
+        # For the few who look after the shelves; often nobody does, so only a hint.
+        publish(f"shelf:{product_id}", version=version)
+        publish("shelves:", version=AT_LEAST)
+
+    transaction.on_commit(push)
+
+
+def order_changed(order: Order) -> None:
+    """Push an order to who looks at it, and boards, once the transaction commits."""
+    token, version = order.access_token, order.version
+
+    def push() -> None:
+        publish(f"order:{token}", version=version)
+        publish("orders:", version=AT_LEAST)
+        publish("board:", version=AT_LEAST)
+
+    transaction.on_commit(push)
+
+
+def basket_changed(basket: Basket) -> None:
+    """Push a basket to its owner once the transaction commits.
+
+    Only a hint leaves: lines are heavy, and often nobody has the basket open.
+    """
+    owner, version = owner_of_basket(basket), basket.version
+
+    def push() -> None:
+        publish(f"basket:{owner.key}", version=version)
+        publish(f"basket:lines:{owner.key}", version=version)
+        publish(f"basket:hold:{owner.key}", version=version)
+
+    transaction.on_commit(push)

@@ -1,0 +1,29 @@
+"""The shop's tables: catalogue, stock and basket."""
+
+from products.basket.models import Basket, BasketLine, HoldSpell
+from products.catalogue.models import Product, ProductCategory
+from products.orders.models import Order, OrderEvent, OrderLine
+from products.payments.models import Dispute, Payment, Refund, WebhookEvent
+from products.search.models import SearchWord
+from products.stock.models import Stock, StockAlert, StockMovement
+from products.waiting.models import Waiting
+
+__all__ = [
+    "Basket",
+    "BasketLine",
+    "Dispute",
+    "HoldSpell",
+    "Order",
+    "OrderEvent",
+    "OrderLine",
+    "Payment",
+    "Product",
+    "ProductCategory",
+    "Refund",
+    "SearchWord",
+    "Stock",
+    "StockAlert",
+    "StockMovement",
+    "Waiting",
+    "WebhookEvent",
+]

@@ -1,0 +1,1 @@
+"""Orders: the checkout, what becomes of an order, its pages."""

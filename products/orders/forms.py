@@ -1,0 +1,117 @@
+"""Forms of the checkout."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from django import forms
+from django.apps import apps
+from django.utils.translation import gettext_lazy as _
+
+from products.models import Order
+from products.orders.terms import Contact
+from project.address_forms import PostalFormMixin
+from project.mail.fields import EmailFormField
+from project.widgets import CountrySelect
+
+ANOTHER = "new"  # none of the saved addresses
+# Of the postal address: what browsers fill in by themselves.
+AUTOCOMPLETE = {
+    "full_name": "shipping name",
+    "line1": "shipping address-line1",
+    "line2": "shipping address-line2",
+    "postcode": "shipping postal-code",
+    "city": "shipping address-level2",
+    "region": "shipping address-level1",
+    "country": "shipping country",
+    "phone": "shipping tel",
+}
+
+
+class ContactForm(PostalFormMixin, forms.ModelForm):
+    """Who gets the parcel and where. Guests say where mail reaches them; who is signed
+    in has an address of which we know that, and may have saved where they live."""
+
+    email = EmailFormField(
+        label=_("E-mail address"),
+        max_length=Order._meta.get_field("email").max_length,
+        help_text=_("We write there when your order is placed, and when it is sent."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    saved = forms.ChoiceField(label=_("Where to?"), widget=forms.RadioSelect)
+    keep = forms.BooleanField(
+        label=_("Save this address for the next time"), required=False
+    )
+    field_order = ["email", "saved", *AUTOCOMPLETE, "keep"]
+
+    class Meta:
+        model = apps.get_model("users", "Address")
+        fields = list(AUTOCOMPLETE)
+        help_texts = {"phone": _("Only for the carrier, if they cannot find you.")}
+        widgets = {"country": CountrySelect}
+
+    def __init__(self, *args, user: Any, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        for name, kind in AUTOCOMPLETE.items():
+            self.fields[name].widget.attrs["autocomplete"] = kind
+        self.fields["phone"].widget.input_type = "tel"
+        self.chosen = None
+        if user.is_authenticated:
+            del self.fields["email"]
+            self._offer({str(a.pk): a for a in user.addresses.all()})
+        else:
+            del self.fields["saved"], self.fields["keep"]
+
+    def _offer(self, addresses: Mapping[str, Any]) -> None:
+        if not addresses:
+            del self.fields["saved"]
+            return
+        choices = [*addresses.items(), (ANOTHER, _("To another address"))]
+        self.fields["saved"].choices = choices
+        self.initial.setdefault("saved", next(iter(addresses)))
+        if self.initial["saved"] not in addresses:
+            self.initial["saved"] = ANOTHER
+        # The fields of another address are hidden while a saved one is chosen: what is
+        # hidden must not keep a browser from sending the form.
+        self.use_required_attribute = False
+        self.chosen = addresses.get(self.data.get("saved", ""))
+        if self.chosen:
+            for name in [*AUTOCOMPLETE, "keep"]:
+                del self.fields[name]
+
+    @property
+    def contact(self) -> Contact:
+        """What was entered, or what stands in the address that was chosen."""
+        address = self.chosen or self.instance
+        place = {name: str(getattr(address, name)) for name in AUTOCOMPLETE}
+        return Contact(email=self.cleaned_data.get("email", ""), **place)
+
+    @property
+    def is_to_be_kept(self) -> bool:
+        """Whether it is to be saved: not one that they have already."""
+        if not self.cleaned_data.get("keep"):
+            return False
+        same = self.user.addresses.filter(**self.cleaned_address)
+        return not same.exists()
+
+    @property
+    def cleaned_address(self) -> dict[str, str]:
+        place = asdict(self.contact)
+        del place["email"]
+        return place
+
+
+class PlaceForm(forms.Form):
+    """How the order is paid, and what the page showed (`products.orders.shown`)."""
+
+    method = forms.ChoiceField(label=_("Payment"), widget=forms.RadioSelect)
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args, methods: list[tuple[str, str]], **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.offer(methods)
+
+    def offer(self, methods: list[tuple[str, str]]) -> None:
+        """Let one choose among these, (value, label) each."""
+        self.fields["method"].choices = methods

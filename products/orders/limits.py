@@ -1,0 +1,221 @@
+"""How much one visitor may hold and order before they have to pay or to sign in.
+
+All of it is counted in the database, under locks: what guards the stock must not depend
+on Redis. A visitor's network is the address that limits count for (of IPv6 the /64); a
+program on this very machine has none, and only the limits of its own basket.
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Min, Q
+from django.utils import timezone
+
+from products.basket.exceptions import HoldPaused
+from products.live.viewers import Owner
+from products.models import Basket, HoldSpell, Order
+from products.orders.exceptions import TooManyOrders
+from products.orders.terms import Contact
+from project.mail.addresses import mailbox
+
+Status, Method = Order.Status, Order.Method
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+# Units are reserved for it, and nobody has paid.
+UNPAID = Q(status=Status.PENDING) | Q(
+    status__in=[Status.PAID, Status.PACKED], method__in=[Method.DELIVERY, Method.FREE]
+)
+LOCK = 1_937_010_544  # the first half of our advisory locks' keys
+
+
+class Visitor(NamedTuple):
+    """Who orders without an account: their network, and the numbers of the orders that
+    their session has placed."""
+
+    network: str = ""
+    orders: tuple[str, ...] = ()
+
+
+HERE = Visitor()  # a program on this machine
+
+
+# --- Holds ------------------------------------------------------------------------
+
+
+def begin_hold(
+    basket: Basket, products: Collection[int], network: str
+) -> tuple[datetime, datetime]:
+    """Note that the basket's owner holds the products now. Gives the moment from which
+    their time counts, and the moment when this hold ends.
+
+    An owner may hold a product for `HOLD_MINUTES_AT_MOST`; short breaks count as held.
+    Then a pause of `HOLD_PAUSE_MINUTES` must pass. Raises `HoldPaused`.
+    """
+    now, owner = timezone.now(), _owner(basket)
+    rows = HoldSpell.objects.filter(owner=owner, product__in=products)
+    begun = {row.product_id: row for row in rows if now < row.until + _pause()}
+    since = min((row.since for row in begun.values()), default=now)
+    if since + _longest() <= now:
+        over = [r.until for r in begun.values() if r.since + _longest() <= now]
+        raise HoldPaused(max(over) + _pause())
+    if network:
+        _check_network(network, owner, products)
+    until = min(now + timedelta(minutes=settings.HOLD_MINUTES), since + _longest())
+    HoldSpell.objects.bulk_create(
+        [
+            HoldSpell(
+                owner=owner,
+                product_id=product,
+                network=network,
+                since=begun[product].since if product in begun else now,
+                until=until,
+            )
+            for product in sorted(products)
+        ],
+        update_conflicts=True,
+        unique_fields=["owner", "product"],
+        update_fields=["network", "since", "until"],
+    )
+    return since, until
+
+
+def prolong_hold(basket: Basket) -> None:
+    """Note that the basket's hold ends later, as its row says."""
+    products = basket.lines.values("product")
+    spells = HoldSpell.objects.filter(owner=_owner(basket), product__in=products)
+    spells.update(until=basket.held_until)
+
+
+def end_hold(basket: Basket, products: Iterable[int]) -> None:
+    """The products were ordered: their time counts anew."""
+    HoldSpell.objects.filter(owner=_owner(basket), product__in=products).delete()
+
+
+def forget_spells() -> int:
+    """Delete what no limit asks for any more; how many rows."""
+    old = timezone.now() - max(HOUR, _pause())
+    return HoldSpell.objects.filter(until__lt=old).delete()[0]
+
+
+def _check_network(network: str, owner: str, products: Collection[int]) -> None:
+    """So many visitors of one network may hold the same product within an hour without
+    ordering it. Raises `HoldPaused`."""
+    now, limit = timezone.now(), settings.HOLDS_PER_NETWORK
+    others = HoldSpell.objects.filter(
+        network=network, product__in=products, until__gt=now - HOUR
+    ).exclude(owner=owner)
+    counted = others.order_by().values("product").annotate(n=Count("pk"))
+    crowded = counted.filter(n__gte=limit or 2**31).annotate(first=Min("until"))
+    if firsts := list(crowded.values_list("first", flat=True)):
+        raise HoldPaused(max(firsts) + HOUR)
+
+
+def _owner(basket: Basket) -> str:
+    return Owner(basket.user_id, basket.token).key
+
+
+def _longest() -> timedelta:
+    return timedelta(minutes=settings.HOLD_MINUTES_AT_MOST)
+
+
+def _pause() -> timedelta:
+    return timedelta(minutes=settings.HOLD_PAUSE_MINUTES)
+
+
+# --- Orders of guests -------------------------------------------------------------
+
+
+def marks(contact: Contact, visitor: Visitor) -> dict[str, str]:
+    """What a guest's order is counted by: columns of `Order`. Empty for one that was
+    placed on this machine."""
+    if not visitor.network:
+        return {}
+    return {
+        "network": visitor.network,
+        "email_key": email_key(contact.email),
+        "address_key": address_key(contact),
+    }
+
+
+def email_key(email: str) -> str:
+    """One key for all spellings that reach the same mailbox, as far as we know them."""
+    return _digest(mailbox(email))
+
+
+def address_key(contact: Contact) -> str:
+    """One key for one house, however its address is punctuated, and whether its letters
+    and digits are wide, narrow or accented by signs of their own."""
+    text = f"{contact.line1}|{contact.postcode}|{contact.country}"
+    text = unicodedata.normalize("NFKC", text).casefold()
+    return _digest("".join(sign for sign in text if sign.isalnum() or sign == "|"))
+
+
+def check_order(contact: Contact, visitor: Visitor) -> None:
+    """Whether a guest may place one more order. The caller's transaction keeps others
+    of the same address or network waiting. Raises `TooManyOrders`."""
+    keys = marks(contact, visitor)
+    if not keys:
+        return
+    _lock(keys.values())
+    found = _count(keys, visitor)
+    if _any_over(found, "open"):
+        raise TooManyOrders(None)
+    if _any_over(found, "day"):
+        raise TooManyOrders(DAY)
+    if _any_over(found, "hour"):
+        raise TooManyOrders(HOUR)
+
+
+def forget_networks() -> int:
+    """Take the network off orders that no limit counts any more; how many."""
+    counted = UNPAID | Q(placed_at__gt=timezone.now() - DAY)
+    old = Order.objects.exclude(network="").exclude(counted)
+    return old.update(network="", email_key="", address_key="")
+
+
+def _limits() -> dict[str, tuple[int, Q, str]]:
+    """Of each limit: how many, which orders it counts, by which marks."""
+    now = timezone.now()
+    hour, day = Q(placed_at__gt=now - HOUR), Q(placed_at__gt=now - DAY)
+    return {
+        "open_email": (settings.GUEST_OPEN_ORDERS_PER_EMAIL, UNPAID, "email_key"),
+        "open_address": (settings.GUEST_OPEN_ORDERS_PER_ADDRESS, UNPAID, "address_key"),
+        "open_network": (settings.GUEST_OPEN_ORDERS_PER_NETWORK, UNPAID, "network"),
+        "day_email": (settings.GUEST_ORDERS_PER_DAY, day, "email_key"),
+        "hour_email": (settings.GUEST_ORDERS_PER_HOUR, hour, "email_key"),
+        "hour_session": (settings.GUEST_ORDERS_PER_HOUR, hour, "number__in"),
+        "hour_network": (settings.GUEST_ORDERS_PER_NETWORK, hour, "network"),
+    }
+
+
+def _count(keys: dict[str, str], visitor: Visitor) -> dict[str, int]:
+    by = keys | {"number__in": visitor.orders}
+    recent = UNPAID | Q(placed_at__gt=timezone.now() - DAY)
+    theirs = Q(_connector=Q.OR, **by)
+    counts = {
+        name: Count("pk", filter=which & Q(**{mark: by[mark]}))
+        for name, (_most, which, mark) in _limits().items()
+    }
+    guests = Order.objects.filter(theirs, recent, user=None)
+    return guests.order_by().aggregate(**counts)
+
+
+def _any_over(found: dict[str, int], kind: str) -> bool:
+    limits = {k: most for k, (most, *_) in _limits().items() if k.startswith(kind)}
+    return any(most and found[name] >= most for name, most in limits.items())
+
+
+def _lock(keys: Iterable[str]) -> None:
+    """Wait for whoever places an order with one of the keys right now."""
+    numbers = sorted(int(_digest(key)[:7], 16) for key in keys)
+    with connection.cursor() as cursor:
+        for number in numbers:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, number])
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

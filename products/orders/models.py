@@ -1,0 +1,331 @@
+"""What was bought, what became of it, and the money."""
+
+import secrets
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django_countries.fields import CountryField
+
+from products.basket.models import Basket
+from products.catalogue.models import Product
+from products.sweeps.models import Swept, problem_index
+from project import phones
+from project.mail.fields import EmailField, shape_constraint
+from project.phones import PhoneField
+
+# No 0 O 1 I L: a number is read out over the telephone.
+LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+NUMBER_LENGTH = 8
+
+
+def new_number() -> str:
+    """An order's number, which nobody can guess from another: 31⁸ of them."""
+    return "".join(secrets.choice(LETTERS) for _ in range(NUMBER_LENGTH))
+
+
+def new_access_token() -> str:
+    """What lets a guest see their order."""
+    return secrets.token_urlsafe(24)
+
+
+class Status(models.TextChoices):
+    """Where an order is; see `products.orders.services` for the ways between."""
+
+    PENDING = "pending", _("waiting for payment")
+    PAID = "paid", _("to be packed")
+    PACKED = "packed", _("packed")
+    SHIPPED = "shipped", _("on its way")
+    DELIVERED = "delivered", _("delivered")
+    CANCELLED = "cancelled", _("cancelled")
+    EXPIRED = "expired", _("expired")
+
+
+class OnHold(models.TextChoices):
+    """Why nobody may pack or send an order before staff have looked at its money."""
+
+    DIFFERS = "differs", _("wrong amount paid")
+    REFUNDED = "refunded", _("refunded")
+    DISPUTED = "disputed", _("payment disputed")
+    STUCK = "stuck", _("refund failed")
+
+
+# Its units are reserved: neither gone nor given back.
+HOLDING = (Status.PENDING, Status.PAID, Status.PACKED)
+
+
+class OrderQuerySet(models.QuerySet):
+    def holding(self) -> "OrderQuerySet":
+        """Orders whose units are reserved in the stock."""
+        return self.filter(status__in=HOLDING)
+
+    def active(self) -> "OrderQuerySet":
+        """Orders that somebody has still to do something about."""
+        return self.filter(status__in=[*HOLDING, Status.SHIPPED])
+
+    def overdue(self) -> "OrderQuerySet":
+        """Orders that were to be paid or confirmed by now and are not. Not those
+        for which some money came: staff look at them."""
+        waiting = self.filter(status=Status.PENDING, on_hold="")
+        return waiting.filter(expires_at__lte=timezone.now())
+
+
+class Order(Swept):
+    """A basket that was ordered. What it says of goods and address is as it was then.
+
+    Only `products.orders.services` writes it.
+    """
+
+    Status, OnHold = Status, OnHold
+
+    class Method(models.TextChoices):
+        DELIVERY = "delivery", _("on delivery")
+        STRIPE = "stripe", _("card (Stripe)")
+        FREE = "free", _("nothing to pay")
+
+    number = models.CharField(
+        _("number"), max_length=NUMBER_LENGTH, unique=True, default=new_number
+    )
+    # Who knows it may see the order: a guest by the link in their mail, and every page
+    # that shows it, by the name of its live topic.
+    access_token = models.CharField(
+        max_length=32, default=new_access_token, unique=True, editable=False
+    )
+    # One order a basket: whoever orders twice finds the first. The order outlives it,
+    # as it does its shopper's account.
+    basket = models.OneToOneField(
+        Basket, models.SET_NULL, null=True, blank=True, related_name="order"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="orders",
+    )
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
+    )
+    on_hold = models.CharField(
+        _("on hold"), max_length=10, choices=OnHold.choices, blank=True
+    )
+    version = models.PositiveBigIntegerField(_("version"), default=1)
+    method = models.CharField(_("payment"), max_length=10, choices=Method.choices)
+    # As many digits as the fullest basket at the highest price needs, and some.
+    total = models.DecimalField(_("total"), max_digits=20, decimal_places=2)
+    currency = models.CharField(_("currency"), max_length=3)
+    language = models.CharField(_("language"), max_length=10)
+
+    email = EmailField(_("e-mail address"))
+    full_name = models.CharField(_("full name"), max_length=120)
+    line1 = models.CharField(_("street and number"), max_length=120)
+    line2 = models.CharField(_("flat, floor, company"), max_length=120, blank=True)
+    postcode = models.CharField(_("postcode"), max_length=20, blank=True)
+    city = models.CharField(_("town or city"), max_length=80, blank=True)
+    region = models.CharField(_("state or region"), max_length=80, blank=True)
+    country = CountryField(_("country"))
+    phone = PhoneField(_("phone"), max_length=phones.MAX_LENGTH, blank=True)
+
+    handler = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("handled by"),
+    )
+    placed_at = models.DateTimeField(_("placed"), default=timezone.now)
+    # To be paid by then, or for a guest's on delivery to be confirmed by then.
+    expires_at = models.DateTimeField(_("to be paid by"), null=True, blank=True)
+    # When a guest followed the link in their mail; only where that is asked for.
+    confirmed_at = models.DateTimeField(
+        _("confirmed"), null=True, blank=True, editable=False
+    )
+    changed_at = models.DateTimeField(_("changed"), default=timezone.now)
+
+    # What a guest's order is counted by (`products.orders.limits`), while it counts.
+    network = models.CharField(max_length=45, blank=True, editable=False)
+    email_key = models.CharField(max_length=32, blank=True, editable=False)
+    address_key = models.CharField(max_length=32, blank=True, editable=False)
+
+    # Their account was deleted: what is not needed of them is erased once the order is
+    # finished (`products.personal`), and then nothing of them is left.
+    departed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ["-placed_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="order_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(total__gte=0), name="order_total_not_negative"
+            ),
+            shape_constraint("email", name="order_email_is_one_address"),
+        ]
+        indexes = [
+            models.Index(fields=["status", "placed_at"], name="order_board"),
+            models.Index(
+                fields=["expires_at"],
+                name="order_overdue",
+                condition=Q(status="pending"),
+            ),
+            models.Index(
+                fields=["placed_at"], name="order_on_hold", condition=~Q(on_hold="")
+            ),
+            models.Index(fields=["placed_at", "id"], name="order_placed"),
+            problem_index("order_problem"),
+            models.Index(fields=["email"], name="order_email"),
+            *(
+                models.Index(
+                    fields=[mark], name=f"order_{mark}", condition=~Q(**{mark: ""})
+                )
+                for mark in ("network", "email_key", "address_key")
+            ),
+            models.Index(
+                Lower("email"), name="order_guest_email", condition=Q(user=None)
+            ),
+            models.Index(
+                fields=["departed_at"],
+                name="order_departed",
+                condition=Q(departed_at__isnull=False, erased_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def is_prepaid(self) -> bool:
+        """Whether a payment provider takes its money, before it is packed."""
+        return self.method not in (self.Method.DELIVERY, self.Method.FREE)
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether a guest had to confirm it by the link in their mail, and has not."""
+        return self.method == self.Method.DELIVERY and self.expires_at is not None
+
+    @property
+    def awaits_confirmation(self) -> bool:
+        """Whether its guest can still confirm it."""
+        return self.status == Status.PENDING and self.is_unconfirmed
+
+    @property
+    def may(self) -> list[str]:
+        """What its shopper can still do with it: "pay", "switch" to another way to pay,
+        "cancel"."""
+        waits = self.status == Status.PENDING and self.is_prepaid and not self.on_hold
+        early = self.status in (Status.PENDING, Status.PAID)
+        return ["pay", "switch"] * waits + ["cancel"] * early
+
+    @property
+    def money(self) -> list[dict]:
+        """What came in and went back, JSON-ready: {"currency", "received", "refunded",
+        "disputed"} for each currency. Needs `payments`."""
+        sums = {}
+        for payment in self.payments.all():
+            if payment.received is not None:
+                of_this = sums.setdefault(payment.received_currency, [0, 0, 0])
+                for n, part in enumerate(("received", "refunded", "disputed")):
+                    of_this[n] += getattr(payment, part)
+        names = ("received", "refunded", "disputed")
+        return [
+            {"currency": currency} | dict(zip(names, map(spelled, parts), strict=True))
+            for currency, parts in sorted(sums.items())
+        ]
+
+    @property
+    def facts(self) -> dict:
+        """The state of the live topic `order:<token>`, JSON-ready: for whoever has the
+        token, so without anything of the address. Needs `lines` and `payments`."""
+        return {
+            "token": self.access_token,
+            "number": self.number,
+            "status": self.status,
+            "method": self.method,
+            "total": f"{self.total:.2f}",
+            "units": sum(line.quantity for line in self.lines.all()),
+            "placed_at": self.placed_at.isoformat(),
+            "changed_at": self.changed_at.isoformat(),
+            "expires_at": self.expires_at and self.expires_at.isoformat(),
+            "may": self.may,
+            "on_hold": self.on_hold,
+            "money": self.money,
+        }
+
+
+def spelled(amount: Decimal) -> str:
+    """An amount with two places, or three where the third says something."""
+    return f"{amount:.3f}".removesuffix("0")
+
+
+class OrderLine(models.Model):
+    """Units of one product, named and priced as they were when they were ordered."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="+")
+    name = models.CharField(_("name"), max_length=160)
+    sku = models.CharField(_("sku"), max_length=40)
+    unit_price = models.DecimalField(_("price"), max_digits=12, decimal_places=2)
+    quantity = models.PositiveIntegerField(_("quantity"))
+    line_total = models.DecimalField(_("sum"), max_digits=20, decimal_places=2)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("order line")
+        verbose_name_plural = _("order lines")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "product"], name="order_line_product"
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1), name="order_line_quantity_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(line_total=F("unit_price") * F("quantity")),
+                name="order_line_total_is_the_product",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.name}"
+
+
+class OrderEvent(models.Model):
+    """A step of an order: who, when, why. Append-only; numbered as its versions."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="events")
+    version = models.PositiveBigIntegerField(_("version"))
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("by"),
+    )
+    note = models.CharField(_("note"), max_length=500, blank=True)
+    created_at = models.DateTimeField(_("at"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["order", "version"]
+        verbose_name = _("order event")
+        verbose_name_plural = _("order events")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "version"], name="order_event_version"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.status}"

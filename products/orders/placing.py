@@ -1,0 +1,125 @@
+"""Places an order once, under the terms that the shopper saw.
+
+Locks are taken in the order basket → order → stock by product.
+"""
+
+from dataclasses import asdict
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from products.basket import holds
+from products.basket.exceptions import BasketClosed, Shortage
+from products.live import push
+from products.models import Basket, BasketLine, Order, OrderLine
+from products.orders import emails, limits
+from products.orders.exceptions import MethodRefused, TermsChanged
+from products.orders.services import Method, deadline_of, log_event, mailed, pay
+from products.orders.terms import Contact, Goods, Terms, contact_of
+from products.payments import providers
+
+
+@transaction.atomic
+def place(
+    basket: Basket,
+    contact: Contact,
+    *,
+    seen: Terms,
+    method: str,
+    language: str,
+    user: AbstractUser | None = None,
+    visitor: limits.Visitor = limits.HERE,
+) -> Order:
+    """Make an order of a basket; `seen` is what the shopper was shown and agreed to,
+    `visitor` whom a guest's order counts for.
+
+    Done twice, it gives the first order again. What costs nothing has the method
+    `FREE`, whatever was chosen. Raises `BasketClosed`, `BasketEmpty`, `Shortage`,
+    `TermsChanged`, `MethodRefused` and `TooManyOrders`; then nothing has changed.
+    """
+    basket = holds.row(basket)
+    if basket.status == Basket.Status.ORDERED:
+        return basket.order
+    if basket.status != Basket.Status.OPEN:
+        raise BasketClosed
+    if user is None:
+        limits.check_order(contact, visitor)  # before rows of stock are locked
+    if not holds.is_held(basket):
+        holds.let_go(basket)
+        holds.claim(basket)
+    lines = list(basket.lines.select_related("product").order_by("pk"))
+    gone = {line.product_id: 0 for line in lines if not line.product.is_active}
+    if gone:  # since it was held
+        raise Shortage(gone)
+    now = Terms.of(contact, map(_goods, lines))
+    if now != seen:
+        raise TermsChanged(seen, now)
+    if not now.total:
+        method = Method.FREE
+    elif method == Method.FREE or providers.exceeded(
+        method, now.total, settings.CURRENCY
+    ):
+        raise MethodRefused
+    order = Order.objects.create(
+        **asdict(contact),
+        **(limits.marks(contact, visitor) if user is None else {}),
+        basket=basket,
+        user=user,
+        method=method,
+        language=language,
+        total=now.total,
+        currency=settings.CURRENCY,
+        expires_at=deadline_of(method, user and user.pk),
+    )
+    OrderLine.objects.bulk_create(_line(order, line) for line in lines)
+    limits.end_hold(basket, [line.product_id for line in lines])
+    _close(basket)
+    log_event(order, actor=user)
+    if not order.awaits_confirmation:
+        order = mailed(order, emails.order_came_in)
+    order = mailed(order)
+    if method == Method.FREE:
+        order = pay(order, note=_("There is nothing to pay."))
+    return order
+
+
+def terms(basket: Basket, contact: Contact) -> Terms:
+    """What an order of the basket would be now."""
+    lines = basket.lines.select_related("product")
+    return Terms.of(contact, map(_goods, lines))
+
+
+def terms_of(order: Order) -> Terms:
+    """What was ordered."""
+    goods = order.lines.values_list("product", "name", "quantity", "unit_price")
+    return Terms.of(contact_of(order), (Goods(*line) for line in goods))
+
+
+def _goods(line: BasketLine) -> Goods:
+    product = line.product
+    return Goods(product.pk, product.name, line.quantity, product.price)
+
+
+def _line(order: Order, line) -> OrderLine:
+    product = line.product
+    return OrderLine(
+        order=order,
+        product=product,
+        name=product.name,
+        sku=product.sku,
+        unit_price=product.price,
+        quantity=line.quantity,
+        line_total=line.quantity * product.price,
+    )
+
+
+def _close(basket: Basket) -> None:
+    """What was held for the basket is held for its order now."""
+    basket.lines.update(held=0)
+    basket.held_since = basket.held_until = None
+    basket.status = Basket.Status.ORDERED
+    basket.version += 1
+    basket.save()
+    push.basket_changed(basket)

@@ -1,0 +1,217 @@
+"""Money that goes back: asked for once by us, and recorded whoever gave it.
+
+What is owed is a row first and asked for after the commit, under a key of its own. It
+is never more than what is left of what came in, in the currency in which it came. The
+provider is never called inside a transaction; locks are taken in the order
+order → payment.
+"""
+
+import logging
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from products.models import Order, Payment, Refund
+from products.orders.models import spelled
+from products.payments import interface, providers
+from products.payments.exceptions import PaymentUnavailable, RefundRefused
+from products.payments.interface import RefundFacts
+from products.payments.settling import locked, settle
+from products.sweeps import services as sweeps
+from products.sweeps.models import is_due
+
+Status = Refund.Status
+logger = logging.getLogger(__name__)
+SWEEP = 100
+FAILURES = (interface.Unreachable, interface.Misconfigured, PaymentUnavailable)
+GIVEN_BACK = (Order.Status.CANCELLED, Order.Status.EXPIRED)
+
+
+# --- Asking for it ----------------------------------------------------------------
+
+
+def give_back(order: Order, payment: Payment, *, note: str) -> None:
+    """Note that all that is left of it goes back, and why; asked for when this is
+    committed. Needs both locked."""
+    refund = _owe(order, payment, note=note)
+    if refund is None:
+        return
+
+    # Nested, not partial(): Django asks a failing callback for its name.
+    def ask_for_it() -> None:
+        ask(refund)
+
+    transaction.on_commit(ask_for_it, robust=True)
+
+
+def _owe(order: Order, payment: Payment, *, note: str) -> Refund | None:
+    """The row of what is to be asked for; None if there is nothing left."""
+    if payment.left <= 0 or payment.refunds.filter(status=Status.ASKED).exists():
+        return None
+    refund = Refund.objects.create(
+        payment=payment,
+        amount=payment.left,
+        currency=payment.received_currency,
+        is_ours=True,
+    )
+    settle(order, payment, note=note)
+    return refund
+
+
+def ask(refund: Refund) -> bool:
+    """Ask the provider for it, once; whether it is given back now. If the provider does
+    not answer, `ask_all` asks again."""
+    payment = refund.payment
+    try:
+        facts = providers.provider(payment.provider).refund(refund)
+    except FAILURES as error:
+        logger.error("Refund %s of payment %s: %s", refund.pk, payment.pk, error)
+        # The others have their turn first.
+        Payment.objects.filter(pk=payment.pk).update(changed_at=timezone.now())
+        return False
+    except interface.Refused as refusal:
+        return _refused(refund, str(refusal))
+    record(payment, [facts])
+    return True
+
+
+def _refused(refund: Refund, why: str) -> bool:
+    """The provider will not give it: perhaps it was given in its dashboard, at least in
+    part. What is left then is asked for; else staff must see to it."""
+    if not look_up(refund.payment):
+        sweeps.note(refund.payment, RefundRefused())  # to be asked again
+        return False
+    with transaction.atomic():
+        order, payment = locked(refund.payment)
+        refund = payment.refunds.get(pk=refund.pk)
+        if refund.status != Status.ASKED:  # that was it
+            return True
+        refund.status, refund.failure = Status.FAILED, why[:300]
+        refund.save()
+        if refund.amount <= payment.left:
+            logger.error("Refund %s of payment %s: %s", refund.pk, payment.pk, why)
+            text = _("The payment service did not refund %(amount)s: %(why)s")
+            text %= {"amount": _amount(refund), "why": why}
+            settle(order, payment, note=text[:500])
+            return False
+        text = _("It has been refunded at the payment service.")
+        settle(order, payment, note=text)
+        give_back(order, payment, note=_("The rest of the payment is being refunded."))
+    return True
+
+
+def ask_all() -> int:
+    """Give back what is owed, also for what was paid for orders that are over by now;
+    how many refunds. May run several at once."""
+    sweeps.each(_to_be_owed().filter(is_due())[:SWEEP], _owe_late)
+    due = Payment.objects.filter(is_due()).order_by("changed_at")
+    sweeps.each(due.filter(is_outdated=True)[:SWEEP], look_up)
+    owed = due.filter(status=Payment.Status.REFUNDING)
+    return sweeps.each(owed[:SWEEP], _ask_of)
+
+
+def _ask_of(payment: Payment) -> bool:
+    """Ask for what is owed of it."""
+    asked = payment.refunds.filter(status=Status.ASKED).select_related("payment")
+    refund = asked.first()
+    return refund is not None and ask(refund)
+
+
+def _to_be_owed() -> QuerySet[Payment]:
+    """Payments of orders that are over, and those that differ of orders that were paid
+    otherwise."""
+    is_over = Q(status=Payment.Status.PAID, order__status__in=GIVEN_BACK)
+    is_odd = Q(status=Payment.Status.DIFFERS) & ~Q(order__status=Order.Status.PENDING)
+    return Payment.objects.filter(is_over | is_odd).order_by("changed_at")
+
+
+@transaction.atomic
+def _owe_late(payment: Payment) -> None:
+    order, payment = locked(payment)
+    if _to_be_owed().filter(pk=payment.pk).exists():
+        _owe(
+            order, payment, note=_("The order was paid. The payment is being refunded.")
+        )
+
+
+# --- Recording it -----------------------------------------------------------------
+
+
+def look_up(payment: Payment) -> bool:
+    """Ask the provider what was given back of it, and record that; whether it has
+    answered."""
+    try:
+        facts = providers.provider(payment.provider).refunds(payment)
+    except (interface.Refused, *FAILURES) as error:
+        logger.warning("Refunds of payment %s: %s", payment.pk, error)
+        outdated = Payment.objects.filter(pk=payment.pk, is_outdated=True)
+        outdated.update(changed_at=timezone.now())
+        return False
+    Payment.objects.filter(pk=payment.pk).update(is_outdated=False)
+    record(payment, facts)
+    return True
+
+
+@transaction.atomic
+def record(payment: Payment, told: list[RefundFacts]) -> bool:
+    """Write down refunds as the provider has them; whether anything was new."""
+    order, payment = locked(payment)
+    notes = [note for facts in told if (note := _recorded(payment, facts))]
+    for note in notes:
+        order = settle(order, payment, note=note)
+    return bool(notes)
+
+
+def _recorded(payment: Payment, facts: RefundFacts) -> str:
+    """Write one down; what to note of it, "" if it was known."""
+    refund = _row_of(payment, facts)
+    if refund is None:
+        refund = Refund(payment=payment, reference=facts.reference)
+    elif not _is_news(refund, facts):
+        return ""
+    before = refund.status
+    refund.reference, refund.told_at = facts.reference, facts.at
+    refund.amount, refund.currency = facts.amount, facts.currency
+    refund.status, refund.failure = facts.status, facts.failure
+    is_new = refund.pk is None or before == Status.ASKED
+    refund.save()
+    return _note_of(payment, refund, is_new=is_new, before=before)
+
+
+def _row_of(payment: Payment, facts: RefundFacts) -> Refund | None:
+    """The row of that refund, also if we asked for it and heard no answer."""
+    is_it = Q(reference=facts.reference)
+    if facts.key:
+        is_it |= Q(reference="", idempotency_key=facts.key)
+    return payment.refunds.filter(is_it).first()
+
+
+def _is_news(refund: Refund, facts: RefundFacts) -> bool:
+    """Whether it says more than what we know: of a later moment, or a further step."""
+    if refund.told_at is None:  # we have asked for it, and heard nothing
+        return True
+    if refund.status == facts.status:
+        return False
+    if refund.told_at == facts.at:
+        return Refund.STEPS.index(facts.status) > Refund.STEPS.index(refund.status)
+    return facts.at > refund.told_at
+
+
+def _note_of(payment: Payment, refund: Refund, *, is_new: bool, before: str) -> str:
+    amount = {"amount": _amount(refund)}
+    if refund.status == Status.FAILED:
+        text = _("A refund of %(amount)s failed: the money came back to the shop.")
+        return text % amount
+    if not is_new:  # known, and a step further
+        return _("The refund of %(amount)s was paid out.") % amount
+    if not refund.is_ours:
+        return _("%(amount)s was refunded at the payment service.") % amount
+    if refund.amount == payment.received:
+        return _("The payment was refunded.")
+    return _("%(amount)s of the payment was refunded.") % amount
+
+
+def _amount(refund: Refund) -> str:
+    return f"{spelled(refund.amount)} {refund.currency}"

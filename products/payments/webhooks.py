@@ -1,0 +1,174 @@
+"""Handles what providers report about payments.
+
+Each event takes effect once, however often it arrives. Locks are taken in the
+order order → payment → stock.
+"""
+
+import logging
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from products.models import Order, Payment, WebhookEvent
+from products.orders import services as orders
+from products.orders.exceptions import StatusConflict
+from products.orders.models import spelled
+from products.payments import disputes, providers, refunds
+from products.payments.interface import Event, Kind
+from products.payments.services import OPEN, SWEEP, Status, end_attempt
+from products.payments.settling import settle
+from products.stock.exceptions import NotEnoughStock
+
+logger = logging.getLogger(__name__)
+
+
+def hear(event: Event) -> None:
+    """Do what an event means, once however often it is told."""
+    with transaction.atomic():
+        try:
+            with transaction.atomic():  # waits for who inserts the same right now
+                row = WebhookEvent.objects.create(
+                    provider=event.provider,
+                    event_id=event.id,
+                    type=event.type,
+                    payload=event.payload,
+                )
+        except IntegrityError:
+            return
+        _note_outcome(row, event)
+
+
+def _note_outcome(row: WebhookEvent, event: Event) -> None:
+    """Do it; a word on what was done, for who looks into the table."""
+    try:
+        row.outcome, row.awaits = _done(event), ""
+    except Payment.DoesNotExist:
+        # Perhaps that it was paid is told later; or it is another shop's.
+        row.outcome, row.awaits = "no such payment", event.intent
+    row.save(update_fields=["outcome", "awaits"])
+
+
+def _done(event: Event) -> str:
+    """Raises `Payment.DoesNotExist` if it is about a payment that we don't know."""
+    if event.kind == Kind.REFUNDED:
+        return _refunded(_by_intent(event), event)
+    if event.kind == Kind.DISPUTED:
+        is_news = disputes.record(_by_intent(event), event.dispute)
+        return "dispute recorded" if is_news else "known already"
+    if event.kind == Kind.OTHER:
+        return "nothing to do"
+    found = Payment.objects.filter(
+        provider=event.provider, idempotency_key=event.key
+    ).first()
+    if found is None or found.reference not in ("", event.reference):
+        # Of another shop with the same account, perhaps.
+        logger.warning("Event %s is about no payment of ours", event.id)
+        return "no such payment"
+    order = Order.objects.select_for_update().get(pk=found.order_id)
+    payment = Payment.objects.select_for_update().get(pk=found.pk)
+    if event.kind == Kind.FAILED:
+        return _failed(order, payment)
+    return _paid(order, payment, event)
+
+
+def _by_intent(event: Event) -> Payment:
+    if not event.intent:
+        raise Payment.DoesNotExist
+    payments_of_it = Payment.objects.filter(provider=event.provider)
+    found = payments_of_it.filter(intent=event.intent, received__isnull=False).first()
+    if found is None:
+        raise Payment.DoesNotExist
+    return found
+
+
+def _refunded(payment: Payment, event: Event) -> str:
+    is_news = refunds.record(payment, list(event.refunds))
+    payment.refresh_from_db()
+    if event.refunded is not None and event.refunded != payment.refunded:
+        Payment.objects.filter(pk=payment.pk).update(is_outdated=True)
+
+        def look_up() -> None:
+            refunds.look_up(payment)
+
+        transaction.on_commit(look_up, robust=True)
+        return "refunds to be looked up"
+    return "refund recorded" if is_news else "known already"
+
+
+def _failed(order: Order, payment: Payment) -> str:
+    if not end_attempt(payment):
+        return "too late"
+    orders.note(order, note=_("A payment failed, or was not finished in time."))
+    return "failed"
+
+
+def _paid(order: Order, payment: Payment, event: Event) -> str:
+    if payment.status not in (*OPEN, Status.FAILED):
+        return "known already"
+    payment.reference, payment.intent = event.reference, event.intent
+    payment.received = event.amount or Decimal(0)
+    payment.received_currency = event.currency
+    payment.status = Status.DIFFERS if payment.differs else Status.PAID
+    payment.save()
+    outcome = _taken_in(order, payment)
+    _catch_up(payment)
+    return outcome
+
+
+def _taken_in(order: Order, payment: Payment) -> str:
+    """Pay the order with it, put the order on hold, or give it back."""
+    if payment.differs:
+        logger.error("Payment of %s: %s", order.number, _difference(payment))
+    if payment.differs and order.status == Order.Status.PENDING and order.is_prepaid:
+        settle(order, payment, note=_difference(payment))
+        return "differs"
+    if not payment.differs and _settles(order):
+        return "paid"
+    text = _("The payment came too late. It is being refunded.")
+    refunds.give_back(order, payment, note=text)
+    return "to be refunded"
+
+
+def _difference(payment: Payment) -> str:
+    got = f"{spelled(payment.received)} {payment.received_currency}"
+    text = _("%(got)s was paid instead of the total of %(total)s. Please check this.")
+    return text % {"got": got, "total": f"{payment.amount} {payment.currency}"}
+
+
+def _catch_up(payment: Payment) -> None:
+    """Do what was told of this payment before it was told that it was paid."""
+    if not payment.intent:
+        return
+    waiting = WebhookEvent.objects.filter(awaits=payment.intent)
+    for row in waiting.filter(provider=payment.provider).order_by("pk"):
+        event = providers.provider(row.provider).again(row.payload)
+        _note_outcome(row, event)
+
+
+def catch_up_all() -> int:
+    """Do what was told of payments that are known by now, as both may have come at the
+    same moment; how many payments. May run several at once."""
+    waiting = WebhookEvent.objects.waiting().values("awaits")
+    known = Payment.objects.filter(intent__in=waiting, received__isnull=False)
+    found = list(known[:SWEEP])
+    for payment in found:
+        with transaction.atomic():
+            Order.objects.select_for_update().get(pk=payment.order_id)
+            _catch_up(payment)
+    return len(found)
+
+
+def _settles(order: Order) -> bool:
+    """Whether the money makes the order paid: if it waits for it, or expired and its
+    units are still to be had."""
+    if not order.is_prepaid:  # the shopper chose another way meanwhile
+        return False
+    try:
+        if order.status == Order.Status.EXPIRED:
+            orders.revive(order, note=_("Paid after it expired."))
+        else:
+            orders.pay(order)
+    except (StatusConflict, NotEnoughStock):
+        return False
+    return True

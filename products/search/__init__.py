@@ -1,0 +1,1 @@
+"""How products are found by what people type."""

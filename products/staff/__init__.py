@@ -1,0 +1,1 @@
+"""The staff's pages: the board, exports, the pulse."""

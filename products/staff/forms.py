@@ -1,0 +1,91 @@
+"""Forms of the staff's board and of the page of an order."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from products.models import Order
+
+
+class BoardForm(forms.Form):
+    """Which orders the board shows. What is not understood is left out."""
+
+    SORTS = [("", _("newest first")), ("oldest", _("oldest first"))]
+
+    q = forms.CharField(required=False, max_length=100, label=_("Number or e-mail"))
+    status = forms.ChoiceField(required=False, label=_("Status"))
+    method = forms.ChoiceField(required=False, label=_("Payment"))
+    sort = forms.ChoiceField(required=False, choices=SORTS, label=_("Order"))
+    mine = forms.BooleanField(required=False, label=_("Mine"))
+
+    def __init__(self, *args, statuses: list[tuple], **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["status"].choices = [("", _("All in work")), *statuses]
+        self.fields["method"].choices = [("", _("Any payment")), *Order.Method.choices]
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The filters that are set and valid."""
+        self.full_clean()
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+
+class ReasonForm(forms.Form):
+    """Why an order is cancelled: its history keeps it."""
+
+    note = forms.CharField(max_length=500, label=_("Reason"))
+
+
+class NoteForm(forms.Form):
+    """What staff write beside an order."""
+
+    note = forms.CharField(
+        max_length=500, label=_("Note"), widget=forms.Textarea({"rows": 2})
+    )
+
+
+class ExportForm(forms.Form):
+    """Which days' orders are exported, both included; which rows; which format."""
+
+    FORMATS = [
+        ("csv", _("Other programs (comma)")),
+        ("excel", _("Excel (comma)")),
+        ("excel-eu", _("Excel in Europe (semicolon, decimal comma)")),
+    ]
+    ROWS = [
+        ("orders", _("One row for each order")),
+        ("lines", _("One row for each line")),
+    ]
+
+    since = forms.DateField(label=_("From"))
+    until = forms.DateField(label=_("To"))
+    rows = forms.ChoiceField(
+        choices=ROWS,
+        required=False,
+        label=_("Rows"),
+        widget=forms.Select({"class": "input"}),
+    )
+    format = forms.ChoiceField(
+        choices=FORMATS,
+        required=False,
+        label=_("For"),
+        widget=forms.Select({"class": "input"}),
+    )
+    bom = forms.BooleanField(required=False)  # "excel", in links made before `format`
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean()
+        since, until = asked.get("since"), asked.get("until")
+        if since and until and until < since:
+            self.add_error("until", _("The last day is before the first."))
+        asked["format"] = asked.get("format") or ("excel" if asked["bom"] else "csv")
+        asked["rows"] = asked.get("rows") or "orders"
+        return asked
+
+    @property
+    def advice(self) -> str:
+        """What to do about the errors, in a sentence."""
+        if {"since", "until"} & self.errors.keys():
+            return _("Please say from which day to which.")
+        return _("Please choose the rows and the format from the lists.")

@@ -1,0 +1,193 @@
+"""Stock in the admin. It changes only through movements, which nobody edits."""
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from products.exceptions import ShopError
+from products.models import Stock, StockMovement
+from products.stock.forms import CountForm, MovementForm, ReceiveForm
+from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
+
+LAST_MOVEMENTS = 15
+
+
+def movements_link(product_id: int) -> SafeString:
+    return format_html(
+        '<a href="{}?product__id__exact={}">{}</a>',
+        reverse("admin:products_stockmovement_changelist"),
+        product_id,
+        _("All movements"),
+    )
+
+
+@admin.register(Stock)
+class StockAdmin(ListedLookupsMixin, admin.ModelAdmin):
+    """Figures to read, and two forms that move them: nobody writes a row directly."""
+
+    list_display = ["product", "sku", "on_hand", "reserved", "available", "is_active"]
+    list_select_related = ["product"]
+    list_filter = ["product__is_active", "product__category"]
+    list_per_page = 50
+    search_fields = ["product__name", "product__sku"]
+    search_help_text = gettext_lazy("Name or sku")
+    ordering = ["product__name", "pk"]
+    actions = None
+    change_form_template = "admin/products/stock/change_form.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False
+
+    @admin.display(description=gettext_lazy("sku"), ordering="product__sku")
+    def sku(self, stock: Stock) -> str:
+        return stock.product.sku
+
+    @admin.display(
+        description=gettext_lazy("available"), ordering=F("on_hand") - F("reserved")
+    )
+    def available(self, stock: Stock) -> int:
+        return stock.available
+
+    @admin.display(
+        description=gettext_lazy("active"),
+        boolean=True,
+        ordering="product__is_active",
+    )
+    def is_active(self, stock: Stock) -> bool:
+        return stock.product.is_active
+
+    def changeform_view(
+        self, request: HttpRequest, object_id=None, form_url="", extra_context=None
+    ) -> HttpResponse:
+        """Django's form would write the row, so the page is our own."""
+        if object_id is None:
+            raise PermissionDenied  # each product has had its row from the beginning
+        with transaction.atomic():
+            stock = self.get_object(request, object_id)
+            if stock is None:
+                return self._get_obj_does_not_exist_redirect(
+                    request, self.opts, object_id
+                )
+            if not self.has_view_or_change_permission(request, stock):
+                raise PermissionDenied
+            if request.method == "POST":
+                return self._post(request, stock)
+            return self._show(request, stock, _forms(None, _newest(stock)))
+
+    def _post(self, request: HttpRequest, stock: Stock) -> HttpResponse:
+        if not self.has_change_permission(request, stock):
+            raise PermissionDenied
+        # Two presses of one button wait here for each other; the second is outdated.
+        Stock.objects.select_for_update().get(pk=stock.pk)
+        forms = _forms(request.POST, _newest(stock))
+        for form in forms:
+            if form.is_bound and form.is_valid() and self._move(request, stock, form):
+                return redirect("admin:products_stock_change", quote(stock.pk))
+        stock.refresh_from_db(fields=["on_hand", "reserved", "version"])
+        return self._show(request, stock, forms)
+
+    def _move(self, request: HttpRequest, stock: Stock, form: MovementForm) -> bool:
+        """Do what a valid form says; False if it was refused, and the form says why."""
+        if form.is_outdated():
+            form.add_error(
+                None,
+                _(
+                    "Staff moved this stock after you opened this page, see below."
+                    " Nothing was changed; press the button again if it is still right."
+                ),
+            )
+            form.data = form.data.copy()
+            form.data["seen"] = str(form.newest)
+            return False
+        try:
+            level = form.move(stock.pk, request.user)
+        except ShopError as refusal:
+            form.add_error(None, str(refusal))
+            return False
+        movement = StockMovement.objects.get(product=stock.pk, version=level.version)
+        said = _("%(kind)s: %(change)+d on hand, which makes %(on_hand)d.") % {
+            "kind": movement.get_kind_display().capitalize(),
+            "change": movement.d_on_hand,
+            "on_hand": level.on_hand,
+        }
+        self.log_change(request, stock.product, said)  # the product's history
+        self.message_user(request, said, messages.SUCCESS)
+        return True
+
+    def _show(
+        self, request: HttpRequest, stock: Stock, forms: list[MovementForm]
+    ) -> TemplateResponse:
+        movements = StockMovement.objects.filter(product=stock.pk)
+        may_move = self.has_change_permission(request, stock)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": stock,
+            "stock": stock,
+            "title": _("Stock of %(name)s") % {"name": stock.product.name},
+            "forms": forms if may_move else [],
+            "movements": movements.select_related("actor")[:LAST_MOVEMENTS],
+            "movements_link": movements_link(stock.pk),
+            "media": self.media,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, self.change_form_template, context)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Stock]:
+        return super().get_queryset(request).select_related("product")
+
+
+def _newest(stock: Stock) -> int:
+    """The version of the last movement that staff made; 0 if there was none."""
+    kinds = [StockMovement.Kind.RECEIVED, StockMovement.Kind.COUNTED]
+    by_staff = StockMovement.objects.filter(product=stock.pk, kind__in=kinds)
+    newest = by_staff.order_by("-version").values_list("version", flat=True).first()
+    return newest or 0
+
+
+def _forms(data, seen: int) -> list[MovementForm]:
+    return [form(data, seen=seen) for form in (ReceiveForm, CountForm)]
+
+
+@admin.register(StockMovement)
+class StockMovementAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
+    list_display = [
+        "created_at",
+        "product",
+        "kind",
+        "on_hand_change",
+        "reserved_change",
+        "note",
+        "actor",
+    ]
+    list_filter = ["kind", "created_at"]
+    more_lookups = ("product__id__exact",)  # "All movements" of a product
+    list_select_related = ["product", "actor"]
+    search_fields = ["product__name", "product__sku", "note"]
+    search_help_text = gettext_lazy("Name, sku or note")
+    show_full_result_count = False  # there may be millions
+
+    @admin.display(description=gettext_lazy("on hand ±"), ordering="d_on_hand")
+    def on_hand_change(self, movement: StockMovement) -> str:
+        return _signed(movement.d_on_hand)
+
+    @admin.display(description=gettext_lazy("reserved ±"), ordering="d_reserved")
+    def reserved_change(self, movement: StockMovement) -> str:
+        return _signed(movement.d_reserved)
+
+
+def _signed(change: int) -> str:
+    return f"{change:+d}" if change else ""

@@ -1,0 +1,29 @@
+"""The mail that tells staff which products run low."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import ngettext
+
+from products.emails import send
+from products.models import Product
+from project.views import absolute
+
+
+def low_stock(products: Sequence[tuple[Product, int]]) -> None:
+    """Tell staff what is running out: products and what is left of them."""
+    with translation.override(settings.LANGUAGE_CODE):
+        send(
+            "products/email/low_stock",
+            ngettext(
+                "%(count)d product is running out",
+                "%(count)d products are running out",
+                len(products),
+            )
+            % {"count": len(products)},
+            settings.STAFF_ALERTS["low"],
+            products=[{"product": p, "left": left} for p, left in products],
+            link=absolute(reverse("admin:products_stock_changelist")),
+        )

@@ -1,0 +1,73 @@
+"""Forms with which staff move stock."""
+
+from collections.abc import Mapping
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from products.models import StockMovement
+from products.stock import services as stock
+
+
+class MovementForm(forms.Form):
+    """A change of one product's stock by staff, always as a delta or a count."""
+
+    verb: str  # of `stock.services`
+    number: str  # the field that holds the units
+    button: str
+
+    # The newest movement by staff that the page showed: see `is_outdated`.
+    seen = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    note = forms.CharField(
+        label=_("Note"),
+        max_length=StockMovement._meta.get_field("note").max_length,
+        required=False,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text=_("Kept with the movement: a delivery's number, a reason."),
+    )
+
+    def __init__(self, data: Mapping | None, *, seen: int) -> None:
+        is_mine = data is not None and self.number in data
+        super().__init__(
+            data if is_mine else None,
+            initial={"seen": seen},
+            auto_id=f"id_{self.number}_%s",  # two forms share a page
+        )
+        self.newest = seen
+
+    def is_outdated(self) -> bool:
+        """Whether staff moved this stock after the page was shown: a double click,
+        or a colleague who counted the same shelf."""
+        return self.cleaned_data["seen"] != self.newest
+
+    def move(self, product_id: int, actor) -> stock.Level:
+        """Call the service. Raises `ShopError`."""
+        verb = getattr(stock, self.verb)
+        units, note = self.cleaned_data[self.number], self.cleaned_data["note"]
+        return verb(product_id, units, note=note, actor=actor)
+
+
+class ReceiveForm(MovementForm):
+    verb, number, button = "receive", "received", _("Receive")
+
+    received = forms.IntegerField(
+        label=_("Units received"),
+        min_value=1,
+        max_value=stock.MAX_UNITS,
+        help_text=_("They are added to what is on hand: 20 makes 27 of 7."),
+        widget=forms.NumberInput(attrs={"class": "vIntegerField"}),
+    )
+    field_order = ["received", "note"]
+
+
+class CountForm(MovementForm):
+    verb, number, button = "count", "counted", _("Count")
+
+    counted = forms.IntegerField(
+        label=_("Units on the shelf"),
+        min_value=0,
+        max_value=stock.MAX_UNITS,
+        help_text=_("What you counted, with those reserved: it is now on hand."),
+        widget=forms.NumberInput(attrs={"class": "vIntegerField"}),
+    )
+    field_order = ["counted", "note"]

@@ -1,0 +1,156 @@
+"""How many there are, and how it came to that."""
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from products.catalogue.models import Product
+
+
+class Stock(models.Model):
+    """Units of one product. Only `products.stock.services` writes it."""
+
+    product = models.OneToOneField(
+        Product, models.CASCADE, primary_key=True, related_name="stock"
+    )
+    on_hand = models.PositiveIntegerField(_("on hand"), default=0)
+    reserved = models.PositiveIntegerField(_("reserved"), default=0)
+    version = models.PositiveBigIntegerField(_("version"), default=0)
+
+    class Meta:
+        verbose_name = _("stock")
+        verbose_name_plural = _("stock")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(reserved__gte=0)
+                & models.Q(reserved__lte=models.F("on_hand")),
+                name="stock_reserved_within_on_hand",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.available}"
+
+    @property
+    def available(self) -> int:
+        """Units that can still be claimed."""
+        return self.on_hand - self.reserved
+
+    @property
+    def shelf_facts(self) -> dict:
+        """The state of the live topic `shelf:<id>`: what only staff may know."""
+        return {
+            "product": self.product_id,
+            "on_hand": self.on_hand,
+            "reserved": self.reserved,
+            "available": self.available,
+        }
+
+    def facts(self, *, price: Decimal, is_active: bool) -> dict:
+        """The public state of the live topic `stock:<id>`; see `stock_facts`."""
+        return stock_facts(
+            product_id=self.product_id,
+            available=self.available,
+            price=price,
+            is_active=is_active,
+        )
+
+
+def stock_facts(
+    *, product_id: int, available: int, price: Decimal, is_active: bool
+) -> dict:
+    """What anyone may know of a product's offer, JSON-ready.
+
+    `state` is "in", "low" (at most `settings.LOW_STOCK`), "out" or "gone" (no longer
+    sold); `price` a decimal string. What is gone has neither units nor a price: a
+    product that isn't on sale yet must not tell them.
+    """
+    shown = f"{price:.2f}"
+    if not is_active:
+        available, state, shown = 0, "gone", None
+    elif available <= 0:
+        state = "out"
+    else:
+        state = "low" if available <= settings.LOW_STOCK else "in"
+    return {
+        "product": product_id,
+        "available": available,
+        "state": state,
+        "price": shown,
+    }
+
+
+class StockMovement(models.Model):
+    """One change of a stock row: audit trail and replay log. Never edited.
+
+    The movements of a product number its versions without a gap, so that
+    `stock.version` = the number of movements, and `on_hand`, `reserved` = their sums.
+    """
+
+    class Kind(models.TextChoices):
+        RECEIVED = "received", _("received")
+        COUNTED = "counted", _("counted")
+        CLAIMED = "claimed", _("claimed")
+        RELEASED = "released", _("released")
+        SHIPPED = "shipped", _("shipped")
+        # Nothing moved, but the price or the visibility that shoppers see did.
+        OFFER = "offer", _("offer changed")
+
+    # Kept for ever: a product that ever moved is deactivated, not deleted.
+    product = models.ForeignKey(Product, models.PROTECT, related_name="movements")
+    version = models.PositiveBigIntegerField(_("version"))
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    d_on_hand = models.IntegerField(_("on hand ±"), default=0)
+    d_reserved = models.IntegerField(_("reserved ±"), default=0)
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("by"),
+    )
+    created_at = models.DateTimeField(_("at"), auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        verbose_name = _("stock movement")
+        verbose_name_plural = _("stock movements")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product", "version"], name="movement_product_version"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} v{self.version} {self.kind}"
+
+
+def today():
+    return timezone.now().date()
+
+
+class StockAlert(models.Model):
+    """A mail to staff that a product runs out: one a product and day at most."""
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="+")
+    day = models.DateField(_("day"), default=today)
+    available = models.PositiveIntegerField(_("available"))
+    version = models.PositiveBigIntegerField(_("version"))  # the stock's
+
+    class Meta:
+        verbose_name = _("stock alert")
+        verbose_name_plural = _("stock alerts")
+        ordering = ["product", "day"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product", "day"], name="stock_alert_once_a_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} {self.day}"

@@ -1,0 +1,1 @@
+"""Work on rows that can fail, one row at a time."""

@@ -1,0 +1,36 @@
+"""What stands beside a row that a sweep could not finish."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+PROBLEM_LENGTH = 300
+
+
+class Swept(models.Model):
+    """A row that sweeps work on. Only `products.sweeps.services` writes these fields.
+
+    They have defaults in the database too: some rows are inserted by hand.
+    """
+
+    problem = models.CharField(
+        _("problem"), max_length=PROBLEM_LENGTH, blank=True, default="", db_default=""
+    )
+    failures = models.PositiveSmallIntegerField(
+        _("failed attempts"), default=0, db_default=0
+    )
+    retry_at = models.DateTimeField(_("next try"), null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+def is_due() -> Q:
+    """Rows that a sweep may take: those that failed wait for their next try."""
+    return Q(retry_at=None) | Q(retry_at__lte=timezone.now())
+
+
+def problem_index(name: str) -> models.Index:
+    """Each kind of rows has one, to count those that could not be finished."""
+    return models.Index(fields=["retry_at"], name=name, condition=Q(failures__gt=0))

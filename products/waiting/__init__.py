@@ -1,0 +1,1 @@
+"""Back in stock: who waits for what, and hears of it."""

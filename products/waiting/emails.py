@@ -1,0 +1,40 @@
+"""The mail that says that a product is back in stock."""
+
+from django.core.signing import BadSignature, Signer
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from products.emails import one_line, send
+from products.models import Waiting
+from project.views import absolute
+
+SIGNER = Signer(salt="products.waiting")
+
+
+def back_in_stock(waiting: Waiting) -> None:
+    """Tell somebody that what they waited for is there. Needs `product`. Raises
+    `MailRefused`."""
+    product = waiting.product
+    with translation.override(waiting.language):
+        send(
+            "products/email/back_in_stock",
+            _("%(name)s is back") % {"name": one_line(product.name)},
+            [waiting.email],
+            product=product,
+            link=absolute(product.get_absolute_url()),
+            stop=absolute(reverse("products:tell-stop", args=[stop_token(waiting)])),
+        )
+
+
+def stop_token(waiting: Waiting) -> str:
+    """What the link "write no more" carries."""
+    return SIGNER.sign(waiting.pk)
+
+
+def waiting_of(token: str) -> Waiting | None:
+    """Whose mail had that link; None for what is no link of ours."""
+    try:
+        return Waiting.objects.filter(pk=int(SIGNER.unsign(token))).first()
+    except BadSignature:
+        return None

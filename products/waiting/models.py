@@ -1,0 +1,70 @@
+"""Requests to hear when a product is back in stock."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from products.catalogue.models import Product
+from products.sweeps.models import Swept, is_due, problem_index
+from project.mail.fields import EmailField, shape_constraint
+
+
+class WaitingQuerySet(models.QuerySet):
+    def open(self) -> "WaitingQuerySet":
+        """Those who have not been told."""
+        return self.filter(told_at=None)
+
+    def due(self) -> "WaitingQuerySet":
+        """Of those, whose mail may be tried now."""
+        return self.open().filter(is_due())
+
+
+class Waiting(Swept):
+    """Somebody who hears once when a sold-out product is there again.
+
+    Only `products.waiting.services` writes it.
+    """
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="waiting")
+    email = EmailField(_("e-mail address"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="waiting",
+    )
+    language = models.CharField(_("language"), max_length=10)
+    # The stock's version when they asked, and when they were told: what came back
+    # since is counted from there.
+    asked_version = models.PositiveBigIntegerField(default=0)
+    told_version = models.PositiveBigIntegerField(null=True, blank=True)
+    # Instead of that, where no mail was needed: they read it on the page.
+    seen_version = models.PositiveBigIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(_("asked"), auto_now_add=True)
+    told_at = models.DateTimeField(_("told"), null=True, blank=True)
+
+    objects = WaitingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("waiting person")
+        verbose_name_plural = _("waiting people")
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                "product",
+                Lower("email"),
+                condition=Q(told_at=None),
+                name="waiting_once_a_product",
+            ),
+            shape_constraint("email", name="waiting_email_is_one_address"),
+        ]
+        indexes = [
+            models.Index(Lower("email"), name="waiting_email"),
+            problem_index("waiting_problem"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.pk}"

@@ -1,0 +1,122 @@
+""" "Tell me" on a sold-out product, and the way out of it."""
+
+from allauth.core import ratelimit
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.generic import TemplateView, View
+
+from products.models import Product, Waiting
+from products.waiting import services as waiting
+from project.mail.addresses import mailbox
+from project.mail.fields import EmailFormField
+from project.views import TitleMixin
+
+PLACE = "waiting"  # in the session: product → the request for it that was made here
+REMEMBERED = 50
+
+
+def has_asked(request: HttpRequest, product: Product) -> bool:
+    """Whether the page of a sold-out product is open for somebody who waits for it."""
+    if request.user.is_authenticated and waiting.is_waiting(product.pk, request.user):
+        return True
+    made = made_here(request, product.pk)
+    # Of one that was there before nobody hears what became of it.
+    return made == 0 or bool(made) and waiting.is_waiting(product.pk, None, made)
+
+
+def made_here(request: HttpRequest, product_id: int) -> int | None:
+    """The visitor's request for the product; 0 for one that somebody had made before,
+    None for no request."""
+    return request.session.get(PLACE, {}).get(str(product_id))
+
+
+def remember(request: HttpRequest, product_id: int, made: int) -> None:
+    theirs = request.session.get(PLACE, {})
+    made = made or theirs.get(str(product_id), 0)  # asking twice loses no request
+    theirs = {**theirs, str(product_id): made}
+    request.session[PLACE] = dict(list(theirs.items())[-REMEMBERED:])
+
+
+def waits(request: HttpRequest) -> bool:
+    """Whether the visitor has asked of anything in this session."""
+    return bool(request.session.get(PLACE))
+
+
+class TellMeView(View):
+    """The answer is the same whatever address is typed, and however often."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, product_id: int) -> HttpResponse:
+        product = get_object_or_404(Product.objects.active(), pk=product_id)
+        email = self.address()
+        if email is None:
+            messages.error(request, _("Please enter an e-mail address."))
+        else:
+            self.ask(product, email)
+        return redirect(product)
+
+    def address(self) -> str | None:
+        """Where to write to; None for what is no address."""
+        user = self.request.user
+        typed = user.email if user.is_authenticated else ""
+        typed = typed or self.request.POST.get("email", "")
+        field = EmailFormField(max_length=Waiting._meta.get_field("email").max_length)
+        try:
+            return field.clean(typed)
+        except forms.ValidationError:
+            return None
+
+    def ask(self, product: Product, email: str) -> None:
+        request = self.request
+        if not ratelimit.consume(request, action="tell_me", key=mailbox(email)):
+            messages.error(request, _("That was very often. Please try again later."))
+            return
+        user = request.user if request.user.is_authenticated else None
+        made = waiting.ask(product.pk, email, language=get_language(), user=user)
+        if made is None:
+            messages.success(request, _("It is back already."))
+            return
+        remember(request, product.pk, made)
+        messages.success(
+            request,
+            _("We will write to you when %(name)s is back.") % {"name": product},
+        )
+
+
+class TellSeenView(View):
+    """The open page of the product shows that it is back. Says nothing: a request that
+    was not made here is nobody's business here."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, product_id: int) -> HttpResponse:
+        user = request.user if request.user.is_authenticated else None
+        made = made_here(request, product_id) or 0
+        if user or made:
+            waiting.seen(product_id, user=user, request=made)
+        return HttpResponse(status=204)
+
+
+class TellStopView(TitleMixin, TemplateView):
+    """The link in the mail: a page with a button, for mail programs follow links."""
+
+    template_name = "products/tell_stop.html"
+    title = gettext_lazy("No more mails of this kind")
+
+    def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        return self.answer(is_done=False)
+
+    def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        waiting.stop(self.kwargs["token"])
+        return self.answer(is_done=True)
+
+    def answer(self, *, is_done: bool) -> HttpResponse:
+        is_link = waiting.is_link(self.kwargs["token"])
+        context = self.get_context_data(is_link=is_link, is_done=is_done)
+        return self.render_to_response(context, status=200 if is_link else 404)

@@ -1,0 +1,258 @@
+"""Checkout holds stock for a while."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from products import tasks
+from products.basket import holds
+from products.basket import services as baskets
+from products.basket.exceptions import BasketClosed, BasketEmpty, LineLimit, Shortage
+from products.live.viewers import Owner
+from products.models import Basket, Product, Stock
+from products.stock import books
+from tests.factories import (
+    make_basket,
+    make_order,
+    make_owner,
+    make_product,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def reserved(product: Product) -> int:
+    return Stock.objects.get(pk=product.pk).reserved
+
+
+def make_lapsed(lines: dict[Product, int], owner: Owner | None = None) -> Basket:
+    """A basket whose hold has run out a moment ago, and nobody has noticed."""
+    basket = holds.start(make_basket(owner, lines))
+    moment = timezone.now() - timedelta(seconds=1)
+    Basket.objects.filter(pk=basket.pk).update(held_until=moment)
+    basket.refresh_from_db()
+    return basket
+
+
+def test_start_reserves_every_line_for_ten_minutes():
+    lamp, jug = make_product(), make_product()
+
+    basket = holds.start(make_basket(lines={lamp: 2, jug: 3}))
+
+    assert (reserved(lamp), reserved(jug)) == (2, 3)
+    left = basket.held_until - timezone.now()
+    assert timedelta(minutes=9.9) < left <= timedelta(minutes=10)
+    assert books.reconcile() == []
+
+
+def test_start_with_too_few_left_names_each_line_and_holds_nothing():
+    lamp, jug, mug = (make_product(on_hand=n) for n in (1, 9, 2))
+    basket = make_basket(lines={lamp: 3, jug: 3, mug: 3})
+
+    with pytest.raises(Shortage) as refusal:
+        holds.start(basket)
+
+    assert refusal.value.left == {lamp.pk: 1, mug.pk: 2}
+    assert [reserved(p) for p in (lamp, jug, mug)] == [0, 0, 0]
+
+
+def test_start_with_a_product_no_longer_sold_is_a_shortage():
+    lamp = make_product()
+    basket = make_basket(lines={lamp: 1})
+    lamp.is_active = False
+    lamp.save()
+
+    with pytest.raises(Shortage) as refusal:
+        holds.start(basket)
+
+    assert refusal.value.left == {lamp.pk: 0}
+
+
+def test_start_of_an_empty_basket_is_refused():
+    with pytest.raises(BasketEmpty):
+        holds.start(make_basket())
+
+
+@pytest.mark.parametrize("verb", [holds.start, holds.give_up])
+def test_checkout_of_a_basket_that_was_ordered_or_deleted_is_refused(verb):
+    ordered, deleted = make_order().basket, make_basket()
+    Basket.objects.filter(pk=deleted.pk).delete()
+
+    for basket in (ordered, deleted):
+        with pytest.raises(BasketClosed):
+            verb(basket)
+
+
+def test_start_again_prolongs_but_not_beyond_thirty_minutes():
+    lamp = make_product()
+    basket = holds.start(make_basket(lines={lamp: 2}))
+    earlier = timezone.now() - timedelta(minutes=25)
+    soon = timezone.now() + timedelta(minutes=1)
+    Basket.objects.filter(pk=basket.pk).update(held_since=earlier, held_until=soon)
+
+    basket = holds.start(basket)
+
+    assert basket.held_until == basket.held_since + timedelta(minutes=30)
+    assert holds.start(basket).held_until == basket.held_until
+    assert reserved(lamp) == 2
+
+
+def test_start_again_gives_the_basket_its_next_version_for_the_countdown():
+    """Other tabs count down too, and the hub keeps the state it was told of last."""
+    basket = holds.start(make_basket(lines={make_product(): 2}))
+    version, until = basket.version, basket.held_until
+
+    basket = holds.start(basket)
+
+    assert basket.version == version + 1 and basket.held_until > until
+    basket.refresh_from_db()
+    assert basket.version == version + 1
+
+
+def test_start_after_the_hold_has_lapsed_claims_anew():
+    lamp = make_product(on_hand=2)
+    basket = make_lapsed({lamp: 2})
+
+    basket = holds.start(basket)
+
+    assert holds.is_held(basket)
+    assert basket.held_until > timezone.now() + timedelta(minutes=9)
+    assert reserved(lamp) == 2
+
+
+def test_start_after_somebody_else_got_it_is_a_shortage():
+    lamp = make_product(on_hand=2)
+    basket = make_lapsed({lamp: 2})
+    assert holds.release_lapsed() == 1
+    holds.start(make_basket(lines={lamp: 1}))
+
+    with pytest.raises(Shortage) as refusal:
+        holds.start(basket)
+
+    assert refusal.value.left == {lamp.pk: 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda basket, lamp: baskets.add(basket, lamp.pk, 1),
+        lambda basket, lamp: baskets.add(basket, make_product().pk, 1),
+        lambda basket, lamp: baskets.set_quantities(basket, {lamp.pk: 5}),
+        lambda basket, lamp: baskets.remove(basket, lamp.pk),
+        lambda basket, lamp: baskets.clear(basket),
+        lambda basket, lamp: holds.give_up(basket),
+    ],
+)
+def test_change_of_the_basket_gives_back_what_it_held(change):
+    lamp = make_product()
+    basket = holds.start(make_basket(lines={lamp: 2}))
+
+    change(basket, lamp)
+
+    basket.refresh_from_db()
+    assert reserved(lamp) == 0 and basket.held_until is None
+    assert books.reconcile() == []
+
+
+def test_change_that_is_refused_keeps_the_hold():
+    lamp = make_product()
+    basket = holds.start(make_basket(lines={lamp: 2}))
+
+    with pytest.raises(LineLimit):
+        baskets.add(basket, lamp.pk, settings.BASKET_LINE_LIMIT)
+
+    basket.refresh_from_db()
+    assert reserved(lamp) == 2 and holds.is_held(basket)
+
+
+def test_quantities_that_stay_the_same_keep_the_hold():
+    lamp = make_product()
+    basket = holds.start(make_basket(lines={lamp: 2}))
+
+    baskets.set_quantities(basket, {lamp.pk: 2})
+
+    basket.refresh_from_db()
+    assert reserved(lamp) == 2 and holds.is_held(basket)
+
+
+def test_sign_in_gives_back_what_both_baskets_held():
+    lamp, user = make_product(), make_user()
+    mine = holds.start(make_basket(Owner(user_id=user.pk), {lamp: 1}))
+    theirs = holds.start(make_basket(make_owner(), {lamp: 2}))
+
+    baskets.merge(token=theirs.token, user_id=user.pk)
+
+    assert reserved(lamp) == 0
+    assert mine.lines.get().quantity == 3
+    assert books.reconcile() == []
+
+
+def test_deleted_account_gives_back_what_its_checkout_held():
+    lamp, user = make_product(), make_user()
+    holds.start(make_basket(Owner(user_id=user.pk), {lamp: 2}))
+
+    user.delete()
+
+    assert reserved(lamp) == 0
+    assert books.reconcile() == []
+
+
+def test_deleted_account_leaves_its_orders():
+    user, lamp = make_user(), make_product()
+    order = make_order({lamp: 2}, user=user)
+
+    user.delete()
+
+    order.refresh_from_db()
+    assert (order.user, order.basket) == (None, None)
+    assert reserved(lamp) == 2 and books.reconcile() == []
+
+
+def test_stale_basket_that_holds_is_not_forgotten(settings):
+    lamp = make_product()
+    long_ago = timezone.now() - timedelta(days=settings.STALE_BASKET_DAYS + 1)
+    held = holds.start(make_basket(lines={lamp: 2}))
+    forgotten = make_basket(lines={lamp: 2})
+    both = Basket.objects.filter(pk__in=[held.pk, forgotten.pk])
+    both.update(updated_at=long_ago)
+
+    tasks.forget_stale_baskets()
+
+    assert both.get() == held
+    assert books.reconcile() == []
+
+
+def test_lapsed_holds_are_released_and_fresh_ones_stay():
+    lamp = make_product()
+    basket = make_lapsed({lamp: 2})
+    fresh = holds.start(make_basket(lines={lamp: 1}))
+
+    assert tasks.release_lapsed_holds() == 1
+
+    basket.refresh_from_db()
+    assert reserved(lamp) == 1 and basket.held_until is None
+    fresh.refresh_from_db()
+    assert holds.is_held(fresh)
+    assert tasks.release_lapsed_holds() == 0
+    assert books.reconcile() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_hold_that_begins_and_lapses_is_pushed_to_its_owner_and_the_shelves(hear):
+    lamp, owner = make_product(), make_owner()
+    basket = make_basket(owner, {lamp: 2})
+    topics = f"basket:hold:{owner.key}", f"stock:{lamp.pk}"
+
+    with hear(*topics) as begun:
+        holds.start(basket)
+    Basket.objects.update(held_until=timezone.now())
+    with hear(*topics) as lapsed:
+        holds.release_lapsed()
+
+    for events, version, available in ((begun, 2, 8), (lapsed, 3, 10)):
+        told = {event["topic"]: event for event in events}
+        assert told[topics[0]]["version"] == version
+        assert told[topics[1]]["facts"]["available"] == available

@@ -1,0 +1,91 @@
+"""Two tabs of one shopper at one moment."""
+
+import threading
+
+import pytest
+
+from products.basket import services as baskets
+from products.basket.exceptions import BasketClosed
+from products.live.viewers import Owner
+from products.models import Basket, BasketLine
+from tests.concurrency import together
+from tests.factories import make_basket, make_owner, make_product, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TABS = 8
+
+
+def test_add_by_many_tabs_at_once_counts_each():
+    product = make_product()
+    basket = make_basket()
+
+    outcomes = together([lambda: baskets.add(basket, product.pk)] * TABS)
+
+    assert [o for o in outcomes if isinstance(o, Exception)] == []
+    assert basket.lines.get().quantity == TABS
+    basket.refresh_from_db()
+    assert basket.version == TABS
+
+
+def test_add_by_many_tabs_without_the_lock_loses_some(monkeypatch):
+    """The positive control: without the basket's lock, tabs overwrite each other."""
+    product = make_product()
+    basket = make_basket(lines={product: 1})
+    all_have_read = threading.Barrier(TABS, timeout=60)
+
+    def no_lock(basket: Basket) -> Basket:
+        return Basket.objects.get(pk=basket.pk)
+
+    def write_late(line: BasketLine, **kwargs) -> None:
+        all_have_read.wait()
+        BasketLine.save_base(line, **kwargs)
+
+    monkeypatch.setattr(baskets, "_lock", no_lock)
+    monkeypatch.setattr(BasketLine, "save", write_late)
+
+    together([lambda: baskets.add(basket, product.pk)] * TABS)
+
+    assert basket.lines.get().quantity == 2
+
+
+def test_first_add_by_many_tabs_at_once_makes_one_basket():
+    owner, product = make_owner(), make_product()
+
+    outcomes = together(
+        [lambda: baskets.add(baskets.open_for(owner), product.pk)] * TABS
+    )
+
+    assert [o for o in outcomes if isinstance(o, Exception)] == []
+    basket = Basket.objects.get(token=owner.token)
+    assert basket.lines.get().quantity == TABS
+
+
+def test_sign_in_in_many_tabs_at_once_merges_once():
+    anonymous, user, product = make_owner(), make_user(), make_product()
+    make_basket(anonymous, {product: 3})
+
+    outcomes = together(
+        [lambda: baskets.merge(token=anonymous.token, user_id=user.pk)] * TABS
+    )
+
+    assert sorted(map(len, outcomes)) == [0] * (TABS - 1) + [1], "one tab merges"
+    mine = Basket.objects.open().get(user=user)
+    assert mine.lines.get().quantity == 3
+
+
+def test_adding_while_signing_in_loses_nothing_silently():
+    """Whoever comes too late for the anonymous basket is told that it was closed."""
+    anonymous, user, product = make_owner(), make_user(), make_product()
+    theirs = make_basket(anonymous, {product: 1})
+    mine = make_basket(Owner(user_id=user.pk))
+
+    adds = [lambda: baskets.add(theirs, product.pk)] * TABS
+    merge = [lambda: baskets.merge(token=anonymous.token, user_id=user.pk)]
+    outcomes = together(adds + merge)
+
+    added = [o for o in outcomes[:-1] if not isinstance(o, Exception)]
+    assert {type(o) for o in outcomes[:-1] if isinstance(o, Exception)} <= {
+        BasketClosed
+    }
+    assert mine.lines.get().quantity == 1 + len(added)

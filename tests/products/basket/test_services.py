@@ -1,0 +1,440 @@
+"""What shoppers do to a basket, one at a time."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from products.basket import services as baskets
+from products.basket.exceptions import (
+    BadQuantity,
+    BasketClosed,
+    BasketFull,
+    LineLimit,
+    NotInBasket,
+    SoldOut,
+)
+from products.catalogue.exceptions import UnknownProduct
+from products.live.viewers import Owner
+from products.models import Basket, BasketLine
+from tests.factories import (
+    make_basket,
+    make_full_basket,
+    make_owner,
+    make_product,
+    make_products,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def contents(basket: Basket) -> dict[int, int]:
+    return dict(basket.lines.values_list("product_id", "quantity"))
+
+
+def version(basket: Basket) -> int:
+    return Basket.objects.get(pk=basket.pk).version
+
+
+def refused(basket: Basket, error: type[Exception], call) -> Exception:
+    """The refusal, which left the basket as it was."""
+    before = contents(basket), version(basket)
+    with pytest.raises(error) as refusal:
+        call()
+    assert (contents(basket), version(basket)) == before
+    return refusal.value
+
+
+# --- Opening ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_open_for_an_owner_twice_gives_the_same_basket(signed_in):
+    owner = Owner(user_id=make_user().pk) if signed_in else make_owner()
+
+    assert baskets.open_for(owner) == baskets.open_for(owner)
+
+
+def test_open_for_two_owners_gives_each_their_own():
+    assert baskets.open_for(make_owner()) != baskets.open_for(make_owner())
+
+
+def test_open_for_an_owner_whose_basket_was_ordered_goes_on_counting_its_versions():
+    owner = make_owner()
+    old = make_basket(owner, {make_product(): 2, make_product(): 1})
+    Basket.objects.filter(pk=old.pk).update(status=Basket.Status.ORDERED)
+
+    new = baskets.open_for(owner)
+
+    assert new != old
+    assert new.version == old.version == 2
+    baskets.add(new, make_product().pk)
+    assert version(new) == 3
+
+
+def test_second_open_basket_of_one_owner_is_refused_by_the_table():
+    user = make_user()
+    Basket.objects.create(user=user)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Basket.objects.create(user=user)
+
+
+def test_basket_of_nobody_is_refused_by_the_table():
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Basket.objects.create()
+
+
+# --- Adding -----------------------------------------------------------------------
+
+
+def test_add_of_a_product_makes_a_line_at_todays_price():
+    basket, product = make_basket(), make_product(price=Decimal("9.90"))
+
+    line = baskets.add(basket, product.pk, 2)
+
+    assert contents(basket) == {product.pk: 2}
+    assert line.price_when_added == Decimal("9.90")
+    assert version(basket) == 1
+
+
+def test_add_of_what_is_in_it_already_adds_up():
+    product = make_product()
+    basket = make_basket(lines={product: 2})
+
+    baskets.add(basket, product.pk, 3)
+
+    assert contents(basket) == {product.pk: 5}
+    assert version(basket) == 2
+
+
+def test_add_of_more_than_is_available_is_allowed_because_nothing_is_held():
+    product = make_product(on_hand=2)
+    basket = make_basket()
+
+    line = baskets.add(basket, product.pk, 5)
+
+    assert line.quantity == 5
+    product.stock.refresh_from_db()
+    assert product.stock.reserved == 0
+
+
+def test_add_up_to_the_line_limit_is_allowed(settings):
+    product = make_product()
+    basket = make_basket(lines={product: 15})
+
+    baskets.add(basket, product.pk, 5)
+
+    assert contents(basket) == {product.pk: settings.BASKET_LINE_LIMIT}
+
+
+def test_add_beyond_the_line_limit_is_refused_with_what_is_in_it():
+    product = make_product()
+    basket = make_basket(lines={product: 15})
+
+    error = refused(basket, LineLimit, lambda: baskets.add(basket, product.pk, 6))
+
+    assert "at most 20" in str(error) and "15" in str(error)
+
+
+def test_add_of_one_product_too_many_is_refused(settings):
+    settings.BASKET_LINES_LIMIT = 3
+    products = make_products(4)
+    basket = make_full_basket(make_owner(), products[:3])
+
+    refused(basket, BasketFull, lambda: baskets.add(basket, products[3].pk))
+
+    baskets.add(basket, products[0].pk)  # more of what is in it is no new line
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 21, 10**30])
+def test_add_of_a_bad_quantity_is_refused(quantity):
+    product = make_product()
+    basket = make_basket(lines={product: 1})
+
+    refused(basket, BadQuantity, lambda: baskets.add(basket, product.pk, quantity))
+
+
+@pytest.mark.parametrize("product_id", [0, -1, 10**9, 10**30])
+def test_add_of_an_unknown_product_is_refused(product_id):
+    basket = make_basket(lines={make_product(): 1})
+
+    refused(basket, UnknownProduct, lambda: baskets.add(basket, product_id))
+
+
+def test_add_of_an_inactive_product_is_refused():
+    product = make_product(is_active=False)
+    basket = make_basket()
+
+    refused(basket, UnknownProduct, lambda: baskets.add(basket, product.pk))
+
+
+def test_add_of_a_product_all_of_which_is_reserved_is_refused():
+    product = make_product(on_hand=3, reserved=3, name="Brass lamp")
+    basket = make_basket()
+
+    error = refused(basket, SoldOut, lambda: baskets.add(basket, product.pk))
+
+    assert str(error) == "Brass lamp is sold out."
+
+
+# --- Changing ---------------------------------------------------------------------
+
+
+def test_set_quantities_of_some_lines_leaves_the_others():
+    one, two, three = (make_product() for _ in range(3))
+    basket = make_basket(lines={one: 1, two: 2, three: 3})
+
+    baskets.set_quantities(basket, {one.pk: 7, two.pk: 8})
+
+    assert contents(basket) == {one.pk: 7, two.pk: 8, three.pk: 3}
+    assert version(basket) == 4
+
+
+def test_set_quantities_to_what_they_are_gives_no_new_version():
+    product = make_product()
+    basket = make_basket(lines={product: 2})
+
+    baskets.set_quantities(basket, {product.pk: 2})
+
+    assert version(basket) == 1
+
+
+def test_set_quantities_keeps_the_price_when_added():
+    product = make_product(price=Decimal("5.00"))
+    basket = make_basket(lines={product: 2})
+    product.price = Decimal("6.00")
+    product.save()
+
+    baskets.set_quantities(basket, {product.pk: 3})
+
+    assert basket.lines.get().price_when_added == Decimal("5.00")
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 21, 10**30])
+def test_set_quantities_one_of_which_is_bad_changes_none(quantity):
+    one, two = make_product(), make_product()
+    basket = make_basket(lines={one: 1, two: 1})
+
+    wanted = {one.pk: 5, two.pk: quantity}
+    refused(basket, BadQuantity, lambda: baskets.set_quantities(basket, wanted))
+
+
+def test_set_quantities_of_a_line_that_is_gone_changes_none():
+    one, two = make_product(), make_product()
+    basket = make_basket(lines={one: 1})
+
+    wanted = {one.pk: 5, two.pk: 1}
+    refused(basket, NotInBasket, lambda: baskets.set_quantities(basket, wanted))
+
+
+def test_remove_of_a_line_takes_it_out():
+    one, two = make_product(), make_product()
+    basket = make_basket(lines={one: 1, two: 1})
+
+    baskets.remove(basket, one.pk)
+
+    assert contents(basket) == {two.pk: 1}
+    assert version(basket) == 3
+
+
+def test_remove_of_a_line_that_is_gone_is_refused():
+    basket = make_basket(lines={make_product(): 1})
+
+    refused(basket, NotInBasket, lambda: baskets.remove(basket, 10**9))
+
+
+def test_remove_of_a_product_that_is_sold_no_more_works():
+    product = make_product()
+    basket = make_basket(lines={product: 1})
+    product.is_active = False
+    product.save()
+
+    baskets.remove(basket, product.pk)
+
+    assert contents(basket) == {}
+
+
+def test_clear_takes_everything_out():
+    basket = make_basket(lines={make_product(): 1, make_product(): 2})
+
+    baskets.clear(basket)
+
+    assert contents(basket) == {}
+    assert version(basket) == 3
+
+
+@pytest.mark.parametrize("status", [Basket.Status.MERGED, Basket.Status.ORDERED])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda basket, pk: baskets.add(basket, pk),
+        lambda basket, pk: baskets.set_quantities(basket, {pk: 2}),
+        lambda basket, pk: baskets.remove(basket, pk),
+        lambda basket, pk: baskets.clear(basket),
+    ],
+)
+def test_any_change_of_a_closed_basket_is_refused(status, change):
+    product = make_product()
+    basket = make_basket(lines={product: 1})
+    Basket.objects.filter(pk=basket.pk).update(status=status)
+
+    refused(basket, BasketClosed, lambda: change(basket, product.pk))
+
+
+# --- Merging at sign-in -----------------------------------------------------------
+
+
+def test_merge_into_no_basket_moves_everything():
+    anonymous, user, product = make_owner(), make_user(), make_product()
+    theirs = make_basket(anonymous, {product: 3})
+
+    baskets.merge(token=anonymous.token, user_id=user.pk)
+
+    mine = Basket.objects.open().get(user=user)
+    assert contents(mine) == {product.pk: 3}
+    theirs.refresh_from_db()
+    assert theirs.status == Basket.Status.MERGED
+
+
+def test_merge_into_a_basket_adds_up_to_what_a_line_takes():
+    anonymous, user = make_owner(), make_user()
+    both, much, only = (make_product() for _ in range(3))
+    mine = make_basket(Owner(user_id=user.pk), {both: 2, much: 15})
+    make_basket(anonymous, {both: 3, much: 15, only: 1})
+
+    baskets.merge(token=anonymous.token, user_id=user.pk)
+
+    assert contents(mine) == {both.pk: 5, much.pk: 20, only.pk: 1}
+
+
+def test_merge_after_the_limit_was_lowered_takes_nothing_away(settings):
+    anonymous, user, product = make_owner(), make_user(), make_product()
+    mine = make_basket(Owner(user_id=user.pk), {product: 15})
+    make_basket(anonymous, {product: 15})
+    settings.BASKET_LINE_LIMIT = 10
+
+    baskets.merge(token=anonymous.token, user_id=user.pk)
+
+    assert contents(mine) == {product.pk: 15}
+
+
+def test_merge_of_too_many_products_leaves_the_rest_behind(settings):
+    settings.BASKET_LINES_LIMIT = 3
+    anonymous, user = make_owner(), make_user()
+    one, two, three, four = make_products(4)
+    mine = make_full_basket(Owner(user_id=user.pk), [one, two])
+    theirs = make_full_basket(anonymous, [three, four, one])
+
+    baskets.merge(token=anonymous.token, user_id=user.pk)
+
+    assert contents(mine) == {one.pk: 2, two.pk: 1, three.pk: 1}
+    assert four.pk in contents(theirs)
+
+
+def test_merge_done_twice_does_it_once():
+    anonymous, user, product = make_owner(), make_user(), make_product()
+    mine = make_basket(Owner(user_id=user.pk), {product: 2})
+    make_basket(anonymous, {product: 3})
+
+    baskets.merge(token=anonymous.token, user_id=user.pk)
+    baskets.merge(token=anonymous.token, user_id=user.pk)
+
+    assert contents(mine) == {product.pk: 5}
+    assert version(mine) == 2
+
+
+def test_merge_of_an_unknown_token_changes_nothing():
+    user, product = make_user(), make_product()
+    mine = make_basket(Owner(user_id=user.pk), {product: 2})
+
+    baskets.merge(token="nobody's", user_id=user.pk)
+
+    assert (contents(mine), version(mine)) == ({product.pk: 2}, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_merge_tells_both_owners(hear):
+    anonymous, user, product = make_owner(), make_user(), make_product()
+    make_basket(anonymous, {product: 3})
+    topics = [f"basket:u{user.pk}", f"basket:{anonymous.key}"]
+
+    with hear(*topics) as events:
+        baskets.merge(token=anonymous.token, user_id=user.pk)
+
+    assert sorted((e["topic"], e["version"]) for e in events) == sorted(
+        [(topics[0], 1), (topics[1], 2)]
+    )
+
+
+# --- What leaves ------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_change_that_commits_is_pushed_as_a_hint_without_contents(hear):
+    owner, product = make_owner(), make_product()
+    basket = make_basket(owner)
+    topics = [f"basket:{owner.key}", f"basket:lines:{owner.key}"]
+
+    with hear(*topics) as events:
+        baskets.add(basket, product.pk)
+
+    assert events == [
+        {"type": "live", "topic": topic, "version": 1, "facts": None}
+        for topic in topics
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_change_that_is_refused_is_not_pushed(hear):
+    owner = make_owner()
+    basket = make_basket(owner)
+
+    with hear(f"basket:{owner.key}", f"basket:lines:{owner.key}") as events:
+        with pytest.raises(UnknownProduct):
+            baskets.add(basket, 10**9)
+
+    assert events == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_prices_changed_bumps_and_pushes_open_baskets_with_the_product_alone(hear):
+    product, other = make_product(), make_product()
+    holder, bystander, former = make_owner(), make_owner(), make_owner()
+    held = make_basket(holder, {product: 1})
+    apart = make_basket(bystander, {other: 1})
+    closed = make_basket(former, {product: 1})
+    Basket.objects.filter(pk=closed.pk).update(status=Basket.Status.ORDERED)
+    topics = [f"basket:{owner.key}" for owner in (holder, bystander, former)]
+
+    with hear(*topics) as events:
+        with transaction.atomic():
+            baskets.prices_changed([product.pk])
+
+    assert [version(basket) for basket in (held, apart, closed)] == [2, 1, 1]
+    assert [(e["topic"], e["version"]) for e in events] == [(topics[0], 2)]
+
+
+# --- Forgetting -------------------------------------------------------------------
+
+
+def test_stale_baskets_are_anonymous_and_long_untouched(settings):
+    settings.STALE_BASKET_DAYS = 0
+    product = make_product()
+    forgotten = make_basket(lines={product: 1})
+    make_basket(Owner(user_id=make_user().pk), {product: 1})
+    ordered = make_basket(lines={product: 1})
+    Basket.objects.filter(pk=ordered.pk).update(status=Basket.Status.ORDERED)
+
+    assert list(Basket.objects.stale()) == [forgotten]
+
+    settings.STALE_BASKET_DAYS = 1
+    assert not Basket.objects.stale().exists()
+
+
+def test_line_of_no_units_is_refused_by_the_table():
+    basket = make_basket(lines={make_product(): 1})
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        BasketLine.objects.filter(basket=basket).update(quantity=0)

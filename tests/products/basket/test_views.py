@@ -1,0 +1,544 @@
+"""Filling a basket by plain forms, and by the script that asks for JSON."""
+
+import re
+
+import pytest
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+
+from products.live import viewers
+from products.live.viewers import Owner
+from products.models import Basket, BasketLine, Product, Stock
+from products.stock import services as stock
+from tests.factories import (
+    make_basket,
+    make_product,
+    make_products,
+    make_shopper,
+    make_user,
+)
+from users.models import Session
+
+pytestmark = pytest.mark.django_db
+
+BASKET = "/basket/"
+UPDATE = "/basket/update/"
+JSON = {"Accept": "application/json"}
+
+
+def add(client, product, *, headers=None, **data):
+    address = reverse("products:basket-add", args=[getattr(product, "pk", product)])
+    return client.post(address, data, headers=headers)
+
+
+def said(response) -> list[str]:
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def contents() -> dict[int, int]:
+    """Of all baskets together: most tests have one."""
+    return dict(BasketLine.objects.values_list("product_id", "quantity"))
+
+
+# --- Adding, without JavaScript ---------------------------------------------------
+
+
+def test_add_by_a_plain_form_returns_to_the_page_with_a_message(client):
+    product = make_product(name="Brass lamp")
+
+    response = add(client, product, quantity="2", next=product.get_absolute_url())
+
+    assert response.status_code == 302
+    assert response.url == product.get_absolute_url()
+    assert said(response) == ["Brass lamp is in your basket."]
+    assert contents() == {product.pk: 2}
+
+
+def test_add_by_a_plain_form_shows_its_message_and_badge_on_the_next_page(client):
+    product = make_product(name="Brass lamp", price="12.50")
+
+    add(client, product, quantity="2")
+    page = client.get("/")
+
+    assert "Brass lamp is in your basket." in page.text
+    assert re.search(r'basket-badge__count">2<', page.text)
+    assert "€25.00" in page.text
+
+
+def test_add_without_a_quantity_adds_one(client):
+    product = make_product()
+
+    add(client, product)
+
+    assert contents() == {product.pk: 1}
+
+
+def test_add_of_more_than_is_left_says_so(client):
+    product = make_product(on_hand=3)
+
+    response = add(client, product, quantity="5")
+
+    assert said(response)[1] == "Only 3 are left; your basket asks for 5."
+    assert contents() == {product.pk: 5}
+
+
+@pytest.mark.parametrize(
+    "quantity", ["0", "-1", "21", "1.5", "many", "", "\x00", "9" * 30, "9" * 5000]
+)
+def test_add_of_a_bad_quantity_says_so_and_changes_nothing(client, quantity):
+    product = make_product()
+
+    response = add(client, product, quantity=quantity)
+
+    assert said(response) == ["The quantity must be a whole number from 1 to 20."]
+    assert not Basket.objects.exists()
+
+
+@pytest.mark.parametrize("product_id", [0, 10**9, 10**30, "inactive"])
+def test_add_of_what_is_not_sold_says_so_and_changes_nothing(client, product_id):
+    if product_id == "inactive":
+        product_id = make_product(is_active=False).pk
+
+    response = add(client, product_id)
+
+    assert said(response) == ["This product is not sold here (any more)."]
+    assert not Basket.objects.exists()
+    assert viewers.BASKET_TOKEN not in client.session
+
+
+def test_add_of_what_is_sold_out_says_so(client):
+    product = make_product(name="Brass lamp", on_hand=0)
+
+    response = add(client, product)
+
+    assert said(response) == ["Brass lamp is sold out."]
+    assert contents() == {}
+
+
+def test_add_beyond_the_limits_says_so_and_keeps_what_was_in_it(client, settings):
+    settings.BASKET_LINES_LIMIT = 1
+    product, other = make_product(), make_product()
+    add(client, product, quantity="20")
+
+    too_many = add(client, product)
+    too_broad = add(client, other)
+
+    assert "at most 20 of one product; you have 20 ×" in said(too_many)[-1]
+    assert "at most 1 different products" in said(too_broad)[-1]
+    assert contents() == {product.pk: 20}
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "http:evil.example",
+        "\x00/",
+        "",
+    ],
+)
+def test_add_never_leads_out_of_the_shop(client, elsewhere):
+    response = add(client, make_product(), next=elsewhere)
+
+    assert response.url == BASKET
+
+
+# --- Adding, by the script --------------------------------------------------------
+
+
+def test_add_that_asks_for_json_gets_the_message_and_the_badge_as_pushed(client):
+    product = make_product(name="Brass lamp", price="12.50")
+
+    response = add(client, product, quantity="2", headers=JSON)
+
+    answer = response.json()
+    assert answer["messages"] == [
+        {"level": "success", "text": "Brass lamp is in your basket."}
+    ]
+    ((name, version, facts, html),) = answer["items"]
+    assert (name, version, facts) == ("basket", 1, {"count": 2, "total": "25.00"})
+    assert 'data-topic="basket" data-version="1"' in html
+    assert answer["identity"] is True
+
+
+def test_add_a_second_time_is_no_new_identity(client):
+    product = make_product()
+    add(client, product)
+
+    answer = add(client, product, headers=JSON).json()
+
+    assert answer["identity"] is False
+    assert answer["items"][0][1:3] == [2, {"count": 2, "total": "25.00"}]
+
+
+def test_add_that_asks_for_json_and_is_refused_says_so(client):
+    response = add(client, make_product(), quantity="0", headers=JSON)
+
+    assert response.status_code == 422
+    answer = response.json()
+    assert answer["messages"][0]["level"] == "error"
+    assert answer["items"][0][1:3] == [0, {"count": 0, "total": "0.00"}]
+    assert answer["identity"] is False
+
+
+def test_message_that_was_answered_as_json_is_not_shown_again(client):
+    add(client, make_product(name="Brass lamp"), headers=JSON)
+
+    assert "is in your basket." not in client.get("/").text
+
+
+def test_update_that_asks_for_json_on_the_basket_page_gets_the_lines_too(client):
+    product = make_product()
+    add(client, product, quantity="2")
+
+    response = client.post(
+        UPDATE, {f"quantity-{product.pk}": "5", "parts": "basket:lines"}, headers=JSON
+    )
+
+    items = {
+        name: (version, html) for name, version, _f, html in response.json()["items"]
+    }
+    assert set(items) == {"basket", "basket:lines"}
+    assert items["basket:lines"][0] == 2
+    assert f'name="quantity-{product.pk}" value="5"' in items["basket:lines"][1]
+
+
+# --- The basket's page ------------------------------------------------------------
+
+
+def test_basket_of_nobody_is_empty_and_makes_no_session(client):
+    response = client.get(BASKET)
+
+    assert "Nothing in here yet" in response.text
+    assert not Session.objects.exists() and not Basket.objects.exists()
+
+
+def test_basket_shows_lines_total_and_where_they_lead(client):
+    lamp, jug = make_product(name="Brass lamp"), make_product(name="Jug", price="2.00")
+    add(client, lamp, quantity="2")
+    add(client, jug, quantity="3")
+
+    page = client.get(BASKET).text
+
+    assert lamp.get_absolute_url() in page and "Brass lamp" in page and "Jug" in page
+    assert "€25.00" in page and "€6.00" in page and "€31.00" in page
+
+
+def test_basket_shows_what_a_line_did_cost_when_the_price_changed(client):
+    product = make_product(price="12.50")
+    add(client, product)
+    product.price = "9.90"
+    product.save()
+
+    page = client.get(BASKET).text
+
+    assert "Was €12.50 when you added it" in page
+    assert "€9.90" in page
+
+
+def test_basket_without_a_changed_price_does_not_say_was(client):
+    add(client, make_product())
+
+    assert "when you added it" not in client.get(BASKET).text
+
+
+@pytest.mark.parametrize("left, is_hidden", [(5, True), (4, False), (0, False)])
+def test_basket_line_says_when_less_is_left_than_asked(client, left, is_hidden):
+    product = make_product(on_hand=9)
+    add(client, product, quantity="5")
+    Stock.objects.filter(product=product).update(on_hand=left)
+
+    page = client.get(BASKET).text
+
+    (note,) = re.findall(rf'<p[^>]* data-short="{product.pk}"[^>]*>.*?</p>', page)
+    assert ("hidden" in note) == is_hidden
+    assert f"<b data-left>{left}</b>" in note
+
+
+def test_basket_line_of_a_product_gone_says_so_and_costs_nothing(client):
+    gone, jug = make_product(name="Old lamp"), make_product(price="2.00")
+    add(client, gone)
+    add(client, jug)
+    gone.is_active = False
+    gone.save()
+
+    page = client.get(BASKET)
+
+    assert "No longer sold" in page.text
+    assert page.context["basket"]["total"] == "2.00"
+
+
+def test_basket_of_another_visitor_is_not_shown():
+    anna, ben = Client(), Client()
+    add(anna, make_product(name="Brass lamp"))
+
+    assert "Brass lamp" in anna.get(BASKET).text  # the premise
+    assert "Brass lamp" not in ben.get(BASKET).text
+
+
+# --- Changing it ------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(client):
+    """Two products, two units of each, in the client's basket."""
+    products = make_product(name="Brass lamp"), make_product(name="Jug")
+    for product in products:
+        add(client, product, quantity="2")
+    return products
+
+
+def test_update_of_quantities_sets_them_all(client, filled):
+    lamp, jug = filled
+
+    response = client.post(
+        UPDATE, {f"quantity-{lamp.pk}": "5", f"quantity-{jug.pk}": "1"}
+    )
+
+    assert response.url == BASKET
+    assert said(response)[-1] == "Your basket is up to date."
+    assert contents() == {lamp.pk: 5, jug.pk: 1}
+
+
+def test_update_leaves_alone_what_another_tab_changed_meanwhile(client, filled):
+    lamp, jug = filled
+    add(client, jug, quantity="7")  # the other tab
+
+    client.post(
+        UPDATE,
+        {
+            f"quantity-{lamp.pk}": "5",
+            f"was-{lamp.pk}": "2",
+            f"quantity-{jug.pk}": "2",
+            f"was-{jug.pk}": "2",
+        },
+    )
+
+    assert contents() == {lamp.pk: 5, jug.pk: 9}
+
+
+@pytest.mark.parametrize("bad", ["0", "-1", "21", "x", "", "9" * 5000, "\x00"])
+def test_update_one_of_which_is_bad_says_so_and_changes_none(client, filled, bad):
+    lamp, jug = filled
+
+    response = client.post(
+        UPDATE, {f"quantity-{lamp.pk}": "5", f"quantity-{jug.pk}": bad}
+    )
+
+    assert "from 1 to 20" in said(response)[-1]
+    assert contents() == {lamp.pk: 2, jug.pk: 2}
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["quantity-", "quantity-x", "quantity--1", "quantity-٢", "quantity-999999999"],
+)
+def test_update_of_a_line_that_is_not_there_says_so(client, filled, field):
+    response = client.post(UPDATE, {field: "5"})
+
+    assert said(response)[-1] == "This product is not in your basket any more."
+
+
+def test_remove_takes_one_line_out(client, filled):
+    lamp, jug = filled
+
+    response = client.post(
+        UPDATE, {"remove": lamp.pk, f"quantity-{jug.pk}": "9", f"was-{jug.pk}": "2"}
+    )
+
+    assert said(response)[-1] == "Taken out of your basket."
+    assert contents() == {jug.pk: 2}
+
+
+@pytest.mark.parametrize("what", ["", "x", "0", "-1", "\x00", "9" * 30, "9" * 5000])
+def test_remove_of_nonsense_says_so_and_changes_nothing(client, filled, what):
+    response = client.post(UPDATE, {"remove": what})
+
+    assert said(response)[-1] == "This product is not in your basket any more."
+    assert set(contents().values()) == {2}
+
+
+def test_clear_empties_the_basket(client, filled):
+    response = client.post(UPDATE, {"clear": "1"})
+
+    assert said(response)[-1] == "Your basket is empty."
+    assert contents() == {}
+    assert "Nothing in here yet" in client.get(BASKET).text
+
+
+def test_update_of_anothers_line_is_refused(filled):
+    lamp, _jug = filled
+    outsider = Client()
+
+    response = outsider.post(UPDATE, {"remove": lamp.pk})
+
+    assert said(response) == ["This product is not in your basket any more."]
+    assert contents()[lamp.pk] == 2
+
+
+def test_update_of_a_hundred_lines_works_by_one_form(client):
+    products = make_products(100)
+    add(client, products[0])
+    basket = Basket.objects.get()
+    BasketLine.objects.bulk_create(
+        BasketLine(basket=basket, product=p, quantity=1, price_when_added=p.price)
+        for p in products[1:]
+    )
+    form = {f"quantity-{product.pk}": "3" for product in products}
+    form |= {f"was-{product.pk}": "1" for product in products}
+
+    client.post(UPDATE, form)
+
+    assert set(contents().values()) == {3}
+
+
+# --- The door ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["get", "head", "put", "delete"])
+def test_addresses_that_change_something_take_posts_only(client, method):
+    product = make_product()
+
+    for address in (reverse("products:basket-add", args=[product.pk]), UPDATE):
+        assert getattr(client, method)(address).status_code == 405
+    assert not Basket.objects.exists()
+
+
+def test_post_from_another_site_is_refused():
+    client, product = Client(enforce_csrf_checks=True), make_product()
+
+    refused = add(client, product)
+
+    assert refused.status_code == 403
+    assert not Basket.objects.exists()
+
+
+def test_post_with_the_token_of_the_page_is_taken():
+    client, product = Client(enforce_csrf_checks=True), make_product()
+    page = client.get(product.get_absolute_url()).text
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
+
+    add(client, product, csrfmiddlewaretoken=token)
+
+    assert contents() == {product.pk: 1}
+
+
+def test_basket_page_has_one_token_outside_what_is_pushed(client, filled):
+    page = client.get(BASKET).text
+
+    pushed = page[page.index('data-topic="basket:lines"') : page.index("</main>")]
+    assert "csrfmiddlewaretoken" not in pushed
+    assert "csrfmiddlewaretoken" in page
+
+
+# --- Signing in -------------------------------------------------------------------
+
+
+def test_sign_in_brings_the_basket_along(client):
+    user, lamp, jug = make_user(), make_product(), make_product()
+    make_basket(viewers.Owner(user_id=user.pk), {lamp: 1})
+    add(client, lamp, quantity="2")
+    add(client, jug, quantity="3")
+
+    client.post(
+        reverse("users:login"), {"login": user.username, "password": "password"}
+    )
+
+    mine = Basket.objects.open().get(user=user)
+    assert dict(mine.lines.values_list("product_id", "quantity")) == {
+        lamp.pk: 3,
+        jug.pk: 3,
+    }
+    assert viewers.BASKET_TOKEN not in client.session
+    assert re.search(r'basket-badge__count">6<', client.get("/").text)
+
+
+def test_sign_in_with_a_wrong_password_leaves_the_basket(client):
+    user, product = make_user(), make_product()
+    add(client, product)
+
+    client.post(reverse("users:login"), {"login": user.username, "password": "no"})
+
+    assert viewers.BASKET_TOKEN in client.session
+    assert not Basket.objects.filter(user=user).exists()
+
+
+def test_sign_out_leaves_the_basket_with_its_user(client):
+    user, product = make_user(), make_product()
+    client.force_login(user)
+    add(client, product)
+
+    client.post(reverse("users:logout"))
+
+    assert "Nothing in here yet" in client.get(BASKET).text
+    client.force_login(user)
+    assert product.name in client.get(BASKET).text
+
+
+# --- Signing in ---------------------------------------------------------------------
+
+
+def sign_in_with(client, theirs: dict, own: dict) -> list[str]:
+    """What is said to somebody who signs in, of two baskets."""
+    user = make_shopper()
+    make_basket(Owner(user_id=user.pk), own)
+    session = client.session
+    session[viewers.BASKET_TOKEN] = "abc"
+    session.save()
+    make_basket(Owner(token="abc"), theirs)
+    form = {"login": user.email, "password": "password"}
+    return [text for text in said(client.post("/users/login/", form)) if ":" in text]
+
+
+def test_sign_in_names_what_did_not_fit_on_a_line(client):
+    lamp, jug = make_product(name="Lamp", on_hand=99), make_product(name="Jug")
+
+    told = sign_in_with(client, {lamp: 15, jug: 1}, {lamp: 15})
+
+    assert told == [
+        "Your basket can hold at most 20 of one product."
+        " Left out: 10 × Lamp (of 30)."
+    ]
+    assert contents()[lamp.pk] in (15, 20)
+    assert (
+        BasketLine.objects.get(basket__user__isnull=False, product=lamp).quantity == 20
+    )
+
+
+def test_sign_in_names_what_a_full_basket_did_not_take(client, settings):
+    lamp, jug = make_product(name="Lamp"), make_product(name="100 % Jug")
+    settings.BASKET_LINES_LIMIT = 1
+
+    told = sign_in_with(client, {jug: 2}, {lamp: 1})
+
+    assert told == [
+        "Your basket can hold at most 1 different products. Left out: 2 × 100 % Jug."
+    ]
+
+
+def test_sign_in_names_what_cannot_be_had(client):
+    lamp, jug, mug = (make_product(name=n, on_hand=5) for n in ("Lamp", "Jug", "Mug"))
+    user = make_shopper()
+    make_basket(Owner(token="abc"), {lamp: 2, jug: 3, mug: 1})
+    stock.claim({lamp.pk: 5, jug.pk: 3})
+    Product.objects.filter(pk=mug.pk).update(is_active=False)
+    session = client.session
+    session[viewers.BASKET_TOKEN] = "abc"
+    session.save()
+
+    response = client.post(
+        "/users/login/", {"login": user.email, "password": "password"}
+    )
+
+    assert (
+        "Not available right now: Lamp (sold out), Jug (2 left, your basket asks for"
+        " 3), Mug (no longer sold)." in said(response)
+    )
+
+
+def test_sign_in_with_a_basket_that_fits_says_nothing_of_it(client):
+    assert sign_in_with(client, {make_product(): 1}, {make_product(): 1}) == []

@@ -1,0 +1,152 @@
+"""Products that staff change while people look at them."""
+
+from decimal import Decimal
+
+import pytest
+from PIL import Image
+
+from products.basket import services as baskets
+from products.catalogue import services as catalogue
+from products.live import baskets as live_baskets
+from products.live.state import State
+from products.models import Basket, Product, Stock, StockMovement
+from products.stock import services as stock
+from tests.concurrency import together
+from tests.factories import (
+    make_basket,
+    make_category,
+    make_owner,
+    make_picture,
+    make_product,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+ORIENTATION = 0x0112  # an EXIF tag
+
+
+def test_save_of_a_new_product_gives_it_an_empty_stock():
+    product = Product(
+        name="Jug", slug="jug", sku="J-1", price=Decimal("3"), category=make_category()
+    )
+
+    catalogue.save(product)
+
+    row = Stock.objects.get(product__slug="jug")
+    assert (row.on_hand, row.reserved, row.version) == (0, 0, 0)
+
+
+def test_save_of_a_product_that_lost_its_stock_row_gives_it_one():
+    product = make_product(on_hand=0)
+    Stock.objects.all().delete()
+
+    catalogue.save(Product.objects.get(pk=product.pk))
+
+    assert Stock.objects.filter(product=product).exists()
+
+
+@pytest.mark.parametrize(
+    "change, note, fact",
+    [
+        ({"price": Decimal("9.90")}, "12.50 → 9.90", ("price", "9.90")),
+        ({"is_active": False}, "inactive", ("state", "gone")),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_save_of_a_changed_offer_is_logged_and_pushed(hear, change, note, fact):
+    product, staff = make_product(), make_user()
+    for name, value in change.items():
+        setattr(product, name, value)
+
+    with hear(f"stock:{product.pk}") as events:
+        catalogue.save(product, actor=staff)
+
+    movement = StockMovement.objects.get(product=product, kind="offer")
+    assert (movement.note, movement.actor) == (note, staff)
+    assert [event["version"] for event in events] == [2]
+    name, value = fact
+    assert events[0]["facts"][name] == value
+
+
+@pytest.mark.django_db(transaction=True)
+def test_save_of_a_changed_price_reaches_the_baskets_that_hold_it(hear):
+    product, owner = make_product(), make_owner()
+    basket = make_basket(owner, {product: 2})
+    product.price = Decimal("9.90")
+
+    with hear(f"basket:{owner.key}", f"basket:lines:{owner.key}") as events:
+        catalogue.save(product)
+
+    assert [event["version"] for event in events] == [2, 2]
+    assert Basket.objects.get(pk=basket.pk).version == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_save_of_a_changed_price_reaches_a_basket_that_got_it_meanwhile(
+    hear, monkeypatch
+):
+    """Its own push may have been answered with the price of before the commit."""
+    product, owner = make_product(), make_owner()
+    offer_changed = stock.offer_changed
+
+    def while_somebody_adds(*args, **kwargs):
+        (line,) = together([lambda: baskets.add(make_basket(owner), product.pk)])
+        assert line.price_when_added == Decimal("12.50")  # the premise
+        return offer_changed(*args, **kwargs)
+
+    monkeypatch.setattr(stock, "offer_changed", while_somebody_adds)
+    product.price = Decimal("9.90")
+
+    with hear(f"basket:{owner.key}") as events:
+        catalogue.save(product)
+
+    assert events[-1]["version"] == 2
+    assert live_baskets.summary(owner) == State(2, {"count": 1, "total": "9.90"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_save_of_another_name_moves_no_version_and_pushes_nothing(hear):
+    product, owner = make_product(), make_owner()
+    basket = make_basket(owner, {product: 2})
+    product.name = "Another name"
+
+    with hear(f"stock:{product.pk}", f"basket:{owner.key}") as events:
+        catalogue.save(product)
+
+    assert events == []
+    assert Product.objects.get(pk=product.pk).name == "Another name"
+    assert Stock.objects.get(pk=product.pk).version == 1
+    assert Basket.objects.get(pk=basket.pk).version == basket.version
+
+
+def test_save_of_a_picture_makes_its_thumbnails_square(settings):
+    product = make_product()
+    product.image = make_picture(image=Image.new("RGB", (1200, 1000)))
+
+    catalogue.save(product)
+
+    for name, size in [("small", 320), ("medium", 640), ("large", 960)]:
+        thumbnail = getattr(product, f"image_{name}")
+        assert (settings.MEDIA_ROOT / thumbnail.name).is_file()
+        assert (thumbnail.width, thumbnail.height) == (size, size)
+
+
+def test_save_of_a_picture_from_a_phone_turns_it_upright():
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # what is left in the file is the top
+    product = make_product()
+    product.image = make_picture("lamp.jpg", black_left_half(), exif=exif)
+
+    catalogue.save(product)
+
+    with Image.open(product.image_small.path) as thumbnail:
+        grey = thumbnail.convert("L")
+        assert grey.getpixel((160, 20)) < 60
+        assert grey.getpixel((20, 300)) > 190
+
+
+def black_left_half() -> Image.Image:
+    image = Image.new("RGB", (800, 400), "white")
+    image.paste("black", (0, 0, 400, 400))
+    return image

@@ -1,0 +1,602 @@
+"""Topics: who may watch what, and one truth for the page and for the push."""
+
+import random
+import threading
+from decimal import Decimal
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from products.basket import holds
+from products.basket import services as basket
+from products.catalogue import services as catalogue
+from products.live import baskets, kinds, loaders, viewers
+from products.live.baskets import EMPTY_BASKET, NO_LINES
+from products.live.state import State
+from products.live.viewers import NOBODY, STRANGER, Owner, Viewer
+from products.models import Basket, Order, OrderEvent, Stock
+from products.orders import services as orders
+from products.staff import moves
+from products.stock import services as stock
+from tests.concurrency import together
+from tests.factories import (
+    make_basket,
+    make_full_basket,
+    make_order,
+    make_owner,
+    make_product,
+    make_products,
+    make_user,
+)
+
+ANNA, BEN = Owner(user_id=7), Owner(token="b" * 32)
+TOKEN = "aZ09_-" + "x" * 26
+STAFF = {
+    "board": "products.view_order",
+    "orders": "products.view_order",
+    "shelves": "products.view_stock",
+    "shelf:42": "products.view_stock",
+}
+
+
+# --- Names and keys ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, owner, key",
+    [
+        ("stock:42", NOBODY, "stock:42"),
+        ("stock:42", ANNA, "stock:42"),
+        ("basket", ANNA, "basket:u7"),
+        ("basket", BEN, f"basket:t{'b' * 32}"),
+        ("basket:lines", ANNA, "basket:lines:u7"),
+        ("basket", NOBODY, "basket:"),
+        ("basket:lines", NOBODY, "basket:lines:"),
+        ("basket:hold", ANNA, "basket:hold:u7"),
+        ("basket:hold", BEN, f"basket:hold:t{'b' * 32}"),
+        ("basket:hold", NOBODY, "basket:hold:"),
+        (f"order:{TOKEN}", NOBODY, f"order:{TOKEN}"),
+        (f"order:{TOKEN}", ANNA, f"order:{TOKEN}"),
+    ],
+)
+def test_key_of_a_name_is_made_of_who_asks(name, owner, key):
+    assert kinds.key_of(name, Viewer(owner)) == key
+    assert kinds.name_of(key) == name
+
+
+@pytest.mark.parametrize("owner", [NOBODY, ANNA, BEN])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ":",
+        "stock",
+        "stock:",
+        "stock:0",
+        "stock:-1",
+        "stock:+1",
+        "stock: 1",
+        "stock:1 ",
+        "stock:01",
+        "stock:1.0",
+        "stock:x",
+        "stock:1:2",
+        "stock:4\x002",
+        "stock:٤٢",  # digits, to Python
+        "stock:²",
+        "stock:" + "9" * 19,
+        "stock:" + "9" * 5000,
+        "Stock:42",
+        "basket:",
+        "basket:u7",
+        f"basket:t{'b' * 32}",
+        "basket:lines:u7",
+        "basket:lines:",
+        "basket:hold:",
+        "basket:hold:u7",
+        "order",
+        "order:",
+        "order:7K3MPQ2X",
+        f"order:{TOKEN[1:]}",
+        f"order:{TOKEN}x",
+        f"order:{TOKEN[1:]}:",
+        f"order:{TOKEN[1:]}.",
+        f"order:{TOKEN[1:]}\n",
+        f"order:{TOKEN}\n",
+        f"order:{TOKEN[1:]}é",
+        f"Order:{TOKEN}",
+        *STAFF,
+        "board:",
+        "board:1",
+        "orders:",
+        "orders:1",
+        "shelves:",
+        "__class__",
+    ],
+)
+def test_key_of_a_name_that_is_no_topic_is_none(name, owner):
+    assert kinds.key_of(name, Viewer(owner)) is None
+
+
+@pytest.mark.parametrize("name, right", STAFF.items())
+@pytest.mark.parametrize("may", sorted({*STAFF.values(), "products.view_basket"}))
+def test_key_of_a_staff_topic_is_for_who_has_the_right_alone(name, right, may):
+    key = kinds.key_of(name, Viewer(ANNA, frozenset([may])))
+
+    if may == right:
+        assert kinds.name_of(key) == name
+    else:
+        assert key is None
+
+
+@pytest.mark.django_db
+def test_outsider_who_says_basket_gets_their_own_never_anothers():
+    product = make_product()
+    user = make_user()
+    make_basket(Owner(user_id=user.pk), {product: 3})
+    outsider = make_owner()
+
+    key = kinds.key_of("basket", Viewer(outsider))
+
+    assert kinds.load(
+        [kinds.key_of("basket", Viewer(Owner(user_id=user.pk)))]
+    )  # it is there
+    assert kinds.load([key])[key] == State(0, EMPTY_BASKET)
+
+
+def test_nobodys_topics_are_known_by_their_key():
+    assert kinds.is_nobodys("basket:") and kinds.is_nobodys("basket:lines:")
+    assert kinds.is_nobodys("basket:hold:")
+    assert not kinds.is_nobodys("basket:u7")
+    assert not kinds.is_nobodys("orders:") and not kinds.is_nobodys("shelves:")
+    assert kinds.nobodys("basket:").facts == EMPTY_BASKET
+    assert kinds.nobodys("basket:lines:").facts == NO_LINES
+    assert kinds.nobodys("basket:hold:").facts == {"until": None}
+
+
+# --- State ------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "on_hand, is_active, available, state",
+    [
+        (6, True, 6, "in"),
+        (5, True, 5, "low"),
+        (1, True, 1, "low"),
+        (0, True, 0, "out"),
+        (6, False, 0, "gone"),
+    ],
+)
+def test_load_of_stock_says_what_may_be_bought(on_hand, is_active, available, state):
+    product = make_product(on_hand=on_hand, is_active=is_active)
+    key = f"stock:{product.pk}"
+
+    found = kinds.load([key])[key]
+
+    assert found.version == (1 if on_hand else 0)
+    assert found.facts == {
+        "product": product.pk,
+        "available": available,
+        "state": state,
+        "price": "12.50" if is_active else None,
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_product_that_is_not_on_sale_tells_outsiders_no_price_by_any_way(hear, client):
+    product = make_product(on_hand=10, price="98.70")
+    key = f"stock:{product.pk}"
+    with hear(key) as events:
+        product.is_active = False
+        catalogue.save(product)
+        stock.claim({product.pk: 1})
+        product.price = Decimal("98.76")
+        catalogue.save(product)
+
+    state = kinds.load([key])[key]
+    page = client.get(product.get_absolute_url())
+
+    assert len(events) == 3
+    for facts in (state.facts, *(event["facts"] for event in events)):
+        assert (facts["state"], facts["available"], facts["price"]) == ("gone", 0, None)
+    assert "98.7" not in kinds.render(key, state, "en") + page.text
+    assert "No longer sold" in kinds.render(key, state, "en")
+    assert page.status_code == 410 and product.description not in page.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_load_of_stock_equals_what_was_pushed(hear):
+    product = make_product(on_hand=10)
+    key = f"stock:{product.pk}"
+
+    with hear(key) as events:
+        stock.claim({product.pk: 6})
+
+    found = kinds.load([key])[key]
+    assert (events[0]["version"], events[0]["facts"]) == (found.version, found.facts)
+
+
+@pytest.mark.django_db
+def test_load_of_topics_that_do_not_exist_leaves_them_out():
+    product = make_product()
+    key = f"stock:{product.pk}"
+
+    assert set(kinds.load([key, "stock:999999999"])) == {key}
+    assert set(kinds.versions([key, "stock:999999999", "basket:u999"])) == {key}
+
+
+@pytest.mark.django_db
+def test_load_of_many_topics_takes_a_query_a_kind(django_assert_num_queries):
+    products = make_products(30)
+    owners = [make_owner() for _ in range(5)]
+    for owner in owners:
+        make_full_basket(owner, products[:10])
+    keys = [f"stock:{product.pk}" for product in products]
+    keys += [f"basket:{owner.key}" for owner in owners]
+
+    with django_assert_num_queries(2):
+        states = kinds.load(keys)
+    with django_assert_num_queries(2):
+        versions = kinds.versions(keys)
+
+    assert len(states) == len(versions) == 35
+    assert versions == {key: state.version for key, state in states.items()}
+
+
+@pytest.mark.django_db
+def test_summary_of_a_basket_equals_its_contents():
+    owner = make_owner()
+    dear, cheap, gone = (
+        make_product(price=price) for price in ("99.99", "0.10", "5.00")
+    )
+    make_basket(owner, {dear: 3, cheap: 20, gone: 1})
+    gone.is_active = False
+    gone.save()
+
+    summary, contents = baskets.summary(owner), baskets.contents(owner)
+
+    assert summary.version == contents.version == 3
+    assert summary.facts == {"count": 24, "total": "301.97"}
+    assert summary.facts == {name: contents.facts[name] for name in summary.facts}
+
+
+@pytest.mark.django_db
+def test_contents_of_a_basket_keep_the_price_that_was_shown_of_what_is_gone():
+    owner, product = make_owner(), make_product(on_hand=4, price="12.50")
+    make_basket(owner, {product: 2})
+    product.is_active, product.price = False, Decimal("98.76")
+    product.save()
+
+    facts = baskets.contents(owner).facts
+
+    (line,) = facts["lines"]
+    assert (line["price"], line["was"], line["line_total"]) == ("12.50", None, "25.00")
+    assert line["stock"]["state"] == "gone" and line["stock"]["price"] is None
+    assert facts["total"] == "0.00"
+
+
+@pytest.mark.django_db
+def test_contents_of_a_basket_show_price_and_stock_as_they_are_now():
+    owner, product = make_owner(), make_product(on_hand=4, name="Brass lamp")
+    make_basket(owner, {product: 6})
+    product.price = 11
+    product.save()
+
+    (line,) = baskets.contents(owner).facts["lines"]
+
+    assert line == {
+        "product": product.pk,
+        "name": "Brass lamp",
+        "url": f"/products/{product.slug}/",
+        "image": "",
+        "quantity": 6,
+        "held": False,
+        "price": "11.00",
+        "was": "12.50",
+        "line_total": "66.00",
+        "stock": {
+            "product": product.pk,
+            "available": 4,
+            "state": "low",
+            "price": "11.00",
+        },
+        "stock_version": 1,
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state_of", [baskets.summary, baskets.contents])
+def test_state_of_nobodys_basket_is_empty_without_a_query(
+    state_of, django_assert_num_queries
+):
+    with django_assert_num_queries(0):
+        state = state_of(NOBODY)
+
+    assert (state.version, state.facts["count"], state.facts["total"]) == (0, 0, "0.00")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state_of", [baskets.summary, baskets.contents])
+def test_state_of_a_basket_that_was_closed_is_empty_with_its_version(state_of):
+    owner = make_owner()
+    closed = make_basket(owner, {make_product(): 2, make_product(): 1})
+    Basket.objects.filter(pk=closed.pk).update(status=Basket.Status.ORDERED)
+
+    state = state_of(owner)
+
+    assert (state.version, state.facts["count"]) == (2, 0)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state_of", [baskets.summary, baskets.contents])
+def test_version_of_an_owners_basket_only_ever_grows(state_of):
+    owner, product = make_owner(), make_product()
+    seen = [state_of(owner).version]
+    for _ in range(3):
+        mine = basket.open_for(owner)
+        basket.add(mine, product.pk)
+        seen.append(state_of(owner).version)
+        Basket.objects.filter(pk=mine.pk).update(status=Basket.Status.ORDERED)
+        basket.open_for(owner)
+        assert state_of(owner).version == seen[-1]
+
+    assert seen == [0, 1, 2, 3]
+
+
+def found(name: str, viewer: Viewer = STRANGER) -> State:
+    """The state of a topic as its watchers get it."""
+    key = kinds.key_of(name, viewer)
+    state = kinds.load([key])[key]
+    if key != kinds.PULSE:  # which is in no database
+        assert kinds.versions([key])[key] == state.version
+    return state
+
+
+@pytest.mark.django_db
+def test_load_of_a_hold_says_until_when_and_then_that_it_is_over():
+    owner = make_owner()
+    mine = make_basket(owner, {make_product(): 2})
+    seen = [found("basket:hold", Viewer(owner))]
+    mine = holds.start(mine)
+    seen.append(found("basket:hold", Viewer(owner)))
+    holds.give_up(mine)
+    seen.append(found("basket:hold", Viewer(owner)))
+
+    until = mine.held_until.isoformat()
+    assert [state.facts["until"] for state in seen] == [None, until, None]
+    assert [state.version for state in seen] == [1, 2, 3]
+
+
+@pytest.mark.django_db
+def test_load_of_an_order_tells_its_state_and_nothing_of_the_address():
+    order = make_order({make_product(price="12.50"): 2, make_product(price="3"): 1})
+
+    state = found(f"order:{order.access_token}")
+
+    assert state == State(
+        1,
+        {
+            "token": order.access_token,
+            "number": order.number,
+            "status": "pending",
+            "method": "delivery",
+            "total": "28.00",
+            "units": 3,
+            "placed_at": order.placed_at.isoformat(),
+            "changed_at": order.changed_at.isoformat(),
+            "expires_at": None,
+            "may": ["cancel"],
+            "on_hold": "",
+            "money": [],
+        },
+    )
+
+
+@pytest.mark.django_db
+def test_load_of_an_order_that_does_not_exist_finds_none():
+    make_order()
+
+    assert kinds.load([f"order:{TOKEN}"]) == kinds.versions([f"order:{TOKEN}"]) == {}
+
+
+@pytest.mark.django_db
+def test_load_of_the_orders_counts_what_is_to_be_done():
+    board = Viewer(ANNA, frozenset(["products.view_order"]))
+    assert found("orders", board) == State(0, {"counts": {}, "newest": None})
+    staff = make_user(is_staff=True)
+    for _ in range(2):
+        make_order()
+    orders.pack(make_order(), actor=staff)
+    orders.cancel(gone := make_order(), actor=staff)
+
+    state = found("orders", board)
+
+    assert state.facts == {
+        "counts": {"pending": 2, "packed": 1},
+        "newest": gone.number,
+    }
+
+
+def log_event(order: Order, key: int) -> int:
+    """A step that is committed now, with the key it was given; the board's version."""
+    count = order.events.count()
+    OrderEvent.objects.create(pk=key, order=order, version=count + 1, status="paid")
+    return kinds.versions(["orders:"])["orders:"]
+
+
+@pytest.mark.django_db
+def test_version_of_the_orders_grows_with_each_event_in_whatever_order_they_come():
+    order, rng = make_order(), random.Random(4)
+    first = order.events.get().pk
+    given_out = [first + n for n in range(2, 400) if rng.random() < 0.8]  # with gaps
+    committed = sorted(given_out, key=lambda key: key + rng.randrange(60))
+
+    versions = [kinds.versions(["orders:"])["orders:"]]
+    versions += [log_event(order, key) for key in committed]
+    versions += [log_event(order, max(committed) + jump) for jump in (1, 900, 5_000)]
+
+    assert committed != given_out
+    assert versions == sorted(set(versions))
+
+
+@pytest.mark.django_db
+def test_version_of_the_orders_does_not_fall_when_old_ones_are_deleted(monkeypatch):
+    monkeypatch.setattr(moves, "LATE_EVENTS", 5)
+    old = make_order()
+    for _ in range(5):
+        make_order()
+    before = kinds.versions(["orders:"])
+
+    old.delete()
+
+    assert kinds.versions(["orders:"]) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_version_of_the_orders_tells_of_a_step_that_is_committed_late():
+    """A slow transaction's event has a lower key than one that overtook it."""
+    slow, quick = make_order(), make_order()
+    is_written, may_commit = threading.Event(), threading.Event()
+
+    def pay_slowly() -> None:
+        with transaction.atomic():
+            orders.pay(slow)
+            is_written.set()
+            assert may_commit.wait(60)
+
+    def overtake() -> list[int]:
+        assert is_written.wait(60)
+        orders.pay(quick)
+        seen = kinds.versions(["orders:"])["orders:"]
+        may_commit.set()
+        return [seen]
+
+    _, (seen,) = together([pay_slowly, overtake])
+
+    newest = OrderEvent.objects.order_by("-pk").first()
+    assert newest.order == quick  # the premise
+    assert kinds.versions(["orders:"])["orders:"] > seen
+
+
+@pytest.mark.django_db
+def test_load_of_the_shelves_names_what_is_low_or_out_fewest_first():
+    shelves = Viewer(ANNA, frozenset(["products.view_stock"]))
+    for name, units in (("B", 5), ("C", 0), ("A", 5), ("D", 6), ("E", 1)):
+        make_product(name=name, on_hand=units)
+    make_product(name="F", on_hand=0, is_active=False)
+
+    state = found("shelves", shelves)
+
+    assert (state.facts["low"], state.facts["out"]) == (3, 1)
+    rows = [(row["name"], row["available"]) for row in state.facts["products"]]
+    assert rows == [("C", 0), ("E", 1), ("A", 5), ("B", 5)]
+
+
+@pytest.mark.django_db
+def test_load_of_the_shelves_counts_all_and_names_some(monkeypatch):
+    shelves = Viewer(ANNA, frozenset(["products.view_stock"]))
+    monkeypatch.setattr(loaders, "SHORT_SHELVES", 2)
+    make_products(3, on_hand=0)
+    make_products(4, on_hand=1)
+
+    facts = found("shelves", shelves).facts
+
+    assert (facts["low"], facts["out"], len(facts["products"])) == (4, 3, 2)
+
+
+@pytest.mark.django_db
+def test_version_of_the_shelves_grows_with_every_movement():
+    shelves = Viewer(ANNA, frozenset(["products.view_stock"]))
+    lamp, jug = make_product(), make_product()
+    before = found("shelves", shelves).version
+
+    stock.claim({lamp.pk: 6, jug.pk: 1})
+
+    assert found("shelves", shelves).version == before + 2
+
+
+# --- One template, two callers ----------------------------------------------------
+
+
+@pytest.fixture
+def shopper(client: Client) -> tuple[Client, Viewer]:
+    """A visitor with something of each kind in the basket."""
+    products = [make_product(on_hand=n) for n in (9, 3, 1)]
+    for product in products:
+        client.post(reverse("products:basket-add", args=[product.pk]), {"quantity": 2})
+    Stock.objects.filter(product=products[2]).update(on_hand=0)
+    products[0].price = 10
+    products[0].save()
+    key = client.session.session_key
+    return client, viewers.identify([key])[key].viewer
+
+
+def pushed(name: str, viewer: Viewer) -> str:
+    key = kinds.key_of(name, viewer)
+    return kinds.render(key, kinds.load([key])[key], settings.LANGUAGE_CODE)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["basket", "basket:lines"])
+def test_render_of_a_basket_equals_what_its_page_includes(shopper, name):
+    client, viewer = shopper
+
+    page = client.get(reverse("products:basket")).text
+
+    assert pushed(name, viewer) in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("on_hand", [9, 3, 0])
+def test_render_of_stock_equals_what_its_pages_include(client, on_hand):
+    product = make_product(on_hand=on_hand)
+
+    html = pushed(f"stock:{product.pk}", STRANGER)
+
+    assert html in client.get(product.get_absolute_url()).text
+    assert html in client.get(reverse("products:list")).text
+    assert html in client.get(reverse("products:index")).text
+
+
+@pytest.mark.django_db
+def test_render_of_nobodys_basket_equals_what_the_pages_include(client):
+    page = client.get(reverse("products:basket")).text
+
+    for name in ("basket", "basket:lines"):
+        key = kinds.key_of(name, STRANGER)
+        assert kinds.render(key, kinds.nobodys(key), "en") in page
+
+
+@pytest.mark.django_db
+def test_render_of_a_name_with_markup_escapes_it():
+    owner = make_owner()
+    make_basket(owner, {make_product(name="<b>Jug</b>"): 1})
+
+    html = pushed("basket:lines", Viewer(owner))
+
+    assert "&lt;b&gt;Jug&lt;/b&gt;" in html and "<b>Jug" not in html
+
+
+@pytest.mark.django_db
+def test_render_of_every_topic_says_its_name_and_version():
+    """Without a request: this is how the client finds what to replace, and whether."""
+    owner, product = make_owner(), make_product(on_hand=3)
+    holds.start(make_basket(owner, {product: 1}))
+    order = make_order({product: 1})
+    viewer = Viewer(owner, frozenset(STAFF.values()))
+    names = ["basket", "basket:lines", "basket:hold", "board", "orders", "shelves"]
+    names += ["pulse"]
+    names += [f"stock:{product.pk}", f"shelf:{product.pk}"]
+    names += [f"order:{order.access_token}"]
+    assert {kinds.key_of(name, viewer).rpartition(":")[0] for name in names} == (
+        kinds.KINDS.keys()
+    )
+
+    for name in names:
+        html = pushed(name, viewer)
+        version = found(name, viewer).version
+        assert f'data-topic="{name}" data-version="{version}"' in html

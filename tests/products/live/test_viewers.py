@@ -1,0 +1,364 @@
+"""Who a session stands for, and what ends that."""
+
+from datetime import timedelta
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import AnonymousUser, Group, Permission
+from django.test import Client
+from django.utils import timezone
+
+from products.live import kinds, viewers
+from products.live.viewers import NOBODY, Ended, Identity, Owner, Standing, Viewer
+from project.sessions import SessionStore
+from tests.factories import make_user
+from users.models import Session, User
+
+RIGHT = "products.view_stock"
+
+
+def sign_in(user: User) -> str:
+    """A session key of somebody who has signed in."""
+    client = Client()
+    client.force_login(user)
+    return client.session.session_key
+
+
+def identify(session_key: str) -> Identity | None:
+    return viewers.identify([session_key]).get(session_key)
+
+
+def make_staff() -> User:
+    user = make_user(is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_stock"))
+    return user
+
+
+# --- identify ---------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_identify_of_a_signed_in_session_gives_the_person():
+    user = make_user()
+
+    identity = identify(sign_in(user))
+
+    assert identity.viewer == Viewer(Owner(user_id=user.pk))
+    assert identity.standing == Standing.GOOD
+
+
+@pytest.mark.django_db
+def test_identify_of_an_anonymous_session_gives_its_token():
+    session = SessionStore()
+    session[viewers.BASKET_TOKEN] = "abc"
+    session.save()
+
+    identity = identify(session.session_key)
+
+    assert identity.viewer.owner == Owner(token="abc")
+    assert viewers.owner_of(session, AnonymousUser()) == Owner(token="abc")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ["unknown", "x" * 500])
+def test_identify_of_no_known_session_is_none(key):
+    assert identify(key) is None
+
+
+@pytest.mark.django_db
+def test_identify_of_an_expired_session_is_none():
+    key = sign_in(make_user())
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+
+    assert identify(key) is None
+
+
+@pytest.mark.django_db
+def test_identify_of_staff_gives_the_rights_that_topics_ask_for():
+    staff = make_staff()
+
+    assert identify(sign_in(staff)).viewer.rights == {RIGHT}
+
+
+@pytest.mark.django_db
+def test_identify_of_a_shopper_who_holds_the_permission_gives_no_staff_right():
+    user = make_staff()
+    user.is_staff = False
+    user.save()
+
+    assert identify(sign_in(user)).viewer.rights == frozenset()
+
+
+@pytest.mark.django_db
+def test_identify_with_a_changed_password_gives_nobody_and_keeps_the_session():
+    user = make_user()
+    key = sign_in(user)
+    user.set_password("another")
+    user.save()
+
+    identity = identify(key)
+
+    assert identity.viewer.owner == NOBODY
+    assert identity.standing == Standing.PASSWORD_CHANGED
+    assert Session.objects.filter(pk=key).exists()
+
+
+@pytest.mark.django_db
+def test_identify_of_many_compares_each_session_with_its_own_password():
+    goes = make_user()
+    keys = {sign_in(make_user()): Standing.GOOD for _ in range(2)}
+    keys[sign_in(goes)] = Standing.PASSWORD_CHANGED
+    goes.set_password("another")
+    goes.save()
+
+    found = viewers.identify(keys)
+
+    assert {key: identity.standing for key, identity in found.items()} == keys
+
+
+@pytest.mark.django_db
+def test_identify_of_a_session_that_names_another_than_its_row_is_nobody():
+    """The row's account is a copy; the signed data decide."""
+    key = sign_in(make_user())
+    Session.objects.filter(pk=key).update(user=make_user())
+
+    identity = identify(key)
+
+    assert identity.viewer == viewers.STRANGER
+    assert identity.standing == Standing.DEACTIVATED
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["visitor", "shopper", "staff"])
+def test_identify_costs_a_query_and_staff_their_permissions(
+    kind, django_assert_num_queries
+):
+    session = SessionStore()
+    session.save()
+    queries, key = {
+        "visitor": lambda: (1, session.session_key),
+        "shopper": lambda: (1, sign_in(make_user())),
+        "staff": lambda: (3, sign_in(make_staff())),
+    }[kind]()
+
+    with django_assert_num_queries(queries):
+        identify(key)
+
+
+@pytest.mark.django_db
+def test_identify_of_many_costs_what_one_costs(django_assert_num_queries):
+    people = [make_user() for _ in range(12)]
+    keys = [sign_in(user) for user in people]
+
+    with django_assert_num_queries(1):
+        found = viewers.identify([*keys, "unknown"])
+
+    assert [found[key].viewer.owner.user_id for key in keys] == [u.pk for u in people]
+    assert "unknown" not in found
+
+
+# --- doubtful ---------------------------------------------------------------------
+
+
+def identities(*keys: str) -> dict[str, Identity]:
+    return {key: identify(key) for key in keys}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"is_active": False},
+        {"is_staff": True},
+        {"is_superuser": True},
+        {"password": "another"},
+    ],
+)
+def test_doubtful_finds_the_one_whose_account_changed_and_no_other(change):
+    changed, same = make_user(), make_user()
+    held = identities(sign_in(changed), sign_in(same))
+    User.objects.filter(pk=changed.pk).update(**change)
+
+    found = viewers.doubtful(held)
+
+    assert [held[key].viewer.owner.user_id for key in found] == [changed.pk]
+
+
+@pytest.mark.django_db
+def test_doubtful_finds_sessions_that_are_gone_or_expired():
+    user = make_user()
+    held = identities(gone := sign_in(user), expired := sign_in(user), sign_in(user))
+    Session.objects.filter(pk=gone).delete()
+    past = timezone.now() - timedelta(seconds=1)
+    Session.objects.filter(pk=expired).update(expire_date=past)
+
+    assert viewers.doubtful(held) == {gone, expired}
+
+
+@pytest.mark.django_db
+def test_doubtful_costs_one_query_for_any_number(django_assert_num_queries):
+    held = identities(*(sign_in(make_user()) for _ in range(12)))
+
+    with django_assert_num_queries(1):
+        assert viewers.doubtful(held) == set()
+
+
+# --- compare ----------------------------------------------------------------------
+
+
+def change(user: User, **fields) -> None:
+    User.objects.filter(pk=user.pk).update(**fields)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "end, reason",
+    [
+        (lambda user: Session.objects.all().delete(), Ended.SESSION_ENDED),
+        (lambda user: change(user, is_active=False), Ended.DEACTIVATED),
+        (lambda user: change(user, password="another"), Ended.PASSWORD_CHANGED),
+        (lambda user: change(user, is_staff=False), Ended.RIGHTS_LOST),
+        (lambda user: user.user_permissions.clear(), Ended.RIGHTS_LOST),
+        (lambda user: user.delete(), Ended.DEACTIVATED),
+        (lambda user: change(user, first_name="Ann"), None),
+        (lambda user: change(user, is_superuser=True), Ended.RIGHTS_GAINED),
+    ],
+)
+def test_compare_says_why_they_must_go(end, reason):
+    user = make_staff()
+    before = identify(key := sign_in(user))
+
+    end(user)
+
+    assert viewers.compare(before, identify(key)) is reason
+
+
+@pytest.mark.django_db
+def test_compare_after_leaving_a_group_with_the_right_says_rights_lost():
+    user, group = make_user(is_staff=True), Group.objects.create(name="shelves")
+    group.permissions.add(Permission.objects.get(codename="view_stock"))
+    user.groups.add(group)
+    before = identify(key := sign_in(user))
+
+    group.permissions.clear()
+
+    assert before.viewer.rights == {RIGHT}
+    assert viewers.compare(before, identify(key)) is Ended.RIGHTS_LOST
+
+
+@pytest.mark.django_db
+def test_compare_of_a_visitor_who_got_a_basket_lets_them_stay():
+    session = SessionStore()
+    session.save()
+    before = identify(session.session_key)
+    session[viewers.BASKET_TOKEN] = "abc"
+    session.save()
+
+    assert viewers.compare(before, identify(session.session_key)) is None
+
+
+# --- Where a second factor is asked of staff --------------------------------------
+
+
+def make_boss() -> User:
+    return make_user(is_staff=True, is_superuser=True)
+
+
+def show_factor(key: str, user: User) -> Authenticator:
+    """The session has shown a factor that the account has."""
+    factor = Authenticator.objects.create(user=user, type="totp", data={})
+    session = SessionStore(key)
+    session["account_authentication_methods_user"] = str(user.pk)
+    session["account_authentication_methods"] = [{"method": "mfa", "id": factor.pk}]
+    session.save()
+    return factor
+
+
+STAFF_TOPICS = [name for name, kind in kinds.KINDS.items() if kind.access.right]
+
+
+def keys_of(key: str) -> list[str | None]:
+    """Where each staff topic is kept for whoever has this session."""
+    viewer = identify(key).viewer
+    names = [f"{n}:1" if kinds.KINDS[n].accepts else n for n in STAFF_TOPICS]
+    return [kinds.key_of(name, viewer) for name in names]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("has_factor", [False, True])
+def test_staff_topics_do_not_exist_for_a_session_that_has_shown_no_factor(
+    settings, has_factor
+):
+    boss = make_boss()
+    key = sign_in(boss)
+    if has_factor:
+        Authenticator.objects.create(user=boss, type="totp", data={})
+    assert len(STAFF_TOPICS) >= 3 and None not in keys_of(key)
+
+    settings.STAFF_MFA_REQUIRED = True
+
+    assert set(keys_of(key)) == {None}
+
+
+@pytest.mark.django_db
+def test_staff_topics_exist_for_a_session_that_has_shown_its_factor(settings):
+    settings.STAFF_MFA_REQUIRED = True
+    boss = make_boss()
+    key = sign_in(boss)
+
+    show_factor(key, boss)
+
+    assert None not in keys_of(key)
+
+
+@pytest.mark.django_db
+def test_identify_of_many_staff_costs_what_one_costs(
+    settings, django_assert_num_queries
+):
+    """A process asks again every few seconds, for each board that is open."""
+    settings.STAFF_MFA_REQUIRED = True
+    staff = [make_staff() for _ in range(6)]
+    keys = [sign_in(user) for user in staff]
+    for key, user in zip(keys[:4], staff[:4], strict=True):
+        show_factor(key, user)
+    staff[0].user_permissions.clear()
+    group = Group.objects.create(name="Counter")
+    group.permissions.add(Permission.objects.get(codename="view_order"))
+    staff[1].groups.add(group)
+    keys.append(sign_in(boss := make_boss()))
+    show_factor(keys[-1], boss)
+    keys.append(sign_in(make_user()))
+
+    with django_assert_num_queries(4):  # sessions, factors, and two rights
+        found = viewers.identify(keys)
+
+    nothing, both = frozenset(), {RIGHT, "products.view_order"}
+    expected = [nothing, both, {RIGHT}, {RIGHT}, nothing, nothing, both, nothing]
+    assert [found[key].viewer.rights for key in keys] == expected
+
+
+@pytest.mark.django_db
+def test_compare_after_a_factor_was_shown_says_rights_gained(settings):
+    settings.STAFF_MFA_REQUIRED = True
+    boss = make_boss()
+    key = sign_in(boss)
+    before = identify(key)
+
+    show_factor(key, boss)
+
+    assert viewers.doubtful({key: before}) == {key}
+    assert viewers.compare(before, identify(key)) is Ended.RIGHTS_GAINED
+
+
+@pytest.mark.django_db
+def test_compare_after_the_factor_was_removed_says_rights_lost(settings):
+    settings.STAFF_MFA_REQUIRED = True
+    boss = make_boss()
+    key = sign_in(boss)
+    factor = show_factor(key, boss)
+    before = identify(key)
+
+    factor.delete()
+
+    assert viewers.doubtful({key: before}) == {key}
+    assert viewers.compare(before, identify(key)) is Ended.RIGHTS_LOST

@@ -1,0 +1,349 @@
+"""Catalogue pages out of the cache: the same for all, and yet each visitor's own."""
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from products.live import viewers
+from products.models import Product
+from products.pagecache import caching
+from products.pagecache.cards import card
+from products.stock import services as stock
+from tests.factories import (
+    make_basket,
+    make_category,
+    make_product,
+    make_products,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/products/"
+BADGE = re.compile(r'data-topic="basket" data-version="(\d+)">\s*<[^>]*>(\d+)<')
+
+
+@pytest.fixture(autouse=True)
+def kept(settings):
+    settings.CATALOGUE_MAX_AGE_S = 60
+    return settings
+
+
+@pytest.fixture
+def lamp() -> Product:
+    return make_product(name="Brass lamp", slug="lamp", category=make_category())
+
+
+def rename(product: Product, name: str = "Steel lamp") -> None:
+    """Behind the back of the cache."""
+    Product.objects.filter(pk=product.pk).update(name=name)
+
+
+def tokens(response) -> set[str]:
+    return set(re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', response.text))
+
+
+def badge(response) -> tuple[str, ...]:
+    return BADGE.search(response.text).groups()
+
+
+def with_a_basket(product: Product, units: int = 2) -> Client:
+    client = Client()
+    session = client.session
+    session[viewers.BASKET_TOKEN] = "abc"
+    session.save()
+    make_basket(viewers.Owner(token="abc"), {product: units})
+    return client
+
+
+ADDRESSES = ["/", LIST, "/products/category/shelf/", "/products/lamp/"]
+
+
+@pytest.fixture
+def shelf() -> Product:
+    return make_product(
+        name="Brass lamp", slug="lamp", category=make_category(slug="shelf")
+    )
+
+
+# --- Kept -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_page_asked_again_by_anybody_takes_no_query(
+    shelf, address, django_assert_num_queries
+):
+    first = Client().get(address)
+
+    with django_assert_num_queries(0):
+        second = Client().get(address)
+
+    assert "Brass lamp" in second.text
+    assert tokens(first) and not tokens(first) & tokens(second)
+    hide = re.compile("|".join(tokens(first) | tokens(second)))
+    assert hide.sub("", first.text) == hide.sub("", second.text)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_page_that_is_kept_is_the_page_that_is_not(shelf, address, settings):
+    settings.CATALOGUE_MAX_AGE_S = 0
+    plain = Client().get(address)
+    settings.CATALOGUE_MAX_AGE_S = 60
+    Client().get(address)
+
+    kept = Client().get(address)
+
+    hide = re.compile("|".join(tokens(plain) | tokens(kept)))
+    assert hide.sub("", kept.text) == hide.sub("", plain.text)
+    ours = {"ETag", "Cache-Control", "Content-Length"}
+    assert {k: v for k, v in kept.items() if k not in ours} == {
+        k: v for k, v in plain.items() if k not in ours
+    }
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_page_shows_a_change_once_its_generation_is_touched(shelf, address, client):
+    client.get(address)
+    rename(shelf)
+    assert "Brass lamp" in client.get(address).text
+
+    caching.touch([caching.SHELVES])
+
+    assert "Steel lamp" in client.get(address).text
+
+
+def test_page_of_a_shelf_stays_when_another_shelf_changes(client, lamp):
+    address = lamp.category.get_absolute_url()
+    client.get(address)
+    rename(lamp)
+
+    caching.touch([caching.CATALOGUE, caching.category("another")])
+
+    assert "Brass lamp" in client.get(address).text
+
+
+def test_page_that_does_not_exist_is_not_kept(client):
+    assert client.get("/products/lamp/").status_code == 404
+
+    make_product(slug="lamp")
+
+    assert client.get("/products/lamp/").status_code == 200
+
+
+def test_page_of_what_is_gone_is_kept_as_gone(client):
+    address = make_product(is_active=False).get_absolute_url()
+
+    assert [client.get(address).status_code for _ in range(2)] == [410, 410]
+
+
+def test_page_added_to_by_strangers_is_built_as_if_it_were_not(client, lamp):
+    """What somebody writes into an address must not come back to others."""
+    client.get(LIST, {"utm_source": "evil"})
+
+    shown = Client().get(LIST).text
+
+    assert "evil" not in shown
+    assert 'name="next" value="/products/"' in shown
+
+
+@pytest.mark.parametrize(
+    "query", [{"sort": "-price"}, {"page": "2"}, {"sort": "price", "page": "2"}]
+)
+def test_page_of_another_order_or_number_is_another(client, query):
+    make_products(60)
+    plain = client.get(LIST)
+
+    other = client.get(LIST, query)
+
+    cards = re.compile('class="card__name"><a href="([^"]+)"')
+    assert cards.findall(plain.text) != cards.findall(other.text)
+
+
+def test_page_searched_for_is_not_kept(client, lamp):
+    client.get(LIST, {"q": "lamp"})
+    rename(lamp)
+
+    assert "Steel lamp" in client.get(LIST, {"q": "lamp"}).text
+
+
+# --- One's own --------------------------------------------------------------------
+
+
+def test_page_has_a_token_that_the_forms_take(lamp):
+    browser = Client(enforce_csrf_checks=True)
+    Client().get(LIST)
+    (token,) = tokens(browser.get(LIST))
+
+    answer = browser.post(
+        reverse("products:basket-add", args=[lamp.pk]),
+        {"quantity": 1, "csrfmiddlewaretoken": token, "next": LIST},
+    )
+
+    assert answer.status_code == 302
+
+
+def test_page_shows_a_visitor_their_basket_and_the_next_one_none(lamp):
+    shopper = with_a_basket(lamp)
+
+    badges = [badge(each.get(LIST)) for each in (shopper, Client(), shopper)]
+
+    assert badges == [("1", "2"), ("0", "0"), ("1", "2")]
+
+
+def test_page_for_a_visitor_with_a_basket_takes_one_query(
+    lamp, django_assert_num_queries
+):
+    shopper = with_a_basket(lamp)
+    shopper.get(LIST)
+
+    with django_assert_num_queries(1):
+        shopper.get(LIST)
+
+
+def test_page_built_for_a_visitor_who_waits_is_not_everybodys(lamp):
+    stock.count(lamp.pk, 0)
+    visitor = Client()
+    asked = {"email": "ann@example.com"}
+    visitor.post(reverse("products:tell-me", args=[lamp.pk]), asked)
+    page = lamp.get_absolute_url()
+
+    visitor.get(page)  # which says "thank you", once
+
+    theirs, anybodys = visitor.get(page), Client().get(page)
+
+    assert "This page will say when it is back" in theirs.text
+    assert "This page will say when it is back" not in anybodys.text
+
+
+def test_page_for_who_is_to_read_a_message_says_it_and_to_nobody_else(lamp):
+    visitor = Client()
+    add = reverse("products:basket-add", args=[lamp.pk])
+    visitor.post(add, {"quantity": 1, "next": LIST})
+
+    theirs, anybodys = visitor.get(LIST), Client().get(LIST)
+
+    assert 'class="message message--' in theirs.text
+    assert 'class="message message--' not in anybodys.text
+    assert 'class="message message--' not in visitor.get(LIST).text  # said once
+
+
+def test_page_for_who_is_signed_in_is_their_own(lamp):
+    Client().get(LIST)
+    member = Client()
+    member.force_login(make_user(first_name="Ann"))
+
+    theirs, anybodys = member.get(LIST), Client().get(LIST)
+
+    assert "Ann" in theirs.text and "Ann" not in anybodys.text
+    assert "no-store" in theirs["Cache-Control"]
+
+
+def test_page_for_staff_shows_what_they_have_just_changed(lamp):
+    Client().get(LIST)
+    clerk = Client()
+    clerk.force_login(make_user(is_staff=True))
+    clerk.get(LIST)
+    rename(lamp)
+    lamp.category.name = "Renamed shelf"
+    lamp.category.save()
+
+    shown = clerk.get(LIST).text
+
+    assert "Steel lamp" in shown and "Renamed shelf" in shown
+
+
+# --- Fragments --------------------------------------------------------------------
+
+
+def test_card_of_a_member_is_not_rendered_again(lamp, monkeypatch):
+    member = Client()
+    member.force_login(make_user())
+    member.get(LIST)
+    monkeypatch.setattr("products.templatetags.shelf.card", lambda *_: "Rendered")
+
+    shown = member.get(LIST).text
+
+    assert "Brass lamp" in shown and "Rendered" not in shown
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "Other"}, {"slug": "other"}, {"price": 3}, {"image": "a.png"}]
+)
+def test_card_of_a_product_that_changed_is_another_at_once(lamp, change):
+    member = Client()
+    member.force_login(make_user())
+    before = member.get(LIST).text
+
+    Product.objects.filter(pk=lamp.pk).update(**change)
+
+    card = re.compile("<article.*?</article>", re.S)
+    hide = re.compile(r'csrfmiddlewaretoken" value="\w+')
+    after = member.get(LIST).text
+    assert hide.sub("", card.search(after)[0]) != hide.sub("", card.search(before)[0])
+
+
+def test_card_after_a_sale_has_the_new_number_and_the_others_stay(lamp, monkeypatch):
+    make_products(5)
+    member = Client()
+    member.force_login(make_user())
+    member.get(LIST)
+    rendered = []
+    monkeypatch.setattr(
+        "products.templatetags.shelf.card",
+        lambda product, eager: rendered.append(product.pk) or card(product, eager),
+    )
+
+    stock.claim({lamp.pk: 7})
+    shown = member.get(LIST).text
+
+    assert "Only <b>3</b> left" in shown
+    assert rendered == [lamp.pk]
+
+
+# --- As you have it ---------------------------------------------------------------
+
+
+def asked_again(client: Client, response):
+    return client.get(LIST, headers={"if-none-match": response["ETag"]})
+
+
+def test_page_that_a_visitor_has_is_not_sent_again(lamp):
+    visitor = Client()
+    first = visitor.get(LIST)
+
+    again = asked_again(visitor, first)
+
+    assert again.status_code == 304 and again.content == b""
+    assert first["Cache-Control"] == again["Cache-Control"] == "private, no-cache"
+
+
+def test_page_that_somebody_else_has_is_sent(lamp):
+    first = Client().get(LIST)
+
+    assert asked_again(Client(), first).status_code == 200
+
+
+def test_page_that_changed_is_sent(lamp):
+    visitor = Client()
+    first = visitor.get(LIST)
+    rename(lamp)
+    caching.touch([caching.CATALOGUE])
+
+    assert "Steel lamp" in asked_again(visitor, first).text
+
+
+def test_page_is_sent_when_the_basket_changed(lamp):
+    visitor = with_a_basket(lamp)
+    first = visitor.get(LIST)
+    make_basket(viewers.Owner(token="abc"), {lamp: 1})
+
+    assert badge(asked_again(visitor, first)) == ("2", "3")
+
+
+def test_page_is_sent_as_gzip_to_who_takes_it(lamp):
+    shown = Client().get(LIST, headers={"accept-encoding": "gzip"})
+
+    assert shown["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in shown["Vary"] and "Cookie" in shown["Vary"]

@@ -1,0 +1,158 @@
+"""`manage.py reconcile`: the rows against their movements and their holders."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from products import tasks
+from products.models import BasketLine, Order, OrderLine, Product, Stock, StockMovement
+from products.orders import services as orders
+from products.stock import books
+from products.stock import services as stock
+from tests.factories import make_holder, make_order, make_product
+
+pytestmark = pytest.mark.django_db
+
+
+def reconcile() -> str:
+    """What the command complains of."""
+    complaints = StringIO()
+    with pytest.raises(CommandError, match="1 stock rows have drifted"):
+        call_command("reconcile", stderr=complaints)
+    return complaints.getvalue()
+
+
+def test_reconcile_of_good_books_agrees():
+    product = make_product(on_hand=10, reserved=4)
+    make_product(on_hand=0)
+    stock.release({product.pk: 1})
+    stock.ship({product.pk: 2})
+    stock.count(product.pk, 7)
+    make_holder(product, units=1)
+    told = StringIO()
+
+    call_command("reconcile", stdout=told)
+
+    assert "The books agree: 2 stock rows." in told.getvalue()
+
+
+def make_reserved(units: int) -> Product:
+    """A product of which a checkout holds so many units."""
+    product = make_product(on_hand=10, reserved=units)
+    make_holder(product, units=units)
+    return product
+
+
+@pytest.mark.parametrize(
+    "figure, told",
+    [
+        ("on_hand", "on_hand is 11, its movements say 10"),
+        (
+            "reserved",
+            "reserved is 5, its movements say 4;"
+            " reserved is 5, baskets and orders hold 4",
+        ),
+        ("version", "version is 3, its movements say 2"),
+    ],
+)
+def test_reconcile_of_a_row_that_raw_sql_changed_names_product_and_figure(figure, told):
+    product = make_reserved(4)
+    make_product(on_hand=3)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE products_stock SET {figure} = {figure} + 1 WHERE product_id = %s",
+            [product.pk],
+        )
+
+    complaint = reconcile()
+
+    assert complaint.strip() == f"product {product.pk}: {told}"
+
+
+def test_reconcile_of_movements_that_skip_a_version_says_so():
+    product = make_reserved(4)
+    StockMovement.objects.filter(product=product, version=2).update(version=3)
+
+    complaint = reconcile()
+
+    assert complaint.strip() == f"product {product.pk}: its movements skip a version"
+
+
+def test_reconcile_of_a_movement_that_was_lost_says_so():
+    product = make_reserved(4)
+    StockMovement.objects.filter(product=product, version=1).delete()
+
+    assert f"product {product.pk}: on_hand is 10, its movements say 0" in reconcile()
+
+
+# --- Holders ----------------------------------------------------------------------
+
+
+def test_reconcile_adds_up_what_baskets_and_orders_hold():
+    product = make_reserved(2)
+    make_holder(product, units=1)
+    stock.claim({product.pk: 1})
+    for verb in (lambda order: None, orders.pay, orders.cancel):
+        verb(make_order({product: 1}))
+
+    assert Stock.objects.get(pk=product.pk).reserved == 2 + 1 + 2
+    assert books.reconcile() == []
+
+
+def test_reconcile_of_units_that_nobody_holds_says_so():
+    product = make_reserved(4)
+    stock.claim({product.pk: 2})
+
+    complaint = reconcile()
+
+    assert complaint.strip() == (
+        f"product {product.pk}: reserved is 6, baskets and orders hold 4"
+    )
+
+
+@pytest.mark.parametrize(
+    "lose, held",
+    [
+        (lambda: BasketLine.objects.filter(held=4).update(held=0), 3),
+        (lambda: BasketLine.objects.filter(held=4).delete(), 3),
+        (lambda: OrderLine.objects.all().delete(), 4),
+        (lambda: Order.objects.update(status=Order.Status.CANCELLED), 4),
+        (lambda: Order.objects.update(status=Order.Status.SHIPPED), 4),
+    ],
+    ids=["forgotten", "line", "order line", "cancelled", "shipped"],
+)
+def test_reconcile_of_a_holder_that_was_lost_says_so(lose, held):
+    product = make_reserved(4)
+    make_order({product: 3})
+    assert books.reconcile() == []
+
+    lose()
+
+    assert f"reserved is 7, baskets and orders hold {held}" in reconcile()
+
+
+def test_reconcile_of_a_holder_of_units_that_are_not_reserved_says_so():
+    product = make_reserved(4)
+    make_order({product: 3})
+    stock.release({product.pk: 7})
+
+    assert "reserved is 0, baskets and orders hold 7" in reconcile()
+
+
+def test_reconcile_of_many_rows_is_one_query(django_assert_num_queries):
+    for _ in range(5):
+        make_order({make_reserved(4): 1})
+
+    with django_assert_num_queries(1):
+        assert books.reconcile() == []
+
+
+def test_check_books_fails_its_task_on_drift():
+    make_product(on_hand=10)
+    tasks.check_books()
+
+    Stock.objects.update(on_hand=9)
+    with pytest.raises(CommandError):
+        tasks.check_books()

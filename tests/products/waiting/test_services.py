@@ -1,0 +1,395 @@
+"""Back in stock: one mail each, first come, first served."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
+
+from products import tasks
+from products.catalogue.exceptions import UnknownProduct
+from products.models import Product, StockMovement, Waiting
+from products.stock import services as stock
+from products.waiting import services as waiting
+from tests.factories import make_product, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def ask(product: Product, *names: str) -> None:
+    for name in names:
+        address = f"{name}@example.com"
+        assert waiting.ask(product.pk, address, language="en") is not None
+
+
+def told() -> list[str]:
+    """Whom the mails went to, in their order; forgets them."""
+    found = [message.to[0].partition("@")[0] for message in mail.outbox]
+    mail.outbox.clear()
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _at_once(settings) -> None:
+    """Mails do not wait for somebody who may read it on the page."""
+    settings.WAITING_PATIENCE_S = 0
+
+
+@pytest.fixture
+def lamp() -> Product:
+    """Sold out."""
+    product = make_product(on_hand=3, name="Brass <lamp> {% x %}")
+    stock.claim({product.pk: 3})
+    return product
+
+
+# --- Telling ----------------------------------------------------------------------
+
+
+def test_as_many_people_are_told_as_units_came_back_the_first_first(lamp):
+    ask(lamp, "ann", "bob", "cid", "dan")
+
+    stock.receive(lamp.pk, 2)
+
+    assert tasks.tell_waiting() == 2
+    assert told() == ["ann", "bob"]
+    assert tasks.tell_waiting() == 0, "the same units are told once"
+    stock.release({lamp.pk: 1})
+    assert tasks.tell_waiting() == 1
+    assert told() == ["cid"]
+
+
+def test_units_that_were_counted_count_too(lamp):
+    ask(lamp, "ann", "bob")
+
+    stock.count(lamp.pk, 4)
+    tasks.tell_waiting()
+
+    assert told() == ["ann"]
+
+
+def test_nobody_is_told_of_units_that_are_gone_again(lamp):
+    ask(lamp, "ann")
+
+    stock.receive(lamp.pk, 1)
+    stock.claim({lamp.pk: 1})
+
+    assert tasks.tell_waiting() == 0
+    stock.release({lamp.pk: 1})
+    tasks.tell_waiting()
+    assert told() == ["ann"]
+
+
+def test_product_that_is_not_sold_any_more_is_not_told(lamp):
+    ask(lamp, "ann")
+    Product.objects.update(is_active=False)
+
+    stock.receive(lamp.pk, 1)
+
+    assert tasks.tell_waiting() == 0
+
+
+def test_units_from_before_somebody_asked_are_not_theirs(lamp):
+    stock.receive(lamp.pk, 5)
+    stock.claim({lamp.pk: 5})
+    ask(lamp, "ann", "bob")
+
+    stock.receive(lamp.pk, 1)
+    tasks.tell_waiting()
+
+    assert told() == ["ann"]
+
+
+def test_mail_says_what_it_is_about_as_it_is_called(lamp):
+    ask(lamp, "ann")
+    stock.receive(lamp.pk, 1)
+    tasks.tell_waiting()
+
+    [message] = mail.outbox
+    html = message.alternatives[0].content
+    assert message.subject == "Brass <lamp> {% x %} is back"
+    assert "Brass <lamp> {% x %}" in message.body
+    assert "Brass &lt;lamp&gt; {% x %}" in html
+    assert lamp.get_absolute_url() in message.body and "/tell-me/stop/" in message.body
+
+
+def test_mail_waits_for_who_may_read_it_on_the_page(lamp, settings):
+    settings.WAITING_PATIENCE_S = 3600
+    ask(lamp, "ann")
+    stock.receive(lamp.pk, 1)
+
+    assert tasks.tell_waiting() == 0
+
+    StockMovement.objects.update(created_at=timezone.now() - timedelta(hours=2))
+    tasks.tell_waiting()
+    assert told() == ["ann"]
+
+
+def seen(product: Product, name: str) -> int:
+    request = Waiting.objects.get(email=f"{name}@example.com").pk
+    return waiting.seen(product.pk, user=None, request=request)
+
+
+def test_who_reads_it_on_the_page_gets_no_mail_and_takes_their_turn(lamp):
+    ask(lamp, "ann", "bob", "cid")
+    stock.receive(lamp.pk, 2)
+
+    assert seen(lamp, "ann") == 1
+    assert seen(lamp, "ann") == 0, "once"
+    tasks.tell_waiting()
+
+    assert told() == ["bob"], "two units, two people"
+    stock.receive(lamp.pk, 1)
+    tasks.tell_waiting()
+    assert told() == ["cid"]
+
+
+def test_who_reads_it_out_of_turn_takes_nobodys_turn(lamp):
+    ask(lamp, "ann", "bob")
+    stock.receive(lamp.pk, 1)
+
+    assert seen(lamp, "bob") == 0
+    tasks.tell_waiting()
+
+    assert told() == ["ann"]
+    stock.receive(lamp.pk, 1)
+    tasks.tell_waiting()
+    assert told() == ["bob"]
+
+
+def test_page_that_says_so_before_it_is_true_changes_nothing(lamp):
+    ask(lamp, "ann")
+
+    assert seen(lamp, "ann") == 0
+    stock.receive(lamp.pk, 1)
+    tasks.tell_waiting()
+
+    assert told() == ["ann"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_read_it_at_once_get_no_mail(lamp):
+    ask(lamp, "ann", "bob", "cid")
+    stock.receive(lamp.pk, 2)
+
+    def read(name: str) -> int:
+        try:
+            return seen(lamp, name)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(read, ["ann", "bob"])) == [1, 1]
+
+    assert tasks.tell_waiting() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sweepers_at_once_tell_everybody_once(lamp):
+    names = [f"user{n:02}" for n in range(20)]
+    ask(lamp, *names)
+    stock.receive(lamp.pk, 12)
+
+    def sweep(_) -> None:
+        try:
+            tasks.tell_waiting()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(sweep, range(8)))
+
+    assert sorted(told()) == names[:12]
+
+
+# --- Asking -----------------------------------------------------------------------
+
+
+def test_asked_twice_is_once(lamp):
+    ask(lamp, "ann", "Ann", "ann")
+
+    assert Waiting.objects.count() == 1
+
+
+def test_who_was_told_may_ask_again(lamp):
+    ask(lamp, "ann")
+    stock.receive(lamp.pk, 1)
+    tasks.tell_waiting()
+    stock.claim({lamp.pk: 1})
+    ask(lamp, "ann")
+
+    stock.receive(lamp.pk, 1)
+    tasks.tell_waiting()
+
+    assert told() == ["ann", "ann"]
+
+
+def test_product_that_is_there_needs_no_asking():
+    there = make_product().pk
+    assert waiting.ask(there, "ann@example.com", language="en") is None
+    assert not Waiting.objects.exists()
+
+
+def test_unknown_product_is_refused(lamp):
+    catalogue_row = Product.objects.filter(pk=lamp.pk)
+    catalogue_row.update(is_active=False)
+    for pk in (lamp.pk, 0):
+        with pytest.raises(UnknownProduct):
+            waiting.ask(pk, "ann@example.com", language="en")
+
+
+def test_address_waits_for_so_many_products_and_no_more(lamp, settings):
+    settings.WAITING_PER_ADDRESS = 1
+    ask(lamp, "ann")
+    ask(make_product(on_hand=0), "ann", "bob")
+
+    assert Waiting.objects.filter(email="ann@example.com").count() == 1
+    assert Waiting.objects.filter(email="bob@example.com").count() == 1
+
+
+# --- The pages --------------------------------------------------------------------
+
+
+def tell_me(product: Product) -> str:
+    return reverse("products:tell-me", args=[product.pk])
+
+
+def test_signed_in_one_click_is_enough_and_no_address_can_be_typed(client, lamp):
+    user = make_user()
+    client.force_login(user)
+    page = client.get(lamp.get_absolute_url())
+    assert tell_me(lamp) in page.text and 'name="email"' not in page.text
+
+    page = client.post(tell_me(lamp), {"email": "else@example.com"}, follow=True)
+
+    assert "We will write to you when Brass &lt;lamp&gt;" in page.text
+    assert "This page will say when it is back" in page.text
+    assert Waiting.objects.get().email == user.email
+    assert Waiting.objects.get().user == user
+
+
+def test_guest_types_an_address_and_hears_the_same_whoever_has_asked(client, lamp):
+    ask(lamp, "ann")
+    answers = []
+    for name in ("ann", "bob"):
+        client.cookies.clear()
+        data = {"email": f"{name}@example.com"}
+        page = client.post(tell_me(lamp), data, follow=True)
+        answers.append(re.findall(r'class="message[^<]*<', page.text))
+
+    assert answers[0] == answers[1] != []
+    assert mail.outbox == [], "nothing is written to an address that somebody typed"
+
+
+def see(client, product: Product):
+    return client.post(reverse("products:tell-seen", args=[product.pk]))
+
+
+def test_guest_who_reads_it_on_the_page_gets_no_mail(client, lamp):
+    client.post(tell_me(lamp), {"email": "ann@example.com"})
+    stock.receive(lamp.pk, 1)
+
+    assert see(client, lamp).status_code == 204
+
+    assert tasks.tell_waiting() == 0
+    stock.claim({lamp.pk: 1})
+    page = client.get(lamp.get_absolute_url())
+    assert "This page will say" not in page.text, "they were told, and may ask again"
+
+
+def test_signed_in_who_reads_it_on_the_page_gets_no_mail(client, lamp):
+    client.force_login(make_user())
+    client.post(tell_me(lamp))
+    stock.receive(lamp.pk, 1)
+
+    assert see(client, lamp).status_code == 204
+
+    assert tasks.tell_waiting() == 0
+
+
+def test_who_typed_somebody_elses_address_cannot_take_their_mail(client, lamp):
+    ask(lamp, "ann")
+    client.post(tell_me(lamp), {"email": "ann@example.com"})
+    client.post(tell_me(lamp), {"email": "ann@example.com"})
+    stock.receive(lamp.pk, 1)
+
+    assert see(client, lamp).status_code == 204
+
+    tasks.tell_waiting()
+    assert told() == ["ann"]
+
+
+def test_who_asked_for_nothing_changes_nothing_by_reading(client, lamp):
+    ask(lamp, "ann")
+    stock.receive(lamp.pk, 1)
+
+    assert see(client, lamp).status_code == 204
+    assert client.post("/products/999/tell-me/seen/").status_code == 204
+
+    assert Waiting.objects.open().exists()
+
+
+@pytest.mark.parametrize("email", ["", "x", "a@b", "a@example.com\nBcc: b@c.de"])
+def test_what_is_no_address_is_refused(client, lamp, email):
+    page = client.post(tell_me(lamp), {"email": email}, follow=True)
+
+    assert "Please enter an e-mail address." in page.text
+    assert not Waiting.objects.exists()
+
+
+def test_asking_very_often_is_refused(client, lamp, settings):
+    settings.ACCOUNT_RATE_LIMITS = {"tell_me": "1/m/ip"}
+    pages = [
+        client.post(tell_me(lamp), {"email": f"{name}@example.com"}, follow=True)
+        for name in ("ann", "bob")
+    ]
+
+    assert "very often" in pages[1].text
+    assert Waiting.objects.get().email == "ann@example.com"
+
+
+def test_product_that_is_there_shows_no_form(client):
+    page = client.get(make_product().get_absolute_url())
+
+    assert re.search(r'data-tell="\d+" hidden', page.text)
+
+
+def test_product_that_is_not_there_is_404(client):
+    assert client.post("/products/999/tell-me/").status_code == 404
+
+
+def test_link_in_the_mail_asks_first_and_then_forgets_everything(client, lamp):
+    other = make_product(on_hand=0)
+    ask(lamp, "ann", "bob")
+    ask(other, "ann")
+    stock.receive(lamp.pk, 1)
+    tasks.tell_waiting()
+    link = re.search(r"/tell-me/stop/\S+", mail.outbox[0].body)[0]
+
+    assert "Forget it all" in client.get(link).text
+    assert Waiting.objects.open().count() == 2, "looking changes nothing"
+    assert "we have forgotten everything" in client.post(link).text
+
+    assert Waiting.objects.open().get().email == "bob@example.com"
+
+
+@pytest.mark.parametrize("token", ["1", "1:x", "x:y", ":", "%00"])
+def test_link_that_is_not_right_does_nothing(client, lamp, token):
+    ask(lamp, "ann")
+
+    for answer in (client.get, client.post):
+        assert answer(f"/tell-me/stop/{token}/").status_code == 404
+    assert Waiting.objects.count() == 1
+
+
+def test_who_deletes_their_account_waits_no_more(lamp):
+    user = make_user()
+    waiting.ask(lamp.pk, user.email, language="en", user=user)
+
+    user.delete()
+
+    assert not Waiting.objects.exists()
