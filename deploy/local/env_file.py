@@ -7,9 +7,16 @@ from pathlib import Path
 import install
 
 
+def sources() -> list[Path]:
+    """Return the files that hold the shop's settings."""
+    packages = ("project", "products", "users", "realtime")
+    found = ((install.ROOT / name).rglob("*settings.py") for name in packages)
+    return sorted(path for paths in found for path in paths)
+
+
 def settings_of(env: dict[str, str]) -> dict[str, str]:
     """Return the variables among `env` that the shop's settings read."""
-    source = (install.ROOT / "project" / "settings.py").read_text()
+    source = "\n".join(path.read_text() for path in sources())
     names = set(re.findall(r"\benv(?:\.\w+)?\(\s*\"([A-Z][A-Z0-9_]*)\"", source))
     return {name: env[name] for name in sorted(names & env.keys())}
 

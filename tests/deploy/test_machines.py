@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import env_file
 import pytest
 import yaml
 from django.conf import settings
@@ -47,7 +48,7 @@ def options(command: str) -> dict[str, str]:
 
 
 def test_every_variable_of_the_settings_is_in_the_table():
-    source = Path(settings.BASE_DIR, "project/settings.py").read_text()
+    source = "\n".join(path.read_text() for path in env_file.sources())
     read = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", source))
     source = Path(settings.BASE_DIR, "project/bucket.py").read_text()
     read |= set(re.findall(r"text\(\"([A-Z_]+)\"\)", source))

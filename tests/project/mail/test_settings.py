@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from project.settings import mail_domain
+from project.mail.settings import mail_domain
 from tests import fork_server
 
 SHOW = """
@@ -97,7 +97,7 @@ def test_sender_that_no_host_of_the_shop_makes_must_be_set():
 
 
 def test_staff_alerts_say_who_hears_of_what(monkeypatch):
-    from project.settings import staff_alerts
+    from products.settings import staff_alerts
 
     told = "a@example.com, orders:b@example.com,low:c@example.com"
     monkeypatch.setenv("STAFF_ALERTS", told)
