@@ -61,15 +61,27 @@ class QoS(kombu_redis.QoS):
             _homeless.append((message.delivery_info["routing_key"], message._raw))
             raise
 
+    def _is_gone(self) -> bool:
+        """Whether the channel has outlived its connection, as that of a task does which
+        ends after Redis was away. Its messages are delivered again, after a time."""
+        connection = self.channel.connection
+        return connection is None or connection.client is None
+
     def restore_unacked(self, client: Any = None) -> None:
-        """Put back what is not done with. A channel may outlive its connection for a
-        moment: then Redis itself gives the messages back, after a time."""
-        if self.channel.connection.client is not None:
+        """Put back what is not done with."""
+        if not self._is_gone():
             super().restore_unacked(client)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Put one message back, or forget it."""
+        if not self._is_gone():
+            super().reject(delivery_tag, requeue)
 
     def ack(self, delivery_tag: str) -> None:
         """Note that a message is done with. A worker with some that it cannot get rid
         of would take no more: it begins anew, and they are delivered again."""
+        if self._is_gone():
+            return
         try:
             super().ack(delivery_tag)
         except RedisError as error:

@@ -80,19 +80,22 @@ def test_broker_that_is_frozen_delays_nobody_and_gets_the_tasks_later(redis, cap
     assert caplog.text.count("Redis is away") == 1
 
 
-def test_channel_that_outlives_its_connection_is_closed_without_an_error(redis):
-    """A worker that loses Redis in the middle of a task closes it so, and an error
-    would end the worker."""
-    sweep_outbox.apply_async()
+@pytest.mark.parametrize("end", ["ack", "reject", "requeue"])
+def test_task_that_outlives_its_connection_ends_without_an_error(redis, end):
+    """A worker that loses Redis in the middle of a task closes the channel, and then
+    the task ends. An error would end the worker."""
+    later(sweep_outbox)
+    wait_until(lambda: waiting(redis, "mail") == 1, "the task", 10)
     with app.connection() as connection:
         channel = connection.channel()
-        assert app.amqp.queues["mail"].bind(channel).get() is not None
+        message = app.amqp.queues["mail"].bind(channel).get()
 
         connection.transport.client = None
         channel.close()
+        getattr(message, end)()
 
         with redis_client.Redis.from_url(redis.url) as client:
-            assert client.hlen("unacked") == 1  # and comes back after a time
+            assert client.hlen("unacked") == 1  # it is delivered again after a time
 
 
 @pytest.mark.django_db(transaction=True)
