@@ -26,6 +26,7 @@ import struct
 import subprocess
 import sys
 import threading
+import weakref
 from functools import cache
 from tempfile import TemporaryFile
 from typing import IO
@@ -83,6 +84,7 @@ class Forked:
     def __init__(self, words: list[str], report: socket.socket) -> None:
         self._words, self._report = words, report
         self._code: int | None = None
+        weakref.finalize(self, report.close)  # if nobody waits for its end
         self.pid = self._hear(None)
 
     def poll(self) -> int | None:
