@@ -21,6 +21,8 @@ from typing import NamedTuple
 from listeners import allow_files, masked
 
 AT_ONCE = 48
+SOURCES = 16  # addresses, of 28,000 ports each
+IP_BIND_ADDRESS_NO_PORT = 24  # Linux; Python has no name for it before 3.12
 LIMIT_S = 150
 FEW_S = 4
 PING = b"\x89\x00"  # in no text frame: that is JSON in ASCII or UTF-8
@@ -128,6 +130,9 @@ class Pages:
         self.counts["attempts"] += 1
         page.socket = socket.socket()
         page.socket.setblocking(False)
+        # The port is chosen when the socket connects: among those that have just ended
+        # here, a search for a free one would take most of this program's time.
+        page.socket.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
         page.socket.bind((page.source, 0))
         page.socket.connect_ex(("127.0.0.1", self._port))
         page.state, page.data = "connecting", b""
