@@ -192,19 +192,14 @@ class Watcher:
 
     async def come_back(self, seconds: float) -> bool:
         """Open again as pages do: see `asyncapi.yaml`, "Coming back"."""
-        chance, end = self.chance, time.monotonic() + seconds
-        limit, next_limit = max(FIRST_S, self.spread_s or 0), FIRST_S
-        most = MOST_S if self.spread_s is None else max(FEW_S, 2 * self.spread_s)
-        failures = 0
+        end, failures = time.monotonic() + seconds, 0
         while time.monotonic() < end:
             if self._retry_s:
-                wait = chance.uniform(self._retry_s, 2 * self._retry_s)
+                wait = self.chance.uniform(self._retry_s, 2 * self._retry_s)
             else:
-                wait = chance.uniform(0, limit)
-            self._retry_s, limit = 0.0, next_limit
+                wait = self.chance.uniform(0, longest_wait(failures, self.spread_s))
+            self._retry_s = 0.0
             failures += 1
-            slower = 2 ** max(0, failures - FEW_FAILURES)  # than the server said
-            next_limit = min(FIRST_S * 2**failures, most * slower, MOST_S)
             await asyncio.sleep(wait)
             if await self.open():
                 return True
@@ -338,3 +333,14 @@ def _fingerprint(version: int, name: str) -> int:
     for byte in f"{version}={name}".encode():
         value = ((value ^ byte) * PRIME) & MASK
     return value
+
+
+def longest_wait(failures: int, spread_s: float | None) -> float:
+    """The limit of a page's wait, in seconds, after so many failures in a row; as
+    `longestWait` in `live.js`. None: no heartbeat has come."""
+    if failures == 0:
+        return max(FIRST_S, spread_s or 0)
+    known = MOST_S if spread_s is None else max(FEW_S, 2 * spread_s)
+    # After some failures the server is slower than it said.
+    ceiling = known * 2 ** max(0, failures - FEW_FAILURES)
+    return min(MOST_S, ceiling, FIRST_S * 2 ** (failures - 1))

@@ -1054,3 +1054,14 @@ def test_generators_of_a_run_are_told_each_flag_that_says_what_they_do():
     known = {action.dest for action in parser._actions}
 
     assert known - of_the_leader == {*options.SAID, *options.PRIVATE}
+
+
+@pytest.mark.parametrize(
+    "failures, spread_s, seconds",
+    [
+        *[(0, None, 0.25), (0, 30.0, 30.0), (1, None, 0.25), (5, None, 4.0)],
+        *[(6, 1.0, 4.0), (7, 1.0, 8.0), (8, 1.0, 16.0), (20, 1.0, 60.0)],
+    ],
+)
+def test_waits_grow_as_the_protocol_says(failures, spread_s, seconds):
+    assert watchers.longest_wait(failures, spread_s) == seconds
