@@ -29,19 +29,10 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright has a loop
 
 from playwright.sync_api import Browser, Page  # noqa: E402
 
+from tests.browser.chromium import HIDABLE, TURN, launched  # noqa: E402
+
 LIST = 20
 BEFORE_S = 5
-HIDABLE = """
-    window.isAway = false;
-    Object.defineProperty(document, "hidden", { get: () => window.isAway });
-    Object.defineProperty(document, "visibilityState", {
-        get: () => (window.isAway ? "hidden" : "visible"),
-    });
-"""
-TURN = """(isAway) => {
-    window.isAway = isAway;
-    document.dispatchEvent(new Event("visibilitychange"));
-}"""
 TIME_TO_SHOW = """async ([topic, text]) => {
     const begun = performance.now();
     window.isAway = false;
@@ -60,7 +51,7 @@ class Tab:
     def __init__(self, browser: Browser, address: str) -> None:
         self.frames = self.bytes = 0
         self.page: Page = browser.new_context().new_page()
-        self.page.add_init_script(HIDABLE)
+        self.page.add_init_script(HIDABLE % "false")
         self.page.on("websocket", lambda s: s.on("framereceived", self._hear))
         self.page.goto(address)
         self.page.locator('html[data-live="up"]').wait_for(state="attached")
@@ -134,7 +125,6 @@ def main() -> None:
         from django.conf import settings
 
         from tests.benchmarks.scratch import scratch_database
-        from tests.browser.chromium import launched
 
         with scratch_database() as make_products:
             products = make_products(LIST)

@@ -8,6 +8,20 @@ from playwright.sync_api import Browser, BrowserType, sync_playwright
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
+# Playwright hides no tab: a page is told that it is hidden, before its scripts run
+# ("true" or "false" is filled in) and later.
+HIDABLE = """
+    window.isAway = %s;
+    Object.defineProperty(document, "hidden", { get: () => window.isAway });
+    Object.defineProperty(document, "visibilityState", {
+        get: () => (window.isAway ? "hidden" : "visible"),
+    });
+"""
+TURN = """(isAway) => {
+    window.isAway = isAway;
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
 
 @contextmanager
 def launched() -> Iterator[Browser]:

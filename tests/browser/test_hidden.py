@@ -16,6 +16,7 @@ from playwright.sync_api import WebSocket, expect
 from products.models import Product, Stock
 from products.orders import services as orders
 from products.stock import services as stock
+from tests.browser.chromium import HIDABLE, TURN
 from tests.browser.pages import bring_session, expect_no_reload, mark, notice
 from tests.browser.pages import stock as stock_of
 from tests.browser.pages import wait_until_live
@@ -28,17 +29,6 @@ SHOWN_MS = 300
 ATTEMPTS = 3  # on a machine that does much else the first may be late
 TEN_MINUTES = 10 * 60_000
 
-BE_HIDDEN = """
-    window.isAway = %s;
-    Object.defineProperty(document, "hidden", { get: () => window.isAway });
-    Object.defineProperty(document, "visibilityState", {
-        get: () => (window.isAway ? "hidden" : "visible"),
-    });
-"""
-TURN = """(isAway) => {
-    window.isAway = isAway;
-    document.dispatchEvent(new Event("visibilitychange"));
-}"""
 # Milliseconds from being seen to showing a text.
 TIME_TO_SHOW = """async ([selector, text]) => {
     const begun = performance.now();
@@ -101,7 +91,7 @@ Prepare = Callable[[Page], None]
 def prepared(talk: Talk, *, is_hidden: bool = False, clock: bool = False) -> Prepare:
     def prepare(page: Page) -> None:
         talk.listen(page)
-        page.add_init_script(BE_HIDDEN % json.dumps(is_hidden))
+        page.add_init_script(HIDABLE % json.dumps(is_hidden))
         if clock:
             page.clock.install()
 
