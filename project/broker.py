@@ -62,8 +62,8 @@ class QoS(kombu_redis.QoS):
             raise
 
     def _is_gone(self) -> bool:
-        """Whether the channel has outlived its connection, as that of a task does which
-        ends after Redis was away. Its messages are delivered again, after a time."""
+        """Whether the channel has outlived its connection: a task was running when
+        Redis went away. Redis delivers its messages again after a time."""
         connection = self.channel.connection
         return connection is None or connection.client is None
 

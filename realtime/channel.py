@@ -451,8 +451,8 @@ class Factory(HTTPFactory):
         return settings.HTTP["CONNECTIONS"] - len(self._waiting)
 
     def make_room(self) -> None:
-        """Others wait for a connection: end some of those whose client is silent. One
-        that has sent what the loop has not read yet is not."""
+        """Others wait for a connection: end some of those whose client is silent. A
+        client whose request the loop has not read yet is not silent."""
         horizon = time.monotonic() - SILENT_S
         for channel in tuple(islice(self._waiting, AT_ONCE)):
             if self._waiting[channel] > horizon:

@@ -7,6 +7,7 @@ are asyncio's: it finds each in logarithmic time.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
@@ -19,12 +20,11 @@ class Deadline:
     def __init__(
         self, seconds: float, call: Callable[..., Any], *arguments: Any
     ) -> None:
-        self._call = call, arguments
+        self._call = partial(call, *arguments)
         self._handle = self._start(seconds)
 
     def _start(self, seconds: float) -> asyncio.TimerHandle:
-        call, arguments = self._call
-        return asyncio.get_running_loop().call_later(seconds, call, *arguments)
+        return asyncio.get_running_loop().call_later(seconds, self._call)
 
     def reset(self, seconds: float) -> None:
         """Call in so many seconds from now instead."""

@@ -43,7 +43,7 @@ class Selector(selectors.DefaultSelector):
 
 
 def _kinds(event: int) -> int:
-    """An error is both, so that whoever waits finds out."""
+    """An error counts as both, so that readers and writers hear of it."""
     kinds = selectors.EVENT_WRITE if event & ~select.EPOLLIN else 0
     return kinds | (selectors.EVENT_READ if event & ~select.EPOLLOUT else 0)
 

@@ -42,7 +42,7 @@ def waiting(factory: Factory, count: int) -> list[Silent]:
     return connections
 
 
-def test_places_are_those_that_no_connection_waits_in(factory):
+def test_places_are_what_waiting_connections_leave_free(factory):
     first, second = waiting(factory, 2)
     factory.waits(first)
     assert factory.places() == MOST - 2

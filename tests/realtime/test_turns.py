@@ -31,9 +31,7 @@ def selector(monkeypatch) -> Iterator[Selector]:
         yield selector
 
 
-def test_turn_takes_a_part_of_what_has_happened_and_the_next_turns_the_rest(
-    pairs, selector
-):
+def test_turn_takes_some_events_and_later_turns_take_the_rest(pairs, selector):
     for ours, theirs in pairs:
         selector.register(ours, selectors.EVENT_READ)
         theirs.send(b"x")
@@ -46,7 +44,7 @@ def test_turn_takes_a_part_of_what_has_happened_and_the_next_turns_the_rest(
     }
 
 
-def test_end_of_a_connection_is_told_to_who_reads_and_to_who_writes(pairs, selector):
+def test_ended_connection_is_both_readable_and_writable(pairs, selector):
     (ours, theirs), *_ = pairs
     selector.register(ours, selectors.EVENT_READ | selectors.EVENT_WRITE)
     theirs.close()
