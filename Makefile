@@ -36,13 +36,14 @@ test: ## the checks, then every test, on servers of their own (ARGS="…" goes t
 soak: ## ten minutes of sockets and orders against a shop of its own (ARGS="--duration 60 …")
 	exec $(UP) --test exec python tests/load/soak.py $(ARGS)
 
-check: ## flake8, isort, black, migrations, check --deploy
+check: ## flake8, isort, black, djade, oxlint, migrations, check --deploy
 	exec $(UP) --test exec python deploy/local/check.py
 
-format: ## isort and black, over every file
+format: ## isort, black and djade, over every file
 	exec $(UP) --test install
 	.venv/bin/python -m isort --quiet .
 	.venv/bin/python -m black --quiet .
+	find templates -name '*.html' | xargs .venv/bin/djade --target-version 5.2 || true # 1: it changed some
 
 shell: ## manage.py shell, on the running shop's data
 	exec $(UP) exec python manage.py shell

@@ -327,7 +327,8 @@ function takeItems(here, fresh) {
   }
   for (const [key, item] of old) {
     if (!kept.has(key)) {
-      isBusy(item) ? markStale(item) : item.remove();
+      if (isBusy(item)) markStale(item);
+      else item.remove();
     }
   }
   const news = [];
@@ -426,7 +427,8 @@ function rememberFocus() {
       focused.focus({ preventScroll: true });
     } else {
       const twin = wanted === key && same.querySelector(`[data-move="${verb}"] button`);
-      twin ? twin.focus({ preventScroll: true }) : focusCard(same);
+      if (twin) twin.focus({ preventScroll: true });
+      else focusCard(same);
     }
   };
 }
