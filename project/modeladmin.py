@@ -70,14 +70,21 @@ def _asked_by(model: type[Model], item: Any) -> Iterator[str]:
         yield from (f"{path}__{key}__{name}" for name in ("exact", "in"))
 
 
-class ReadOnlyMixin:
-    """To be looked at: nothing is added, changed or deleted here."""
+class FixedRowsMixin:
+    """Nobody adds or deletes rows on this page of the admin.
+
+    Use it for a `ModelAdmin` or an inline whose rows the shop itself creates.
+    """
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+
+class ReadOnlyMixin(FixedRowsMixin):
+    """Nobody adds, changes or deletes rows on this page of the admin."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

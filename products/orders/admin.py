@@ -13,7 +13,7 @@ from products.models import Order, OrderEvent, OrderLine, Payment
 from products.orders import services as orders
 from products.sweeps.admin import HAS_PROBLEM, PROBLEM
 from products.templatetags.shop import money
-from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
+from project.modeladmin import FixedRowsMixin, ListedLookupsMixin, ReadOnlyMixin
 
 
 class OrderLineInline(ReadOnlyMixin, admin.TabularInline):
@@ -22,7 +22,7 @@ class OrderLineInline(ReadOnlyMixin, admin.TabularInline):
     fields = ["quantity", "name", "sku", "unit_price", "line_total"]
 
 
-class OrderEventInline(admin.TabularInline):
+class OrderEventInline(ReadOnlyMixin, admin.TabularInline):
     """What became of it; a note may be added, nothing is changed."""
 
     model = OrderEvent
@@ -41,12 +41,6 @@ class OrderEventInline(admin.TabularInline):
     def has_view_permission(self, request: HttpRequest, obj=None) -> bool:
         return request.user.has_perm("products.view_order")
 
-    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
-
 
 class PaymentInline(ReadOnlyMixin, admin.TabularInline):
     model = Payment
@@ -56,7 +50,7 @@ class PaymentInline(ReadOnlyMixin, admin.TabularInline):
 
 
 @admin.register(Order)
-class OrderAdmin(ListedLookupsMixin, admin.ModelAdmin):
+class OrderAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
     """To be looked at, but for notes: orders move on the staff's board."""
 
     list_display = [
@@ -84,12 +78,6 @@ class OrderAdmin(ListedLookupsMixin, admin.ModelAdmin):
         *("placed_at", "expires_at", "changed_at", *PROBLEM),
     ]
     inlines = [OrderLineInline, PaymentInline, OrderEventInline]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
 
     @admin.display(description=gettext_lazy("total"), ordering="total")
     def total_with_currency(self, order: Order) -> str:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from products.exceptions import ShopError
 from products.models import Stock, StockMovement
 from products.stock.forms import CountForm, MovementForm, ReceiveForm
-from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
+from project.modeladmin import FixedRowsMixin, ListedLookupsMixin, ReadOnlyMixin
 
 LAST_MOVEMENTS = 15
 
@@ -32,7 +32,7 @@ def movements_link(product_id: int) -> SafeString:
 
 
 @admin.register(Stock)
-class StockAdmin(ListedLookupsMixin, admin.ModelAdmin):
+class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
     """Figures to read, and two forms that move them: nobody writes a row directly."""
 
     list_display = ["product", "sku", "on_hand", "reserved", "available", "is_active"]
@@ -44,12 +44,6 @@ class StockAdmin(ListedLookupsMixin, admin.ModelAdmin):
     ordering = ["product__name", "pk"]
     actions = None
     change_form_template = "admin/products/stock/change_form.html"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
 
     @admin.display(description=gettext_lazy("sku"), ordering="product__sku")
     def sku(self, stock: Stock) -> str:

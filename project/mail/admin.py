@@ -25,7 +25,7 @@ from post_office.models import STATUS, Attachment, Email, EmailTemplate, Log
 from project.mail.delivery import WAITING
 from project.mail.outbox import new_message_id
 from project.mail.tasks import deliver_soon
-from project.modeladmin import ListedLookupsMixin
+from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
 
 # Accounts' pages, and orders' with the token that opens them to whoever has it.
 SECRET_LINK = re.compile(
@@ -46,19 +46,12 @@ def without_secrets(text: str) -> str:
     return SECRET_LINK.sub(_("[link hidden]"), text)
 
 
-class AttemptsInline(admin.TabularInline):
+class AttemptsInline(ReadOnlyMixin, admin.TabularInline):
     model = Log
     verbose_name = gettext_lazy("attempt")
     verbose_name_plural = gettext_lazy("attempts")
     fields = readonly_fields = ["date", "status", "exception_type", "answer"]
     ordering = ["-pk"]
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj=None) -> bool:
         return request.user.has_perm("post_office.view_email")
@@ -69,7 +62,7 @@ class AttemptsInline(admin.TabularInline):
 
 
 @admin.register(Email)
-class OutboxAdmin(ListedLookupsMixin, admin.ModelAdmin):
+class OutboxAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     list_display = ["recipients", "about", "state", "attempts", "next_try", "created"]
     list_filter = ["status", "created"]
     search_fields = ["to", "subject"]
@@ -98,15 +91,6 @@ class OutboxAdmin(ListedLookupsMixin, admin.ModelAdmin):
     ]
 
     # --- Who may what -------------------------------------------------------------
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
-        return False
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("post_office.change_email")
