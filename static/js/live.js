@@ -24,8 +24,6 @@ const PACE_MS = 45_000; // between two frames, while nobody sees them
 const SLEEP_MS = 600_000; // hidden, before it wants none
 const LOOK_MS = 600; // after a scroll or a swap, what is shown? 16 frames in 10 s at most
 
-export const isPersonal = (name) => name.startsWith("basket");
-
 export class Live extends EventTarget {
   /**
    * @param {string} url of the socket
@@ -33,13 +31,16 @@ export class Live extends EventTarget {
    *   the most visible first
    * @param {(item: [string, number, object, string?]) => void} apply show one item
    * @param {() => void} forget take whatever comes next for newer than what is shown
+   * @param {(name: string) => boolean} isPersonal whether each visitor has their own
+   *   topic of this name
    */
-  constructor(url, shown, apply, forget) {
+  constructor(url, shown, apply, forget, isPersonal) {
     super();
     this.url = url;
     this.shown = shown;
     this.apply = apply;
     this.forget = forget;
+    this.isPersonal = isPersonal;
     this.timeline = document.documentElement.dataset.timeline ?? ""; // of the versions
     this.known = new Map(); // topic -> version; what a digest is made of
     this.unknown = new Set(); // topics that the server does not have
@@ -86,9 +87,9 @@ export class Live extends EventTarget {
     const shown = this.wanted();
     const known = new Map();
     for (const [name, version] of shown) {
-      // A new socket may belong to someone else: then their basket counts from where
-      // it likes, so ask for it whatever its version.
-      const isNews = isPersonal(name) && this.asksAnew;
+      // A new socket may belong to another visitor. The versions of their personal
+      // topics are unrelated to those shown, so ask for the state without a version.
+      const isNews = this.asksAnew && this.isPersonal(name);
       topics[name] = isNews || version < 0 ? null : version;
       known.set(name, isNews ? -1 : Math.max(version, this.known.get(name) ?? -1));
     }

@@ -5,9 +5,9 @@ import { Live } from "./live.js";
 import { becomeAnother, socketUrl, visitor } from "./page.js";
 import { suggest, tidy } from "./search.js";
 import { showStatus } from "./status.js";
-import { apply, forget, shown } from "./topics.js";
+import { apply, forget, isPersonal, shown } from "./topics.js";
 
-const live = new Live(socketUrl(), shown, apply, forget);
+const live = new Live(socketUrl(), shown, apply, forget, isPersonal);
 
 showStatus(live);
 

@@ -3,13 +3,13 @@
 import { Live } from "./live.js";
 import { socketUrl } from "./page.js";
 import { showStatus } from "./status.js";
-import { apply, forget, shown } from "./topics.js";
+import { apply, forget, isPersonal, shown } from "./topics.js";
 
 const show = (item) => {
   apply(item);
   document.dispatchEvent(new CustomEvent("live:item", { detail: item }));
 };
-export const live = new Live(socketUrl(), shown, show, forget);
+export const live = new Live(socketUrl(), shown, show, forget, isPersonal);
 showStatus(live);
 // Signed out, or the rights are gone: the server knows what may be seen now.
 live.addEventListener("dismissed", () => setTimeout(() => location.reload(), 1_000));

@@ -1,11 +1,14 @@
 /* The live pieces of a page: elements with data-topic and data-version. */
 
-import { isPersonal } from "./live.js";
-
 const latest = new Map(); // topic -> the newest item applied
 
 const rootsOf = (name, within = document) =>
   within.querySelectorAll(`[data-topic="${name}"]`);
+
+const isPersonalRoot = (root) => "personal" in root.dataset;
+
+/** Whether each visitor has their own topic of this name. The partial says so. */
+export const isPersonal = (name) => [...rootsOf(name)].some(isPersonalRoot);
 
 /** The topics on the page with the oldest version shown of each, the nearest first. */
 export function shown() {
@@ -22,7 +25,7 @@ export function shown() {
 }
 
 function distanceFromView(root) {
-  if (isPersonal(root.dataset.topic)) {
+  if (isPersonalRoot(root)) {
     return -1; // always wanted
   }
   const box = root.getBoundingClientRect();
@@ -34,8 +37,8 @@ export function apply(item) {
   const [name, version, facts, html] = item;
   latest.set(name, item);
   const roots = [...rootsOf(name)];
-  // Somebody else's basket may have the same version, so its version says nothing.
-  const old = roots.filter((root) => isPersonal(name) || versionOf(root) < version);
+  // Another visitor's topic may have the same version, so the version says nothing.
+  const old = roots.filter((root) => isPersonalRoot(root) || versionOf(root) < version);
   // What stands around a piece that is newer (it came with its basket) is newer too.
   if (old.length === roots.length) {
     bind(name, facts, document);

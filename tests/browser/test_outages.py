@@ -301,7 +301,8 @@ RETURNS = """async ([source, url, count]) => {
     const blob = new Blob([source], { type: "text/javascript" });
     const { Live } = await import(URL.createObjectURL(blob));
     for (let n = 0; n < count; n++) {
-        new Live(url, () => new Map([["stock:1", 1]]), () => {}).connect();
+        const shown = () => new Map([["stock:1", 1]]);
+        new Live(url, shown, () => {}, () => {}, () => false).connect();
     }
 }"""
 PAGES = 30

@@ -600,3 +600,5 @@ def test_render_of_every_topic_says_its_name_and_version():
         html = pushed(name, viewer)
         version = found(name, viewer).version
         assert f'data-topic="{name}" data-version="{version}"' in html
+        # The client asks for personal topics anew whenever its socket is a new one.
+        assert ("data-personal" in html) == kinds.is_personal(name)
