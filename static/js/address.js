@@ -1,28 +1,27 @@
-/* The fields of an address follow its country: what they are called, which may stay
- * empty, and which are not used there. Without this script the server says so once the
- * form is sent. */
+/* The fields of an address depend on its country: their labels, which are optional, and
+ * which are not used. Without this script the server checks them when the form is sent. */
 
 const country = document.querySelector("select[data-rules]");
-let rules; // a promise of them, once they are needed
+let rules; // the promise of all countries' rules, once they are needed
 
 if (country) {
-  country.addEventListener("change", follow);
-  // What the browser has filled in, or kept from before, is not what the server drew.
+  country.addEventListener("change", applyRules);
+  // The browser may have restored or filled in a country other than the server's.
   if (!country.selectedOptions[0]?.defaultSelected) {
-    follow();
+    applyRules();
   }
 }
 
-async function follow() {
+async function applyRules() {
   const chosen = country.value;
-  rules ??= fetch(country.dataset.rules).then((answer) => answer.json());
+  rules ??= fetch(country.dataset.rules).then((response) => response.json());
   try {
     const { kinds, countries } = await rules;
     if (chosen === country.value) {
       show(kinds[countries[chosen] ?? countries[""]]);
     }
   } catch (error) {
-    rules = undefined; // asked for again at the next change
+    rules = undefined; // try again at the next change
     console.warn("The fields stay as they are:", error);
   }
 }

@@ -1,24 +1,24 @@
-/* The page of a sold-out product tells who waits that it is back. Who has read it there
- * needs no mail, so the server hears of it. */
+/* The page of a sold-out product says when the product is back. Visitors who asked for a
+ * mail need none once they have read that, so the page reports it to the server. */
+
+import { post } from "./requests.js";
 
 const note = document.querySelector("[data-back]");
-const watch = new MutationObserver(told);
+const observer = new MutationObserver(reportIfSeen);
 
-function told() {
+function reportIfSeen() {
   if (note.hidden || document.hidden) {
     return;
   }
-  watch.disconnect();
-  document.removeEventListener("visibilitychange", told);
-  const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
-  const headers = { "X-CSRFToken": token };
-  fetch(note.dataset.seen, { method: "POST", headers, keepalive: true }).catch((error) =>
-    console.warn("A mail will come, too:", error),
+  observer.disconnect();
+  document.removeEventListener("visibilitychange", reportIfSeen);
+  post(note.dataset.seen, new FormData(), { keepalive: true }).catch((error) =>
+    console.warn("The visitor will get a mail too:", error),
   );
 }
 
 if (note) {
-  watch.observe(note, { attributeFilter: ["hidden"] });
-  document.addEventListener("visibilitychange", told);
-  told();
+  observer.observe(note, { attributeFilter: ["hidden"] });
+  document.addEventListener("visibilitychange", reportIfSeen);
+  reportIfSeen();
 }

@@ -9,10 +9,9 @@
  */
 
 import { show } from "./forms.js";
-import { renew } from "./page.js";
+import { fetchPage, post } from "./requests.js";
 import "./staff.js";
 
-const PATIENCE_MS = 15_000;
 const PAUSE_MS = 400; // between two fetches: a rush of orders is no rush of requests
 const RETRY_MS = 3_000;
 const PUSH_MS = 2_000; // a change that is not pushed by then is fetched
@@ -61,14 +60,13 @@ async function fragment() {
   const address = new URL(location.href);
   address.hash = "";
   address.searchParams.set("fragment", "1");
-  const response = await fetch(address, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  const { response, page } = await fetchPage(address);
   if (response.redirected || response.status === 403) {
     location.reload(); // signed out, or the rights are gone: the server says which
   }
   if (!response.ok) {
     throw new Error(`${response.status} ${response.statusText}`);
   }
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   return page.getElementById("board");
 }
 
@@ -604,25 +602,6 @@ async function send(form) {
   } else {
     refresh();
   }
-}
-
-async function post(address, body, isRetry = false) {
-  // A card that was pushed has no token.
-  body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
-  const response = await fetch(address, {
-    method: "POST",
-    body,
-    headers: { Accept: "application/json" },
-    signal: AbortSignal.timeout(PATIENCE_MS),
-  });
-  if (response.headers.get("Content-Type")?.startsWith("application/json")) {
-    return { ...(await response.json()), isDone: response.ok };
-  }
-  if (response.status === 403 && !isRetry) {
-    await renew(); // signed in anew in another tab
-    return post(address, body, true);
-  }
-  throw new Error(`${response.status} ${response.statusText}`);
 }
 
 function close(form) {

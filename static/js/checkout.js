@@ -1,20 +1,22 @@
-/* The checkout's clock: how long the things are reserved. It goes by the server's time,
- * whatever the time is here. Without it the page says until when. */
+/* The checkout's clock: counts down how long the basket is reserved. It uses the server's
+ * time, as the visitor's clock may be wrong. Without this script the page shows when the
+ * reservation ends. */
+
+import { fetchPage } from "./requests.js";
 
 const TICK_MS = 250;
-const PATIENCE_MS = 15_000;
 
 const place = document.querySelector("[data-now]");
 const { responseStart } = performance.getEntriesByType("navigation")[0];
 
-// The server's clock minus ours, from when it wrote the page and when that arrived.
+// The server's clock minus ours: when it wrote the page, minus when the page arrived.
 let ahead = place && Date.parse(place.dataset.now) - (performance.timeOrigin + responseStart);
 
 const language = document.documentElement.lang;
 const hours = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
 
 function tick() {
-  // A push may have put another in its place, so it is looked for each time.
+  // Look for it each time: a push may have replaced it.
   const hold = place.querySelector("[data-until]");
   if (!hold) {
     return;
@@ -41,7 +43,7 @@ function count(hold, until, left) {
   }
 }
 
-/** Time is up; the server will say so too, in a moment. */
+/** Show that time is up; the server pushes the same in a moment. */
 function lapse(hold) {
   hold.classList.replace("hold--held", "hold--over");
   hold.querySelector(".hold__held").hidden = true;
@@ -49,18 +51,17 @@ function lapse(hold) {
   delete hold.dataset.until;
 }
 
-/** Looking at the page reserves again. What is typed in it stays. */
-async function again() {
-  const asked = Date.now();
-  const response = await fetch(location.href, { signal: AbortSignal.timeout(PATIENCE_MS) });
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const fresh = page.querySelector("[data-now]");
-  if (!response.ok || !fresh) {
-    location.assign(location.href); // some of it is gone: the page says what
+/** Fetch the page, which reserves the basket again. What the visitor typed stays. */
+async function reserveAgain() {
+  const sentAt = Date.now();
+  const { response, page } = await fetchPage(location.href);
+  const newPlace = page.querySelector("[data-now]");
+  if (!response.ok || !newPlace) {
+    location.assign(location.href); // something is sold out: the page says what
     return;
   }
-  ahead = Date.parse(fresh.dataset.now) - (asked + Date.now()) / 2;
-  place.replaceChildren(...fresh.children);
+  ahead = Date.parse(newPlace.dataset.now) - (sentAt + Date.now()) / 2;
+  place.replaceChildren(...newPlace.children);
   tick();
 }
 
@@ -70,7 +71,7 @@ if (place) {
   place.addEventListener("click", (event) => {
     if (event.target.closest("[data-again]")) {
       event.preventDefault();
-      again().catch(() => location.assign(location.href));
+      reserveAgain().catch(() => location.assign(location.href));
     }
   });
 }

@@ -1,11 +1,11 @@
 /* The basket's forms without a reload. Each is a plain form: without this script the
  * browser posts it and the server answers with a page. */
 
-import { basePath, renew } from "./page.js";
+import { basePath } from "./page.js";
+import { post } from "./requests.js";
 import { shown } from "./topics.js";
 
 const AFTER_TYPING_MS = 300;
-const PATIENCE_MS = 15_000; // for an answer; other tabs' forms wait meanwhile
 
 // Quantities the shopper has set and that are not sent yet, by the field's name. A push
 // may replace the field before it is sent: what was typed must not go with it.
@@ -88,24 +88,6 @@ async function send(form, body, submitter, take, identified) {
   } finally {
     submitter?.removeAttribute("aria-busy");
   }
-}
-
-async function post(address, body, isRetry = false) {
-  const response = await fetch(address, {
-    method: "POST",
-    body,
-    headers: { Accept: "application/json" },
-    signal: AbortSignal.timeout(PATIENCE_MS),
-  });
-  if (response.headers.get("Content-Type")?.startsWith("application/json")) {
-    return response.json();
-  }
-  if (response.status === 403 && !isRetry) {
-    // Signing in or out in another tab has made this page's token invalid.
-    body.set("csrfmiddlewaretoken", await renew());
-    return post(address, body, true);
-  }
-  throw new Error(`${response.status} ${response.statusText}`);
 }
 
 /** Show messages ({level, text}) in the place of those that are there. */

@@ -1,5 +1,6 @@
-/* Where the page's shop is, and what the page holds of its visitor besides live topics:
- * who it is, and the forms' tokens, which change when somebody signs in or out. */
+/* Where the page's shop is, and who its visitor is. */
+
+import { renew } from "./requests.js";
 
 // What every address of the shop begins with: "/", or "/shop/" for a shop under a path.
 export const basePath = document.querySelector('meta[name="shop-base"]').content;
@@ -70,28 +71,4 @@ export async function becomeAnother() {
   const before = page.viewer;
   await renew();
   return before !== "" && page.viewer === "";
-}
-
-/** Take what is the visitor's from the page as the server would show it now. Returns
- * the forms' token. */
-export async function renew() {
-  const response = await fetch(location.href, { signal: AbortSignal.timeout(15_000) });
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  if (response.redirected) {
-    location.replace(response.url); // this page is not theirs any more
-  }
-  const token = fresh.querySelector("[name=csrfmiddlewaretoken]")?.value;
-  if (!token) {
-    throw new Error(`no token on ${location.pathname}: ${response.status}`);
-  }
-  const here = document.querySelector("[data-account]");
-  const now = fresh.querySelector("[data-account]");
-  if (here && now && !here.contains(document.activeElement)) {
-    here.replaceWith(now);
-  }
-  for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) {
-    field.value = token;
-  }
-  page.viewer = fresh.documentElement.dataset.viewer;
-  return token;
 }

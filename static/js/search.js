@@ -1,17 +1,19 @@
-/* Suggestions while one types in the search field, as a combobox: the field keeps the
- * focus, arrows walk through the list, Enter goes where the chosen one leads or, if none
- * is chosen, sends the form as it would be sent without this script. */
+/* Suggestions for the search field, as a combobox: the field keeps the focus, arrow keys
+ * walk through the list, and Enter follows the chosen suggestion. If none is chosen, Enter
+ * submits the form, as without this script. */
+
+import { fetchPage } from "./requests.js";
 
 const AFTER_TYPING_MS = 150;
-const SHORTEST = 2; // letters
-const PATIENCE_MS = 5_000;
+const MIN_LETTERS = 2;
+const TIMEOUT_MS = 5_000;
 
 /** @param {HTMLFormElement} form with `data-suggest`, where suggestions come from */
 export function suggest(form) {
   const field = form.querySelector("[type=search]");
   const status = form.querySelector("[role=status]");
   const place = form.querySelector("[data-suggestions]");
-  let asked = null; // the request under way
+  let pending = null; // the AbortController of the request that is pending
   let timer;
 
   field.setAttribute("role", "combobox");
@@ -24,7 +26,7 @@ export function suggest(form) {
 
   function close() {
     clearTimeout(timer);
-    asked?.abort();
+    pending?.abort();
     place.replaceChildren();
     field.setAttribute("aria-expanded", "false");
     field.removeAttribute("aria-activedescendant");
@@ -33,41 +35,39 @@ export function suggest(form) {
   }
 
   async function ask() {
-    asked?.abort();
+    pending?.abort();
     const text = field.value.trim();
-    if (text.length < SHORTEST) {
+    if (text.length < MIN_LETTERS) {
       close();
       return;
     }
-    const mine = (asked = new AbortController());
-    const late = setTimeout(() => mine.abort(), PATIENCE_MS);
+    const request = (pending = new AbortController());
+    const timeout = setTimeout(() => request.abort(), TIMEOUT_MS);
     try {
       const query = new URLSearchParams({ q: text });
-      const response = await fetch(`${form.dataset.suggest}?${query}`, { signal: mine.signal });
-      const html = response.ok ? await response.text() : "";
-      if (mine === asked && document.activeElement === field) {
-        open(html);
+      const address = `${form.dataset.suggest}?${query}`;
+      const { response, page } = await fetchPage(address, request.signal);
+      if (request === pending && document.activeElement === field) {
+        open(response.ok ? page.querySelector(".suggestions") : null);
       }
     } catch (error) {
       if (error.name !== "AbortError") {
         close(); // the form still searches
       }
     } finally {
-      clearTimeout(late);
+      clearTimeout(timeout);
     }
   }
 
-  function open(html) {
-    const template = document.createElement("template");
-    template.innerHTML = html.trim();
-    const list = template.content.querySelector("[role=listbox]");
+  function open(suggestions) {
+    const list = suggestions?.querySelector("[role=listbox]");
     if (!list?.querySelector("[role=option]")) {
-      const said = list?.dataset.status ?? "";
+      const text = list?.dataset.status ?? "";
       close();
-      status.textContent = said;
+      status.textContent = text;
       return;
     }
-    place.replaceChildren(template.content.firstElementChild);
+    place.replaceChildren(suggestions);
     field.setAttribute("aria-expanded", "true");
     field.setAttribute("aria-controls", list.id);
     field.removeAttribute("aria-activedescendant");
@@ -85,11 +85,11 @@ export function suggest(form) {
     }
   }
 
-  /** From the field down through the list, and past its end back to the field. */
+  /** Choose the next suggestion; after the last one, none. */
   function step(by) {
-    const stops = [null, ...options()];
-    const here = stops.indexOf(active());
-    choose(stops[(here + by + stops.length) % stops.length]);
+    const choices = [null, ...options()];
+    const index = choices.indexOf(active()) + by;
+    choose(choices.at(index % choices.length));
   }
 
   field.addEventListener("input", () => {
@@ -100,7 +100,7 @@ export function suggest(form) {
 
   field.addEventListener("keydown", (event) => {
     if (event.isComposing) {
-      return; // the keys are an input method's
+      return; // an input method handles the key
     }
     const isOpen = options().length > 0;
     if (event.key === "ArrowDown" && !isOpen) {
@@ -113,19 +113,19 @@ export function suggest(form) {
       event.preventDefault();
       active().click();
     } else if (event.key === "Escape" && isOpen) {
-      event.preventDefault(); // the first closes the list, the next empties the field
+      event.preventDefault(); // the first Escape closes the list, the next empties the field
       close();
     }
   });
 
-  // A press on a suggestion must not take the focus away before it is a click.
+  // Keep the focus in the field: without it the list closes before the click.
   place.addEventListener("mousedown", (event) => event.preventDefault());
   field.addEventListener("blur", close);
   form.addEventListener("submit", close);
   window.addEventListener("pageshow", (event) => event.persisted && close());
 }
 
-/** Leave out of a form's address what was left empty, as links to the same list do. */
+/** Leave empty fields out of the form's query, as links to the same list do. */
 export function tidy(form) {
   form.addEventListener("formdata", ({ formData }) => {
     for (const [name, value] of [...formData]) {
