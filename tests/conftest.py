@@ -16,9 +16,9 @@ from django.test import TransactionTestCase
 
 from realtime import outages
 from realtime.publish import flush, group_of
-from tests.rows import delete_all
-from tests.s3 import KEYS, S3, TestBucket
-from tests.servers import collect_static
+from tests.support.rows import delete_all
+from tests.support.s3 import KEYS, S3, TestBucket
+from tests.support.servers import collect_static
 
 
 def pytest_configure() -> None:

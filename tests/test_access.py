@@ -36,7 +36,7 @@ from post_office.models import Email
 from products.demo.loading import staff_permissions
 from products.live.viewers import Owner
 from products.models import Product, StockMovement, Waiting, WebhookEvent
-from tests.factories import (
+from tests.support.factories import (
     make_address,
     make_basket,
     make_order,

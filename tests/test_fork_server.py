@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from tests import fork_server
-from tests.fork_server import run
+from tests.support import fork_server
+from tests.support.fork_server import run
 
 OURS = {"project", "products", "users", "realtime"}
 

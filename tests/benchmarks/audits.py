@@ -51,7 +51,7 @@ def on_scratch(options) -> None:
     from products.live import kinds
     from products.models import Stock
     from tests.benchmarks.fleet import sign_in
-    from tests.factories import make_products
+    from tests.support.factories import make_products
     from users.models import User
 
     products = [product.pk for product in make_products(options.products)]

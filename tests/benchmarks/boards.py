@@ -161,8 +161,8 @@ def sign_in(number: int) -> str:
     """The cookie of somebody who works at a board."""
     from django.contrib.auth.models import Permission
 
-    from tests.factories import make_user
-    from tests.realtime.sockets import session_of
+    from tests.support.factories import make_user
+    from tests.support.sockets import session_of
 
     user = make_user(username=f"clerk{number}", is_staff=True)
     rights = ["view_order", "change_order", "view_stock"]
@@ -172,8 +172,8 @@ def sign_in(number: int) -> str:
 
 def fill_the_shop(orders: int) -> None:
     from tests.benchmarks.search import fill_the_shop as fill
-    from tests.factories import make_product
     from tests.products.staff.test_board import make_orders
+    from tests.support.factories import make_product
 
     fill(1000)
     make_product(name="Lamp", on_hand=1_000_000)
@@ -201,7 +201,7 @@ def move_orders(rate: float, kind: str) -> None:
     logging.disable(logging.WARNING)
     from products.models import Order, Product
     from products.orders import services as orders
-    from tests.factories import make_order
+    from tests.support.factories import make_order
     from users.models import User
 
     clerk, lamp = User.objects.first(), Product.objects.get(name="Lamp")
@@ -349,7 +349,7 @@ def main() -> None:
     if options.part == "boards":
         open_boards(options.origin, options.cookies)
         return
-    from tests.servers import Daphne, collect_static
+    from tests.support.servers import Daphne, collect_static
 
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

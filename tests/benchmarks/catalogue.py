@@ -56,7 +56,7 @@ class Result(NamedTuple):
 
 def fill_the_shop(count: int) -> Pages:
     """Products on shelves; the addresses of pages, many of each kind."""
-    from tests.factories import make_category, make_products
+    from tests.support.factories import make_category, make_products
 
     shelves = [make_category() for _ in range(SHELVES)]
     products = []
@@ -145,7 +145,7 @@ def session_with_a_basket() -> str:
 
     from products.live.viewers import BASKET_TOKEN, Owner
     from products.models import Product
-    from tests.factories import make_basket
+    from tests.support.factories import make_basket
 
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     session[BASKET_TOKEN] = "benchmark"
@@ -196,7 +196,7 @@ def main() -> None:
     django.setup()
     logging.disable(logging.WARNING)
     from tests.benchmarks.scratch import scratch_database
-    from tests.servers import Daphne, Redis, collect_static
+    from tests.support.servers import Daphne, Redis, collect_static
 
     with tempfile.TemporaryDirectory() as folder, scratch_database():
         place = Path(folder)

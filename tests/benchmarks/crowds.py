@@ -13,10 +13,10 @@ from products.basket import holds
 from products.models import Basket, Order, Product
 from products.orders import placing
 from tests.benchmarks.cpu import cpu_of, cpu_of_family, parent_of
-from tests.concurrency import together
-from tests.factories import CONTACT, make_full_basket, make_owner
-from tests.live.buyer import Buyer
-from tests.servers import Shop
+from tests.support.buyer import Buyer
+from tests.support.concurrency import together
+from tests.support.factories import CONTACT, make_full_basket, make_owner
+from tests.support.servers import Shop
 
 ALL_STEPS = [200, 303, 200, 303]
 

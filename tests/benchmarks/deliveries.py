@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "local")]
 
 from tests.benchmarks.cpu import cpu_of  # noqa: E402
-from tests.servers import Redis  # noqa: E402
+from tests.support.servers import Redis  # noqa: E402
 
 MESSAGE = b"x" * 100  # bytes; a change of stock has 95 to 110
 

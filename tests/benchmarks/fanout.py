@@ -41,7 +41,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 from websockets.sync.client import ClientConnection, connect  # noqa: E402
 
-from tests.servers import (  # noqa: E402
+from tests.support.servers import (  # noqa: E402
     Daphne,
     PlainDaphne,
     Process,
@@ -303,8 +303,8 @@ def main() -> None:
 
 def compare(folder: Path, products: list[int], options) -> None:
     from tests.benchmarks.scratch import CORE_LAYER, PUBSUB_LAYER, in_turn, make_layer
-    from tests.layers import publishing_through
-    from tests.servers import Redis
+    from tests.support.layers import publishing_through
+    from tests.support.servers import Redis
 
     redis = Redis(folder)
     redis.start()

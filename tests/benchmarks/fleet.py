@@ -46,7 +46,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 from tests.benchmarks.cpu import cpu_of, cpu_of_family, parent_of  # noqa: E402
 from tests.benchmarks.sockets import resident  # noqa: E402
 from tests.benchmarks.storms import load, reading  # noqa: E402
-from tests.servers import (  # noqa: E402
+from tests.support.servers import (  # noqa: E402
     Daphne,
     Redis,
     collect_static,
@@ -530,7 +530,7 @@ def on_scratch(folder: Path, redis: Redis, options) -> None:
     django.setup()
     logging.getLogger("project.mail.outbox").setLevel(logging.ERROR)
     from tests.benchmarks.scratch import scratch_database
-    from tests.factories import make_products
+    from tests.support.factories import make_products
 
     with scratch_database():
         made = make_products(options.products, on_hand=UNITS)

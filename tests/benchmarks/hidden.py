@@ -274,8 +274,8 @@ def main() -> None:
     django.setup()
     logging.getLogger("channels_redis").setLevel(logging.ERROR)  # "over capacity"
     from tests.benchmarks.scratch import PUBSUB_LAYER, make_layer, scratch_database
-    from tests.layers import publishing_through
-    from tests.servers import Daphne, Redis
+    from tests.support.layers import publishing_through
+    from tests.support.servers import Daphne, Redis
 
     with tempfile.TemporaryDirectory() as name, scratch_database() as make_products:
         products = make_products(LIST * options.pages)

@@ -55,7 +55,7 @@ def serving(folder: Path) -> Iterator:
     """A plain Daphne on the scratch database."""
     from django.conf import settings
 
-    from tests.servers import Daphne
+    from tests.support.servers import Daphne
 
     shop = Daphne(folder, settings.REDIS_URL)
     shop.start()
@@ -81,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--orders", type=int, default=320, help="of each crowd")
     options = parser.parse_args()
-    from tests.servers import collect_static
+    from tests.support.servers import collect_static
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= collect_static(Path(folder) / "static")

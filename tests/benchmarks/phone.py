@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=8, help="changes a second")
     parser.add_argument("--seconds", type=float, default=60)
     options = parser.parse_args()
-    from tests.servers import Daphne, collect_static
+    from tests.support.servers import Daphne, collect_static
 
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

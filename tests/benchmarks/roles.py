@@ -27,7 +27,12 @@ LOCAL = ROOT / "deploy" / "local"
 sys.path[:0] = [str(ROOT), str(LOCAL)]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-from tests.servers import Redis, collect_static, free_port, wait_until  # noqa: E402
+from tests.support.servers import (  # noqa: E402
+    Redis,
+    collect_static,
+    free_port,
+    wait_until,
+)
 
 PRODUCTS, UNITS = 24, 100_000
 START_S = END_S = 90
@@ -134,7 +139,7 @@ def compare(folder: Path, env: dict[str, str], options) -> None:
 
 
 def fill_the_shop() -> None:
-    from tests.factories import make_category, make_product
+    from tests.support.factories import make_category, make_product
 
     category = make_category()
     for number in range(PRODUCTS):

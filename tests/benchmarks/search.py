@@ -32,7 +32,7 @@ TEXT = "Turned by hand from a single piece, oiled twice and signed by its maker.
 
 
 def fill_the_shop(count: int) -> None:
-    from tests.factories import make_category, make_product, make_products
+    from tests.support.factories import make_category, make_product, make_products
 
     draw = random.Random(1)
     words = [*NAMES, *(f"{name}{n}" for name in NAMES for n in range(40))]

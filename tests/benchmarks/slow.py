@@ -33,7 +33,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 from tests.benchmarks.listeners import AT_ONCE, Crowd, Listener, masked  # noqa: E402
 from tests.benchmarks.sockets import resident  # noqa: E402
-from tests.servers import Daphne, PlainDaphne, Redis  # noqa: E402
+from tests.support.servers import Daphne, PlainDaphne, Redis  # noqa: E402
 
 PRODUCTS = 20
 RATE = 20  # times a second that all of them change

@@ -38,7 +38,7 @@ from tests.benchmarks.listeners import (  # noqa: E402
     allow_files,
 )
 from tests.benchmarks.scratch import in_turn  # noqa: E402
-from tests.servers import Daphne, PlainDaphne, Redis  # noqa: E402
+from tests.support.servers import Daphne, PlainDaphne, Redis  # noqa: E402
 
 PRODUCTS = 20
 WARM_UP = 200  # sockets, which find what a process loads once

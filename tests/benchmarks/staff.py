@@ -104,7 +104,7 @@ def measure(
 
 def compare(server, cookies: list[str], products: list[int], options) -> None:
     from products.stock import services as stock
-    from tests.factories import make_order
+    from tests.support.factories import make_order
 
     for kind in options.kinds:
         topic, change = kind, partial(stock.receive, products[0], 1)
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=5, help="changes a second")
     parser.add_argument("--seconds", type=float, default=20, help="for each crowd")
     options = parser.parse_args()
-    from tests.servers import Daphne, collect_static
+    from tests.support.servers import Daphne, collect_static
 
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

@@ -11,7 +11,7 @@ from django.test import Client
 
 from products.models import Product
 from tests.benchmarks.crowds import ALL_STEPS, shelf
-from tests.live.buyer import Buyer
+from tests.support.buyer import Buyer
 
 STEPS = ("start", "enter", "review", "place")
 MOST = 12

@@ -31,7 +31,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "local")]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 from tests.benchmarks.cpu import cpu_of  # noqa: E402
-from tests.servers import Daphne, Redis, collect_static  # noqa: E402
+from tests.support.servers import Daphne, Redis, collect_static  # noqa: E402
 
 PRODUCTS = 20
 PAUSE_S = 0.5  # between two looks at the product list

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from products.models import Product
 from tests.browser.chromium import launched, launched_whole
 from tests.browser.pages import bring_basket, wait_until_live
-from tests.layers import publishing_at
-from tests.servers import Daphne, Redis
+from tests.support.layers import publishing_at
+from tests.support.servers import Daphne, Redis
 
 ACTION_S = 20  # a click and the page behind it, on a machine with much else to do
 PUSHED_S = 4  # for what is pushed; nothing else could bring it: see `daphne`

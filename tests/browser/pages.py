@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from products.live.viewers import BASKET_TOKEN
 from products.models import Product
 from project.sessions import SessionStore
-from tests.factories import make_basket, make_user
+from tests.support.factories import make_basket, make_user
 from users.models import User
 
 

@@ -21,7 +21,7 @@ from tests.browser.looks import (
 from tests.browser.pages import bring_session
 from tests.browser.pages import make_shopper as make_shopper_for_the_form
 from tests.browser.pages import sign_in
-from tests.factories import make_address, make_picture, make_shopper
+from tests.support.factories import make_address, make_picture, make_shopper
 from users import pictures
 from users.models import User
 

@@ -19,7 +19,7 @@ from tests.browser.pages import (
     stock,
     total,
 )
-from tests.factories import make_category, make_products
+from tests.support.factories import make_category, make_products
 
 
 @pytest.fixture

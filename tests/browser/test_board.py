@@ -34,8 +34,8 @@ from tests.browser.pages import (
     notice,
     wait_until_live,
 )
-from tests.factories import make_order, make_product, make_user
 from tests.products.staff.test_board import make_orders
+from tests.support.factories import make_order, make_product, make_user
 from users.models import User
 
 BOARD = "/staff/orders/"

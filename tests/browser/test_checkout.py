@@ -23,7 +23,7 @@ from tests.browser.pages import (
     mark,
     total,
 )
-from tests.factories import (
+from tests.support.factories import (
     EmailAddress,
     make_address,
     make_basket,

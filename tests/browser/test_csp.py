@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 
 from products.models import Product
 from tests.browser.pages import wait_until_live
-from tests.factories import make_picture, make_product, make_user
-from tests.servers import wait_until
+from tests.support.factories import make_picture, make_product, make_user
+from tests.support.servers import wait_until
 from users.models import User
 
 NOTE_VIOLATIONS = """

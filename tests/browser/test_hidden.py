@@ -20,8 +20,8 @@ from tests.browser.chromium import HIDABLE, TURN
 from tests.browser.pages import bring_session, expect_no_reload, mark, notice
 from tests.browser.pages import stock as stock_of
 from tests.browser.pages import wait_until_live
-from tests.factories import make_order, make_product, make_user
-from tests.servers import Daphne
+from tests.support.factories import make_order, make_product, make_user
+from tests.support.servers import Daphne
 
 PACE_MS = 45_000
 BUSY_S = 8  # of sales, many a second

@@ -21,7 +21,7 @@ from tests.browser.pages import (
     stock,
     wait_until_live,
 )
-from tests.factories import make_basket, make_category, make_products
+from tests.support.factories import make_basket, make_category, make_products
 from users.models import Session, User
 
 

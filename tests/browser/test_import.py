@@ -13,7 +13,7 @@ from tests.browser.pages import (
     mark,
     stock,
 )
-from tests.factories import make_product
+from tests.support.factories import make_product
 
 FILE = """sku;name;category;price;stock
 LAMP-1;;;9,90;1

@@ -12,10 +12,10 @@ from products.basket import services as baskets
 from products.live.viewers import Owner
 from products.models import Basket, Product
 from tests.browser.pages import badge, make_shopper, sign_in, wait_until_live
-from tests.factories import make_basket, make_category, make_products
-from tests.provider.people import NADIA, UMA, Person
-from tests.provider.server import Provider
-from tests.servers import Daphne
+from tests.support.factories import make_basket, make_category, make_products
+from tests.support.provider.people import NADIA, UMA, Person
+from tests.support.provider.server import Provider
+from tests.support.servers import Daphne
 from users.models import Session, User
 
 ENOUGH_S = 8  # for the shop to give up on a provider that hangs: 5, and a page

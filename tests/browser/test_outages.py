@@ -27,8 +27,8 @@ from tests.browser.pages import (
     stock,
     wait_until_live,
 )
-from tests.factories import make_product
-from tests.servers import wait_until
+from tests.support.factories import make_product
+from tests.support.servers import wait_until
 
 ROOT = Path(__file__).parents[2]
 LOST_S = 30

@@ -6,7 +6,12 @@ from playwright.sync_api import Page
 from products.models import Product
 from tests.browser.looks import DESK, PHONE, expect_good_in_all_looks
 from tests.browser.pages import buy
-from tests.factories import make_category, make_picture, make_product, make_products
+from tests.support.factories import (
+    make_category,
+    make_picture,
+    make_product,
+    make_products,
+)
 
 PAGES = {
     "home": "/",

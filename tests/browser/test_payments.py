@@ -15,8 +15,8 @@ from tests.browser.pages import (
     mark,
     wait_until_live,
 )
-from tests.factories import make_product
-from tests.stripe_server import SECRET, StripeServer, stripe_server
+from tests.support.factories import make_product
+from tests.support.stripe_server import SECRET, StripeServer, stripe_server
 
 CHECKOUT = "/checkout/"
 ORDER = re.compile(r"/orders/[2-9A-Z]{8}/$")

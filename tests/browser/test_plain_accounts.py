@@ -8,7 +8,7 @@ from post_office.models import Email
 
 from tests.browser.pages import make_shopper as make_shopper_for_the_form
 from tests.browser.pages import messages, sign_in
-from tests.factories import make_picture, make_shopper
+from tests.support.factories import make_picture, make_shopper
 from users.models import User
 
 PASSWORD = "lighthouse-keeper-7"

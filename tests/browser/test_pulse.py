@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.looks import expect_good_in_all_looks
 from tests.browser.pages import bring_session, expect_no_reload, mark, wait_until_live
 from tests.browser.test_outages import Gate
-from tests.factories import make_user
+from tests.support.factories import make_user
 
 PULSE = "/staff/pulse/"
 LATER_MS = 20_000  # some questions, on a machine with much else to do

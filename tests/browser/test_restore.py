@@ -5,8 +5,8 @@ from playwright.sync_api import expect
 from products.models import Stock
 from products.stock import services as stocks
 from tests.browser.pages import expect_no_reload, mark, stock, wait_until_live
-from tests.factories import make_product
-from tests.rows import restored
+from tests.support.factories import make_product
+from tests.support.rows import restored
 
 BACK_S = 15  # an audit, and the socket's way back
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from products.search import services as search
 from tests.browser.looks import PHONE, expect_good_in_all_looks
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from tests.browser.pages import (
     sign_in,
     total,
 )
-from tests.factories import make_basket, make_category, make_products
+from tests.support.factories import make_basket, make_category, make_products
 from users.models import User
 
 

@@ -18,7 +18,7 @@ from tests.browser.pages import (
     stock,
     total,
 )
-from tests.factories import make_product
+from tests.support.factories import make_product
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from tests.browser.pages import (
     messages,
     wait_until_live,
 )
-from tests.factories import make_order, make_product, make_user
-from tests.servers import wait_until
+from tests.support.factories import make_order, make_product, make_user
+from tests.support.servers import wait_until
 
 
 @pytest.fixture

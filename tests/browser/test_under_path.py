@@ -19,8 +19,8 @@ from tests.browser.pages import (
     stock,
     wait_until_live,
 )
-from tests.factories import make_picture, make_product
-from tests.servers import Daphne
+from tests.support.factories import make_picture, make_product
+from tests.support.servers import Daphne
 
 PATH = "/shop"
 ADDRESS = {

@@ -1,5 +1,5 @@
 """The alerts of deploy/prometheus. (That /metrics has what they read:
-`tests/live/test_metrics.py`.)"""
+`tests/system/test_metrics.py`.)"""
 
 import re
 import shutil
@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from project.background import GAUGES
-from tests import prometheus
-from tests.prometheus import FOLDER, rules
+from tests.support import prometheus
+from tests.support.prometheus import FOLDER, rules
 
 README = (FOLDER.parent / "README.md").read_text()
 TABLE = [line for line in README.splitlines() if line.startswith("| ")]

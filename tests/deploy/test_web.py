@@ -20,8 +20,8 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.deploy.test_local import environment, up
-from tests.factories import make_picture, make_product
-from tests.servers import Redis, database_url, free_port, wait_until
+from tests.support.factories import make_picture, make_product
+from tests.support.servers import Redis, database_url, free_port, wait_until
 
 LOCAL = Path(__file__).resolve().parents[2] / "deploy" / "local"
 SOON_S = 60  # a limit, on a busy machine

@@ -41,8 +41,8 @@ def main(arguments: list[str]) -> int:
 
 
 def soak(arguments: list[str]) -> int:
-    from tests.factories import make_category, make_product
-    from tests.servers import Daphne, Redis, collect_static
+    from tests.support.factories import make_category, make_product
+    from tests.support.servers import Daphne, Redis, collect_static
 
     category = make_category()
     for _ in range(PRODUCTS):

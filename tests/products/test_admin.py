@@ -18,8 +18,8 @@ from products.models import (
     WebhookEvent,
 )
 from products.stock import services as stock
-from tests.concurrency import together
-from tests.factories import (
+from tests.support.concurrency import together
+from tests.support.factories import (
     make_basket,
     make_category,
     make_order,

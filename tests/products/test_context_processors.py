@@ -8,7 +8,7 @@ from django.test import RequestFactory
 from products.live.state import State
 from products.live.viewers import BASKET_TOKEN
 from project.sessions import SessionStore
-from tests.factories import make_basket, make_owner, make_product
+from tests.support.factories import make_basket, make_owner, make_product
 
 pytestmark = pytest.mark.django_db
 

@@ -15,10 +15,10 @@ from products.models import Order, Product, StockAlert
 from products.orders import emails, exceptions, placing
 from products.orders import services as orders
 from products.stock import services as stock
-from tests.factories import make_holder, make_order, make_product, make_user
-from tests.servers import START_S, Redis, wait_until
-from tests.smtp import running
-from tests.workers import Worker, broker_at
+from tests.support.factories import make_holder, make_order, make_product, make_user
+from tests.support.servers import START_S, Redis, wait_until
+from tests.support.smtp import running
+from tests.support.workers import Worker, broker_at
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from products.basket.exceptions import BadQuantity
 from products.basket.forms import quantity_from
 from products.catalogue import thumbnails
 from products.catalogue.forms import ProductForm, free_slug
-from tests.factories import make_category, make_picture, make_product
+from tests.support.factories import make_category, make_picture, make_product
 from users.models import User
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from products import personal
 from products.live import kinds
 from products.models import Order
 from products.orders import claims
-from tests.concurrency import together
-from tests.factories import CONTACT, make_order, make_shopper, make_user
+from tests.support.concurrency import together
+from tests.support.factories import CONTACT, make_order, make_shopper, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,8 @@ from django.urls import reverse
 from products.catalogue import services as catalogue
 from products.models import Product, ProductCategory
 from project.edits import SafeEditsMixin
-from tests.concurrency import together
-from tests.factories import make_category, make_picture, make_product, make_user
+from tests.support.concurrency import together
+from tests.support.factories import make_category, make_picture, make_product, make_user
 from users.models import User
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from products.models import Order
 from project.modeladmin import ListedLookupsMixin
-from tests.factories import make_basket, make_order, make_product, make_user
+from tests.support.factories import make_basket, make_order, make_product, make_user
 from users.models import User
 
 ADMINS = list(admin.site._registry.values())

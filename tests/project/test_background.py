@@ -29,9 +29,9 @@ from project.background import GAUGES, Background
 from project.celery import app
 from project.mail.tasks import deliver_mail, sweep_outbox
 from project.models import JobRun, WorkerHeartbeat
-from tests.factories import make_basket, make_order, make_product
-from tests.servers import START_S, Redis, wait_until
-from tests.workers import Worker, broker_at
+from tests.support.factories import make_basket, make_order, make_product
+from tests.support.servers import START_S, Redis, wait_until
+from tests.support.workers import Worker, broker_at
 
 pytestmark = pytest.mark.django_db
 

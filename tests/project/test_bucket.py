@@ -27,8 +27,8 @@ from project.bucket import from_environment
 from project.models import UnusedFiles
 from project.storage import StorageAway
 from project.tasks import delete_unused_files
-from tests import fork_server
-from tests.factories import (
+from tests.support import fork_server
+from tests.support.factories import (
     make_basket,
     make_owner,
     make_picture,

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError
 
 from project import cache as module
 from project.cache import Breaker, ForgivingCache
-from tests.servers import Redis, wait_until
+from tests.support.servers import Redis, wait_until
 
 PAUSE_S = 0.3
 

@@ -13,9 +13,9 @@ from post_office.models import Email
 import project.celery
 from project.celery import WAITING, app, flush, later
 from project.mail.tasks import clean_outbox, deliver_mail, sweep_outbox
-from tests.factories import make_user
-from tests.servers import Redis, wait_until
-from tests.workers import broker_at
+from tests.support.factories import make_user
+from tests.support.servers import Redis, wait_until
+from tests.support.workers import broker_at
 from users.tasks import clear_sessions
 
 

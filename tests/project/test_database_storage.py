@@ -10,7 +10,7 @@ from django.db import transaction
 from project import database_storage
 from project.database_storage import DatabaseStorage
 from project.models import PrivateFile, PrivateFilePart
-from tests.concurrency import together
+from tests.support.concurrency import together
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 import pytest
 from django.conf import settings as shop_settings
 
-from tests.servers import Daphne
+from tests.support.servers import Daphne
 
 LOOK = """
 import importlib.util

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests.factories import make_user
+from tests.support.factories import make_user
 
 NAMED = re.compile(r"\(\?P<(\w+)>")
 HOSTILE = [

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image, ImageCms
 
 from project import decoder, pictures
-from tests.factories import make_picture
+from tests.support.factories import make_picture
 
 RED, BLUE, CLEAR = (255, 0, 0, 255), (0, 0, 255, 255), 0
 

@@ -8,8 +8,8 @@ from kombu import Connection
 from kombu.utils.url import parse_url
 
 from project import redis_url
-from tests.redis_servers import QUOTED, SECRET
-from tests.tls import make_certificate
+from tests.support.redis_servers import QUOTED, SECRET
+from tests.support.tls import make_certificate
 
 SENTINELS = (("a", 26379), ("b", 26380), ("::1", 26379))
 

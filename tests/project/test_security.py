@@ -13,8 +13,8 @@ from django.contrib.auth.hashers import Argon2PasswordHasher, PBKDF2PasswordHash
 from django.http import HttpResponse
 from django.test import Client
 
-from tests import fork_server
-from tests.factories import make_product, make_user
+from tests.support import fork_server
+from tests.support.factories import make_product, make_user
 
 REAL_HASHERS = shop_settings.PASSWORD_HASHERS  # the tests' are quick ones
 PASSWORD = "tall ships 1813"

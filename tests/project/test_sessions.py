@@ -5,7 +5,7 @@ from django.core.cache import cache
 from django.db import transaction
 
 from project.sessions import SessionStore
-from tests.factories import make_user
+from tests.support.factories import make_user
 from users.models import Session
 
 pytestmark = pytest.mark.django_db(transaction=True)

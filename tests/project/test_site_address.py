@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from project.asgi import application
 from project.site_address import parsed
-from tests import fork_server
+from tests.support import fork_server
 
 
 @pytest.mark.parametrize(

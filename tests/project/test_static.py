@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as shop_settings
 from django.test import Client
 
-from tests.servers import Daphne
+from tests.support.servers import Daphne
 
 JS = shop_settings.BASE_DIR / "static" / "js"
 

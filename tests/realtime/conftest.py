@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from realtime.hub import Hub, get_hub, stop_hub
-from tests.layers import publishing_at
-from tests.live.conftest import shared_redis
-from tests.realtime.sockets import Socket
-from tests.servers import Redis
+from tests.support.layers import publishing_at
+from tests.support.servers import Redis
+from tests.support.sockets import Socket
+from tests.system.conftest import shared_redis
 
 __all__ = ["shared_redis"]
 

@@ -11,8 +11,8 @@ from django.conf import settings
 from jsonschema import Draft7Validator, ValidationError
 
 from realtime import protocol
-from tests.live import schema
-from tests.live.schema import DOCUMENT
+from tests.support import schema
+from tests.support.schema import DOCUMENT
 
 MESSAGES = DOCUMENT["components"]["messages"]
 FOLDER = Path(protocol.__file__).parent

@@ -33,10 +33,10 @@ from products.live.viewers import Owner
 from products.stock import services as stock
 from realtime.hub import Hub, Topic
 from realtime.publish import flush, group_of, publish
-from tests.factories import make_product, make_user
-from tests.live.page import Page
-from tests.realtime.sockets import Socket, session_of
-from tests.servers import wait_until
+from tests.support.factories import make_product, make_user
+from tests.support.page import Page
+from tests.support.servers import wait_until
+from tests.support.sockets import Socket, session_of
 
 SETTLED_S = 2
 PACE_MS = 30  # of a page that nobody sees

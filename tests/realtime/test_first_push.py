@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from products.live import kinds, viewers
-from tests.factories import (
+from tests.support.factories import (
     make_full_basket,
     make_order,
     make_product,
     make_products,
     make_user,
 )
-from tests.servers import database_url
+from tests.support.servers import database_url
 
 # A push, as the hub makes it, in a process that has done nothing yet but start.
 PUSH = """

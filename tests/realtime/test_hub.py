@@ -14,10 +14,10 @@ from products.models import Stock
 from products.stock import services as stock
 from realtime import hub as hub_module
 from realtime import protocol
-from tests.factories import make_product, make_user
-from tests.live.page import Page
-from tests.realtime.sockets import Socket, session_of
-from tests.servers import wait_until
+from tests.support.factories import make_product, make_user
+from tests.support.page import Page
+from tests.support.servers import wait_until
+from tests.support.sockets import Socket, session_of
 
 SOCKETS = 1000
 

@@ -9,8 +9,8 @@ from redis import Redis as Link
 from realtime import layer as module
 from realtime.layer import Layer
 from realtime.publish import publish
-from tests.factories import make_product, make_products
-from tests.realtime.sockets import Socket
+from tests.support.factories import make_product, make_products
+from tests.support.sockets import Socket
 
 
 def joins(redis) -> int:

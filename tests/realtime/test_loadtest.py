@@ -31,7 +31,7 @@ from realtime.loadtest import (
 )
 from realtime.loadtest.gates import Verdict, expectation, judge
 from realtime.loadtest.measures import Times, slope
-from tests.live.schema import DOCUMENT
+from tests.support.schema import DOCUMENT
 
 ROOT = Path(protocol.__file__).parent.parent
 

@@ -11,10 +11,10 @@ from products.live import kinds, viewers
 from products.live.state import State
 from products.stock import services as stock
 from realtime.paced import PARTS, Slot, slot_for
-from tests.factories import make_product, make_user
-from tests.live.page import Page
-from tests.realtime.sockets import Socket, session_of
-from tests.servers import wait_until
+from tests.support.factories import make_product, make_user
+from tests.support.page import Page
+from tests.support.servers import wait_until
+from tests.support.sockets import Socket, session_of
 
 LONG = 60_000  # milliseconds: no turn comes within a test
 PACE = 500

@@ -7,8 +7,8 @@ import pytest
 
 from realtime import protocol
 from realtime.protocol import BadFrame, Subscribe
-from tests.live.page import Page
-from tests.live.schema import DOCUMENT
+from tests.support.page import Page
+from tests.support.schema import DOCUMENT
 
 DIGESTS = DOCUMENT["info"]["x-digests"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from realtime import publish as door
 from realtime.publish import Publisher, flush, group_of, publish
-from tests.servers import database_url
+from tests.support.servers import database_url
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from django.core.cache import cache
 from products.live import kinds
 from realtime import metrics, pulse, roles
 from realtime.pulse import Sample
-from tests.factories import make_user
-from tests.live.page import Page
-from tests.realtime.sockets import Socket, session_of
-from tests.servers import wait_until
+from tests.support.factories import make_user
+from tests.support.page import Page
+from tests.support.servers import wait_until
+from tests.support.sockets import Socket, session_of
 
 SOON_S = 20
 

@@ -10,8 +10,8 @@ from products.live import kinds, viewers
 from products.live.viewers import Owner
 from realtime import visitors
 from realtime.hub import Hub
-from tests.factories import make_user
-from tests.realtime.sockets import session_of
+from tests.support.factories import make_user
+from tests.support.sockets import session_of
 
 PAUSE_S = 3
 

@@ -17,8 +17,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from realtime import server
-from tests.live.echoes import Puppet, SecurePuppet
-from tests.servers import wait_until
+from tests.support.echoes import Puppet, SecurePuppet
+from tests.support.servers import wait_until
 
 LARGE = 2**18  # more than the kernel takes of these sockets
 KEPT = {"Socket", "Inbox", "Request", "HTTPChannel", "Server", "Deferred"}
@@ -40,7 +40,7 @@ HANDSHAKE = (
 def test_library_whose_internals_are_used_is_the_one_that_was_read(library, known):
     assert version(library) == known, (
         f"realtime/server.py uses internals of {library} {known}: read them in the new "
-        "version, run this file and tests/live/test_conformance.py, and only then "
+        "version, run this file and tests/system/test_conformance.py, and only then "
         "change this line"
     )
 

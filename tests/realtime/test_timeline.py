@@ -7,10 +7,10 @@ from products.live import kinds
 from products.models import Stock
 from products.stock import services as stock
 from realtime.protocol import Close
-from tests.factories import make_product
-from tests.live.page import Page
-from tests.rows import restored
-from tests.servers import wait_until
+from tests.support.factories import make_product
+from tests.support.page import Page
+from tests.support.rows import restored
+from tests.support.servers import wait_until
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from tests.concurrency import together
-from tests.factories import make_address, make_shopper
+from tests.support.concurrency import together
+from tests.support.factories import make_address, make_shopper
 from users import addresses
 from users.models import Address
 

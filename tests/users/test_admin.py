@@ -21,7 +21,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from project.sessions import SessionStore
-from tests.factories import make_basket, make_picture, make_product, make_user
+from tests.support.factories import make_basket, make_picture, make_product, make_user
 from users import verification
 from users.models import Address, Session, User
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from allauth.account.models import EmailAddress
 
-from tests.factories import make_shopper
+from tests.support.factories import make_shopper
 from users.models import User
 
 pytestmark = pytest.mark.django_db

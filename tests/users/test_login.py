@@ -6,7 +6,7 @@ from allauth.usersessions.models import UserSession
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import make_shopper, make_user
+from tests.support.factories import make_shopper, make_user
 from users.adapters import UNKNOWN_IP, AccountAdapter
 
 pytestmark = pytest.mark.django_db

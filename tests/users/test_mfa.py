@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from allauth.mfa.models import Authenticator
 
-from tests.factories import make_shopper
+from tests.support.factories import make_shopper
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from tests.factories import make_address, make_shopper, make_user
+from tests.support.factories import make_address, make_shopper, make_user
 from users import tasks
 from users.models import Address, Session, User
 

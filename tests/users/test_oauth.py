@@ -21,9 +21,14 @@ from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 
-from tests import fork_server
-from tests.factories import make_shopper, make_user
-from tests.provider.broken import CLIENT_ID, HANG, BrokenProvider, broken_provider
+from tests.support import fork_server
+from tests.support.factories import make_shopper, make_user
+from tests.support.provider.broken import (
+    CLIENT_ID,
+    HANG,
+    BrokenProvider,
+    broken_provider,
+)
 from users.models import User
 from users.oauth import adapters
 from users.oauth.adapters import SocialAccountAdapter

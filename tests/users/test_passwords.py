@@ -8,7 +8,7 @@ from allauth.usersessions.models import UserSession
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.factories import make_shopper, make_user
+from tests.support.factories import make_shopper, make_user
 from users.adapters import AccountAdapter
 from users.models import Session, User
 

@@ -26,8 +26,8 @@ from products.orders import placing
 from products.orders import services as orders
 from products.stock import books
 from project.personal import Section, keepers
-from tests.concurrency import together
-from tests.factories import (
+from tests.support.concurrency import together
+from tests.support.factories import (
     CONTACT,
     make_address,
     make_basket,

@@ -12,9 +12,9 @@ from django.db import transaction
 from PIL import Image
 
 from project import pictures as shop_pictures
-from tests.concurrency import together
-from tests.factories import make_picture, make_shopper, make_user
-from tests.servers import wait_until
+from tests.support.concurrency import together
+from tests.support.factories import make_picture, make_shopper, make_user
+from tests.support.servers import wait_until
 from users.models import User
 
 PROFILE = "/users/profile/"

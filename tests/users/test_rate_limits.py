@@ -11,8 +11,8 @@ from django.test import Client
 
 from products.models import Waiting
 from project import cache as cache_module
-from tests.factories import make_product, make_shopper
-from tests.servers import Redis
+from tests.support.factories import make_product, make_shopper
+from tests.support.servers import Redis
 from users.models import User
 
 pytestmark = pytest.mark.django_db

@@ -22,7 +22,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
 
-from tests.factories import make_address, make_shopper
+from tests.support.factories import make_address, make_shopper
 from users import notices
 from users.models import Session, User
 

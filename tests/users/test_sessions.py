@@ -3,7 +3,7 @@
 import pytest
 from allauth.usersessions.models import UserSession
 
-from tests.factories import make_shopper
+from tests.support.factories import make_shopper
 from users import sessions
 from users.adapters import UNKNOWN_IP
 from users.models import Session

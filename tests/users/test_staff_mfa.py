@@ -13,7 +13,7 @@ from allauth.mfa.totp.internal.auth import (
 )
 from django.test import Client
 
-from tests.factories import make_shopper
+from tests.support.factories import make_shopper
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.utils import timezone
 
-from tests.factories import make_user
+from tests.support.factories import make_user
 from users import tasks
 from users.models import Session
 

@@ -8,7 +8,7 @@ from allauth.usersessions import urls as usersessions
 from django.urls import URLPattern, resolve, reverse
 
 from project.views import TitleMixin
-from tests.factories import make_shopper
+from tests.support.factories import make_shopper
 
 # No pages: JSON and a redirect, a text file, and a step that is not offered.
 NOT_PAGES = {

@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from products.models import Basket
-from tests.concurrency import together
-from tests.factories import make_product, make_shopper, make_user
+from tests.support.concurrency import together
+from tests.support.factories import make_product, make_shopper, make_user
 from users.models import User
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from products.basket.exceptions import BasketClosed, BasketEmpty, LineLimit, Sho
 from products.live.viewers import Owner
 from products.models import Basket, Product, Stock
 from products.stock import books
-from tests.factories import (
+from tests.support.factories import (
     make_basket,
     make_order,
     make_owner,

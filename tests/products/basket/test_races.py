@@ -8,8 +8,8 @@ from products.basket import services as baskets
 from products.basket.exceptions import BasketClosed
 from products.live.viewers import Owner
 from products.models import Basket, BasketLine
-from tests.concurrency import together
-from tests.factories import make_basket, make_owner, make_product, make_user
+from tests.support.concurrency import together
+from tests.support.factories import make_basket, make_owner, make_product, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

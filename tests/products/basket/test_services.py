@@ -17,7 +17,7 @@ from products.basket.exceptions import (
 from products.catalogue.exceptions import UnknownProduct
 from products.live.viewers import Owner
 from products.models import Basket, BasketLine
-from tests.factories import (
+from tests.support.factories import (
     make_basket,
     make_full_basket,
     make_owner,

@@ -11,7 +11,7 @@ from products.live import viewers
 from products.live.viewers import Owner
 from products.models import Basket, BasketLine, Product, Stock
 from products.stock import services as stock
-from tests.factories import (
+from tests.support.factories import (
     make_basket,
     make_product,
     make_products,

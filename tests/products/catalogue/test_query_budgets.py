@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from products.live import viewers
-from tests.factories import (
+from tests.support.factories import (
     make_basket,
     make_category,
     make_full_basket,

@@ -14,7 +14,7 @@ from products.catalogue.filters import Filters
 from products.models import Product
 from products.search import services as search
 from products.stock import services as stock
-from tests.factories import make_category, make_product, make_products
+from tests.support.factories import make_category, make_product, make_products
 
 pytestmark = pytest.mark.django_db
 

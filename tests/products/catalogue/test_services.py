@@ -11,8 +11,8 @@ from products.live import baskets as live_baskets
 from products.live.state import State
 from products.models import Basket, Product, Stock, StockMovement
 from products.stock import services as stock
-from tests.concurrency import together
-from tests.factories import (
+from tests.support.concurrency import together
+from tests.support.factories import (
     make_basket,
     make_category,
     make_owner,

@@ -15,7 +15,7 @@ from products.catalogue import services as catalogue
 from products.catalogue import thumbnails
 from products.models import Product
 from project import pictures
-from tests.factories import make_picture, make_product, make_user
+from tests.support.factories import make_picture, make_product, make_user
 
 pytestmark = pytest.mark.django_db
 

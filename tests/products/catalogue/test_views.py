@@ -11,7 +11,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.factories import make_category, make_picture, make_product, make_products
+from tests.support.factories import (
+    make_category,
+    make_picture,
+    make_product,
+    make_products,
+)
 
 pytestmark = pytest.mark.django_db
 

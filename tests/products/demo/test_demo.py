@@ -12,7 +12,7 @@ from products.catalogue import services as catalogue
 from products.demo import fixture, loading, rows
 from products.models import Product, ProductCategory, Stock, StockMovement
 from products.stock import services as stock
-from tests.factories import make_user
+from tests.support.factories import make_user
 
 pytestmark = pytest.mark.django_db
 

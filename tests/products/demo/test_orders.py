@@ -10,7 +10,7 @@ from post_office.models import Email
 from products.demo import orders
 from products.models import Order, OrderEvent
 from products.orders import services
-from tests.factories import make_product, make_user
+from tests.support.factories import make_product, make_user
 
 pytestmark = pytest.mark.django_db
 

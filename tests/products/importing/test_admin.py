@@ -13,7 +13,7 @@ from django.utils import timezone
 from products.importing.admin import KEPT, taken
 from products.models import Product, Stock, StockMovement
 from project.models import PrivateFile, PrivateFilePart
-from tests.factories import make_category, make_picture, make_product, make_user
+from tests.support.factories import make_category, make_picture, make_product, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -15,8 +15,8 @@ from products.live import baskets
 from products.models import Basket, Product, ProductCategory, Stock, StockMovement
 from products.stock import books
 from products.stock import services as stock
-from tests.concurrency import together
-from tests.factories import (
+from tests.support.concurrency import together
+from tests.support.factories import (
     make_basket,
     make_category,
     make_holder,

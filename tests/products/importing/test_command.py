@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from products.models import Product, StockMovement
-from tests.factories import make_category, make_product
+from tests.support.factories import make_category, make_product
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ import pytest
 
 from products.importing import columns, reading
 from products.importing.problems import Problem, UnknownEncoding, Unreadable
-from tests.factories import make_picture
+from tests.support.factories import make_picture
 
 HEADER = "sku;name;price"
 ROW = "L-1;Żółta Lampa – “Café”;12.50"

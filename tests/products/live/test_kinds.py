@@ -21,8 +21,8 @@ from products.models import Basket, Order, OrderEvent, Stock
 from products.orders import services as orders
 from products.staff import moves
 from products.stock import services as stock
-from tests.concurrency import together
-from tests.factories import (
+from tests.support.concurrency import together
+from tests.support.factories import (
     make_basket,
     make_full_basket,
     make_order,

@@ -11,7 +11,7 @@ from django.utils import timezone
 from products.live import kinds, viewers
 from products.live.viewers import NOBODY, Ended, Identity, Owner, Standing, Viewer
 from project.sessions import SessionStore
-from tests.factories import make_user
+from tests.support.factories import make_user
 from users.models import Session, User
 
 RIGHT = "products.view_stock"

@@ -20,7 +20,7 @@ from products.models import Basket, Order, Product, Stock
 from products.orders.shown import SALT, Shown
 from products.stock import books
 from products.stock import services as stocks
-from tests.factories import (
+from tests.support.factories import (
     make_address,
     make_basket,
     make_full_basket,

@@ -6,9 +6,9 @@ from django.test import Client
 from products.basket import holds
 from products.models import Basket, HoldSpell, Order
 from products.stock import services as stocks
-from tests.factories import make_product, make_shopper
 from tests.products.orders.test_checkout import CHECKOUT, GUEST, REVIEW, bring, fields
 from tests.products.orders.test_limits import hold_on, pass_time, reserved
+from tests.support.factories import make_product, make_shopper
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from products.orders import claims, limits
 from products.orders import services as orders
 from products.orders.exceptions import StatusConflict, TooManyOrders
 from products.stock import books
-from tests.factories import make_order, make_product, make_shopper, make_user
+from tests.support.factories import make_order, make_product, make_shopper, make_user
 
 pytestmark = pytest.mark.django_db
 

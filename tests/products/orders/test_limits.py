@@ -17,8 +17,8 @@ from products.orders import services as orders
 from products.orders.exceptions import TooManyOrders
 from products.orders.limits import Visitor
 from products.stock import books
-from tests.concurrency import together
-from tests.factories import (
+from tests.support.concurrency import together
+from tests.support.factories import (
     CONTACT,
     make_basket,
     make_owner,

@@ -12,7 +12,7 @@ from django.utils import timezone
 from products.live import viewers
 from products.models import Order, OrderEvent, OrderLine, Product
 from products.orders.models import Status
-from tests.factories import (
+from tests.support.factories import (
     CONTACT,
     make_basket,
     make_order,

@@ -26,8 +26,8 @@ from products.orders.models import Status
 from products.stock import books
 from products.stock import services as stock
 from products.sweeps import services as sweeps
-from tests.concurrency import together
-from tests.factories import (
+from tests.support.concurrency import together
+from tests.support.factories import (
     CONTACT,
     make_basket,
     make_order,

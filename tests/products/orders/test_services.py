@@ -24,7 +24,7 @@ from products.orders.models import LETTERS, Status
 from products.orders.terms import Terms
 from products.stock import books
 from products.stock.exceptions import NotEnoughStock
-from tests.factories import (
+from tests.support.factories import (
     CONTACT,
     make_basket,
     make_order,

@@ -11,7 +11,7 @@ from products.models import Order, Stock
 from products.orders import emails
 from products.orders import services as orders
 from products.orders.models import Status
-from tests.factories import make_order, make_product, make_products, make_user
+from tests.support.factories import make_order, make_product, make_products, make_user
 
 pytestmark = pytest.mark.django_db
 

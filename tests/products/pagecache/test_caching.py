@@ -9,8 +9,8 @@ from django.http import HttpResponse
 
 from products.pagecache import caching
 from products.pagecache.caching import cached, touch
-from tests.concurrency import together
-from tests.factories import make_user
+from tests.support.concurrency import together
+from tests.support.factories import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,7 +11,12 @@ from products.catalogue import services as catalogue
 from products.models import Product, ProductCategory
 from products.pagecache import caching, invalidation
 from products.pagecache.caching import CATALOGUE, SHELVES, category, product
-from tests.factories import make_category, make_picture, make_product, make_products
+from tests.support.factories import (
+    make_category,
+    make_picture,
+    make_product,
+    make_products,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

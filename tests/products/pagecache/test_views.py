@@ -11,7 +11,7 @@ from products.models import Product
 from products.pagecache import caching
 from products.pagecache.cards import card
 from products.stock import services as stock
-from tests.factories import (
+from tests.support.factories import (
     make_basket,
     make_category,
     make_product,

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.stripe_server import SECRET, stripe_server
+from tests.support.stripe_server import SECRET, stripe_server
 
 
 @pytest.fixture

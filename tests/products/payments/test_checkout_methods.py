@@ -12,7 +12,8 @@ from products.orders import placing
 from products.orders import services as orders
 from products.orders.exceptions import MethodRefused
 from products.stock import books
-from tests.factories import (
+from tests.products.orders.test_checkout import CHECKOUT, GUEST, REVIEW, bring, fields
+from tests.support.factories import (
     CONTACT,
     make_basket,
     make_order,
@@ -20,7 +21,6 @@ from tests.factories import (
     make_shopper,
     terms_of,
 )
-from tests.products.orders.test_checkout import CHECKOUT, GUEST, REVIEW, bring, fields
 
 pytestmark = pytest.mark.django_db
 Status, Method = Order.Status, Order.Method

@@ -11,9 +11,9 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from products.models import Order, Payment, WebhookEvent
 from products.payments import restores
-from tests.factories import make_picture, make_product, make_user
 from tests.products.payments.test_stripe import begun, make_pending, tell
-from tests.stripe_server import SECRET, StripeServer, stripe_server
+from tests.support.factories import make_picture, make_product, make_user
+from tests.support.stripe_server import SECRET, StripeServer, stripe_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

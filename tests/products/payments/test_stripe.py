@@ -28,11 +28,11 @@ from products.payments.stripe import to_units
 from products.payments.stripe_events import from_units
 from products.stock import books
 from project.celery import app, later
-from tests.concurrency import together
-from tests.factories import make_order, make_product, make_user
-from tests.servers import Redis, wait_until
-from tests.stripe_server import PAID, SECRET, StripeServer, sign
-from tests.workers import Worker, broker_at
+from tests.support.concurrency import together
+from tests.support.factories import make_order, make_product, make_user
+from tests.support.servers import Redis, wait_until
+from tests.support.stripe_server import PAID, SECRET, StripeServer, sign
+from tests.support.workers import Worker, broker_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOOK = "/payments/stripe/webhook/"

@@ -19,11 +19,11 @@ from products.orders.exceptions import OrderOnHold, StatusConflict
 from products.payments import refunds
 from products.payments import services as payments
 from products.stock import books
-from tests.concurrency import together
-from tests.factories import make_order, make_product, make_user
 from tests.products.payments.test_stripe import begun, expire, make_pending, now, tell
 from tests.products.staff.test_board import BOARD, make_clerk
-from tests.stripe_server import StripeServer, intent_of
+from tests.support.concurrency import together
+from tests.support.factories import make_order, make_product, make_user
+from tests.support.stripe_server import StripeServer, intent_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status, OnHold = Order.Status, Order.OnHold

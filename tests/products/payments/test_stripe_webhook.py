@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from products.models import WebhookEvent
-from tests.stripe_server import sign
+from tests.support.stripe_server import sign
 
 pytestmark = pytest.mark.django_db
 HOOK = "/payments/stripe/webhook/"

@@ -17,7 +17,7 @@ from products.search import folding
 from products.search import services as search
 from products.search.models import tolerance, trigrams, words
 from products.search.services import ANY_PRICE, Band
-from tests.factories import make_category, make_product, make_products
+from tests.support.factories import make_category, make_product, make_products
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from products.models import Order, OrderLine, Stock
 from products.orders import services as orders
-from tests.factories import make_order, make_product, make_products, make_user
+from tests.support.factories import make_order, make_product, make_products, make_user
 from users.models import User
 
 pytestmark = pytest.mark.django_db

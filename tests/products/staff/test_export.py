@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from products.models import Order, OrderLine
 from products.staff import export
-from tests.factories import make_order, make_product
 from tests.products.staff.test_board import BOARD, make_clerk, make_orders
+from tests.support.factories import make_order, make_product
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,8 @@ from products.live.state import State
 from products.models import Order, OrderEvent
 from products.orders import services as orders
 from products.staff import columns, moves
-from tests.concurrency import together
-from tests.factories import make_order, make_user
+from tests.support.concurrency import together
+from tests.support.factories import make_order, make_user
 
 pytestmark = pytest.mark.django_db
 

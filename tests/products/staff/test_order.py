@@ -7,8 +7,8 @@ from django.urls import reverse
 
 from products.models import Order, OrderEvent
 from products.orders import services as orders
-from tests.factories import make_order, make_product, make_user
 from tests.products.staff.test_board import BOARD, make_clerk
+from tests.support.factories import make_order, make_product, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from django.core.cache import cache
 
 from products.staff import vitals as page
 from realtime import metrics, pulse, roles
-from tests.factories import make_user
+from tests.support.factories import make_user
 
 pytestmark = pytest.mark.django_db
 

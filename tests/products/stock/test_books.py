@@ -11,7 +11,7 @@ from products.models import BasketLine, Order, OrderLine, Product, Stock, StockM
 from products.orders import services as orders
 from products.stock import books
 from products.stock import services as stock
-from tests.factories import make_holder, make_order, make_product
+from tests.support.factories import make_holder, make_order, make_product
 
 pytestmark = pytest.mark.django_db
 

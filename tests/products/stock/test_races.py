@@ -17,8 +17,8 @@ from products.catalogue import services as catalogue
 from products.models import Product, Stock, StockMovement
 from products.stock import services as stock
 from products.stock.exceptions import NotEnoughStock
-from tests.concurrency import together
-from tests.factories import make_basket, make_holder, make_product
+from tests.support.concurrency import together
+from tests.support.factories import make_basket, make_holder, make_product
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,7 +7,7 @@ from products.catalogue.exceptions import UnknownProduct
 from products.models import Stock, StockMovement
 from products.stock import services as stock
 from products.stock.exceptions import NotEnoughStock, StockConflict
-from tests.factories import make_product, make_user
+from tests.support.factories import make_product, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from products.orders.exceptions import StatusConflict
 from products.stock import services as stock
 from products.sweeps import services as sweeps
 from products.waiting import services as waiting
-from tests.factories import make_basket, make_holder, make_order, make_product
+from tests.support.factories import make_basket, make_holder, make_order, make_product
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from products.catalogue.exceptions import UnknownProduct
 from products.models import Product, StockMovement, Waiting
 from products.stock import services as stock
 from products.waiting import services as waiting
-from tests.factories import make_product, make_user
+from tests.support.factories import make_product, make_user
 
 pytestmark = pytest.mark.django_db
 

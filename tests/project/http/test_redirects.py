@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from products.models import BasketLine, Order
-from tests.factories import make_order, make_product, make_shopper, make_user
+from tests.support.factories import make_order, make_product, make_shopper, make_user
 
 pytestmark = pytest.mark.django_db
 

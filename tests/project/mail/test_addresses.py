@@ -11,7 +11,7 @@ from project.mail.addresses import (
     recipient,
     validate_email_address,
 )
-from tests.factories import make_order, make_product, make_user
+from tests.support.factories import make_order, make_product, make_user
 from users.models import User
 
 # Each is taken by Django's own validator, or by what people write it into.

@@ -14,7 +14,7 @@ from post_office.models import STATUS, Email
 
 from project.mail import outbox
 from project.mail.admin import without_secrets
-from tests.factories import make_order, make_user
+from tests.support.factories import make_order, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -14,9 +14,9 @@ from post_office.models import STATUS, Attachment, Email, Log
 
 from project.mail import delivery, outbox
 from project.mail.delivery import Outcome, deliver, sweep
-from tests.concurrency import together
-from tests.servers import wait_until
-from tests.smtp import SmtpServer, make_certificate, running
+from tests.support.concurrency import together
+from tests.support.servers import wait_until
+from tests.support.smtp import SmtpServer, make_certificate, running
 
 pytestmark = pytest.mark.django_db
 seen_by_threads = pytest.mark.django_db(transaction=True)

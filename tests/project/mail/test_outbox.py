@@ -17,7 +17,7 @@ from django.urls import reverse
 from post_office.models import STATUS, Email
 
 from project.models import PrivateFile
-from tests.factories import make_user
+from tests.support.factories import make_user
 from users.forms import ResetForm
 
 pytestmark = pytest.mark.django_db

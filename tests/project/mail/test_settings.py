@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from project.mail.settings import mail_domain
-from tests import fork_server
+from tests.support import fork_server
 
 SHOW = """
 import json

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.factories import make_user
+from tests.support.factories import make_user
 from users.recovery import WayIn
 
 pytestmark = pytest.mark.django_db

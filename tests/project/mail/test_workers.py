@@ -10,9 +10,9 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from post_office.models import STATUS, Email
 
-from tests.servers import START_S, Redis, database_url, wait_until
-from tests.smtp import SmtpServer, running
-from tests.workers import Worker, broker_at
+from tests.support.servers import START_S, Redis, database_url, wait_until
+from tests.support.smtp import SmtpServer, running
+from tests.support.workers import Worker, broker_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

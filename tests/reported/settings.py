@@ -1,6 +1,0 @@
-"""The shop with some pages and tasks more, which break."""
-
-from project.settings import *  # noqa: F401,F403
-
-ROOT_URLCONF = "tests.reported.urls"
-CELERY_IMPORTS = ["tests.reported.tasks"]

@@ -1,0 +1,98 @@
+"""Applications that do what they are told, for what every server of sockets owes them:
+`python -m realtime.server tests.support.echo:application`.
+
+`python -m tests.support.echo` is the same server without its limits on what comes in.
+"""
+
+import gc
+import json
+from collections import Counter
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.conf import settings  # noqa: E402
+
+from realtime import server  # noqa: E402
+from realtime.protocol import Frame  # noqa: E402
+
+LARGEST = 2**24
+settings.LIVE["MAX_PARTS"] = 2**40  # the suite sends thousands
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Send each message back as it came, an empty one too."""
+    await receive()  # "websocket.connect"
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] != "websocket.disconnect":
+        await send(message | {"type": "websocket.send"})
+
+
+async def puppet(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Do what the path says: `/refuse/429`, or `/` and then what each text says:
+    `close 1012`, `put 70000 3` (so many bytes, so often), `scope`, `pending`,
+    `connections` (how many the server knows), `garbage` (what has been thrown away in
+    circles since it was asked last)."""
+    await receive()
+    if "/refuse/" in scope["path"]:
+        await _refuse(int(scope["path"].rpartition("/")[2]), send)
+        return
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] != "websocket.disconnect":
+        word, *numbers = message["text"].split()
+        await _do(word, list(map(int, numbers)), scope, send)
+
+
+async def _refuse(status: int, send: Any) -> None:
+    headers = [(b"retry-after", b"7"), (b"content-type", b"text/plain")]
+    start = {"type": "websocket.http.response.start", "status": status}
+    await send(start | {"headers": headers})
+    await send({"type": "websocket.http.response.body", "body": b"Later, please."})
+
+
+async def _do(word: str, numbers: list[int], scope: dict[str, Any], send: Any) -> None:
+    wire: server.Wire = scope["extensions"][server.EXTENSION]
+    match word:
+        case "close":
+            await send({"type": "websocket.close", "code": numbers[0]})
+        case "put":
+            size, times = numbers
+            for number in range(times):
+                wire.put(Frame(str(number % 10) * size).wire)
+        case "pending":
+            wire.put(Frame(str(wire.pending())).wire)
+        case "scope":
+            known = {name: scope[name] for name in ("scheme", "root_path", "path")}
+            facts = known | {"extensions": list(scope["extensions"])}
+            await send({"type": "websocket.send", "text": json.dumps(facts)})
+        case "connections":
+            count = len(wire.server.connections)
+            await send({"type": "websocket.send", "text": json.dumps(count)})
+        case "garbage":
+            await send({"type": "websocket.send", "text": json.dumps(_garbage())})
+
+
+def _garbage() -> dict[str, int]:
+    """Of each type, objects that only a search finds; nobody else searches."""
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    gc.collect()
+    found = Counter(type(thing).__name__ for thing in gc.garbage)
+    gc.set_debug(0)
+    gc.garbage.clear()
+    gc.collect()
+    return found
+
+
+class Unlimited(server.Server):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        sizes = ("websocket_max_message_size", "websocket_max_frame_size")
+        super().__init__(*arguments, **options | dict.fromkeys(sizes, LARGEST))
+
+
+if __name__ == "__main__":
+    server.MAX_MESSAGE, settings.LIVE["MAX_BYTES"] = LARGEST, 2**40
+    server.Command.server_class = Unlimited
+    server.Command.entrypoint()

@@ -1,0 +1,217 @@
+"""Processes that serve pages or sockets, and the nginx that sends each request to its
+kind."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from products.models import Stock
+from products.stock import services as stock
+from project import asgi
+from realtime import bodies, roles, room
+from realtime.probes import no_pages
+from tests.support.client import Client
+from tests.support.factories import make_product
+from tests.support.servers import Daphne, Shop, free_port, wait_until
+from tests.support.shopper import Shopper
+from tests.system.balancer import LOCATIONS, UNDER_PATH, Nginx
+
+LIMIT_S = 60
+ROOT = Path(__file__).resolve().parents[2]
+PLACES = [("", LOCATIONS), ("/shop", UNDER_PATH)]
+
+
+class Pages(Daphne):
+    name = role = "pages"
+
+    def address(self) -> list[str]:
+        return [*super().address(), "--role", self.role]
+
+
+class Sockets(Pages):
+    name = role = "sockets"
+
+
+class Site(NamedTuple):
+    """A process of each kind, behind an nginx."""
+
+    nginx: Nginx
+    pages: Shop
+    sockets: Shop
+
+
+@pytest.fixture(scope="module", params=PLACES, ids=["root", "under a path"])
+def shared_site(
+    request, django_db_setup, shared_redis, static, tmp_path_factory
+) -> Iterator[Site]:
+    path, locations = request.param
+    folder, port = tmp_path_factory.mktemp("roles"), free_port()
+    told = static | {
+        "BEHIND_PROXY": "1",
+        "DOMAIN_NAME": f"http://localhost:{port}{path}",
+        "LIVE_SOCKETS_PER_ADDRESS": "1",  # those of this machine are not counted
+        "LIVE_AUDIT_S": "3600",
+    }
+    pages = Pages(folder, shared_redis.url, **told)
+    sockets = Sockets(folder, shared_redis.url, **told)
+    pages.path = sockets.path = path
+    nginx = Nginx(folder, [pages], port, locations, [sockets])
+    with contextlib.ExitStack() as stack:
+        for process in (pages, sockets, nginx):
+            stack.callback(process.stop)
+            process.launch()
+        for process in (pages, sockets, nginx):
+            wait_until(process.is_ready, process.name, LIMIT_S)
+        yield Site(nginx, pages, sockets)
+
+
+@pytest.fixture
+def site(transactional_db, redis, shared_site) -> Iterator[Site]:
+    """Tests leave it running. Its logs show no traceback afterwards."""
+    marks = [(shop, shop.mark()) for shop in (shared_site.pages, shared_site.sockets)]
+    yield shared_site
+    for shop, since in marks:
+        assert "Traceback" not in shop.said(since), shop.said(since)[-4000:]
+
+
+def ask(url: str, method: str = "GET", body: bytes | None = None) -> tuple[int, str]:
+    """The status and the text of an answer."""
+    asked = urllib.request.Request(url, body, method=method)
+    try:
+        with urllib.request.urlopen(asked, timeout=LIMIT_S) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.read().decode()
+
+
+def test_process_of_pages_refuses_sockets_and_says_so(site):
+    with pytest.raises(InvalidStatus) as refused:
+        Client(site.pages, origin=site.nginx.origin).__enter__()
+
+    answer = refused.value.response
+    assert answer.status_code == 421
+    assert json.loads(answer.body)["reason"] == "role"
+    assert "serves pages only" in json.loads(answer.body)["msg"]
+    status, text = ask(f"{site.pages.url}/ws/")
+    assert (status, json.loads(text)) == (421, json.loads(answer.body))
+    assert ask(f"{site.pages.url}/products/")[0] == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", ["/", "/products/", "/static/no.css", "/ws/more/"])
+def test_process_of_sockets_refuses_pages_and_says_so(site, method, path):
+    body = b"x=1" if method == "POST" else None
+
+    status, text = ask(f"{site.sockets.url}{path}", method, body)
+
+    assert status == 421
+    assert json.loads(text)["reason"] == "role"
+    assert "serves sockets only" in json.loads(text)["msg"]
+
+
+def test_process_of_sockets_answers_the_probe_of_a_socket(site):
+    assert ask(f"{site.sockets.url}/ws/")[0] == 426
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_each_process_answers_machines(site, path):
+    for shop in (site.pages, site.sockets):
+        assert ask(shop.origin + path)[0] == 200
+
+
+def test_readyz_names_the_role(site):
+    for shop in (site.pages, site.sockets):
+        assert json.loads(ask(f"{shop.origin}/readyz")[1])["role"] == shop.name
+
+
+def test_process_of_pages_takes_no_sockets_by_its_metrics(site):
+    assert "\nshop_sockets_limit 0.0\n" in ask(f"{site.pages.origin}/metrics")[1]
+    assert "\nshop_sockets_limit 0.0\n" not in ask(f"{site.sockets.origin}/metrics")[1]
+
+
+def test_nginx_sends_each_request_to_its_kind(site):
+    product = make_product(on_hand=5)
+    before = {shop: shop.mark() for shop in (site.pages, site.sockets)}
+
+    shopper = Shopper(site.nginx)
+    shopper.get("/products/")
+    with shopper.socket() as socket:
+        topic = f"stock:{product.pk}"
+        socket.watch(topic)
+        stock.receive(product.pk, 1)
+        socket.shows(topic, Stock.objects.get(product=product).version)
+    assert ask(f"{site.nginx.url}/ws/")[0] == 426
+
+    said = {shop.name: shop.said(since) for shop, since in before.items()}
+    assert "/ws/" not in said["pages"] and "/products/" in said["pages"]
+    assert "/ws/" in said["sockets"] and "/products/" not in said["sockets"]
+
+
+# --- The command line -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["web", "", "Pages", "pages,sockets"])
+def test_unknown_role_is_one_line(role):
+    words = ["-m", "realtime.server", "--role", role, "project.asgi:application"]
+
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+    )
+
+    line = f"--role {role}: a process serves pages, sockets or both.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+
+
+# --- Threads and files ------------------------------------------------------------
+
+
+@pytest.fixture
+def as_role(monkeypatch):
+    """`as_role("pages")`: this process serves pages only."""
+    return lambda role: monkeypatch.setattr(roles, "_role", role)
+
+
+def test_process_of_sockets_makes_no_threads_for_pages(as_role):
+    as_role("sockets")
+
+    assert asgi.pages() is no_pages
+
+
+def test_process_of_sockets_keeps_no_files_for_pages(as_role, monkeypatch):
+    monkeypatch.setattr(room, "_limit", lambda: 1024)
+    both = room.sockets(), room.own()
+    as_role("sockets")
+
+    assert room.own() == room.BASE < both[1]
+    assert room.sockets() > both[0]
+    assert room.sockets() + room.pages() + room.own() == 1024
+
+
+def test_process_of_pages_has_no_files_for_sockets(as_role):
+    both = room.own(), room.pages()
+    as_role("pages")
+
+    assert room.sockets() == 0
+    assert (room.own(), room.pages()) == both
+
+
+def test_process_of_sockets_reads_no_large_bodies(as_role):
+    as_role("sockets")
+
+    paths = ("/users/profile/", "/admin/products/product/import/", "/ws/")
+    assert {bodies.limit_of("POST", path) for path in paths} == {64 * 2**10}
