@@ -161,7 +161,7 @@ def program(argv: list[str]) -> str:
     """What this process is: server, worker, beat, or a command of manage.py."""
     first, words = os.path.basename(argv[0] if argv else ""), argv[1:]
     place = argv[0] if argv else ""
-    if place.endswith("realtime/server.py"):
+    if place.endswith("realtime/server/__main__.py"):
         return "server"
     if "celery" in place:
         return next((word for word in words if word in ("worker", "beat")), "celery")

@@ -10,10 +10,11 @@ from http import HTTPStatus
 
 from django.conf import settings
 
-from realtime import admission, draining, line, metrics, roles
+from realtime import admission, draining, metrics, roles
 from realtime.addresses import client_of
 from realtime.admission import Refusal
 from realtime.hub import running_hub
+from realtime.server import handshake_queue
 
 PATH = f"{settings.BASE_PATH}ws/"
 WELCOME = Refusal(
@@ -59,6 +60,6 @@ def _objection(scope: dict) -> Refusal | None:
     if hub is None:
         return admission.DRAINING if draining.is_draining() else None
     refusal = hub.admission.objection(client_of(scope))
-    if refusal is None and scope.get("extensions", {}).get(line.EXTENSION):
+    if refusal is None and scope.get("extensions", {}).get(handshake_queue.EXTENSION):
         return admission.BUSY
     return refusal

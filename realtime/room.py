@@ -62,7 +62,8 @@ def sockets() -> int:
 @cache
 def _limit() -> int:
     """As it was when somebody asked first, which is after it was raised: what is told
-    at the start holds, and who lowers it later hears of it (`realtime/gate.py`)."""
+    at the start holds, and who lowers it later hears of it (`realtime/server/gate.py`).
+    """
     return files.limit()
 
 

@@ -1,6 +1,6 @@
 """Bodies of requests are limited on every ASGI server, by `settings.HTTP`.
 
-`realtime/server.py` reads no more than is allowed; what it refused is answered here.
+`realtime/server/` reads no more than is allowed; what it refused is answered here.
 Any other server hands over whatever comes, so bytes and time are counted here as well.
 """
 
@@ -16,7 +16,7 @@ from django.template.loader import render_to_string
 from project.http.threads import RETRY_AFTER_S, Application, Receive, Scope, Send
 from realtime import bodies
 
-REFUSED = "shop.refused"  # an extension of realtime/server.py: the status to answer
+REFUSED = "shop.refused"  # an extension of realtime/server/: the status to answer
 HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),

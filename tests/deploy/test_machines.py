@@ -8,7 +8,8 @@ import pytest
 import yaml
 from django.conf import settings
 
-from realtime.server import CLOSE_S, LAST_S
+from realtime.server.server import CLOSE_TIMEOUT_S
+from realtime.server.shutdown import THREADS_END_S
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 KUBERNETES = list(yaml.safe_load_all((DEPLOY / "kubernetes/shop.yaml").read_text()))
@@ -38,7 +39,7 @@ def of_kind(kind: str, name: str) -> dict:
 
 def drain_s(notice_s: float) -> float:
     """The longest that a process takes to stop: sockets, then pages, then threads."""
-    return notice_s + 2 * settings.LIVE["DRAIN_S"] + CLOSE_S + LAST_S
+    return notice_s + 2 * settings.LIVE["DRAIN_S"] + CLOSE_TIMEOUT_S + THREADS_END_S
 
 
 def options(command: str) -> dict[str, str]:

@@ -74,7 +74,7 @@ def test_celerys_own_handlers_show_no_secrets():
 @pytest.mark.parametrize(
     "argv, name",
     [
-        (["/srv/shop/realtime/server.py", "-p", "8000"], "server"),
+        (["/srv/shop/realtime/server/__main__.py", "-p", "8000"], "server"),
         (["/venv/celery/__main__.py", "--quiet", "worker"], "worker"),
         (["/venv/bin/celery", "--app", "project", "beat"], "beat"),
         (["manage.py", "migrate"], "migrate"),

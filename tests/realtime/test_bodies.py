@@ -2,9 +2,8 @@
 
 import pytest
 
-from realtime.bodies import Store, limit_of, limit_of_target
+from realtime.bodies import limit_of, limit_of_target
 
-HERE, THERE = "203.0.113.7", "198.51.100.1"
 KB, MB = 2**10, 2**20
 
 
@@ -42,18 +41,3 @@ def test_limit_of_request_depends_on_its_kind(method, path, limit):
 )
 def test_limit_of_target_reads_the_path_as_the_pages_do(target, limit):
     assert limit_of_target(b"POST", target) == limit
-
-
-def test_store_gives_one_address_half_of_its_room(settings):
-    settings.HTTP = settings.HTTP | {"BODIES_BYTES": 100}
-    store = Store()
-
-    assert store.take(HERE, 50)
-    assert not store.take(HERE, 1)
-    assert store.take(THERE, 30) and store.take(None, 20)
-    assert not store.take(THERE, 1) and not store.take(None, 1)
-
-    store.give_back(HERE, 50)
-
-    assert store.take(None, 50)
-    assert store.total == 100

@@ -15,8 +15,10 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 
-from realtime import server  # noqa: E402
 from realtime.protocol import Frame  # noqa: E402
+from realtime.server import server  # noqa: E402
+from realtime.server.command import Command  # noqa: E402
+from realtime.server.wire import EXTENSION, Wire  # noqa: E402
 
 LARGEST = 2**24
 settings.LIVE["MAX_PARTS"] = 2**40  # the suite sends thousands
@@ -53,7 +55,7 @@ async def _refuse(status: int, send: Any) -> None:
 
 
 async def _do(word: str, numbers: list[int], scope: dict[str, Any], send: Any) -> None:
-    wire: server.Wire = scope["extensions"][server.EXTENSION]
+    wire: Wire = scope["extensions"][EXTENSION]
     match word:
         case "close":
             await send({"type": "websocket.close", "code": numbers[0]})
@@ -94,5 +96,5 @@ class Unlimited(server.Server):
 
 if __name__ == "__main__":
     server.MAX_MESSAGE, settings.LIVE["MAX_BYTES"] = LARGEST, 2**40
-    server.Command.server_class = Unlimited
-    server.Command.entrypoint()
+    Command.server_class = Unlimited
+    Command.entrypoint()

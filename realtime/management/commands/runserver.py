@@ -2,7 +2,7 @@
 
 from daphne.management.commands import runserver
 
-from realtime.server import Server
+from realtime.server.server import Server
 
 
 class Command(runserver.Command):

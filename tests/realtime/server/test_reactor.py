@@ -1,4 +1,4 @@
-"""What one turn of the server's loop takes."""
+"""How many events the server's loop handles per iteration."""
 
 import asyncio
 import selectors
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from realtime import turns
-from realtime.turns import Selector
+from realtime.server import reactor
+from realtime.server.reactor import Selector
 
 PAIRS = 5
 
@@ -26,25 +26,25 @@ def pairs() -> Iterator[list[tuple[socket.socket, socket.socket]]]:
 
 @pytest.fixture
 def selector(monkeypatch) -> Iterator[Selector]:
-    monkeypatch.setattr(turns, "EVENTS", 2)
+    monkeypatch.setattr(reactor, "MAX_EVENTS", 2)
     with Selector() as selector:
         yield selector
 
 
-def test_turn_takes_some_events_and_later_turns_take_the_rest(pairs, selector):
+def test_iteration_handles_some_events_and_later_ones_the_rest(pairs, selector):
     for ours, theirs in pairs:
         selector.register(ours, selectors.EVENT_READ)
         theirs.send(b"x")
 
-    taken = [selector.select(0) for _ in range(3)]
+    iterations = [selector.select(0) for _ in range(3)]
 
-    assert [len(events) for events in taken] == [2, 2, 2]
-    assert {key.fileobj for events in taken for key, _ in events} == {
+    assert [len(events) for events in iterations] == [2, 2, 2]
+    assert {key.fileobj for events in iterations for key, _ in events} == {
         ours for ours, _ in pairs
     }
 
 
-def test_ended_connection_is_both_readable_and_writable(pairs, selector):
+def test_closed_connection_is_both_readable_and_writable(pairs, selector):
     (ours, theirs), *_ = pairs
     selector.register(ours, selectors.EVENT_READ | selectors.EVENT_WRITE)
     theirs.close()
@@ -54,9 +54,9 @@ def test_ended_connection_is_both_readable_and_writable(pairs, selector):
     assert events == selectors.EVENT_READ | selectors.EVENT_WRITE
 
 
-def test_server_has_such_a_loop():
+def test_server_installs_this_selector():
     program = (
-        "import realtime.server; from twisted.internet import reactor;"
+        "import realtime.server.server; from twisted.internet import reactor;"
         "print(type(reactor._asyncioEventloop._selector).__module__)"
     )
 
@@ -64,16 +64,16 @@ def test_server_has_such_a_loop():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
 
-    assert done.stdout == "realtime.turns\n"
+    assert done.stdout == "realtime.server.reactor\n"
 
 
-def test_selector_waits_as_long_as_it_is_told(selector):
+def test_selector_without_events_returns_after_its_timeout(selector):
     assert selector.select(0) == []
     assert selector.select(0.01) == []
 
 
-def test_loop_with_more_events_than_a_turn_takes_serves_them_all(monkeypatch):
-    monkeypatch.setattr(turns, "EVENTS", 2)
+def test_loop_handles_all_events_in_several_iterations(monkeypatch):
+    monkeypatch.setattr(reactor, "MAX_EVENTS", 2)
 
     async def serve() -> list[bytes]:
         server = await asyncio.start_server(echo, "127.0.0.1", 0)

@@ -1,8 +1,8 @@
 """Deadlines of connections, kept by asyncio.
 
-Twisted brings a call forward by a search through all calls that are pending. With
-thousands of connections that takes most of the server's time, so those of connections
-are asyncio's: it finds each in logarithmic time.
+To move a call forward, Twisted searches all pending calls. With thousands of
+connections that takes most of the server's time. asyncio finds a call in logarithmic
+time.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from typing import Any
 
 
 class Deadline:
-    """A call in so many seconds. Has what Twisted's `TimeoutMixin` and `HTTPChannel`
-    use of a `DelayedCall`."""
+    """A call after some seconds. It has the methods that Twisted's `TimeoutMixin` and
+    `HTTPChannel` use of a `DelayedCall`."""
 
     __slots__ = ("_call", "_handle")
 
@@ -27,10 +27,9 @@ class Deadline:
         return asyncio.get_running_loop().call_later(seconds, self._call)
 
     def reset(self, seconds: float) -> None:
-        """Call in so many seconds from now instead."""
+        """Call this many seconds from now instead."""
         self._handle.cancel()
         self._handle = self._start(seconds)
 
     def cancel(self) -> None:
-        """Never call."""
         self._handle.cancel()

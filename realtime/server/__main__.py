@@ -1,0 +1,3 @@
+from realtime.server.command import Command
+
+Command.entrypoint()

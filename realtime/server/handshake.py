@@ -1,0 +1,78 @@
+"""HTTP connections whose handshakes wait in the queue as unread bytes.
+
+To read a handshake is what costs most. So it is recognised by its first bytes, and read
+only when its turn comes.
+"""
+
+import re
+
+from django.conf import settings
+from twisted.protocols.basic import LineReceiver
+from twisted.web.http import HTTPChannel
+
+from realtime import admission, metrics
+from realtime.admission import Refusal
+from realtime.server.request import FORWARDED_FOR, address_of
+
+UPGRADE_LINE = re.compile(rb"\r\nupgrade:[ \t]*websocket", re.I)
+FORWARDED_LINE = re.compile(rb"\r\n" + FORWARDED_FOR + rb":([^\r\n]*)", re.I)
+
+
+class HandshakeChannel(HTTPChannel):
+    """Serves a handshake, queues it, or refuses it."""
+
+    _is_idle = True  # nothing of the next request has arrived
+    _unread: bytes | None = None  # a handshake in the queue
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bypass `HTTPChannel`, which would restart the timeout at each byte."""
+        if self._unread is not None:
+            self._read_later(data)
+            return
+        if self._is_idle:
+            self._is_idle = False
+            self.setTimeout(settings.HTTP["HEADERS_S"])
+            if data.startswith(b"GET ") and UPGRADE_LINE.search(data):
+                self._handshake_received(data)
+                return
+        LineReceiver.dataReceived(self, data)
+
+    def serve(self) -> None:
+        """Read the handshake: its turn has come."""
+        data, self._unread = self._unread, None
+        LineReceiver.dataReceived(self, data)
+
+    def _handshake_received(self, data: bytes) -> None:
+        refusal = self.factory.general_refusal()
+        if refusal is not None:
+            self._refuse(refusal)
+        elif self.factory.handshakes.is_free():
+            LineReceiver.dataReceived(self, data)
+        else:
+            self._join_queue(data)
+
+    def _join_queue(self, data: bytes) -> None:
+        # The same address that `Request` would find in the headers.
+        address = address_of(self.transport.getPeer(), FORWARDED_LINE.findall(data))
+        refusal = self.factory.queue_refusal(address)
+        if refusal is not None:
+            self._refuse(refusal)
+        else:
+            self._unread = data
+            self.factory.answers(self)
+            self.factory.handshakes.join(self, address)
+
+    def _read_later(self, data: bytes) -> None:
+        self._unread += data
+        if len(self._unread) > settings.HTTP["HEADERS_BYTES"]:
+            self.factory.handshakes.leave(self)
+            self.serve()  # which refuses it as too large
+
+    def _refuse(self, refusal: Refusal) -> None:
+        metrics.REFUSALS.labels(refusal.reason).inc()
+        status, (headers, body) = refusal.status, admission.answer(refusal)
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+        lines = [b"%s: %s" % header for header in [*headers, (b"connection", b"close")]]
+        first = f"HTTP/1.1 {status:d} {status.phrase}".encode()
+        self.transport.write(b"\r\n".join([first, *lines, b"", body]))
+        self.transport.loseConnection()
