@@ -21,10 +21,10 @@ from realtime.publish import EVERYBODY, person, session
 
 LOOK_S = 1  # for sessions that have run out
 # Between lookups who comes is gathered, to be looked up with others: for so long, or
-# until so many are there. A query, and joining their groups, costs as much for 16 as
+# until so many are there. A query, and joining their groups, costs as much for 24 as
 # for two or three.
-GATHER_S = 0.05
-ENOUGH = 16
+GATHER_S = 0.03
+ENOUGH = 24
 MANY = 20  # more than that are sifted first
 
 CLOSES = {
