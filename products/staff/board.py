@@ -1,7 +1,7 @@
 """What the staff's board shows: orders in columns, by what is to be done with them.
 
-A board that is open applies its filters itself to what is pushed: what changes here
-changes in static/js/board.js too.
+An open board applies its filters itself to the cards that are pushed: if you change a
+filter here, change static/js/board/filters.js too.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,10 +1,10 @@
 /* What every page starts. */
 
-import { enhance, show } from "./forms.js";
+import { enhanceBasket } from "./basket.js";
 import { Live } from "./live.js";
+import { showMessages, showStatus } from "./messages.js";
 import { becomeAnother, socketUrl, visitor } from "./page.js";
 import { suggest, tidy } from "./search.js";
-import { showStatus } from "./status.js";
 import { apply, forget, isPersonal, shown } from "./topics.js";
 
 const live = new Live(socketUrl(), shown, apply, forget, isPersonal);
@@ -15,7 +15,7 @@ showStatus(live);
 // signs in or out in one tab, the other tabs' sockets must be opened anew.
 const { announce, follow } = visitor(() => live.reconnect());
 
-enhance(
+enhanceBasket(
   (item) => live.take(item),
   () => {
     announce();
@@ -31,7 +31,7 @@ live.addEventListener("dismissed", () => {
   setTimeout(async () => {
     try {
       if (await becomeAnother()) {
-        show([{ level: "info", text: document.getElementById("messages").dataset.signedOut }]);
+        showMessages([{ level: "info", text: document.getElementById("messages").dataset.signedOut }]);
       }
     } catch (error) {
       console.warn("The page is not renewed:", error);
@@ -43,7 +43,7 @@ live.addEventListener("dismissed", () => {
 // Passkeys: the browser's own prompt was closed, or the device has none.
 document.addEventListener("allauth.error", (event) => {
   event.preventDefault();
-  show([{ level: "error", text: document.getElementById("messages").dataset.passkey }]);
+  showMessages([{ level: "error", text: document.getElementById("messages").dataset.passkey }]);
 });
 
 window.addEventListener("offline", () => live.reconnectLater());

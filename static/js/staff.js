@@ -1,8 +1,8 @@
 /* What a staff page starts: its live pieces, and nothing of a shopper's. */
 
 import { Live } from "./live.js";
+import { showStatus } from "./messages.js";
 import { socketUrl } from "./page.js";
-import { showStatus } from "./status.js";
 import { apply, forget, isPersonal, shown } from "./topics.js";
 
 const show = (item) => {

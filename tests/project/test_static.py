@@ -4,12 +4,14 @@ once."""
 import re
 from email.message import Message
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from django.conf import settings as shop_settings
 from django.test import Client
 
+from tests.support.factories import make_user
 from tests.support.servers import Daphne
 
 JS = shop_settings.BASE_DIR / "static" / "js"
@@ -38,11 +40,12 @@ def ask(shop: Daphne, path: str, **headers: str) -> Answer:
     return answer
 
 
-def imported_by(*names: str) -> set[str]:
-    """The modules that these import, and those that they do."""
-    sources = [(JS / f"{name}.js").read_text() for name in names]
-    found = set(re.findall(r'from "\./(\w+)\.js";', "".join(sources)))
-    return found | imported_by(*found) if found else found
+def imported_by(module: Path) -> set[Path]:
+    """The modules that this one imports, and those that they import."""
+    source = module.read_text()
+    imports = re.findall(r'^(?:import|.* from) "(\.[\w./]+)";', source, re.MULTILINE)
+    modules = {(module.parent / path).resolve() for path in imports}
+    return modules.union(*map(imported_by, modules))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -71,10 +74,23 @@ def test_page_names_the_modules_of_its_script_as_they_import_each_other(server):
     assert imported <= set(preloaded)
 
 
+@pytest.fixture
+def manager() -> Client:
+    client = Client()
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    return client
+
+
 @pytest.mark.django_db
-def test_page_preloads_all_that_its_script_imports_and_no_more():
-    page = Client().get("/").text
+@pytest.mark.parametrize(
+    "address, script", [("/", "shop"), ("/staff/orders/", "board")]
+)
+def test_page_preloads_all_that_its_script_imports_and_no_more(
+    manager, address, script
+):
+    page = manager.get(address).text
 
-    found = re.findall(r'<link rel="modulepreload" href="/static/js/(\w+)\.js"', page)
+    preloaded = re.findall(r'<link rel="modulepreload" href="/static/js/([^"]+)"', page)
 
-    assert set(found) == imported_by("shop")
+    modules = imported_by(JS / f"{script}.js")
+    assert sorted(preloaded) == sorted(str(path.relative_to(JS)) for path in modules)
