@@ -54,6 +54,7 @@ FROM_SERVICES = [
     "products.live.viewers",
     "products.pagecache.caching",
     "products.pagecache.invalidation",
+    "products.search.queries",
     "project.celery",
 ]
 # Pages and forms. They never push.
@@ -170,6 +171,8 @@ RULES: dict[str, list[str]] = {
         "products.*.models",
         "products.catalogue.thumbnails",
         "products.search.folding",
+        "products.search.queries",
+        "products.search.vectors",
         "project.mail.fields",
         "project.phones",
     ],
@@ -210,6 +213,8 @@ RULES: dict[str, list[str]] = {
     "products.payments.stripe": [*MODELS, "products.payments"],
     "products.payments.stripe_events": [*MODELS, "products.payments"],
     "products.search.folding": [],
+    "products.search.queries": ["products.search.folding", "products.search.vectors"],
+    "products.search.vectors": ["products.search.folding"],
     "products.staff.columns": MODELS,
     "products.staff.moves": [*MODELS, "products.staff.columns"],
     "products.staff.pulse": [*PAGES, "realtime.pulse"],  # and ask other processes

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from imagekit.models import ImageSpecField
 
 from products.catalogue import thumbnails
-from products.search import models as search
+from products.search import queries, vectors
 
 
 class ProductCategoryQuerySet(models.QuerySet):
@@ -21,9 +21,9 @@ class ProductCategoryQuerySet(models.QuerySet):
     def named_like(self, text: str) -> "ProductCategoryQuerySet":
         """Categories with `text` in their name, in any spelling; none if it has no
         words."""
-        if not search.words(text):
+        if not queries.words(text):
             return self.none()
-        return self.filter(search.contains("name", text))
+        return self.filter(queries.contains("name", text))
 
 
 class ProductCategory(models.Model):
@@ -69,8 +69,8 @@ class ProductQuerySet(models.QuerySet):
         """Products whose name, sku or description have every word of `text`, in any
         form and spelling, as one word or as several; the last letters of what names and
         skus have may be missing. None if there are no words in it."""
-        query = search.TextQuery(text)
-        return self.filter(search.matches(query)) if query else self.none()
+        query = queries.TextQuery(text)
+        return self.filter(queries.matches(query)) if query else self.none()
 
     def available(self) -> "ProductQuerySet":
         """What can be had now: units are left that nobody has claimed."""
@@ -112,8 +112,8 @@ class ProductQuerySet(models.QuerySet):
 
 
 def _rank(text: str) -> list[models.expressions.OrderBy]:
-    query = search.TextQuery(text)
-    return [search.rank(query).desc()] if query else []
+    query = queries.TextQuery(text)
+    return [queries.rank(query).desc()] if query else []
 
 
 class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
@@ -152,7 +152,7 @@ class Product(models.Model):
     )
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
-    search = search.VectorField(expression=search.vector())
+    search = vectors.VectorField(expression=vectors.vector())
 
     image_small = thumbnail(thumbnails.SIDES[0])
     image_medium = thumbnail(thumbnails.SIDES[1])

@@ -12,7 +12,7 @@ import django_countries.fields
 import products.catalogue.thumbnails
 import products.orders.models
 import products.payments.models
-import products.search.models
+import products.search.vectors
 import products.stock.models
 import project.mail.fields
 import project.phones
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(
-            products.search.models.FUNCTIONS, products.search.models.DROP_FUNCTIONS
+            products.search.vectors.FUNCTIONS, products.search.vectors.DROP_FUNCTIONS
         ),
         migrations.CreateModel(
             name="Product",
@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "search",
-                    products.search.models.VectorField(
+                    products.search.vectors.VectorField(
                         db_persist=True,
                         expression=models.Func(
                             "name",

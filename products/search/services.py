@@ -13,7 +13,7 @@ from django.db.models import Count, F, Func, IntegerField, Q, Value
 
 from products.models import Product, ProductCategory, SearchWord
 from products.pagecache import caching
-from products.search.models import MAX_WORDS, words
+from products.search.queries import MAX_WORDS, words
 from project.celery import later
 
 SHORTEST_SUGGESTION = 2  # letters

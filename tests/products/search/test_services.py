@@ -15,7 +15,8 @@ from products.catalogue import services as catalogue
 from products.models import Product, SearchWord
 from products.search import folding
 from products.search import services as search
-from products.search.models import tolerance, trigrams, words
+from products.search.models import tolerance, trigrams
+from products.search.queries import words
 from products.search.services import ANY_PRICE, Band
 from tests.support.factories import make_category, make_product, make_products
 
