@@ -1,7 +1,6 @@
 """Products and categories in the admin.
 
-Changes go through the services, so that open pages follow. Works without
-JavaScript.
+Changes go through the services, which update open pages. No page needs JavaScript.
 """
 
 from allauth.core import ratelimit
@@ -41,7 +40,7 @@ class ProductCategoryAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin)
     def save_model(
         self, request: HttpRequest, obj: ProductCategory, form, change
     ) -> None:
-        """A list that is edited writes no more than was changed in it."""
+        """Save only the fields that changed, also from the editable list."""
         catalogue.save_category(obj, fields=form.changed_data if change else None)
 
     def delete_model(self, request: HttpRequest, obj: ProductCategory) -> None:
@@ -62,7 +61,7 @@ class ProductCategoryAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin)
 
 
 class StockLevelFilter(admin.SimpleListFilter):
-    """As the badge on the page says it."""
+    """Filter by stock, with the same three states as the badge on a product's page."""
 
     title = gettext_lazy("stock")
     parameter_name = "level"
@@ -72,14 +71,14 @@ class StockLevelFilter(admin.SimpleListFilter):
         return [("in", _("in stock")), ("low", low), ("out", _("sold out"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        left = queryset.alias(left=AVAILABLE)
+        rows = queryset.alias(left=AVAILABLE)
         match self.value():
             case "in":
-                return left.filter(left__gt=settings.LOW_STOCK)
+                return rows.filter(left__gt=settings.LOW_STOCK)
             case "low":
-                return left.filter(left__gt=0, left__lte=settings.LOW_STOCK)
+                return rows.filter(left__gt=0, left__lte=settings.LOW_STOCK)
             case "out":
-                return left.filter(left__lte=0)
+                return rows.filter(left__lte=0)
         return queryset
 
 
@@ -119,7 +118,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
     ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> list:
-        """A new product has no stock and no picture to show yet."""
+        """Leave out stock and the current picture, which a new product doesn't have."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is not None:
             return fieldsets
@@ -128,7 +127,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
     def changeform_view(
         self, request: HttpRequest, object_id=None, form_url="", extra_context=None
     ) -> HttpResponse:
-        """Draws and stores a picture before Django's view begins a transaction."""
+        """Draw and store an uploaded picture before Django begins a transaction."""
         upload = request.FILES.get("image")
         may_save = self.has_change_permission(request)
         may_save = may_save or self.has_add_permission(request)
@@ -196,39 +195,45 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
     def _set_active(
         self, request: HttpRequest, queryset: QuerySet[Product], is_active: bool
     ) -> None:
-        """Through the service: each is pushed and leaves a movement."""
-        said = _("Activated.") if is_active else _("Deactivated.")
+        """Change products through the service, which pushes and records each change."""
+        log_entry = _("Activated.") if is_active else _("Deactivated.")
         ids = list(queryset.values_list("pk", flat=True))
         products = catalogue.set_active(ids, is_active, actor=request.user)
         for product in products:
-            self.log_change(request, product, said)
-        changed = len(products)
+            self.log_change(request, product, log_entry)
+        count = len(products)
         if is_active:
             text = ngettext(
                 "%(count)d product is in the shop again.",
                 "%(count)d products are in the shop again.",
-                changed,
+                count,
             )
         else:
             text = ngettext(
                 "%(count)d product was taken out of the shop.",
                 "%(count)d products were taken out of the shop.",
-                changed,
+                count,
             )
-        self.message_user(request, text % {"count": changed}, messages.SUCCESS)
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
     # --- Deleting -------------------------------------------------------------
 
     def get_deleted_objects(self, objs, request: HttpRequest) -> tuple:
-        """What moved is kept for ever: say so in a line, not in a thousand."""
+        """Refuse to delete products with movements, with one line for each product.
+
+        Django would list every movement.
+        """
         ids = [product.pk for product in objs]
-        kept = Product.objects.filter(pk__in=ids, movements__isnull=False)
-        kept = kept.annotate(size=Count("movements")).order_by("name", "pk")
-        if kept:
-            return [], {}, set(), [_why_kept(product) for product in kept]
-        found, counts, needed, protected = super().get_deleted_objects(objs, request)
-        # The empty stock row goes with its product; nobody is asked about it.
-        return found, counts, needed - {Stock._meta.verbose_name}, protected
+        moved = Product.objects.filter(pk__in=ids, movements__isnull=False)
+        moved = moved.annotate(size=Count("movements")).order_by("name", "pk")
+        if moved:
+            return [], {}, set(), [_why_protected(product) for product in moved]
+        rows, counts, permissions, protected = super().get_deleted_objects(
+            objs, request
+        )
+        # The empty stock row is deleted with its product; nobody needs a right for it.
+        permissions -= {Stock._meta.verbose_name}
+        return rows, counts, permissions, protected
 
 
 def _picture(product: Product, size: int) -> SafeString | str:
@@ -254,7 +259,7 @@ def _level(stock: Stock) -> SafeString:
     )
 
 
-def _why_kept(product: Product) -> SafeString:
+def _why_protected(product: Product) -> SafeString:
     text = ngettext(
         "%(size)d stock movement of “%(name)s”, kept for the books. Deactivate the"
         " product instead.",

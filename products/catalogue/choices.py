@@ -1,4 +1,4 @@
-"""What a list offers to narrow it down: links that keep everything else chosen."""
+"""Links that narrow down a list; each keeps all other filters."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -14,8 +14,10 @@ from products.templatetags.shop import money
 
 
 class Choice(NamedTuple):
-    """One thing to choose, how many products it leaves, and where it leads: away again
-    if it is chosen."""
+    """One link of a filter, and how many products it would leave.
+
+    The link of a choice that is already made removes it.
+    """
 
     label: str
     url: str
@@ -24,7 +26,7 @@ class Choice(NamedTuple):
 
 
 def address(path: str, filters: Filters, page: int = 1) -> str:
-    """A list's path with what is chosen."""
+    """Return the address of a list with these filters."""
     query = filters.querystring(page)
     return f"{path}?{query}" if query else path
 
@@ -35,7 +37,7 @@ def category_choices(
     categories: Iterable[ProductCategory],
     chosen: ProductCategory | None,
 ) -> list[Choice]:
-    """Every category in which something is left, and all of them together."""
+    """Return "Everything", then each category in which products are left."""
     counts = facets.categories
     everything = Choice(
         _("Everything"),
@@ -43,44 +45,42 @@ def category_choices(
         sum(counts.values()),
         chosen is None,
     )
-    return [everything] + [
-        Choice(
-            category.name,
-            address(category.get_absolute_url(), filters),
-            counts.get(category.pk, 0),
-            category == chosen,
-        )
-        for category in categories
-        if counts.get(category.pk) or category == chosen
-    ]
+    choices = [everything]
+    for category in categories:
+        count = counts.get(category.pk, 0)
+        is_chosen = category == chosen
+        if count or is_chosen:
+            url = address(category.get_absolute_url(), filters)
+            choices.append(Choice(category.name, url, count, is_chosen))
+    return choices
 
 
 def price_choices(path: str, filters: Filters, facets: Facets) -> list[Choice]:
-    """The shop's price bands in which something is left."""
-    found = []
+    """Return the price bands in which products are left."""
+    choices = []
     for band, count in zip(bands(), facets.bands, strict=True):
         is_chosen = band == filters.price
         if count or is_chosen:
-            goal = ANY_PRICE if is_chosen else band
-            url = address(path, filters.but(least=goal.least, most=goal.most))
-            found.append(Choice(price_label(band), url, count, is_chosen))
-    return found
+            target = ANY_PRICE if is_chosen else band
+            url = address(path, filters.but(least=target.least, most=target.most))
+            choices.append(Choice(price_label(band), url, count, is_chosen))
+    return choices
 
 
 def chosen(path: str, filters: Filters) -> list[Choice]:
-    """What narrows the list, each with the way to the list without it."""
-    found = []
+    """Return the filters in use, each with a link that removes it."""
+    choices = []
     if filters.price != ANY_PRICE:
         wider = filters.but(least=None, most=None)
-        found.append(Choice(price_label(filters.price), address(path, wider)))
+        choices.append(Choice(price_label(filters.price), address(path, wider)))
     if filters.in_stock:
         wider = filters.but(in_stock=False)
-        found.append(Choice(_("In stock"), address(path, wider)))
-    return found
+        choices.append(Choice(_("In stock"), address(path, wider)))
+    return choices
 
 
 def price_label(band: Band) -> str:
-    """ "€25 to €49.99", "From €100", "Up to €24.99"."""
+    """Return a label such as "€25 to €49.99", "From €100" or "Up to €24.99"."""
     if band.least is None:
         return _("Up to %(most)s") % {"most": short(band.most)}
     if band.most is None:
@@ -92,5 +92,5 @@ def price_label(band: Band) -> str:
 
 
 def short(amount: Decimal) -> str:
-    """Money without cents where there are none."""
+    """Return the amount with its currency, without ".00"."""
     return money(amount).removesuffix(".00").removesuffix(",00")

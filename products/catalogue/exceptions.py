@@ -6,7 +6,7 @@ from products.exceptions import ShopError
 
 
 class UnknownProduct(ShopError):
-    """No such product, or it is not sold any more."""
+    """The product does not exist, or is not active."""
 
     def __init__(self) -> None:
         super().__init__(_("This product is not sold here (any more)."))

@@ -1,7 +1,7 @@
-"""What a list is asked for, read from its address and written into it again.
+"""The filters of a list, read from its address and written back to one.
 
-Anything may stand in an address. What means nothing here is left out, so each list has
-one address, whatever was asked in whatever order.
+Unknown parameters and values are ignored, so each list has exactly one canonical
+address.
 """
 
 import re
@@ -30,44 +30,52 @@ SORTS = {
 
 @dataclass(frozen=True)
 class Filters:
-    """A search, a range of prices, whether sold-out products are wanted, an order."""
+    """A search, a price range, "in stock" or not, and a sort order."""
 
     query: str = ""
     least: Decimal | None = None
     most: Decimal | None = None
     in_stock: bool = False
-    asked_sort: str = ""
+    chosen_sort: str = ""  # as it is in the address; `sort` is the one in use
 
     @classmethod
-    def read(cls, asked: QueryDict) -> Self:
-        """From an address; never an error."""
-        least, most = price(asked.get("min", "")), price(asked.get("max", ""))
+    def read(cls, parameters: QueryDict) -> Self:
+        """Read filters from the parameters of an address. Never raises."""
+        least = price(parameters.get("min", ""))
+        most = price(parameters.get("max", ""))
         if least is not None and most is not None and least > most:
             least, most = most, least
         return cls(
-            query=search_text(asked.get("q", "")),
-            least=least or None,  # from 0 on is no bound
+            query=search_text(parameters.get("q", "")),
+            least=least or None,  # "from 0" is no bound
             most=most,
-            in_stock=asked.get("stock") == "1",
-            asked_sort=asked.get("sort", ""),
+            in_stock=parameters.get("stock") == "1",
+            chosen_sort=parameters.get("sort", ""),
         )
 
     @property
     def sort(self) -> str:
-        """What was found is shown best first, all else by name, unless asked."""
-        usual = RELEVANCE if self.query else NAME
-        can = self.asked_sort in SORTS and (self.query or self.asked_sort != RELEVANCE)
-        return self.asked_sort if can else usual
+        """The sort order in use: the chosen one if it applies, else the default.
+
+        The default is relevance for a search and the name without one.
+        """
+        names = [name for name, _label in self.sorts]
+        if self.chosen_sort in names:
+            return self.chosen_sort
+        return RELEVANCE if self.query else NAME
 
     @property
     def sorts(self) -> list[tuple[str, str]]:
-        """Orders to choose from: (value, label)."""
-        offered = SORTS if self.query else SORTS.keys() - {RELEVANCE}
-        return [(name, SORTS[name][0]) for name in SORTS if name in offered]
+        """The sort orders to choose from, as (value, label)."""
+        return [
+            (name, label)
+            for name, (label, _fields) in SORTS.items()
+            if self.query or name != RELEVANCE
+        ]
 
     @property
     def order(self) -> list[str]:
-        """As fields; none for relevance."""
+        """The fields to sort by; empty for relevance."""
         return SORTS[self.sort][1]
 
     @property
@@ -76,43 +84,43 @@ class Filters:
 
     @property
     def narrows(self) -> bool:
-        """Whether something was chosen among what was found."""
+        """Whether any filter but the search itself is in use."""
         return self.in_stock or self.least is not None or self.most is not None
 
     def but(self, **changes) -> Self:
-        """The same with changes."""
+        """Return these filters with changes."""
         return replace(self, **changes)
 
     def widest(self) -> Self:
-        """The same without what was chosen among it."""
+        """Return the search and the sort order alone."""
         return self.but(least=None, most=None, in_stock=False)
 
     def parameters(self) -> dict[str, str]:
-        """What says all this in an address or in a form's hidden fields."""
-        usual = self.but(asked_sort="").sort
-        asked = {
+        """Return the parameters for an address or for a form's hidden fields."""
+        default_sort = self.but(chosen_sort="").sort
+        parameters = {
             "q": self.query,
             "min": as_typed(self.least),
             "max": as_typed(self.most),
             "stock": "1" if self.in_stock else "",
-            "sort": self.sort if self.sort != usual else "",
+            "sort": self.sort if self.sort != default_sort else "",
         }
-        return {name: value for name, value in asked.items() if value}
+        return {name: value for name, value in parameters.items() if value}
 
     def querystring(self, page: int = 1) -> str:
-        """The one way to write it, with the page if it is not the first."""
+        """Return the canonical query string, with the page unless it is the first."""
         pages = {"page": page} if page > 1 else {}
         return urlencode(self.parameters() | pages)
 
 
 def search_text(text: str) -> str:
-    """What was typed, in one line, not too long, of characters that are text."""
+    """Return what was typed as one line of valid text, cut to `MAX_QUERY`."""
     text = text.encode("utf-8", "ignore").decode().replace("\x00", "")
     return " ".join(text.split())[:MAX_QUERY].strip()
 
 
 def price(text: str) -> Decimal | None:
-    """An amount as people type it; None for anything else."""
+    """Return an amount that somebody typed; None if it is no amount."""
     text = text.strip()[:20]
     if not PRICE.fullmatch(text):
         return None
@@ -120,7 +128,7 @@ def price(text: str) -> Decimal | None:
 
 
 def as_typed(amount: Decimal | None) -> str:
-    """The amount without needless zeros."""
+    """Return an amount for a form field, without ".00"; "" for None."""
     if amount is None:
         return ""
     return f"{amount:.2f}".removesuffix(".00")

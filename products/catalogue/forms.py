@@ -1,5 +1,6 @@
 """The product form of the admin."""
 
+import itertools
 from typing import Any
 
 from django import forms
@@ -14,14 +15,16 @@ from project.pictures import ACCEPT, EXTENSIONS
 
 
 class PictureField(forms.FileField):
-    """A picture that nobody has decoded yet. Django's own field opens it with Pillow,
-    in the process that serves pages."""
+    """An upload that has not been decoded.
+
+    Django's own field would decode it with Pillow in the process that serves pages.
+    """
 
     default_validators = [FileExtensionValidator(EXTENSIONS)]
 
 
 class ProductForm(forms.ModelForm):
-    """A product in the admin; its stock moves elsewhere."""
+    """A product in the admin, without its stock."""
 
     class Meta:
         model = Product
@@ -42,7 +45,7 @@ class ProductForm(forms.ModelForm):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        # Who may only look gets a form without these fields.
+        # Staff who may only view products get a form without these fields.
         if "slug" in self.fields:
             self.fields["slug"].required = False
             self.fields["slug"].help_text = _(
@@ -53,8 +56,11 @@ class ProductForm(forms.ModelForm):
             self.fields["image"].widget.attrs["accept"] = ACCEPT
 
     def clean_image(self) -> Any:
-        """The name of what was uploaded, which is stored by now; or what the field says
-        else: False for none, or the picture that there was."""
+        """Return the name under which an upload is stored.
+
+        Without an upload, return the field's value: False to remove the picture, else
+        the present picture.
+        """
         picture = self.cleaned_data["image"]
         if isinstance(picture, UploadedFile):
             return thumbnails.give(picture, self.instance)
@@ -68,10 +74,14 @@ class ProductForm(forms.ModelForm):
 
 
 def free_slug(name: str, product_id: int | None) -> str:
-    """An address made of `name` that no other product has."""
+    """Return a slug made of `name` that no other product has.
+
+    `product_id` is the product that the slug is for; None for a new one.
+    """
     base = slugify(name)[:170] or "product"
     others = Product.objects.exclude(pk=product_id).filter(slug__startswith=base)
     taken = set(others.values_list("slug", flat=True))
     if base not in taken:
         return base
-    return next(s for n in range(2, 10**9) if (s := f"{base}-{n}") not in taken)
+    candidates = (f"{base}-{number}" for number in itertools.count(2))
+    return next(slug for slug in candidates if slug not in taken)

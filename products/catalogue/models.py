@@ -1,4 +1,4 @@
-"""What is for sale."""
+"""Products and their categories."""
 
 from decimal import Decimal
 from functools import lru_cache
@@ -16,18 +16,20 @@ from products.search import queries, vectors
 
 
 class ProductCategoryQuerySet(models.QuerySet):
-    """The reading rules of categories."""
+    """Ways to find categories."""
 
     def named_like(self, text: str) -> "ProductCategoryQuerySet":
-        """Categories with `text` in their name, in any spelling; none if it has no
-        words."""
+        """Return categories with `text` in their name, in any spelling.
+
+        Return none if `text` has no words.
+        """
         if not queries.words(text):
             return self.none()
         return self.filter(queries.contains("name", text))
 
 
 class ProductCategory(models.Model):
-    """A shelf of the shop."""
+    """A category; each product is in one."""
 
     name = models.CharField(_("name"), max_length=80, unique=True)
     slug = models.SlugField(_("slug"), max_length=80, unique=True)
@@ -45,62 +47,66 @@ class ProductCategory(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return _shelf(self.slug)
+        return _category_url(self.slug)
 
 
 @lru_cache(maxsize=256)
-def _shelf(slug: str) -> str:
-    """The address of a category: each page has a few dozen of them."""
+def _category_url(slug: str) -> str:
+    """Return the path of a category, cached because each page has dozens of them."""
     return reverse("products:category", args=[slug])
 
 
 class ProductQuerySet(models.QuerySet):
-    """The reading rules of the catalogue, shared by pages, sitemap and admin."""
+    """Ways to find products, shared by pages, the sitemap and the admin."""
 
     def active(self) -> "ProductQuerySet":
-        """What shoppers may find: inactive products are gone from lists."""
+        """Return the products that are in the shop."""
         return self.filter(is_active=True)
 
     def with_stock(self) -> "ProductQuerySet":
-        """Stock and category in the same query; a product without stock is left out."""
+        """Load stock and category in the same query; omit products without stock."""
         return self.select_related("stock", "category").filter(stock__isnull=False)
 
     def matching(self, text: str) -> "ProductQuerySet":
-        """Products whose name, sku or description have every word of `text`, in any
-        form and spelling, as one word or as several; the last letters of what names and
-        skus have may be missing. None if there are no words in it."""
+        """Return products whose name, SKU or description have every word of `text`.
+
+        A word matches in any grammatical form and spelling, and as one word or as
+        several. In names and SKUs the beginning of a word matches too. Return none if
+        `text` has no words.
+        """
         query = queries.TextQuery(text)
         return self.filter(queries.matches(query)) if query else self.none()
 
     def available(self) -> "ProductQuerySet":
-        """What can be had now: units are left that nobody has claimed."""
+        """Return products of which units are left that nobody has reserved."""
         return self.filter(stock__on_hand__gt=models.F("stock__reserved"))
 
     def priced(self, least: Decimal | None, most: Decimal | None) -> "ProductQuerySet":
-        """From `least` to `most`, both included; None for no bound."""
-        found = self
+        """Return products that cost from `least` to `most`; None for no bound."""
+        products = self
         if least is not None:
-            found = found.filter(price__gte=least)
-        return found if most is None else found.filter(price__lte=most)
+            products = products.filter(price__gte=least)
+        if most is not None:
+            products = products.filter(price__lte=most)
+        return products
 
     def by_relevance(self, text: str) -> "ProductQuerySet":
-        """What answers `text` best comes first: a sku that is just that before all."""
-        is_it = models.Case(models.When(sku__iexact=text, then=0), default=1)
-        return self.order_by(is_it, *_rank(text), "name", "pk")
+        """Put the best matches for `text` first; an equal SKU comes before all else."""
+        equal_first = models.Case(models.When(sku__iexact=text, then=0), default=1)
+        return self.order_by(equal_first, *_rank(text), "name", "pk")
 
     def by_beginning(self, text: str) -> "ProductQuerySet":
-        """For what is still being typed: names that begin so come first."""
+        """Put names that begin with `text` first, for suggestions while typing."""
         begins = models.Q(name__istartswith=text) | models.Q(sku__iexact=text)
-        is_it = models.Case(models.When(begins, then=0), default=1)
-        return self.order_by(is_it, *_rank(text), "name", "pk")
+        begins_first = models.Case(models.When(begins, then=0), default=1)
+        return self.order_by(begins_first, *_rank(text), "name", "pk")
 
     def page(self, start: int, stop: int, *, of: int) -> "ProductQuerySet":
-        """The rows from `start` to `stop` in this order, with stock, where there are
-        `of` altogether.
+        """Return the rows from `start` to `stop` of `of` rows in all, with their stock.
 
-        Keys first, which an index gives in that order without a look at the rows that
-        are skipped, and counted from the nearer end, and only then the rest: the last
-        of a thousand pages is as quick as the first.
+        This first selects the keys, from the nearer end. An index returns them in order
+        and skips other rows without reading them, so the last of a thousand pages is as
+        fast as the first.
         """
         if start > of // 2:
             keys = self.reverse().values("pk")[max(0, of - stop) : of - start]
@@ -117,19 +123,19 @@ def _rank(text: str) -> list[models.expressions.OrderBy]:
 
 
 class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
-    """Leaves in the database what is of use there only."""
+    """Leaves the search vector in the database, the only place that uses it."""
 
     def get_queryset(self) -> ProductQuerySet:
         return super().get_queryset().defer("search")
 
 
 def thumbnail(side: int) -> ImageSpecField:
-    """A square WebP of `side` pixels, made when the picture is saved."""
+    """Return a field for a square WebP of `side` pixels, made on saving a picture."""
     return ImageSpecField(source="image", spec=thumbnails.of_side(side))
 
 
 class Product(models.Model):
-    """One article. Its stock is a row of its own, narrow and hot."""
+    """A product. Its stock is a row of its own, because it changes far more often."""
 
     category = models.ForeignKey(
         ProductCategory,
@@ -178,7 +184,7 @@ class Product(models.Model):
             ),
             models.Index(
                 fields=["price", "id"],
-                include=["category"],  # facets are counted from it alone
+                include=["category"],  # an index-only scan counts facets
                 name="product_price",
                 condition=models.Q(is_active=True),
             ),
@@ -200,7 +206,7 @@ class Product(models.Model):
     @classmethod
     def from_db(cls, db, field_names, values) -> "Product":
         product = super().from_db(db, field_names, values)
-        product._picture_was = product.__dict__.get("image")
+        product._saved_picture = product.__dict__.get("image")
         return product
 
     def save(self, *args, update_fields=None, **kwargs) -> None:
@@ -208,21 +214,21 @@ class Product(models.Model):
         if update_fields is None or "image" in update_fields:
             self._settle_picture()
 
-    # What the row holds, as far as we know; None for a row that was not loaded.
-    _picture_was: str | None = None
+    # The name in the database, as far as we know; None for a row that was not loaded.
+    _saved_picture: str | None = None
 
     def _settle_picture(self) -> None:
-        if "image" not in self.__dict__:  # deferred, so it is as it was
+        if "image" not in self.__dict__:  # deferred, so unchanged
             return
         name = self.image.name or ""
-        if name and name != self._picture_was:
+        if name and name != self._saved_picture:
             thumbnails.settle(self.image)
-        self._picture_was = name
+        self._saved_picture = name
 
     def get_absolute_url(self) -> str:
         return reverse("products:detail", args=[self.slug])
 
     @property
     def stock_facts(self) -> dict:
-        """The facts of this product's live topic, for the partial; needs `stock`."""
+        """The facts of this product's live topic, for its partial. Reads `stock`."""
         return self.stock.facts(price=self.price, is_active=self.is_active)

@@ -1,4 +1,4 @@
-"""Thumbnails of pictures that products no longer have, and those that are missing."""
+"""Deletes thumbnails that no product needs, and makes those that are missing."""
 
 from datetime import timedelta
 
@@ -8,34 +8,41 @@ from django.utils import timezone
 from products.catalogue import thumbnails
 from products.models import Product
 
-KEPT = timedelta(days=1)  # pages that are open, or kept, may still show what is gone
+GRACE_PERIOD = timedelta(days=1)  # open and cached pages may still show them
 
 
 def forget_old_thumbnails() -> int:
-    """Delete thumbnails of pictures that no product has, and those that are drawn
-    otherwise now, once they are `KEPT` old; how many there were.
+    """Delete thumbnails that no product needs; return how many.
 
-    The pictures themselves stay: nobody could draw them again.
+    These are thumbnails of pictures that no product has, and those of an earlier
+    version. They are deleted once they are `GRACE_PERIOD` old. The pictures themselves
+    stay, because nobody could restore them.
     """
-    before, used = timezone.now() - KEPT, _used()
-    old = [
-        name
-        for picture, name, stored_at in thumbnails.stored()
-        if stored_at < before
-        and (picture not in used or not thumbnails.is_current(name))
-    ]
-    for name in old:
+    deadline = timezone.now() - GRACE_PERIOD
+    pictures_in_use = _pictures_in_use()
+    unneeded = []
+    for picture, name, stored_at in thumbnails.stored():
+        is_needed = picture in pictures_in_use and thumbnails.is_current(name)
+        if stored_at < deadline and not is_needed:
+            unneeded.append(name)
+    for name in unneeded:
         default_storage.delete(name)
-    return len(old)
+    return len(unneeded)
 
 
 def make_missing_thumbnails() -> int:
-    """Make thumbnails of products' pictures that have none, because somebody saved them
-    past the forms, or because they are drawn otherwise now; of how many pictures."""
-    there = {name for _picture, name, _at in thumbnails.stored()}
-    bare = [p for p in sorted(_used()) if not there.issuperset(thumbnails.names_of(p))]
-    return sum(thumbnails.make(Product(image=picture).image) for picture in bare)
+    """Make thumbnails for pictures that lack some; return for how many pictures.
+
+    They are missing if a picture was saved without our forms, or if the thumbnails'
+    version is new.
+    """
+    stored_names = {name for _picture, name, _stored_at in thumbnails.stored()}
+    completed = 0
+    for picture in sorted(_pictures_in_use()):
+        if not stored_names.issuperset(thumbnails.names_of(picture)):
+            completed += thumbnails.make(Product(image=picture).image)
+    return completed
 
 
-def _used() -> set[str]:
+def _pictures_in_use() -> set[str]:
     return set(Product.objects.exclude(image="").values_list("image", flat=True))

@@ -1,6 +1,6 @@
-"""Changes of the catalogue that shoppers see at once.
+"""Changes to products and categories.
 
-Each says what it touched, so that no page shows it as it was
+Each pushes its change to open pages and invalidates the cached pages that show it
 (`products.pagecache.invalidation`).
 """
 
@@ -20,25 +20,25 @@ from products.stock import services as stock
 
 @transaction.atomic
 def save(product: Product, *, actor: AbstractUser | None = None) -> Product:
-    """Write a product, and its empty stock if it has none; push what shoppers see.
+    """Save a product, and create its empty stock if it has none.
 
-    A changed price or activity reaches the pages that show the product and the
-    baskets that hold it.
+    A change of the price or of "active" is pushed to the pages that show the product
+    and to the baskets that contain it.
     """
     if product.pk is None:
         product.save()
         Stock.objects.create(product=product)
         changed([product.pk])
         return product
-    # Without its key: lines and movements, which refer to the product, need not wait.
+    # no_key: other transactions may still write rows that refer to the product.
     before = Product.objects.select_for_update(no_key=True).get(pk=product.pk)
-    was = invalidation.places([product.pk])
+    places_before = invalidation.places([product.pk])
     if _offer_differs(product, before):
         _save_offer(product, before, actor)
     else:
         product.save()
         Stock.objects.get_or_create(product_id=product.pk)
-    changed([product.pk], was)
+    changed([product.pk], places_before)
     return product
 
 
@@ -46,7 +46,7 @@ def save(product: Product, *, actor: AbstractUser | None = None) -> Product:
 def set_active(
     ids: Iterable[int], is_active: bool, *, actor: AbstractUser | None = None
 ) -> list[Product]:
-    """Put products into the shop or take them out; those for which that is news."""
+    """Activate or deactivate products; return those that changed."""
     others = Product.objects.filter(pk__in=ids, is_active=not is_active)
     products = list(others.select_for_update(no_key=True).order_by("pk"))
     for product in products:
@@ -55,55 +55,59 @@ def set_active(
     return products
 
 
-def changed(ids: Iterable[int], was: Iterable[invalidation.Place] = ()) -> None:
-    """These products are other than they were: no page shows them so after the commit.
+def changed(
+    ids: Iterable[int], places_before: Iterable[invalidation.Place] = ()
+) -> None:
+    """Invalidate cached pages of changed products on commit, and learn their words.
 
-    `was` says where they were found before, if that has changed too. For code that
-    writes many at once; call it in the same transaction, once.
+    `places_before` are the pages that listed them before, if these may have changed.
+    Code that writes many products itself calls this once, in the same transaction.
     """
     ids = list(ids)
-    invalidation.products_changed([*was, *invalidation.places(ids)])
+    invalidation.products_changed([*places_before, *invalidation.places(ids)])
     search.learn_later(ids)
 
 
 def everything_changed() -> None:
-    """No page shows anything as it was, after the commit: for what moved many products
-    from shelf to shelf."""
+    """Invalidate all cached pages on commit, and learn all words again.
+
+    For changes that move many products between categories.
+    """
     invalidation.everything_changed()
     search.learn_later()
 
 
 @transaction.atomic
 def delete(products: Iterable[Product]) -> None:
-    """Delete products that never moved. Raises Django's `ProtectedError` for others."""
+    """Delete products without movements. Raises `ProtectedError` for others."""
     products = list(products)
-    was = invalidation.places(product.pk for product in products)
+    places_before = invalidation.places(product.pk for product in products)
     for product in products:
         product.delete()
-    changed([], was)
+    changed([], places_before)
 
 
 def _save_offer(product: Product, before: Product, actor: AbstractUser | None) -> None:
-    # A new slug locks the key too, so all that others hold while they want it comes
-    # first: baskets, then stock.
-    told = basket.prices_changed([product.pk])
+    # A new slug locks the product's key. Others wait for it while they hold baskets or
+    # stock, so lock those first.
+    pushed = basket.prices_changed([product.pk])
     Stock.objects.select_for_update().get_or_create(product_id=product.pk)
     product.save()
     stock.offer_changed(product.pk, note=offer_note(before, product), actor=actor)
 
-    def tell_latecomers() -> None:
-        # Who put it in before the commit pushed a basket with the price of then.
-        basket.prices_changed([product.pk], except_for=told)
+    def push_other_baskets() -> None:
+        # A basket that got the product before our commit was pushed with the old price.
+        basket.prices_changed([product.pk], except_for=pushed)
 
-    transaction.on_commit(tell_latecomers)
+    transaction.on_commit(push_other_baskets)
 
 
-def _offer_differs(one: Product, other: Product) -> bool:
-    return (one.price, one.is_active) != (other.price, other.is_active)
+def _offer_differs(after: Product, before: Product) -> bool:
+    return (after.price, after.is_active) != (before.price, before.is_active)
 
 
 def offer_note(before: Product, after: Product) -> str:
-    """What a movement of kind “offer” says of a changed price or activity."""
+    """Return the note of a movement of the kind “offer”: what changed, old to new."""
     changes = []
     if before.price != after.price:
         changes.append(f"{before.price} → {after.price}")
@@ -118,18 +122,17 @@ COLUMNS = ["id", "name", "slug", "description", "position"]
 
 
 def categories() -> list[ProductCategory]:
-    """All of them, in order, from the cache: every page shows them."""
-    rows = ProductCategory.objects.values(*COLUMNS)
-    kept = caching.cached("categories", caching.SHELVES, lambda: list(rows))
-    return [ProductCategory(**row) for row in kept]
+    """Return all categories in order, from the cache, as every page shows them."""
+    queryset = ProductCategory.objects.values(*COLUMNS)
+    rows = caching.cached("categories", caching.SHELVES, lambda: list(queryset))
+    return [ProductCategory(**row) for row in rows]
 
 
 @transaction.atomic
 def save_category(
     category: ProductCategory, *, fields: Iterable[str] | None = None
 ) -> ProductCategory:
-    """Write a category, which every page shows; no more than `fields` if they are
-    given."""
+    """Save a category, or only some `fields` of it, and invalidate all pages."""
     category.save(update_fields=fields)
     invalidation.everything_changed()
     return category

@@ -1,4 +1,4 @@
-"""What search engines should know."""
+"""The sitemap: pages that search engines should index."""
 
 from django.contrib.sitemaps import Sitemap
 from django.db.models import QuerySet

@@ -1,13 +1,14 @@
-"""Thumbnails: what they are called, when they are made, and when they go.
+"""Thumbnails: their names, and when they are made and deleted.
 
-Pages work a thumbnail's address out of the picture's name: no query, no question to
-the storage. So a name stands for one picture for ever (`upload_name`), and a
-thumbnail's name holds all of it, with its ending: `mug.jpg` and `mug.png` are two
+Pages compute a thumbnail's address from the picture's name, without a query and without
+a request to the storage. So a name stands for one picture for ever (`upload_name`). The
+thumbnail's name contains all of it, with its extension: `mug.jpg` and `mug.png` are two
 pictures.
 
-A form stores a picture with its thumbnails before its row is locked (`store`). What is
-saved otherwise gets them when it is saved (`settle`), and what is still missing by a
-daily task. A row that is saved with the picture it had asks the storage nothing.
+A form stores a picture and its thumbnails before the row is locked (`store`). Pictures
+that are saved another way get thumbnails when they are saved (`settle`), and a daily
+task makes those that are still missing. Saving a row with an unchanged picture makes no
+request to the storage.
 """
 
 import logging
@@ -35,30 +36,30 @@ logger = logging.getLogger(__name__)
 FOLDER = "products"
 SIDES = (320, 640, 960)  # pixels
 MAX_BYTES = 8 * 1024 * 1024
-VERSION = 2  # another one when the same picture would be drawn otherwise
+VERSION = 2  # raise it when the same picture would give other thumbnails
 
 
 # --- Names ------------------------------------------------------------------------
 
 
 def upload_name(instance: models.Model, filename: str) -> str:
-    """Where an upload is stored: under a name that no picture has had before, even one
-    that was deleted."""
+    """Return a new name for an upload, which not even a deleted picture has had."""
     path = PurePosixPath(filename)
     return f"{FOLDER}/{path.stem[:40]}-{secrets.token_hex(8)}{path.suffix.lower()}"
 
 
 def named(spec: ImageSpec) -> str:
-    """Where the thumbnail of `spec.source` lies."""
+    """Return the name of the thumbnail of `spec.source`, for imagekit."""
     return f"{folder_of(spec.source.name)}/{file_of(spec.options['side'])}"
 
 
 def folder_of(picture: str) -> str:
-    """Where the thumbnails of the picture of this name lie."""
+    """Return the folder for the thumbnails of the picture with this name."""
     return str(PurePosixPath(settings.IMAGEKIT_CACHEFILE_DIR, picture))
 
 
 def file_of(side: int) -> str:
+    """Return the file name of a thumbnail of `side` pixels."""
     return f"{side}-{VERSION}.webp"
 
 
@@ -66,10 +67,10 @@ def file_of(side: int) -> str:
 
 
 def draw(upload: UploadedFile, *, is_allowed: bool = True) -> None:
-    """Draw the thumbnails of `upload`, which carries them from then on, or the reason
-    why there are none. Call it before anything is locked.
+    """Set `upload.thumbnails` to its thumbnails, or to a `PictureRefused`.
 
-    It is not drawn for who `is_allowed` no more pictures for now.
+    Call it before you lock any row. With `is_allowed` false, because of a rate limit,
+    nothing is drawn and the picture is refused.
     """
     if not is_allowed:
         upload.thumbnails = pictures.refusal("too_often")
@@ -81,15 +82,20 @@ def draw(upload: UploadedFile, *, is_allowed: bool = True) -> None:
 
 
 def store(upload: UploadedFile, owner: models.Model) -> None:
-    """Store `upload`, if it could be drawn, and its thumbnails; they go again after an
-    hour unless a row with that picture is saved. Call it after `draw`, before anything
-    is locked."""
+    """Store `upload` and its thumbnails, and set `upload.stored_as` to its name.
+
+    Call it after `draw`, before you lock any row. An upload that could not be drawn is
+    not stored. The files are deleted after an hour unless a row with that picture is
+    saved. If the storage fails, the upload counts as refused.
+    """
     if isinstance(upload.thumbnails, pictures.PictureRefused):
         return
     name = owner._meta.get_field("image").generate_filename(owner, upload.name)
-    made = {thumbnail: upload.thumbnails[s] for s, thumbnail in _names(name).items()}
+    files = {name: upload}
+    for side, thumbnail in _names(name).items():
+        files[thumbnail] = upload.thumbnails[side]
     try:
-        unused_files.store({name: upload} | made)
+        unused_files.store(files)
     except OSError as error:
         logger.error("A picture was not stored: %s", error)
         upload.thumbnails = pictures.refusal("not_stored")
@@ -98,8 +104,10 @@ def store(upload: UploadedFile, owner: models.Model) -> None:
 
 
 def give(upload: UploadedFile, owner: models.Model) -> str:
-    """The name of the picture that `upload` is stored as, with its thumbnails, for
-    `owner`. Raises `PictureRefused`."""
+    """Return the name under which `upload` is stored for `owner`, storing it if needed.
+
+    Raises `PictureRefused` if it could not be drawn or stored.
+    """
     if not hasattr(upload, "stored_as"):
         draw(upload)
         store(upload, owner)
@@ -109,20 +117,24 @@ def give(upload: UploadedFile, owner: models.Model) -> str:
 
 
 def settle(picture: ImageFieldFile) -> None:
-    """See that a picture that is new to its row stays, and has thumbnails."""
+    """Keep a picture that is new to its row, and make thumbnails if it has none."""
     if not unused_files.claim(picture.name):
         make(picture)
 
 
 def make(picture: ImageFieldFile, *, in_line: bool = True) -> bool:
-    """Make those thumbnails of `picture` that are missing. A picture that cannot be
-    drawn gets plain squares instead. One that is missing gets none, and a line in the
-    log; nor does any while the storage is away. Returns whether all are there now.
-    `in_line` as for `pictures.squares`."""
+    """Make the missing thumbnails of `picture`; return whether all exist now.
+
+    A picture that cannot be drawn gets plain squares instead. If the picture is missing
+    or the storage fails, this logs a warning. `in_line` is passed to
+    `pictures.squares`.
+    """
     storage = picture.storage
     try:
         names = _names(picture.name)
-        missing = {s: name for s, name in names.items() if not storage.exists(name)}
+        missing = {
+            side: name for side, name in names.items() if not storage.exists(name)
+        }
         if missing:
             drawn = _drawn_or_plain(picture, in_line=in_line)
         for side, name in missing.items():
@@ -131,13 +143,13 @@ def make(picture: ImageFieldFile, *, in_line: bool = True) -> bool:
     except FileNotFoundError as error:
         logger.warning("No thumbnail, the picture is missing: %s", error.filename)
     except (OSError, pictures.PictureRefused) as error:  # the daily task tries again
-        why = getattr(error, "code", error)
-        logger.warning("No thumbnail of %s for now: %s", picture.name, why)
+        reason = getattr(error, "code", error)
+        logger.warning("No thumbnail of %s for now: %s", picture.name, reason)
     return False
 
 
 def names_of(picture: str) -> list[str]:
-    """The names of the thumbnails of the picture of this name."""
+    """Return the names of the thumbnails of the picture with this name."""
     return list(_names(picture).values())
 
 
@@ -149,8 +161,11 @@ def _names(picture: str) -> dict[int, str]:
 def _drawn_or_plain(
     picture: ImageFieldFile, *, in_line: bool = True
 ) -> dict[int, bytes]:
-    """Pictures that came past the forms are not to take the shop down either. Raises
-    `PictureRefused` if it is too `busy` to say."""
+    """Return thumbnails by side; plain squares if the picture cannot be drawn.
+
+    A bad picture that bypassed our forms must not break the shop. Raises
+    `PictureRefused` with the code "busy" if it should be tried again later.
+    """
     try:
         with picture.storage.open(picture.name) as file:
             return _drawn(file, in_line=in_line)
@@ -164,8 +179,8 @@ def _drawn_or_plain(
 
 def _drawn(file: File, *, in_line: bool = True) -> dict[int, bytes]:
     options = {"max_bytes": MAX_BYTES, "in_line": in_line}
-    made = pictures.squares(file, SIDES, **options)
-    return dict(zip(SIDES, made, strict=True))
+    squares = pictures.squares(file, SIDES, **options)
+    return dict(zip(SIDES, squares, strict=True))
 
 
 def _plain() -> bytes:
@@ -175,34 +190,36 @@ def _plain() -> bytes:
 
 
 class MadeOnSave(Optimistic):
-    """imagekit takes the first save of any row that it has loaded for a new picture.
-    `Product.save` knows better, and settles it."""
+    """An imagekit strategy that makes nothing when a row is saved.
+
+    imagekit takes the first save of a loaded row for a new picture. `Product.save`
+    compares the names, and makes thumbnails only for a picture that is really new.
+    """
 
     def on_source_saved(self, file: ImageCacheFile) -> None:
         pass
 
 
 class Thumbnail(ImageSpec):
-    """A square WebP, as wide as `options` say, or as the picture is."""
+    """A square WebP of `options["side"]` pixels, or smaller if the picture is."""
 
     format = "WEBP"
 
     def generate(self) -> ContentFile:
-        """Its contents. Raises `FileNotFoundError` if the picture is missing."""
+        """Return its content. Raises `FileNotFoundError` if the picture is missing."""
         return ContentFile(_drawn_or_plain(self.source)[self.options["side"]])
 
 
 def of_side(side: int) -> type[Thumbnail]:
-    """The recipe of a thumbnail of `side` pixels, for an `ImageSpecField`."""
+    """Return the spec of a thumbnail of `side` pixels, for an `ImageSpecField`."""
     return type(f"Thumbnail{side}", (Thumbnail,), {"options": {"side": side}})
 
 
-# --- Forgetting them --------------------------------------------------------------
+# --- Stored thumbnails ------------------------------------------------------------
 
 
 def stored() -> Iterator[tuple[str, str, datetime]]:
-    """(a picture's name, the name of a thumbnail of it, when it was stored) for all
-    thumbnails that are stored."""
+    """Yield (picture's name, thumbnail's name, time) for each stored thumbnail."""
     for name, stored_at in default_storage.files_below(folder_of(FOLDER)):
         folder = PurePosixPath(name).parent
         picture = folder.relative_to(settings.IMAGEKIT_CACHEFILE_DIR)
@@ -210,5 +227,5 @@ def stored() -> Iterator[tuple[str, str, datetime]]:
 
 
 def is_current(thumbnail: str) -> bool:
-    """Whether it is drawn as we draw them now."""
+    """Return whether a thumbnail is of the present version."""
     return PurePosixPath(thumbnail).name in map(file_of, SIDES)

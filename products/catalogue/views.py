@@ -1,4 +1,4 @@
-"""Pages on which shoppers look around."""
+"""The front page, lists of products, search suggestions and product pages."""
 
 import re
 
@@ -29,7 +29,7 @@ PAGE_NUMBER = re.compile("[1-9][0-9]{0,5}")
 
 
 class IndexView(SharedPageMixin, TitleMixin, TemplateView):
-    """The front window: what is new, what is nearly gone, every shelf."""
+    """The front page: new products, products nearly sold out, and all categories."""
 
     template_name = "products/index.html"
     description = _(
@@ -46,15 +46,15 @@ class IndexView(SharedPageMixin, TitleMixin, TemplateView):
         return super().get_context_data(
             new_products=products.order_by("-created_at", "-pk")[:NEWEST],
             last_chance=few_left.order_by("-created_at", "-pk")[:LAST_CHANCE],
-            categories=shelves(),
+            categories=categories_with_covers(),
             **kwargs,
         )
 
 
-def shelves() -> list[ProductCategory]:
-    """The categories, each with `cover`: its oldest product with a picture, or None.
+def categories_with_covers() -> list[ProductCategory]:
+    """Return the categories, each with `cover`: a product with a picture, or None.
 
-    The oldest, for the newest are shown below already.
+    The cover is the oldest such product, because the page shows the newest ones anyway.
     """
     covers = {
         product.category_id: product
@@ -70,7 +70,7 @@ def shelves() -> list[ProductCategory]:
 
 
 class CountedPaginator(Paginator):
-    """Pages of products that have been counted already, each read by its keys."""
+    """A paginator for a list whose count is known; see `ProductQuerySet.page`."""
 
     def __init__(self, *args, count: int, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -84,15 +84,18 @@ class CountedPaginator(Paginator):
 
 
 class ProductsListView(SharedPageMixin, TitleMixin, ListView):
-    """Products of one category or of all, found, narrowed down, ordered and paged."""
+    """Products of one category or of all: searched, filtered, sorted and paged."""
 
     template_name = "products/list.html"
     context_object_name = "products"
     paginate_by = settings.PRODUCTS_PER_PAGE
 
     def shared_query(self) -> str | None:
-        """Lists are kept. What was searched for or narrowed down is not: there is no
-        end of that, and who asks for what is in stock wants it as it is now."""
+        """Return the canonical query of a list that is cached; None for no caching.
+
+        Searches and filtered lists are not cached: there are too many of them, and
+        visitors who filter by "in stock" want the present state.
+        """
         if self.filters.query or self.filters.narrows:
             return None
         page = self.request.GET.get("page") or "1"
@@ -101,8 +104,10 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
         return self.filters.querystring(int(page))
 
     def generations(self) -> list[str]:
-        """Of its shelf alone, so that another shelf's changes don't make it stale. How
-        many there are on the other shelves may be so for a moment."""
+        """Depend on this category alone, so that changes in others don't make it stale.
+
+        The counts that it shows for other categories may be old for a moment.
+        """
         slug = self.kwargs.get("slug")
         return [caching.SHELVES, caching.category(slug) if slug else caching.CATALOGUE]
 
@@ -116,7 +121,7 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
 
     @cached_property
     def category(self) -> ProductCategory | None:
-        """The category in the address, found among those the navigation shows."""
+        """The category in the address, or None. Raises `Http404` if it is unknown."""
         slug = self.kwargs.get("slug")
         if slug is None:
             return None
@@ -126,14 +131,21 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
         raise Http404
 
     @cached_property
-    def found(self) -> tuple[Filters, search.Facets]:
-        """What is shown and how many there are of what. Where a search finds nothing
-        anywhere, what was probably meant, if that finds something."""
-        filters, facets = self.filters, self.count(self.filters)
+    def result(self) -> tuple[Filters, search.Facets]:
+        """The filters in use, and their counts.
+
+        If a search finds nothing, this corrects its typos, provided that the correction
+        finds something.
+        """
+        filters = self.filters
+        facets = self.count(filters)
         if filters.query and not facets.matching:
-            better = search.corrected(filters.query)
-            if better and (counted := self.count(filters.but(query=better))).matching:
-                return filters.but(query=better), counted
+            correction = search.corrected(filters.query)
+            if correction:
+                corrected_filters = filters.but(query=correction)
+                corrected_facets = self.count(corrected_filters)
+                if corrected_facets.matching:
+                    return corrected_filters, corrected_facets
         return filters, facets
 
     def count(self, filters: Filters) -> search.Facets:
@@ -145,7 +157,7 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
         )
 
     def get_queryset(self) -> QuerySet[Product]:
-        filters, _facets = self.found
+        filters, _facets = self.result
         products = Product.objects.active().priced(*filters.price)
         if filters.query:
             products = products.matching(filters.query)
@@ -158,23 +170,24 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
         return products.order_by(*filters.order)
 
     def get_paginator(self, queryset, per_page: int, **kwargs) -> CountedPaginator:
-        _filters, facets = self.found
+        _filters, facets = self.result
         return CountedPaginator(queryset, per_page, count=facets.total, **kwargs)
 
     def get_title(self) -> str:
         if self.filters.query:
-            return _("Search: %(query)s") % {"query": self.found[0].query}
+            return _("Search: %(query)s") % {"query": self.result[0].query}
         return self.category.name if self.category else _("All products")
 
     def get_description(self) -> str:
         return self.category.description if self.category else ""
 
     def canonical_path(self, page: int) -> str:
-        """Without the order, which changes no content; with the page, which does."""
-        return address(self.request.path, self.found[0].but(asked_sort=""), page)
+        """Return the path without the sort order, which doesn't change the content."""
+        filters, _facets = self.result
+        return address(self.request.path, filters.but(chosen_sort=""), page)
 
     def get_context_data(self, **kwargs) -> dict:
-        filters, facets = self.found
+        filters, facets = self.result
         path = self.request.path
         context = super().get_context_data(
             categories=self.categories,
@@ -199,7 +212,7 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
 
 
 class SuggestView(TemplateView):
-    """What the search field offers while one types: options of a list, as HTML."""
+    """Suggestions for the search field while somebody types, as HTML options."""
 
     template_name = "products/_suggestions.html"
 
@@ -210,14 +223,14 @@ class SuggestView(TemplateView):
         )
 
     def render_to_response(self, context: dict, **kwargs) -> HttpResponse:
-        """The same for everybody; for a moment, as people delete and type again."""
+        """Let the browser cache it briefly, as people delete letters and type again."""
         response = super().render_to_response(context, **kwargs)
         patch_cache_control(response, private=True, max_age=SUGGESTIONS_S)
         return response
 
 
 class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
-    """One product. What is not sold any more says so (410) and shows what is."""
+    """A product's page. An inactive product answers 410 and shows alternatives."""
 
     template_name = "products/detail.html"
 
@@ -225,11 +238,11 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
         return [caching.SHELVES, caching.product(self.kwargs["slug"])]
 
     def is_personal(self) -> bool:
-        """Whether the visitor waits for something: its page says so."""
+        """Return whether the visitor waits for a product, which its page mentions."""
         return waits(self.request)
 
     def get_object(self, queryset=None) -> Product:
-        """The product, with its neighbours in the same query as `self.related`."""
+        """Return the product; set `self.related` to its neighbours. Takes one query."""
         slug = self.kwargs["slug"]
         wanted = Product.objects.with_stock().filter(slug=slug)
         neighbours = (
@@ -239,11 +252,14 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
             .exclude(slug=slug)
             .order_by("-created_at", "-pk")[: settings.RELATED_PRODUCTS]
         )
-        found = list(wanted.union(neighbours, all=True))
-        product = next((p for p in found if p.slug == slug), None)
+        product, self.related = None, []
+        for row in wanted.union(neighbours, all=True):
+            if row.slug == slug:
+                product = row
+            else:
+                self.related.append(row)
         if product is None:
             raise Http404
-        self.related = [p for p in found if p.slug != slug]
         return product
 
     def get_template_names(self) -> list[str]:
@@ -273,7 +289,7 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
 
 
 def offer_ld(product: Product) -> dict:
-    """A product on sale and its offer for search engines, as they are now.
+    """Return an active product and its offer as JSON-LD, for search engines.
 
     Vocabulary: https://schema.org/Product, https://schema.org/ItemAvailability.
     """

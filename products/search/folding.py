@@ -1,21 +1,22 @@
-"""Spellings of a word that find each other: accents, ß and ss, ö and oe and o.
+"""Normal forms of words, so that different spellings match: ß and ss; ö, oe and o.
 
-Each rule exists twice, in Python for what is asked and in SQL for what is stored, and
-both are made of the same constants. A test compares them.
+Each rule exists twice: in Python for the query, in SQL for the stored text. Both use
+the same constants, and a test compares them.
 
 - The *written* form has small letters, no punctuation and one space between words.
 - The *plain* form has no accents: größe → grosse, smørrebrød → smorrebrod.
 - The *spelt-out* form has ae, oe, ue and aa where a letter has them: größe → groesse.
-- The *skeleton* is what these spellings share: größe, groesse and grosse → grosse. It
-  is also what "does" and "dos" share, so it finds words but never decides their rank.
+- The *skeleton* is common to these spellings: größe, groesse and grosse → grosse. The
+  words "does" and "dos" share one too, so skeletons match but don't count for the rank.
 """
 
+import itertools
 import re
 import unicodedata
 
-# Code points, not classes such as \w: no locale has a say in them.
+# Code points, not classes such as \w, which depend on the locale.
 MARKS = "(?<![иИ])[\\u0300-\\u036F]"  # й is a letter, not an и with an accent
-# Apostrophes, and what is there but not seen: soft hyphens, joiners.
+# Apostrophes and invisible characters, such as soft hyphens and joiners.
 REMOVED = (
     "[\\u0027\\u0060\\u00B4\\u02BC\\u2018\\u2019\\uFF07"
     "\\u00AD\\u200B-\\u200F\\u2060\\uFEFF]"
@@ -28,43 +29,43 @@ HYPHENS = "[\\u002D\\u2010-\\u2015]"
 HYPHENATED = f"[^0-9[:space:]]{HYPHENS}[^0-9[:space:]]"
 SPELT_OUT = {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"}
 LIGATURES = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
-# Letters that Unicode does not take apart into a letter and its accent.
+# Letters that Unicode does not decompose into a letter and an accent.
 STROKED = "øđðħıłŧŋĸƀɓƈɗɖƒɠƙƚɲƞɵƥɾƭʈʋƴƶǥȡȴȥⱥȼɇɉɍɏς"
 STROKED_AS = "oddhiltnkbbcddfgklnnoprttvyzgdlzacejryσ"
 
 
 def written(text: str) -> str:
-    """The text as it is compared: small letters, one space between words."""
+    """Return the written form: lower case, no punctuation, single spaces."""
     text = unicodedata.normalize("NFKC", re.sub(REMOVED, "", text.lower()))
     return re.sub(GAPS, " ", re.sub(MARKS, "", text)).strip()
 
 
 def plain(text: str) -> str:
-    """A written text without accents."""
+    """Return the plain form of a written text: without accents."""
     text = unicodedata.normalize("NFKD", text)
     text = unicodedata.normalize("NFC", re.sub(MARKS, "", text))
     return text.translate(_PLAIN)
 
 
 def spelt_out(text: str) -> str:
-    """A written text with two letters for ä, ö, ü, ø and å, and no other accents."""
+    """Return a written text with two letters for ä, ö, ü, ø and å, without accents."""
     return plain(text.translate(_SPELT_OUT))
 
 
 def forms(word: str) -> list[str]:
-    """Each spelling of a written word, the word itself first."""
+    """Return the spellings of a written word, the word itself first."""
     return list(dict.fromkeys([word, plain(word), spelt_out(word)]))
 
 
 def skeleton(word: str) -> str:
-    """What all spellings of a written word share."""
+    """Return the skeleton of a written word, which all its spellings share."""
     return re.sub("([ou])e+", "\\1", re.sub("a[ae]+", "a", plain(word)))
 
 
 def joined(*words: str) -> str | None:
-    """Words written as one; None for numbers, as "1 5" is not 15."""
-    for one, next_one in zip(words, words[1:], strict=False):
-        if one[-1] in DIGITS and next_one[0] in DIGITS:
+    """Return the words as one; None between two digits, as "1 5" is not 15."""
+    for left, right in itertools.pairwise(words):
+        if left[-1] in DIGITS and right[0] in DIGITS:
             return None
     return "".join(words)
 
@@ -78,20 +79,23 @@ _SPELT_OUT = str.maketrans(SPELT_OUT)
 
 
 def _replacing(text: str, letters: dict[str, str]) -> str:
-    """The SQL that replaces letters, capitals too: `lower()` of a database whose locale
-    is "C" leaves all but ASCII as it is."""
-    for letter, instead in letters.items():
-        for form in dict.fromkeys([letter, "ẞ" if letter == "ß" else letter.upper()]):
-            text = f"replace({text}, '{form}', '{instead}')"
+    """Return SQL that replaces letters in the SQL expression `text`, capitals too.
+
+    In a database with the locale "C", `lower()` changes only ASCII letters.
+    """
+    for letter, replacement in letters.items():
+        capital = "ẞ" if letter == "ß" else letter.upper()
+        for form in (letter, capital):
+            text = f"replace({text}, '{form}', '{replacement}')"
     return text
 
 
-def _both_sizes(letters: str, instead: str) -> tuple[str, str]:
-    """`letters` with their capitals, where a capital is one letter."""
-    pairs = dict(zip(letters, instead, strict=True))
-    for letter, other in list(pairs.items()):
+def _with_capitals(letters: str, replacements: str) -> tuple[str, str]:
+    """Add the capitals that are single letters, and what replaces them."""
+    pairs = dict(zip(letters, replacements, strict=True))
+    for letter, replacement in list(pairs.items()):
         if len(letter.upper()) == 1 and letter not in "ıς":
-            pairs.setdefault(letter.upper(), other)
+            pairs.setdefault(letter.upper(), replacement)
     return "".join(pairs), "".join(pairs.values())
 
 
@@ -99,7 +103,7 @@ _FUNCTION = (
     "CREATE OR REPLACE FUNCTION {head} LANGUAGE sql IMMUTABLE PARALLEL SAFE"
     " AS $sql$ SELECT {body} $sql$;\n"
 )
-_STROKED, _STROKED_AS = _both_sizes(STROKED, STROKED_AS)
+_STROKED, _STROKED_AS = _with_capitals(STROKED, STROKED_AS)
 _UNMARKED = (
     f"regexp_replace(normalize(regexp_replace(lower($1), '{REMOVED}', '', 'g'), NFKC),"
     f" '{MARKS}', '', 'g')"
@@ -114,7 +118,7 @@ _PLAIN_SQL = (
 FUNCTIONS = "".join(
     _FUNCTION.format(head=f"{name} RETURNS text", body=body)
     for name, body in {
-        # Most texts are ASCII, which is quick to see and has little to fold.
+        # Most texts are ASCII, which is quick to detect and has little to fold.
         "search_written(text)": (
             f"btrim(regexp_replace(CASE WHEN {_IS_ASCII}"
             f" THEN translate(lower($1), '''`', '') ELSE {_UNMARKED} END,"
@@ -125,25 +129,26 @@ FUNCTIONS = "".join(
             f"CASE WHEN {_IS_ASCII} THEN $1"
             f" ELSE search_plain({_replacing('$1', SPELT_OUT)}) END"
         ),
-        # Of a written text, the plain and the spelt-out form of words not in ASCII.
+        # The plain and spelt-out forms of those words of a written text that are
+        # not ASCII.
         "search_other(text)": (
             "concat_ws(' ', search_plain(words), search_spelt_out(words)) FROM ("
             "SELECT string_agg(word, ' ') AS words"
             " FROM unnest(string_to_array($1, ' ')) AS word"
             " WHERE octet_length(word) <> length(word)) AS foreign_words"
         ),
-        # Of a plain text.
+        # The skeleton of each word of a plain text.
         "search_skeleton(text)": (
             "regexp_replace(regexp_replace($1,"
             " 'a[ae]+', 'a', 'gi'), '([ou])e+', '\\1', 'gi')"
         ),
-        # Of a plain text, the skeletons of the words that are not their own.
+        # The skeletons of those words of a plain text that differ from them.
         "search_skeletons(text)": (
             "search_skeleton(string_agg(word, ' '))"
             " FROM unnest(string_to_array($1, ' ')) AS word"
             " WHERE word ~* 'a[ae]|[ou]e'"
         ),
-        # Each two words written as one, and each three.
+        # Each two and each three neighbours as one word.
         "search_joined(text)": (
             "string_agg(concat_ws(' ', word || next, CASE WHEN"
             " NOT (next ~ '[0-9]$' AND third ~ '^[0-9]')"
@@ -154,7 +159,7 @@ FUNCTIONS = "".join(
             " WINDOW text AS (ORDER BY n)) AS neighbours"
             " WHERE NOT (word ~ '[0-9]$' AND next ~ '^[0-9]')"
         ),
-        # Words with a hyphen, without it.
+        # Words that have a hyphen, without the hyphen.
         "search_hyphenated(text)": (
             f"CASE WHEN $1 ~ '{HYPHENATED}' THEN ("
             f"SELECT search_written(string_agg(regexp_replace(word, '{HYPHENS}', '',"
@@ -166,14 +171,19 @@ FUNCTIONS = "".join(
 
 
 def vector_function(config: str, longest: int) -> str:
-    """The SQL of `product_vector`, which says what a product is found by.
+    """Return the SQL of `product_vector`, which computes a product's search vector.
 
-    Weights: A the name's words as they are written, and the sku; B the description;
-    C stems and other spellings of the name; D what stands beside each other in a name,
-    or has a hyphen in the description, as one word, and skeletons. All pairs of words
-    of a description would make the index four times as large.
+    `config` is the configuration that stems words; no more than `longest` characters of
+    the description count. The weights are:
 
-    A dump is restored with an empty search path, so the function brings its own.
+    - A: the words of the name as they are written, and the SKU
+    - B: the description
+    - C: stems and other spellings of the name
+    - D: neighbours in the name, and words with a hyphen in the description, as one
+      word; and skeletons. All neighbours in the description would make the index four
+      times as large.
+
+    A dump is restored with an empty search path, so the function sets its own.
     """
     return f"""
 CREATE OR REPLACE FUNCTION product_vector(name text, sku text, description text)

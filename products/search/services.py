@@ -1,4 +1,4 @@
-"""Finding products: how many there are of what, what was meant, what to suggest."""
+"""Search: count products for filters, correct typos, suggest while typing."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from celery import shared_task
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Func, IntegerField, Q, Value
+from django.db.models import Count, F, Func, IntegerField, Q, QuerySet, Value
 
 from products.models import Product, ProductCategory, SearchWord
 from products.pagecache import caching
@@ -19,7 +19,7 @@ from project.celery import later
 SHORTEST_SUGGESTION = 2  # letters
 SUGGESTED_PRODUCTS, SUGGESTED_CATEGORIES = 6, 3
 MAX_CORRECTED = 6  # words of a query
-MANY = 500  # products; of more than that all words are read again
+MANY = 500  # products; after a change of more, all words are read again
 
 
 class Band(NamedTuple):
@@ -30,17 +30,20 @@ class Band(NamedTuple):
 
     @property
     def condition(self) -> Q:
-        found = Q()
+        """The condition that a product's price is in this band."""
+        condition = Q()
         if self.least is not None:
-            found &= Q(price__gte=self.least)
-        return found if self.most is None else found & Q(price__lte=self.most)
+            condition &= Q(price__gte=self.least)
+        if self.most is not None:
+            condition &= Q(price__lte=self.most)
+        return condition
 
 
 ANY_PRICE = Band(None, None)
 
 
 def bands() -> list[Band]:
-    """The price bands of the shop: `settings.PRICE_BANDS` says where each ends."""
+    """Return the shop's price bands, which end at `settings.PRICE_BANDS`."""
     ends = [Decimal(end) for end in settings.PRICE_BANDS]
     tops = [end - Decimal("0.01") for end in ends]
     return [Band(*band) for band in zip([None, *ends], [*tops, None], strict=True)]
@@ -50,21 +53,22 @@ def bands() -> list[Band]:
 
 
 class Facets(NamedTuple):
-    """How many products there are, by what else could be chosen. Each number leaves
-    its own choice out and heeds the others."""
+    """How many products each filter would leave.
 
-    matching: int  # what the text finds, before any choice
-    total: int  # on the page's list
-    categories: dict[int, int]
+    Each number ignores the choice made in its own filter and respects all others.
+    """
+
+    matching: int  # products that match the text, before any filter
+    total: int  # products on the page's list
+    categories: dict[int, int]  # category's key → number
     in_stock: int
-    bands: list[int]
+    bands: list[int]  # in the order of `bands()`
 
 
 def facets(*, text: str, category: int | None, price: Band, in_stock: bool) -> Facets:
-    """Count the products that are sold, in one query.
+    """Count the active products for each filter, in one query.
 
-    The counts of everything are kept for a while; those of a search, a price or "in
-    stock" are counted each time.
+    Counts without a text, a price and "in stock" are cached. Others are not.
     """
     if text or in_stock or price != ANY_PRICE:
         rows = _count(text, price, in_stock)
@@ -73,37 +77,38 @@ def facets(*, text: str, category: int | None, price: Band, in_stock: bool) -> F
             "counts", caching.CATALOGUE, lambda: _count("", ANY_PRICE, False)
         )
     here = [row for row in rows if category in (None, row["category"])]
-    totals = _sums(here, "band", "offered")
+    by_band = _sums(here, "band", "offered")
     return Facets(
         matching=sum(row["matching"] for row in rows),
         total=sum(row["total"] for row in here),
         categories=_sums(rows, "category", "total"),
         in_stock=sum(row["in_stock"] for row in here),
-        bands=[totals.get(n, 0) for n in range(len(bands()))],
+        bands=[by_band.get(n, 0) for n in range(len(bands()))],
     )
 
 
-def _sums(rows: Iterable[dict], by: str, what: str) -> dict[int, int]:
-    found = Counter()
+def _sums(rows: Iterable[dict], by: str, column: str) -> dict[int, int]:
+    """Return the sums of `column` for each value of the column `by`."""
+    sums = Counter()
     for row in rows:
-        found[row[by]] += row[what]
-    return dict(found)
+        sums[row[by]] += row[column]
+    return dict(sums)
 
 
 def _count(text: str, price: Band, in_stock: bool) -> list[dict]:
-    """A row for each category and price band with products that match `text`."""
+    """Return a row of counts for each category and price band that has matches."""
     products = Product.objects.active().filter(stock__isnull=False)
     if text:
         products = products.matching(text)
-    left = Q(stock__on_hand__gt=F("stock__reserved"))
-    chosen = left if in_stock else Q()
+    available = Q(stock__on_hand__gt=F("stock__reserved"))
+    chosen = available if in_stock else Q()
     rows = (
         products.order_by()
         .values("category", band=_band())
         .annotate(
             matching=Count("pk"),
             total=_count_if(price.condition & chosen),
-            in_stock=_count_if(price.condition & left),
+            in_stock=_count_if(price.condition & available),
             offered=_count_if(chosen),  # at any price
         )
     )
@@ -111,7 +116,7 @@ def _count(text: str, price: Band, in_stock: bool) -> list[dict]:
 
 
 def _band() -> Func:
-    """In which of `bands()` a product is."""
+    """Return the expression for the index of a product's band in `bands()`."""
     ends = Value([Decimal(end) for end in settings.PRICE_BANDS])
     number = IntegerField()
     return Func(F("price"), ends, function="width_bucket", output_field=number)
@@ -125,18 +130,19 @@ def _count_if(condition: Q) -> Count:
 
 
 def corrected(text: str) -> str | None:
-    """What was probably meant by a text that finds nothing; None if nobody knows.
+    """Return a correction of a text that finds nothing; None if there is none.
 
-    Each word that no product has is replaced by its parts, if products have both, or by
-    the nearest one that some have. The
-    answer may find nothing either, so look before it is shown.
+    A word that no product has is replaced by its two parts, if products have both, or
+    else by the nearest word that a product has. The correction may find nothing either,
+    so count its matches before you show it.
     """
-    meant = words(text)[:MAX_WORDS]
-    found = [_meant(word) for word in meant[:MAX_CORRECTED]] + meant[MAX_CORRECTED:]
-    return " ".join(found) if found != meant else None
+    typed = words(text)[:MAX_WORDS]
+    corrections = [_correct_word(word) for word in typed[:MAX_CORRECTED]]
+    corrections += typed[MAX_CORRECTED:]
+    return " ".join(corrections) if corrections != typed else None
 
 
-def _meant(word: str) -> str:
+def _correct_word(word: str) -> str:
     known = SearchWord.objects
     if known.filter(text__startswith=word).exists():
         return word
@@ -144,7 +150,7 @@ def _meant(word: str) -> str:
 
 
 def learn_later(ids: Iterable[int] | None = None) -> None:
-    """On commit, let a worker know the words of these products (None: of all)."""
+    """On commit, have a worker learn the words of these products (None: of all)."""
     wanted = None if ids is None else list(islice(ids, MANY + 1))
     if wanted is None or len(wanted) > MANY:
         transaction.on_commit(lambda: later(relearn), robust=True)
@@ -154,19 +160,21 @@ def learn_later(ids: Iterable[int] | None = None) -> None:
 
 @shared_task
 def learn(ids: list[int]) -> int:
-    """Know the words of these products too; how many words they have."""
+    """Add the words of these products to the known words; return how many."""
     return SearchWord.objects.learn(_texts().filter(pk__in=ids))
 
 
 @shared_task
 @transaction.atomic
 def relearn() -> int:
-    """Know the words of what is sold, and no others; how many words. What `learn` was
-    never told of is found so, once a day."""
+    """Replace the known words by those of all active products; return how many.
+
+    It runs once a day, and so finds products that `learn` has missed.
+    """
     return SearchWord.objects.relearn(_texts().iterator())
 
 
-def _texts():
+def _texts() -> QuerySet:
     products = Product.objects.active().order_by()
     return products.values_list("name", "description")
 
@@ -175,8 +183,7 @@ def _texts():
 
 
 class Suggestions(NamedTuple):
-    """For what somebody has typed so far; `text` is what they are for, which is another
-    if what was typed finds nothing."""
+    """Suggestions for `text`: what was typed, or its correction."""
 
     text: str
     categories: list[ProductCategory]
@@ -188,14 +195,17 @@ class Suggestions(NamedTuple):
 
 
 def suggest(text: str) -> Suggestions:
-    """A few products and categories whose words begin as `text` does."""
+    """Return a few products and categories that match what was typed so far.
+
+    If nothing matches, these are suggestions for the corrected text.
+    """
     if len(text) < SHORTEST_SUGGESTION:
         return Suggestions(text, [], [])
-    found = _suggest(text)
-    if found.number:
-        return found
-    better = corrected(text)
-    return _suggest(better) if better else found
+    suggestions = _suggest(text)
+    if suggestions.number:
+        return suggestions
+    correction = corrected(text)
+    return _suggest(correction) if correction else suggestions
 
 
 def _suggest(text: str) -> Suggestions:

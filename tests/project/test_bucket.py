@@ -359,7 +359,9 @@ def test_old_thumbnails_in_the_bucket_go_and_missing_ones_come(bucket, monkeypat
     gone, kept = lamp.image_small.name, jug.image_small.name
     bucket.remove(f"shop/{jug.image_large.name}")
     Product.objects.filter(pk=lamp.pk).update(image="")
-    monkeypatch.setattr("products.catalogue.pictures.KEPT", -timedelta(minutes=1))
+    monkeypatch.setattr(
+        "products.catalogue.pictures.GRACE_PERIOD", -timedelta(minutes=1)
+    )
 
     bucket.forget_requests()
     assert tasks.forget_old_thumbnails() == 3

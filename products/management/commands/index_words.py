@@ -1,4 +1,4 @@
-"""`manage.py index_words`: the words that typos are corrected to."""
+"""`manage.py index_words`: read the words from which typos are corrected."""
 
 from django.core.management.base import BaseCommand
 
@@ -7,8 +7,8 @@ from products.search import services as search
 
 class Command(BaseCommand):
     help = (
-        "Read the words of all products again, which typos in searches are corrected"
-        " to. A worker does so every day, and after each change of a product."
+        "Read the words of all active products again. Typos in searches are corrected"
+        " to them. A worker does this every day, and after each change of a product."
     )
 
     def handle(self, *args, **options) -> None:
