@@ -1,1 +1,1 @@
-"""The basket: what a shopper means to buy, and what checkout holds."""
+"""The basket: products that a shopper chose, and units that a checkout holds."""

@@ -21,7 +21,7 @@ class BasketLineInline(ReadOnlyMixin, admin.TabularInline):
 
 @admin.register(Basket)
 class BasketAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
-    """What shoppers consider. The token, which opens a basket, is not shown."""
+    """Baskets and their lines. The token, which gives access to a basket, is hidden."""
 
     list_display = ["id", "owner", "status", "units", "updated_at"]
     list_filter = [

@@ -11,7 +11,7 @@ from products.exceptions import ShopError
 
 
 class SoldOut(ShopError):
-    """Nothing of the product is left to put in a basket."""
+    """No unit of the product is available."""
 
     def __init__(self, name: str) -> None:
         super().__init__(_("%(name)s is sold out.") % {"name": name})
@@ -28,7 +28,7 @@ class BadQuantity(ShopError):
 
 
 class LineLimit(ShopError):
-    """More of one product than a basket takes."""
+    """Too many units of one product for a basket."""
 
     def __init__(self, name: str, limit: int, present: int) -> None:
         super().__init__(
@@ -41,7 +41,7 @@ class LineLimit(ShopError):
 
 
 class BasketFull(ShopError):
-    """More different products than a basket takes."""
+    """Too many different products for a basket."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(
@@ -50,22 +50,24 @@ class BasketFull(ShopError):
 
 
 class NotInBasket(ShopError):
-    """The line meant is not in the basket (any more)."""
+    """The basket has no line with this product, or no longer."""
 
     def __init__(self) -> None:
         super().__init__(_("This product is not in your basket any more."))
 
 
 class BasketClosed(ShopError):
-    """The basket was ordered or merged meanwhile."""
+    """The basket was ordered, merged or deleted in the meantime."""
 
     def __init__(self) -> None:
         super().__init__(_("This basket was closed meanwhile. Please look again."))
 
 
 class HoldPaused(ShopError):
-    """The shopper has held these for as long as they may; `until` says when they may
-    hold them again. They can still be ordered."""
+    """The shopper has held these products for as long as allowed.
+
+    They can still be ordered, and held again from `until` on.
+    """
 
     def __init__(self, until: datetime) -> None:
         self.until = until
@@ -73,21 +75,21 @@ class HoldPaused(ShopError):
 
     @property
     def minutes(self) -> int:
-        """How long until then, at least 1."""
+        """The minutes until then, at least 1."""
         return max(1, ceil((self.until - timezone.now()).total_seconds() / 60))
 
 
 class BasketEmpty(ShopError):
-    """There is nothing to order."""
+    """The basket has no lines, so there is nothing to order."""
 
     def __init__(self) -> None:
         super().__init__(_("Your basket is empty."))
 
 
 class Shortage(ShopError):
-    """Of some products fewer units are left than the basket asks for.
+    """Fewer units of some products are available than the basket contains.
 
-    `left` maps product ids to the units that can be had.
+    `left` maps their ids to the units that are available.
     """
 
     def __init__(self, left: Mapping[int, int]) -> None:

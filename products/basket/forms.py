@@ -1,4 +1,4 @@
-"""Quantities in forms."""
+"""The form field for a quantity."""
 
 from django import forms
 from django.conf import settings
@@ -7,7 +7,7 @@ from products.basket.exceptions import BadQuantity
 
 
 class QuantityField(forms.IntegerField):
-    """A quantity of one product: 1 to what a basket's line takes."""
+    """A quantity of one product, from 1 to `settings.BASKET_LINE_LIMIT`."""
 
     def __init__(self, **kwargs) -> None:
         super().__init__(
@@ -16,7 +16,7 @@ class QuantityField(forms.IntegerField):
 
 
 def quantity_from(text: str | None) -> int:
-    """The quantity that `text` says. Raises `BadQuantity`."""
+    """Return the quantity in `text`. Raises `BadQuantity`."""
     try:
         return QuantityField().clean(text)
     except forms.ValidationError:

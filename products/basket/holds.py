@@ -1,10 +1,10 @@
-"""The units of a basket whose checkout has begun, reserved for a while.
+"""Holds: the units of a basket that checkout reserves for a while.
 
-A hold is whole: each line's units are claimed, or none. It lasts `HOLD_MINUTES`, and
-each look at the checkout prolongs it, up to `HOLD_MINUTES_AT_MOST` from its start. One
-that has run out is never prolonged: its units go back, and are claimed again if they
-are still there. Whatever changes the basket ends its hold. `products.orders.limits`
-says how long the same owner may hold the same product, whatever became of the basket.
+A hold claims the units of all lines, or none. It lasts `HOLD_MINUTES`. Each page of the
+checkout extends it, up to `HOLD_MINUTES_AT_MOST` from its start. A lapsed hold is never
+extended: its units are released, and claimed again if they are still available. Any
+change of the basket ends its hold. `products.orders.limits` limits how long an owner
+may hold a product, even with several baskets.
 """
 
 from collections import Counter
@@ -27,23 +27,23 @@ SWEEP = 500  # holds released in one run
 
 
 def start(basket: Basket, *, network: str = "") -> Basket:
-    """Hold the basket's units, or prolong the hold. Gives the basket as it is now.
+    """Hold the basket's units, or extend its hold; return the basket as it is now.
 
-    `network` is the visitor's (`limits.Visitor`). Raises `BasketClosed`, `BasketEmpty`,
-    `Shortage` if some line's units are not all there, and `HoldPaused` if they were
-    held for too long: then nothing is held.
+    `network` is that of `limits.Visitor`. Raises `BasketClosed`, `BasketEmpty`,
+    `Shortage` if a line has too few units, or `HoldPaused` if they were held for too
+    long. Then nothing is held.
     """
-    basket, pause = _started(basket, network)
+    basket, pause = _start(basket, network)
     if pause:
-        raise pause  # what had lapsed is given back all the same
+        raise pause  # after the commit, so that a lapsed hold stays released
     return basket
 
 
 @transaction.atomic
-def _started(basket: Basket, network: str) -> tuple[Basket, HoldPaused | None]:
+def _start(basket: Basket, network: str) -> tuple[Basket, HoldPaused | None]:
     basket = lock(basket)
     if is_held(basket):
-        return _prolonged(basket), None
+        return _extend(basket), None
     had_lapsed = basket.held_until is not None
     let_go(basket)
     try:
@@ -61,7 +61,7 @@ def _started(basket: Basket, network: str) -> tuple[Basket, HoldPaused | None]:
 
 @transaction.atomic
 def give_up(basket: Basket) -> None:
-    """The shopper leaves the checkout: the units go back. Raises `BasketClosed`."""
+    """Release the units of a basket whose checkout is left. Raises `BasketClosed`."""
     basket = lock(basket)
     if basket.held_until is not None:
         let_go(basket)
@@ -69,10 +69,10 @@ def give_up(basket: Basket) -> None:
 
 
 def release_lapsed() -> int:
-    """Give back the units of holds that have run out; how many holds that were.
+    """Release the units of lapsed holds; return how many holds.
 
-    Each in a transaction of its own, and none that somebody works on right now, so any
-    number of sweepers may run at once.
+    Each hold has its own transaction, and locked baskets are skipped, so several
+    workers may run this at once.
     """
     return sweeps.one_by_one(_lapsed, _release, at_most=SWEEP)
 
@@ -90,7 +90,7 @@ def _release(basket: Basket) -> None:
 
 
 def lock(basket: Basket) -> Basket:
-    """The basket's row, locked, if it is open. Raises `BasketClosed`."""
+    """Return the row of an open basket, locked. Raises `BasketClosed`."""
     locked = row(basket)
     if locked.status != Basket.Status.OPEN:
         raise BasketClosed
@@ -98,8 +98,10 @@ def lock(basket: Basket) -> Basket:
 
 
 def row(basket: Basket) -> Basket:
-    """The basket's row, locked, whatever its status. Raises `BasketClosed` if it is
-    gone, as with its shopper's account."""
+    """Return the basket's row, locked, whatever its status.
+
+    Raises `BasketClosed` if it was deleted, for example with its owner's account.
+    """
     locked = Basket.objects.select_for_update().filter(pk=basket.pk).first()
     if locked is None:
         raise BasketClosed
@@ -107,31 +109,33 @@ def row(basket: Basket) -> Basket:
 
 
 def is_held(basket: Basket) -> bool:
-    """Whether its units are reserved, for some time to come."""
+    """Return whether the basket has a hold that has not lapsed."""
     return basket.held_until is not None and basket.held_until > timezone.now()
 
 
 def claim(basket: Basket) -> None:
-    """Reserve the units of every line. Raises `BasketEmpty`, `Shortage`.
+    """Reserve the units of every line. Raises `BasketEmpty` or `Shortage`.
 
-    The caller's transaction must end when it raises: some lines may be claimed.
+    If it raises, roll back the transaction: some lines may have been claimed.
     """
     lines = list(basket.lines.select_related("product").order_by("product_id"))
     if not lines:
         raise BasketEmpty
-    short = {}
-    for line in lines:  # all of them, so that the shopper hears of each at once
+    shortages = {}
+    for line in lines:  # try every line, so that the shopper sees all shortages
         left = _claim(line)
         if left is not None:
-            short[line.product_id] = left
-    if short:
-        raise Shortage(short)
+            shortages[line.product_id] = left
+    if shortages:
+        raise Shortage(shortages)
     BasketLine.objects.bulk_update(lines, ["held"])
 
 
 def let_go(*baskets: Basket) -> None:
-    """Give back what is reserved for their lines, if anything is. All at once: rows of
-    stock are locked in the order of products, whosever they are."""
+    """Release the units that these baskets hold, if any.
+
+    The baskets are released together, so that stock rows are locked in order.
+    """
     lines = BasketLine.objects.filter(basket__in=baskets, held__gt=0)
     held: Counter[int] = Counter()
     for product_id, units in lines.values_list("product_id", "held"):
@@ -145,7 +149,7 @@ def let_go(*baskets: Basket) -> None:
 
 
 def _claim(line: BasketLine) -> int | None:
-    """Reserve a line's units. If that is too few, how many are left."""
+    """Reserve a line's units. If too few are left, return how many, else None."""
     if not line.product.is_active:
         return 0
     try:
@@ -156,18 +160,18 @@ def _claim(line: BasketLine) -> int | None:
     return None
 
 
-def _prolonged(basket: Basket) -> Basket:
-    last = basket.held_since + timedelta(minutes=settings.HOLD_MINUTES_AT_MOST)
-    wanted = timezone.now() + timedelta(minutes=settings.HOLD_MINUTES)
-    until = min(wanted, last)
+def _extend(basket: Basket) -> Basket:
+    latest = basket.held_since + timedelta(minutes=settings.HOLD_MINUTES_AT_MOST)
+    until = min(timezone.now() + timedelta(minutes=settings.HOLD_MINUTES), latest)
     if until > basket.held_until:
         basket.held_until = until
         limits.prolong_hold(basket)
-        _changed(basket)  # it is what "basket:hold" shows
+        _changed(basket)  # the topic "basket:hold" shows the new end
     return basket
 
 
 def _changed(basket: Basket) -> None:
+    """Save the hold with the basket's next version, and push it."""
     basket.version += 1
     basket.save(update_fields=["version", "held_since", "held_until", "updated_at"])
     push.basket_changed(basket)

@@ -1,4 +1,4 @@
-"""What a shopper is told when the basket of before their sign-in joins their own."""
+"""Messages about an anonymous basket that was merged into the shopper's own."""
 
 from collections.abc import Iterable
 
@@ -12,18 +12,22 @@ NAMED = 10  # products in one sentence
 
 
 def sentences(lines: Iterable[MergedLine]) -> list[str]:
-    """A sentence each for what did not fit and for what cannot be had; none if all of
-    it is in the basket and can be ordered."""
+    """Return sentences about lines that were cut or left out, or are unavailable.
+
+    Return none if all products are in the basket and can be ordered.
+    """
     lines = list(lines)
-    told = [
-        (_capped(), [_left_out(p) for p in lines if 0 < p.kept < p.asked]),
-        (_full(), [f"{p.asked} × {p.product}" for p in lines if not p.kept]),
-        (_("Not available right now: %(list)s."), _scarce(lines)),
+    cut = [_left_out(line) for line in lines if 0 < line.kept < line.asked]
+    without_room = [f"{line.asked} × {line.product}" for line in lines if not line.kept]
+    messages = [
+        (_line_limit_text(), cut),
+        (_basket_limit_text(), without_room),
+        (_("Not available right now: %(list)s."), _unavailable(lines)),
     ]
-    return [text % {"list": _listed(items)} for text, items in told if items]
+    return [text % {"list": _listed(items)} for text, items in messages if items]
 
 
-def _capped() -> str:
+def _line_limit_text() -> str:
     limit = settings.BASKET_LINE_LIMIT
     text = _(
         "Your basket can hold at most %(limit)d of one product. Left out: %%(list)s."
@@ -31,7 +35,7 @@ def _capped() -> str:
     return text % {"limit": limit}
 
 
-def _full() -> str:
+def _basket_limit_text() -> str:
     limit = settings.BASKET_LINES_LIMIT
     text = _(
         "Your basket can hold at most %(limit)d different products."
@@ -48,22 +52,24 @@ def _left_out(line: MergedLine) -> str:
     }
 
 
-def _scarce(lines: list[MergedLine]) -> list[str]:
-    scarce = []
+def _unavailable(lines: list[MergedLine]) -> list[str]:
+    """Describe the products of which fewer units are available than the basket has."""
+    items = []
     for line in lines:
         available = line.product.stock.available
         if line.kept and not line.product.is_active:
-            scarce.append(_("%(name)s (no longer sold)") % {"name": line.product})
+            items.append(_("%(name)s (no longer sold)") % {"name": line.product})
         elif line.kept and available < 1:
-            scarce.append(_("%(name)s (sold out)") % {"name": line.product})
+            items.append(_("%(name)s (sold out)") % {"name": line.product})
         elif available < line.kept:
             text = _("%(name)s (%(left)d left, your basket asks for %(asked)d)")
             values = {"left": available, "asked": line.kept}
-            scarce.append(text % ({"name": line.product} | values))
-    return scarce
+            items.append(text % ({"name": line.product} | values))
+    return items
 
 
 def _listed(items: list[str]) -> str:
+    """Join the first `NAMED` items, and say how many more there are."""
     more = len(items) - NAMED
     if more <= 0:
         return ", ".join(items)

@@ -1,4 +1,4 @@
-"""What a shopper means to buy. It holds no stock until checkout begins."""
+"""The basket and its lines. It reserves no stock until checkout begins."""
 
 from datetime import timedelta
 
@@ -12,12 +12,14 @@ from products.sweeps.models import Swept, problem_index
 
 
 class BasketQuerySet(models.QuerySet):
+    """Ways to find baskets."""
+
     def open(self) -> "BasketQuerySet":
-        """Baskets that can still be changed."""
+        """Return baskets that can still be changed."""
         return self.filter(status=Basket.Status.OPEN)
 
     def lapsed(self) -> "BasketQuerySet":
-        """Baskets whose hold has run out, and whose units are reserved still."""
+        """Return baskets whose hold has lapsed but whose units are still reserved."""
         return self.open().filter(held_until__lte=timezone.now())
 
     def stale(self) -> "BasketQuerySet":
@@ -29,10 +31,10 @@ class BasketQuerySet(models.QuerySet):
 
 
 class Basket(Swept):
-    """One open basket an owner: a user, or the bearer of a session's token.
+    """A basket of an owner: a user, or a session with the token. One may be open.
 
-    While `held_until` is ahead the units of its lines are reserved; when it has passed
-    they are until somebody notices (`products.basket.holds`).
+    Until `held_until` the units of its lines are reserved. After that they stay
+    reserved until the lapsed hold is released (`products.basket.holds`).
     """
 
     class Status(models.TextChoices):
@@ -102,10 +104,10 @@ class Basket(Swept):
 
 
 class HoldSpell(models.Model):
-    """How long somebody has held a product, with breaks too short to count.
+    """A period in which an owner has held a product, apart from short breaks.
 
-    `products.orders.limits` asks it whether they may go on, and forgets it an hour
-    after its end. It outlives the basket: another basket of theirs begins no new spell.
+    `products.orders.limits` uses it to limit holds, and deletes it an hour after its
+    end. It belongs to the owner, so a new basket doesn't start a new period.
     """
 
     owner = models.CharField(max_length=40)  # `Owner.key`
@@ -136,12 +138,12 @@ class HoldSpell(models.Model):
 
 
 class BasketLine(models.Model):
-    """A product in a basket, with the price it had when it was put in."""
+    """A product in a basket, with its price at the time it was added."""
 
     basket = models.ForeignKey(Basket, models.CASCADE, related_name="lines")
     product = models.ForeignKey(Product, models.PROTECT, related_name="+")
     quantity = models.PositiveIntegerField(_("quantity"))
-    held = models.PositiveIntegerField(_("held"), default=0)  # of them, reserved
+    held = models.PositiveIntegerField(_("held"), default=0)  # reserved units
     price_when_added = models.DecimalField(
         _("price when added"), max_digits=12, decimal_places=2
     )

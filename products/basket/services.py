@@ -1,8 +1,7 @@
-"""What shoppers do to their basket. Putting something in holds nothing; a change ends
-what checkout holds.
+"""Changes of a basket. Adding a product reserves nothing; any change ends a hold.
 
-Every change locks the basket's row first, so two tabs that add at once both count,
-and ends in `_changed`, which gives the basket its next version and pushes it.
+Every change first locks the basket's row, so that additions from two tabs at once both
+count. It ends in `_changed`, which gives the basket its next version and pushes it.
 """
 
 import secrets
@@ -28,19 +27,19 @@ from products.models import Basket, BasketLine, Product
 
 
 def new_token() -> str:
-    """A name for an anonymous shopper's basket, kept in their session alone."""
+    """Return a secret token for an anonymous basket; only the session stores it."""
     return secrets.token_hex(16)
 
 
 def open_for(owner: Owner) -> Basket:
-    """The owner's open basket, made if there is none.
+    """Return the owner's open basket, created if there is none.
 
-    A new basket goes on counting the versions of the owner's earlier ones, so that a
-    page which shows the old one takes the new one for newer.
+    A new basket continues the versions of the owner's earlier ones. So a page that
+    shows the old basket takes the new one as newer.
     """
-    whose = {"user_id": owner.user_id, "token": owner.token}
-    basket, _ = Basket.objects.open().get_or_create(
-        **whose,
+    basket, _is_new = Basket.objects.open().get_or_create(
+        user_id=owner.user_id,
+        token=owner.token,
         status=Basket.Status.OPEN,
         defaults={"version": _last_version(owner)},
     )
@@ -54,12 +53,12 @@ def _last_version(owner: Owner) -> int:
 
 @transaction.atomic
 def add(basket: Basket, product_id: int, quantity: int = 1) -> BasketLine:
-    """Put `quantity` more units in. Gives the line as it is now.
+    """Add units of a product; return its line as it is now.
 
-    Raises `BadQuantity`, `UnknownProduct`, `SoldOut`, `LineLimit`, `BasketFull`,
-    `BasketClosed`; then nothing has changed.
+    Raises `BadQuantity`, `UnknownProduct`, `SoldOut`, `LineLimit`, `BasketFull` or
+    `BasketClosed`. Then nothing has changed.
     """
-    _check(quantity)
+    _check_quantity(quantity)
     basket = _lock(basket)
     product = _for_sale(product_id)
     if product.stock.available < 1:
@@ -80,12 +79,12 @@ def add(basket: Basket, product_id: int, quantity: int = 1) -> BasketLine:
 
 @transaction.atomic
 def set_quantities(basket: Basket, quantities: Mapping[int, int]) -> None:
-    """Set lines (product id → units), all or nothing.
+    """Set the units of lines (product id → units), all or nothing.
 
-    Raises `BadQuantity`, `NotInBasket`, `BasketClosed`.
+    Raises `BadQuantity`, `NotInBasket` or `BasketClosed`.
     """
     for quantity in quantities.values():
-        _check(quantity)
+        _check_quantity(quantity)
     basket = holds.lock(basket)
     lines = {line.product_id: line for line in basket.lines.all()}
     if not quantities.keys() <= lines.keys():
@@ -105,9 +104,9 @@ def set_quantities(basket: Basket, quantities: Mapping[int, int]) -> None:
 
 @transaction.atomic
 def remove(basket: Basket, product_id: int) -> None:
-    """Take a line out. Raises `NotInBasket`, `BasketClosed`."""
+    """Remove a line. Raises `NotInBasket` or `BasketClosed`."""
     basket = _lock(basket)
-    deleted, _ = basket.lines.filter(product_id=product_id).delete()
+    deleted, _by_model = basket.lines.filter(product_id=product_id).delete()
     if not deleted:
         raise NotInBasket
     _changed(basket)
@@ -115,45 +114,44 @@ def remove(basket: Basket, product_id: int) -> None:
 
 @transaction.atomic
 def clear(basket: Basket) -> None:
-    """Take everything out. Raises `BasketClosed`."""
+    """Remove all lines. Raises `BasketClosed`."""
     basket = _lock(basket)
     basket.lines.all().delete()
     _changed(basket)
 
 
 class MergedLine(NamedTuple):
-    """A product that came into another basket: the units that both baskets had, and
-    the units that the basket has now (0: there was no room for it)."""
+    """What became of a product of a merged basket."""
 
     product: Product
-    asked: int
-    kept: int
+    asked: int  # units in both baskets
+    kept: int  # units in the basket now; 0 if it had no room
 
 
 @transaction.atomic
 def merge(*, token: str, user_id: int) -> list[MergedLine]:
-    """Move what an anonymous shopper chose into their own basket at sign-in.
+    """Merge the anonymous basket with this token into the user's basket, at sign-in.
 
-    Quantities add up to what a line takes; products beyond what a basket takes stay
-    behind in the closed anonymous basket. Doing it twice does it once. Gives what
-    became of each product that the anonymous basket had, with its stock.
+    Quantities are added, up to the limit of a line. Products beyond the limit of a
+    basket stay in the anonymous basket, which is closed. A second call changes nothing.
+    Return what became of each product of the anonymous basket.
     """
-    mine = open_for(Owner(user_id=user_id))
-    theirs = Basket.objects.open().filter(token=token, user=None).first()
-    if theirs is None:
+    target = open_for(Owner(user_id=user_id))
+    source = Basket.objects.open().filter(token=token, user=None).first()
+    if source is None:
         return []
-    # Both locked in the order of their keys, as everywhere.
-    ids = [mine.pk, theirs.pk]
+    # Lock both in the order of their keys, as everywhere.
+    ids = [target.pk, source.pk]
     locked = Basket.objects.select_for_update().filter(pk__in=ids).order_by("pk")
     rows = {basket.pk: basket for basket in locked}
-    mine, theirs = rows[mine.pk], rows[theirs.pk]
-    if not mine.status == theirs.status == Basket.Status.OPEN:
+    target, source = rows[target.pk], rows[source.pk]
+    if not target.status == source.status == Basket.Status.OPEN:
         return []
-    holds.let_go(mine, theirs)
-    merged = _merge_lines(theirs, mine)
-    theirs.status = Basket.Status.MERGED
-    _changed(theirs)
-    _changed(mine)
+    holds.let_go(target, source)
+    merged = _merge_lines(source, target)
+    source.status = Basket.Status.MERGED
+    _changed(source)
+    _changed(target)
     return merged
 
 
@@ -163,7 +161,10 @@ def _merge_lines(source: Basket, target: Basket) -> list[MergedLine]:
     return [_merge_line(line, target, present) for line in lines]
 
 
-def _merge_line(line: BasketLine, target: Basket, present: dict) -> MergedLine:
+def _merge_line(
+    line: BasketLine, target: Basket, present: dict[int, BasketLine]
+) -> MergedLine:
+    """Merge a line; `present` maps products to the target's lines, and is updated."""
     product, limit = line.product, settings.BASKET_LINE_LIMIT
     own = present.get(product.pk)
     if own is not None:
@@ -187,13 +188,13 @@ def prices_changed(
 ) -> list[Basket]:
     """Give open baskets with one of these products their next version; return them.
 
-    A caller's transaction must not have touched stock yet: baskets are locked first,
+    Call it before the transaction locks stock, because baskets are locked first
     everywhere.
     """
-    with_it = BasketLine.objects.filter(product__in=product_ids).values("basket")
+    basket_ids = BasketLine.objects.filter(product__in=product_ids).values("basket")
     baskets = list(
         Basket.objects.open()
-        .filter(pk__in=with_it)
+        .filter(pk__in=basket_ids)
         .exclude(pk__in=[basket.pk for basket in except_for])
         .select_for_update(of=["self"])
         .order_by("pk")
@@ -206,13 +207,14 @@ def prices_changed(
 
 
 def _lock(basket: Basket) -> Basket:
-    """The row, locked, to be changed: whatever its checkout held is given back."""
+    """Return the basket's row, locked, without its hold."""
     locked = holds.lock(basket)
     holds.let_go(locked)
     return locked
 
 
 def _changed(basket: Basket) -> None:
+    """Save the basket with its next version, and push it."""
     basket.version += 1
     basket.save(
         update_fields=["version", "status", "held_since", "held_until", "updated_at"]
@@ -220,7 +222,7 @@ def _changed(basket: Basket) -> None:
     push.basket_changed(basket)
 
 
-def _check(quantity: int) -> None:
+def _check_quantity(quantity: int) -> None:
     if not 1 <= quantity <= settings.BASKET_LINE_LIMIT:
         raise BadQuantity(settings.BASKET_LINE_LIMIT)
 

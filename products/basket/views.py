@@ -1,15 +1,21 @@
 """The basket's page, and the forms that change it.
 
-Each form works as a plain POST that redirects with a message. The client script posts
-the same forms and asks for JSON: the messages, and the basket as the socket would
-push it, so that the page is right even while the socket is down.
+Each form works as a plain POST that redirects with a message. The script posts the same
+forms and asks for JSON. The answer has the messages, and the basket as the socket would
+push it, so that the page is right even without a socket.
 """
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.messages import get_messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    QueryDict,
+)
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -27,7 +33,7 @@ from project.views import TitleMixin
 
 
 class BasketView(TitleMixin, TemplateView):
-    """What the visitor has chosen, with today's prices and stock."""
+    """The visitor's basket, with present prices and stock."""
 
     template_name = "products/basket.html"
     title = gettext_lazy("Your basket")
@@ -44,7 +50,7 @@ class BasketView(TitleMixin, TemplateView):
 
 
 class BasketFormView(View):
-    """One change of the basket, refused with a sentence or done as a whole."""
+    """A form that changes the basket: completely, or not at all with a message."""
 
     http_method_names = ["post", "options"]
 
@@ -68,7 +74,7 @@ class BasketFormView(View):
         raise NotImplementedError
 
     def open_basket(self) -> Basket:
-        """The visitor's basket; the first one gives their session its token."""
+        """Return the visitor's basket. A new one puts a token into the session."""
         session = self.request.session
         owner = viewers.owner_of(session, self.request.user)
         if not owner:
@@ -78,14 +84,17 @@ class BasketFormView(View):
         return basket.open_for(owner)
 
     def forget_new_basket(self) -> None:
-        """A refusal changes nothing: who had no basket has none now."""
+        """Remove the token of a basket that a refused change created."""
         if self.is_new:
             del self.request.session[viewers.BASKET_TOKEN]
             self.is_new = False
 
     def as_json(self, status: int) -> JsonResponse:
-        """The messages, the basket's topics, and whether sockets must ask again who
-        they are (the session has just got its first basket)."""
+        """Answer with the messages, the basket's topics, and `identity`.
+
+        `identity` is true if the session has just got its first basket. Then the page's
+        socket must identify itself again.
+        """
         owner = viewers.owner_of(self.request.session, self.request.user)
         answer = {
             "messages": [
@@ -103,9 +112,9 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def basket_items(owner: viewers.Owner, parts: str) -> list[list]:
-    """The basket's topics as the socket sends them: [name, version, facts, html].
+    """Return the basket's topics like the socket: [name, version, facts, html].
 
-    `parts` names those the page shows: "basket", or "basket:lines" for both.
+    `parts` says what the page shows: "basket" for the badge, "basket:lines" for both.
     """
     states = {"basket": baskets.summary(owner)}
     if parts == "basket:lines":
@@ -118,7 +127,7 @@ def basket_items(owner: viewers.Owner, parts: str) -> list[list]:
 
 
 class BasketAddView(BasketFormView):
-    """Put a product in."""
+    """Add a product."""
 
     def change(self, product_id: int) -> None:
         quantity = quantity_from(self.request.POST.get("quantity", "1"))
@@ -141,7 +150,7 @@ class BasketAddView(BasketFormView):
 
 
 class BasketUpdateView(BasketFormView):
-    """Set quantities, take a line out, or clear the whole basket."""
+    """Set quantities, remove a line, or clear the basket."""
 
     def change(self) -> None:
         form = self.request.POST
@@ -153,27 +162,28 @@ class BasketUpdateView(BasketFormView):
             basket.remove(mine, product_id_from(form["remove"]))
             messages.success(self.request, _("Taken out of your basket."))
         else:
-            basket.set_quantities(mine, asked_quantities(form))
+            basket.set_quantities(mine, changed_quantities(form))
             messages.success(self.request, _("Your basket is up to date."))
 
 
-def asked_quantities(form) -> dict[int, int]:
-    """Product id → quantity for the lines that the shopper changed.
+def changed_quantities(form: QueryDict) -> dict[int, int]:
+    """Return product id → quantity for the lines that the shopper changed.
 
-    A field `was-<id>` says what the page showed: a line that another tab changed
-    meanwhile is left as that tab set it. Raises `BadQuantity`, `NotInBasket`.
+    The field `was-<id>` has the quantity that the page showed. If it equals the entered
+    one, the line is left out, so that a change in another tab is kept. Raises
+    `BadQuantity` or `NotInBasket`.
     """
     prefix = "quantity-"
-    return {
-        product_id_from(name.removeprefix(prefix)): quantity_from(value)
-        for name, value in form.items()
-        if name.startswith(prefix)
-        and value != form.get(f"was-{name.removeprefix(prefix)}")
-    }
+    quantities = {}
+    for name, value in form.items():
+        key = name.removeprefix(prefix)
+        if name.startswith(prefix) and value != form.get(f"was-{key}"):
+            quantities[product_id_from(key)] = quantity_from(value)
+    return quantities
 
 
 def product_id_from(text: str) -> int:
-    """The number in a form's field. Raises `NotInBasket` for what can be none."""
+    """Return the product id in a form field. Raises `NotInBasket` if it is none."""
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise NotInBasket
     return int(text)

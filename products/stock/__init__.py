@@ -1,1 +1,1 @@
-"""How many there are, and how it came to that."""
+"""Stock: units on hand and reserved, and every movement of them."""

@@ -1,4 +1,4 @@
-"""Stock in the admin. It changes only through movements, which nobody edits."""
+"""Stock in the admin. It changes only through movements, which nobody can edit."""
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
@@ -23,6 +23,7 @@ LAST_MOVEMENTS = 15
 
 
 def movements_link(product_id: int) -> SafeString:
+    """Return a link to the list of a product's movements."""
     return format_html(
         '<a href="{}?product__id__exact={}">{}</a>',
         reverse("admin:products_stockmovement_changelist"),
@@ -33,7 +34,7 @@ def movements_link(product_id: int) -> SafeString:
 
 @admin.register(Stock)
 class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
-    """Figures to read, and two forms that move them: nobody writes a row directly."""
+    """Shows stock, with a form to receive units and one to count them."""
 
     list_display = ["product", "sku", "on_hand", "reserved", "available", "is_active"]
     list_select_related = ["product"]
@@ -66,9 +67,9 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id=None, form_url="", extra_context=None
     ) -> HttpResponse:
-        """Django's form would write the row, so the page is our own."""
+        """Show and handle our own forms, because Django's form would write the row."""
         if object_id is None:
-            raise PermissionDenied  # each product has had its row from the beginning
+            raise PermissionDenied  # a product gets its row when it is created
         with transaction.atomic():
             stock = self.get_object(request, object_id)
             if stock is None:
@@ -84,7 +85,7 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
     def _post(self, request: HttpRequest, stock: Stock) -> HttpResponse:
         if not self.has_change_permission(request, stock):
             raise PermissionDenied
-        # Two presses of one button wait here for each other; the second is outdated.
+        # If a button is pressed twice, the second request waits here, and is outdated.
         Stock.objects.select_for_update().get(pk=stock.pk)
         forms = _forms(request.POST, _newest(stock))
         for form in forms:
@@ -94,7 +95,7 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
         return self._show(request, stock, forms)
 
     def _move(self, request: HttpRequest, stock: Stock, form: MovementForm) -> bool:
-        """Do what a valid form says; False if it was refused, and the form says why."""
+        """Move stock as a valid form says; return False if its error says why not."""
         if form.is_outdated():
             form.add_error(
                 None,
@@ -112,13 +113,13 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
             form.add_error(None, str(refusal))
             return False
         movement = StockMovement.objects.get(product=stock.pk, version=level.version)
-        said = _("%(kind)s: %(change)+d on hand, which makes %(on_hand)d.") % {
+        text = _("%(kind)s: %(change)+d on hand, which makes %(on_hand)d.") % {
             "kind": movement.get_kind_display().capitalize(),
             "change": movement.d_on_hand,
             "on_hand": level.on_hand,
         }
-        self.log_change(request, stock.product, said)  # the product's history
-        self.message_user(request, said, messages.SUCCESS)
+        self.log_change(request, stock.product, text)  # the product's history
+        self.message_user(request, text, messages.SUCCESS)
         return True
 
     def _show(
@@ -145,7 +146,7 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
 
 
 def _newest(stock: Stock) -> int:
-    """The version of the last movement that staff made; 0 if there was none."""
+    """Return the version of the last movement by staff; 0 if there is none."""
     kinds = [StockMovement.Kind.RECEIVED, StockMovement.Kind.COUNTED]
     by_staff = StockMovement.objects.filter(product=stock.pk, kind__in=kinds)
     newest = by_staff.order_by("-version").values_list("version", flat=True).first()

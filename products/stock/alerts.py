@@ -1,7 +1,7 @@
-"""Staff hear by mail of what runs out.
+"""Mails to staff about products that run out.
 
-Looked for by the beat, not while an order is placed: shoppers do not wait for it, and
-what several orders did together is one mail.
+A periodic task looks for them, not the request that places an order. So shoppers don't
+wait, and several orders cause one mail.
 """
 
 from django.conf import settings
@@ -16,45 +16,51 @@ from products.stock.models import today
 
 @transaction.atomic
 def warn_of_low_stock() -> int:
-    """Write to staff which products have run low or out since the last mail; how many.
+    """Mail staff the products that are low since the last mail; return how many.
 
-    Units that a checkout only holds count as there. A product is told once after each
-    delivery of goods, and again when nothing is left; at most once a day.
+    Units that a checkout holds count as left. A product is mentioned once after each
+    delivery, and again when nothing is left, but at most once a day.
     """
     if not settings.STAFF_ALERTS["low"]:
         return 0
-    due = [product for product in _low().order_by("pk") if _is_news(product)]
-    told = [(p, p.left) for p in due if _note(p)]
-    if told:
-        emails.low_stock(told)
-    return len(told)
+    products = [
+        product
+        for product in _low_products().order_by("pk")
+        if _is_due(product) and _record_alert(product)
+    ]
+    if products:
+        emails.low_stock([(product, product.left) for product in products])
+    return len(products)
 
 
-def _low() -> QuerySet[Product]:
-    """What is sold and low, with `left`."""
+def _low_products() -> QuerySet[Product]:
+    """Return active products that are low, with `left`, and not mentioned today."""
     lines = BasketLine.objects.filter(product=OuterRef("pk"), held__gt=0)
     held = lines.order_by().values("product").annotate(n=Sum("held")).values("n")
     on_hold = Coalesce(Subquery(held, output_field=IntegerField()), 0)
     left = F("stock__on_hand") - F("stock__reserved") + on_hold
     products = Product.objects.active().with_stock().annotate(left=left)
-    told = StockAlert.objects.filter(product=OuterRef("pk"), day=today())
-    # What never was sold has not run out.
+    mentioned = StockAlert.objects.filter(product=OuterRef("pk"), day=today())
+    # A product that was never sold has not run out.
     sold = StockMovement.objects.filter(product=OuterRef("pk"), d_reserved__gt=0)
     low = products.filter(left__lte=settings.LOW_STOCK)
-    return low.filter(Exists(sold)).exclude(Exists(told))
+    return low.filter(Exists(sold)).exclude(Exists(mentioned))
 
 
-def _is_news(product: Product) -> bool:
+def _is_due(product: Product) -> bool:
+    """Return whether the last alert doesn't cover the present state of a product."""
     last = StockAlert.objects.filter(product=product).order_by("-day").first()
-    if last is None or product.left == 0 < last.available:
+    if last is None:
         return True
-    came = StockMovement.objects.filter(product=product, version__gt=last.version)
-    return came.filter(d_on_hand__gt=0).exists()
+    has_run_out = product.left == 0 and last.available > 0
+    movements = StockMovement.objects.filter(product=product, version__gt=last.version)
+    return has_run_out or movements.filter(d_on_hand__gt=0).exists()
 
 
-def _note(product: Product) -> bool:
-    """Whether nobody has told it today."""
+def _record_alert(product: Product) -> bool:
+    """Record today's alert; return False if another worker has recorded it already."""
     fields = {"available": product.left, "version": product.stock.version}
-    return StockAlert.objects.get_or_create(
+    _alert, is_new = StockAlert.objects.get_or_create(
         product=product, day=today(), defaults=fields
-    )[1]
+    )
+    return is_new

@@ -1,5 +1,8 @@
-"""Do the books agree? Every stock row against its movements, and against who holds;
-every payment against what went back of it, and against its order."""
+"""Checks that stored totals agree with the rows behind them.
+
+Stock rows must agree with their movements, and with the units that baskets and orders
+hold. Payments must agree with their refunds and disputes, and with their orders.
+"""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -38,8 +41,11 @@ AMOUNT = DecimalField(max_digits=17, decimal_places=3)
 
 
 class Drift(NamedTuple):
-    """A stock row that its movements or its holders don't explain: (row, books) for
-    each figure; `held` is what is reserved against what baskets and orders hold."""
+    """A stock row that doesn't agree with its movements, or with baskets and orders.
+
+    Each figure is (value in the row, value computed from other rows). `held` compares
+    the reserved units with the units that baskets and orders hold.
+    """
 
     product_id: int
     on_hand: tuple[int, int]
@@ -48,40 +54,42 @@ class Drift(NamedTuple):
     held: tuple[int, int]
 
     def __str__(self) -> str:
-        figures = {
-            "on_hand": "its movements say",
-            "reserved": "its movements say",
-            "version": "its movements say",
-            "held": "baskets and orders hold",
-        }
-        told = [
-            f"{'reserved' if name == 'held' else name} is {row}, {says} {books}"
-            for name, says in figures.items()
-            for row, books in [getattr(self, name)]
-            if row != books
+        comparisons = [
+            ("on_hand", self.on_hand, "its movements say"),
+            ("reserved", self.reserved, "its movements say"),
+            ("version", self.version, "its movements say"),
+            ("reserved", self.held, "baskets and orders hold"),
         ]
-        return f"product {self.product_id}: " + "; ".join(
-            told or ["its movements skip a version"]
-        )
+        differences = [
+            f"{name} is {stored}, {source} {computed}"
+            for name, (stored, computed), source in comparisons
+            if stored != computed
+        ]
+        if not differences:
+            differences = ["its movements skip a version"]
+        return f"product {self.product_id}: {'; '.join(differences)}"
 
 
 def reconcile() -> list[Drift]:
-    """Every row whose on hand, reserved or version is not what its movements add up
-    to, or whose reserved units are not those that baskets and orders hold; empty when
-    the books agree. One query, one snapshot."""
-    moved = Stock.objects.filter(pk=OuterRef("pk")).order_by().values("pk")
-    total = {
+    """Return the stock rows that don't agree with the rows behind them.
+
+    These are rows whose figures or version differ from the sums of their movements, and
+    rows whose reserved units differ from those that baskets and orders hold. It is one
+    query, so it sees one snapshot.
+    """
+    this_row = Stock.objects.filter(pk=OuterRef("pk")).order_by().values("pk")
+    totals = {
         name: Coalesce(Sum(f"product__movements__{name}"), Value(0))
         for name in ("d_on_hand", "d_reserved")
     }
-    total["logged"] = Count("product__movements")
-    total["newest"] = Coalesce(Max("product__movements__version"), Value(0))
+    totals["logged"] = Count("product__movements")
+    totals["newest"] = Coalesce(Max("product__movements__version"), Value(0))
     sums = {
-        name: Subquery(moved.annotate(of=sum_).values("of"))
-        for name, sum_ in total.items()
+        name: Subquery(this_row.annotate(total=total).values("total"))
+        for name, total in totals.items()
     }
     rows = Stock.objects.annotate(
-        **sums, held=_baskets_hold() + _orders_hold()
+        **sums, held=_held_by_baskets() + _held_by_orders()
     ).exclude(
         Q(on_hand=F("d_on_hand"))
         & Q(reserved=F("d_reserved"))
@@ -101,18 +109,19 @@ def reconcile() -> list[Drift]:
     ]
 
 
-def _baskets_hold() -> Coalesce:
+def _held_by_baskets() -> Coalesce:
     return _units(BasketLine.objects.filter(held__gt=0), "held")
 
 
-def _orders_hold() -> Coalesce:
+def _held_by_orders() -> Coalesce:
     return _units(OrderLine.objects.filter(order__status__in=HOLDING), "quantity")
 
 
 def _units(lines: QuerySet, column: str) -> Coalesce:
-    of_this = lines.filter(product=OuterRef("pk")).order_by().values("product")
-    found = of_this.annotate(units=Sum(column)).values("units")
-    return Coalesce(Subquery(found, output_field=IntegerField()), Value(0))
+    """Return the expression for the sum of a column over a product's lines."""
+    of_product = lines.filter(product=OuterRef("pk")).order_by().values("product")
+    units = of_product.annotate(units=Sum(column)).values("units")
+    return Coalesce(Subquery(units, output_field=IntegerField()), Value(0))
 
 
 # --- Money ------------------------------------------------------------------------
@@ -123,11 +132,11 @@ PAID = (
 )
 PREPAID = (Order.Method.STRIPE,)
 OVER = (Order.Status.CANCELLED, Order.Status.EXPIRED)
-SETTLED_AFTER = timedelta(days=1)  # so long a refund may wait for its provider
+SETTLED_AFTER = timedelta(days=1)  # until then a refund may wait for its provider
 
 
 class MoneyDrift(NamedTuple):
-    """An order whose money its rows don't explain."""
+    """An order whose payments don't agree with the rows behind them."""
 
     number: str
     what: str
@@ -137,14 +146,24 @@ class MoneyDrift(NamedTuple):
 
 
 def reconcile_money() -> list[MoneyDrift]:
-    """Every payment whose sums are not those of its refunds and disputes, of which more
-    went back than came, or that doesn't fit its order; empty when the books agree."""
-    drifts = [MoneyDrift(p.order.number, _off(p)) for p in _odd_payments()]
-    return drifts + [MoneyDrift(o.number, _unpaid(o)) for o in _unpaid_orders()]
+    """Return the orders whose payments don't agree with the rows behind them.
+
+    A payment's sums must be those of its refunds and disputes, it must not return more
+    than was received, and it must fit its order.
+    """
+    drifts = [
+        MoneyDrift(payment.order.number, _describe(payment))
+        for payment in _odd_payments()
+    ]
+    for order in _unpaid_orders():
+        text = "it counts as paid, but no payment of"
+        text = f"{text} {order.total} {order.currency} came"
+        drifts.append(MoneyDrift(order.number, text))
+    return drifts
 
 
 def _odd_payments() -> QuerySet[Payment]:
-    """Payments that came and are not explained, with the sums of their rows."""
+    """Return received payments that don't agree, with the sums of their rows."""
     given = Refund.objects.filter(payment=OuterRef("pk"), status__in=GIVEN)
     taken = Dispute.objects.filter(payment=OuterRef("pk"), is_withdrawn=True)
     came = Payment.objects.filter(received__isnull=False).annotate(
@@ -162,12 +181,12 @@ def _odd_payments() -> QuerySet[Payment]:
 
 
 def _sum(rows: QuerySet) -> Coalesce:
-    found = Subquery(rows.annotate(sum=Sum("amount")).values("sum"))
-    return Coalesce(found, Value(Decimal(0)), output_field=AMOUNT)
+    total = Subquery(rows.annotate(sum=Sum("amount")).values("sum"))
+    return Coalesce(total, Value(Decimal(0)), output_field=AMOUNT)
 
 
-def _off(payment: Payment) -> str:
-    """What is wrong with an odd payment."""
+def _describe(payment: Payment) -> str:
+    """Return what is wrong with an odd payment."""
     unit, received = payment.received_currency, spelled(payment.received)
     refunded, disputed = spelled(payment.refunded), spelled(payment.disputed)
     given, taken = spelled(payment.given), spelled(payment.taken)
@@ -181,14 +200,12 @@ def _off(payment: Payment) -> str:
 
 
 def _unpaid_orders() -> QuerySet[Order]:
-    """Orders with a provider's attempts that count as paid, and for which nothing came
-    that fits them."""
+    """Return paid orders for which no payment with their total was received.
+
+    Orders without an attempt to pay at a provider are left out.
+    """
     fits = Q(received=OuterRef("total"), received_currency=OuterRef("currency"))
     came = Payment.objects.filter(fits | Q(is_accepted=True), order=OuterRef("pk"))
     paid = Order.objects.filter(status__in=PAID, method__in=PREPAID)
     tried = Payment.objects.filter(order=OuterRef("pk"))
     return paid.filter(Exists(tried), ~Exists(came)).order_by("pk")
-
-
-def _unpaid(order: Order) -> str:
-    return f"it counts as paid, but no payment of {order.total} {order.currency} came"

@@ -13,7 +13,7 @@ from project.views import absolute
 
 
 def low_stock(products: Sequence[tuple[Product, int]]) -> None:
-    """Tell staff what is running out: products and what is left of them."""
+    """Mail staff the products that run out, each with the units that are left."""
     with translation.override(settings.LANGUAGE_CODE):
         send(
             "products/email/low_stock",

@@ -6,7 +6,7 @@ from products.exceptions import ShopError
 
 
 class NotEnoughStock(ShopError):
-    """Fewer units can be claimed than were asked for."""
+    """Fewer units are available than the caller wants to claim."""
 
     def __init__(self, product_id: int, asked: int, available: int) -> None:
         self.product_id, self.asked, self.available = product_id, asked, available
@@ -21,4 +21,4 @@ class NotEnoughStock(ShopError):
 
 
 class StockConflict(ShopError):
-    """A staff change that would contradict what is reserved or on hand."""
+    """A change that would make the units on hand or reserved impossible."""

@@ -10,13 +10,13 @@ from products.stock import services as stock
 
 
 class MovementForm(forms.Form):
-    """A change of one product's stock by staff, always as a delta or a count."""
+    """A change of one product's stock by staff."""
 
     verb: str  # of `stock.services`
     number: str  # the field that holds the units
     button: str
 
-    # The newest movement by staff that the page showed: see `is_outdated`.
+    # The newest movement by staff when the page was shown; see `is_outdated`.
     seen = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
     note = forms.CharField(
         label=_("Note"),
@@ -27,27 +27,31 @@ class MovementForm(forms.Form):
     )
 
     def __init__(self, data: Mapping | None, *, seen: int) -> None:
-        is_mine = data is not None and self.number in data
+        is_submitted = data is not None and self.number in data
         super().__init__(
-            data if is_mine else None,
+            data if is_submitted else None,
             initial={"seen": seen},
             auto_id=f"id_{self.number}_%s",  # two forms share a page
         )
         self.newest = seen
 
     def is_outdated(self) -> bool:
-        """Whether staff moved this stock after the page was shown: a double click,
-        or a colleague who counted the same shelf."""
+        """Return whether staff moved this stock after the page was shown.
+
+        It may have been a double click, or a colleague who counted the same units.
+        """
         return self.cleaned_data["seen"] != self.newest
 
     def move(self, product_id: int, actor) -> stock.Level:
-        """Call the service. Raises `ShopError`."""
+        """Call the service; return the new level. Raises `ShopError`."""
         verb = getattr(stock, self.verb)
         units, note = self.cleaned_data[self.number], self.cleaned_data["note"]
         return verb(product_id, units, note=note, actor=actor)
 
 
 class ReceiveForm(MovementForm):
+    """Adds units that were delivered."""
+
     verb, number, button = "receive", "received", _("Receive")
 
     received = forms.IntegerField(
@@ -61,6 +65,8 @@ class ReceiveForm(MovementForm):
 
 
 class CountForm(MovementForm):
+    """Sets the units on hand to a count."""
+
     verb, number, button = "count", "counted", _("Count")
 
     counted = forms.IntegerField(

@@ -1,5 +1,6 @@
-"""How many there are, and how it came to that."""
+"""Stock: units on hand and reserved, and every movement of them."""
 
+from datetime import date
 from decimal import Decimal
 
 from django.conf import settings
@@ -41,7 +42,7 @@ class Stock(models.Model):
 
     @property
     def shelf_facts(self) -> dict:
-        """The state of the live topic `shelf:<id>`: what only staff may know."""
+        """The facts of the live topic `shelf:<id>`, which only staff may see."""
         return {
             "product": self.product_id,
             "on_hand": self.on_hand,
@@ -50,7 +51,7 @@ class Stock(models.Model):
         }
 
     def facts(self, *, price: Decimal, is_active: bool) -> dict:
-        """The public state of the live topic `stock:<id>`; see `stock_facts`."""
+        """Return the public facts of the live topic `stock:<id>`; see `stock_facts`."""
         return stock_facts(
             product_id=self.product_id,
             available=self.available,
@@ -62,15 +63,15 @@ class Stock(models.Model):
 def stock_facts(
     *, product_id: int, available: int, price: Decimal, is_active: bool
 ) -> dict:
-    """What anyone may know of a product's offer, JSON-ready.
+    """Return the public facts of a product's offer, ready for JSON.
 
-    `state` is "in", "low" (at most `settings.LOW_STOCK`), "out" or "gone" (no longer
-    sold); `price` a decimal string. What is gone has neither units nor a price: a
-    product that isn't on sale yet must not tell them.
+    `state` is "in", "low" (at most `settings.LOW_STOCK`), "out" or "gone" (inactive).
+    `price` is a decimal string. An inactive product has no units and no price, because
+    one that isn't on sale yet must not reveal them.
     """
-    shown = f"{price:.2f}"
+    shown_price = f"{price:.2f}"
     if not is_active:
-        available, state, shown = 0, "gone", None
+        available, state, shown_price = 0, "gone", None
     elif available <= 0:
         state = "out"
     else:
@@ -79,15 +80,15 @@ def stock_facts(
         "product": product_id,
         "available": available,
         "state": state,
-        "price": shown,
+        "price": shown_price,
     }
 
 
 class StockMovement(models.Model):
-    """One change of a stock row: audit trail and replay log. Never edited.
+    """One change of a stock row. Movements are never edited or deleted.
 
-    The movements of a product number its versions without a gap, so that
-    `stock.version` = the number of movements, and `on_hand`, `reserved` = their sums.
+    The movements of a product have its versions, without a gap. So `stock.version` is
+    the number of movements, and `on_hand` and `reserved` are their sums.
     """
 
     class Kind(models.TextChoices):
@@ -96,10 +97,10 @@ class StockMovement(models.Model):
         CLAIMED = "claimed", _("claimed")
         RELEASED = "released", _("released")
         SHIPPED = "shipped", _("shipped")
-        # Nothing moved, but the price or the visibility that shoppers see did.
+        # No units moved, but the price or "active" changed.
         OFFER = "offer", _("offer changed")
 
-    # Kept for ever: a product that ever moved is deactivated, not deleted.
+    # Products with movements are deactivated, never deleted.
     product = models.ForeignKey(Product, models.PROTECT, related_name="movements")
     version = models.PositiveBigIntegerField(_("version"))
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
@@ -130,12 +131,13 @@ class StockMovement(models.Model):
         return f"{self.product_id} v{self.version} {self.kind}"
 
 
-def today():
+def today() -> date:
+    """Return the present day in UTC."""
     return timezone.now().date()
 
 
 class StockAlert(models.Model):
-    """A mail to staff that a product runs out: one a product and day at most."""
+    """A record that staff were mailed about a product: at most one a day."""
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="+")
     day = models.DateField(_("day"), default=today)

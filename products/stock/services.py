@@ -1,9 +1,11 @@
-"""Stock moves by these five verbs only, each one statement on one row.
+"""Every change of stock, with its movement.
 
-The guard of the statement and the CHECK of the table say the same: what is reserved
-is never negative and never more than what is on hand. Who asks for more than that
-gets no row and a named refusal; there is nothing to lock, read or retry before.
-`move_all` is the exception, for imports: many rows, which its caller has locked.
+Each function runs one conditional UPDATE on one row, so callers need no lock and no
+retry. The statement's guard and the table's CHECK are the same: the reserved units are
+never negative, and never more than the units on hand. A change against the guard
+updates no row, and raises an exception of `products.stock.exceptions`.
+
+The exception is `move_all`, for imports. It changes many rows, which its caller locks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +14,7 @@ from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractUser
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from products.catalogue.exceptions import UnknownProduct
@@ -24,7 +27,7 @@ Kind = StockMovement.Kind
 GUARD = "AND 0 <= s.reserved + %(d_reserved)s"
 GUARD += " AND s.reserved + %(d_reserved)s <= s.on_hand + %(d_on_hand)s"
 
-# The row and its movement in one round trip: the row's lock is held no longer.
+# One round trip for the row and its movement, so that the row is locked briefly.
 MOVE = """
 WITH moved AS (
     UPDATE products_stock AS s
@@ -69,7 +72,7 @@ SELECT product_id, on_hand, reserved, version, price, is_active FROM moved
 
 
 class Move(NamedTuple):
-    """A change of the units on hand, one of many."""
+    """A change of a product's units on hand, for `move_all`."""
 
     product_id: int
     d_on_hand: int
@@ -77,7 +80,7 @@ class Move(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A product's stock after a movement, and the offer it belongs to."""
+    """A product's stock after a movement, with its price and whether it is active."""
 
     product_id: int
     on_hand: int
@@ -93,22 +96,22 @@ MAX_UNITS = 2**31 - 1
 def receive(
     product_id: int, quantity: int, *, note: str = "", actor: AbstractUser | None = None
 ) -> Level:
-    """`quantity` units (at least 1) came in. Raises `StockConflict`."""
+    """Add units on hand. Raises `StockConflict` for less than 1 or too many."""
     if quantity < 1:
         raise StockConflict(_("What was received must be 1 or more."))
     with transaction.atomic():
         on_hand = _locked(product_id).on_hand
         if on_hand + quantity > MAX_UNITS:
             raise StockConflict(_("That is more than a stock can hold."))
-        return _moved(product_id, Kind.RECEIVED, quantity, 0, note, actor)
+        return _move(product_id, Kind.RECEIVED, quantity, 0, note, actor)
 
 
 def count(
     product_id: int, counted: int, *, note: str = "", actor: AbstractUser | None = None
 ) -> Level:
-    """Somebody counted `counted` units on the shelf: that is now on hand.
+    """Set the units on hand to `counted`.
 
-    Raises `StockConflict` for a count below what is reserved: those units are sold.
+    Raises `StockConflict` if more units are reserved, because those are sold.
     """
     if not 0 <= counted <= MAX_UNITS:
         raise StockConflict(_("A count must be 0 or more."))
@@ -122,21 +125,21 @@ def count(
                 )
                 % {"counted": counted, "reserved": stock.reserved}
             )
-        return _moved(product_id, Kind.COUNTED, counted - stock.on_hand, 0, note, actor)
+        return _move(product_id, Kind.COUNTED, counted - stock.on_hand, 0, note, actor)
 
 
 def claim(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
     """Reserve units of several products (product id → units), all or nothing.
 
-    Rows are taken in product order, so two claims never wait for each other in a
-    circle. Raises `NotEnoughStock` for the first product that has too few.
+    Raises `NotEnoughStock` for the first product that has too few. Rows are updated in
+    the order of their keys, so two claims never deadlock.
     """
     with transaction.atomic():
         levels = []
         for product_id, quantity in _in_order(quantities):
-            level = _move(product_id, Kind.CLAIMED, 0, quantity, note)
+            level = _try_move(product_id, Kind.CLAIMED, 0, quantity, note)
             if level is None:
-                available = _existing(Stock.objects, product_id).available
+                available = _get(Stock.objects.all(), product_id).available
                 raise NotEnoughStock(product_id, quantity, available)
             levels.append(level)
         return levels
@@ -146,16 +149,16 @@ def release(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
     """Give reserved units back. Raises `StockConflict` if fewer are reserved."""
     with transaction.atomic():
         return [
-            _moved(product_id, Kind.RELEASED, 0, -quantity, note)
+            _move(product_id, Kind.RELEASED, 0, -quantity, note)
             for product_id, quantity in _in_order(quantities)
         ]
 
 
 def ship(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
-    """Reserved units left the house. Raises `StockConflict` if fewer are reserved."""
+    """Take reserved units off stock. Raises `StockConflict` if fewer are reserved."""
     with transaction.atomic():
         return [
-            _moved(product_id, Kind.SHIPPED, -quantity, -quantity, note)
+            _move(product_id, Kind.SHIPPED, -quantity, -quantity, note)
             for product_id, quantity in _in_order(quantities)
         ]
 
@@ -163,15 +166,18 @@ def ship(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
 def offer_changed(
     product_id: int, *, note: str = "", actor: AbstractUser | None = None
 ) -> Level:
-    """Price or activity changed: nothing moves, but the topic has a new version."""
-    return _moved(product_id, Kind.OFFER, 0, 0, note, actor)
+    """Give a product with a new price or a new "active" its next version."""
+    return _move(product_id, Kind.OFFER, 0, 0, note, actor)
 
 
 def move_all(
     kind: Kind, moves: Sequence[Move], *, actor: AbstractUser | None = None
 ) -> list[Level]:
-    """Many products at once, each at most once; in a transaction that has locked their
-    rows, in the order of products, and has seen that they allow it. Pushes nothing."""
+    """Change the units on hand of many products, each at most once.
+
+    The caller's transaction has locked the stock rows in the order of their keys, and
+    has checked that the moves are possible. This pushes nothing.
+    """
     if not moves:
         return []
     ids, units, notes = zip(*moves, strict=True)
@@ -195,7 +201,8 @@ def _in_order(quantities: Mapping[int, int]) -> list[tuple[int, int]]:
     return sorted(quantities.items())
 
 
-def _existing(stocks, product_id: int) -> Stock:
+def _get(stocks: QuerySet[Stock], product_id: int) -> Stock:
+    """Return a product's stock. Raises `UnknownProduct`."""
     try:
         return stocks.get(pk=product_id)
     except Stock.DoesNotExist:
@@ -203,22 +210,7 @@ def _existing(stocks, product_id: int) -> Stock:
 
 
 def _locked(product_id: int) -> Stock:
-    return _existing(Stock.objects.select_for_update(), product_id)
-
-
-def _moved(
-    product_id: int,
-    kind: Kind,
-    d_on_hand: int,
-    d_reserved: int,
-    note: str = "",
-    actor: AbstractUser | None = None,
-) -> Level:
-    level = _move(product_id, kind, d_on_hand, d_reserved, note, actor)
-    if level is None:
-        _existing(Stock.objects, product_id)
-        raise StockConflict(_("Fewer units than that are reserved."))
-    return level
+    return _get(Stock.objects.select_for_update(), product_id)
 
 
 def _move(
@@ -228,10 +220,26 @@ def _move(
     d_reserved: int,
     note: str = "",
     actor: AbstractUser | None = None,
+) -> Level:
+    """As `_try_move`, but raise `UnknownProduct` or `StockConflict` if it fails."""
+    level = _try_move(product_id, kind, d_on_hand, d_reserved, note, actor)
+    if level is None:
+        _get(Stock.objects.all(), product_id)
+        raise StockConflict(_("Fewer units than that are reserved."))
+    return level
+
+
+def _try_move(
+    product_id: int,
+    kind: Kind,
+    d_on_hand: int,
+    d_reserved: int,
+    note: str = "",
+    actor: AbstractUser | None = None,
 ) -> Level | None:
-    """Change a row, log the movement, push on commit; None if the guard says no."""
+    """Change a row, log the movement, push on commit; None if the guard forbids it."""
     if max(abs(d_on_hand), abs(d_reserved)) > MAX_UNITS:
-        return None  # no row holds so many, and no column takes the number
+        return None  # the column's type has no room for the number
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             MOVE.format(guard=GUARD),

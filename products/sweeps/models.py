@@ -1,4 +1,4 @@
-"""What stands beside a row that a sweep could not finish."""
+"""Fields for rows that a sweep could not finish."""
 
 from django.db import models
 from django.db.models import Q
@@ -11,7 +11,7 @@ PROBLEM_LENGTH = 300
 class Swept(models.Model):
     """A row that sweeps work on. Only `products.sweeps.services` writes these fields.
 
-    They have defaults in the database too: some rows are inserted by hand.
+    They have defaults in the database too, because some rows are inserted with SQL.
     """
 
     problem = models.CharField(
@@ -27,10 +27,10 @@ class Swept(models.Model):
 
 
 def is_due() -> Q:
-    """Rows that a sweep may take: those that failed wait for their next try."""
+    """Return the condition for rows that a sweep may take now."""
     return Q(retry_at=None) | Q(retry_at__lte=timezone.now())
 
 
 def problem_index(name: str) -> models.Index:
-    """Each kind of rows has one, to count those that could not be finished."""
+    """Return an index that counts a model's failed rows."""
     return models.Index(fields=["retry_at"], name=name, condition=Q(failures__gt=0))

@@ -1,8 +1,8 @@
-"""Sweeps go row by row: one that fails is noted beside itself, and the others go on.
+"""Sweeps: periodic work on rows, where one failing row doesn't stop the others.
 
-A failed row waits before its next try, four times as long after each: from a minute to
-a day. Failures of the database or the worker are nobody's in particular: they end the
-sweep, and the next one finds the rows as they were.
+A failed row waits before its next try, from a minute to a day, four times as long after
+each failure. A failure of the database or of the worker belongs to no row. It ends the
+sweep, and the next sweep finds the rows unchanged.
 """
 
 import logging
@@ -21,16 +21,17 @@ from products.sweeps.models import PROBLEM_LENGTH, Swept, is_due
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 60, 60 * 60 * 24
+# Failures that belong to no row.
 OF_ALL = (OperationalError, InterfaceError, SoftTimeLimitExceeded)
 
 
 def one_by_one(
     rows: Callable[[], QuerySet], work: Callable[[Swept], object], *, at_most: int
 ) -> int:
-    """Do `work` to the first of `rows()` until there is none; how many were done.
+    """Call `work` with the first of `rows()` until there is none; return how many.
 
-    Each row is locked, in a transaction of its own; rows that somebody else has locked
-    are left alone, so any number of sweepers may run at once.
+    Each row is locked in a transaction of its own. Rows that are locked elsewhere are
+    skipped, so several workers may sweep at once. At most `at_most` rows are tried.
     """
     done = 0
     for _turn in range(at_most):
@@ -58,15 +59,17 @@ def _first_free(rows: QuerySet) -> Swept | None:
 
 
 def each(rows: Iterable[Swept], work: Callable[[Swept], bool]) -> int:
-    """Do `work` to each of `rows`, outside any transaction; of how many it said yes.
-    It says no (`False`) of a row that is to be tried again."""
+    """Call `work` with each of `rows`, outside a transaction; return how many are done.
+
+    `work` returns False for a row that is to be tried again.
+    """
     done = 0
     for row in rows:
         try:
-            answer = work(row)
-            if answer is not False:
+            result = work(row)
+            if result is not False:
                 clear(row)
-            done += bool(answer)
+            done += bool(result)
         except OF_ALL:
             raise
         except Exception as error:
@@ -75,7 +78,7 @@ def each(rows: Iterable[Swept], work: Callable[[Swept], bool]) -> int:
 
 
 def note(row: Swept, error: Exception) -> None:
-    """Write beside the row what went wrong, and when it is tried again."""
+    """Save on the row what went wrong and when to try again, and log it."""
     failures = row.failures + 1
     pause = min(FIRST_PAUSE_S * 4 ** min(row.failures, 10), LONGEST_PAUSE_S)
     type(row).objects.filter(pk=row.pk).update(
@@ -92,15 +95,17 @@ def note(row: Swept, error: Exception) -> None:
 
 
 def clear(row: Swept) -> None:
-    """The row is done: what stood beside it is over."""
+    """Remove an earlier failure from a row that is done."""
     if row.failures:
         fields = {"problem": "", "failures": 0, "retry_at": None}
         type(row).objects.filter(pk=row.pk).update(**fields)
 
 
 def reason(error: Exception) -> str:
-    """What staff read: the words of a refusal, else the kind of error. Errors may quote
-    the data of a person, so the rest of them is for the log alone."""
+    """Return the text for staff: the message of a refusal, or the class of the error.
+
+    The message of another error may contain personal data, so only the log has it.
+    """
     if isinstance(error, ValidationError):
         return " ".join(error.messages)[:PROBLEM_LENGTH]
     if isinstance(error, ShopError):
