@@ -193,7 +193,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Pages run on so many threads of a process, each with a connection of its own; so many
 # requests may wait for one before others are told to come back later. More threads make
-# fewer pages (CONTRIBUTING): one interpreter makes them all, and the sockets' frames.
+# fewer pages (decision 0029): one interpreter makes them all, and the sockets' frames.
 HTTP_THREADS = env.int("HTTP_THREADS", 4, least=1, most=1000)
 HTTP_LINE = env.int("HTTP_LINE", 1000)
 

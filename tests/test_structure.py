@@ -1,6 +1,6 @@
 """The shape of the repository: who may import whom, and what lies where.
 
-The rules are the picture in CONTRIBUTING.md, "Decisions"; to change one, change both.
+It also checks the form of the decisions.
 """
 
 import ast
@@ -468,3 +468,90 @@ def test_migrations_of_an_app_are_one_clean_start(app):
     files = {path.name for path in (ROOT / app / "migrations").glob("*.py")}
 
     assert files == {"__init__.py", "0001_initial.py"}
+
+
+# --- Documents --------------------------------------------------------------------
+
+RECORDS = sorted(ROOT.glob("*/decisions/[0-9]*.md"), key=lambda path: path.name)
+SECTIONS = ["Context", "Decision", "Figures", "Consequences"]
+
+
+def faults_of_record(name: str, text: str) -> list[str]:
+    """A line for each way in which a decision does not have the form of the others."""
+    lines, number = text.splitlines(), name[:4]
+    faults = []
+    if not re.fullmatch(rf"# {number}\. \S.*", lines[0]):
+        faults.append(f"the first line is not '# {number}. A title'")
+    if not re.fullmatch(r"- Status: (accepted|superseded by \d{4})", lines[2]):
+        faults.append("the status is neither accepted nor superseded by a number")
+    if not re.fullmatch(r"- Date: \d{4}-\d\d-\d\d", lines[3]):
+        faults.append("there is no date")
+    if re.findall(r"^## (.*)$", text, re.M) != SECTIONS:
+        faults.append(f"the sections are not {', '.join(SECTIONS)}")
+    if not 15 <= len(lines) <= 40:
+        faults.append(f"it has {len(lines)} lines, not 15 to 40")
+    return [f"{name}: {fault}" for fault in faults]
+
+
+def test_decisions_have_one_form():
+    faults = [
+        fault
+        for path in RECORDS
+        for fault in faults_of_record(path.name, path.read_text())
+    ]
+
+    assert not faults, "\n" + "\n".join(faults)
+
+
+RECORD = """# 0007. Do this
+
+- Status: accepted
+- Date: 2026-11-28
+
+## Context
+
+This.
+
+## Decision
+
+That.
+
+## Figures
+
+5 ms.
+
+## Consequences
+
+- None.
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("# 0007.", "# 0008."),
+        ("accepted", "superseded by something"),
+        ("- Date: 2026-11-28", "- Date: yesterday"),
+        ("## Figures\n\n5 ms.\n\n", ""),
+        ("This.", "This.\n" * 30),
+    ],
+)
+def test_fault_of_a_decision_is_found(old, new):
+    """The positive control."""
+    assert faults_of_record("0007-do-this.md", RECORD) == []
+
+    assert faults_of_record("0007-do-this.md", RECORD.replace(old, new))
+
+
+def test_decisions_are_numbered_without_a_gap_and_indexed():
+    numbers = [int(path.name[:4]) for path in RECORDS]
+    index = (ROOT / "project/decisions/README.md").read_text()
+    rows = re.findall(r"^- \[(\d{4})\]\(([^)]+)\) (.*)$", index, re.M)
+
+    assert numbers == list(range(1, len(RECORDS) + 1))
+    for path, (number, link, title) in zip(RECORDS, rows, strict=True):
+        heading, _, status, *_ = path.read_text().splitlines()
+        if "superseded" in status:
+            heading += f" ({status.removeprefix('- Status: ')})"
+        assert heading == f"# {number}. {title}"
+        assert (ROOT / "project/decisions" / link).resolve() == path

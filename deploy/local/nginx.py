@@ -22,7 +22,7 @@ from servers import wheel
 SOURCE = install.ROOT / "deploy" / "nginx"
 OLDEST = (1, 20)  # has -e
 MOST_PROCESSES = 16
-USUAL_PROCESSES = 2  # where there are two processors: figures in CONTRIBUTING.md
+USUAL_PROCESSES = 2  # where there are two processors: figures in decision 0023
 MOST_CONNECTIONS = 20_000
 MISSING = (
     "No nginx for this machine, so one process serves pages and sockets. For several,"

@@ -1,6 +1,6 @@
 """Two processes behind a real nginx are restarted, one after the other.
 
-ROLLING_SOCKETS=2000 takes as many sockets as the figures in CONTRIBUTING were measured
+ROLLING_SOCKETS=2000 takes as many sockets as the figures of decision 0024 were measured
 with; it takes a minute.
 """
 
