@@ -1,16 +1,51 @@
 """How long a crowd takes to come back."""
 
+import subprocess
+import sys
 import time
+from collections.abc import Iterable
 
-from realtime.pace import FIRST_RATE, MOST_MS, SAMPLE, USED, Pace
+import pytest
 
-BURST_S = 0.0005
+from realtime.pace import (
+    FIRST_RATE,
+    MOST_MS,
+    SAMPLE,
+    SCHEDULER,
+    USED,
+    Clocks,
+    Pace,
+    read_clocks,
+)
+from realtime.pulse import PROCESSORS
+
+MANY = 30  # samples, after which a first guess no longer counts
 
 
-def burn(seconds: float) -> None:
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        pass
+class Passing:
+    """Clocks that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = Clocks(0, 0, 0)
+
+    def __call__(self) -> Clocks:
+        return self.now
+
+    def advance(self, clock: float, cpu: float = 0, delay: float = 0) -> None:
+        steps = (clock, cpu, delay)
+        self.now = Clocks(*(now + step for now, step in zip(self.now, steps)))
+
+
+def learned_rate(
+    *, share: float = 1.0, others_wait: Iterable[bool] = (False,), **passing: float
+) -> float:
+    """The rate of a process that needs what `passing` says for each socket."""
+    clocks, waits = Passing(), list(others_wait)
+    pace = Pace(lambda: share, clocks)
+    for number in range(SAMPLE * MANY + 1):
+        pace.opened(others_wait=waits[number % len(waits)])
+        clocks.advance(**passing)
+    return pace.rate
 
 
 def test_spread_grows_with_the_crowd():
@@ -25,43 +60,70 @@ def test_spread_has_a_limit():
     assert Pace().spread_ms(10**9) == MOST_MS
 
 
-def test_rate_is_learned_from_the_processor_that_sockets_take():
-    pace = Pace()
+def test_rate_is_learned_from_the_processor_time_of_a_socket():
+    rate = learned_rate(clock=0.002, cpu=0.0005)
 
-    for _ in range(SAMPLE * 20 + 1):
-        pace.opened(others_wait=False)
-        burn(BURST_S)
-
-    assert 0.5 / BURST_S < pace.rate < 1 / BURST_S
+    assert rate == pytest.approx(2000, rel=0.01)
 
 
 def test_rate_is_lower_where_processes_share_a_processor():
-    alone, crowded = Pace(), Pace(lambda: 0.25)
-    for pace in (alone, crowded):
-        for _ in range(SAMPLE * 20 + 1):
-            pace.opened(others_wait=False)
-            burn(BURST_S)
+    rate = learned_rate(share=0.25, clock=0.002, cpu=0.0005)
 
-    assert 0.7 < 4 * crowded.rate / alone.rate < 1.4
+    assert rate == pytest.approx(500, rel=0.01)
 
 
-def test_time_without_sockets_counts_for_nothing():
-    idle, busy = Pace(), Pace()
-    for pace, pause in ((busy, 0), (idle, BURST_S)):
-        for _ in range(SAMPLE * 5 + 1):
-            pace.opened(others_wait=False)
-            burn(BURST_S)
-            time.sleep(pause)  # nobody comes
+def test_rate_is_lower_while_other_programs_use_the_processors():
+    rate = learned_rate(clock=0.002, cpu=0.0005, delay=0.0005)
 
-    assert 0.7 < idle.rate / busy.rate < 1.4
+    assert rate == pytest.approx(1000, rel=0.01)
 
 
-def test_time_that_others_use_counts_while_sockets_wait():
-    pace = Pace()
+def test_delay_by_siblings_is_counted_once():
+    rate = learned_rate(share=0.5, clock=0.002, cpu=0.0005, delay=0.0005)
 
-    for _ in range(SAMPLE * 10 + 1):
-        pace.opened(others_wait=True)
-        time.sleep(BURST_S)
+    assert rate == pytest.approx(1000, rel=0.01)
 
-    assert pace.rate < 1 / BURST_S
-    assert pace.rate > FIRST_RATE
+
+def test_time_without_sockets_does_not_count():
+    busy = learned_rate(clock=0.0005, cpu=0.0005)
+    idle = learned_rate(clock=5, cpu=0.0005)
+
+    assert idle == pytest.approx(busy)
+
+
+def test_clock_time_counts_while_sockets_wait():
+    rate = learned_rate(others_wait=[True], clock=0.002, cpu=0.0005)
+
+    assert rate == pytest.approx(500, rel=0.01)
+
+
+def test_clock_time_does_not_count_if_nobody_waited_for_a_part_of_the_sample():
+    rate = learned_rate(others_wait=[True, False], clock=0.002, cpu=0.0005)
+
+    assert rate == pytest.approx(2000, rel=0.01)
+
+
+def test_clocks_count_the_processor_time_of_this_thread():
+    before = read_clocks()
+    while time.thread_time() < before.cpu + 0.05:
+        pass
+    after = read_clocks()
+
+    assert 0.05 <= after.cpu - before.cpu <= after.clock - before.clock
+
+
+if SCHEDULER.exists():  # macOS has no record of how long a thread waits
+
+    def test_clocks_count_the_delay_that_other_programs_cause():
+        loop = [sys.executable, "-c", "while True: pass"]
+        others = [subprocess.Popen(loop) for _ in range(2 * PROCESSORS)]
+        before = after = read_clocks()
+        try:
+            while after.clock < before.clock + 30 and after.delay - before.delay < 0.05:
+                after = read_clocks()
+        finally:
+            for other in others:
+                other.kill()
+                other.wait()
+
+        assert after.delay - before.delay >= 0.05
