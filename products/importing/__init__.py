@@ -1,7 +1,12 @@
-"""Products from a CSV file, ours or Shopify's: `importing.run()`.
+"""Imports products from a CSV file in our own or in Shopify's format.
 
-reading (bytes → records) → columns (header → layout) → rows (record → what a product is
-to be) → applying (→ batches), each a generator that holds a batch at most.
+`importing.run()` works in steps, each of which holds at most a batch in memory:
+
+1. `detection` finds the encoding, and `reading` yields records.
+2. `columns` makes a layout of the header.
+3. `rows` turns each record into a row (`shopify` converts, `cells` reads values).
+4. `applying` takes rows in batches: `matching` finds their products, and `batches`
+   writes them.
 """
 
 from products.importing.applying import run

@@ -1,7 +1,7 @@
-"""Rows into products, a batch at a time.
+"""Writes rows as products, a batch at a time.
 
-A trial run does the same as a real one but for the locks and the writing. A batch is
-written as a whole or not at all; a row that cannot be is left out, the others go on.
+A batch is written as a whole or not at all. A row that cannot be written is left out;
+the others go on. A dry run is the same without locks and without writing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,8 +13,8 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.utils.translation import gettext as _
 
 from products.importing import batches
-from products.importing.batches import Told, Wanted
-from products.importing.columns import known, layout_of
+from products.importing.batches import Changes, Wanted
+from products.importing.columns import count_known, layout_of
 from products.importing.matching import Matcher, Outcome, Refused
 from products.importing.problems import Problem, Unreadable
 from products.importing.reading import reading
@@ -22,19 +22,19 @@ from products.importing.report import CHANGED, NEW, UNCHANGED, Line, Options, Re
 from products.importing.rows import Row, rows_of
 
 BATCH = 500
-TRIES = 3  # of a batch that something else got in the way of
+TRIES = 3  # of a batch that conflicts with other transactions
 DEADLOCK = "40P01"
 
 
 def run(file: BinaryIO, options: Options) -> Report:
-    """Import the products of an open binary file; what it has done.
+    """Import the products of an open binary file; return a report.
 
-    Raises `Unreadable` for a file that is none of the two formats, `UnknownEncoding`
-    for one whose encoding a person has to choose. If it stops being
-    readable later, what was written stays, and the report says so.
+    Raises `Unreadable` for a file in neither of the two formats, and `UnknownEncoding`
+    if a person has to choose its encoding. If a later part of the file is unreadable,
+    the earlier rows stay imported, and the report says so.
     """
     with reading(
-        file, known, encoding=options.encoding, delimiter=options.delimiter
+        file, count_known, encoding=options.encoding, delimiter=options.delimiter
     ) as table:
         layout = layout_of(table.header)
         report = Report(layout, table.encoding, table.delimiter, table.sample)
@@ -48,22 +48,22 @@ def run(file: BinaryIO, options: Options) -> Report:
         except Unreadable as reason:
             importer.report.stopped = str(reason)
         finally:
-            batches.tell(importer.told)
+            batches.announce(importer.changes)
     importer.report.warnings.sort()
-    importer.report.problems.sort()  # whole batches are refused later than cells
+    importer.report.problems.sort()  # they are not found in the order of the lines
     return importer.report
 
 
 class Importer:
-    """One file on its way into the shop."""
+    """The import of one file."""
 
     def __init__(self, report: Report, options: Options) -> None:
         self.report, self.options = report, options
-        self.told = Told()
+        self.changes = Changes()
         self._matcher = Matcher(options.category)
 
     def acceptable(self, rows: Iterable[Row | list[Problem]]) -> Iterator[Row]:
-        """Those without problems; the others are reported."""
+        """Yield the rows without problems, and report the others."""
         for row in rows:
             if not isinstance(row, Row):
                 self.report.fail(row)
@@ -76,14 +76,14 @@ class Importer:
                 yield row
 
     def check_size(self) -> None:
-        """Raises `Unreadable` once there are more rows than are taken."""
+        """Raise `Unreadable` if more rows were read than are allowed."""
         most = self.options.most_rows
         if most is not None and self.report.rows >= most:
             text = _("it has more than %(most)d rows. Use “manage.py import_products”.")
             raise Unreadable(text % {"most": most})
 
     def write(self, rows: list[Row]) -> None:
-        """Write a batch; if others get in its way again and again, row by row."""
+        """Write a batch. If it conflicts several times, write it row by row."""
         for _try in range(TRIES):
             try:
                 return self._count(self._write(rows))
@@ -102,35 +102,39 @@ class Importer:
         dry_run = self.options.dry_run
         with nullcontext() if dry_run else transaction.atomic():
             outcome = self._matcher.compare(rows, lock=not dry_run)
-            short = self._shortages(outcome) if dry_run else self._save(outcome)
-        _leave_out(outcome, {each.product_id: each.reserved for each in short})
+            shortages = self._shortages(outcome) if dry_run else self._save(outcome)
+        _leave_out(outcome, {short.product_id: short.reserved for short in shortages})
         return outcome
 
-    def _shortages(self, outcome: Outcome) -> list[batches.Short]:
-        found = (
-            batches.shortage(each, outcome.stocks.get(each.product.pk))
-            for _row, each in outcome.wanted
-        )
-        return [short for short in found if short]
+    def _shortages(self, outcome: Outcome) -> list[batches.Shortage]:
+        shortages = []
+        for _row, wanted in outcome.wanted:
+            stock = outcome.stocks.get(wanted.product.pk)
+            short = batches.shortage(wanted, stock)
+            if short:
+                shortages.append(short)
+        return shortages
 
-    def _save(self, outcome: Outcome) -> list[batches.Short]:
+    def _save(self, outcome: Outcome) -> list[batches.Shortage]:
         if outcome.categories:
             new = list(outcome.categories.values())
-            batches.add_categories(new, told=outcome.told)
-        wanted = [each for _row, each in outcome.wanted]
-        for each in wanted:
-            if each.product.category_id is None:  # it has its key now
-                each.product.category = each.product.category
+            batches.add_categories(new, changes=outcome.changes)
+        items = [wanted for _row, wanted in outcome.wanted]
+        for item in items:
+            if item.product.category_id is None:
+                # The new category has its key now. Assign it again to copy the key.
+                item.product.category = item.product.category
         options = self.options
         return batches.write(
-            wanted, note=options.note, actor=options.actor, told=outcome.told
+            items, note=options.note, actor=options.actor, changes=outcome.changes
         )
 
     # --- Reporting ----------------------------------------------------------------
 
     def _count(self, outcome: Outcome) -> None:
+        """Report a batch that is written."""
         self._matcher.learn_new(outcome)
-        self.told.add(outcome.told)
+        self.changes.add(outcome.changes)
         self.report.categories += [c.name for c in outcome.categories.values()]
         for row, refusal in outcome.refused:
             self._refuse(row, refusal)
@@ -154,16 +158,16 @@ class Importer:
 
 
 def _leave_out(outcome: Outcome, reserved: dict[int, int]) -> None:
-    """Rows whose count is below what is reserved."""
-    kept = []
+    """Refuse the rows whose product is in `reserved` (product id → reserved units)."""
+    accepted = []
     for row, wanted in outcome.wanted:
         units = reserved.get(wanted.product.pk)
         if units is None:
-            kept.append((row, wanted))
+            accepted.append((row, wanted))
             continue
         text = _("%(units)d are reserved for orders. Cancel orders first.")
         outcome.refused.append((row, Refused("stock", text % {"units": units})))
-    outcome.wanted = kept
+    outcome.wanted = accepted
 
 
 def _action(wanted: Wanted, outcome: Outcome) -> str:
@@ -171,12 +175,12 @@ def _action(wanted: Wanted, outcome: Outcome) -> str:
         return NEW
     stock = outcome.stocks.get(wanted.product.pk)
     on_hand = stock.on_hand if stock else 0
-    recounted = wanted.counted not in (None, on_hand)
-    return CHANGED if wanted.changed or recounted else UNCHANGED
+    is_recounted = wanted.counted not in (None, on_hand)
+    return CHANGED if wanted.changed or is_recounted else UNCHANGED
 
 
 def _is_temporary(error: Exception) -> bool:
-    """Whether somebody else was quicker, or waits for us as we for them."""
+    """Return whether the error is a conflict with another transaction."""
     if isinstance(error, IntegrityError):
         return True
     return getattr(error.__cause__, "pgcode", None) == DEADLOCK

@@ -1,7 +1,7 @@
-"""Many products at once, each as `catalogue.save` and `stock.count` would write it.
+"""Writes many products at once, as `catalogue.save` and `stock.count` would.
 
-A batch is one transaction with a handful of statements. What must be told of it is told
-once, after the last batch: `tell()`.
+A batch is one transaction with a dozen statements. `announce()` pushes the changes of
+all batches after the last one, and invalidates cached pages.
 """
 
 from collections.abc import Collection
@@ -21,10 +21,10 @@ from products.stock.services import Kind, Level, Move
 
 FIELDS = ["name", "description", "price", "category_id", "is_active"]
 LOADED = ["id", "sku", "slug", *FIELDS]
-# Of more products than that no push leaves: the hubs' audit finds those that anybody
-# looks at, in one query and a few seconds.
+# Changes of more products are not pushed. The hubs' audit finds those that somebody is
+# looking at, with one query within a few seconds.
 MOST_PUSHED = 1000
-LAST_POSITION = 2**15 - 1  # that the column takes
+LAST_POSITION = 2**15 - 1  # the column's limit
 
 UPDATE = """
 UPDATE products_product AS p
@@ -39,12 +39,11 @@ WHERE p.id = w.id
 
 @dataclass(slots=True)
 class Wanted:
-    """What a product is to be: `product` is a new row, or one of `existing()` with its
-    fields changed; `before` is it as it was; `counted` units, None: not counted."""
+    """What a product should be."""
 
-    product: Product
-    before: Product | None
-    counted: int | None
+    product: Product  # a new row, or a copy of `before` with changed fields
+    before: Product | None  # the row in the database; None if the product is new
+    counted: int | None  # units on hand; None if they were not counted
 
     @property
     def is_new(self) -> bool:
@@ -52,37 +51,37 @@ class Wanted:
 
     @property
     def changed(self) -> list[str]:
-        """The fields that differ from what they were."""
+        """The names of the fields that change; empty for a new product."""
         if self.before is None:
             return []
-        return [f for f in FIELDS if _differ(self.product, self.before, f)]
+        return [
+            name
+            for name in FIELDS
+            if getattr(self.product, name) != getattr(self.before, name)
+        ]
 
     @property
-    def is_another_offer(self) -> bool:
+    def changes_offer(self) -> bool:
         return not {"price", "is_active"}.isdisjoint(self.changed)
 
 
-def _differ(one: Product, other: Product, name: str) -> bool:
-    return getattr(one, name) != getattr(other, name)
-
-
 @dataclass(slots=True)
-class Told:
-    """What batches have done, to be told of at the end."""
+class Changes:
+    """What batches have changed, for `announce()`."""
 
-    ids: list[int] = field(default_factory=list)
-    levels: dict[int, Level] = field(default_factory=dict)
-    shelves_moved: bool = False  # categories are new, or products are in others
+    ids: list[int] = field(default_factory=list)  # of products
+    levels: dict[int, Level] = field(default_factory=dict)  # their new stock
+    categories_changed: bool = False  # new ones, or products moved between them
 
-    def add(self, other: "Told") -> None:
-        """What a batch has done that is committed."""
+    def add(self, other: "Changes") -> None:
+        """Add the changes of a batch that is committed."""
         self.ids += other.ids
         self.levels |= other.levels
-        self.shelves_moved |= other.shelves_moved
+        self.categories_changed |= other.categories_changed
 
 
-class Short(NamedTuple):
-    """A count below what is reserved."""
+class Shortage(NamedTuple):
+    """A count that is less than the reserved units."""
 
     product_id: int
     reserved: int
@@ -91,16 +90,18 @@ class Short(NamedTuple):
 def existing(
     skus: Collection[str], slugs: Collection[str], *, lock: bool
 ) -> list[Product]:
-    """The products with these skus or slugs, with their stock; locked in order, but for
-    their keys, if they are to be written."""
-    found = Product.objects.filter(Q(sku__in=skus) | Q(slug__in=slugs))
+    """Return the products with these SKUs or slugs, in the order of their keys.
+
+    Lock them if they will be written, so that rows may still refer to them.
+    """
+    products = Product.objects.filter(Q(sku__in=skus) | Q(slug__in=slugs))
     if lock:
-        found = found.select_for_update(no_key=True)
-    return list(found.order_by("pk").only(*LOADED))
+        products = products.select_for_update(no_key=True)
+    return list(products.order_by("pk").only(*LOADED))
 
 
 def taken(*, skus: Collection[str], slugs: Collection[str]) -> dict[str, set[str]]:
-    """Which of these are some product's: {"sku": …, "slug": …}."""
+    """Return those that a product has already: {"sku": {…}, "slug": {…}}."""
     rows = Product.objects.order_by()
     return {
         "sku": set(rows.filter(sku__in=skus).values_list("sku", flat=True)),
@@ -109,53 +110,59 @@ def taken(*, skus: Collection[str], slugs: Collection[str]) -> dict[str, set[str
 
 
 def counts(ids: Collection[int], *, lock: bool) -> dict[int, Stock]:
-    """The stock rows of these products, locked in order if they are to be written."""
+    """Return the stock rows of these products, locked in order if `lock`."""
     rows = Stock.objects.filter(pk__in=ids).order_by("pk")
     return {row.pk: row for row in (rows.select_for_update() if lock else rows)}
 
 
 def write(
-    wanted: list[Wanted], *, note: str, actor: AbstractUser | None, told: Told
-) -> list[Short]:
+    wanted: list[Wanted], *, note: str, actor: AbstractUser | None, changes: Changes
+) -> list[Shortage]:
     """Write products in the caller's transaction, in which `existing` has locked them.
 
-    Those whose count is below what is reserved for orders are left alone altogether,
-    and returned; so are the stock rows of products that differ in nothing.
+    Add what changed to `changes`. Return the products with a count that is less than
+    their reserved units; these are left unchanged.
     """
-    old = [each for each in wanted if not each.is_new]
-    # Baskets, then stock, as everywhere.
-    offers = [each.product.pk for each in old if each.is_another_offer]
+    present = [item for item in wanted if not item.is_new]
+    # Lock baskets, then stock, as everywhere.
+    offers = [item.product.pk for item in present if item.changes_offer]
     baskets = basket.prices_changed(offers) if offers else []
-    stocks = _stocks([each.product.pk for each in old])
-    short = [s for each in old if (s := shortage(each, stocks.get(each.product.pk)))]
-    left_out = {each.product_id for each in short}
-    good = [each for each in old if each.product.pk not in left_out]
-    _update([each for each in good if each.changed])
-    _note(good, stocks, note, actor, told)
-    _create([each for each in wanted if each.is_new], note, actor, told)
+    stocks = _locked_stocks([item.product.pk for item in present])
+    shortages = []
+    writable = []
+    for item in present:
+        short = shortage(item, stocks.get(item.product.pk))
+        if short:
+            shortages.append(short)
+        else:
+            writable.append(item)
+    _update([item for item in writable if item.changed])
+    _move(writable, stocks, note, actor, changes)
+    _create([item for item in wanted if item.is_new], note, actor, changes)
     if offers:
-        _tell_latecomers(offers, except_for=baskets)
-    return short
+        _push_other_baskets(offers, except_for=baskets)
+    return shortages
 
 
-def _tell_latecomers(offers: list[int], *, except_for: list[Basket]) -> None:
-    """Who put it in before the commit pushed a basket with the price of then."""
+def _push_other_baskets(offers: list[int], *, except_for: list[Basket]) -> None:
+    """Push baskets that got a product before our commit, with its old price."""
 
-    def tell() -> None:
+    def push_baskets() -> None:
         basket.prices_changed(offers, except_for=except_for)
 
-    # The batch is written then, whatever becomes of a hint.
-    transaction.on_commit(tell, robust=True)
+    # Robust, because the batch is committed even if a push fails.
+    transaction.on_commit(push_baskets, robust=True)
 
 
-def shortage(wanted: Wanted, row: Stock | None) -> Short | None:
-    """Whether more is reserved than was counted."""
+def shortage(wanted: Wanted, row: Stock | None) -> Shortage | None:
+    """Return the shortage if fewer units were counted than are reserved."""
     if wanted.counted is None or row is None or wanted.counted >= row.reserved:
         return None
-    return Short(row.pk, row.reserved)
+    return Shortage(row.pk, row.reserved)
 
 
-def _stocks(ids: list[int]) -> dict[int, Stock]:
+def _locked_stocks(ids: list[int]) -> dict[int, Stock]:
+    """Return the locked stock rows of these products; create missing ones."""
     rows = counts(ids, lock=True)
     missing = [Stock(product_id=pk) for pk in ids if pk not in rows]
     if missing:
@@ -167,86 +174,91 @@ def _stocks(ids: list[int]) -> dict[int, Stock]:
 def _update(wanted: list[Wanted]) -> None:
     if not wanted:
         return
-    rows = [each.product for each in wanted]
-    columns = [[getattr(row, name) for row in rows] for name in ["pk", *FIELDS]]
+    products = [item.product for item in wanted]
+    columns = [
+        [getattr(product, name) for product in products] for name in ["pk", *FIELDS]
+    ]
     with connection.cursor() as cursor:
         cursor.execute(UPDATE, columns)
 
 
-def _note(
+def _move(
     wanted: list[Wanted],
     stocks: dict[int, Stock],
     note: str,
     actor: AbstractUser | None,
-    told: Told,
+    changes: Changes,
 ) -> None:
-    """The movements of products that were there already: first the offers', then the
-    counts', as one statement moves a row once."""
+    """Move the stock of present products: new offers first, then counts.
+
+    These are two statements, because a statement can update a row only once.
+    """
     offers, counted = [], []
-    for each in wanted:
-        pk = each.product.pk
-        if each.is_another_offer:
-            text = catalogue.offer_note(each.before, each.product)
+    for item in wanted:
+        pk, on_hand = item.product.pk, stocks[item.product.pk].on_hand
+        if item.changes_offer:
+            text = catalogue.offer_note(item.before, item.product)
             offers.append(Move(pk, 0, text))
-        if each.counted not in (None, stocks[pk].on_hand):
-            counted.append(Move(pk, each.counted - stocks[pk].on_hand, note))
+        if item.counted not in (None, on_hand):
+            counted.append(Move(pk, item.counted - on_hand, note))
     for kind, moves in [(Kind.OFFER, offers), (Kind.COUNTED, counted)]:
         for level in stock.move_all(kind, moves, actor=actor):
-            told.levels[level.product_id] = level
+            changes.levels[level.product_id] = level
     moved = {move.product_id for move in [*offers, *counted]}
-    told.ids += [
-        each.product.pk for each in wanted if each.changed or each.product.pk in moved
-    ]
-    told.shelves_moved |= any("category_id" in each.changed for each in wanted)
+    for item in wanted:
+        if item.changed or item.product.pk in moved:
+            changes.ids.append(item.product.pk)
+        if "category_id" in item.changed:
+            changes.categories_changed = True
 
 
 def _create(
-    wanted: list[Wanted], note: str, actor: AbstractUser | None, told: Told
+    wanted: list[Wanted], note: str, actor: AbstractUser | None, changes: Changes
 ) -> None:
-    """New products, their stock, and how its units came in."""
-    Product.objects.bulk_create([each.product for each in wanted])
-    units = {each.product.pk: each.counted or 0 for each in wanted}
+    """Create products with their stock, and a movement for its units."""
+    Product.objects.bulk_create([item.product for item in wanted])
+    units = {item.product.pk: item.counted or 0 for item in wanted}
     Stock.objects.bulk_create(
-        Stock(product_id=pk, on_hand=n, version=1 if n else 0)
-        for pk, n in units.items()
+        Stock(product_id=pk, on_hand=on_hand, version=1 if on_hand else 0)
+        for pk, on_hand in units.items()
     )
     StockMovement.objects.bulk_create(
         StockMovement(
             product_id=pk,
             version=1,
             kind=Kind.COUNTED,
-            d_on_hand=n,
+            d_on_hand=on_hand,
             note=note,
             actor=actor,
         )
-        for pk, n in units.items()
-        if n
+        for pk, on_hand in units.items()
+        if on_hand
     )
-    told.ids += units
+    changes.ids += units
 
 
 # --- Categories -------------------------------------------------------------------
 
 
-def add_categories(categories: list[ProductCategory], *, told: Told) -> None:
-    """New ones, after those that are there, in the caller's transaction."""
+def add_categories(categories: list[ProductCategory], *, changes: Changes) -> None:
+    """Add categories after the present ones, in the caller's transaction."""
     last = ProductCategory.objects.aggregate(last=Max("position"))["last"] or 0
     for number, category in enumerate(categories, start=last + 1):
         category.position = min(number, LAST_POSITION)
     ProductCategory.objects.bulk_create(categories)
-    told.shelves_moved = True
+    changes.categories_changed = True
 
 
-# --- Telling ----------------------------------------------------------------------
+# --- After all batches ------------------------------------------------------------
 
 
 @transaction.atomic
-def tell(told: Told) -> None:
-    """Push what open pages show and drop what is kept of it, once for all batches."""
-    if told.shelves_moved:
+def announce(changes: Changes) -> None:
+    """Push the changes of all batches to open pages, and invalidate cached pages."""
+    if changes.categories_changed:
         catalogue.everything_changed()
-    elif told.ids:
-        catalogue.changed(told.ids)
-    if len(told.levels) <= MOST_PUSHED:
-        for level in told.levels.values():
+    elif changes.ids:
+        catalogue.changed(changes.ids)
+    if len(changes.levels) <= MOST_PUSHED:
+        for level in changes.levels.values():
             push.stock_changed(**level._asdict())

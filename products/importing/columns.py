@@ -1,6 +1,7 @@
-"""Which column of a file is what. Two formats are known, told apart by their names:
+"""The columns of a file: our own format, or that of Shopify's product export.
 
-ours, and that of Shopify's product export, as it was until 2024 and as it is since.
+The names of the columns decide which of the two it is. Shopify changed the names in
+2024, and we accept both.
 """
 
 import re
@@ -42,42 +43,45 @@ SHOPIFY = {
     "variant price": "price",
     "price": "price",
 }
-# Marks of encoding and direction: a file that was saved twice has one in a name.
-UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff]")
-# Names that only Shopify's files have, and need.
-TELLING = {
+# Marks of encoding and direction. A file that was saved twice has one in a name.
+INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]")
+# Names that every file of Shopify has, and no other.
+ONLY_SHOPIFY = {
     *("title", "url handle", "body (html)", "body html"),
     *("variant sku", "variant price", "variant inventory qty", "inventory quantity"),
 }
 
 
 class Layout(NamedTuple):
-    """Where the fields are: their positions, and their names as the file has them."""
+    """The positions of the fields in a record, and their names in the file."""
 
     is_shopify: bool
-    width: int
-    places: dict[str, int]
-    names: dict[str, str]
-    ignored: list[str]
+    width: int  # cells of a record
+    places: dict[str, int]  # field → position
+    names: dict[str, str]  # field → name of the column in the file
+    ignored: list[str]  # names of columns that are not imported
 
     def pick(self, cells: list[str]) -> dict[str, str]:
-        """The cells of a row by field."""
+        """Return the cells of a record by field."""
         return {field: cells[place].strip() for field, place in self.places.items()}
 
     def name(self, field: str) -> str:
-        """The field's column as the file spells it, for problems."""
+        """Return the name of the field's column in the file, for problems."""
         return self.names.get(field, field)
 
 
-def known(cells: list[str]) -> int:
-    """How many cells are names of columns."""
+def count_known(cells: list[str]) -> int:
+    """Return how many cells are names of columns."""
     return sum(_plain(cell) in SHOPIFY or _plain(cell) in OURS for cell in cells)
 
 
 def layout_of(header: list[str]) -> Layout:
-    """Raises `Unreadable` when columns are missing, or one is there twice."""
+    """Return the layout of a header.
+
+    Raises `Unreadable` if a column is missing, or if one is there twice.
+    """
     plain = [_plain(cell) for cell in header]
-    is_shopify = "name" not in plain and bool(TELLING.intersection(plain))
+    is_shopify = "name" not in plain and not ONLY_SHOPIFY.isdisjoint(plain)
     fields = SHOPIFY if is_shopify else OURS
     places: dict[str, int] = {}
     for place, name in enumerate(plain):
@@ -90,9 +94,13 @@ def layout_of(header: list[str]) -> Layout:
             places[field] = place
     _check(is_shopify, places, header)
     used = set(places.values())
-    ignored = [c.strip() for i, c in enumerate(header) if i not in used and c.strip()]
+    ignored = []
+    for place, cell in enumerate(header):
+        if place not in used and cell.strip():
+            ignored.append(cell.strip())
     names = {
-        field: UNSEEN.sub("", header[place]).strip() for field, place in places.items()
+        field: INVISIBLE.sub("", header[place]).strip()
+        for field, place in places.items()
     }
     return Layout(is_shopify, len(header), places, names, ignored)
 
@@ -101,15 +109,15 @@ def _check(is_shopify: bool, places: dict[str, int], header: list[str]) -> None:
     needed = {"handle", "name"} if is_shopify else {"sku", "handle"}
     if needed & places.keys() and len(places) > 1:
         return
-    found = ", ".join(cell.strip()[:40] for cell in header[:12])
+    first_line = ", ".join(cell.strip()[:40] for cell in header[:12])
     raise Unreadable(
         _(
             "Columns are missing. Needed are “Handle” and “Title” (Shopify), or “sku”"
             " and some of %(ours)s. The first line says: %(found)s"
         )
-        % {"ours": ", ".join(OURS), "found": found}
+        % {"ours": ", ".join(OURS), "found": first_line}
     )
 
 
 def _plain(cell: str) -> str:
-    return " ".join(UNSEEN.sub("", cell).replace("_", " ").casefold().split())
+    return " ".join(INVISIBLE.sub("", cell).replace("_", " ").casefold().split())

@@ -1,4 +1,4 @@
-"""Which product a row means, and what the row makes of it."""
+"""Finds the product that a row describes, and compares the two."""
 
 from collections.abc import Iterable
 from copy import copy
@@ -8,15 +8,16 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from products.importing import batches
-from products.importing.batches import Told, Wanted
-from products.importing.rows import SKU_MAX, SLUG_MAX, Row, digest
+from products.importing.batches import Changes, Wanted
+from products.importing.cells import SKU_MAX, SLUG_MAX, digest
+from products.importing.rows import Row
 from products.models import Product, ProductCategory, Stock
 
-CATEGORIES_AT_MOST = 100  # new ones: of more, the column is hardly one of categories
+CATEGORIES_AT_MOST = 100  # new ones; a column with more is hardly one of categories
 
 
 class Refused(Exception):
-    """A row that cannot be written: which field is why, and why."""
+    """A row that cannot be imported, because of one of its fields."""
 
     def __init__(self, field: str, text: str) -> None:
         super().__init__(text)
@@ -25,60 +26,60 @@ class Refused(Exception):
 
 @dataclass
 class Outcome:
-    """Of one batch. It counts once the batch is written."""
+    """The result of a batch. It is valid once the batch is committed."""
 
     wanted: list[tuple[Row, Wanted]] = field(default_factory=list)
     refused: list[tuple[Row, Refused]] = field(default_factory=list)
     stocks: dict[int, Stock] = field(default_factory=dict)
     categories: dict[str, ProductCategory] = field(default_factory=dict)  # new ones
-    told: Told = field(default_factory=Told)
+    changes: Changes = field(default_factory=Changes)
 
 
-class Lines:
-    """On which line a sku or a handle was: each is a product's, once in a file."""
+class SeenKeys:
+    """The lines on which SKUs and handles were. Each may be in a file only once."""
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, str], int] = {}
 
-    def take(self, field: str, value: str, line: int) -> None:
-        """Raises `Refused` if another line has it."""
+    def add(self, field: str, value: str, line: int) -> None:
+        """Note that a line has this value. Raises `Refused` if another line has it."""
         other = self._lines.setdefault((field, value), line)
         if other != line:
             text = _("“%(value)s” is on line %(line)d already.")
-            raise Refused(_spoken(field), text % {"value": value, "line": other})
+            raise Refused(_column_of(field), text % {"value": value, "line": other})
 
     def is_free(self, field: str, value: str, line: int) -> bool:
+        """Return whether no other line has this value."""
         return self._lines.get((field, value), line) == line
 
 
 class Matcher:
-    """What has to be known of a file's rows from batch to batch."""
+    """Compares the rows of a file with products, and remembers earlier rows."""
 
     def __init__(self, default: ProductCategory | None) -> None:
         self._default = default
-        self._lines = Lines()
+        self._seen = SeenKeys()
         self._categories: dict[str, ProductCategory] = {}
         self._slugs: set[str] = set()
         self._added = 0  # categories
         self.look_again()
 
     def check(self, row: Row) -> None:
-        """Raises `Refused` for what an earlier row was about."""
+        """Raise `Refused` if an earlier row has the same SKU or handle."""
         for name in ("sku", "slug"):
             if value := getattr(row, name):
-                self._lines.take(name, value, row.line)
+                self._seen.add(name, value, row.line)
 
     def compare(self, rows: list[Row], *, lock: bool) -> Outcome:
-        """What each row makes of which product; their rows are locked if they are to be
-        written."""
+        """Compare rows with their products, which are locked if `lock`."""
         outcome = Outcome()
-        found = batches.existing(
+        products = batches.existing(
             [row.sku for row in rows if row.sku],
             [row.slug for row in rows if row.slug],
             lock=lock,
         )
-        outcome.stocks = batches.counts([p.pk for p in found], lock=False)
-        known = Known(found, rows)
+        outcome.stocks = batches.counts([p.pk for p in products], lock=False)
+        known = Known(products, rows)
         for row in rows:
             try:
                 outcome.wanted.append((row, self._wanted(row, known, outcome)))
@@ -87,14 +88,15 @@ class Matcher:
         return outcome
 
     def _wanted(self, row: Row, known: "Known", outcome: Outcome) -> Wanted:
+        """Return what a row says its product should be. Raises `Refused`."""
         before = known.product(row)
         if before:
-            self._lines.take("product", before.sku, row.line)
+            self._seen.add("product", before.sku, row.line)
             product = copy(before)
         else:
             product = self._new(row, known)
-            self._lines.take("sku", product.sku, row.line)
-            self._lines.take("slug", product.slug, row.line)
+            self._seen.add("sku", product.sku, row.line)
+            self._seen.add("slug", product.slug, row.line)
         if row.category:
             product.category = self._category(row.category, outcome)
         for name in ("name", "description", "price"):
@@ -107,6 +109,7 @@ class Matcher:
     # --- New products -------------------------------------------------------------
 
     def _new(self, row: Row, known: "Known") -> Product:
+        """Return a new product with a SKU and a slug. Raises `Refused`."""
         for name in ("name", "price"):
             if getattr(row, name) is None:
                 raise Refused(name, _("A new product needs it."))
@@ -119,17 +122,19 @@ class Matcher:
     def _first_free(
         self, field: str, names: Iterable[str], row: Row, known: "Known"
     ) -> str:
+        """Return the first name that no product and no other row has."""
         for name in names:
-            if name not in known.taken(field):
-                if self._lines.is_free(field, name, row.line):
-                    return name
+            is_taken = name in known.taken(field)
+            if not is_taken and self._seen.is_free(field, name, row.line):
+                return name
         raise Refused(
-            _spoken(field), _("Give it one: those made of its name are taken.")
+            _column_of(field), _("Give it one: those made of its name are taken.")
         )
 
     # --- Categories ---------------------------------------------------------------
 
     def _category(self, name: str, outcome: Outcome) -> ProductCategory:
+        """Return the category with this name, perhaps a new one. Raises `Refused`."""
         key = _key(name)
         known = self._categories.get(key) or outcome.categories.get(key)
         if known is not None:
@@ -145,42 +150,45 @@ class Matcher:
         return outcome.categories.setdefault(key, category)
 
     def learn(self, categories: Iterable[ProductCategory]) -> None:
-        """Categories are found by their names, and by their addresses."""
+        """Remember categories, by name and by slug."""
         for category in categories:
             self._categories.setdefault(category.slug, category)
             self._categories[_key(category.name)] = category
             self._slugs.add(category.slug)
 
     def look_again(self) -> None:
-        """Somebody may have added categories."""
+        """Read the categories again, as somebody may have added some."""
         self.learn(ProductCategory.objects.all())
 
     def learn_new(self, outcome: Outcome) -> None:
-        """Categories that a batch has added."""
+        """Remember the categories that a committed batch has added."""
         self.learn(outcome.categories.values())
         self._added += len(outcome.categories)
 
     def category_name(self, product: Product) -> str:
-        """Of a product's category, without a query."""
-        if product.category_id is None:  # not written yet
+        """Return the name of a product's category, without a query."""
+        if product.category_id is None:  # a new category
             return product.category.name
         names = {c.pk: c.name for c in self._categories.values()}
         return names.get(product.category_id, "")
 
 
 class Known:
-    """The products that a batch's rows may mean."""
+    """The products that the rows of a batch may describe."""
 
-    def __init__(self, found: list[Product], rows: list[Row]) -> None:
-        self._by_sku = {product.sku: product for product in found}
-        self._by_slug = {product.slug: product for product in found}
+    def __init__(self, products: list[Product], rows: list[Row]) -> None:
+        self._by_sku = {product.sku: product for product in products}
+        self._by_slug = {product.slug: product for product in products}
         new = [row for row in rows if self._find(row) is None]
         slugs = {slug for row in new for slug in slugs_for(row)}
         skus = {sku for slug in slugs for sku in skus_for(slug)}
         self._taken = batches.taken(skus=skus, slugs=slugs)
 
     def product(self, row: Row) -> Product | None:
-        """Raises `Refused` if the handle is that of a product with another sku."""
+        """Return the row's product; None if it is new.
+
+        Raises `Refused` if the handle is that of a product with another SKU.
+        """
         product = self._find(row)
         if product and row.sku and product.sku != row.sku:
             text = _("“%(slug)s” is the address of the product with the sku %(sku)s.")
@@ -191,31 +199,33 @@ class Known:
         return self._by_sku.get(row.sku) or self._by_slug.get(row.slug)
 
     def taken(self, field: str) -> set[str]:
-        """What is another product's, of the names that were to be tried."""
+        """Return those SKUs or slugs for new products that a product has already."""
         return self._taken[field]
 
 
 def slugs_for(row: Row) -> list[str]:
-    """The address of a new product, the best first: the one that the row names, or
-    made of its name, its sku, and what is its own for sure."""
+    """Return slugs for a new product, the best first.
+
+    It is the row's own, or one made of its name, of name and SKU, or with a digest.
+    """
     if row.slug:
         return [row.slug]
     name, sku = slugify(row.name or "")[:120], slugify(row.sku or "")
-    own = digest(f"{row.sku} {row.name}")
-    names = [name, f"{name}-{sku}".strip("-"), f"{name or 'product'}-{own}"]
-    return [each[:SLUG_MAX] for each in names if each]
+    unique = digest(f"{row.sku} {row.name}")
+    slugs = [name, f"{name}-{sku}".strip("-"), f"{name or 'product'}-{unique}"]
+    return [slug[:SLUG_MAX] for slug in slugs if slug]
 
 
 def skus_for(slug: str) -> list[str]:
-    """The sku of a new product that has none, made of its address."""
-    own = f"{slug[: SKU_MAX - 9]}-{digest(slug)}"
-    return [slug, own] if len(slug) <= SKU_MAX else [own]
+    """Return SKUs for a new product that has none, made of its slug."""
+    unique = f"{slug[: SKU_MAX - 9]}-{digest(slug)}"
+    return [slug, unique] if len(slug) <= SKU_MAX else [unique]
 
 
 def _key(name: str) -> str:
     return " ".join(name.casefold().split())
 
 
-def _spoken(field: str) -> str:
-    """The column that a field of ours comes from."""
+def _column_of(field: str) -> str:
+    """Return the column that a field comes from."""
     return {"slug": "handle", "product": "sku"}.get(field, field)

@@ -1,5 +1,4 @@
-"""Numbers as spreadsheets of all countries write them, read only where they mean one
-thing."""
+"""Reads numbers as spreadsheets of any country write them, if they are unambiguous."""
 
 import re
 from decimal import Decimal
@@ -11,14 +10,15 @@ GROUPED = re.compile(
     r"([1-9][0-9]{0,2}(?:(?P<mark>[.,' \u00a0\u2007\u2009\u202f’])[0-9]{3})"
     r"(?:(?P=mark)[0-9]{3}){0,3})(?:(?!(?P=mark))[.,]([0-9]{1,20}))?"
 )
-# Letters, signs, and marks of direction that a browser copies along.
+# An amount: what is before the digits, the digits, and what is after them.
 AROUND = re.compile(r"([^0-9]*)(.*[0-9])([^0-9]*)", re.DOTALL)
 AMOUNTS = frozenset("0123456789.,")
 LONGEST = 60  # characters of an amount
-UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+# Marks of direction, which a browser copies along.
+INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 MINUS = re.compile(r"[-−﹣－]")
 
-# What a currency is written as, beside its code.
+# Signs and abbreviations of currencies, beside their codes.
 SIGNS = {
     **{"€": "EUR", "euro": "EUR", "euros": "EUR", "£": "GBP", "us$": "USD"},
     **{"$": "USD CAD AUD NZD SGD HKD MXN", "r$": "BRL", "fr.": "CHF", "sfr.": "CHF"},
@@ -31,56 +31,58 @@ SIGNS = {
 
 
 class NotANumber(ValueError):
-    """A text that is no number at all, or not one that goes in here."""
+    """A text that is no number, or not one that is allowed here."""
 
 
 class Negative(NotANumber):
-    """A number below nothing."""
+    """A negative number."""
 
 
 class Ambiguous(NotANumber):
-    """“1,000” is one in Berlin and a thousand in Boston."""
+    """A text such as “1,000”, which is 1 in Berlin and 1000 in Boston."""
 
 
 class OtherCurrency(NotANumber):
-    """An amount of money that is not ours. `str()` is the currency as written."""
+    """An amount in another currency. `str()` is the currency as it is written."""
 
 
 def number(text: str) -> Decimal:
-    """The number that `text` is, whatever mark its decimals and thousands have.
+    """Return the number in `text`, with any separators of decimals and thousands.
 
-    Raises `Ambiguous` for one separator with three digits behind, and for spaces
-    between digits where no decimals prove that they group; `NotANumber` for the rest.
+    Raises `Ambiguous` if it has one separator before three digits, or spaces between
+    digits and no decimals to prove that they separate thousands. Raises `NotANumber`
+    for other texts.
     """
-    if found := PLAIN.fullmatch(text):
-        whole, decimals = found.groups()
+    if plain := PLAIN.fullmatch(text):
+        whole, decimals = plain.groups()
         if decimals is None:
             return Decimal(whole)
         if len(decimals) == 3 and len(whole) <= 3 and whole[0] != "0":
             raise Ambiguous(text)
         return Decimal(f"{whole}.{decimals}")
-    if found := GROUPED.fullmatch(text):
-        mark, decimals = found["mark"], found[3]
-        is_sure = mark in ".," and found[1].count(mark) > 1
+    if grouped := GROUPED.fullmatch(text):
+        whole, mark, decimals = grouped[1], grouped["mark"], grouped[3]
+        is_sure = mark in ".," and whole.count(mark) > 1
         if decimals is None and not is_sure:
             raise Ambiguous(text)
-        return Decimal(f"{found[1].replace(mark, '')}.{decimals or 0}")
+        return Decimal(f"{whole.replace(mark, '')}.{decimals or 0}")
     raise NotANumber(text)
 
 
 def amount(text: str, currency: str) -> Decimal:
-    """An amount of money with or without its currency's sign or code, before or after.
+    """Return an amount, with or without a sign or code of its currency on either side.
 
-    Raises `OtherCurrency` for a sign that is not of `currency` (ISO 4217), `Negative`,
-    and what `number` raises.
+    `currency` is a code of ISO 4217. Raises `OtherCurrency` for the sign of another
+    currency, `Negative`, and the exceptions of `number`.
     """
     if PLAIN.fullmatch(text):
         return number(text)
-    # In a long text, AROUND would look for the digits again and again.
-    found = AROUND.fullmatch(UNSEEN.sub("", text)) if len(text) <= LONGEST else None
-    if found is None:
+    if len(text) > LONGEST:  # AROUND would take quadratic time
         raise NotANumber(text)
-    before, digits, after = (part.strip() for part in found.groups())
+    parts = AROUND.fullmatch(INVISIBLE.sub("", text))
+    if parts is None:
+        raise NotANumber(text)
+    before, digits, after = (part.strip() for part in parts.groups())
     if MINUS.search(before):
         raise Negative(text)
     if cents := re.match(r"[.,][-–—]{1,2}", after):  # "19,-"
@@ -89,13 +91,13 @@ def amount(text: str, currency: str) -> Decimal:
     if before and after:
         raise NotANumber(text)
     if sign and currency not in SIGNS.get(sign, sign.upper()).split():
-        is_known = sign in SIGNS or (len(sign) == 3 and sign.isalpha())
-        raise OtherCurrency(before or after) if is_known else NotANumber(text)
+        is_currency = sign in SIGNS or (len(sign) == 3 and sign.isalpha())
+        raise OtherCurrency(before or after) if is_currency else NotANumber(text)
     return number(digits)
 
 
 def is_negative(text: str) -> bool:
-    """Whether `text` is a number below nothing, however it is written."""
+    """Return whether `text` is a negative number."""
     sign, digits = text[:1], text[1:].strip()
     return bool(
         MINUS.match(sign) and digits[:1].isdigit() and AMOUNTS.issuperset(digits)

@@ -1,4 +1,4 @@
-"""What is wrong with a file, told to who made it."""
+"""Problems with a file, with texts for the person who imports it."""
 
 from typing import NamedTuple
 
@@ -6,8 +6,11 @@ from django.utils.translation import gettext as _
 
 
 class Problem(NamedTuple):
-    """Something of one row: `line` counts as a text editor does, `column` is as the
-    file spells it, empty where the row as a whole is meant."""
+    """A problem with a row.
+
+    `line` is its number in a text editor. `column` is the name of the column in the
+    file, "" if the problem is with the whole row.
+    """
 
     line: int
     column: str
@@ -19,18 +22,18 @@ class Problem(NamedTuple):
 
 
 class Unreadable(Exception):
-    """The file cannot be imported at all. `str()` is a sentence to show."""
+    """The file cannot be imported. `str()` is a sentence to show."""
 
 
 class Choice(NamedTuple):
-    """An encoding that a file may be in, and some of its lines read so."""
+    """A possible encoding of a file, and some lines read in it."""
 
     encoding: str
     lines: list[str]
 
 
 class UnknownEncoding(Unreadable):
-    """The file can be read in several ways, and a person has to choose one."""
+    """The encoding is not certain, so a person has to choose one."""
 
     def __init__(self, choices: list[Choice]) -> None:
         self.choices = choices

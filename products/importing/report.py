@@ -1,4 +1,4 @@
-"""What an import is told and what it answers."""
+"""The options of an import, and its report."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,31 +13,28 @@ from products.importing.columns import Layout
 from products.importing.problems import Problem
 from products.models import Product, ProductCategory
 
-PROBLEMS_KEPT = 1000
+MAX_PROBLEMS = 1000
 NEW, CHANGED, UNCHANGED = "new", "changed", "unchanged"
 ACTIONS = {NEW: _("new"), CHANGED: _("changed"), UNCHANGED: _("unchanged")}
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to import: `category` is for new products that name none, `note` goes into
-    the movements, `preview` is how many rows the report shows, `most_rows` how many are
-    taken; `progress` is told how many bytes have been read. Without `encoding` and
-    `delimiter` both are found out."""
+    """How to import a file."""
 
-    dry_run: bool = False
-    encoding: str | None = None
-    delimiter: str | None = None
-    category: ProductCategory | None = None
-    note: str = ""
-    actor: AbstractUser | None = None
-    preview: int = 0
-    most_rows: int | None = None
-    progress: Callable[[int], object] = lambda position: None
+    dry_run: bool = False  # report what would change, and write nothing
+    encoding: str | None = None  # None: detect it
+    delimiter: str | None = None  # None: detect it
+    category: ProductCategory | None = None  # for new products without a category
+    note: str = ""  # of the stock movements
+    actor: AbstractUser | None = None  # of the stock movements
+    preview: int = 0  # rows that the report shows
+    most_rows: int | None = None  # after so many the import stops
+    progress: Callable[[int], object] = lambda position: None  # gets the bytes read
 
 
 class Line(NamedTuple):
-    """One of the first rows, for a preview; `changes` are the fields that differ."""
+    """A row of the preview. `changes` are the names of fields that change."""
 
     line: int
     action: str
@@ -60,41 +57,43 @@ class Report:
     delimiter: str
     sample: list[str] = field(default_factory=list)  # lines beyond ASCII, as read
     counts: Counter[str] = field(default_factory=Counter)
-    failed: int = 0  # rows
+    failed: int = 0  # rows that were left out
     problems: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)  # of rows that are taken
-    categories: list[str] = field(default_factory=list)  # that are new
-    first: list[Line] = field(default_factory=list)
-    stopped: str = ""  # why the rest was not read
+    warnings: list[Problem] = field(default_factory=list)  # of imported rows
+    categories: list[str] = field(default_factory=list)  # new ones
+    first: list[Line] = field(default_factory=list)  # the preview
+    stopped: str = ""  # why the rest was not read, if so
 
     @property
     def rows(self) -> int:
+        """How many rows were read."""
         return self.counts.total() + self.failed
 
     @property
     def writes(self) -> int:
+        """How many products are new or changed."""
         return self.counts[NEW] + self.counts[CHANGED]
 
     def fail(self, problems: list[Problem]) -> None:
-        """A row is left out."""
+        """Count a row that is left out, and add its problems."""
         self.failed += 1
-        self.problems += problems[: PROBLEMS_KEPT - len(self.problems)]
+        self.problems += problems[: MAX_PROBLEMS - len(self.problems)]
 
     def warn(self, warnings: list[Problem]) -> None:
-        """A row is taken that somebody should look at."""
-        self.warnings += warnings[: PROBLEMS_KEPT - len(self.warnings)]
+        """Add the warnings of an imported row."""
+        self.warnings += warnings[: MAX_PROBLEMS - len(self.warnings)]
 
     @property
     def summary(self) -> str:
-        """One sentence."""
+        """The counts as one sentence."""
+        new, changed = self.counts[NEW], self.counts[CHANGED]
+        unchanged, failed = self.counts[UNCHANGED], self.failed
         parts = [
-            ngettext("%(n)d new product", "%(n)d new products", self.counts[NEW])
-            % {"n": self.counts[NEW]},
-            ngettext("%(n)d changed", "%(n)d changed", self.counts[CHANGED])
-            % {"n": self.counts[CHANGED]},
-            ngettext("%(n)d unchanged", "%(n)d unchanged", self.counts[UNCHANGED])
-            % {"n": self.counts[UNCHANGED]},
-            ngettext("%(n)d row left out", "%(n)d rows left out", self.failed)
-            % {"n": self.failed},
+            ngettext("%(n)d new product", "%(n)d new products", new) % {"n": new},
+            ngettext("%(n)d changed", "%(n)d changed", changed) % {"n": changed},
+            ngettext("%(n)d unchanged", "%(n)d unchanged", unchanged)
+            % {"n": unchanged},
+            ngettext("%(n)d row left out", "%(n)d rows left out", failed)
+            % {"n": failed},
         ]
         return ", ".join(parts) + "."

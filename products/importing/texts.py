@@ -1,7 +1,7 @@
-"""HTML bodies as the plain text of our descriptions.
+"""Converts HTML to plain text for descriptions.
 
-Not with `html.parser`: there are 100 KB of `<a <a <a …` that keep it busy for minutes,
-and `<![<![` that it fails on. Each step here goes forward.
+`html.parser` takes minutes for 100 KB of `<a <a <a …`, and fails on `<![<![`. This
+scanner takes linear time.
 """
 
 import re
@@ -14,11 +14,11 @@ BLOCKS = {
 }
 LINES = {"br", "li", "tr"}
 CELLS = {"td", "th"}
-# What is between these is not for people.
-SILENT = {"script", "style", "template", "noscript", "iframe", "object", "svg", "title"}
+# Elements whose content is not for people.
+HIDDEN = {"script", "style", "template", "noscript", "iframe", "object", "svg", "title"}
 STARTS = re.compile(r"<[a-zA-Z/!?]")
 ENTITY = re.compile(r"&#?\w{1,32};")
-# A comment; a tag whose values in quotes may hold ">"; whatever else begins as a tag.
+# A comment; a tag, whose quoted values may contain ">"; anything else like a tag.
 TOKEN = re.compile(
     r"""<!--.*?(?:-->|\Z)
     | <(?P<end>/?)(?P<tag>[a-zA-Z][\w:-]*+)
@@ -27,19 +27,21 @@ TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-END_OF = {tag: re.compile(rf"</{tag}\b", re.IGNORECASE) for tag in SILENT}
+END_OF = {tag: re.compile(rf"</{tag}\b", re.IGNORECASE) for tag in HIDDEN}
 
 
 def to_text(html: str) -> str:
-    """`html` without tags, scripts and styles; blocks are paragraphs. What has no
-    tags comes back with the line breaks that it has."""
+    """Return `html` without tags, scripts and styles, with blocks as paragraphs.
+
+    A text without tags keeps its line breaks.
+    """
     if not _is_html(html):
         return html.strip()
     parts, position = [], 0
     while token := TOKEN.search(html, position):
         parts.append(_words(html[position : token.start()]))
         parts.append(_gap(token))
-        position = _after(html, token)
+        position = _next_position(html, token)
     parts.append(_words(html[position:]))
     lines = [" ".join(line.split()) for line in "".join(parts).split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
@@ -56,6 +58,7 @@ def _words(text: str) -> str:
 
 
 def _gap(token: re.Match) -> str:
+    """Return the white space that stands for a tag."""
     tag = (token["tag"] or "").lower()
     if tag in BLOCKS:
         return "\n\n"
@@ -64,10 +67,10 @@ def _gap(token: re.Match) -> str:
     return " " if tag in CELLS else ""
 
 
-def _after(html: str, token: re.Match) -> int:
-    """Where to go on: behind the tag, or before the end tag of what is silent."""
+def _next_position(html: str, token: re.Match) -> int:
+    """Return the position after the tag, or after the content of a hidden element."""
     tag = (token["tag"] or "").lower()
-    if tag not in SILENT or token["end"] or token[0].endswith("/>"):
+    if tag not in HIDDEN or token["end"] or token[0].endswith("/>"):
         return token.end()
     end = END_OF[tag].search(html, token.end())
     return end.start() if end else len(html)

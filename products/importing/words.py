@@ -1,6 +1,6 @@
-"""Yes and no, as people and spreadsheets of many languages write them.
+"""Words for yes and no in many languages.
 
-The long words are what Excel writes for TRUE and FALSE in that language.
+The longer ones are what Excel writes for TRUE and FALSE.
 """
 
 import unicodedata
@@ -54,7 +54,7 @@ hayır hayir h yanlış yanlıs yanlis pasif
 
 
 def plain(word: str) -> str:
-    """`word` without case, in one form whichever way its accents are written."""
+    """Return `word` in lower case, with its accents in one Unicode form."""
     folded = unicodedata.normalize("NFKC", word).casefold()
     # Turkish İ becomes an i with a dot of its own.
     return unicodedata.normalize("NFC", folded).replace("i\u0307", "i")

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from products.importing import columns, reading
+from products.importing import columns, detection, reading
 from products.importing.problems import Problem, UnknownEncoding, Unreadable
 from tests.support.factories import make_picture
 
@@ -16,7 +16,7 @@ ROW = "L-1;Żółta Lampa – “Café”;12.50"
 
 
 def read(content: bytes, **chosen: str) -> tuple[reading.Table, list]:
-    with reading.reading(io.BytesIO(content), columns.known, **chosen) as table:
+    with reading.reading(io.BytesIO(content), columns.count_known, **chosen) as table:
         return table, list(table.records)
 
 
@@ -63,7 +63,7 @@ def test_reading_of_utf8_with_a_damaged_row_stays_utf8():
 
     assert table.encoding == "utf-8"
     assert records[0][1][1] == "Café Żółta"
-    assert reading.UNKNOWN in records[-1][1][1]
+    assert detection.REPLACEMENT in records[-1][1][1]
 
 
 def test_reading_of_utf8_far_beyond_the_first_part_finds_the_text():
@@ -103,7 +103,7 @@ def test_reading_in_a_chosen_encoding_guesses_nothing():
     assert (table.encoding, records[0][1][1]) == ("cp1250", "Café")
     assert table.sample == ["L-1;Café;1"]
     _table, records = read(content, encoding="utf-8")
-    assert reading.UNKNOWN in records[0][1][1]
+    assert detection.REPLACEMENT in records[0][1][1]
 
 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
@@ -188,7 +188,7 @@ def test_reading_numbers_records_by_the_line_they_begin_on(end):
 def test_reading_of_marks_in_the_wrong_place_finds_the_names(content):
     table, records = read(content)
 
-    assert columns.known(table.header) == 2
+    assert columns.count_known(table.header) == 2
     assert [cells for _line, cells in records] == [["L-1", "Lamp"]]
 
 
@@ -255,7 +255,7 @@ def test_reading_of_an_endless_line_loses_one_row_and_takes_little_memory():
 
     file = io.BufferedReader(Endless())
     tracemalloc.start()
-    with reading.reading(file, columns.known) as table:
+    with reading.reading(file, columns.count_known) as table:
         records = list(table.records)
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -1,0 +1,210 @@
+"""Reads the text of one cell as the value of a product's field."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from products.importing import numbers
+from products.importing.words import FLAGS, plain
+from products.models import Product, ProductCategory
+from products.stock.services import MAX_UNITS
+
+# A formula of a spreadsheet, where its value should be. Names may begin with the same
+# signs: "-20% bundle", "@home mug". So after a sign other than "=", only a function's
+# call counts, or a command to another program: "+cmd|'/c calc'!A0".
+FORMULA = re.compile(
+    r"""[=＝]
+    | [-+@－＋＠][-+@\s]*[A-Z][A-Z0-9.]*\( (?: [^)]*(?:\$?[A-Z]{1,3}\$?[0-9]|["'|=]) | \) )
+    """,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+FORMULA_SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+# The value of a failed formula, in any language: those without a "!" are listed.
+# Spanish ones begin with "¡" or "¿"; LibreOffice numbers some.
+FAILED_FORMULA = re.compile(
+    r"[#](?: N/?[ABDV]!? | N/DISP | [IН]/[TД] | YOK | HIÁNYZIK | GETTING_DATA"
+    r" | [¡¿]?[^\W\d_]+(?:/0)?[!?] ) | (?:Err|Fehler|Erreur) ?: ?5\d\d",
+    re.IGNORECASE | re.VERBOSE,
+)
+# 4006381333931 as a spreadsheet shows it: "4,00639E+12", "4E+12"; Java: "4.0E12". But
+# "1E5" and "2E10" are SKUs: no spreadsheet writes a number like that.
+ROUNDED = re.compile(r"\d+(?:[.,]\d+)?E[-+]\d+|\d+[.,]\d+E\d+", re.IGNORECASE)
+# Files write ="0012" so that a spreadsheet keeps the zeros.
+FORCED_TEXT = re.compile(r'="([^"]*)"')
+PRICE_BELOW = 10**10
+DESCRIPTION_MAX = 20_000
+SKU_MAX, NAME_MAX, SLUG_MAX = (
+    Product._meta.get_field(name).max_length for name in ("sku", "name", "slug")
+)
+CATEGORY_MAX = ProductCategory._meta.get_field("name").max_length
+
+
+class BadCell(Exception):
+    """A cell that has no valid value. `str()` is a sentence to show."""
+
+
+def without_quotes(text: str) -> str:
+    """Return the text of a cell, without the formula around ="0012"."""
+    forced = FORCED_TEXT.fullmatch(text)
+    return forced[1].strip() if forced else text
+
+
+def digest(text: str) -> str:
+    """Return a few letters that are always the same for `text`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+# --- Readers: each returns a value, or raises `BadCell` ---------------------------
+
+
+def _line(limit: int) -> Callable[[str], str]:
+    """Return a reader of one line of text."""
+
+    def read(text: str) -> str:
+        text = " ".join(text.split())
+        _refuse_formulas(text)
+        if len(text) > limit:
+            raise BadCell(_too_long(text, limit))
+        return text
+
+    return read
+
+
+_sku_line = _line(SKU_MAX)
+
+
+def _sku(text: str) -> str:
+    _refuse_rounded(text)
+    return _sku_line(text)
+
+
+def read_slug(text: str) -> str:
+    """Return the slug for a handle.
+
+    Letters that slugs don't have are lost. So a handle with such letters gets a digest
+    too, which keeps two of them apart.
+    """
+    _refuse_formulas(text)
+    _refuse_rounded(text)
+    slug = slugify(text)
+    if not slug or not text.isascii():
+        slug = f"{slug[:160]}-{digest(text)}".strip("-")
+    if len(slug) > SLUG_MAX:
+        raise BadCell(_too_long(slug, SLUG_MAX))
+    return slug
+
+
+def _description(text: str) -> str:
+    _refuse_formulas(text)
+    if len(text) > DESCRIPTION_MAX:
+        raise BadCell(_too_long(text, DESCRIPTION_MAX))
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _price(text: str) -> Decimal:
+    try:
+        price = numbers.amount(text, settings.CURRENCY)
+    except numbers.Negative:
+        raise BadCell(
+            _("A price must not be negative: “%(text)s”.") % shown(text)
+        ) from None
+    except numbers.OtherCurrency as sign:
+        raise BadCell(
+            _("This price is in %(sign)s. The shop's prices are in %(ours)s.")
+            % {"sign": sign, "ours": settings.CURRENCY}
+        ) from None
+    except numbers.Ambiguous:
+        raise BadCell(_ambiguous(text)) from None
+    except numbers.NotANumber:
+        raise BadCell(_no_price(text)) from None
+    rounded = round(price, 2)
+    if price != rounded or price >= PRICE_BELOW:
+        raise BadCell(_no_price(text))
+    return rounded
+
+
+def _units(text: str) -> int:
+    try:
+        units = numbers.number(text)
+    except numbers.Ambiguous:
+        raise BadCell(_ambiguous(text)) from None
+    except numbers.NotANumber:
+        raise BadCell(_no_units(text)) from None
+    if units != int(units) or units > MAX_UNITS:
+        raise BadCell(_no_units(text))
+    return int(units)
+
+
+def read_flag(text: str) -> bool:
+    """Return whether the text is a word for yes; False if it is a word for no."""
+    flag = FLAGS.get(plain(text))
+    if flag is None:
+        raise BadCell(_("Write yes or no, not “%(text)s”.") % shown(text))
+    return flag
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "sku": _sku,
+    "name": _line(NAME_MAX),
+    "category": _line(CATEGORY_MAX),
+    "price": _price,
+    "description": _description,
+    "stock": _units,
+    "active": read_flag,
+}
+
+
+# --- Refusals ---------------------------------------------------------------------
+
+
+def _refuse_rounded(text: str) -> None:
+    if ROUNDED.fullmatch(text):
+        raise BadCell(
+            _("A spreadsheet has rounded this number. Format its cells as text.")
+        )
+
+
+def _refuse_formulas(text: str) -> None:
+    if FAILED_FORMULA.fullmatch(text):
+        raise BadCell(_("A formula has failed here: “%(text)s”.") % shown(text))
+    if not text.startswith(FORMULA_SIGNS):
+        return
+    bar = text.find("|")
+    calls_a_program = bar != -1 and bar < text.rfind("!")
+    if calls_a_program or FORMULA.match(text):
+        raise BadCell(
+            _("This looks like a formula: “%(text)s”. Write its value.") % shown(text)
+        )
+
+
+def _no_price(text: str) -> str:
+    return _("This is no price: “%(text)s”. Write it as 1234.50.") % shown(text)
+
+
+def _ambiguous(text: str) -> str:
+    return _(
+        "It is not clear which number “%(text)s” is. Write it without a thousands "
+        "separator, like 1234 or 1234.50."
+    ) % shown(text)
+
+
+def _no_units(text: str) -> str:
+    return _("Stock must be a whole number, 0 or more: “%(text)s”.") % shown(text)
+
+
+def _too_long(text: str, limit: int) -> str:
+    return _("It has %(length)d characters, at most %(limit)d are allowed.") % {
+        "length": len(text),
+        "limit": limit,
+    }
+
+
+def shown(text: str) -> dict[str, str]:
+    """Return the value for a message's `text`: the beginning of a long text."""
+    return {"text": text if len(text) <= 40 else f"{text[:39]}…"}
