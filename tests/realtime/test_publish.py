@@ -1,14 +1,15 @@
-"""Events leave through one door, which never waits and never fails."""
+"""`publish()` never waits and never fails."""
 
 import os
 import subprocess
 import sys
 import time
+from functools import reduce
 
 import pytest
 
 from realtime import publish as door
-from realtime.publish import Publisher, flush, group_of, publish
+from realtime.publish import flush, group_of, publish
 from tests.support.servers import database_url
 
 
@@ -36,24 +37,18 @@ def test_events_of_two_topics_leave_in_order(at_redis, hear):
 
 
 @pytest.mark.parametrize(("versions", "newest"), [((1, 2, 3), 3), ((3, 1, 2), 3)])
-def test_events_that_wait_are_reduced_to_the_newest_of_each_topic(versions, newest):
-    publisher = Publisher()
-    publisher._thread = object()  # as if it were busy with a send
-
-    for version in versions:
-        publisher.put("stock:1", {"topic": "stock:1", "version": version})
-    publisher.put("stock:2", {"topic": "stock:2", "version": 1})
-
-    waiting = publisher._take()
-    assert [(event["topic"], event["version"]) for event in waiting] == [
-        ("stock:1", newest),
-        ("stock:2", 1),
+def test_waiting_events_of_a_topic_become_the_newest_since_the_first(versions, newest):
+    first, *others = [
+        {"topic": "stock:1", "version": version, "at": float(number)}
+        for number, version in enumerate(versions)
     ]
-    assert publisher._take() == []
-    assert publisher.flush(0)
+
+    event = reduce(door._newest, others, first)
+
+    assert event == {"topic": "stock:1", "version": newest, "at": 0.0}
 
 
-def test_burst_arrives_as_its_last_state(at_redis, hear):
+def test_burst_of_events_arrives_as_its_last_state(at_redis, hear):
     with hear("stock:1") as events:
         for version in range(1, 501):
             publish("stock:1", version=version)
@@ -64,23 +59,23 @@ def test_burst_arrives_as_its_last_state(at_redis, hear):
     assert len(versions) < 500
 
 
-def test_publish_without_redis_returns_at_once_and_says_it_once(own_redis, caplog):
+def test_publish_without_redis_returns_at_once_and_logs_it_once(own_redis, caplog):
     own_redis.start()
     publish("stock:1", version=0)
     assert flush()
     own_redis.kill()
     caplog.clear()
-    begun = time.monotonic()
+    start = time.monotonic()
     for version in range(1000):
         publish("stock:1", version=version)
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - start < 0.5
 
     assert flush(5)
     for version in range(1000, 1003):
         publish("stock:1", version=version)
         assert flush(5)
-    told = [r for r in caplog.records if r.name == "realtime.outages"]
-    assert [record.levelname for record in told] == ["ERROR"]
+    records = [r for r in caplog.records if r.name == "realtime.outages"]
+    assert [record.levelname for record in records] == ["ERROR"]
 
 
 def test_publish_works_again_when_redis_is_back(own_redis, settings, hear):
@@ -104,15 +99,15 @@ def test_publish_to_a_redis_that_hangs_returns_at_once(own_redis):
     assert flush(5)
 
     with own_redis.frozen():
-        begun = time.monotonic()
+        start = time.monotonic()
         for version in range(100):
             publish("stock:1", version=version)
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - start < 0.5
         assert flush(0.2) is False  # the premise: it hangs
         assert flush(door.SEND_TIMEOUT_S + 3)
 
 
-def test_facts_that_cannot_be_packed_stop_nothing(at_redis, hear, caplog):
+def test_facts_that_cannot_be_packed_do_not_stop_later_events(at_redis, hear, caplog):
     publish("stock:1", version=0)
     assert flush()
 
@@ -149,8 +144,8 @@ def test_publish_works_on_both_sides_of_a_fork(redis, at_redis, hear):
     with hear("stock:1", "stock:2") as events:
         subprocess.run([sys.executable, "-c", CHILD], env=environment, check=True)
 
-    told = [(event["topic"], event["version"]) for event in events]
-    assert sorted(told) == [("stock:1", 1), ("stock:2", 2), ("stock:2", 3)]
+    versions = [(event["topic"], event["version"]) for event in events]
+    assert sorted(versions) == [("stock:1", 1), ("stock:2", 2), ("stock:2", 3)]
 
 
 EXITING = """
@@ -162,7 +157,7 @@ for number in range(50):
 """
 
 
-def test_process_that_ends_sends_what_waits(redis, at_redis, hear):
+def test_process_that_ends_sends_its_waiting_events(redis, at_redis, hear):
     environment = os.environ | {"REDIS_URL": redis.url, "DATABASE_URL": database_url()}
     environment["DJANGO_SETTINGS_MODULE"] = "project.settings"
 
@@ -180,7 +175,7 @@ def test_process_that_ends_sends_what_waits(redis, at_redis, hear):
         ("basket:lines:tab0", "live.basket.lines.tab0"),
     ],
 )
-def test_group_has_a_name_that_layers_take(topic, group):
+def test_group_name_is_valid_for_every_layer(topic, group):
     from channels.layers import get_channel_layer
 
     assert group_of(topic) == group

@@ -84,7 +84,7 @@ def broker_at(address: str) -> Iterator[None]:
     }
     before, sender = {name: conf[name] for name in ours}, project.celery.sender
     conf.update(ours)
-    project.celery.sender = project.celery.Sender()
+    project.celery.sender = project.celery.make_sender()
     try:
         yield
         project.celery.flush()

@@ -18,7 +18,9 @@ from project.celery import flush as flush_tasks
 from project.celery import later
 from project.mail.tasks import sweep_outbox
 from realtime import outages
-from realtime.publish import Publisher, flush, group_of, publish
+from realtime import publish as door
+from realtime.publish import flush, group_of, publish
+from realtime.sending import BackgroundSender
 from tests.support.layers import publishing_at
 from tests.support.redis_servers import (
     QUOTED,
@@ -226,8 +228,8 @@ def test_certificate_that_proves_nothing_serves_where_checks_are_off_by_name(
 def test_address_with_a_fault_serves_nobody_and_tells_no_password(
     world, cache_at, settings, caplog, monkeypatch, fault
 ):
-    # One that has not complained yet.
-    monkeypatch.setattr("realtime.publish._publisher", Publisher())
+    sender = BackgroundSender("publisher", door._open_connection)
+    monkeypatch.setattr(door, "_sender", sender)
     url = world.bad[fault]
     settings.REDIS = redis_url.parse(url)
     cache = cache_at(url)
