@@ -11,7 +11,6 @@ django.setup(set_prefix=False)  # loads the apps, so it comes before what follow
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
-from products.live import kinds  # noqa: E402
 from products.pagecache.early import EarlyPages  # noqa: E402
 from project.http.bodies import LimitedBodies  # noqa: E402
 from project.http.health import Health  # noqa: E402
@@ -25,12 +24,12 @@ from project.http.threads import (  # noqa: E402
     ThreadedPages,
     Threads,
 )
-from realtime import files, roles  # noqa: E402
+from realtime import files, registry, roles  # noqa: E402
 from realtime.probes import SocketProbes, no_pages  # noqa: E402
 from realtime.routing import sockets  # noqa: E402
 
 files.raise_limit()  # on servers that do not do it themselves
-kinds.prepare()
+registry.configured().prepare()
 
 
 def pages() -> Application:

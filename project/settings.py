@@ -353,7 +353,7 @@ STORAGES["mail"] = {
 
 # --- Live updates -----------------------------------------------------------------
 
-LIVE = live_settings.live(env)
+LIVE = live_settings.live(env, registry="products.live.registry.registry")
 
 # --- Metrics ----------------------------------------------------------------------
 

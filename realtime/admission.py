@@ -4,11 +4,11 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import takewhile
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 
@@ -16,6 +16,8 @@ from realtime import draining, metrics, pulse, request_ids, room
 from realtime.pace import Pace
 
 ANSWERED_S = 10  # a handshake is over after so long, answered or not
+
+S = TypeVar("S")  # the class of the sockets, which must be hashable
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -65,7 +67,7 @@ CROWD = Refusal(
 )
 
 
-class Admission:
+class Admission(Generic[S]):
     """The sockets of one process. Lives on the event loop's thread.
 
     A newcomer waits for us until it is open, is silent until it asks for something, and
@@ -73,17 +75,17 @@ class Admission:
     """
 
     def __init__(self) -> None:
-        self.sockets: set[Hashable] = set()
+        self.sockets: set[S] = set()
         self.pace = Pace(pulse.processor_share)
         self._addresses: Counter[str | None] = Counter()
         # Sockets without a first answer, and how many there are of an address.
-        self._newcomers: dict[Hashable, str | None] = {}
+        self._newcomers: dict[S, str | None] = {}
         self._new: Counter[str | None] = Counter()
         # Since when they wait for us, or have said nothing; the oldest first.
-        self._waiting: dict[Hashable, float] = {}
-        self._silent: dict[Hashable, float] = {}
+        self._waiting: dict[S, float] = {}
+        self._silent: dict[S, float] = {}
 
-    def enter(self, socket: Hashable, address: str | None) -> Refusal | None:
+    def enter(self, socket: S, address: str | None) -> Refusal | None:
         """Take a socket in, or say why not. None is an address that is not counted."""
         refusal = self.objection(address)
         if refusal is None:
@@ -125,31 +127,31 @@ class Admission:
             del self._waiting[socket]
         return len(self._waiting)
 
-    def opened(self, socket: Hashable) -> None:
+    def opened(self, socket: S) -> None:
         """The socket is open: it is the client's turn."""
         if self._waiting.pop(socket, None) is not None:
             self._silent[socket] = time.monotonic()
 
-    def asks(self, socket: Hashable) -> None:
+    def asks(self, socket: S) -> None:
         """The socket has asked for something: it is our turn."""
         if self._silent.pop(socket, None) is not None:
             self._waiting[socket] = time.monotonic()
 
-    def answered(self, socket: Hashable) -> None:
+    def answered(self, socket: S) -> None:
         """The socket has had its first answer."""
         if socket in self._newcomers:
             self._waiting.pop(socket, None)
             self._silent.pop(socket, None)
             _decrease(self._new, self._newcomers.pop(socket))
 
-    def silent(self) -> list[Hashable]:
+    def silent(self) -> list[S]:
         """Sockets that have asked for nothing for too long. Each is named once."""
         late = _older_than(self._silent, settings.LIVE["SILENT_S"])
         for socket in late:
             del self._silent[socket]
         return late
 
-    def leave(self, socket: Hashable, address: str | None) -> None:
+    def leave(self, socket: S, address: str | None) -> None:
         if socket not in self.sockets:
             return
         self.answered(socket)
@@ -157,7 +159,7 @@ class Admission:
         _decrease(self._addresses, address)
 
 
-def _older_than(since: dict[Hashable, float], seconds: float) -> list[Hashable]:
+def _older_than(since: dict[S, float], seconds: float) -> list[S]:
     """The keys of moments longer ago; the oldest stand first in `since`."""
     horizon = time.monotonic() - seconds
     return list(takewhile(lambda key: since[key] <= horizon, since))

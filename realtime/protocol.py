@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Collection
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -53,8 +54,8 @@ MAX_TIMELINE = 64  # characters
 MAX_PACE = 60_000  # milliseconds
 
 
-def parse(text: str) -> Subscribe:
-    """The client's frame. Raises `BadFrame`."""
+def parse(text: str, languages: Collection[str]) -> Subscribe:
+    """Parse the client's frame; HTML comes in one of `languages`. Raises `BadFrame`."""
     try:
         frame = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -71,7 +72,9 @@ def parse(text: str) -> Subscribe:
         raise BadFrame(
             "bad_message", '"topics" must map names to versions or null.', request_id
         )
-    if language is not None and not _is_language(language):
+    if language is not None and not (
+        isinstance(language, str) and language in languages
+    ):
         raise BadFrame(
             "bad_message", '"html" must be one of the shop\'s languages.', request_id
         )
@@ -90,10 +93,6 @@ def parse(text: str) -> Subscribe:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value <= MAX_VERSION
-
-
-def _is_language(value: Any) -> bool:
-    return isinstance(value, str) and value in dict(settings.LANGUAGES)
 
 
 def _is_timeline(value: Any) -> bool:

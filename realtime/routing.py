@@ -1,21 +1,16 @@
-"""Where sockets are answered: one address, everything else is refused. A process that
-serves pages only refuses them all."""
+"""Where sockets are answered: at one address. All others are refused, and a process
+that serves pages only refuses all."""
 
 from channels.routing import URLRouter
 from django.conf import settings
 from django.urls import path, re_path
 
-from realtime import admission, roles
-from realtime.consumers import ShopConsumer, refusing
+from realtime import roles
+from realtime.consumers.application import application, refuse_address, refuse_role
 
 ADDRESS = f"{settings.BASE_PATH}ws/".removeprefix("/")
 
 if roles.serves_sockets():
-    sockets = URLRouter(
-        [
-            path(ADDRESS, ShopConsumer.as_asgi()),
-            re_path(r"", refusing(admission.FORBIDDEN)),
-        ]
-    )
+    sockets = URLRouter([path(ADDRESS, application), re_path(r"", refuse_address)])
 else:
-    sockets = refusing(admission.NO_SOCKETS)
+    sockets = refuse_role

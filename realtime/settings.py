@@ -3,10 +3,11 @@
 from typing import Any
 
 
-def live(env: Any) -> dict[str, Any]:
+def live(env: Any, *, registry: str) -> dict[str, Any]:
     """Return `settings.LIVE`. `env` reads variables as `project.environment.Env`
-    does."""
+    does; `registry` is the path of the application's `Registry`."""
     return {
+        "REGISTRY": registry,
         "TICK_MS": 50,  # one frame an audience a tick
         "HEARTBEAT_S": env.float("LIVE_HEARTBEAT_S", 15, least=0.1),
         "AUDIT_S": env.float(

@@ -26,7 +26,8 @@ from products.basket import services as basket
 from products.basket.exceptions import NotInBasket
 from products.basket.forms import quantity_from
 from products.exceptions import ShopError
-from products.live import baskets, kinds, viewers
+from products.live import baskets, viewers
+from products.live.registry import registry
 from products.models import Basket
 from project.http.redirects import next_page
 from project.views import TitleMixin
@@ -121,7 +122,7 @@ def basket_items(owner: viewers.Owner, parts: str) -> list[list]:
         states["basket:lines"] = baskets.contents(owner)
     language = get_language()
     return [
-        [name, state.version, state.facts, kinds.render(f"{name}:", state, language)]
+        [name, state.version, state.facts, registry.render(f"{name}:", state, language)]
         for name, state in states.items()
     ]
 

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from products.live.state import State
 from products.live.viewers import Owner
 from products.models import Basket, BasketLine
+from realtime.registry import State
 
 EMPTY_BASKET = {"count": 0, "total": "0.00"}
 NO_LINES = EMPTY_BASKET | {"limit": settings.BASKET_LINE_LIMIT, "lines": []}

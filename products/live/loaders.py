@@ -7,11 +7,11 @@ from django.db import connection
 from django.db.models import Count, F, Max, Q, Sum
 
 from products.live.baskets import owner_of_row
-from products.live.state import State
 from products.live.viewers import Owner
 from products.models import Order, Stock
 from products.staff import columns, moves, vitals
 from realtime import pulse
+from realtime.registry import State
 
 SHORT_SHELVES = 50  # that are shown to staff
 

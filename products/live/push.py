@@ -7,10 +7,10 @@ from decimal import Decimal
 from django.db import transaction
 
 from products.live.baskets import owner_of_basket
-from products.live.state import AT_LEAST
 from products.models import Basket, Order
 from products.stock.models import stock_facts
 from realtime.publish import publish
+from realtime.registry import AT_LEAST
 
 
 def stock_changed(

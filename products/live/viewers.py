@@ -1,4 +1,4 @@
-"""Who a session stands for, what they may watch, and whether that is still so."""
+"""Looks up which viewer a session stands for, and whether it still does."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -15,22 +15,28 @@ from django.utils.crypto import constant_time_compare
 from project import second_factors
 from project.second_factors import Proof
 from project.sessions import SessionStore
+from realtime.protocol import Close
+from realtime.registry import Viewer
 
 BASKET_TOKEN = "basket_token"  # its place in the session
 
-# The permissions that some topic asks for: no more of a person is looked up.
+# The permissions that topics need. No others are looked up.
 STAFF_RIGHTS = ("products.view_stock", "products.view_order")
 
 
 class Owner(NamedTuple):
-    """Whose basket: a user, else the bearer of a session's token, else nobody yet."""
+    """Whose basket it is: an account's, or else that of a session with this token.
+    False if neither: such a visitor has no basket yet."""
 
     user_id: int | None = None
     token: str | None = None
 
     @property
     def key(self) -> str:
-        return f"u{self.user_id}" if self.user_id else f"t{self.token}"
+        """How keys of personal topics end for this owner; empty for nobody."""
+        if self.user_id:
+            return f"u{self.user_id}"
+        return f"t{self.token}" if self.token else ""
 
     def __bool__(self) -> bool:
         return bool(self.user_id or self.token)
@@ -39,28 +45,18 @@ class Owner(NamedTuple):
 NOBODY = Owner()
 
 
-class Viewer(NamedTuple):
-    """Who watches: whose basket is theirs, and which staff topics are open to them."""
-
-    owner: Owner = NOBODY
-    rights: frozenset[str] = frozenset()
-
-
-STRANGER = Viewer()
-
-
 class Standing(Enum):
-    """What has become of the account that a session names."""
+    """Whether a session signs its viewer in to the account that it names."""
 
-    NONE = "it names none"
-    GOOD = "signed in"
-    DEACTIVATED = "the account is not active, or gone"
-    PASSWORD_CHANGED = "the session is from before a change of password"
+    NONE = "it names no account"
+    GOOD = "it does"
+    DEACTIVATED = "no: the account is not active, or it is deleted"
+    PASSWORD_CHANGED = "no: the password was changed since"
 
 
 class Account(NamedTuple):
-    """What of a session's account decides; None each if it names none. In the order
-    of SESSIONS."""
+    """The columns of a session's account that decide what its viewer may watch, in the
+    order of SESSIONS. All are None if the session names no account."""
 
     id: int | None
     password: str | None  # its hash
@@ -69,8 +65,8 @@ class Account(NamedTuple):
     is_active: bool | None
 
 
-# Sessions that have not expired, and their accounts. Written out: Django takes half a
-# millisecond to put it together each time, and who opens a page asks for it.
+# Sessions that have not expired, and their accounts. Written as SQL because Django
+# takes half a millisecond to build it, for each page that opens.
 SESSIONS = """
 SELECT session.session_key, {more}
        session.user_id, account.password,
@@ -83,23 +79,11 @@ ACCOUNTS = SESSIONS.format(more="")
 IDENTITIES = SESSIONS.format(more="session.expire_date, session.session_data,")
 
 
-class Identity(NamedTuple):
-    """What a session stood for at one moment."""
+class Evidence(NamedTuple):
+    """What a session's account was when the session was looked up."""
 
-    viewer: Viewer
-    expires: datetime
     standing: Standing
     account: Account
-
-
-class Ended(Enum):
-    """Why a session no longer stands for what it stood for."""
-
-    SESSION_ENDED = "signed out, signed out elsewhere, or expired"
-    PASSWORD_CHANGED = "the password is another"
-    DEACTIVATED = "the account is not active any more"
-    RIGHTS_LOST = "what was open to them is closed"
-    RIGHTS_GAINED = "what was closed to them is open"
 
 
 def owner_of(session: Mapping[str, Any], user: AbstractBaseUser) -> Owner:
@@ -109,12 +93,12 @@ def owner_of(session: Mapping[str, Any], user: AbstractBaseUser) -> Owner:
     return Owner(token=session.get(BASKET_TOKEN))
 
 
-def identify(session_keys: Iterable[str]) -> dict[str, Identity]:
-    """What sessions stand for now; those that do not exist (any more) are left out.
+def identify(session_keys: Iterable[str]) -> dict[str, Viewer]:
+    """See `Registry.identify`.
 
-    One query however many they are. If there are staff among them, one for their second
-    factors, where they are asked for, and one for each of `STAFF_RIGHTS`. Nothing is
-    written, whatever is found.
+    One query for any number of sessions. Sessions of staff add one for their second
+    factors, where staff need one, and one for each of `STAFF_RIGHTS`. Nothing is
+    written.
     """
     decode = SessionStore().decode
     sessions = {
@@ -122,62 +106,59 @@ def identify(session_keys: Iterable[str]) -> dict[str, Identity]:
         for key, expires, data, *account in _rows(IDENTITIES, session_keys)
     }
     bearer = get_user_model()()
-    found = {key: _identity(bearer, *row) for key, row in sessions.items()}
+    viewers = {key: _viewer(bearer, *row) for key, row in sessions.items()}
     staff = {
-        key: (sessions[key][1], identity.account.id)
-        for key, identity in found.items()
-        if identity.standing is Standing.GOOD and identity.account.is_staff
+        key: (sessions[key][1], viewer.user_id)
+        for key, viewer in viewers.items()
+        if viewer.user_id is not None and viewer.evidence.account.is_staff
     }
     for key, rights in _rights(staff).items():
-        viewer = found[key].viewer._replace(rights=rights)
-        found[key] = found[key]._replace(viewer=viewer)
-    return found
+        viewers[key] = viewers[key]._replace(rights=rights)
+    return viewers
 
 
-def _identity(
+def _viewer(
     bearer: AbstractBaseUser,
     expires: datetime,
     data: Mapping[str, Any],
     account: Account,
-) -> Identity:
-    """Without the rights of staff."""
-    standing = _standing(bearer, data, account)
-    is_good = standing is Standing.GOOD
-    owner = (
-        Owner(user_id=account.id) if is_good else Owner(token=data.get(BASKET_TOKEN))
-    )
-    return Identity(Viewer(owner), expires, standing, account)
+) -> Viewer:
+    """The viewer of a session, without the rights of staff."""
+    evidence = Evidence(_standing(bearer, data, account), account)
+    if evidence.standing is Standing.GOOD:
+        owner, user_id = Owner(user_id=account.id), account.id
+    else:
+        owner, user_id = Owner(token=data.get(BASKET_TOKEN)), None
+    return Viewer(owner.key, frozenset(), user_id, expires, evidence)
 
 
-def doubtful(identities: Mapping[str, Identity]) -> set[str]:
-    """Those session keys of `identities` that may stand for something else by now.
+def doubtful(viewers: Mapping[str, Viewer]) -> set[str]:
+    """See `Registry.doubtful`. One query for any number of sessions.
 
-    One query however many they are. Staff are always among them: what they may do
-    hangs on groups, and on their second factor, too.
+    Includes all staff, as their rights depend on groups and second factors too.
     """
-    rows = _rows(ACCOUNTS, identities)
+    rows = _rows(ACCOUNTS, viewers)
     now = {key: Account(*account) for key, *account in rows}
     return {
         key
-        for key, identity in identities.items()
-        if identity.account.is_staff or identity.account != now.get(key)
+        for key, viewer in viewers.items()
+        if viewer.evidence.account.is_staff or viewer.evidence.account != now.get(key)
     }
 
 
-def compare(before: Identity, now: Identity | None) -> Ended | None:
-    """Why whoever was let in as `before` must go, or come back as what they are now;
-    None if they may stay."""
+def compare(before: Viewer, now: Viewer | None) -> Close | None:
+    """See `Registry.compare`."""
     if now is None:
-        return Ended.SESSION_ENDED
-    if before.viewer.owner.user_id != now.viewer.owner.user_id:
+        return Close.SESSION_ENDED
+    if before.user_id != now.user_id:
         return {
-            Standing.DEACTIVATED: Ended.DEACTIVATED,
-            Standing.PASSWORD_CHANGED: Ended.PASSWORD_CHANGED,
-        }.get(now.standing, Ended.SESSION_ENDED)
-    if before.viewer.rights - now.viewer.rights:
-        return Ended.RIGHTS_LOST
-    if now.viewer.rights - before.viewer.rights:
-        return Ended.RIGHTS_GAINED
+            Standing.DEACTIVATED: Close.DEACTIVATED,
+            Standing.PASSWORD_CHANGED: Close.PASSWORD_CHANGED,
+        }.get(now.evidence.standing, Close.SESSION_ENDED)
+    if before.rights - now.rights:
+        return Close.RIGHTS_LOST
+    if now.rights - before.rights:
+        return Close.RIGHTS_GAINED
     return None
 
 
@@ -190,10 +171,11 @@ def _rows(query: str, session_keys: Iterable[str]) -> list[tuple]:
 def _standing(
     bearer: AbstractBaseUser, data: Mapping[str, Any], account: Account
 ) -> Standing:
-    """As `django.contrib.auth.get_user`, which tells no reasons and ends sessions.
+    """Decide as `django.contrib.auth.get_user` does. That one gives no reason, and ends
+    sessions.
 
-    `bearer` takes on each account's password to say what sessions are signed with:
-    a model instance for each would take 9 µs more.
+    `bearer` is a user whose password is set to each account's in turn, to compute what
+    sessions are signed with. A model instance for each account would take 9 µs more.
     """
     if SESSION_KEY not in data:
         return Standing.NONE
@@ -210,9 +192,9 @@ def _standing(
 def _rights(
     staff: Mapping[str, tuple[Mapping[str, Any], int]],
 ) -> dict[str, frozenset[str]]:
-    """The rights of sessions of active staff: by their keys, what is in them and the
-    account. None where a second factor is asked of staff and the session has shown
-    none. (`has_perm` would take two queries for each account.)"""
+    """The rights of active staff by session key. `staff` has each session's data and
+    account. Where staff need a second factor, sessions without one have no rights.
+    (`has_perm` would take two queries for each account.)"""
     if settings.STAFF_MFA_REQUIRED and staff:
         given = second_factors.proofs(staff)
         staff = {key: row for key, row in staff.items() if given[key] is Proof.GIVEN}

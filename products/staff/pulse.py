@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView
 
-from products.live import kinds
+from products.live.registry import registry
 from products.staff.views import LiveMixin, StaffMixin
 from project.views import TitleMixin
 from realtime import pulse
@@ -18,6 +18,6 @@ class PulseView(StaffMixin, TitleMixin, LiveMixin, TemplateView):
 
     def get_context_data(self, **kwargs) -> dict:
         pulse.ask()
-        state = kinds.load([kinds.PULSE])[kinds.PULSE]
-        shown = {"pulse_version": state.version, **state.shown}
+        state = registry.load([registry.pulse_key])[registry.pulse_key]
+        shown = {"pulse_version": state.version, **state.context}
         return super().get_context_data(**shown, **kwargs)

@@ -28,7 +28,7 @@ from django.utils.translation import gettext_lazy
 from django.views.generic import DetailView, TemplateView, View
 
 from products.exceptions import ShopError
-from products.live import kinds
+from products.live.registry import registry
 from products.models import Order
 from products.orders import services as orders
 from products.payments import services as payments
@@ -66,7 +66,7 @@ class LiveMixin:
 
     def get_context_data(self, **kwargs) -> dict:
         # The version before the orders: what changes in between is fetched again.
-        state = kinds.load(["orders:"])["orders:"]
+        state = registry.load(["orders:"])["orders:"]
         context = {
             "orders": state.facts,
             "version": state.version,
@@ -123,7 +123,7 @@ class BoardView(StaffMixin, TitleMixin, LiveMixin, TemplateView):
         """What is low, for who may see stock."""
         if not self.request.user.has_perm("products.view_stock"):
             return {}
-        state = kinds.load(["shelves:"])["shelves:"]
+        state = registry.load(["shelves:"])["shelves:"]
         return {"shelves": state.facts, "shelves_version": state.version}
 
 

@@ -48,7 +48,7 @@ def measure(name: str, work: Callable[[], object], times: int) -> None:
 def on_scratch(options) -> None:
     from django.db import connection
 
-    from products.live import kinds
+    from products.live.registry import registry
     from products.models import Stock
     from tests.benchmarks.fleet import sign_in
     from tests.support.factories import make_products
@@ -67,7 +67,7 @@ def on_scratch(options) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     rows = Stock.objects.filter(pk__in=products).values_list("pk", "version")
-    measure("array", lambda: kinds.versions(keys), options.times)
+    measure("array", lambda: registry.versions(keys), options.times)
     measure("list", lambda: dict(rows.all()), options.times)
     measure("mark", mark, options.times)
 

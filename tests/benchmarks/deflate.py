@@ -37,17 +37,17 @@ def frame(products: int) -> bytes:
     """An update as the hub sends it, with HTML."""
     from decimal import Decimal
 
-    from products.live import kinds
-    from products.live.state import State
+    from products.live.registry import registry
     from products.stock.models import stock_facts
     from realtime import protocol
+    from realtime.registry import State
 
     items = []
     for pk in range(1, products + 1):
         facts = stock_facts(
             product_id=pk, available=90 + pk, price=Decimal("12.50"), is_active=True
         )
-        html = kinds.render(f"stock:{pk}", State(17, facts), "en")
+        html = registry.render(f"stock:{pk}", State(17, facts), "en")
         items.append(protocol.item(f"stock:{pk}", 17, facts, html))
     return protocol.upd(items, time.time()).encode()
 

@@ -121,12 +121,12 @@ class Node(Process):
 
 
 def item_of(level) -> str:
-    from products.live import kinds
+    from products.live.registry import registry
     from realtime import protocol
 
     key = f"stock:{level.product_id}"
-    state = kinds.load([key])[key]
-    html = kinds.render(key, state, "en")
+    state = registry.load([key])[key]
+    html = registry.render(key, state, "en")
     return protocol.item(key, level.version, state.facts, html)
 
 

@@ -19,7 +19,7 @@ from playwright.sync_api import (
     expect,
 )
 
-from products.live import kinds
+from products.live.registry import registry
 from products.models import Order, OrderEvent, Stock
 from products.orders import services as orders
 from products.staff import moves
@@ -413,7 +413,7 @@ def test_filter_of_a_board_holds_for_what_is_pushed(staff, query, is_shown):
         Order.objects.filter(pk=order.pk).update(number=f"{first.number[:2]}ZZZZZZ")
     order.refresh_from_db()
 
-    version = kinds.versions(["orders:"])["orders:"]
+    version = registry.versions(["orders:"])["orders:"]
     expect(page.locator("#board")).to_have_attribute("data-version", str(version))
     if is_shown:
         expect(card(page, order)).to_be_visible()
@@ -523,7 +523,7 @@ def test_order_page_fetches_itself_for_its_own_order_alone(staff):
     page = staff(path=f"{BOARD}{mine.number}/", prepare=fetches.watch)
 
     orders.pack(other, actor=make_clerk("bob"))
-    version = kinds.versions(["orders:"])["orders:"]
+    version = registry.versions(["orders:"])["orders:"]
     expect(page.locator("#board")).to_have_attribute("data-version", str(version))
     assert fetches.count == 0
     orders.pack(mine, actor=User.objects.get(username="bob"))

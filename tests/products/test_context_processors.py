@@ -5,9 +5,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.template import engines
 from django.test import RequestFactory
 
-from products.live.state import State
 from products.live.viewers import BASKET_TOKEN
 from project.sessions import SessionStore
+from realtime.registry import State
 from tests.support.factories import make_basket, make_owner, make_product
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ from allauth.account.models import EmailAddress
 from django.test import Client
 
 from products import personal
-from products.live import kinds
+from products.live.registry import registry
 from products.models import Order
 from products.orders import claims
 from tests.support.concurrency import together
@@ -85,7 +85,7 @@ def test_claimed_order_keeps_its_link_and_its_topic():
     assert page.status_code == 200 and order.number in page.text
     topic = f"order:{order.access_token}"
     [(version, facts)] = [
-        (state.version, state.facts) for state in kinds.load([topic]).values()
+        (state.version, state.facts) for state in registry.load([topic]).values()
     ]
     assert (version, facts["status"]) == (order.version + 1, "pending")
 

@@ -179,7 +179,7 @@ from django.test import RequestFactory
 from django.contrib.messages import constants
 from products.pagecache import early
 from project.http.messages import MessageStorage
-from realtime.consumers import session_key_from
+from realtime.cookies import session_key_from
 
 request = RequestFactory().get("/")
 request.session = {}

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from realtime.hub import Hub, get_hub, stop_hub
+from realtime.hub import get_hub, stop_hub
+from realtime.hub.hub import Hub
 from tests.support.layers import publishing_at
 from tests.support.servers import Redis
 from tests.support.sockets import Socket

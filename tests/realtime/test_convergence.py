@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from channels.layers import get_channel_layer
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -27,12 +28,15 @@ from products.basket import services as basket
 from products.basket.exceptions import NotInBasket
 from products.catalogue import services as catalogue
 from products.exceptions import ShopError
-from products.live import kinds
-from products.live.state import State
+from products.live.registry import registry
 from products.live.viewers import Owner
 from products.stock import services as stock
-from realtime.hub import Hub, Topic
+from realtime.hub.checks import Audit
+from realtime.hub.hub import Hub
+from realtime.hub.listener import Listener
+from realtime.hub.topics import Topic
 from realtime.publish import flush, group_of, publish
+from realtime.registry import State
 from tests.support.factories import make_product, make_user
 from tests.support.page import Page
 from tests.support.servers import wait_until
@@ -55,10 +59,10 @@ class Post:
         self.events: list[dict] = []
         self._marks = count(1)
         self._seen = 0
-        self._hear = hub._hear
-        loop.call(setattr, hub, "_hear", self._keep)
-        wait_until(lambda: hub._channel, "the subscription", 5)
-        loop.run(hub._layer.group_add(group_of("mark"), hub._channel))
+        self._hear = hub.listener.hear
+        loop.call(setattr, hub.listener, "hear", self._keep)
+        wait_until(lambda: hub.groups.channel, "the subscription", 5)
+        loop.run(get_channel_layer().group_add(group_of("mark"), hub.groups.channel))
 
     def _keep(self, event: dict) -> None:
         if event["topic"] == "mark":
@@ -92,14 +96,14 @@ class Shop(RuleBasedStateMachine):
         self.basket = basket.open_for(self.owner)
         keys = [f"stock:{product.pk}" for product in self.products]
         keys += [f"{name}:{self.owner.key}" for name in ("basket", "basket:lines")]
-        self.names = {key: kinds.name_of(key) for key in keys}
+        self.names = {key: registry.name_of(key) for key in keys}
         self.sockets: list[Socket] = []
         self.old_pages: list[dict[str, State]] = []
         self.answers: list[tuple[Page, list]] = []
         self.load_page()
 
     def database(self) -> dict[str, State]:
-        return {self.names[key]: s for key, s in kinds.load(self.names).items()}
+        return {self.names[key]: s for key, s in registry.load(self.names).items()}
 
     # --- The shop -------------------------------------------------------------
 
@@ -151,7 +155,7 @@ class Shop(RuleBasedStateMachine):
 
     @rule()
     def audit(self) -> None:
-        self.post.loop.run(self.post.hub._compare())
+        self.post.loop.run(self.post.hub.audit.compare())
 
     # --- The pages ------------------------------------------------------------
 
@@ -355,15 +359,16 @@ def test_hub_that_accepts_anything_does_not_converge(world, monkeypatch):
         topic.items.clear()
         return True
 
-    def hear(hub: Hub, event: dict) -> None:
-        topic = hub._topics.get(event["topic"])
+    def hear(listener: Listener, event: dict) -> None:
+        topic = listener._topics.by_key.get(event["topic"])
         if topic is not None and event["facts"] is not None:
-            hub._accept(topic, State(event["version"], event["facts"]))
+            state = State(event["version"], event["facts"])
+            listener._topics.accept(topic, state)
         elif topic is not None:
-            hub._reload([topic.key])
+            listener._loader.reload([topic.key])
 
     monkeypatch.setattr(Topic, "take", take)
-    monkeypatch.setattr(Hub, "_hear", hear)
+    monkeypatch.setattr(Listener, "hear", hear)
 
     assert is_refuted(world())
 
@@ -371,9 +376,9 @@ def test_hub_that_accepts_anything_does_not_converge(world, monkeypatch):
 def test_shop_without_audit_does_not_converge(world, monkeypatch):
     """The control: what is lost stays lost."""
 
-    async def compare(hub: Hub) -> None:
+    async def compare(audit: Audit) -> None:
         return None
 
-    monkeypatch.setattr(Hub, "_compare", compare)
+    monkeypatch.setattr(Audit, "compare", compare)
 
     assert is_refuted(world())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime.consumers import session_key_from
+from realtime.cookies import session_key_from
 
 KEY = "abcdefghijklmnopqrstuvwxyz012345"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from products.live import kinds, viewers
+from products.live import viewers
+from products.live.registry import registry
 from tests.support.factories import (
     make_full_basket,
     make_order,
@@ -23,7 +24,7 @@ PUSH = """
 import json, sys
 import project.asgi
 from django.conf import settings
-from products.live import kinds
+from products.live.registry import registry
 
 keys, read = json.loads(sys.argv[1]), []
 
@@ -31,12 +32,12 @@ def note(event, arguments):
     if event in ("open", "import"):
         read.append(f"{event} {arguments[0]}")
 
-kinds.load(keys)  # as for the first socket
+registry.load(keys)  # as for the first socket
 sys.addaudithook(note)
-states = kinds.load(keys)
+states = registry.load(keys)
 for key in keys:
     for language, name in settings.LANGUAGES:
-        kinds.render(key, states[key], language)
+        registry.render(key, states[key], language)
 print(json.dumps(read))
 """
 
@@ -58,16 +59,16 @@ def static_root(tmp_path) -> Path:
 def keys(transactional_db) -> list[str]:
     """One topic of each kind, each with something in it."""
     low = make_product(on_hand=1)
-    viewer = viewers.Viewer(viewers.Owner(user_id=make_user().pk))
-    make_full_basket(viewer.owner, make_products(2))
+    owner = viewers.Owner(user_id=make_user().pk)
+    make_full_basket(owner, make_products(2))
     identifiers = {
         "stock": low.pk,
         "shelf": low.pk,
         "order": make_order().access_token,
     }
     keys = []
-    for name, kind in kinds.KINDS.items():
-        of = viewer.owner.key if kind.access.personal else identifiers.get(name, "")
+    for name, kind in registry.kinds.items():
+        of = owner.key if kind.access.personal else identifiers.get(name, "")
         keys.append(f"{name}:{of}")
     return keys
 

@@ -9,11 +9,13 @@ from collections import Counter
 import pytest
 from prometheus_client import REGISTRY
 
-from products.live import baskets, kinds
+from products.live import baskets
+from products.live.registry import registry
 from products.models import Stock
 from products.stock import services as stock
-from realtime import hub as hub_module
 from realtime import protocol
+from realtime.hub import sockets as hub_sockets
+from realtime.hub import writing
 from tests.support.factories import make_product, make_user
 from tests.support.page import Page
 from tests.support.servers import wait_until
@@ -26,13 +28,13 @@ SOCKETS = 1000
 def loads(monkeypatch) -> list[list[str]]:
     """The keys of each load from the database."""
     loads = []
-    load = kinds.load
+    load = registry.load
 
     def counting_load(keys):
         loads.append(sorted(keys))
         return load(keys)
 
-    monkeypatch.setattr(kinds, "load", counting_load)
+    monkeypatch.setattr(registry, "load", counting_load)
     return loads
 
 
@@ -40,13 +42,13 @@ def loads(monkeypatch) -> list[list[str]]:
 def renders(monkeypatch) -> Counter:
     """How often each topic was rendered, by key and language."""
     renders = Counter()
-    render = kinds.render
+    render = registry.render
 
     def counting_render(key, state, language):
         renders[key, language] += 1
         return render(key, state, language)
 
-    monkeypatch.setattr(kinds, "render", counting_render)
+    monkeypatch.setattr(registry, "render", counting_render)
     return renders
 
 
@@ -117,7 +119,7 @@ def test_audience_in_another_language_gets_its_own_html(open_socket, settings):
     english, german = open_socket(), open_socket()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kinds, "render", lambda key, state, language: f"<p>{language}")
+        patch.setattr(registry, "render", lambda key, state, language: f"<p>{language}")
         english.watch(topic, html="en")
         german.watch(topic, html="de")
         stock.claim({product.pk: 1})
@@ -158,7 +160,7 @@ def lose_events(loop, hub) -> None:
     from realtime.publish import flush
 
     assert flush()
-    loop.call(setattr, hub, "_hear", lambda event: None)
+    loop.call(setattr, hub.listener, "hear", lambda event: None)
 
 
 def test_slow_socket_gets_the_state_as_it_is_once(open_socket, loop):
@@ -208,10 +210,13 @@ def test_topic_that_nobody_watches_is_forgotten_after_a_while(hub, loop, setting
     socket.watch(f"stock:{product.pk}", "basket")
     socket.close()
 
-    assert loop.call(lambda: set(hub._listening)) == {f"stock:{product.pk}", "basket:"}
-    wait_until(lambda: not loop.call(lambda: hub._topics), "forgetting", 6)
-    assert not loop.call(lambda: hub._audiences)
-    assert not loop.call(lambda: hub._listening)
+    assert loop.call(lambda: set(hub.audiences.listening)) == {
+        f"stock:{product.pk}",
+        "basket:",
+    }
+    wait_until(lambda: not loop.call(lambda: hub.topics.by_key), "forgetting", 6)
+    assert not loop.call(lambda: hub.audiences.sockets)
+    assert not loop.call(lambda: hub.audiences.listening)
 
 
 def test_state_of_a_visitor_without_a_basket_costs_no_query(open_socket, loads):
@@ -252,7 +257,7 @@ def test_heartbeat_is_the_digest_of_both_audiences(open_socket, settings, hub, l
 
 
 def beat(hub) -> None:
-    hub._beat_to({socket for group in hub._audiences.values() for socket in group})
+    hub.heartbeats.beat(hub.audiences.sockets_without_slot())
 
 
 def test_failure_of_a_job_is_logged_and_the_job_goes_on(
@@ -262,9 +267,9 @@ def test_failure_of_a_job_is_logged_and_the_job_goes_on(
     topic = f"stock:{product.pk}"
     socket = open_socket()
     socket.watch(topic, html="en")
-    monkeypatch.setattr(kinds, "render", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(registry, "render", lambda *arguments: 1 / 0)
     stock.claim({product.pk: 1})
-    wait_until(lambda: "_tick failed" in caplog.text, "the log", 3)
+    wait_until(lambda: "Writer.run failed" in caplog.text, "the log", 3)
     monkeypatch.undo()
 
     stock.claim({product.pk: 1})
@@ -301,7 +306,7 @@ def test_client_that_leaves_while_it_is_answered_is_no_error(
     left.send({"t": "sub", "id": 1, "topics": {f"stock:{product.pk}": None}})
 
     left.served()  # would raise what the application raised
-    assert [topic.watchers for topic in hub._topics.values()] == [1]
+    assert [topic.watchers for topic in hub.topics.by_key.values()] == [1]
 
 
 class Audience:
@@ -310,12 +315,13 @@ class Audience:
     def __init__(self, hub, key: str) -> None:
         self.hub, self.key, self.turns = hub, key, 0
         for _ in range(SOCKETS):
-            hub._settle(Ear(), (hub_module.Audience(frozenset([key]), None),))
+            audience = hub_sockets.Audience(frozenset([key]), None)
+            hub.audiences.move(Ear(), (audience,))
 
     async def fan_out(self) -> int:
         """How often others got a turn of the loop meanwhile."""
         others = asyncio.ensure_future(self._count())
-        await self.hub._flush({self.key})
+        await self.hub.writer.write({self.key})
         others.cancel()
         return self.turns
 
@@ -332,10 +338,10 @@ class Ear:
         return True
 
 
-@pytest.mark.parametrize("every, turns", [(hub_module.YIELD_EVERY, 10), (10**6, 0)])
+@pytest.mark.parametrize("every, turns", [(writing.YIELD_EVERY, 10), (10**6, 0)])
 def test_fan_out_gives_others_a_turn(hub, loop, open_socket, monkeypatch, every, turns):
     """Handshakes, pages and health checks among them. The second is the control."""
-    monkeypatch.setattr(hub_module, "YIELD_EVERY", every)
+    monkeypatch.setattr(writing, "YIELD_EVERY", every)
     product = make_product()
     open_socket().watch(f"stock:{product.pk}")
 
@@ -353,7 +359,7 @@ def test_change_that_redis_lost_is_found_though_an_audit_has_just_looked(
     socket = open_socket()
     socket.watch(topic)
     has_looked, may_end = threading.Event(), threading.Event()
-    versions = kinds.versions
+    versions = registry.versions
 
     def slow_versions(keys):
         found = versions(keys)
@@ -362,12 +368,12 @@ def test_change_that_redis_lost_is_found_though_an_audit_has_just_looked(
             may_end.wait(20)
         return found
 
-    monkeypatch.setattr(kinds, "versions", slow_versions)
-    loop.call(hub._fail, OSError("Redis is away"))
+    monkeypatch.setattr(registry, "versions", slow_versions)
+    loop.call(hub.health.fail, OSError("Redis is away"))
     assert has_looked.wait(5)
     Stock.objects.update(version=2, reserved=1)  # and nobody says so
 
-    loop.run(hub._recover())
+    loop.run(hub.layer_check.recover())
 
     assert socket.shows(topic, 2)["available"] == 9
     may_end.set()
@@ -383,12 +389,12 @@ def test_message_that_comes_after_the_audit_has_seen_its_commit_is_no_gap(
     socket.watch(topic)
     before = counted("shop_gaps_total")
     Stock.objects.update(version=2, reserved=1)
-    loop.run(hub._compare())
+    loop.run(hub.audit.compare())
     facts = socket.shows(topic, 2)
 
     if comes:
-        loop.call(hub._hear, {"topic": topic, "version": 2, "facts": facts})
-    loop.run(hub._compare())
+        loop.call(hub.listener.hear, {"topic": topic, "version": 2, "facts": facts})
+    loop.run(hub.audit.compare())
 
     assert counted("shop_gaps_total") - before == gaps
 
@@ -398,7 +404,7 @@ def test_backlog_is_what_has_changed_and_is_not_written_yet(hub, loop, open_sock
     open_socket().watch(f"stock:{product.pk}")
     assert counted("shop_dirty_backlog") == 0
 
-    hub._dirty.add(f"stock:{product.pk}")
+    hub.topics.dirty.add(f"stock:{product.pk}")
 
     assert counted("shop_dirty_backlog") == 1
 

@@ -46,11 +46,11 @@ def test_topics_of_a_page_are_joined_with_one_command(hub, loop, redis):
 def test_pages_that_come_at_once_join_with_one_command(hub, loop, redis):
     socket = Socket(loop)
     socket.watch(f"stock:{make_product().pk}")  # so that the hub listens
-    topics = [hub._hold(f"stock:{product.pk}") for product in make_products(20)]
+    topics = [hub.topics.hold(f"stock:{product.pk}") for product in make_products(20)]
     before = joins(redis)
 
     async def come() -> None:
-        await asyncio.gather(*(hub._join([topic]) for topic in topics))
+        await asyncio.gather(*(hub.groups.join([topic]) for topic in topics))
 
     loop.run(come())
 

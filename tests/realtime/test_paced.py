@@ -7,10 +7,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 from products.basket import services as basket
-from products.live import kinds, viewers
-from products.live.state import State
+from products.live import viewers
+from products.live.registry import registry
 from products.stock import services as stock
 from realtime.paced import PARTS, Slot, slot_for
+from realtime.registry import State
 from tests.support.factories import make_product, make_user
 from tests.support.page import Page
 from tests.support.servers import wait_until
@@ -46,13 +47,13 @@ def updates(socket: Socket) -> list[dict]:
 
 
 def slots(hub) -> set[Slot]:
-    return {audience.slot for audience in hub._audiences if audience.slot}
+    return {audience.slot for audience in hub.audiences.sockets if audience.slot}
 
 
 def take_turn(hub, loop) -> None:
     """The turn of all sockets with a pace."""
     for slot in slots(hub):
-        loop.run(hub._take_turn(slot))
+        loop.run(hub.paced.take_turn(slot))
 
 
 def is_right(socket: Socket) -> bool:
@@ -174,7 +175,7 @@ def test_heartbeat_for_all_is_not_sent_to_paced_sockets(
     seen = open_socket(f"stock:{product.pk}")
     hidden = open_socket(f"stock:{product.pk}", pace=LONG)
 
-    again = loop.spawn(hub._beat())
+    again = loop.spawn(hub.heartbeats.run())
     wait_until(lambda: seen.frames[-1]["t"] == "hb", "the heartbeat", 3)
     loop.call(again.cancel)
 
@@ -200,7 +201,7 @@ def test_turn_of_who_asked_since_the_last_one_is_right_for_all(
     stock.claim({other.pk: 1})
     seen.shows(topics[1], 2)
     assert asks.page.shown == dict(zip(topics, (2, 1)))  # the premise
-    assert len(hub._audiences) == 2
+    assert len(hub.audiences.sockets) == 2
     take_turn(hub, loop)
 
     for socket in (asks, waits):
@@ -218,8 +219,8 @@ def test_change_that_a_turn_overtakes_is_in_the_turn(open_socket, hub, loop):
     (slot,) = slots(hub)
 
     async def turn_before_the_tick() -> None:
-        hub._accept(hub._topics[topic], State(3, facts))
-        await hub._take_turn(slot)
+        hub.topics.accept(hub.topics.by_key[topic], State(3, facts))
+        await hub.paced.take_turn(slot)
 
     loop.run(turn_before_the_tick())
 
@@ -232,7 +233,7 @@ def test_change_in_the_middle_of_a_turn_is_told_to_all(
     open_socket, hub, loop, monkeypatch
 ):
     monkeypatch.setattr("realtime.paced.PARTS", 1)
-    monkeypatch.setattr("realtime.hub.YIELD_EVERY", 1)
+    monkeypatch.setattr("realtime.hub.writing.YIELD_EVERY", 1)
     product = make_product()
     topic = f"stock:{product.pk}"
     crowd = [open_socket(topic, pace=LONG) for _ in range(3)]
@@ -242,19 +243,20 @@ def test_change_in_the_middle_of_a_turn_is_told_to_all(
     def change_after(socket: Socket, frame: dict) -> None:
         socket.page.hear(frame)
         right.append(frame["digest"] == socket.page.digest())
-        state = hub._topics[topic].state
-        hub._accept(hub._topics[topic], State(state.version + 1, state.facts))
+        state = hub.topics.by_key[topic].state
+        newer = State(state.version + 1, state.facts)
+        hub.topics.accept(hub.topics.by_key[topic], newer)
 
     for socket in crowd:
         socket.heard = partial(change_after, socket)
     stock.claim({product.pk: 1})
-    wait_until(lambda: hub._topics[topic].version == 2, "the change", 3)
-    loop.run(hub._take_turn(slot))
-    newest = hub._topics[topic].version
+    wait_until(lambda: hub.topics.by_key[topic].version == 2, "the change", 3)
+    loop.run(hub.paced.take_turn(slot))
+    newest = hub.topics.by_key[topic].version
     assert {socket.page.shown[topic] for socket in crowd} == {2, 3, 4}  # the premise
     for socket in crowd:
         socket.heard = socket.page.hear
-    loop.run(hub._take_turn(slot))
+    loop.run(hub.paced.take_turn(slot))
 
     assert right == [True] * 3
     assert {socket.page.shown[topic] for socket in crowd} == {newest}
@@ -304,9 +306,9 @@ def test_crowd_of_hidden_tabs_is_not_written_to_all_at_once(open_socket):
 
 def test_change_is_rendered_once_however_many_tabs_are_hidden(open_socket, monkeypatch):
     renders = []
-    render = kinds.render
+    render = registry.render
     monkeypatch.setattr(
-        kinds, "render", lambda *arguments: renders.append(1) or render(*arguments)
+        registry, "render", lambda *arguments: renders.append(1) or render(*arguments)
     )
     product = make_product()
     topic = f"stock:{product.pk}"
@@ -330,20 +332,20 @@ def test_hub_forgets_slots_that_nobody_is_in(hub, loop, db):
         (slot,) = slots(hub)
         hidden.close()
 
-        loop.run(hub._take_turn(slot))
+        loop.run(hub.paced.take_turn(slot))
 
-        assert not loop.call(lambda: hub._turns._slots)
+        assert not loop.call(lambda: hub.paced._turns._slots)
 
 
 def test_pace_that_is_asked_for_again_brings_no_earlier_turn(open_socket, hub):
     product = make_product()
     hidden = open_socket(f"stock:{product.pk}", pace=PACE)
-    (before,) = hub._audiences
+    (before,) = hub.audiences.sockets
 
     for _ in range(10):
         hidden.watch(is_new=False)
 
-    assert list(hub._audiences) == [before]
+    assert list(hub.audiences.sockets) == [before]
 
 
 def test_slots_are_few_whatever_clients_ask_for():

@@ -64,15 +64,19 @@ def test_digest_of_the_pages_twin_is_the_documents(row):
     assert page.digest() == row["digest"]
 
 
+def parse(text: str) -> Subscribe:
+    return protocol.parse(text, ["en", "de"])
+
+
 def test_parse_gives_what_was_asked_for():
     text = '{"t":"sub","id":3,"topics":{"stock:42":17,"basket":null},"html":"en"}'
 
-    assert protocol.parse(text) == Subscribe(3, {"stock:42": 17, "basket": None}, "en")
+    assert parse(text) == Subscribe(3, {"stock:42": 17, "basket": None}, "en")
 
 
 @pytest.mark.parametrize("more", ["", ',"html":null'])
 def test_parse_without_a_language_wants_facts_alone(more):
-    asked = protocol.parse(f'{{"t":"sub","id":0,"topics":{{}}{more}}}')
+    asked = parse(f'{{"t":"sub","id":0,"topics":{{}}{more}}}')
 
     assert asked == Subscribe(0, {}, None)
 
@@ -83,7 +87,7 @@ def test_parse_without_a_language_wants_facts_alone(more):
     + [(f',"pace":{protocol.MAX_PACE}', protocol.MAX_PACE)],
 )
 def test_parse_gives_the_pace_that_is_wanted(more, pace):
-    asked = protocol.parse(f'{{"t":"sub","id":0,"topics":{{}}{more}}}')
+    asked = parse(f'{{"t":"sub","id":0,"topics":{{}}{more}}}')
 
     assert asked == Subscribe(0, {}, None, pace=pace)
 
@@ -93,22 +97,20 @@ def test_parse_gives_the_pace_that_is_wanted(more, pace):
 )
 def test_parse_refuses_a_pace_that_is_none(pace):
     with pytest.raises(BadFrame, match="pace") as refused:
-        protocol.parse(f'{{"t":"sub","id":7,"topics":{{}},"pace":{pace}}}')
+        parse(f'{{"t":"sub","id":7,"topics":{{}},"pace":{pace}}}')
 
     assert (refused.value.code, refused.value.request_id) == ("bad_message", 7)
 
 
-def test_parse_takes_each_of_the_shops_languages(settings):
-    settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
-
-    asked = protocol.parse('{"t":"sub","id":0,"topics":{},"html":"de"}')
+def test_parse_takes_each_of_the_languages():
+    asked = parse('{"t":"sub","id":0,"topics":{},"html":"de"}')
 
     assert asked.language == "de"
 
 
 def test_parse_names_the_request_that_it_refuses():
     with pytest.raises(BadFrame) as refused:
-        protocol.parse('{"t":"sub","id":7,"topics":{"basket":-1}}')
+        parse('{"t":"sub","id":7,"topics":{"basket":-1}}')
 
     assert (refused.value.code, refused.value.request_id) == ("bad_message", 7)
 

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.cache import cache
 
-from products.live import kinds
+from products.live.registry import registry
 from realtime import metrics, pulse, roles
 from realtime.pulse import Sample
 from tests.support.factories import make_user
@@ -123,9 +123,9 @@ def test_pulse_is_rendered_once_for_all_who_have_it_open(open_pages, monkeypatch
     monkeypatch.setattr(pulse, "EVERY_S", 0.2)
     pages = open_pages(6)
     renders = []
-    render = kinds.render
+    render = registry.render
     monkeypatch.setattr(
-        kinds, "render", lambda *arguments: renders.append(1) or render(*arguments)
+        registry, "render", lambda *arguments: renders.append(1) or render(*arguments)
     )
     shown = [page.page.shown["pulse"] for page in pages]
 
@@ -146,7 +146,7 @@ def test_pulse_that_nobody_has_open_is_not_asked_for(hub, loop, db, monkeypatch)
     wait_until(lambda: len(pulse._samples) > before + 5, "notes", SOON_S)
 
     assert asked == []
-    assert kinds.PULSE not in loop.call(lambda: hub._topics)
+    assert registry.pulse_key not in loop.call(lambda: hub.topics.by_key)
 
 
 # --- Processes that serve one kind ------------------------------------------------

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from products.live import kinds, viewers
+from products.live.registry import registry
 from products.live.viewers import Owner
-from realtime import visitors
-from realtime.hub import Hub
+from realtime.hub import viewers
+from realtime.hub.hub import Hub
 from tests.support.factories import make_user
 from tests.support.sockets import session_of
 
 PAUSE_S = 3
 
 
-class Guest:
+class SilentSocket:
     """A socket, as far as the hub looks at one that only listens."""
 
     def __init__(self) -> None:
@@ -32,8 +32,8 @@ def asked(monkeypatch) -> dict[str, list[int]]:
     """For how many the database was asked, each time, by what it was asked for."""
     asked: dict[str, list[int]] = {"identify": [], "load": []}
 
-    def note(module, name: str) -> Callable[[Iterable[str]], dict]:
-        ask = getattr(module, name)
+    def note(name: str) -> Callable[[Iterable[str]], dict]:
+        ask = getattr(registry, name)
 
         def ask_and_note(keys: Iterable[str]) -> dict:
             keys = list(keys)
@@ -42,8 +42,8 @@ def asked(monkeypatch) -> dict[str, list[int]]:
 
         return ask_and_note
 
-    for module, name in ((viewers, "identify"), (kinds, "load")):
-        monkeypatch.setattr(module, name, note(module, name))
+    for name in asked:
+        monkeypatch.setattr(registry, name, note(name))
     return asked
 
 
@@ -53,14 +53,16 @@ def session_keys(count: int) -> list[str]:
 
 async def come(hub: Hub, keys: list[str]) -> None:
     """Each in a socket of their own, all in one turn of the loop."""
-    await asyncio.gather(*(hub.welcome(Guest(), key) for key in keys))
+    await asyncio.gather(*(hub.identify(SilentSocket(), key) for key in keys))
 
 
 def test_baskets_of_all_who_come_at_once_are_loaded_with_one_query(hub, loop, asked):
     topics = [f"basket:{Owner(make_user().pk).key}" for _ in range(12)]
 
     async def watch() -> None:
-        await asyncio.gather(*(hub.watch(Guest(), {key: None}, None) for key in topics))
+        await asyncio.gather(
+            *(hub.watch(SilentSocket(), {key: None}, None) for key in topics)
+        )
 
     loop.run(watch())
 
@@ -68,21 +70,21 @@ def test_baskets_of_all_who_come_at_once_are_loaded_with_one_query(hub, loop, as
 
 
 def test_who_comes_in_a_rush_does_not_wait_for_the_pause(hub, loop, asked, monkeypatch):
-    monkeypatch.setattr(visitors, "GATHER_S", PAUSE_S)
-    keys = session_keys(1 + visitors.ENOUGH)
+    monkeypatch.setattr(viewers, "GATHER_S", PAUSE_S)
+    keys = session_keys(1 + viewers.ENOUGH)
     loop.run(come(hub, keys[:1]))
     begun = time.monotonic()
 
     loop.run(come(hub, keys[1:]))
 
     assert time.monotonic() - begun < PAUSE_S / 2
-    assert asked["identify"] == [1, visitors.ENOUGH]
+    assert asked["identify"] == [1, viewers.ENOUGH]
 
 
 def test_who_comes_alone_after_another_waits_no_longer_than_the_pause(
     hub, loop, asked, monkeypatch
 ):
-    monkeypatch.setattr(visitors, "GATHER_S", 0.3)
+    monkeypatch.setattr(viewers, "GATHER_S", 0.3)
     first, second, third = session_keys(3)
     loop.run(come(hub, [first]))
     begun = time.monotonic()

@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from products.live import kinds
+from products.live.registry import registry
 from products.models import Stock
 from products.stock import services as stock
 from realtime.protocol import Close
@@ -21,7 +21,7 @@ def audits(settings) -> None:
 
 def page_of_now() -> Page:
     page = Page()
-    page.timeline = kinds.timeline()
+    page.timeline = registry.timeline()
     return page
 
 
@@ -31,7 +31,7 @@ def sold(product, *, units: int) -> None:
 
 
 def test_timeline_stays_while_rows_change_and_differs_after_a_restore(transactional_db):
-    before = kinds.timeline()
+    before = registry.timeline()
     make_product()
     connection.close()
 
@@ -39,7 +39,7 @@ def test_timeline_stays_while_rows_change_and_differs_after_a_restore(transactio
     connection.ensure_connection()
     assert connection.timeline == before
     with restored():
-        assert kinds.timeline() != before
+        assert registry.timeline() != before
 
 
 def test_open_socket_is_asked_to_come_back_and_shows_the_restored_state(
@@ -71,7 +71,7 @@ def test_page_of_another_timeline_gets_all_whatever_its_versions(hub, open_socke
     socket.watch(topic)
 
     assert page.shown[topic] == 1
-    assert page.timeline == kinds.timeline()
+    assert page.timeline == registry.timeline()
     assert socket.watch(is_new=False)["items"] == [], "from now on versions count"
 
 

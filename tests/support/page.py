@@ -1,6 +1,6 @@
 """What a page shows of its topics: the twin of `static/js/live.js` in Python."""
 
-from products.live import kinds
+from products.live.registry import registry
 from realtime import protocol
 
 
@@ -22,7 +22,7 @@ class Page:
         topics: dict[str, int | None] = {}
         known = {}
         for name, version in self.shown.items():
-            is_news = is_new_socket and kinds.is_personal(name)
+            is_news = is_new_socket and registry.is_personal(name)
             topics[name] = None if is_news or version < 0 else version
             known[name] = -1 if is_news else max(version, self.known.get(name, -1))
         self.known = known

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from products.basket import holds
-from products.live import kinds
+from products.live.registry import registry
 from products.live.viewers import Owner
 from products.models import Basket, Order
 from products.orders import services as orders
@@ -145,7 +145,7 @@ def fresh(own_redis, serve) -> Daphne:
 
 
 def version_of_all() -> int:
-    return kinds.versions(["orders:"])["orders:"]
+    return registry.versions(["orders:"])["orders:"]
 
 
 def test_board_hears_of_every_order_and_every_step(fresh):

@@ -17,7 +17,7 @@ from django.db import connection
 from websockets.exceptions import WebSocketException
 
 from products.basket import services as basket
-from products.live import kinds
+from products.live.registry import registry
 from products.live.viewers import Owner
 from products.stock import services as stock
 from realtime.publish import flush
@@ -126,7 +126,9 @@ class Crowd:
         """Wait until every socket does; gives how long it took. Raises
         `ConnectionClosed` if one was closed, `TimeoutError` if one does not."""
         begun = time.monotonic()
-        truth = kinds.load({key for _, keys in self.sockets for key in keys.values()})
+        truth = registry.load(
+            {key for _, keys in self.sockets for key in keys.values()}
+        )
         for client, keys in self.sockets:
             while not all(
                 client.page.shown[name] == truth[key].version

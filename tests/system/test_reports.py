@@ -125,7 +125,7 @@ def test_request_its_tasks_their_mail_and_their_push_have_one_id(reported):
             "tests.support.reported.urls",
             "tests.support.reported.tasks",
             "project.mail.delivery",
-            "realtime.hub",
+            "realtime.hub.writing",
         }
         wait_until(lambda: wanted <= told(), f"{wanted - told()}", SOON_S)
 
@@ -141,7 +141,7 @@ def test_request_its_tasks_their_mail_and_their_push_have_one_id(reported):
     second = found["The second task"]
     assert second["task"] == "tests.support.reported.tasks.second" and second["task_id"]
     assert second["program"] == "worker" and page["program"] == "server"
-    (push,) = [x for x in found.values() if x["logger"] == "realtime.hub"]
+    (push,) = [x for x in found.values() if x["logger"] == "realtime.hub.writing"]
     assert push["message"].startswith("Pushing stock, version ")
     (end,) = [x for x in found.values() if x["logger"] == "project.http.requests"]
     assert (end["method"], end["path"], end["status"]) == ("GET", page["route"], 200)

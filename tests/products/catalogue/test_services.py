@@ -8,9 +8,9 @@ from PIL import Image
 from products.basket import services as baskets
 from products.catalogue import services as catalogue
 from products.live import baskets as live_baskets
-from products.live.state import State
 from products.models import Basket, Product, Stock, StockMovement
 from products.stock import services as stock
+from realtime.registry import State
 from tests.support.concurrency import together
 from tests.support.factories import (
     make_basket,

@@ -13,14 +13,15 @@ from django.urls import reverse
 from products.basket import holds
 from products.basket import services as basket
 from products.catalogue import services as catalogue
-from products.live import baskets, kinds, loaders, viewers
+from products.live import baskets, loaders, viewers
 from products.live.baskets import EMPTY_BASKET, NO_LINES
-from products.live.state import State
-from products.live.viewers import NOBODY, STRANGER, Owner, Viewer
+from products.live.registry import registry
+from products.live.viewers import NOBODY, Owner
 from products.models import Basket, Order, OrderEvent, Stock
 from products.orders import services as orders
 from products.staff import moves
 from products.stock import services as stock
+from realtime.registry import STRANGER, State, Viewer
 from tests.support.concurrency import together
 from tests.support.factories import (
     make_basket,
@@ -63,8 +64,8 @@ STAFF = {
     ],
 )
 def test_key_of_a_name_is_made_of_who_asks(name, owner, key):
-    assert kinds.key_of(name, Viewer(owner)) == key
-    assert kinds.name_of(key) == name
+    assert registry.key_of(name, Viewer(owner.key)) == key
+    assert registry.name_of(key) == name
 
 
 @pytest.mark.parametrize("owner", [NOBODY, ANNA, BEN])
@@ -118,16 +119,16 @@ def test_key_of_a_name_is_made_of_who_asks(name, owner, key):
     ],
 )
 def test_key_of_a_name_that_is_no_topic_is_none(name, owner):
-    assert kinds.key_of(name, Viewer(owner)) is None
+    assert registry.key_of(name, Viewer(owner.key)) is None
 
 
 @pytest.mark.parametrize("name, right", STAFF.items())
 @pytest.mark.parametrize("may", sorted({*STAFF.values(), "products.view_basket"}))
 def test_key_of_a_staff_topic_is_for_who_has_the_right_alone(name, right, may):
-    key = kinds.key_of(name, Viewer(ANNA, frozenset([may])))
+    key = registry.key_of(name, Viewer(ANNA.key, frozenset([may])))
 
     if may == right:
-        assert kinds.name_of(key) == name
+        assert registry.name_of(key) == name
     else:
         assert key is None
 
@@ -139,22 +140,24 @@ def test_outsider_who_says_basket_gets_their_own_never_anothers():
     make_basket(Owner(user_id=user.pk), {product: 3})
     outsider = make_owner()
 
-    key = kinds.key_of("basket", Viewer(outsider))
+    key = registry.key_of("basket", Viewer(outsider.key))
 
-    assert kinds.load(
-        [kinds.key_of("basket", Viewer(Owner(user_id=user.pk)))]
+    assert registry.load(
+        [registry.key_of("basket", Viewer(Owner(user_id=user.pk).key))]
     )  # it is there
-    assert kinds.load([key])[key] == State(0, EMPTY_BASKET)
+    assert registry.load([key])[key] == State(0, EMPTY_BASKET)
 
 
 def test_nobodys_topics_are_known_by_their_key():
-    assert kinds.is_nobodys("basket:") and kinds.is_nobodys("basket:lines:")
-    assert kinds.is_nobodys("basket:hold:")
-    assert not kinds.is_nobodys("basket:u7")
-    assert not kinds.is_nobodys("orders:") and not kinds.is_nobodys("shelves:")
-    assert kinds.nobodys("basket:").facts == EMPTY_BASKET
-    assert kinds.nobodys("basket:lines:").facts == NO_LINES
-    assert kinds.nobodys("basket:hold:").facts == {"until": None}
+    assert registry.is_ownerless("basket:") and registry.is_ownerless("basket:lines:")
+    assert registry.is_ownerless("basket:hold:")
+    assert not registry.is_ownerless("basket:u7")
+    assert not registry.is_ownerless("orders:") and not registry.is_ownerless(
+        "shelves:"
+    )
+    assert registry.empty_state("basket:").facts == EMPTY_BASKET
+    assert registry.empty_state("basket:lines:").facts == NO_LINES
+    assert registry.empty_state("basket:hold:").facts == {"until": None}
 
 
 # --- State ------------------------------------------------------------------------
@@ -175,7 +178,7 @@ def test_load_of_stock_says_what_may_be_bought(on_hand, is_active, available, st
     product = make_product(on_hand=on_hand, is_active=is_active)
     key = f"stock:{product.pk}"
 
-    found = kinds.load([key])[key]
+    found = registry.load([key])[key]
 
     assert found.version == (1 if on_hand else 0)
     assert found.facts == {
@@ -197,14 +200,14 @@ def test_product_that_is_not_on_sale_tells_outsiders_no_price_by_any_way(hear, c
         product.price = Decimal("98.76")
         catalogue.save(product)
 
-    state = kinds.load([key])[key]
+    state = registry.load([key])[key]
     page = client.get(product.get_absolute_url())
 
     assert len(events) == 3
     for facts in (state.facts, *(event["facts"] for event in events)):
         assert (facts["state"], facts["available"], facts["price"]) == ("gone", 0, None)
-    assert "98.7" not in kinds.render(key, state, "en") + page.text
-    assert "No longer sold" in kinds.render(key, state, "en")
+    assert "98.7" not in registry.render(key, state, "en") + page.text
+    assert "No longer sold" in registry.render(key, state, "en")
     assert page.status_code == 410 and product.description not in page.text
 
 
@@ -216,7 +219,7 @@ def test_load_of_stock_equals_what_was_pushed(hear):
     with hear(key) as events:
         stock.claim({product.pk: 6})
 
-    found = kinds.load([key])[key]
+    found = registry.load([key])[key]
     assert (events[0]["version"], events[0]["facts"]) == (found.version, found.facts)
 
 
@@ -225,8 +228,8 @@ def test_load_of_topics_that_do_not_exist_leaves_them_out():
     product = make_product()
     key = f"stock:{product.pk}"
 
-    assert set(kinds.load([key, "stock:999999999"])) == {key}
-    assert set(kinds.versions([key, "stock:999999999", "basket:u999"])) == {key}
+    assert set(registry.load([key, "stock:999999999"])) == {key}
+    assert set(registry.versions([key, "stock:999999999", "basket:u999"])) == {key}
 
 
 @pytest.mark.django_db
@@ -239,9 +242,9 @@ def test_load_of_many_topics_takes_a_query_a_kind(django_assert_num_queries):
     keys += [f"basket:{owner.key}" for owner in owners]
 
     with django_assert_num_queries(2):
-        states = kinds.load(keys)
+        states = registry.load(keys)
     with django_assert_num_queries(2):
-        versions = kinds.versions(keys)
+        versions = registry.versions(keys)
 
     assert len(states) == len(versions) == 35
     assert versions == {key: state.version for key, state in states.items()}
@@ -349,10 +352,10 @@ def test_version_of_an_owners_basket_only_ever_grows(state_of):
 
 def found(name: str, viewer: Viewer = STRANGER) -> State:
     """The state of a topic as its watchers get it."""
-    key = kinds.key_of(name, viewer)
-    state = kinds.load([key])[key]
-    if key != kinds.PULSE:  # which is in no database
-        assert kinds.versions([key])[key] == state.version
+    key = registry.key_of(name, viewer)
+    state = registry.load([key])[key]
+    if key != registry.pulse_key:  # which is in no database
+        assert registry.versions([key])[key] == state.version
     return state
 
 
@@ -360,11 +363,11 @@ def found(name: str, viewer: Viewer = STRANGER) -> State:
 def test_load_of_a_hold_says_until_when_and_then_that_it_is_over():
     owner = make_owner()
     mine = make_basket(owner, {make_product(): 2})
-    seen = [found("basket:hold", Viewer(owner))]
+    seen = [found("basket:hold", Viewer(owner.key))]
     mine = holds.start(mine)
-    seen.append(found("basket:hold", Viewer(owner)))
+    seen.append(found("basket:hold", Viewer(owner.key)))
     holds.give_up(mine)
-    seen.append(found("basket:hold", Viewer(owner)))
+    seen.append(found("basket:hold", Viewer(owner.key)))
 
     until = mine.held_until.isoformat()
     assert [state.facts["until"] for state in seen] == [None, until, None]
@@ -400,12 +403,14 @@ def test_load_of_an_order_tells_its_state_and_nothing_of_the_address():
 def test_load_of_an_order_that_does_not_exist_finds_none():
     make_order()
 
-    assert kinds.load([f"order:{TOKEN}"]) == kinds.versions([f"order:{TOKEN}"]) == {}
+    assert (
+        registry.load([f"order:{TOKEN}"]) == registry.versions([f"order:{TOKEN}"]) == {}
+    )
 
 
 @pytest.mark.django_db
 def test_load_of_the_orders_counts_what_is_to_be_done():
-    board = Viewer(ANNA, frozenset(["products.view_order"]))
+    board = Viewer(ANNA.key, frozenset(["products.view_order"]))
     assert found("orders", board) == State(0, {"counts": {}, "newest": None})
     staff = make_user(is_staff=True)
     for _ in range(2):
@@ -425,7 +430,7 @@ def log_event(order: Order, key: int) -> int:
     """A step that is committed now, with the key it was given; the board's version."""
     count = order.events.count()
     OrderEvent.objects.create(pk=key, order=order, version=count + 1, status="paid")
-    return kinds.versions(["orders:"])["orders:"]
+    return registry.versions(["orders:"])["orders:"]
 
 
 @pytest.mark.django_db
@@ -435,7 +440,7 @@ def test_version_of_the_orders_grows_with_each_event_in_whatever_order_they_come
     given_out = [first + n for n in range(2, 400) if rng.random() < 0.8]  # with gaps
     committed = sorted(given_out, key=lambda key: key + rng.randrange(60))
 
-    versions = [kinds.versions(["orders:"])["orders:"]]
+    versions = [registry.versions(["orders:"])["orders:"]]
     versions += [log_event(order, key) for key in committed]
     versions += [log_event(order, max(committed) + jump) for jump in (1, 900, 5_000)]
 
@@ -449,11 +454,11 @@ def test_version_of_the_orders_does_not_fall_when_old_ones_are_deleted(monkeypat
     old = make_order()
     for _ in range(5):
         make_order()
-    before = kinds.versions(["orders:"])
+    before = registry.versions(["orders:"])
 
     old.delete()
 
-    assert kinds.versions(["orders:"]) == before
+    assert registry.versions(["orders:"]) == before
 
 
 @pytest.mark.django_db(transaction=True)
@@ -471,7 +476,7 @@ def test_version_of_the_orders_tells_of_a_step_that_is_committed_late():
     def overtake() -> list[int]:
         assert is_written.wait(60)
         orders.pay(quick)
-        seen = kinds.versions(["orders:"])["orders:"]
+        seen = registry.versions(["orders:"])["orders:"]
         may_commit.set()
         return [seen]
 
@@ -479,12 +484,12 @@ def test_version_of_the_orders_tells_of_a_step_that_is_committed_late():
 
     newest = OrderEvent.objects.order_by("-pk").first()
     assert newest.order == quick  # the premise
-    assert kinds.versions(["orders:"])["orders:"] > seen
+    assert registry.versions(["orders:"])["orders:"] > seen
 
 
 @pytest.mark.django_db
 def test_load_of_the_shelves_names_what_is_low_or_out_fewest_first():
-    shelves = Viewer(ANNA, frozenset(["products.view_stock"]))
+    shelves = Viewer(ANNA.key, frozenset(["products.view_stock"]))
     for name, units in (("B", 5), ("C", 0), ("A", 5), ("D", 6), ("E", 1)):
         make_product(name=name, on_hand=units)
     make_product(name="F", on_hand=0, is_active=False)
@@ -498,7 +503,7 @@ def test_load_of_the_shelves_names_what_is_low_or_out_fewest_first():
 
 @pytest.mark.django_db
 def test_load_of_the_shelves_counts_all_and_names_some(monkeypatch):
-    shelves = Viewer(ANNA, frozenset(["products.view_stock"]))
+    shelves = Viewer(ANNA.key, frozenset(["products.view_stock"]))
     monkeypatch.setattr(loaders, "SHORT_SHELVES", 2)
     make_products(3, on_hand=0)
     make_products(4, on_hand=1)
@@ -510,7 +515,7 @@ def test_load_of_the_shelves_counts_all_and_names_some(monkeypatch):
 
 @pytest.mark.django_db
 def test_version_of_the_shelves_grows_with_every_movement():
-    shelves = Viewer(ANNA, frozenset(["products.view_stock"]))
+    shelves = Viewer(ANNA.key, frozenset(["products.view_stock"]))
     lamp, jug = make_product(), make_product()
     before = found("shelves", shelves).version
 
@@ -532,12 +537,12 @@ def shopper(client: Client) -> tuple[Client, Viewer]:
     products[0].price = 10
     products[0].save()
     key = client.session.session_key
-    return client, viewers.identify([key])[key].viewer
+    return client, viewers.identify([key])[key]
 
 
 def pushed(name: str, viewer: Viewer) -> str:
-    key = kinds.key_of(name, viewer)
-    return kinds.render(key, kinds.load([key])[key], settings.LANGUAGE_CODE)
+    key = registry.key_of(name, viewer)
+    return registry.render(key, registry.load([key])[key], settings.LANGUAGE_CODE)
 
 
 @pytest.mark.django_db
@@ -567,8 +572,8 @@ def test_render_of_nobodys_basket_equals_what_the_pages_include(client):
     page = client.get(reverse("products:basket")).text
 
     for name in ("basket", "basket:lines"):
-        key = kinds.key_of(name, STRANGER)
-        assert kinds.render(key, kinds.nobodys(key), "en") in page
+        key = registry.key_of(name, STRANGER)
+        assert registry.render(key, registry.empty_state(key), "en") in page
 
 
 @pytest.mark.django_db
@@ -576,7 +581,7 @@ def test_render_of_a_name_with_markup_escapes_it():
     owner = make_owner()
     make_basket(owner, {make_product(name="<b>Jug</b>"): 1})
 
-    html = pushed("basket:lines", Viewer(owner))
+    html = pushed("basket:lines", Viewer(owner.key))
 
     assert "&lt;b&gt;Jug&lt;/b&gt;" in html and "<b>Jug" not in html
 
@@ -587,13 +592,13 @@ def test_render_of_every_topic_says_its_name_and_version():
     owner, product = make_owner(), make_product(on_hand=3)
     holds.start(make_basket(owner, {product: 1}))
     order = make_order({product: 1})
-    viewer = Viewer(owner, frozenset(STAFF.values()))
+    viewer = Viewer(owner.key, frozenset(STAFF.values()))
     names = ["basket", "basket:lines", "basket:hold", "board", "orders", "shelves"]
     names += ["pulse"]
     names += [f"stock:{product.pk}", f"shelf:{product.pk}"]
     names += [f"order:{order.access_token}"]
-    assert {kinds.key_of(name, viewer).rpartition(":")[0] for name in names} == (
-        kinds.KINDS.keys()
+    assert {registry.key_of(name, viewer).rpartition(":")[0] for name in names} == (
+        registry.kinds.keys()
     )
 
     for name in names:
@@ -601,4 +606,4 @@ def test_render_of_every_topic_says_its_name_and_version():
         version = found(name, viewer).version
         assert f'data-topic="{name}" data-version="{version}"' in html
         # The client asks for personal topics anew whenever its socket is a new one.
-        assert ("data-personal" in html) == kinds.is_personal(name)
+        assert ("data-personal" in html) == registry.is_personal(name)

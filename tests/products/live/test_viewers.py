@@ -8,9 +8,12 @@ from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.test import Client
 from django.utils import timezone
 
-from products.live import kinds, viewers
-from products.live.viewers import NOBODY, Ended, Identity, Owner, Standing, Viewer
+from products.live import viewers
+from products.live.registry import registry
+from products.live.viewers import Owner, Standing
 from project.sessions import SessionStore
+from realtime.protocol import Close
+from realtime.registry import STRANGER, Viewer
 from tests.support.factories import make_user
 from users.models import Session, User
 
@@ -24,7 +27,7 @@ def sign_in(user: User) -> str:
     return client.session.session_key
 
 
-def identify(session_key: str) -> Identity | None:
+def identify(session_key: str) -> Viewer | None:
     return viewers.identify([session_key]).get(session_key)
 
 
@@ -41,10 +44,11 @@ def make_staff() -> User:
 def test_identify_of_a_signed_in_session_gives_the_person():
     user = make_user()
 
-    identity = identify(sign_in(user))
+    viewer = identify(sign_in(user))
 
-    assert identity.viewer == Viewer(Owner(user_id=user.pk))
-    assert identity.standing == Standing.GOOD
+    assert (viewer.owner, viewer.user_id) == (f"u{user.pk}", user.pk)
+    assert viewer.rights == frozenset()
+    assert viewer.evidence.standing == Standing.GOOD
 
 
 @pytest.mark.django_db
@@ -53,10 +57,10 @@ def test_identify_of_an_anonymous_session_gives_its_token():
     session[viewers.BASKET_TOKEN] = "abc"
     session.save()
 
-    identity = identify(session.session_key)
+    viewer = identify(session.session_key)
 
-    assert identity.viewer.owner == Owner(token="abc")
-    assert viewers.owner_of(session, AnonymousUser()) == Owner(token="abc")
+    assert viewer.owner == Owner(token="abc").key
+    assert viewers.owner_of(session, AnonymousUser()).key == viewer.owner
 
 
 @pytest.mark.django_db
@@ -77,7 +81,7 @@ def test_identify_of_an_expired_session_is_none():
 def test_identify_of_staff_gives_the_rights_that_topics_ask_for():
     staff = make_staff()
 
-    assert identify(sign_in(staff)).viewer.rights == {RIGHT}
+    assert identify(sign_in(staff)).rights == {RIGHT}
 
 
 @pytest.mark.django_db
@@ -86,7 +90,7 @@ def test_identify_of_a_shopper_who_holds_the_permission_gives_no_staff_right():
     user.is_staff = False
     user.save()
 
-    assert identify(sign_in(user)).viewer.rights == frozenset()
+    assert identify(sign_in(user)).rights == frozenset()
 
 
 @pytest.mark.django_db
@@ -96,10 +100,10 @@ def test_identify_with_a_changed_password_gives_nobody_and_keeps_the_session():
     user.set_password("another")
     user.save()
 
-    identity = identify(key)
+    viewer = identify(key)
 
-    assert identity.viewer.owner == NOBODY
-    assert identity.standing == Standing.PASSWORD_CHANGED
+    assert (viewer.owner, viewer.user_id) == ("", None)
+    assert viewer.evidence.standing == Standing.PASSWORD_CHANGED
     assert Session.objects.filter(pk=key).exists()
 
 
@@ -113,7 +117,7 @@ def test_identify_of_many_compares_each_session_with_its_own_password():
 
     found = viewers.identify(keys)
 
-    assert {key: identity.standing for key, identity in found.items()} == keys
+    assert {key: viewer.evidence.standing for key, viewer in found.items()} == keys
 
 
 @pytest.mark.django_db
@@ -122,10 +126,10 @@ def test_identify_of_a_session_that_names_another_than_its_row_is_nobody():
     key = sign_in(make_user())
     Session.objects.filter(pk=key).update(user=make_user())
 
-    identity = identify(key)
+    viewer = identify(key)
 
-    assert identity.viewer == viewers.STRANGER
-    assert identity.standing == Standing.DEACTIVATED
+    assert viewer[:3] == STRANGER[:3]
+    assert viewer.evidence.standing == Standing.DEACTIVATED
 
 
 @pytest.mark.django_db
@@ -153,14 +157,14 @@ def test_identify_of_many_costs_what_one_costs(django_assert_num_queries):
     with django_assert_num_queries(1):
         found = viewers.identify([*keys, "unknown"])
 
-    assert [found[key].viewer.owner.user_id for key in keys] == [u.pk for u in people]
+    assert [found[key].user_id for key in keys] == [u.pk for u in people]
     assert "unknown" not in found
 
 
 # --- doubtful ---------------------------------------------------------------------
 
 
-def identities(*keys: str) -> dict[str, Identity]:
+def viewers_of(*keys: str) -> dict[str, Viewer]:
     return {key: identify(key) for key in keys}
 
 
@@ -176,18 +180,18 @@ def identities(*keys: str) -> dict[str, Identity]:
 )
 def test_doubtful_finds_the_one_whose_account_changed_and_no_other(change):
     changed, same = make_user(), make_user()
-    held = identities(sign_in(changed), sign_in(same))
+    held = viewers_of(sign_in(changed), sign_in(same))
     User.objects.filter(pk=changed.pk).update(**change)
 
     found = viewers.doubtful(held)
 
-    assert [held[key].viewer.owner.user_id for key in found] == [changed.pk]
+    assert [held[key].user_id for key in found] == [changed.pk]
 
 
 @pytest.mark.django_db
 def test_doubtful_finds_sessions_that_are_gone_or_expired():
     user = make_user()
-    held = identities(gone := sign_in(user), expired := sign_in(user), sign_in(user))
+    held = viewers_of(gone := sign_in(user), expired := sign_in(user), sign_in(user))
     Session.objects.filter(pk=gone).delete()
     past = timezone.now() - timedelta(seconds=1)
     Session.objects.filter(pk=expired).update(expire_date=past)
@@ -197,7 +201,7 @@ def test_doubtful_finds_sessions_that_are_gone_or_expired():
 
 @pytest.mark.django_db
 def test_doubtful_costs_one_query_for_any_number(django_assert_num_queries):
-    held = identities(*(sign_in(make_user()) for _ in range(12)))
+    held = viewers_of(*(sign_in(make_user()) for _ in range(12)))
 
     with django_assert_num_queries(1):
         assert viewers.doubtful(held) == set()
@@ -214,14 +218,14 @@ def change(user: User, **fields) -> None:
 @pytest.mark.parametrize(
     "end, reason",
     [
-        (lambda user: Session.objects.all().delete(), Ended.SESSION_ENDED),
-        (lambda user: change(user, is_active=False), Ended.DEACTIVATED),
-        (lambda user: change(user, password="another"), Ended.PASSWORD_CHANGED),
-        (lambda user: change(user, is_staff=False), Ended.RIGHTS_LOST),
-        (lambda user: user.user_permissions.clear(), Ended.RIGHTS_LOST),
-        (lambda user: user.delete(), Ended.DEACTIVATED),
+        (lambda user: Session.objects.all().delete(), Close.SESSION_ENDED),
+        (lambda user: change(user, is_active=False), Close.DEACTIVATED),
+        (lambda user: change(user, password="another"), Close.PASSWORD_CHANGED),
+        (lambda user: change(user, is_staff=False), Close.RIGHTS_LOST),
+        (lambda user: user.user_permissions.clear(), Close.RIGHTS_LOST),
+        (lambda user: user.delete(), Close.DEACTIVATED),
         (lambda user: change(user, first_name="Ann"), None),
-        (lambda user: change(user, is_superuser=True), Ended.RIGHTS_GAINED),
+        (lambda user: change(user, is_superuser=True), Close.RIGHTS_GAINED),
     ],
 )
 def test_compare_says_why_they_must_go(end, reason):
@@ -242,8 +246,8 @@ def test_compare_after_leaving_a_group_with_the_right_says_rights_lost():
 
     group.permissions.clear()
 
-    assert before.viewer.rights == {RIGHT}
-    assert viewers.compare(before, identify(key)) is Ended.RIGHTS_LOST
+    assert before.rights == {RIGHT}
+    assert viewers.compare(before, identify(key)) is Close.RIGHTS_LOST
 
 
 @pytest.mark.django_db
@@ -274,14 +278,14 @@ def show_factor(key: str, user: User) -> Authenticator:
     return factor
 
 
-STAFF_TOPICS = [name for name, kind in kinds.KINDS.items() if kind.access.right]
+STAFF_TOPICS = [name for name, kind in registry.kinds.items() if kind.access.right]
 
 
 def keys_of(key: str) -> list[str | None]:
     """Where each staff topic is kept for whoever has this session."""
-    viewer = identify(key).viewer
-    names = [f"{n}:1" if kinds.KINDS[n].accepts else n for n in STAFF_TOPICS]
-    return [kinds.key_of(name, viewer) for name in names]
+    viewer = identify(key)
+    names = [f"{n}:1" if registry.kinds[n].accepts else n for n in STAFF_TOPICS]
+    return [registry.key_of(name, viewer) for name in names]
 
 
 @pytest.mark.django_db
@@ -334,7 +338,7 @@ def test_identify_of_many_staff_costs_what_one_costs(
 
     nothing, both = frozenset(), {RIGHT, "products.view_order"}
     expected = [nothing, both, {RIGHT}, {RIGHT}, nothing, nothing, both, nothing]
-    assert [found[key].viewer.rights for key in keys] == expected
+    assert [found[key].rights for key in keys] == expected
 
 
 @pytest.mark.django_db
@@ -347,7 +351,7 @@ def test_compare_after_a_factor_was_shown_says_rights_gained(settings):
     show_factor(key, boss)
 
     assert viewers.doubtful({key: before}) == {key}
-    assert viewers.compare(before, identify(key)) is Ended.RIGHTS_GAINED
+    assert viewers.compare(before, identify(key)) is Close.RIGHTS_GAINED
 
 
 @pytest.mark.django_db
@@ -361,4 +365,4 @@ def test_compare_after_the_factor_was_removed_says_rights_lost(settings):
     factor.delete()
 
     assert viewers.doubtful({key: before}) == {key}
-    assert viewers.compare(before, identify(key)) is Ended.RIGHTS_LOST
+    assert viewers.compare(before, identify(key)) is Close.RIGHTS_LOST

@@ -9,11 +9,11 @@ from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 from django.utils import timezone
 
-from products.live import kinds
-from products.live.state import State
+from products.live.registry import registry
 from products.models import Order, OrderEvent
 from products.orders import services as orders
 from products.staff import columns, moves
+from realtime.registry import State
 from tests.support.concurrency import together
 from tests.support.factories import make_order, make_user
 
@@ -36,7 +36,7 @@ def events_numbered_from_one(db):
 
 
 def look() -> State:
-    return kinds.load(["board:"])["board:"]
+    return registry.load(["board:"])["board:"]
 
 
 def moved(state: State) -> list[tuple[str, int]]:
@@ -99,7 +99,7 @@ def test_first_look_knows_of_no_moves():
     state = look()
 
     assert state.facts["moved"] == [] and state.facts["since"] == state.version
-    assert state.version == kinds.versions(["orders:"])["orders:"]
+    assert state.version == registry.versions(["orders:"])["orders:"]
 
 
 def test_look_tells_the_orders_that_moved_as_they_are_now():
@@ -114,7 +114,7 @@ def test_look_tells_the_orders_that_moved_as_they_are_now():
 
     assert sorted(moved(state)) == sorted([(first.number, 3), (second.number, 2)])
     assert state.facts["since"] == before.version < state.version
-    assert still.number not in kinds.render("board:", state, "en")
+    assert still.number not in registry.render("board:", state, "en")
 
 
 def test_looks_before_the_last_are_told_too_until_there_are_enough(monkeypatch):
@@ -168,7 +168,7 @@ def test_look_on_another_timeline_begins_anew(monkeypatch):
 def test_move_that_is_committed_late_is_told_all_the_same():
     """Its event has a lower key than those which boards were told of already."""
     slow, quick = make_order(), make_order()
-    kinds.timeline()  # this connection may be older than the tables
+    registry.timeline()  # this connection may be older than the tables
     look()
     is_written, may_commit = threading.Event(), threading.Event()
 
@@ -198,7 +198,7 @@ def test_order_that_left_a_long_column_brings_the_cards_that_come_next(monkeypat
     monkeypatch.setattr(moves, "CARDS", 4)
     made = [make_order() for _ in range(7)][::-1]  # as the board shows them
     numbers = [order.number for order in made]
-    kinds.timeline()  # this connection may be older than the tables
+    registry.timeline()  # this connection may be older than the tables
     look()
     orders.pack(made[1], actor=make_user(is_staff=True))
 
@@ -206,7 +206,7 @@ def test_order_that_left_a_long_column_brings_the_cards_that_come_next(monkeypat
 
     # One has left, so a board shows the third and fourth of those that are there now.
     assert state.facts["coming"] == {"paid": [numbers[3], numbers[4]]}
-    html = kinds.render("board:", state, "en")
+    html = registry.render("board:", state, "en")
     shown = [numbers.index(n) for n in re.findall(r'data-key="(\w+)"', html)]
     assert sorted(shown) == [1, 3, 4]
 
@@ -258,11 +258,11 @@ def test_card_is_rendered_once_for_each_version_however_many_ask(monkeypatch, cl
     look()
     order = make_order()
     for _ in range(3):
-        kinds.render("board:", look(), "en")
+        registry.render("board:", look(), "en")
         client.get(BOARD, {"fragment": "1"})
     orders.pack(order, actor=clerk)
     for _ in range(3):
-        kinds.render("board:", look(), "en")
+        registry.render("board:", look(), "en")
         client.get(BOARD, {"fragment": "1"})
 
     assert rendered == [(order.number, 1), (order.number, 2)]
@@ -273,7 +273,7 @@ def test_pushed_card_holds_no_token_and_is_that_of_the_fragment(client):
     look()
     order = make_order()
 
-    html = kinds.render("board:", look(), "en")
+    html = registry.render("board:", look(), "en")
     fragment = client.get(BOARD, {"fragment": "1"}).text
 
     card = html[html.index("<li") : html.rindex("</li>")]

@@ -7,7 +7,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-from products.live import kinds
+from products.live.registry import registry
 from project.celery import later
 from project.urls import handler429, handler500  # noqa: F401
 from tests.support.reported import tasks
@@ -48,9 +48,9 @@ def cannot_be_loaded(ids: list[str]) -> NoReturn:
     raise KeyError(f"The hub broke: {EMAIL} token={TOKEN}")
 
 
-stock = kinds.KINDS["stock"]
-kinds.KINDS["breaks"] = stock._replace(accepts=breaks)
-kinds.KINDS["unloadable"] = stock._replace(load=cannot_be_loaded)
+stock = registry.kinds["stock"]
+registry.kinds["breaks"] = stock._replace(accepts=breaks)
+registry.kinds["unloadable"] = stock._replace(load=cannot_be_loaded)
 
 urlpatterns = [
     path("works/<int:product>/", works),

@@ -1,0 +1,77 @@
+"""What the shop gives the live core: `settings.LIVE["REGISTRY"]` names `registry`."""
+
+from collections.abc import Iterable, Mapping
+
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.db import connection, transaction
+from django.template.loader import get_template
+from django.template.loader_tags import IncludeNode
+from django.urls import reverse
+from django.utils import formats, translation
+
+from products.live import viewers
+from products.live.kinds import KINDS
+from realtime.protocol import Close
+from realtime.registry import Registry, State, Viewer
+
+
+class ShopRegistry(Registry):
+    """The shop's topics and its people."""
+
+    kinds = KINDS
+    pulse_key = "pulse:"
+
+    def timeline(self) -> str:
+        connection.ensure_connection()
+        return connection.read_timeline()
+
+    def load_with_timeline(
+        self, keys: Iterable[str], known: str | None
+    ) -> tuple[str, dict[str, State]]:
+        """Usually without a query for the timeline: a connection knows the one it was
+        made on. If that is not the `known` one, either may be out of date, so the
+        database is asked.
+
+        Behind a pooler, the next transaction may be on another connection. So states
+        and timeline are read in one transaction.
+        """
+        if connection.is_pooled:
+            with transaction.atomic():
+                return self.timeline(), self.load(keys)
+        states = self.load(keys)
+        if connection.timeline == known:
+            return known, states
+        return self.timeline(), states
+
+    def identify(self, session_keys: Iterable[str]) -> dict[str, Viewer]:
+        return viewers.identify(session_keys)
+
+    def doubtful(self, known: Mapping[str, Viewer]) -> set[str]:
+        return viewers.doubtful(known)
+
+    def compare(self, before: Viewer, now: Viewer | None) -> Close | None:
+        return viewers.compare(before, now)
+
+    def prepare(self) -> None:
+        """Load templates, URLs, languages and the list of static files. The first push
+        would load them while every socket waits. URLs alone take a fifth of a second,
+        as they import every view."""
+        for language, _ in settings.LANGUAGES:
+            with translation.override(language):
+                reverse("products:list")
+                formats.get_format("DATETIME_FORMAT")
+        for kind in self.kinds.values():
+            _load_template(kind.template)
+        staticfiles_storage.base_url  # noqa: B018  it reads its manifest on first use
+
+
+def _load_template(name: str) -> None:
+    """Load a template and the templates that it includes."""
+    for node in get_template(name).template.nodelist.get_nodes_by_type(IncludeNode):
+        included = node.template.var
+        if isinstance(included, str):  # else it depends on the facts
+            _load_template(included)
+
+
+registry = ShopRegistry()
