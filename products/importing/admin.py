@@ -1,8 +1,7 @@
-"""Products from a CSV file, in the admin: upload, look at what it would do, do it.
+"""The import of products in the admin: upload a file, preview it, apply it.
 
-The file waits in the database between the pages, under a name that only the session of
-who uploaded it knows. `products.importing` does the work, as for
-`manage.py import_products`.
+Between these pages the file is in the database, under a name that only the session
+knows. `products.importing` does the work, as for `manage.py import_products`.
 """
 
 from collections.abc import Iterator
@@ -35,8 +34,8 @@ from project.modeladmin import ListedLookupsMixin
 
 SESSION_KEY = "import"
 PREVIEW_ROWS = 20
-KEPT = timedelta(days=1)
-# Who imports may write everything that a file can.
+UPLOAD_LIFETIME = timedelta(days=1)
+# An import may write all of this.
 RIGHTS = [
     "products.add_product",
     "products.change_product",
@@ -46,16 +45,16 @@ RIGHTS = [
 
 
 TABS = {"tab": "\t"}  # as a form's value
-FIND_OUT = ("", gettext_lazy("Detect"))
+DETECT = ("", gettext_lazy("Detect"))
 DELIMITERS = [
-    FIND_OUT,
+    DETECT,
     (",", gettext_lazy("comma ,")),
     (";", gettext_lazy("semicolon ;")),
     ("tab", gettext_lazy("tab")),
     ("|", gettext_lazy("bar |")),
 ]
-# What people know an encoding as.
-KNOWN_AS = {
+# Names of encodings for people.
+LABELS = {
     "utf-8": "UTF-8",
     "cp1252": gettext_lazy("Windows, Western Europe (cp1252)"),
     "cp1250": gettext_lazy("Windows, Central Europe (cp1250)"),
@@ -78,12 +77,13 @@ KNOWN_AS = {
 
 
 def encoding_choices() -> list[tuple[str, str]]:
-    named = [(name, KNOWN_AS.get(name, name)) for name in importing.ENCODINGS]
-    return [FIND_OUT, *named]
+    """Return the choices of the field: "Detect", then each encoding."""
+    encodings = [(name, LABELS.get(name, name)) for name in importing.ENCODINGS]
+    return [DETECT, *encodings]
 
 
 class ReadingForm(forms.Form):
-    """How a file is to be read; what is empty is found out."""
+    """How to read a file; empty fields are detected."""
 
     encoding = forms.ChoiceField(
         choices=encoding_choices,
@@ -103,12 +103,12 @@ class ReadingForm(forms.Form):
 
     @property
     def chosen(self) -> dict[str, str]:
-        """What the session keeps of it."""
+        """The values for the session."""
         return {name: self.cleaned_data[name] for name in ("encoding", "delimiter")}
 
 
 class UploadForm(ReadingForm):
-    """A file, how to read it, and a category for what names none."""
+    """A file, how to read it, and a category for products without one."""
 
     field_order = ["file", "category", "encoding", "delimiter"]
 
@@ -145,7 +145,7 @@ class UploadForm(ReadingForm):
 
 
 class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
-    """Adds the pages to the admin of products."""
+    """Adds the pages of the import to the admin of products."""
 
     change_list_template = "admin/products/product/change_list.html"
 
@@ -183,73 +183,77 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
         return self._page(request, "import.html", context)
 
     def import_preview_view(self, request: HttpRequest) -> HttpResponse:
-        """What the file would do; a POST does it."""
+        """Show what the file would change. A POST applies it."""
         self._check(request)
-        kept = request.session.get(SESSION_KEY)
-        if kept is None or not storages["imports"].exists(kept["file"]):
+        upload = request.session.get(SESSION_KEY)
+        if upload is None or not storages["imports"].exists(upload["file"]):
             messages.warning(request, _("Please choose the file again."))
             return redirect("admin:products_product_import")
         if "read_again" in request.POST:
-            return self._read_again(request, kept)
+            return self._read_again(request, upload)
         try:
             if request.method == "POST":
-                return self._apply(request, kept)
-            with storages["imports"].open(kept["file"]) as file:
-                report = run(request, file.file, kept, dry_run=True)
+                return self._apply(request, upload)
+            with storages["imports"].open(upload["file"]) as file:
+                report = run(request, file.file, upload, dry_run=True)
         except importing.UnknownEncoding as question:
-            return self._ask(request, kept, question)
+            return self._ask(request, upload, question)
         except importing.Unreadable as reason:
             messages.error(request, str(reason))
             return redirect("admin:products_product_import")
-        except FileNotFoundError:  # pressed twice: the first is at it
+        except FileNotFoundError:  # another request has claimed the file
             messages.warning(request, _("This file has been imported already."))
             return redirect("admin:products_product_import")
-        context = {"title": _("Import %(file)s?") % {"file": kept["name"]}}
-        context |= {"token": kept["file"], "form": reading_form(report)}
+        context = {"title": _("Import %(file)s?") % {"file": upload["name"]}}
+        context |= {"token": upload["file"], "form": reading_form(report)}
         return self._report(request, report, context)
 
-    def _read_again(self, request: HttpRequest, kept: dict) -> HttpResponse:
-        """Read the waiting file in another way. Nothing is written."""
+    def _read_again(self, request: HttpRequest, upload: dict) -> HttpResponse:
+        """Read the uploaded file in another way. Nothing is written."""
         form = ReadingForm(request.POST)
-        if request.POST.get("token") == kept["file"] and form.is_valid():
-            request.session[SESSION_KEY] = kept | form.chosen
+        if request.POST.get("token") == upload["file"] and form.is_valid():
+            request.session[SESSION_KEY] = upload | form.chosen
         else:
             messages.warning(request, _("Please choose from the lists."))
         return redirect("admin:products_product_import_preview")
 
     def _ask(
-        self, request: HttpRequest, kept: dict, question: importing.UnknownEncoding
+        self, request: HttpRequest, upload: dict, question: importing.UnknownEncoding
     ) -> HttpResponse:
-        """Which of the ways to read the file is right?"""
+        """Ask for the encoding, with lines as each of them would read."""
         choices = [
-            (each.encoding, KNOWN_AS.get(each.encoding, each.encoding), each.lines)
-            for each in question.choices
+            (
+                choice.encoding,
+                LABELS.get(choice.encoding, choice.encoding),
+                choice.lines,
+            )
+            for choice in question.choices
         ]
         context = {
-            "title": _("How should %(file)s be read?") % {"file": kept["name"]},
+            "title": _("How should %(file)s be read?") % {"file": upload["name"]},
             "question": str(question),
             "choices": choices,
-            "token": kept["file"],
-            "form": ReadingForm(initial=kept),
+            "token": upload["file"],
+            "form": ReadingForm(initial=upload),
         }
         return self._page(request, "import_encoding.html", context)
 
-    def _apply(self, request: HttpRequest, kept: dict) -> HttpResponse:
-        if request.POST.get("token") != kept["file"]:
+    def _apply(self, request: HttpRequest, upload: dict) -> HttpResponse:
+        if request.POST.get("token") != upload["file"]:
             messages.warning(
                 request,
                 _("You have uploaded another file since. Look at what it would do."),
             )
             return redirect("admin:products_product_import_preview")
-        with taken(kept["file"]) as file:
-            report = run(request, file, kept, dry_run=False)
+        with claimed(upload["file"]) as file:
+            report = run(request, file, upload, dry_run=False)
         request.session.pop(SESSION_KEY, None)
-        self._log(request, kept["name"], report)
+        self._log(request, upload["name"], report)
         if not report.failed and not report.stopped:
             messages.success(request, report.summary)
             return redirect("admin:products_product_changelist")
         messages.warning(request, report.summary)
-        context = {"title": _("%(file)s was imported") % {"file": kept["name"]}}
+        context = {"title": _("%(file)s was imported") % {"file": upload["name"]}}
         return self._report(request, report, context | {"is_done": True})
 
     def _check(self, request: HttpRequest) -> None:
@@ -287,39 +291,38 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
 
 
 def run(
-    request: HttpRequest, file: BinaryIO, kept: dict, *, dry_run: bool
+    request: HttpRequest, file: BinaryIO, upload: dict, *, dry_run: bool
 ) -> importing.Report:
-    """Import an uploaded file, or try it. Raises `Unreadable`."""
-    category = ProductCategory.objects.filter(pk=kept["category"]).first()
+    """Import an uploaded file, or only report on it. Raises `Unreadable`."""
+    category = ProductCategory.objects.filter(pk=upload["category"]).first()
     return importing.run(
         file,
         importing.Options(
             dry_run=dry_run,
             category=category,
-            note=f"import {kept['name']}"[:200],
+            note=f"import {upload['name']}"[:200],
             actor=request.user,
             preview=PREVIEW_ROWS,
             most_rows=settings.IMPORT_MAX_ROWS,
-            encoding=kept.get("encoding") or None,
-            delimiter=TABS.get(kept.get("delimiter"), kept.get("delimiter")) or None,
+            encoding=upload.get("encoding") or None,
+            delimiter=TABS.get(upload.get("delimiter"), upload.get("delimiter"))
+            or None,
         ),
     )
 
 
 def reading_form(report: importing.Report) -> ReadingForm:
-    """How the file was read, to be changed."""
+    """Return a form that shows how the file was read."""
     encoding = report.encoding.removesuffix("-sig")
-    delimiter = {tab: name for name, tab in TABS.items()}.get(
-        report.delimiter, report.delimiter
-    )
+    delimiter = "tab" if report.delimiter == "\t" else report.delimiter
     return ReadingForm(initial={"encoding": encoding, "delimiter": delimiter})
 
 
-# --- Files that wait --------------------------------------------------------------
+# --- Uploaded files ------------------------------------------------------------
 
 
 def keep(request: HttpRequest, form: UploadForm) -> None:
-    """Put an upload aside until the next page; the last one of the session's counts."""
+    """Store an upload for the next page. It replaces the session's earlier one."""
     file, category = form.cleaned_data["file"], form.cleaned_data["category"]
     forget_old()
     request.session[SESSION_KEY] = {
@@ -331,21 +334,23 @@ def keep(request: HttpRequest, form: UploadForm) -> None:
 
 
 @contextmanager
-def taken(name: str) -> Iterator[BinaryIO]:
-    """Open a waiting file that nobody can take a second time; it is deleted at the end.
-    Raises `FileNotFoundError` if somebody has."""
-    storage, mine = storages["imports"], f"{name}.taken"
-    storage.rename(name, mine)
+def claimed(name: str) -> Iterator[BinaryIO]:
+    """Open an uploaded file so that no other request can, and delete it at the end.
+
+    Raises `FileNotFoundError` if another request has claimed it.
+    """
+    storage, claimed_name = storages["imports"], f"{name}.taken"
+    storage.rename(name, claimed_name)
     try:
-        with storage.open(mine) as file:
+        with storage.open(claimed_name) as file:
             yield file.file
     finally:
-        storage.delete(mine)
+        storage.delete(claimed_name)
 
 
 def forget_old() -> None:
-    """Delete what was uploaded and never imported."""
+    """Delete files that were uploaded long ago and never imported."""
     storage = storages["imports"]
     for name in storage.listdir("")[1]:
-        if storage.get_modified_time(name) < timezone.now() - KEPT:
+        if storage.get_modified_time(name) < timezone.now() - UPLOAD_LIFETIME:
             storage.delete(name)

@@ -1,7 +1,7 @@
-"""How likely a word is in a language, as far as its letters tell.
+"""Estimates from its letters how likely a word is in a language.
 
-The figures are learnt from what Django itself says in each language: some 30 KB of text
-that is there wherever the shop is.
+The frequencies come from Django's own translations: about 30 KB of text in each
+language, which every installation has.
 """
 
 import gettext
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import django
 
-# Letters beyond a to z that each language has, in lower case. Loanwords are words of
+# The letters of each language beyond a to z, in lower case. Loanwords count as words of
 # another language.
 LATIN = {
     "de": "äöüß",
@@ -40,7 +40,7 @@ LATIN = {
     "eo": "ĉĝĥĵŝŭ",
     "vi": ("áàảãạăắằẳẵặâấầẩẫậéèẻẽẹêếềểễệíìỉĩịóòỏõọôốồổỗộơớờởỡợúùủũụưứừửữựýỳỷỹỵđ"),
 }
-OTHERS = {
+NOT_LATIN = {
     "ru": "абвгдежзийклмнопрстуфхцчшщъыьэюяё",
     "uk": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
     "be": "абвгдежзійклмнопрстуўфхцчшыьэюяё",
@@ -54,32 +54,33 @@ OTHERS = {
     "th": "".join(map(chr, [*range(0xE01, 0xE3B), *range(0xE40, 0xE4F)])),
 }
 A_TO_Z = "abcdefghijklmnopqrstuvwxyz"
-DJANGO_SAYS = {"pt": "pt_BR"}
-HOMES = [
+DJANGO_NAMES = {"pt": "pt_BR"}
+APPS = [  # with translations
     "conf",
     *("contrib/admin", "contrib/admindocs", "contrib/auth", "contrib/contenttypes"),
     *("contrib/flatpages", "contrib/gis", "contrib/humanize", "contrib/postgres"),
     *("contrib/redirects", "contrib/sessions", "contrib/sites"),
 ]
-# Letters, with the points and tones that some scripts put on them.
+# Vowel points and tones of some scripts.
 POINTS = "\u0591-\u05c7\u064b-\u0652\u0e31-\u0e4e"
 WORD = re.compile(rf"[^\W\d_]+(?:[{POINTS}]+[^\W\d_]*)*")
-LEAST = 1e-6  # that a pair of letters comes
-SEEN_BEFORE = 3  # pairs, that a letter on its own counts as
-USUAL_CHARACTERS = 2500  # of a language of East Asia
+LEAST = 1e-6  # probability of a pair of letters that never occurred
+PRIOR = 3  # the weight of a letter alone, as a number of pairs
+COMMON_CHARACTERS = 2500  # of a language in East Asia
 
 
 def is_latin(language: str) -> bool:
+    """Return whether a language has the Latin alphabet."""
     return language in LATIN
 
 
 @cache
-def spoken(language: str) -> str:
-    """What Django says in a language, in lower case."""
-    name = DJANGO_SAYS.get(language, language)
+def translations(language: str) -> str:
+    """Return the text of Django's translations into a language, in lower case."""
+    name = DJANGO_NAMES.get(language, language)
     root, texts = Path(django.__file__).parent, []
-    for home in HOMES:
-        path = root / home / "locale" / name / "LC_MESSAGES/django.mo"
+    for app in APPS:
+        path = root / app / "locale" / name / "LC_MESSAGES/django.mo"
         if path.is_file():
             with path.open("rb") as file:
                 catalogue = gettext.GNUTranslations(file)._catalog
@@ -92,14 +93,14 @@ class Language:
 
     def __init__(self, code: str) -> None:
         is_turkish = code == "tr"
-        own = (LATIN | OTHERS)[code]
+        own = (LATIN | NOT_LATIN)[code]
         self._letters = frozenset(own + (A_TO_Z if is_latin(code) else ""))
-        if is_turkish:  # a word with "ü" and "w" is another language's
+        if is_turkish:  # a word with "ü" and "w" isn't Turkish
             self._letters -= frozenset("qwx")
         self._is_turkish = is_turkish
         self._pairs: Counter[tuple[str, str]] = Counter()
         self._singles: Counter[str] = Counter()
-        for word in WORD.findall(spoken(code)):
+        for word in WORD.findall(translations(code)):
             if self._letters.issuperset(word):
                 word = f" {word} "
                 self._singles.update(word[:-1])
@@ -110,16 +111,23 @@ class Language:
         self._known: dict[tuple[str, str], float] = {}
 
     def word(self, word: str) -> float | None:
-        """The logarithm of how likely the letters beyond ASCII are where they are; None
-        for a word with letters that the language has not."""
-        chance = self._rarity * sum(not c.isascii() for c in word)
-        found = [self._letter_by_letter(form) for form in self._small(word)]
-        chances = [each for each in found if each is not None]
-        return chance + max(chances) if chances else None
+        """Return how likely a word's letters beyond ASCII are, as a logarithm.
 
-    def _small(self, word: str) -> set[str]:
-        """The word in small letters. A Turkish "I" is an "ı", though many write it for
-        "İ"."""
+        Return None for a word with letters that the language doesn't have.
+        """
+        rarity = self._rarity * sum(not c.isascii() for c in word)
+        chances = []
+        for form in self._lower(word):
+            chance = self._letter_by_letter(form)
+            if chance is not None:
+                chances.append(chance)
+        return rarity + max(chances) if chances else None
+
+    def _lower(self, word: str) -> set[str]:
+        """Return the word in lower case.
+
+        In Turkish, "I" is the capital of "ı", but many people write it for "İ" too.
+        """
         if not self._is_turkish:
             return {word.lower()}
         word = word.replace("İ", "i")
@@ -135,11 +143,12 @@ class Language:
         return chance
 
     def _pair(self, pair: tuple[str, str]) -> float:
+        """Return the logarithm of how likely the second letter follows the first."""
         if pair not in self._known:
-            one, other = pair
-            alone = (self._singles[other] + 0.5) / (self._total + len(self._letters))
-            found = self._pairs[pair] + SEEN_BEFORE * alone
-            chance = found / (self._singles[one] + SEEN_BEFORE)
+            left, right = pair
+            alone = (self._singles[right] + 0.5) / (self._total + len(self._letters))
+            count = self._pairs[pair] + PRIOR * alone
+            chance = count / (self._singles[left] + PRIOR)
             self._known[pair] = log(max(chance, LEAST))
         return self._known[pair]
 
@@ -151,7 +160,9 @@ def language(code: str) -> Language:
 
 @cache
 def characters(code: str) -> tuple[Counter[str], int]:
-    """How often each character beyond ASCII comes, for languages of East Asia; and how
-    many there are."""
-    counts = Counter(c for c in spoken(code) if not c.isascii())
-    return counts, counts.total() + USUAL_CHARACTERS
+    """Return the counts of characters beyond ASCII in a language of East Asia.
+
+    Return also their total, with a surplus for characters that don't occur.
+    """
+    counts = Counter(c for c in translations(code) if not c.isascii())
+    return counts, counts.total() + COMMON_CHARACTERS

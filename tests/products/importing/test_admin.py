@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
-from products.importing.admin import KEPT, taken
+from products.importing.admin import UPLOAD_LIFETIME, claimed
 from products.models import Product, Stock, StockMovement
 from project.models import PrivateFile, PrivateFilePart
 from tests.support.factories import make_category, make_picture, make_product, make_user
@@ -115,8 +115,8 @@ def test_file_that_is_being_imported_cannot_be_taken_by_another(client, clerk):
     upload(client, "sku,name\nL-1,Lamp\n")
     name = client.session["import"]["file"]
 
-    with taken(name) as file:
-        with pytest.raises(FileNotFoundError), taken(name):
+    with claimed(name) as file:
+        with pytest.raises(FileNotFoundError), claimed(name):
             pass
         assert file.read()
 
@@ -144,7 +144,7 @@ def test_import_leaves_no_file_behind(client, clerk):
 def test_upload_forgets_what_was_never_imported(client, clerk):
     upload(client, "sku,name\nL-1,Lamp\n")
     (old,) = waiting()
-    PrivateFile.objects.update(created_at=timezone.now() - KEPT)
+    PrivateFile.objects.update(created_at=timezone.now() - UPLOAD_LIFETIME)
 
     upload(client, "sku,name\nL-1,Lamp\n")
 
