@@ -14,6 +14,7 @@ from realtime import admission, draining, metrics, roles
 from realtime.addresses import client_of
 from realtime.admission import Refusal
 from realtime.hub import running_hub
+from realtime.responses import respond
 from realtime.server import handshake_queue
 
 PATH = f"{settings.BASE_PATH}ws/"
@@ -45,12 +46,7 @@ async def _answer(scope: dict, send: admission.Send, refusal: Refusal) -> None:
     headers, body = admission.answer(refusal)
     if refusal is WELCOME:
         headers.append((b"upgrade", b"websocket"))
-    headers.append((b"content-length", str(len(body)).encode()))
-    status = int(refusal.status)
-    start = {"type": "http.response.start", "status": status, "headers": headers}
-    await send(start)
-    body = b"" if scope["method"] == "HEAD" else body
-    await send({"type": "http.response.body", "body": body})
+    await respond(send, refusal.status, headers, body, method=scope["method"])
 
 
 def _objection(scope: dict) -> Refusal | None:

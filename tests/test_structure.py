@@ -150,6 +150,7 @@ RULES: dict[str, list[str]] = {
     ],
     "realtime.registry": ["realtime.protocol"],
     "realtime.request_ids": [],
+    "realtime.responses": [],
     "realtime.sending": [],
     "users.settings": ["project.base_settings"],
     "products": PAGES,
@@ -220,7 +221,7 @@ RULES: dict[str, list[str]] = {
     "products.orders.limits": [*FROM_SERVICES, "project.mail.addresses"],
     "products.orders.visitors": [*PAGES, "realtime.addresses"],  # one notion of them
     "products.pagecache.caching": ["project.replicas"],
-    "products.pagecache.early": ["products.pagecache"],
+    "products.pagecache.early": ["products.pagecache", "realtime.responses"],
     "products.pagecache.invalidation": [
         *MODELS,
         "products.pagecache.caching",

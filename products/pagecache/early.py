@@ -25,6 +25,7 @@ from django.utils.translation import get_language_from_request
 
 from products.pagecache import caching
 from products.pagecache.shells import Shell
+from realtime.responses import respond
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -140,7 +141,8 @@ class EarlyPages:
         etag = shell.etag(request.META["CSRF_COOKIE"], "", shell.nobody.decode())
         headers = [*page.headers, (b"ETag", etag.encode()), *self._cookie(request)]
         if asked.has(etag):
-            await respond(send, 304, headers, b"")
+            status = HTTPStatus.NOT_MODIFIED
+            await respond(send, status, without_content(headers), b"")
         elif asked.takes_gzip:
             headers.append((b"Content-Encoding", b"gzip"))
             await respond(
@@ -218,11 +220,6 @@ def lasting(headers: Headers) -> Headers:
     return [(name, value) for name, value in headers if name.lower() not in ANEW]
 
 
-async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    if status == HTTPStatus.NOT_MODIFIED:
-        headers = [each for each in headers if each[0].lower() not in OF_CONTENT]
-    else:
-        headers.append((b"Content-Length", str(len(body)).encode()))
-    start = {"type": "http.response.start", "status": status, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": body})
+def without_content(headers: Headers) -> Headers:
+    """Return the headers of a 304, which has no content to describe."""
+    return [(name, value) for name, value in headers if name.lower() not in OF_CONTENT]

@@ -15,6 +15,7 @@ from django.template.loader import render_to_string
 
 from project.http.threads import RETRY_AFTER_S, Application, Receive, Scope, Send
 from realtime import bodies
+from realtime.responses import respond
 
 REFUSED = "shop.refused"  # an extension of realtime/server/: the status to answer
 HEADERS = [
@@ -123,18 +124,12 @@ async def _answer(scope: Scope, send: Send, status: HTTPStatus, limit: int) -> N
     """Say why, as a page to browsers. The rest of the body is not read, so the
     connection can't serve another request."""
     kind, text = _words(scope, status, limit)
-    body = text.encode()
-    length = str(len(body)).encode()
-    headers = [(b"content-type", kind), (b"content-length", length), *HEADERS]
+    headers = [(b"content-type", kind), *HEADERS]
     if scope.get("http_version", "1.1").startswith("1"):
         headers.append((b"connection", b"close"))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
-    start = {"type": "http.response.start", "status": int(status), "headers": headers}
-    await send(start)
-    if scope["method"] == "HEAD":
-        body = b""
-    await send({"type": "http.response.body", "body": body})
+    await respond(send, status, headers, text.encode(), method=scope["method"])
 
 
 def _words(scope: Scope, status: HTTPStatus, limit: int) -> tuple[bytes, str]:

@@ -33,6 +33,7 @@ from project.background import Background
 from project.http.threads import Application, Receive, Scope, Send
 from realtime import draining, outages, roles
 from realtime.addresses import plain_address
+from realtime.responses import respond
 
 PATIENCE_S = 2  # for each answer of a server
 
@@ -58,8 +59,8 @@ class Health:
             await self._pages(scope, receive, send)
             return
         status, kind, body = await answer(scope)
-        headers = {"content-type": kind, "cache-control": "no-store"}
-        await _say(send, status, headers, b"" if scope["method"] == "HEAD" else body)
+        headers = [(b"content-type", kind.encode()), (b"cache-control", b"no-store")]
+        await respond(send, status, headers, body, method=scope["method"])
 
     async def _healthz(self, scope: Scope) -> Answer:
         return _json(HTTPStatus.OK, {"status": "ok", "now": time.time()})
@@ -134,12 +135,3 @@ def _ask_database() -> str:
 
 def _json(status: HTTPStatus, told: dict[str, Any]) -> Answer:
     return status, "application/json", json.dumps(told).encode() + b"\n"
-
-
-async def _say(
-    send: Send, status: HTTPStatus, headers: dict[str, str], body: bytes
-) -> None:
-    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-    start = {"type": "http.response.start", "status": int(status), "headers": pairs}
-    await send(start)
-    await send({"type": "http.response.body", "body": body})

@@ -18,6 +18,7 @@ from project import logs
 from project.http.threads import Application, Receive, Scope, Send
 from realtime import request_ids
 from realtime.masks import mask
+from realtime.responses import respond
 
 logger = logging.getLogger(__name__)
 
@@ -65,13 +66,11 @@ class Requests:
 
 
 async def _say_broken(send: Send) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    headers += [(b"content-length", str(len(BROKEN)).encode())]
-    headers += [(b"cache-control", b"no-store")]
-    status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
-    start = {"type": "http.response.start", "status": status, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": BROKEN})
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+    ]
+    await respond(send, HTTPStatus.INTERNAL_SERVER_ERROR, headers, BROKEN)
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:

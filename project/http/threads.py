@@ -15,6 +15,8 @@ from typing import Any
 from asgiref.sync import ThreadSensitiveContext
 from django.http import HttpResponse
 
+from realtime.responses import respond
+
 RETRY_AFTER_S = 5
 
 Scope = dict[str, Any]
@@ -134,7 +136,4 @@ async def _refuse(send: Send) -> None:
     response = HttpResponse("Too many visitors at once. Please try again.", status=503)
     response["Retry-After"] = str(RETRY_AFTER_S)
     headers = [(k.lower().encode(), v.encode()) for k, v in response.items()]
-    status = response.status_code
-    start = {"type": "http.response.start", "status": status, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": response.content})
+    await respond(send, response.status_code, headers, response.content)
