@@ -197,6 +197,9 @@ RULES: dict[str, list[str]] = {
         "realtime.pulse",
         "realtime.registry",
     ],
+    # Pure: plain values in, plain values out.
+    "products.pricing": ["products.pricing"],
+    "products.pricing.quote": [],
     # The one door: nothing else of the shop publishes.
     "products.live.push": [
         *MODELS,

@@ -1,0 +1,1 @@
+"""What things cost: one calculation, and what a refund is worth."""
