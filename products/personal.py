@@ -109,7 +109,7 @@ def _note(order: Order) -> str:
     """Staff read it beside the order, the shopper in their last mail."""
     text = _("The shopper deleted their account. We erase their details later.")
     orders.note(order, note=text)
-    text = _("Order %(number)s is still under way. You can follow it here: %(link)s")
+    text = _("Order %(number)s is still in progress. You can follow it here: %(link)s")
     return text % {"number": order.number, "link": emails.order_link(order)}
 
 

@@ -39,8 +39,8 @@ def offer_orders(sender, request, email_address, **kwargs) -> None:
     if not number:
         return
     text = ngettext(
-        "%(n)d order was placed as a guest with this address.",
-        "%(n)d orders were placed as a guest with this address.",
+        "%(n)d guest order was placed with this email address.",
+        "%(n)d guest orders were placed with this email address.",
         number,
     )
     link = format_html(

@@ -329,7 +329,7 @@ class AddressForm(PostalFormMixin, forms.ModelForm):
             "country": "country",
             "phone": "tel",
         }
-        help_texts = {"phone": _("Only for the carrier, if they cannot find you.")}
+        help_texts = {"phone": _("Only used if the carrier can’t find you.")}
         widgets = {"country": CountrySelect}
 
     def __init__(self, *args, user: User, **kwargs) -> None:

@@ -33,8 +33,8 @@ class LineLimit(ShopError):
     def __init__(self, name: str, limit: int, present: int) -> None:
         super().__init__(
             _(
-                "A basket takes at most %(limit)d of one product;"
-                " you have %(present)d × %(name)s in it."
+                "You can order at most %(limit)d of each product. You already have "
+                "%(present)d × %(name)s in your basket."
             )
             % {"limit": limit, "name": name, "present": present}
         )
@@ -45,7 +45,8 @@ class BasketFull(ShopError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            _("A basket takes at most %(limit)d different products.") % {"limit": limit}
+            _("Your basket can hold at most %(limit)d different products.")
+            % {"limit": limit}
         )
 
 
@@ -53,14 +54,14 @@ class NotInBasket(ShopError):
     """The basket has no line with this product, or no longer."""
 
     def __init__(self) -> None:
-        super().__init__(_("This product is not in your basket any more."))
+        super().__init__(_("This product is no longer in your basket."))
 
 
 class BasketClosed(ShopError):
     """The basket was ordered, merged or deleted in the meantime."""
 
     def __init__(self) -> None:
-        super().__init__(_("This basket was closed meanwhile. Please look again."))
+        super().__init__(_("Your basket has changed. Please check it again."))
 
 
 class HoldPaused(ShopError):
@@ -71,7 +72,7 @@ class HoldPaused(ShopError):
 
     def __init__(self, until: datetime) -> None:
         self.until = until
-        super().__init__(_("We have reserved this for you for as long as we can."))
+        super().__init__(_("We’ve reserved these products for as long as we can."))
 
     @property
     def minutes(self) -> int:
@@ -95,5 +96,8 @@ class Shortage(ShopError):
     def __init__(self, left: Mapping[int, int]) -> None:
         self.left = dict(left)
         super().__init__(
-            _("Some of it was sold meanwhile. Please look at your basket again.")
+            _(
+                "Some products in your basket are no longer available. Please "
+                "check your basket."
+            )
         )

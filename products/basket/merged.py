@@ -62,7 +62,7 @@ def _unavailable(lines: list[MergedLine]) -> list[str]:
         elif line.kept and available < 1:
             items.append(_("%(name)s (sold out)") % {"name": line.product})
         elif available < line.kept:
-            text = _("%(name)s (%(left)d left, your basket asks for %(asked)d)")
+            text = _("%(name)s (%(left)d left, you wanted %(asked)d)")
             values = {"left": available, "asked": line.kept}
             items.append(text % ({"name": line.product} | values))
     return items

@@ -54,8 +54,8 @@ class Basket(Swept):
         _("status"), max_length=8, choices=Status.choices, default=Status.OPEN
     )
     version = models.PositiveBigIntegerField(_("version"), default=0)
-    held_since = models.DateTimeField(_("held since"), null=True, blank=True)
-    held_until = models.DateTimeField(_("held until"), null=True, blank=True)
+    held_since = models.DateTimeField(_("reserved since"), null=True, blank=True)
+    held_until = models.DateTimeField(_("reserved until"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -117,8 +117,8 @@ class HoldSpell(models.Model):
     until = models.DateTimeField()
 
     class Meta:
-        verbose_name = _("period of holding")
-        verbose_name_plural = _("periods of holding")
+        verbose_name = _("reservation period")
+        verbose_name_plural = _("reservation periods")
         constraints = [
             models.UniqueConstraint(
                 fields=["owner", "product"], name="hold_spell_owner_product"
@@ -143,7 +143,7 @@ class BasketLine(models.Model):
     basket = models.ForeignKey(Basket, models.CASCADE, related_name="lines")
     product = models.ForeignKey(Product, models.PROTECT, related_name="+")
     quantity = models.PositiveIntegerField(_("quantity"))
-    held = models.PositiveIntegerField(_("held"), default=0)  # reserved units
+    held = models.PositiveIntegerField(_("reserved"), default=0)
     price_when_added = models.DecimalField(
         _("price when added"), max_digits=12, decimal_places=2
     )

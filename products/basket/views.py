@@ -142,8 +142,8 @@ class BasketAddView(BasketFormView):
             messages.warning(
                 self.request,
                 ngettext(
-                    "Only %(available)d is left; your basket asks for %(asked)d.",
-                    "Only %(available)d are left; your basket asks for %(asked)d.",
+                    "Only %(available)d is left. You have %(asked)d in your basket.",
+                    "Only %(available)d are left. You have %(asked)d in your basket.",
                     available,
                 )
                 % {"available": available, "asked": line.quantity},
@@ -158,10 +158,10 @@ class BasketUpdateView(BasketFormView):
         mine = self.open_basket()
         if "clear" in form:
             basket.clear(mine)
-            messages.success(self.request, _("Your basket is empty."))
+            messages.success(self.request, _("We’ve emptied your basket."))
         elif "remove" in form:
             basket.remove(mine, product_id_from(form["remove"]))
-            messages.success(self.request, _("Taken out of your basket."))
+            messages.success(self.request, _("Removed from your basket."))
         else:
             basket.set_quantities(mine, changed_quantities(form))
             messages.success(self.request, _("Your basket is up to date."))

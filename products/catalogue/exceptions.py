@@ -9,4 +9,4 @@ class UnknownProduct(ShopError):
     """The product does not exist, or is not active."""
 
     def __init__(self) -> None:
-        super().__init__(_("This product is not sold here (any more)."))
+        super().__init__(_("We don’t sell this product."))

@@ -33,8 +33,8 @@ class IndexView(SharedPageMixin, TitleMixin, TemplateView):
 
     template_name = "products/index.html"
     description = _(
-        "Well-made things for the home, with stock you can trust: every number on the"
-        " page moves by itself."
+        "Well-made things for the home. Stock and prices update live, so you "
+        "always see what’s available."
     )
 
     def get_context_data(self, **kwargs) -> dict:

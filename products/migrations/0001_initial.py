@@ -203,13 +203,13 @@ class Migration(migrations.Migration):
                 (
                     "held_since",
                     models.DateTimeField(
-                        blank=True, null=True, verbose_name="held since"
+                        blank=True, null=True, verbose_name="reserved since"
                     ),
                 ),
                 (
                     "held_until",
                     models.DateTimeField(
-                        blank=True, null=True, verbose_name="held until"
+                        blank=True, null=True, verbose_name="reserved until"
                     ),
                 ),
                 (
@@ -923,7 +923,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("quantity", models.PositiveIntegerField(verbose_name="quantity")),
-                ("held", models.PositiveIntegerField(default=0, verbose_name="held")),
+                (
+                    "held",
+                    models.PositiveIntegerField(default=0, verbose_name="reserved"),
+                ),
                 (
                     "price_when_added",
                     models.DecimalField(
@@ -1149,11 +1152,13 @@ class Migration(migrations.Migration):
                 ("seen_version", models.PositiveBigIntegerField(blank=True, null=True)),
                 (
                     "created_at",
-                    models.DateTimeField(auto_now_add=True, verbose_name="asked"),
+                    models.DateTimeField(auto_now_add=True, verbose_name="requested"),
                 ),
                 (
                     "told_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="told"),
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="notified"
+                    ),
                 ),
                 (
                     "product",
@@ -1175,8 +1180,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "waiting person",
-                "verbose_name_plural": "waiting people",
+                "verbose_name": "back-in-stock request",
+                "verbose_name_plural": "back-in-stock requests",
                 "ordering": ["pk"],
             },
         ),
@@ -1562,8 +1567,8 @@ class Migration(migrations.Migration):
                 ("until", models.DateTimeField()),
             ],
             options={
-                "verbose_name": "period of holding",
-                "verbose_name_plural": "periods of holding",
+                "verbose_name": "reservation period",
+                "verbose_name_plural": "reservation periods",
                 "indexes": [
                     models.Index(
                         condition=models.Q(("network", ""), _negated=True),

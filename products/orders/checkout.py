@@ -75,7 +75,7 @@ class CheckoutView(TitleMixin, FormView):
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         self.owner = viewers.owner_of(request.session, request.user)
         if request.user.is_authenticated and not request.user.is_verified:
-            return self.answer("unverified", 403, _("Your address comes first"))
+            return self.answer("unverified", 403, _("Verify your email address first"))
         try:
             return super().dispatch(request, *args, **kwargs)
         except (BasketEmpty, BasketClosed):
@@ -167,7 +167,7 @@ class CheckoutView(TitleMixin, FormView):
         last = placed.filter(placed_at__gt=timezone.now() - LATELY).order_by("-pk")
         status = 409 if self.request.method == "POST" else 200
         return self.answer(
-            "empty", status, _("There is nothing to order"), order=last.first()
+            "empty", status, _("There’s nothing to order"), order=last.first()
         )
 
     def too_few(self, refusal: Shortage) -> HttpResponse:
@@ -178,7 +178,7 @@ class CheckoutView(TitleMixin, FormView):
             if line["product"] in refusal.left
         ]
         return self.answer(
-            "short", 409, _("Some of it was sold meanwhile"), short=short
+            "short", 409, _("Some products are no longer available"), short=short
         )
 
     def too_many(self, refusal: TooManyOrders) -> HttpResponse:
@@ -337,11 +337,11 @@ class ReviewView(CheckoutView):
         if not self.is_as_shown(order, form):  # another tab was faster
             return self.ordered_already(order, form)
         if not order.is_prepaid:
-            text = _("Thank you. A mail with all of it is on its way to %(email)s.")
+            text = _("Thank you. We’ve emailed your order details to %(email)s.")
             if order.awaits_confirmation:
                 text = _(
-                    "Thank you. We have sent a mail to %(email)s. Please follow the "
-                    "link in it to confirm your order. Then we will pack it."
+                    "Thank you. We’ve sent an email to %(email)s. Please follow "
+                    "the link in it to confirm your order. Then we’ll pack it."
                 )
             messages.success(self.request, text % {"email": order.email})
         return self.onward(order)
@@ -355,8 +355,9 @@ class ReviewView(CheckoutView):
         """The form was sent again, or another page's form was sent before it."""
         if not self.is_as_shown(order, form):
             text = _(
-                "This order was placed from another page, and it is different from what"
-                " you just saw. Please check it. Nothing else was ordered."
+                "You’ve already placed this order from another page, and it’s "
+                "different from what you just saw. Please check it. Nothing else "
+                "was ordered."
             )
             messages.warning(self.request, text)
         return self.onward(order)

@@ -19,11 +19,14 @@ CONFIRM = gettext_lazy("Please confirm your order %(number)s")
 # Status → (templates, subject); of the others a shopper need not hear.
 STEPS = {
     Order.Status.PENDING: ("placed", gettext_lazy("Your order %(number)s")),
-    Order.Status.PAID: ("paid", gettext_lazy("Order %(number)s is paid")),
+    Order.Status.PAID: (
+        "paid",
+        gettext_lazy("We’ve received your payment for order %(number)s"),
+    ),
     Order.Status.SHIPPED: ("shipped", gettext_lazy("Order %(number)s is on its way")),
     Order.Status.CANCELLED: (
         "cancelled",
-        gettext_lazy("Order %(number)s is cancelled"),
+        gettext_lazy("Order %(number)s has been cancelled"),
     ),
     Order.Status.EXPIRED: ("expired", gettext_lazy("Order %(number)s has expired")),
 }

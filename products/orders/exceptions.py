@@ -14,7 +14,7 @@ class TooManyOrders(ShopError):
 
     def __init__(self, wait: timedelta | None) -> None:
         self.wait = wait
-        super().__init__(_("There are too many orders like this one right now."))
+        super().__init__(_("There are too many orders like this one at the moment."))
 
 
 class TermsChanged(ShopError):
@@ -37,7 +37,7 @@ class StatusConflict(ShopError):
     def __init__(self, number: str, status: str, who: str = "") -> None:
         self.number, self.status, self.who = number, status, who
         super().__init__(
-            _("%(number)s is “%(status)s” already%(by)s.")
+            _("%(number)s is already “%(status)s”%(by)s.")
             % {"number": number, "status": status, "by": f" ({who})" if who else ""}
         )
 
@@ -61,5 +61,8 @@ class MethodRefused(ShopError):
 
     def __init__(self) -> None:
         super().__init__(
-            _("Your order cannot be paid this way. Please choose another one.")
+            _(
+                "You can’t pay for this order this way. Please choose another way "
+                "to pay."
+            )
         )

@@ -33,21 +33,23 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
     in has an address of which we know that, and may have saved where they live."""
 
     email = EmailFormField(
-        label=_("E-mail address"),
+        label=_("Email address"),
         max_length=Order._meta.get_field("email").max_length,
-        help_text=_("We write there when your order is placed, and when it is sent."),
+        help_text=_("We’ll send your order confirmation and delivery updates here."),
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
-    saved = forms.ChoiceField(label=_("Where to?"), widget=forms.RadioSelect)
+    saved = forms.ChoiceField(
+        label=_("Where should we send it?"), widget=forms.RadioSelect
+    )
     keep = forms.BooleanField(
-        label=_("Save this address for the next time"), required=False
+        label=_("Save this address for next time"), required=False
     )
     field_order = ["email", "saved", *AUTOCOMPLETE, "keep"]
 
     class Meta:
         model = apps.get_model("users", "Address")
         fields = list(AUTOCOMPLETE)
-        help_texts = {"phone": _("Only for the carrier, if they cannot find you.")}
+        help_texts = {"phone": _("Only used if the carrier can’t find you.")}
         widgets = {"country": CountrySelect}
 
     def __init__(self, *args, user: Any, **kwargs) -> None:
@@ -67,7 +69,7 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
         if not addresses:
             del self.fields["saved"]
             return
-        choices = [*addresses.items(), (ANOTHER, _("To another address"))]
+        choices = [*addresses.items(), (ANOTHER, _("Another address"))]
         self.fields["saved"].choices = choices
         self.initial.setdefault("saved", next(iter(addresses)))
         if self.initial["saved"] not in addresses:

@@ -81,7 +81,7 @@ def place(
         order = mailed(order, emails.order_came_in)
     order = mailed(order)
     if method == Method.FREE:
-        order = pay(order, note=_("There is nothing to pay."))
+        order = pay(order, note=_("There’s nothing to pay."))
     return order
 
 

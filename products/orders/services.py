@@ -60,7 +60,7 @@ def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order
     waits = Q(status=Status.PENDING) & ~Q(method=Method.DELIVERY)
     deadline = deadline_of(Method.DELIVERY, order.user_id)
     fields = {"method": Method.DELIVERY, "expires_at": deadline}
-    note = _("To be paid on delivery instead.")
+    note = _("Changed to payment on delivery.")
     return _move(order, Status.PENDING, waits, actor=actor, note=note, fields=fields)
 
 
@@ -77,7 +77,7 @@ def confirm(order: Order, *, actor: AbstractUser | None = None) -> Order:
     now = timezone.now()
     waits = Q(status=Status.PENDING, method=Method.DELIVERY, expires_at__gt=now)
     fields = {"expires_at": None, "confirmed_at": now}
-    note = _("Confirmed.") if actor else _("Confirmed with the link in the mail.")
+    note = _("Confirmed.") if actor else _("Confirmed with the link in the email.")
     order = _move(order, Status.PENDING, waits, actor=actor, note=note, fields=fields)
     return mailed(order, emails.order_came_in)  # staff hear of it now
 
@@ -157,7 +157,7 @@ def adopt(order: Order, user: AbstractUser) -> bool:
     if not guests.update(user=user, version=F("version") + 1):
         return False
     order = Order.objects.get(pk=order.pk)
-    log_event(order, actor=user, note=_("Added to the shopper's account."))
+    log_event(order, actor=user, note=_("Added to the customer’s account."))
     if order.awaits_confirmation:
         with suppress(StatusConflict):  # its time is over
             confirm(order, actor=user)
@@ -231,9 +231,9 @@ def mailed(order: Order, tell: Callable[[Order], None] = emails.order_moved) -> 
     try:
         tell(order)
     except MailRefused as refusal:
-        text = _("A mail was not sent. %(reason)s")
+        text = _("An email was not sent. %(reason)s")
         if tell is emails.order_moved:
-            text = _("No mail was sent to the shopper. %(reason)s")
+            text = _("The customer was not emailed. %(reason)s")
         return note(order, note=text % {"reason": refusal})
     return order
 

@@ -112,7 +112,7 @@ class OrderConfirmView(TitleMixin, TemplateView):
         except StatusConflict:
             order.refresh_from_db()
             if not order.confirmed_at:
-                messages.error(request, _("It is too late to confirm this order."))
+                messages.error(request, _("It’s too late to confirm this order."))
         else:
             messages.success(request, _("Thank you. Your order is confirmed."))
         return self.to_the(order)
@@ -136,15 +136,15 @@ class OrderCancelView(View):
         except StatusConflict:
             self.say_why_not(order)
         else:
-            messages.success(request, _("Your order is cancelled."))
+            messages.success(request, _("Your order has been cancelled."))
         return redirect("products:order", number=order.number)
 
     def say_why_not(self, order: Order) -> None:
         order.refresh_from_db()
         if order.status == Status.CANCELLED:
-            messages.info(self.request, _("Your order was cancelled already."))
+            messages.info(self.request, _("Your order has already been cancelled."))
             return
-        text = _("It is too late to cancel: the order is “%(status)s” already.")
+        text = _("It’s too late to cancel. Your order is already “%(status)s”.")
         status = order.get_status_display()
         messages.error(self.request, text % {"status": status})
 
@@ -179,8 +179,8 @@ class OrdersClaimView(LoginRequiredMixin, View):
         number = claims.claim(request.user)
         if number:
             text = ngettext(
-                "%(n)d order is added to your account.",
-                "%(n)d orders are added to your account.",
+                "%(n)d order has been added to your account.",
+                "%(n)d orders have been added to your account.",
                 number,
             )
             messages.success(request, text % {"n": number})

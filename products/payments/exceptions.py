@@ -11,8 +11,8 @@ class PaymentRefused(ShopError):
     def __init__(self) -> None:
         super().__init__(
             _(
-                "The payment service did not accept this payment. Your order is kept:"
-                " please choose another way to pay."
+                "The payment service didn’t accept this payment. We’ve kept your "
+                "order. Please choose another way to pay."
             )
         )
 
@@ -23,8 +23,8 @@ class PaymentUnderWay(ShopError):
     def __init__(self) -> None:
         super().__init__(
             _(
-                "A payment for this order is under way. This page shows it as soon as"
-                " it has arrived."
+                "A payment for this order is in progress. This page will update "
+                "when it arrives."
             )
         )
 
@@ -45,7 +45,7 @@ class PaymentUnavailable(ShopError):
     def __init__(self) -> None:
         super().__init__(
             _(
-                "The payment service cannot be reached right now. Your order is kept:"
-                " please try again in a moment."
+                "We can’t reach the payment service right now. We’ve kept your "
+                "order. Please try again in a moment."
             )
         )

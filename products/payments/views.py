@@ -47,7 +47,10 @@ class OrderPayView(View):
         except StatusConflict as conflict:
             messages.info(request, str(conflict))
         else:
-            context = {"title": _("On to the payment"), "redirect_to": address}
+            context = {
+                "title": _("Taking you to the payment page"),
+                "redirect_to": address,
+            }
             return render(request, "orders/pay.html", context | {"order": order})
         return redirect("products:order", number=order.number)
 
@@ -65,12 +68,12 @@ class PayOnDeliveryView(View):
         except (PaymentUnderWay, StatusConflict) as refusal:
             messages.info(request, str(refusal))
         else:
-            text = _("You pay when your order is delivered.")
+            text = _("You’ll pay when your order is delivered.")
             if order.awaits_confirmation:
                 text = _(
-                    "You can pay when your order is delivered. We have sent a mail"
-                    " to %(email)s. Please follow the link in it to confirm your order."
-                    " Then we will pack it."
+                    "You’ll pay when your order is delivered. We’ve sent an email "
+                    "to %(email)s. Please follow the link in it to confirm your "
+                    "order. Then we’ll pack it."
                 )
             messages.success(request, text % {"email": order.email})
         return redirect("products:order", number=order.number)

@@ -17,6 +17,6 @@ class WaitingAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     list_select_related = ["product"]
     list_per_page = 50
     search_fields = ["email", "product__name", "product__sku"]
-    search_help_text = gettext_lazy("E-mail address, product name or SKU")
+    search_help_text = gettext_lazy("Email address, product name or SKU")
     show_full_result_count = False
     fields = ["email", "product", "user", "created_at", "told_at", *PROBLEM]

@@ -19,7 +19,7 @@ def back_in_stock(waiting: Waiting) -> None:
     with translation.override(waiting.language):
         send(
             "products/email/back_in_stock",
-            _("%(name)s is back") % {"name": one_line(product.name)},
+            _("%(name)s is back in stock") % {"name": one_line(product.name)},
             [waiting.email],
             product=product,
             link=absolute(product.get_absolute_url()),

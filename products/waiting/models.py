@@ -43,14 +43,14 @@ class Waiting(Swept):
     told_version = models.PositiveBigIntegerField(null=True, blank=True)
     # Instead of that, where no mail was needed: they read it on the page.
     seen_version = models.PositiveBigIntegerField(null=True, blank=True)
-    created_at = models.DateTimeField(_("asked"), auto_now_add=True)
-    told_at = models.DateTimeField(_("told"), null=True, blank=True)
+    created_at = models.DateTimeField(_("requested"), auto_now_add=True)
+    told_at = models.DateTimeField(_("notified"), null=True, blank=True)
 
     objects = WaitingQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("waiting person")
-        verbose_name_plural = _("waiting people")
+        verbose_name = _("back-in-stock request")
+        verbose_name_plural = _("back-in-stock requests")
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(

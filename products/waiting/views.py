@@ -56,7 +56,7 @@ class TellMeView(View):
         product = get_object_or_404(Product.objects.active(), pk=product_id)
         email = self.address()
         if email is None:
-            messages.error(request, _("Please enter an e-mail address."))
+            messages.error(request, _("Enter an email address."))
         else:
             self.ask(product, email)
         return redirect(product)
@@ -75,17 +75,17 @@ class TellMeView(View):
     def ask(self, product: Product, email: str) -> None:
         request = self.request
         if not ratelimit.consume(request, action="tell_me", key=mailbox(email)):
-            messages.error(request, _("That was very often. Please try again later."))
+            messages.error(request, _("Too many attempts. Please try again later."))
             return
         user = request.user if request.user.is_authenticated else None
         made = waiting.ask(product.pk, email, language=get_language(), user=user)
         if made is None:
-            messages.success(request, _("It is back already."))
+            messages.success(request, _("It’s already back in stock."))
             return
         remember(request, product.pk, made)
         messages.success(
             request,
-            _("We will write to you when %(name)s is back.") % {"name": product},
+            _("We’ll email you when %(name)s is back in stock.") % {"name": product},
         )
 
 
@@ -107,7 +107,7 @@ class TellStopView(TitleMixin, TemplateView):
     """The link in the mail: a page with a button, for mail programs follow links."""
 
     template_name = "products/tell_stop.html"
-    title = gettext_lazy("No more mails of this kind")
+    title = gettext_lazy("Stop all back-in-stock emails")
 
     def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         return self.answer(is_done=False)

@@ -120,7 +120,7 @@ def test_a_refused_add_says_why_and_changes_nothing(visit, shelf, complaints):
 
     buy(page, lamp).click()
 
-    expect(messages(page)).to_contain_text("not sold here")
+    expect(messages(page)).to_contain_text("don’t sell this product")
     expect(badge(page)).to_have_text("0")
     assert not Basket.objects.exists()
     assert "422" in complaints.pop()  # the console tells every refusal
@@ -254,10 +254,10 @@ def test_removing_and_emptying_show_in_both_tabs(visit, shelf):
         expect(line(page, vase)).to_have_count(0)
         expect(total(page)).to_have_text("€10.00")
 
-    other.get_by_role("button", name="Empty the basket").click()
+    other.get_by_role("button", name="Empty basket").click()
 
     for page in (one, other):
-        expect(page.get_by_text("Nothing in here yet")).to_be_visible()
+        expect(page.get_by_text("Your basket is empty")).to_be_visible()
         expect(badge(page)).to_have_text("0")
 
 
@@ -300,8 +300,8 @@ def test_a_basket_is_filled_and_emptied_by_the_keyboard_alone(visit, shelf):
     expect(remove(page, vase)).to_be_focused()
 
     keys.press("Enter")
-    expect(page.get_by_text("Nothing in here yet")).to_be_visible()
-    expect(page.get_by_role("link", name="Shop everything")).to_be_focused()
+    expect(page.get_by_text("Your basket is empty")).to_be_visible()
+    expect(page.get_by_role("link", name="Shop all products")).to_be_focused()
 
 
 def tab_to(page: Page, selector: str) -> None:

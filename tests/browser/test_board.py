@@ -176,7 +176,7 @@ def test_two_press_the_same_button_and_the_second_hears_who_was_first(staff, for
     expect(card(column(ann, "packed"), order)).to_be_visible()
     bob.evaluate("window.heldBack.requestSubmit()")
 
-    expect(messages(bob)).to_contain_text("is “packed” already (ann)")
+    expect(messages(bob)).to_contain_text("is already “packed” (ann)")
     order.refresh_from_db()
     assert (order.version, order.handler.username) == (2, "ann")
 
@@ -201,7 +201,7 @@ def test_two_who_pack_a_pushed_card_at_once_have_one_winner_on_both_boards(
     winner = order.handler.username
     (loser,) = {"ann", "bob"} - {winner}
     expect(messages(pages[winner])).to_contain_text(f"{order.number} is packed.")
-    expect(messages(pages[loser])).to_contain_text(f"is “packed” already ({winner})")
+    expect(messages(pages[loser])).to_contain_text(f"is already “packed” ({winner})")
     for page in pages.values():
         expect(card(column(page, "packed"), order)).to_contain_text(winner)
         expect(card(page, order)).to_have_count(1)
@@ -221,7 +221,7 @@ def test_conflict_without_a_script_is_a_message_too(staff):
 
     press(bob, order, "Pack")
 
-    expect(messages(bob)).to_contain_text("is “packed” already (ann)")
+    expect(messages(bob)).to_contain_text("is already “packed” (ann)")
     expect(card(column(bob, "packed"), order)).to_be_visible()
 
 

@@ -62,7 +62,7 @@ def hold(page: Page) -> Locator:
 
 
 def again(page: Page) -> Locator:
-    return hold(page).get_by_role("link", name="Reserve them again")
+    return hold(page).get_by_role("link", name="Reserve again")
 
 
 def fill_in(page: Page, **fields: str) -> None:
@@ -76,7 +76,7 @@ def go_on(page: Page) -> None:
 
 
 def place(page: Page) -> Locator:
-    return page.get_by_role("button", name="Place the order")
+    return page.get_by_role("button", name="Place order")
 
 
 def at_review(page: Page) -> Page:
@@ -154,7 +154,7 @@ def test_who_is_signed_in_orders_to_another_address_and_saves_it(
     make_basket(Owner(user_id=member.pk), {lamp: 1})
     page = signed_in(visit, daphne, member, java_script_enabled=False)
 
-    page.get_by_label("To another address").check()
+    page.get_by_label("Another address").check()
     fill_in(page)
     page.get_by_label("Save this address").check()
     go_on(page)
@@ -171,10 +171,10 @@ def test_who_is_not_verified_is_sent_to_their_mail(visit, daphne, lamp, complain
     page = signed_in(visit, daphne, user)
 
     expect(page.get_by_role("heading", level=1)).to_have_text(
-        "Your address comes first"
+        "Verify your email address first"
     )
     expect_good_in_all_looks(page)
-    page.get_by_role("button", name="Send the link again").click()
+    page.get_by_role("button", name="Resend the link").click()
 
     expect(page.locator("main")).to_contain_text("new@example.com")
     assert "403" in complaints.pop()
@@ -257,12 +257,12 @@ def test_what_is_sold_after_a_lapse_shows_on_the_line_and_can_be_settled(
 
     holds.release_lapsed()
     stocks.claim({lamp.pk: 4})
-    expect(short).to_have_text("You asked for 2; only 1 left")
+    expect(short).to_have_text("You wanted 2, but only 1 left")
     again(page).click()
 
-    expect(page.get_by_role("heading", level=1)).to_contain_text("sold meanwhile")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("no longer available")
     expect_good_in_all_looks(page)
-    page.get_by_role("button", name="Take the one that is left").click()
+    page.get_by_role("button", name="Take the last one").click()
     expect(total(page)).to_have_text("€4.00")
     place(page).click()
 
@@ -298,7 +298,7 @@ def test_a_changed_price_is_agreed_to_by_one_click(visit, lamp, complaints):
     expect(page.locator(".changes")).to_contain_text("€10.00")
     assert not Order.objects.exists()
     expect_good_in_all_looks(page)
-    page.get_by_role("button", name="Order for €10.00").click()
+    page.get_by_role("button", name="Place order · €10.00").click()
     expect(page).to_have_url(ORDER)
     assert expect_one_order(lamp, 2).total == 10
     assert "409" in complaints.pop()
@@ -333,9 +333,9 @@ def test_going_back_and_sending_again_comes_to_the_same_order(visit, lamp):
 
     page.go_back()
 
-    expect(page.locator("main")).to_contain_text("You have ordered this already")
+    expect(page.locator("main")).to_contain_text("You’ve already ordered this")
     expect_good_in_all_looks(page)
-    page.get_by_role("link", name="See the order").click()
+    page.get_by_role("link", name="View order").click()
     expect(page).to_have_url(ORDER)
     expect_one_order(lamp, 2)
 
@@ -369,7 +369,7 @@ def test_pages_are_good_to_look_at(visit, daphne, lamp, member):
 
     make_basket(Owner(user_id=member.pk), {lamp: 1})
     page = signed_in(visit, daphne, member)
-    page.get_by_label("To another address").check()
+    page.get_by_label("Another address").check()
     expect_good_in_all_looks(page)
     empty = visit(CHECKOUT)
     expect_good_in_all_looks(empty)

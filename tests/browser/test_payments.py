@@ -65,7 +65,7 @@ def order_by_card(page: Page) -> None:
     page.get_by_label("Country").select_option("DE")
     page.get_by_role("button", name="Continue to review").click()
     page.get_by_label("card (Stripe)", exact=False).check()
-    page.get_by_role("button", name="Place the order").click()
+    page.get_by_role("button", name="Place order").click()
 
 
 def at_provider(page: Page, stripe: StripeServer) -> None:

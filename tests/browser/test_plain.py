@@ -112,10 +112,10 @@ def test_quantities_are_set_lines_removed_and_the_basket_emptied(page, shelf):
     expect(line(page, shelf[0])).to_have_count(0)
     expect(total(page)).to_have_text("€7.00")
 
-    page.get_by_role("button", name="Empty the basket").click()
+    page.get_by_role("button", name="Empty basket").click()
 
-    expect(page.get_by_text("Nothing in here yet")).to_be_visible()
-    expect(messages(page)).to_contain_text("Your basket is empty.")
+    expect(page.get_by_text("Your basket is empty")).to_be_visible()
+    expect(messages(page)).to_contain_text("We’ve emptied your basket.")
 
 
 def test_enter_in_a_quantity_sets_it_and_removes_nothing(page, shelf):

@@ -99,7 +99,7 @@ def test_link_opened_in_another_browser_verifies_and_asks_to_sign_in(page, visit
 def test_link_is_sent_again_on_request(page):
     sign_up(page, "carl@example.com")
 
-    page.get_by_role("button", name="Send the link again").click()
+    page.get_by_role("button", name="Resend the link").click()
 
     expect(messages(page)).to_contain_text("on its way")
 

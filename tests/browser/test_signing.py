@@ -134,7 +134,7 @@ def test_signing_out_empties_the_other_tab(visit, shelf, shopper):
         expect(badge(page)).to_have_text("0")
         expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
         expect_no_reload(page)
-    expect(basket.get_by_text("Nothing in here yet")).to_be_visible()
+    expect(basket.get_by_text("Your basket is empty")).to_be_visible()
 
 
 def test_two_browsers_of_one_shopper_show_the_same_basket(visit, shelf, shopper):

@@ -122,7 +122,7 @@ def test_a_product_taken_out_of_the_shop_says_so_where_it_is_shown(visit, lamp, 
 
 def test_the_note_that_fewer_are_left_comes_and_goes(visit, lamp):
     page = visit("/basket/", basket={lamp: 1})
-    note = line(page, lamp).get_by_text("You asked for")
+    note = line(page, lamp).get_by_text("You wanted")
     quantity(page, lamp).fill("5")
     quantity(page, lamp).blur()
     expect(total(page)).to_have_text("€20.00")
@@ -132,7 +132,7 @@ def test_the_note_that_fewer_are_left_comes_and_goes(visit, lamp):
     stocks.claim({lamp.pk: 4})  # somebody else buys
 
     expect(note).to_be_visible()
-    expect(note).to_contain_text("You asked for 5; only 3 left")
+    expect(note).to_contain_text("You wanted 5, but only 3 left")
 
     stocks.claim({lamp.pk: 1})
     expect(note).to_contain_text("only 2 left")
@@ -142,7 +142,7 @@ def test_the_note_that_fewer_are_left_comes_and_goes(visit, lamp):
     expect(note).to_be_hidden()
 
     stocks.claim({lamp.pk: 2})
-    expect(note).to_contain_text("You asked for 2; only 0 left")
+    expect(note).to_contain_text("You wanted 2, but only 0 left")
 
     stocks.receive(lamp.pk, 20)
     expect(note).to_be_hidden()

@@ -48,12 +48,12 @@ def now(page: Page):
 
 
 def cancel(page: Page):
-    return page.locator("summary", has_text="Cancel this order")
+    return page.locator("summary", has_text="Cancel order")
 
 
 def do_cancel(page: Page) -> None:
     cancel(page).click()
-    page.get_by_role("button", name="Yes, cancel it").click()
+    page.get_by_role("button", name="Yes, cancel order").click()
 
 
 def test_order_moves_through_its_states_on_two_devices(visit, daphne, order, packer):
@@ -65,10 +65,14 @@ def test_order_moves_through_its_states_on_two_devices(visit, daphne, order, pac
         mark(page)
 
     steps = [
-        (lambda: orders.pay(order), "Paid", "Your payment is here"),
+        (lambda: orders.pay(order), "Paid", "We’ve received your payment"),
         (lambda: orders.pack(order, actor=packer), "Packed", "Your parcel is packed"),
         (lambda: orders.ship(order, actor=packer), "On its way", "is on its way"),
-        (lambda: orders.deliver(order, actor=packer), "Delivered", "has arrived"),
+        (
+            lambda: orders.deliver(order, actor=packer),
+            "Delivered",
+            "has been delivered",
+        ),
     ]
     for move, step, sentence in steps:
         move()
@@ -91,8 +95,8 @@ def test_what_one_device_cancels_the_other_shows(visit, order):
     cancel(phone).click()
     do_cancel(phone)
 
-    expect(messages(phone)).to_contain_text("Your order is cancelled.")
-    expect(news(desk)).to_contain_text("This order is cancelled")
+    expect(messages(phone)).to_contain_text("Your order has been cancelled.")
+    expect(news(desk)).to_contain_text("This order has been cancelled")
     expect(cancel(desk)).to_be_hidden()
     expect_no_reload(desk)
 
@@ -151,18 +155,20 @@ def lamp(transactional_db) -> Product:
 
 
 def ask(page: Page):
-    return page.get_by_role("button", name="Tell me when it is back")
+    return page.get_by_role("button", name="Email me when it’s back")
 
 
 def test_page_says_that_it_is_back_to_who_asked(visit, lamp, settings):
     page, other = visit(lamp.get_absolute_url()), visit(lamp.get_absolute_url())
     expect_good_in_all_looks(page)
-    page.get_by_label("E-mail address").fill("ann@example.com")
+    page.get_by_label("Email address").fill("ann@example.com")
     ask(page).click()
-    expect(messages(page)).to_contain_text("We will write to you when Lamp is back.")
+    expect(messages(page)).to_contain_text(
+        "We’ll email you when Lamp is back in stock."
+    )
     wait_until_live(page)
     expect_good_in_all_looks(page)
-    back = page.get_by_text("It is back.")
+    back = page.get_by_text("First come, first served.")
     expect(back).to_be_hidden()
     for each in (page, other):
         mark(each)
@@ -172,7 +178,7 @@ def test_page_says_that_it_is_back_to_who_asked(visit, lamp, settings):
     expect(back).to_be_visible()
     expect(buy(page, lamp)).to_be_enabled()
     expect(ask(other)).to_be_hidden()
-    expect(other.get_by_text("It is back.")).to_have_count(0)
+    expect(other.get_by_text("First come, first served.")).to_have_count(0)
     for each in (page, other):
         expect_no_reload(each)
     waits = Waiting.objects.open()
@@ -183,9 +189,9 @@ def test_page_says_that_it_is_back_to_who_asked(visit, lamp, settings):
 
 def test_who_has_left_the_page_gets_a_mail(visit, lamp, settings):
     page = visit(lamp.get_absolute_url())
-    page.get_by_label("E-mail address").fill("ann@example.com")
+    page.get_by_label("Email address").fill("ann@example.com")
     ask(page).click()
-    expect(messages(page)).to_contain_text("We will write to you")
+    expect(messages(page)).to_contain_text("We’ll email you")
     page.goto("/")
     wait_until_live(page)
 

@@ -98,7 +98,7 @@ def test_a_guest_fills_a_basket_and_orders_under_the_path(enter, under, asked, l
         page.locator(f"input[name={name}]").fill(value)
     page.get_by_label("Country").select_option("DE")
     page.get_by_role("button", name="Continue to review").click()
-    page.get_by_role("button", name="Place the order").click()
+    page.get_by_role("button", name="Place order").click()
 
     expect(page).to_have_url(re.compile(rf"{PATH}/orders/[2-9A-Z]{{8}}/$"))
     assert Order.objects.get().email == ADDRESS["email"]

@@ -555,7 +555,7 @@ def test_basket_is_shown_with_its_lines_and_without_its_token(client, boss):
     response = client.get(page("basket_change", basket.pk))
 
     assert '<td class="field-units">3</td>' in listed.text
-    assert "a visitor" in text(listed)
+    assert "guest" in text(listed)
     assert "Brass lamp" in text(response)
     assert basket.token not in listed.text + response.text
 

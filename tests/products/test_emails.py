@@ -42,7 +42,7 @@ def test_order_whose_address_no_mail_reaches_is_placed_and_staff_read_why(settin
 
     assert cancelled.status == Order.Status.CANCELLED
     note = order.events.last()
-    assert note.note.startswith("No mail was sent to the shopper. Enter one")
+    assert note.note.startswith("The customer was not emailed. Enter one")
     assert note.version == cancelled.version
     assert Email.objects.count() == 1, "that of placing it"
 
@@ -57,8 +57,12 @@ def test_each_step_a_shopper_would_want_to_know_is_one_mail():
     orders.cancel(make_order())
 
     subjects = [message.subject.replace(order.number, "N") for message in mail.outbox]
-    assert subjects[:3] == ["Your order N", "Order N is paid", "Order N is on its way"]
-    assert subjects[4].endswith("is cancelled") and len(subjects) == 5
+    assert subjects[:3] == [
+        "Your order N",
+        "We’ve received your payment for order N",
+        "Order N is on its way",
+    ]
+    assert subjects[4].endswith("has been cancelled") and len(subjects) == 5
 
 
 def test_order_that_was_not_paid_in_time_says_so(settings):
@@ -219,7 +223,7 @@ def test_order_is_placed_though_staff_cannot_be_mailed(settings):
 
     order = make_order()
 
-    assert order.events.last().note.startswith("A mail was not sent. Enter one")
+    assert order.events.last().note.startswith("An email was not sent. Enter one")
     assert Email.objects.count() == 1, "that to the shopper"
 
 

@@ -52,7 +52,7 @@ def test_claim_without_a_verified_address_adds_nothing():
     unverified = make_shopper(email="ann@example.com", verified=False)
 
     assert claims.claim(unverified) == 0
-    assert "as a guest" not in page_of(unverified)
+    assert "guest order" not in page_of(unverified)
 
 
 def test_claim_by_an_address_verified_before_or_wished_for_adds_nothing():
@@ -98,11 +98,11 @@ def test_history_offers_a_guests_orders_and_adds_them(client):
     offer = client.get(HISTORY)
     added = client.post(CLAIM, follow=True)
 
-    assert "3 orders were placed as a guest with ann@example.com." in offer.text
+    assert "3 guest orders were placed with ann@example.com." in offer.text
     assert orders[0].number not in offer.text
-    assert "3 orders are added to your account." in added.text
+    assert "3 orders have been added to your account." in added.text
     assert all(order.number in added.text for order in orders)
-    assert "as a guest" not in added.text
+    assert "guest order" not in added.text
     assert "There are no orders to add." in client.post(CLAIM, follow=True).text
 
 
@@ -122,7 +122,7 @@ def test_verification_tells_of_orders_placed_as_a_guest(client, mailoutbox):
     page = client.post(link, follow=True)
 
     assert user.orders.count() == 0, "not before they say so"
-    assert "1 order was placed as a guest with this address." in page.text
+    assert "1 guest order was placed with this email address." in page.text
     assert f'<a href="{HISTORY}">Add to your account.</a>' in page.text
 
 

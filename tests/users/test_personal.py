@@ -238,7 +238,7 @@ def test_order_under_way_keeps_what_delivering_takes_and_loses_it_afterwards(
 
     order.refresh_from_db()
     assert order.user is None and order.email and order.full_name
-    assert f"Order {order.number} is still under way" in mail.outbox[-1].body
+    assert f"Order {order.number} is still in progress" in mail.outbox[-1].body
     assert order.access_token in mail.outbox[-1].body
     assert "deleted their account" in order.events.last().note
     assert personal.erase_departed() == 0

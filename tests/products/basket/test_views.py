@@ -79,7 +79,7 @@ def test_add_of_more_than_is_left_says_so(client):
 
     response = add(client, product, quantity="5")
 
-    assert said(response)[1] == "Only 3 are left; your basket asks for 5."
+    assert said(response)[1] == "Only 3 are left. You have 5 in your basket."
     assert contents() == {product.pk: 5}
 
 
@@ -102,7 +102,7 @@ def test_add_of_what_is_not_sold_says_so_and_changes_nothing(client, product_id)
 
     response = add(client, product_id)
 
-    assert said(response) == ["This product is not sold here (any more)."]
+    assert said(response) == ["We don’t sell this product."]
     assert not Basket.objects.exists()
     assert viewers.BASKET_TOKEN not in client.session
 
@@ -124,7 +124,7 @@ def test_add_beyond_the_limits_says_so_and_keeps_what_was_in_it(client, settings
     too_many = add(client, product)
     too_broad = add(client, other)
 
-    assert "at most 20 of one product; you have 20 ×" in said(too_many)[-1]
+    assert "at most 20 of each product. You already have 20 ×" in said(too_many)[-1]
     assert "at most 1 different products" in said(too_broad)[-1]
     assert contents() == {product.pk: 20}
 
@@ -213,7 +213,7 @@ def test_update_that_asks_for_json_on_the_basket_page_gets_the_lines_too(client)
 def test_basket_of_nobody_is_empty_and_makes_no_session(client):
     response = client.get(BASKET)
 
-    assert "Nothing in here yet" in response.text
+    assert "Your basket is empty" in response.text
     assert not Session.objects.exists() and not Basket.objects.exists()
 
 
@@ -340,7 +340,7 @@ def test_update_one_of_which_is_bad_says_so_and_changes_none(client, filled, bad
 def test_update_of_a_line_that_is_not_there_says_so(client, filled, field):
     response = client.post(UPDATE, {field: "5"})
 
-    assert said(response)[-1] == "This product is not in your basket any more."
+    assert said(response)[-1] == "This product is no longer in your basket."
 
 
 def test_remove_takes_one_line_out(client, filled):
@@ -350,7 +350,7 @@ def test_remove_takes_one_line_out(client, filled):
         UPDATE, {"remove": lamp.pk, f"quantity-{jug.pk}": "9", f"was-{jug.pk}": "2"}
     )
 
-    assert said(response)[-1] == "Taken out of your basket."
+    assert said(response)[-1] == "Removed from your basket."
     assert contents() == {jug.pk: 2}
 
 
@@ -358,16 +358,16 @@ def test_remove_takes_one_line_out(client, filled):
 def test_remove_of_nonsense_says_so_and_changes_nothing(client, filled, what):
     response = client.post(UPDATE, {"remove": what})
 
-    assert said(response)[-1] == "This product is not in your basket any more."
+    assert said(response)[-1] == "This product is no longer in your basket."
     assert set(contents().values()) == {2}
 
 
 def test_clear_empties_the_basket(client, filled):
     response = client.post(UPDATE, {"clear": "1"})
 
-    assert said(response)[-1] == "Your basket is empty."
+    assert said(response)[-1] == "We’ve emptied your basket."
     assert contents() == {}
-    assert "Nothing in here yet" in client.get(BASKET).text
+    assert "Your basket is empty" in client.get(BASKET).text
 
 
 def test_update_of_anothers_line_is_refused(filled):
@@ -376,7 +376,7 @@ def test_update_of_anothers_line_is_refused(filled):
 
     response = outsider.post(UPDATE, {"remove": lamp.pk})
 
-    assert said(response) == ["This product is not in your basket any more."]
+    assert said(response) == ["This product is no longer in your basket."]
     assert contents()[lamp.pk] == 2
 
 
@@ -474,7 +474,7 @@ def test_sign_out_leaves_the_basket_with_its_user(client):
 
     client.post(reverse("users:logout"))
 
-    assert "Nothing in here yet" in client.get(BASKET).text
+    assert "Your basket is empty" in client.get(BASKET).text
     client.force_login(user)
     assert product.name in client.get(BASKET).text
 
@@ -535,7 +535,7 @@ def test_sign_in_names_what_cannot_be_had(client):
     )
 
     assert (
-        "Not available right now: Lamp (sold out), Jug (2 left, your basket asks for"
+        "Not available right now: Lamp (sold out), Jug (2 left, you wanted"
         " 3), Mug (no longer sold)." in said(response)
     )
 

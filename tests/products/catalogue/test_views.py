@@ -91,7 +91,7 @@ def test_list_of_an_empty_category_says_so(client):
 
     response = client.get(shelf.get_absolute_url())
 
-    assert "This shelf is empty just now" in response.text
+    assert "There’s nothing in this category yet" in response.text
 
 
 def test_list_of_a_category_that_does_not_exist_is_not_found(client):
@@ -201,7 +201,7 @@ def test_list_searched_finds_products_with_every_word(client):
 def test_list_searched_for_nothing_there_says_so(client):
     response = client.get(LIST, {"q": "submarine"})
 
-    assert "Nothing by that name" in response.text
+    assert "No results" in response.text
 
 
 @pytest.mark.parametrize(

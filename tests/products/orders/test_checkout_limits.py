@@ -56,7 +56,7 @@ def test_a_checkout_without_a_hold_says_what_is_left(client):
     page = client.get(CHECKOUT)
 
     assert page.status_code == 409
-    assert "Take the one that is left" in page.text
+    assert "Take the last one" in page.text
 
 
 def test_an_order_too_many_is_answered_kindly_and_nothing_is_lost(settings, mailoutbox):

@@ -61,14 +61,14 @@ def test_mail_asks_for_the_confirmation_and_holds_no_text_of_the_guest(
 
 def test_link_shows_a_page_and_its_button_confirms(client, order, lamp, mailoutbox):
     page = client.get(link(mailoutbox[0]))
-    assert "Confirm the order" in page.text
+    assert "Confirm order" in page.text
     order.refresh_from_db()
     assert order.awaits_confirmation  # mail programs follow links
 
     page = client.post(link(mailoutbox[0]), follow=True)
 
     assert "Your order is confirmed" in page.text
-    assert "We have your order and pack it next" in page.text
+    assert "We have your order and will pack it next" in page.text
     order.refresh_from_db()
     assert order.confirmed_at and not order.awaits_confirmation
     assert mailoutbox[1].subject == f"Your order {order.number}"
@@ -143,7 +143,7 @@ def test_whoever_placed_it_cannot_confirm_it_by_the_orders_page(client, order):
 
     page = client.get(f"/orders/{order}/")
 
-    assert "Please confirm your order with the link in our mail" in page.text
+    assert "Please confirm your order with the link in our email" in page.text
     assert "/orders/confirm/" not in page.text
 
 
@@ -159,7 +159,7 @@ def test_order_that_nobody_confirms_expires_and_writes_no_more(
     order.refresh_from_db()
     assert order.status == Order.Status.EXPIRED
     assert reserved(lamp) == 0
-    assert "was not confirmed in time" in client.get(f"/orders/{order}/").text
+    assert "wasn’t confirmed in time" in client.get(f"/orders/{order}/").text
     assert len(mailoutbox) == 1
     assert books.reconcile() == []
 
@@ -188,7 +188,8 @@ def test_shopper_who_switches_to_delivery_is_told_to_follow_the_link(client, lam
 
     page = client.post(f"/orders/{order}/pay-on-delivery/", follow=True)
 
-    assert "We have sent a mail to ann@example.com. Please follow the link" in page.text
+    text = "We’ve sent an email to ann@example.com. Please follow the link"
+    assert text in page.text
 
 
 @pytest.mark.parametrize("minutes", [0, 60])

@@ -493,7 +493,7 @@ def test_conflict_names_the_state_and_the_winner_to_staff():
 
     conflict = refusal.value
     assert (conflict.number, conflict.who) == (order.number, "anna")
-    assert str(conflict) == f"{order.number} is “packed” already (anna)."
+    assert str(conflict) == f"{order.number} is already “packed” (anna)."
 
 
 def test_note_is_an_event_that_moves_nothing_and_wins_nothing():
@@ -520,7 +520,7 @@ def test_conflict_names_nobody_to_the_shopper():
         orders.cancel_by_shopper(order)
 
     assert refusal.value.who == ""
-    assert str(refusal.value) == f"{order.number} is “packed” already."
+    assert str(refusal.value) == f"{order.number} is already “packed”."
 
 
 # --- Time -------------------------------------------------------------------------

@@ -213,8 +213,8 @@ def test_page_built_for_a_visitor_who_waits_is_not_everybodys(lamp):
 
     theirs, anybodys = visitor.get(page), Client().get(page)
 
-    assert "This page will say when it is back" in theirs.text
-    assert "This page will say when it is back" not in anybodys.text
+    assert "We’ll tell you on this page" in theirs.text
+    assert "We’ll tell you on this page" not in anybodys.text
 
 
 def test_page_for_who_is_to_read_a_message_says_it_and_to_nobody_else(lamp):

@@ -60,7 +60,7 @@ def test_order_by_a_method_that_does_not_take_it_is_asked_again(client, stripe, 
     response = client.post(REVIEW, fields(page) | {"method": method})
 
     assert response.status_code == 409
-    assert "Please choose another one" in response.text
+    assert "Please choose another way to pay" in response.text
     assert 'value="delivery"' in response.text
     assert not Order.objects.exists()
 
@@ -102,10 +102,10 @@ def test_free_order_asks_for_no_payment_and_is_packed_next(client, stripe):
     order = Order.objects.get()
     assert (order.status, order.method) == (Status.PAID, Method.FREE)
     assert order.expires_at is None
-    assert "There is nothing to pay." in response.text
+    assert "There’s nothing to pay." in response.text
     assert stripe.asked == []
     [sent] = mail.outbox
-    assert "There is nothing to pay." in sent.body
+    assert "There’s nothing to pay." in sent.body
 
 
 @pytest.mark.parametrize("method", Method.values)
@@ -134,6 +134,6 @@ def test_page_of_a_free_order_offers_no_payment(client):
 
     page = client.get(reverse("products:order", args=[order.number])).text
 
-    assert "We have your order and pack it next." in page
+    assert "We have your order and will pack it next." in page
     assert reverse("products:order-pay", args=[order.number]) not in page
     assert "Pay on delivery instead" not in page

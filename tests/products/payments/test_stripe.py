@@ -316,7 +316,7 @@ def test_switch_to_delivery_closes_the_page_and_the_order_is_packed_next(stripe)
 
     page = switch(order, user)
 
-    assert "You pay when it is delivered." in page
+    assert "You pay on delivery." in page
     assert session["status"] == "expired"
     assert now(order) == (Status.PENDING, ["failed"])
     assert (order.method, order.expires_at) == (Order.Method.DELIVERY, None)
@@ -342,7 +342,7 @@ def test_switch_while_somebody_has_paid_waits_for_the_payment(stripe):
 
     page = switch(order, user)
 
-    assert "under way" in page
+    assert "in progress" in page
     tell(stripe.event(session))
     assert now(order) == (Status.PAID, ["paid"])
 

@@ -98,7 +98,7 @@ def test_order_that_was_paid_differently_waits_for_staff(stripe, wrong, noted, s
     assert order.on_hold == OnHold.DIFFERS
     page = page_of(order)
     assert "Pay €12.50 now" not in page and "Pay on delivery instead" not in page
-    assert f"We have received {shown}; the total is €12.50." in page
+    assert f"We’ve received {shown}. The total is €12.50." in page
     assert order.events.filter(note__startswith=f"{noted} was paid").exists()
     assert shown in staff_page_of(order)
     assert column_of(order) == "hold"
@@ -133,7 +133,7 @@ def test_what_was_paid_differently_is_given_back_after_cancelling(
     assert given["currency"] == session["currency"]
     assert now(order) == (Status.CANCELLED, ["refunded"])
     assert order.on_hold == ""
-    assert f"We have refunded {shown} of {shown}." in page_of(order)
+    assert f"We’ve refunded {shown} of {shown}." in page_of(order)
     expect_good_books()
 
 
@@ -191,7 +191,7 @@ def test_partial_refund_in_the_dashboard_is_recorded_and_told(stripe):
 
     assert sums(order) == ("paid", "", "paid", "12.50", "5.00", "0.00")
     assert order.version > version
-    assert "We have refunded €5.00 of €12.50." in page_of(order)
+    assert "We’ve refunded €5.00 of €12.50." in page_of(order)
     staff = staff_page_of(order)
     assert "5.00 EUR was refunded at the payment service." in staff
     assert refund["id"] in staff and "−€5.00" in staff
@@ -207,7 +207,7 @@ def test_full_refund_in_the_dashboard_holds_an_order_that_was_not_sent(stripe):
 
     assert sums(order) == ("paid", "refunded", "refunded", "12.50", "12.50", "0.00")
     page = page_of(order)
-    assert "We pack your order next" not in page
+    assert "We’ll pack your order next" not in page
     assert "Your payment was refunded." in page
     assert column_of(order) == "hold"
     with pytest.raises(OrderOnHold):
@@ -486,7 +486,7 @@ def test_dispute_holds_the_order_and_staff_see_it(stripe):
     tell(stripe.told("charge.dispute.created", dispute))
 
     assert sums(order) == ("paid", "disputed", "paid", "12.50", "0.00", "0.00")
-    assert "We pack your order next" not in page_of(order)
+    assert "We’ll pack your order next" not in page_of(order)
     assert "Your bank has asked for the payment back." in page_of(order)
     assert column_of(order) == "hold"
     assert "fraudulent" in staff_page_of(order)

@@ -312,7 +312,7 @@ def test_second_of_two_hears_who_was_first(client, clerk):
     )
 
     for text in (unescape(plain.text), scripted.json()["messages"][0]["text"]):
-        assert f"{order.number} is “packed” already (bob)." in text
+        assert f"{order.number} is already “packed” (bob)." in text
     assert scripted.status_code == 409
     order.refresh_from_db()
     assert order.version == 2 and order.handler.username == "bob"

@@ -49,7 +49,7 @@ def test_row_that_fails_waits_longer_each_time_and_is_forgiven_once_done(caplog)
 
     assert pauses[:3] == [60, 240, 960]
     assert pauses[-1] == 24 * 60 * 60
-    assert basket.problem == "ABC is “paid” already."
+    assert basket.problem == "ABC is already “paid”."
 
     sweeps.clear(basket)
 

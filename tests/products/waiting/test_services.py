@@ -111,7 +111,7 @@ def test_mail_says_what_it_is_about_as_it_is_called(lamp):
 
     [message] = mail.outbox
     html = message.alternatives[0].content
-    assert message.subject == "Brass <lamp> {% x %} is back"
+    assert message.subject == "Brass <lamp> {% x %} is back in stock"
     assert "Brass <lamp> {% x %}" in message.body
     assert "Brass &lt;lamp&gt; {% x %}" in html
     assert lamp.get_absolute_url() in message.body and "/tell-me/stop/" in message.body
@@ -266,8 +266,8 @@ def test_signed_in_one_click_is_enough_and_no_address_can_be_typed(client, lamp)
 
     page = client.post(tell_me(lamp), {"email": "else@example.com"}, follow=True)
 
-    assert "We will write to you when Brass &lt;lamp&gt;" in page.text
-    assert "This page will say when it is back" in page.text
+    assert "We’ll email you when Brass &lt;lamp&gt;" in page.text
+    assert "We’ll tell you on this page" in page.text
     assert Waiting.objects.get().email == user.email
     assert Waiting.objects.get().user == user
 
@@ -298,7 +298,7 @@ def test_guest_who_reads_it_on_the_page_gets_no_mail(client, lamp):
     assert tasks.tell_waiting() == 0
     stock.claim({lamp.pk: 1})
     page = client.get(lamp.get_absolute_url())
-    assert "This page will say" not in page.text, "they were told, and may ask again"
+    assert "We’ll tell you on this page" not in page.text, "they may ask again"
 
 
 def test_signed_in_who_reads_it_on_the_page_gets_no_mail(client, lamp):
@@ -337,7 +337,7 @@ def test_who_asked_for_nothing_changes_nothing_by_reading(client, lamp):
 def test_what_is_no_address_is_refused(client, lamp, email):
     page = client.post(tell_me(lamp), {"email": email}, follow=True)
 
-    assert "Please enter an e-mail address." in page.text
+    assert "Enter an email address." in page.text
     assert not Waiting.objects.exists()
 
 
@@ -348,7 +348,7 @@ def test_asking_very_often_is_refused(client, lamp, settings):
         for name in ("ann", "bob")
     ]
 
-    assert "very often" in pages[1].text
+    assert "Too many attempts" in pages[1].text
     assert Waiting.objects.get().email == "ann@example.com"
 
 
@@ -370,9 +370,9 @@ def test_link_in_the_mail_asks_first_and_then_forgets_everything(client, lamp):
     tasks.tell_waiting()
     link = re.search(r"/tell-me/stop/\S+", mail.outbox[0].body)[0]
 
-    assert "Forget it all" in client.get(link).text
+    assert "Stop all back-in-stock emails" in client.get(link).text
     assert Waiting.objects.open().count() == 2, "looking changes nothing"
-    assert "we have forgotten everything" in client.post(link).text
+    assert "won’t get any more back-in-stock emails" in client.post(link).text
 
     assert Waiting.objects.open().get().email == "bob@example.com"
 
