@@ -1,4 +1,4 @@
-"""Pieces of pages that are kept ready: cards of products, and the categories."""
+"""Parts of pages that come from the cache: product cards, and the categories."""
 
 import hashlib
 import json
@@ -14,48 +14,54 @@ from django.utils.translation import get_language
 
 from products.models import Product
 from products.pagecache import caching
-from products.pagecache.cards import card
 from products.pagecache.shells import HERE, TOKEN
 
 register = template.Library()
 
+CARD_TEMPLATE = "products/_card.html"
 CARDS_S = 60 * 60
 
 
 @register.simple_tag(takes_context=True)
 def cards(context: Context, products: Iterable[Product], eager: int = 0) -> SafeString:
-    """A list item with a card for each product; the first `eager` load their pictures
-    at once. Needs `stock` and nothing else of the database."""
-    wanted = [(product, n < eager) for n, product in enumerate(products)]
-    names = [_name(*each) for each in wanted]
+    """Render a list item with a card for each product. The first `eager` cards load
+    their pictures at once. Products need `stock`; there are no other queries."""
+    shown = [(product, n < eager) for n, product in enumerate(products)]
+    names = [_card_name(*each) for each in shown]
 
     def build(name: str) -> str:
-        return card(*wanted[names.index(name)])
+        return render_card(*shown[names.index(name)])
 
-    found = caching.cached_pieces(names, build, CARDS_S)
-    items = "".join(f"<li>{found[name]}</li>" for name in names)
+    html = caching.cached_pieces(names, build, CARDS_S)
+    items = "".join(f"<li>{html[name]}</li>" for name in names)
     return mark_safe(_filled(items, context))
 
 
-def _name(product: Product, eager: bool) -> str:
-    """Named by all that it shows, a card is never out of date. A sale makes another
-    of one product and leaves the rest of the shelf as it is."""
-    shown = [
-        *(get_language(), eager, product.pk, product.name, product.slug),
+def _card_name(product: Product, is_eager: bool) -> str:
+    """Return a name that depends on all that the card shows, so that a cached card is
+    never out of date. A sale changes the name of one card and no other."""
+    content = [
+        *(get_language(), is_eager, product.pk, product.name, product.slug),
         *(product.image.name, product.stock.version, product.stock_facts),
     ]
-    digest = hashlib.blake2b(json.dumps(shown).encode(), digest_size=16)
+    digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16)
     return f"card:{digest.hexdigest()}"
 
 
+def render_card(product: Product, is_eager: bool) -> str:
+    """Render a card with placeholders for the visitor's token and the page's path."""
+    facts = {"product": product, "eager": is_eager, "csrf_token": TOKEN, "here": HERE}
+    return render_to_string(CARD_TEMPLATE, facts)
+
+
 def _filled(items: str, context: Context) -> str:
-    token, place = str(context["csrf_token"]), context["request"].get_full_path()
-    return items.replace(TOKEN, token).replace(HERE, escape(place))
+    token, path = str(context["csrf_token"]), context["request"].get_full_path()
+    return items.replace(TOKEN, token).replace(HERE, escape(path))
 
 
 @register.simple_tag(takes_context=True)
 def navigation(context: Context) -> SafeString:
-    """The page's `categories`, with the one marked in which it is."""
+    """Render the page's `categories`, with the current one marked."""
     here, categories = _here(context), context.get("categories")
 
     def build() -> str:
@@ -63,15 +69,15 @@ def navigation(context: Context) -> SafeString:
             "_categories.html", {"categories": categories, "here": here}
         )
 
-    if categories is None:  # a page without context: it must not be everybody's
+    if categories is None:  # an error page without context: do not cache it
         return mark_safe(build())
     name = f"navigation:{get_language()}:{here}"
     return mark_safe(caching.cached(name, caching.SHELVES, build))
 
 
 def _here(context: Context) -> list:
-    """What is current for `aria-current`: ["page", category], ["true", category] for a
-    page below it, or ["page", None] for everything; [] elsewhere."""
+    """Return what `aria-current` marks: ["page", category], ["true", category] for a
+    product of it, or ["page", None] for the list of everything; [] elsewhere."""
     category, product = context.get("category"), context.get("product")
     if category:
         return ["page", category.pk]

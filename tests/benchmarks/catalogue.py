@@ -12,6 +12,8 @@ a request; PostgreSQL's and Redis' are not in it.
     warm      the same page again and again
     known     the same, by who has it already (304)
     basket    the same, by who has a session and a basket
+    member    by visitors who are signed in: their own page, with cached cards
+    new cards the same with no card in the cache, as after a change of many
     no redis  the same, while Redis is stopped
 """
 
@@ -154,6 +156,24 @@ def session_with_a_basket() -> str:
     return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
 
 
+def session_of_a_member() -> str:
+    """The cookie of a visitor who is signed in."""
+    from importlib import import_module
+
+    from django.conf import settings
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+
+    from tests.support.factories import make_user
+
+    user = make_user()
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
+
+
 def run(server, redis, pages: Pages, options) -> None:
     """All modes but "off", in turn."""
     few, many = options.requests // 10, options.requests
@@ -171,11 +191,26 @@ def run(server, redis, pages: Pages, options) -> None:
         tell("known", page, ask(server, same, many, crowd))
         shopper = crowd_at(server, options, Cookie=session_with_a_basket())
         tell("basket", page, ask(server, same, few, shopper))
+    run_member(server, pages, options)
     redis.stop()
     ask(server, itertools.repeat("/products/"), 2, crowd_at(server, options)[:1])
     for page, paths in pages.items():
         same = itertools.repeat(paths[0])
         tell("no redis", page, ask(server, same, few, crowd_at(server, options)))
+
+
+def run_member(server, pages: Pages, options) -> None:
+    """The same page again and again, and other cards each time."""
+    few, cookie = options.requests // 10, session_of_a_member()
+    for page in ("list", "detail"):
+        same = itertools.repeat(pages[page][0])
+        crowd = crowd_at(server, options, Cookie=cookie)
+        ask(server, same, 5 * len(crowd), crowd)
+        tell("member", page, ask(server, same, few, crowd))
+    # "cold" has asked for the first lists.
+    unseen = iter(pages["list"][few:])
+    count = min(few, len(pages["list"]) - few)
+    tell("new cards", "list", ask(server, unseen, count, crowd))
 
 
 def run_off(server, pages: Pages, options) -> None:

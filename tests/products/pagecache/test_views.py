@@ -1,16 +1,18 @@
-"""Catalogue pages out of the cache: the same for all, and yet each visitor's own."""
+"""Cached pages: the same for all, with each visitor's own token and basket badge."""
 
 import re
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.translation import get_language, override
 
 from products.live import viewers
 from products.models import Product
 from products.pagecache import caching
-from products.pagecache.cards import card
 from products.stock import services as stock
+from products.templatetags import shelf as shelf_tags
+from products.templatetags.shelf import render_card
 from tests.support.factories import (
     make_basket,
     make_category,
@@ -26,7 +28,7 @@ BADGE = re.compile(r'data-topic="basket" data-version="(\d+)">\s*<[^>]*>(\d+)<')
 
 
 @pytest.fixture(autouse=True)
-def kept(settings):
+def caching_is_on(settings):
     settings.CATALOGUE_MAX_AGE_S = 60
     return settings
 
@@ -37,7 +39,7 @@ def lamp() -> Product:
 
 
 def rename(product: Product, name: str = "Steel lamp") -> None:
-    """Behind the back of the cache."""
+    """Change the product without telling the cache."""
     Product.objects.filter(pk=product.pk).update(name=name)
 
 
@@ -68,13 +70,11 @@ def shelf() -> Product:
     )
 
 
-# --- Kept -------------------------------------------------------------------------
+# --- Cached -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_page_asked_again_by_anybody_takes_no_query(
-    shelf, address, django_assert_num_queries
-):
+def test_page_requested_again_takes_no_query(shelf, address, django_assert_num_queries):
     first = Client().get(address)
 
     with django_assert_num_queries(0):
@@ -87,18 +87,18 @@ def test_page_asked_again_by_anybody_takes_no_query(
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_page_that_is_kept_is_the_page_that_is_not(shelf, address, settings):
+def test_cached_page_equals_the_page_without_a_cache(shelf, address, settings):
     settings.CATALOGUE_MAX_AGE_S = 0
     plain = Client().get(address)
     settings.CATALOGUE_MAX_AGE_S = 60
     Client().get(address)
 
-    kept = Client().get(address)
+    cached = Client().get(address)
 
-    hide = re.compile("|".join(tokens(plain) | tokens(kept)))
-    assert hide.sub("", kept.text) == hide.sub("", plain.text)
+    hide = re.compile("|".join(tokens(plain) | tokens(cached)))
+    assert hide.sub("", cached.text) == hide.sub("", plain.text)
     ours = {"ETag", "Cache-Control", "Content-Length"}
-    assert {k: v for k, v in kept.items() if k not in ours} == {
+    assert {k: v for k, v in cached.items() if k not in ours} == {
         k: v for k, v in plain.items() if k not in ours
     }
 
@@ -114,7 +114,7 @@ def test_page_shows_a_change_once_its_generation_is_touched(shelf, address, clie
     assert "Steel lamp" in client.get(address).text
 
 
-def test_page_of_a_shelf_stays_when_another_shelf_changes(client, lamp):
+def test_page_of_a_category_stays_when_another_category_changes(client, lamp):
     address = lamp.category.get_absolute_url()
     client.get(address)
     rename(lamp)
@@ -124,7 +124,7 @@ def test_page_of_a_shelf_stays_when_another_shelf_changes(client, lamp):
     assert "Brass lamp" in client.get(address).text
 
 
-def test_page_that_does_not_exist_is_not_kept(client):
+def test_page_that_does_not_exist_is_not_cached(client):
     assert client.get("/products/lamp/").status_code == 404
 
     make_product(slug="lamp")
@@ -132,14 +132,14 @@ def test_page_that_does_not_exist_is_not_kept(client):
     assert client.get("/products/lamp/").status_code == 200
 
 
-def test_page_of_what_is_gone_is_kept_as_gone(client):
+def test_page_of_a_product_that_is_gone_is_cached_as_gone(client):
     address = make_product(is_active=False).get_absolute_url()
 
     assert [client.get(address).status_code for _ in range(2)] == [410, 410]
 
 
-def test_page_added_to_by_strangers_is_built_as_if_it_were_not(client, lamp):
-    """What somebody writes into an address must not come back to others."""
+def test_page_with_extra_parameters_is_built_without_them(client, lamp):
+    """What one visitor adds to the address must not be shown to others."""
     client.get(LIST, {"utm_source": "evil"})
 
     shown = Client().get(LIST).text
@@ -151,7 +151,7 @@ def test_page_added_to_by_strangers_is_built_as_if_it_were_not(client, lamp):
 @pytest.mark.parametrize(
     "query", [{"sort": "-price"}, {"page": "2"}, {"sort": "price", "page": "2"}]
 )
-def test_page_of_another_order_or_number_is_another(client, query):
+def test_page_with_another_order_or_number_is_another_page(client, query):
     make_products(60)
     plain = client.get(LIST)
 
@@ -161,17 +161,17 @@ def test_page_of_another_order_or_number_is_another(client, query):
     assert cards.findall(plain.text) != cards.findall(other.text)
 
 
-def test_page_searched_for_is_not_kept(client, lamp):
+def test_page_of_a_search_is_not_cached(client, lamp):
     client.get(LIST, {"q": "lamp"})
     rename(lamp)
 
     assert "Steel lamp" in client.get(LIST, {"q": "lamp"}).text
 
 
-# --- One's own --------------------------------------------------------------------
+# --- Personal ---------------------------------------------------------------------
 
 
-def test_page_has_a_token_that_the_forms_take(lamp):
+def test_page_has_a_token_that_forms_accept(lamp):
     browser = Client(enforce_csrf_checks=True)
     Client().get(LIST)
     (token,) = tokens(browser.get(LIST))
@@ -202,7 +202,7 @@ def test_page_for_a_visitor_with_a_basket_takes_one_query(
         shopper.get(LIST)
 
 
-def test_page_built_for_a_visitor_who_waits_is_not_everybodys(lamp):
+def test_page_of_a_visitor_who_waits_is_not_shown_to_others(lamp):
     stock.count(lamp.pk, 0)
     visitor = Client()
     asked = {"email": "ann@example.com"}
@@ -217,7 +217,7 @@ def test_page_built_for_a_visitor_who_waits_is_not_everybodys(lamp):
     assert "We’ll tell you on this page" not in anybodys.text
 
 
-def test_page_for_who_is_to_read_a_message_says_it_and_to_nobody_else(lamp):
+def test_page_with_a_message_is_shown_to_its_visitor_alone(lamp):
     visitor = Client()
     add = reverse("products:basket-add", args=[lamp.pk])
     visitor.post(add, {"quantity": 1, "next": LIST})
@@ -229,7 +229,7 @@ def test_page_for_who_is_to_read_a_message_says_it_and_to_nobody_else(lamp):
     assert 'class="message message--' not in visitor.get(LIST).text  # said once
 
 
-def test_page_for_who_is_signed_in_is_their_own(lamp):
+def test_page_of_a_signed_in_visitor_is_not_shown_to_others(lamp):
     Client().get(LIST)
     member = Client()
     member.force_login(make_user(first_name="Ann"))
@@ -240,7 +240,7 @@ def test_page_for_who_is_signed_in_is_their_own(lamp):
     assert "no-store" in theirs["Cache-Control"]
 
 
-def test_page_for_staff_shows_what_they_have_just_changed(lamp):
+def test_page_for_staff_shows_their_own_change_at_once(lamp):
     Client().get(LIST)
     clerk = Client()
     clerk.force_login(make_user(is_staff=True))
@@ -254,14 +254,16 @@ def test_page_for_staff_shows_what_they_have_just_changed(lamp):
     assert "Steel lamp" in shown and "Renamed shelf" in shown
 
 
-# --- Fragments --------------------------------------------------------------------
+# --- Cards ------------------------------------------------------------------------
 
 
-def test_card_of_a_member_is_not_rendered_again(lamp, monkeypatch):
+def test_card_for_a_signed_in_visitor_comes_from_the_cache(lamp, monkeypatch):
     member = Client()
     member.force_login(make_user())
     member.get(LIST)
-    monkeypatch.setattr("products.templatetags.shelf.card", lambda *_: "Rendered")
+    monkeypatch.setattr(
+        "products.templatetags.shelf.render_card", lambda *_: "Rendered"
+    )
 
     shown = member.get(LIST).text
 
@@ -271,7 +273,7 @@ def test_card_of_a_member_is_not_rendered_again(lamp, monkeypatch):
 @pytest.mark.parametrize(
     "change", [{"name": "Other"}, {"slug": "other"}, {"price": 3}, {"image": "a.png"}]
 )
-def test_card_of_a_product_that_changed_is_another_at_once(lamp, change):
+def test_card_of_a_changed_product_changes_at_once(lamp, change):
     member = Client()
     member.force_login(make_user())
     before = member.get(LIST).text
@@ -284,15 +286,16 @@ def test_card_of_a_product_that_changed_is_another_at_once(lamp, change):
     assert hide.sub("", card.search(after)[0]) != hide.sub("", card.search(before)[0])
 
 
-def test_card_after_a_sale_has_the_new_number_and_the_others_stay(lamp, monkeypatch):
+def test_card_after_a_sale_is_rendered_again_and_others_are_not(lamp, monkeypatch):
     make_products(5)
     member = Client()
     member.force_login(make_user())
     member.get(LIST)
     rendered = []
     monkeypatch.setattr(
-        "products.templatetags.shelf.card",
-        lambda product, eager: rendered.append(product.pk) or card(product, eager),
+        "products.templatetags.shelf.render_card",
+        lambda product, eager: rendered.append(product.pk)
+        or render_card(product, eager),
     )
 
     stock.claim({lamp.pk: 7})
@@ -302,36 +305,56 @@ def test_card_after_a_sale_has_the_new_number_and_the_others_stay(lamp, monkeypa
     assert rendered == [lamp.pk]
 
 
-# --- As you have it ---------------------------------------------------------------
+def test_card_in_another_language_is_not_the_first_one(lamp, rf, monkeypatch):
+    monkeypatch.setattr(shelf_tags, "render_card", lambda *_: get_language())
+    product = Product.objects.select_related("stock").get()
+    context = {"csrf_token": "T", "request": rf.get("/")}
+
+    english = shelf_tags.cards(context, [product])
+    with override("de"):
+        german = shelf_tags.cards(context, [product])
+
+    assert (english, german) == ("<li>en</li>", "<li>de</li>")
 
 
-def asked_again(client: Client, response):
+def test_card_of_a_product_with_a_hostile_name_is_escaped(lamp):
+    rename(lamp, '"><script>alert(1)</script>')
+
+    shown = Client().get(LIST).text
+
+    assert "<script>alert" not in shown and "&lt;script&gt;alert" in shown
+
+
+# --- ETags and compression --------------------------------------------------------
+
+
+def get_again(client: Client, response):
     return client.get(LIST, headers={"if-none-match": response["ETag"]})
 
 
-def test_page_that_a_visitor_has_is_not_sent_again(lamp):
+def test_page_that_the_browser_has_is_a_304(lamp):
     visitor = Client()
     first = visitor.get(LIST)
 
-    again = asked_again(visitor, first)
+    again = get_again(visitor, first)
 
     assert again.status_code == 304 and again.content == b""
     assert first["Cache-Control"] == again["Cache-Control"] == "private, no-cache"
 
 
-def test_page_that_somebody_else_has_is_sent(lamp):
+def test_page_with_another_visitors_etag_is_sent(lamp):
     first = Client().get(LIST)
 
-    assert asked_again(Client(), first).status_code == 200
+    assert get_again(Client(), first).status_code == 200
 
 
-def test_page_that_changed_is_sent(lamp):
+def test_page_that_has_changed_is_sent(lamp):
     visitor = Client()
     first = visitor.get(LIST)
     rename(lamp)
     caching.touch([caching.CATALOGUE])
 
-    assert "Steel lamp" in asked_again(visitor, first).text
+    assert "Steel lamp" in get_again(visitor, first).text
 
 
 def test_page_is_sent_when_the_basket_changed(lamp):
@@ -339,10 +362,10 @@ def test_page_is_sent_when_the_basket_changed(lamp):
     first = visitor.get(LIST)
     make_basket(viewers.Owner(token="abc"), {lamp: 1})
 
-    assert badge(asked_again(visitor, first)) == ("2", "3")
+    assert badge(get_again(visitor, first)) == ("2", "3")
 
 
-def test_page_is_sent_as_gzip_to_who_takes_it(lamp):
+def test_page_is_compressed_for_browsers_that_accept_gzip(lamp):
     shown = Client().get(LIST, headers={"accept-encoding": "gzip"})
 
     assert shown["Content-Encoding"] == "gzip"
