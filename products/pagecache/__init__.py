@@ -1,1 +1,1 @@
-"""Pages and pieces of the catalogue that are kept."""
+"""The page cache: see README.md."""

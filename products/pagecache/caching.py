@@ -1,18 +1,18 @@
-"""What the shop remembers of its catalogue, and for how long: the low-level API.
+"""The catalogue's cache: a value is built once, and rebuilt after a change.
 
-A thing that was built is kept together with the *generations* it was built under. Who
-changes the catalogue gives the generations that are touched new values, which is all
-that "invalidation" is: nothing is looked for, and nothing that was not touched goes.
-The values are read before building, so what was built while a change committed is
-kept under the old ones, and never shown again.
+A value is cached together with its *generations*: random strings that a change of the
+catalogue replaces (`touch`). A value is current while its generations are. So nothing
+has to be found and deleted, and values that do not depend on the change stay.
+Generations are read before the value is built. A value that was built while a change
+was committed therefore has the old generations, and is not shown after it.
 
     SHELVES           the categories: names, order, descriptions
-    CATALOGUE         any product as lists show it
+    CATALOGUE         any product, as lists show it
     category(slug)    any product of that category
-    product(slug)     that product, and what its page shows beside it
+    product(slug)     that product, and the products that its page shows
 
-A maximum age is the backstop for when no worker runs. Staff are shown nothing from
-here: who makes a change sees it at once (`fresh_for_staff`).
+Values expire as well, in case no worker touches their generations. Staff bypass the
+cache, so that they see their own changes at once (`fresh_for_staff`).
 """
 
 import functools
@@ -35,33 +35,33 @@ T = TypeVar("T")
 
 SHELVES, CATALOGUE = "shelves", "catalogue"
 
-GENERATIONS_S = 60 * 60 * 24  # much longer than anything is kept
+GENERATIONS_S = 60 * 60 * 24  # much longer than any value is cached
 UNTOUCHED = "0"
-GRACE_S = 10  # something too old may be shown while it is built anew, once
-LOCK_S = 10  # a builder that took longer is given up
-WAIT_S = 3  # for somebody else's building; then each for themselves
-LOOK_S = 0.02
+GRACE_S = 10  # an expired value is shown for so long while one request rebuilds it
+LOCK_S = 10  # to build a value; then another request may try
+WAIT_S = 3  # for another request to build a value; then each request builds its own
+POLL_S = 0.02
 
 
 def category(slug: str) -> str:
-    """The generation of a category's list."""
+    """Return the name of the generation of a category's list."""
     return f"category:{slug}"
 
 
 def product(slug: str) -> str:
-    """The generation of a product's page."""
+    """Return the name of the generation of a product's page."""
     return f"product:{slug}"
 
 
 # --- Reading ----------------------------------------------------------------------
 
 
-class Kept(NamedTuple):
-    """Something in the cache, as JSON writes it: a list."""
+class Entry(NamedTuple):
+    """A cached value. It is stored as JSON, so as a list."""
 
     value: Any
-    under: list[str]  # the values of its generations
-    until: float  # Unix time
+    generations: list[str]  # their values when this was built
+    expires_at: float  # Unix time
 
 
 def cached(
@@ -70,97 +70,100 @@ def cached(
     build: Callable[[], T],
     max_age: float | None = None,
 ) -> T:
-    """What `build()` gives (something JSON-ready), built once for all who ask.
+    """Return the cached value called `name`, or what `build()` returns, which must be
+    something that JSON can store.
 
-    `name` must say everything that the value depends on, the language too. It is built
-    anew when one of its generations is touched, or after `max_age` seconds (None:
-    `settings.CATALOGUE_MAX_AGE_S`; 0: it is not kept). Of many who miss it at once one
-    builds and the others wait; while something old is renewed, the others get the old
-    one. Raises what `build` raises; then nothing is kept.
+    `name` must contain everything that the value depends on, such as the language. The
+    value is rebuilt when one of its generations is touched, or after `max_age` seconds
+    (None: `settings.CATALOGUE_MAX_AGE_S`; 0: it is not cached). If many requests miss
+    it at once, one builds it and the others wait; if it has only expired, the others
+    get the expired one. Raises what `build` raises, and caches nothing then.
     """
     names = [generation] if isinstance(generation, str) else list(generation)
-    return keep(name, names, build, max_age).value
+    return cached_entry(name, names, build, max_age).value
 
 
-def keep(
+def cached_entry(
     name: str, names: list[str], build: Callable[[], Any], max_age: float | None = None
-) -> Kept:
-    """As `cached`, and until when that holds, under which generations."""
+) -> Entry:
+    """As `cached`, with the value's generations (called `names`) and expiry."""
     max_age = settings.CATALOGUE_MAX_AGE_S if max_age is None else max_age
     if max_age <= 0 or wants_fresh():
-        return _alone(build)
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        found, under = look(name, names)
-        if _is_good(found, under):
-            return found
-        if cache.add(_lock(name), 1, LOCK_S):
-            return _build(name, names, build, max_age)
-        if _is_old(found, under):
-            return found
-        time.sleep(LOOK_S)
-    return _alone(build)
+        return _uncached(build)
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        entry, generations = look_up(name, names)
+        if _is_fresh(entry, generations):
+            return entry
+        if cache.add(_lock_key(name), 1, LOCK_S):
+            return _build_locked(name, names, build, max_age)
+        if _is_current(entry, generations):
+            return entry
+        time.sleep(POLL_S)
+    return _uncached(build)
 
 
-def _alone(build: Callable[[], Any]) -> Kept:
-    return Kept(build(), [], 0)
+def _uncached(build: Callable[[], Any]) -> Entry:
+    return Entry(build(), [], 0)
 
 
-def look(name: str, names: list[str]) -> tuple[Kept | None, list[str]]:
-    """What is kept under `name`, and the values of its generations now."""
-    keys = [_generation(each) for each in names]
-    found = cache.get_many([_value(name), *keys])
-    kept = found.get(_value(name))
-    return (Kept(*kept) if kept else None), [found.get(k, UNTOUCHED) for k in keys]
+def look_up(name: str, names: list[str]) -> tuple[Entry | None, list[str]]:
+    """Return what is cached as `name`, and what the generations called `names` are."""
+    keys = [_generation_key(each) for each in names]
+    found = cache.get_many([_value_key(name), *keys])
+    value = found.get(_value_key(name))
+    generations = [found.get(key, UNTOUCHED) for key in keys]
+    return (Entry(*value) if value else None), generations
 
 
-def generations(names: Iterable[str]) -> dict[str, str]:
-    """The values of these generations now; empty where the cache does not answer."""
-    keys = {_generation(name): name for name in names}
-    found = cache.get_many([*keys, _AWAKE])
-    if _AWAKE not in found:
-        cache.set(_AWAKE, 1, None)
-        if not cache.get(_AWAKE):
+def read_generations(names: Iterable[str]) -> dict[str, str]:
+    """Return the generations with these names; {} if the cache does not answer."""
+    keys = {_generation_key(name): name for name in names}
+    found = cache.get_many([*keys, _ALIVE])
+    if _ALIVE not in found:
+        cache.set(_ALIVE, 1, None)
+        if not cache.get(_ALIVE):
             return {}
     return {name: found.get(key, UNTOUCHED) for key, name in keys.items()}
 
 
-def _build(
+def _build_locked(
     name: str, names: list[str], build: Callable[[], Any], max_age: float
-) -> Kept:
-    """Build with the lock in hand, unless somebody has just done so."""
+) -> Entry:
+    """Build and cache a value while holding its lock. Another request may have done so
+    just before we got the lock."""
     try:
-        found, under = look(name, names)
-        if _is_good(found, under):
-            return found
-        with replicas.caught_up():  # no older than the generations that were read
-            kept = Kept(build(), under, time.time() + max_age)
-        cache.set(_value(name), kept, max_age + GRACE_S)
-        return kept
+        entry, generations = look_up(name, names)
+        if _is_fresh(entry, generations):
+            return entry
+        with replicas.caught_up():  # no older than the generations
+            entry = Entry(build(), generations, time.time() + max_age)
+        cache.set(_value_key(name), entry, max_age + GRACE_S)
+        return entry
     finally:
-        cache.delete(_lock(name))
+        cache.delete(_lock_key(name))
 
 
-def _is_good(kept: Kept | None, under: list[str]) -> bool:
-    return _is_old(kept, under) and time.time() < kept.until
+def _is_fresh(entry: Entry | None, generations: list[str]) -> bool:
+    return _is_current(entry, generations) and time.time() < entry.expires_at
 
 
-def _is_old(kept: Kept | None, under: list[str]) -> bool:
-    """Whether it would be good but for its age."""
-    return kept is not None and kept.under == under
+def _is_current(entry: Entry | None, generations: list[str]) -> bool:
+    return entry is not None and entry.generations == generations
 
 
-_AWAKE = "awake"  # there whenever Redis is
+_ALIVE = "awake"  # a key that is there whenever Redis is
 
 
-def _value(name: str) -> str:
+def _value_key(name: str) -> str:
     return f"kept:{release()}:{name}"
 
 
 @functools.cache
 def release() -> str:
-    """What was built by other templates, with other names of static files, in other
-    words or for another address is not shown by this release of the shop."""
+    """Return a hash of all that cached HTML depends on besides data: templates,
+    translations, names of static files and the shop's address. A new release does not
+    show what an old one has cached."""
     patterns = ("templates/**/*.*", "locale/**/*.mo", "*/locale/**/*.mo")  # not .venv
     files = [path for each in patterns for path in settings.BASE_DIR.glob(each)]
     digest = hashlib.blake2b(digest_size=8)
@@ -171,52 +174,53 @@ def release() -> str:
     return digest.hexdigest()
 
 
-def _lock(name: str) -> str:
+def _lock_key(name: str) -> str:
     return f"lock:{name}"
 
 
-def _generation(name: str) -> str:
+def _generation_key(name: str) -> str:
     return f"generation:{name}"
 
 
 def cached_pieces(
     names: Iterable[str], build: Callable[[str], T], max_age: float
 ) -> dict[str, T]:
-    """The pieces of these names, each made by `build(name)` where it is not kept. For
-    pieces whose names say all that is in them, so that they are never out of date."""
-    keys = {name: _value(name) for name in names}
+    """Return the cached pieces with these names, and call `build(name)` for those that
+    are missing. A piece has no generations, as its name contains all that it shows."""
+    keys = {name: _value_key(name) for name in names}
     is_on = settings.CATALOGUE_MAX_AGE_S > 0
     found = cache.get_many(keys.values()) if is_on and keys else {}
-    made = {name: build(name) for name, key in keys.items() if key not in found}
-    if made and is_on:
-        cache.set_many({keys[name]: piece for name, piece in made.items()}, max_age)
-    return {name: found[key] for name, key in keys.items() if key in found} | made
+    built = {name: build(name) for name, key in keys.items() if key not in found}
+    if built and is_on:
+        cache.set_many({keys[name]: piece for name, piece in built.items()}, max_age)
+    return {name: found[key] for name, key in keys.items() if key in found} | built
 
 
-# --- Touching ---------------------------------------------------------------------
+# --- Invalidation -----------------------------------------------------------------
 
 
 def touch(names: Iterable[str]) -> None:
-    """What was built under these generations is not shown any more."""
-    values = {_generation(name): secrets.token_hex(8) for name in names}
+    """Replace these generations, so that no value that depends on them is shown."""
+    values = {_generation_key(name): secrets.token_hex(8) for name in names}
     if values:
         cache.set_many(values, GENERATIONS_S)
 
 
-# --- Who sees things as they are --------------------------------------------------
+# --- Bypassing the cache ----------------------------------------------------------
 
 _wants_fresh: ContextVar[Callable[[], bool]] = ContextVar("wants_fresh")
 
 
 def wants_fresh() -> bool:
-    """Whether whoever is served is to see everything as it is now."""
+    """Return whether this request bypasses the cache."""
     ask = _wants_fresh.get(None)
     return ask is not None and ask()
 
 
 @contextmanager
 def fresh_if(ask: Callable[[], bool]) -> Iterator[None]:
-    """Within, nothing kept is shown if `ask()` says so when it comes to that."""
+    """Bypass the cache inside this context if `ask()` is true. It is called only when
+    something is looked up in the cache."""
     token = _wants_fresh.set(ask)
     try:
         yield
@@ -228,8 +232,8 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 
 def fresh_for_staff(get_response: Handler) -> Handler:
-    """A middleware. Who the visitor is, is looked up when something kept is asked for:
-    other pages cost nothing."""
+    """A middleware: staff bypass the cache. `request.user` is loaded only by pages that
+    use the cache."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         with fresh_if(lambda: request.user.is_staff):

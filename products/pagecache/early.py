@@ -1,10 +1,10 @@
-"""Pages that are answered before Django is asked.
+"""Cached pages that are answered before the request reaches Django.
 
-To a visitor without a session a page of the catalogue is a shell to be filled
-(`products.pagecache.shells`): no query, no template, no thread and no middleware. This
-process keeps the shells that its pages were made of, with the headers of the answer
-that Django gave, and looks a few times a second whether they are out of date. Whatever
-is not quite as expected is Django's.
+A visitor without a session gets a shell (`products.pagecache.shells`) with a new token:
+that takes no query, template, thread or middleware. Each process keeps the shells of
+pages that its views have returned, with the headers of Django's response, and checks a
+few times a second whether their generations are current. Every other request, and each
+one that is unusual in any way, goes to Django.
 """
 
 import asyncio
@@ -32,41 +32,46 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Headers = list[tuple[bytes, bytes]]
 
-PLACES = (f"{settings.BASE_PATH}products/",)  # and the front page
-PAGES = 256  # kept by a process, some 60 KB each
-TRUST_S = 0.25  # so long it is not asked again whether one is out of date
+PATHS = (f"{settings.BASE_PATH}products/",)  # and the front page
+MAX_PAGES = 256  # in a process, of some 60 KB each
+CHECK_S = 0.25  # between two checks of a page's generations
 
-# What says who the visitor is, or what they are to be told.
-PERSONAL = {settings.SESSION_COOKIE_NAME, settings.MESSAGES_COOKIE_NAME}
-WANTED = {
+# Cookies that say who the visitor is, or hold messages for them.
+PERSONAL_COOKIES = {settings.SESSION_COOKIE_NAME, settings.MESSAGES_COOKIE_NAME}
+# Headers that the answer depends on.
+REQUEST_HEADERS = {
     *(b"host", b"x-forwarded-proto", b"authorization", b"cookie"),
     *(b"accept-language", b"accept-encoding", b"if-none-match"),
 }
-# Of the answer that is kept these are made anew; and these an empty one has not.
-ANEW = {b"content-length", b"content-encoding", b"etag", b"set-cookie", b"date"}
-OF_CONTENT = {b"content-type", b"content-language", b"content-length"}
+# Headers of the response that are different for each visitor.
+VISITOR_HEADERS = {
+    *(b"content-length", b"content-encoding", b"etag", b"set-cookie", b"date"),
+}
+# Headers that a response without a body does not have.
+BODY_HEADERS = {b"content-type", b"content-language", b"content-length"}
 
 
-class Asked(NamedTuple):
+class PageRequest(NamedTuple):
     """A request that may be answered here."""
 
-    key: tuple
+    key: tuple  # of the page
     request: HttpRequest
-    takes_gzip: bool
-    known: str  # If-None-Match: the etags that the visitor has
+    accepts_gzip: bool
+    if_none_match: str
 
-    def has(self, etag: str) -> bool:
-        """Whether the visitor has it; weak or not makes no difference."""
-        return etag.removeprefix("W/") in self.known or self.known.strip() == "*"
+    def matches(self, etag: str) -> bool:
+        """Return whether the browser has the page with this ETag."""
+        etags = self.if_none_match
+        return etag.removeprefix("W/") in etags or etags.strip() == "*"
 
 
 class Page(NamedTuple):
-    """A shell, the headers it goes with, and when it is out of date."""
+    """A shell, the headers of its response, and when it is out of date."""
 
     shell: Shell
     headers: Headers
-    under: dict[str, str]
-    until: float
+    generations: dict[str, str]
+    expires_at: float
 
 
 class EarlyPages:
@@ -75,83 +80,81 @@ class EarlyPages:
     def __init__(self, django: Callable) -> None:
         self._django = django
         self._pages: OrderedDict[tuple, Page] = OrderedDict()
-        self._checked: dict[tuple, float] = {}
+        self._checked_at: dict[tuple, float] = {}
         self._csrf = CsrfViewMiddleware(lambda request: HttpResponse())
         self._redis = ThreadPoolExecutor(1, thread_name_prefix="early")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = read(scope) if settings.CATALOGUE_MAX_AGE_S > 0 else None
-        if asked is None:
+        request = parse(scope) if settings.CATALOGUE_MAX_AGE_S > 0 else None
+        if request is None:
             await self._django(scope, receive, send)
             return
-        page = self._pages.get(asked.key)
-        if page is not None and await self._is_current(asked.key, page):
-            await self._answer(asked, page, send)
+        page = self._pages.get(request.key)
+        if page is not None and await self._is_current(request.key, page):
+            await self._answer(request, page, send)
             return
-        await self._django(scope, receive, self._learning(asked.key, scope, send))
+        await self._django(scope, receive, self._storing(request.key, scope, send))
 
-    # --- What is kept ---------------------------------------------------------
+    # --- Pages ----------------------------------------------------------------
 
-    def _learning(self, key: tuple, scope: Scope, send: Send) -> Send:
-        """A `send` that keeps the shell of the page that goes through it."""
+    def _storing(self, key: tuple, scope: Scope, send: Send) -> Send:
+        """Return a `send` that stores the shell of the page it sends, if the view has
+        handed one over (`views.hand_over`)."""
 
-        async def learn(message: dict[str, Any]) -> None:
-            handed = scope.pop("shop.shell", None)
-            # A 304 has not all the headers.
-            if handed is not None and message.get("status") == handed[0].status:
-                shell, under, until = handed
-                headers = lasting(message["headers"])
-                self._keep(key, Page(shell, headers, under, until))
+        async def send_and_store(message: dict[str, Any]) -> None:
+            handed_over = scope.pop("shop.shell", None)
+            # A 304 lacks some headers.
+            if handed_over and message.get("status") == handed_over[0].status:
+                shell, generations, expires_at = handed_over
+                headers = shared_headers(message["headers"])
+                self._store(key, Page(shell, headers, generations, expires_at))
             await send(message)
 
-        return learn
+        return send_and_store
 
-    def _keep(self, key: tuple, page: Page) -> None:
+    def _store(self, key: tuple, page: Page) -> None:
         self._pages[key] = page
         self._pages.move_to_end(key)
-        self._checked[key] = 0
-        while len(self._pages) > PAGES:
+        self._checked_at[key] = 0
+        while len(self._pages) > MAX_PAGES:
             oldest, _page = self._pages.popitem(last=False)
-            del self._checked[oldest]
+            del self._checked_at[oldest]
 
     async def _is_current(self, key: tuple, page: Page) -> bool:
-        """Whether the page may still be shown. A Redis that does not answer keeps a
-        thread waiting, not the sockets of this process."""
-        if time.time() >= page.until:
+        """Return whether the page may be shown. Generations are read in a thread, so
+        that a Redis that does not answer does not stop this process's sockets."""
+        if time.time() >= page.expires_at:
             return False
-        if time.monotonic() < self._checked[key] + TRUST_S:
+        if time.monotonic() < self._checked_at[key] + CHECK_S:
             return True
         now = time.monotonic()
         loop = asyncio.get_running_loop()
-        under = await loop.run_in_executor(
-            self._redis, caching.generations, list(page.under)
+        generations = await loop.run_in_executor(
+            self._redis, caching.read_generations, list(page.generations)
         )
-        if under != page.under or self._pages.get(key) is not page:
+        if generations != page.generations or self._pages.get(key) is not page:
             return False
-        self._checked[key] = now
+        self._checked_at[key] = now
         self._pages.move_to_end(key)
         return True
 
     # --- The answer -----------------------------------------------------------
 
-    async def _answer(self, asked: Asked, page: Page, send: Send) -> None:
+    async def _answer(self, asked: PageRequest, page: Page, send: Send) -> None:
         request, shell = asked.request, page.shell
+        badge = shell.empty_badge
         self._csrf.process_request(request)
         token = get_token(request)
-        etag = shell.etag(request.META["CSRF_COOKIE"], "", shell.nobody.decode())
+        etag = shell.etag(request.META["CSRF_COOKIE"], "", badge.decode())
         headers = [*page.headers, (b"ETag", etag.encode()), *self._cookie(request)]
-        if asked.has(etag):
+        if asked.matches(etag):
             status = HTTPStatus.NOT_MODIFIED
-            await respond(send, status, without_content(headers), b"")
-        elif asked.takes_gzip:
+            await respond(send, status, without_body(headers), b"")
+        elif asked.accepts_gzip:
             headers.append((b"Content-Encoding", b"gzip"))
-            await respond(
-                send, shell.status, headers, shell.zipped(token, shell.nobody)
-            )
+            await respond(send, shell.status, headers, shell.zipped(token, badge))
         else:
-            await respond(
-                send, shell.status, headers, shell.filled(token, shell.nobody)
-            )
+            await respond(send, shell.status, headers, shell.filled(token, badge))
 
     def _cookie(self, request: HttpRequest) -> Headers:
         response = self._csrf.process_response(request, HttpResponse())
@@ -161,65 +164,66 @@ class EarlyPages:
         ]
 
 
-def read(scope: Scope) -> Asked | None:
-    """The request, if it may be answered here."""
+def parse(scope: Scope) -> PageRequest | None:
+    """Return the request if it may be answered here."""
     path = scope["path"]
     if scope["method"] not in ("GET", "HEAD"):
         return None
-    if path != settings.BASE_PATH and not path.startswith(PLACES):
+    if path != settings.BASE_PATH and not path.startswith(PATHS):
         return None
     headers = _headers(scope)
     if headers is None or b"authorization" in headers:
         return None
-    if not _is_ours(headers.get(b"host", "")):
+    if not _is_allowed(headers.get(b"host", "")):
         return None
     request = HttpRequest()
     request.COOKIES = parse_cookie(headers[b"cookie"]) if b"cookie" in headers else {}
-    if not PERSONAL.isdisjoint(request.COOKIES):
+    if not PERSONAL_COOKIES.isdisjoint(request.COOKIES):
         return None
     request.META["HTTP_ACCEPT_LANGUAGE"] = headers.get(b"accept-language", "")
-    # Nothing in it is the client's to make up: else who sends a new value each time
-    # would push out every page that others ask for.
+    # The key contains nothing that clients can make up: a client that sent new values
+    # could otherwise push out all other pages.
     key = (
         *(_is_secure(scope, headers), path, scope["query_string"]),
         get_language_from_request(request),
     )
-    takes_gzip = re_accepts_gzip.search(headers.get(b"accept-encoding", ""))
-    known = headers.get(b"if-none-match", "")
-    return Asked(key, request, takes_gzip is not None, known)
+    accepts_gzip = re_accepts_gzip.search(headers.get(b"accept-encoding", ""))
+    etags = headers.get(b"if-none-match", "")
+    return PageRequest(key, request, accepts_gzip is not None, etags)
 
 
-def _is_ours(host: str) -> bool:
-    """Whether Django would answer to that host. Which of them it is, and at what port,
-    makes no difference to a page: its links say `DOMAIN_NAME`, or no host."""
+def _is_allowed(host: str) -> bool:
+    """Return whether Django would answer for this host. Pages are the same for all of
+    them: their links contain `DOMAIN_NAME`, or no host."""
     domain, _port = split_domain_port(host)
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
 def _is_secure(scope: Scope, headers: dict[bytes, str]) -> bool:
-    """Whether Django takes it for https, as `HttpRequest.scheme` does."""
-    said = headers.get(b"x-forwarded-proto")
-    if settings.SECURE_PROXY_SSL_HEADER and said is not None:
-        return said.split(",", 1)[0].strip() == settings.SECURE_PROXY_SSL_HEADER[1]
+    """Return whether Django takes the request for HTTPS, as `HttpRequest.scheme`."""
+    forwarded = headers.get(b"x-forwarded-proto")
+    if settings.SECURE_PROXY_SSL_HEADER and forwarded is not None:
+        scheme = forwarded.split(",", 1)[0].strip()
+        return scheme == settings.SECURE_PROXY_SSL_HEADER[1]
     return scope.get("scheme") == "https"
 
 
 def _headers(scope: Scope) -> dict[bytes, str] | None:
-    """Those that count here; None if one of them is there twice."""
+    """Return those of `REQUEST_HEADERS`, or None if one of them is there twice."""
     headers: dict[bytes, str] = {}
     for name, value in scope["headers"]:
-        if name in WANTED:
+        if name in REQUEST_HEADERS:
             if name in headers:
                 return None
             headers[name] = value.decode("latin1")
     return headers
 
 
-def lasting(headers: Headers) -> Headers:
-    """Those that the next answer has too."""
-    return [(name, value) for name, value in headers if name.lower() not in ANEW]
+def shared_headers(headers: Headers) -> Headers:
+    """Return the headers that are the same for all visitors."""
+    return [each for each in headers if each[0].lower() not in VISITOR_HEADERS]
 
 
-def without_content(headers: Headers) -> Headers:
-    """Return the headers of a 304, which has no content to describe."""
-    return [(name, value) for name, value in headers if name.lower() not in OF_CONTENT]
+def without_body(headers: Headers) -> Headers:
+    """Return the headers of a 304, which has no body to describe."""
+    return [each for each in headers if each[0].lower() not in BODY_HEADERS]

@@ -1,8 +1,8 @@
-"""A change of the catalogue, and what it makes out of date.
+"""Invalidation: which cached pages a change of the catalogue makes out of date.
 
-The services say after each change what was touched. A worker hears of it on commit and
-touches just those generations (see `products.pagecache.caching`). It is a hint: what is
-lost with a broker that is away, the maximum age makes good.
+Services report each change. On commit a task touches the generations of the pages that
+show it (see `products.pagecache.caching`). If the task is lost, because the broker is
+down, pages are out of date until they expire.
 """
 
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ from products.models import Product
 from products.pagecache import caching
 from project.celery import later
 
-MANY = 500  # products; of more than that everything is dropped
+MANY = 500  # products; a larger change invalidates everything
 
 
 class Place(NamedTuple):
-    """Where a product is found: what pages show it."""
+    """What says which pages show a product."""
 
     pk: int
     slug: str
@@ -30,15 +30,15 @@ class Place(NamedTuple):
 
 
 def places(ids: Iterable[int]) -> list[Place]:
-    """Where these products are found now, at most one more than `MANY` of them."""
-    rows = Product.objects.filter(pk__in=list(ids)).order_by("pk")
-    found = rows.values_list("pk", "slug", "category__slug")
-    return [Place(*row) for row in found[: MANY + 1]]
+    """Return the places of these products now, at most `MANY` + 1."""
+    products = Product.objects.filter(pk__in=list(ids)).order_by("pk")
+    rows = products.values_list("pk", "slug", "category__slug")
+    return [Place(*row) for row in rows[: MANY + 1]]
 
 
 def products_changed(touched: Iterable[Place]) -> None:
-    """On commit, drop what shows these products: say where they were before the change
-    and where they are after it."""
+    """On commit, invalidate the pages that show these products. Pass their places both
+    before and after the change."""
     touched = sorted(set(touched))
     if len(touched) > MANY:
         everything_changed()
@@ -47,25 +47,25 @@ def products_changed(touched: Iterable[Place]) -> None:
 
 
 def everything_changed() -> None:
-    """On commit, drop all: the categories have changed, which every page shows, or a
-    good part of the catalogue."""
+    """On commit, invalidate all pages: categories have changed, which every page shows,
+    or much of the catalogue."""
     transaction.on_commit(lambda: later(drop_everything), robust=True)
 
 
 @shared_task
 def drop_products(touched: list[list]) -> None:
-    """Touch the generations of what shows these products."""
+    """Touch the generations of the pages that show products at these places."""
     caching.touch(shown_on([Place(*each) for each in touched]))
 
 
 @shared_task
 def drop_everything() -> None:
-    """Touch the generations that all pages have."""
+    """Touch the generations that every page depends on."""
     caching.touch([caching.SHELVES, caching.CATALOGUE])
 
 
 def shown_on(touched: Iterable[Place]) -> set[str]:
-    """The generations of the pages that show, or have shown, these products."""
+    """Return the generations of the pages that show products at these places."""
     touched = list(touched)
     names = {caching.CATALOGUE}
     names |= {caching.category(place.category) for place in touched}
@@ -76,20 +76,21 @@ def shown_on(touched: Iterable[Place]) -> set[str]:
 
 
 def _neighbours(category: str, ids: list[int]) -> set[str]:
-    """The pages of the category, if one of these products is or was among its newest:
-    each of them shows those."""
+    """Return the generations of all product pages of a category, if one of these
+    products is among its newest or was deleted: each page shows the newest."""
     shelf = Product.objects.filter(category__slug=category)
-    # A page leaves its own product out, so it may show one more.
+    # A page leaves out its own product, so it may show the next one.
     shown = settings.RELATED_PRODUCTS + 1
     newest = shelf.active().order_by("-created_at", "-pk")
-    found = list(newest.values_list("created_at", "pk")[:shown])
-    if len(found) == shown and not _is_any_newer(ids, *found[-1]):
+    rows = list(newest.values_list("created_at", "pk")[:shown])
+    if len(rows) == shown and not _is_any_newer(ids, *rows[-1]):
         return set()
     return {caching.product(slug) for slug in shelf.values_list("slug", flat=True)}
 
 
 def _is_any_newer(ids: list[int], created_at: datetime, pk: int) -> bool:
-    """Whether one of these is at least as new; what is deleted may have been."""
-    rows = Product.objects.filter(pk__in=ids)
+    """Return whether one of these products is at least as new. Deleted products may
+    have been."""
+    products = Product.objects.filter(pk__in=ids)
     older = Q(created_at__lt=created_at) | Q(created_at=created_at, pk__lt=pk)
-    return rows.filter(older).count() < len(set(ids))
+    return products.filter(older).count() < len(set(ids))

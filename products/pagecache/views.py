@@ -1,5 +1,6 @@
-"""Pages that are the same for everybody who is not signed in."""
+"""Views of pages that are cached: the same for all visitors who are not signed in."""
 
+from functools import partial
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -15,26 +16,29 @@ from products.live import baskets, viewers
 from products.pagecache import caching, shells
 from products.pagecache.shells import Shell
 
+BADGE_TEMPLATE = "products/_basket_badge.html"
 HEADERS = {"Cache-Control": "private, no-cache"}  # ask each time; mostly a 304
 
 
 class SharedPageMixin(TemplateResponseMixin):
-    """Show visitors a page out of the cache, with their own basket and tokens in it.
+    """Show a cached page with the visitor's own token and basket badge in it.
 
-    Who has signed in, or is to read a message, gets a page of their own.
+    Visitors who are signed in, or who have messages to read, get a page of their own.
     """
 
+    is_shell = False  # whether the page is being built for the cache
+
     def shared_query(self) -> str | None:
-        """The query, in one spelling, that the page depends on; None if the page is
-        too special to be kept."""
+        """Return the query that the page depends on, normalised (`normalised`), or None
+        if the page is not cached."""
         return ""
 
     def generations(self) -> list[str]:
-        """What makes the page out of date (`products.pagecache.caching`)."""
+        """Return the generations that make the page out of date (see `caching`)."""
         return [caching.SHELVES, caching.CATALOGUE]
 
     def is_personal(self) -> bool:
-        """Whether it holds more of its visitor than the badge of their basket."""
+        """Return whether the page shows more of its visitor than the basket badge."""
         return False
 
     def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
@@ -43,44 +47,40 @@ class SharedPageMixin(TemplateResponseMixin):
         query = self.shared_query()
         if query is None:
             return super().get(request, *args, **kwargs)
-        kept = self._kept(query)
-        shell = Shell(**kept.value)
+        entry = self._cached_page(query)
+        shell = Shell(**entry.value)
         if request.META.get("QUERY_STRING", "") == query:
-            hand_over(request, shell, self.generations(), kept)
+            hand_over(request, shell, self.generations(), entry)
         return for_visitor(request, shell)
 
-    def _kept(self, query: str) -> caching.Kept:
+    def _cached_page(self, query: str) -> caching.Entry:
         name = f"page:{get_language()}:{self.request.path}?{query}"
-        return caching.keep(name, self.generations(), lambda: self._build(query))
+        build = partial(self._build, query)
+        return caching.cached_entry(name, self.generations(), build)
 
     def _build(self, query: str) -> dict:
-        """The page as if asked for by its one address, whatever was added to that."""
+        """Render the page for the normalised query: parameters that somebody added to
+        the address must not be shown to others."""
         request = self.request
         request.META["QUERY_STRING"], request.GET = query, QueryDict(query)
         self.is_shell = True
         response = super().get(request, *self.args, **self.kwargs)
-        badge = {"basket": baskets.EMPTY_BASKET, "version": 0}
         return {
             "status": response.status_code,
             "html": response.render().text,
-            "nobody": render_to_string(BADGE_TEMPLATE, badge),
+            "empty_badge": _rendered_badge(baskets.EMPTY_BASKET, 0),
         }
-
-    is_shell = False
 
     def get_context_data(self, **kwargs) -> dict:
         if self.is_shell:
-            # Nothing of whoever happens to be served when it is built.
+            # Nothing of the visitor for whom the page happens to be built.
             kwargs |= {"csrf_token": shells.TOKEN, "badge_hole": shells.BADGE}
             kwargs |= {"baskets": None}
         return super().get_context_data(**kwargs)
 
 
-BADGE_TEMPLATE = "products/_basket_badge.html"
-
-
 def may_share(request: HttpRequest) -> bool:
-    """Whether the visitor may be shown what was made for all."""
+    """Return whether the visitor may get a page that is the same for all."""
     return (
         settings.CATALOGUE_MAX_AGE_S > 0
         and request.method in ("GET", "HEAD")
@@ -90,32 +90,36 @@ def may_share(request: HttpRequest) -> bool:
 
 
 def for_visitor(request: HttpRequest, shell: Shell) -> HttpResponse:
-    """The page with their token and basket, or "as you have it" (304)."""
+    """Return the page with the visitor's token and badge, or a 304."""
     token = get_token(request)
     owner = viewers.owner_of(request.session, request.user)
-    badge = _badge(owner) if owner else shell.nobody
-    whose = request.META["CSRF_COOKIE"], owner.key if owner else "", badge.decode()
+    badge = _badge(owner) if owner else shell.empty_badge
+    personal = request.META["CSRF_COOKIE"], owner.key if owner else "", badge.decode()
     content = shell.filled(token, badge)
     response = HttpResponse(content, status=shell.status, headers=HEADERS)
-    response["ETag"] = etag = shell.etag(*whose)
+    response["ETag"] = etag = shell.etag(*personal)
     return get_conditional_response(request, etag=etag, response=response)
 
 
 def _badge(owner: viewers.Owner) -> bytes:
     state = baskets.summary(owner)
-    facts = {"basket": state.facts, "version": state.version}
-    return render_to_string(BADGE_TEMPLATE, facts).encode()
+    return _rendered_badge(state.facts, state.version).encode()
+
+
+def _rendered_badge(facts: dict, version: int) -> str:
+    return render_to_string(BADGE_TEMPLATE, {"basket": facts, "version": version})
 
 
 def hand_over(
-    request: HttpRequest, shell: Shell, names: list[str], kept: caching.Kept
+    request: HttpRequest, shell: Shell, names: list[str], entry: caching.Entry
 ) -> None:
-    """Leave the shell where `products.pagecache.early` finds it, which may serve it
-    next time."""
+    """Hand the shell to `products.pagecache.early`, which answers the next requests for
+    the page."""
     if scope := getattr(request, "scope", None):
-        scope["shop.shell"] = (shell, dict(zip(names, kept.under)), kept.until)
+        generations = dict(zip(names, entry.generations))
+        scope["shop.shell"] = (shell, generations, entry.expires_at)
 
 
 def normalised(**parameters: str | int | None) -> str:
-    """A query in one spelling: sorted, without what is empty."""
+    """Return a query with its parameters sorted, without empty ones."""
     return urlencode(sorted((k, v) for k, v in parameters.items() if v))

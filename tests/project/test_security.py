@@ -191,7 +191,7 @@ storage.update(response)
 own = [settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME]
 print(*own, settings.LANGUAGE_COOKIE_NAME, cookie.key)
 print(cookie["path"], repr(cookie["domain"]), bool(cookie["secure"]))
-print(early.PERSONAL == {settings.SESSION_COOKIE_NAME, cookie.key})
+print(early.PERSONAL_COOKIES == {settings.SESSION_COOKIE_NAME, cookie.key})
 print(session_key_from(f"{settings.SESSION_COOKIE_NAME}=abc"))
 paths = settings.SESSION_COOKIE_PATH, settings.CSRF_COOKIE_PATH
 print(*paths, settings.LANGUAGE_COOKIE_PATH, settings.SESSION_COOKIE_DOMAIN)

@@ -130,7 +130,7 @@ def opens(path):
 def is_early(path):
     headers = [(b"host", settings.ALLOWED_HOSTS[0].encode())]
     scope = {"method": "GET", "path": path, "query_string": b"", "headers": headers}
-    return early.read(scope) is not None
+    return early.parse(scope) is not None
 
 
 MB = 2**20

@@ -1,4 +1,4 @@
-"""What is kept, for how long, and who builds it."""
+"""What is cached, for how long, and which request builds it."""
 
 import threading
 
@@ -14,17 +14,17 @@ from tests.support.factories import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LONG_S = 20  # for what happens at once
+LONG_S = 20  # a limit for what happens at once
 
 
 @pytest.fixture(autouse=True)
-def kept(settings):
+def caching_is_on(settings):
     settings.CATALOGUE_MAX_AGE_S = 60
     return settings
 
 
 class Builder:
-    """Builds 1, then 2, …; may be held in the middle of it."""
+    """Builds 1, then 2, …; a test can hold it in the middle."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -44,29 +44,29 @@ def build() -> Builder:
     return Builder()
 
 
-def grow_old(name: str, seconds: float = 61) -> None:
-    """As if so much time had gone by since it was built."""
-    key = caching._value(name)
-    value, under, until = cache.get(key)
-    cache.set(key, (value, under, until - seconds), 60)
+def expire(name: str, seconds: float = 61) -> None:
+    """Make it look as if it had been built `seconds` earlier."""
+    key = caching._value_key(name)
+    value, generations, expires_at = cache.get(key)
+    cache.set(key, (value, generations, expires_at - seconds), 60)
 
 
 def get(build, name: str = "lamps", generation="lamp") -> int:
     return cached(name, generation, build)
 
 
-# --- Kept, and no longer than it is right -----------------------------------------
+# --- Cached, and for how long -----------------------------------------------------
 
 
-def test_cached_asked_twice_is_built_once(build):
+def test_cached_called_twice_builds_once(build):
     assert [get(build), get(build)] == [1, 1]
 
 
-def test_cached_under_another_name_is_another_thing(build):
+def test_cached_with_another_name_builds_another_value(build):
     assert [get(build, "lamps"), get(build, "jugs")] == [1, 2]
 
 
-def test_cached_of_a_touched_generation_is_built_anew(build):
+def test_cached_after_its_generation_is_touched_builds_again(build):
     get(build)
 
     touch(["lamp"])
@@ -74,7 +74,7 @@ def test_cached_of_a_touched_generation_is_built_anew(build):
     assert [get(build), get(build)] == [2, 2]
 
 
-def test_cached_of_several_generations_is_built_anew_when_one_is_touched(build):
+def test_cached_after_one_of_its_generations_is_touched_builds_again(build):
     both = ["lamp", "jug"]
     get(build, generation=both)
 
@@ -83,7 +83,7 @@ def test_cached_of_several_generations_is_built_anew_when_one_is_touched(build):
     assert get(build, generation=both) == 2
 
 
-def test_cached_of_another_generation_stays(build):
+def test_cached_after_another_generation_is_touched_stays(build):
     get(build)
 
     touch(["jug"])
@@ -91,21 +91,21 @@ def test_cached_of_another_generation_stays(build):
     assert get(build) == 1
 
 
-def test_cached_past_its_age_is_built_anew(build):
+def test_cached_after_it_expires_builds_again(build):
     get(build)
 
-    grow_old("lamps")
+    expire("lamps")
 
     assert get(build) == 2
 
 
-def test_cached_when_nothing_is_to_be_kept_is_built_each_time(build, kept):
-    kept.CATALOGUE_MAX_AGE_S = 0
+def test_cached_when_caching_is_off_builds_each_time(build, caching_is_on):
+    caching_is_on.CATALOGUE_MAX_AGE_S = 0
 
     assert [get(build), get(build)] == [1, 2]
 
 
-def test_cached_by_another_release_is_built_anew(build, monkeypatch):
+def test_cached_by_another_release_builds_again(build, monkeypatch):
     get(build)
 
     monkeypatch.setattr(caching, "release", lambda: "another")
@@ -113,7 +113,7 @@ def test_cached_by_another_release_is_built_anew(build, monkeypatch):
     assert get(build) == 2
 
 
-def test_cached_whose_building_fails_is_not_kept_and_holds_nobody_up(build):
+def test_cached_when_build_fails_caches_nothing_and_blocks_nobody(build):
     def fail():
         raise ValueError("no lamps")
 
@@ -153,7 +153,7 @@ def test_release_depends_on_the_shops_templates_and_words(
 # --- Built once -------------------------------------------------------------------
 
 
-def test_cached_asked_by_twenty_at_once_is_built_once(build):
+def test_cached_called_by_twenty_threads_at_once_builds_once(build):
     build.go_on.clear()
     threading.Thread(target=release_after_all_ask, args=(build,)).start()
 
@@ -163,15 +163,15 @@ def test_cached_asked_by_twenty_at_once_is_built_once(build):
 
 
 def release_after_all_ask(build: Builder) -> None:
-    """Let it be finished when others have had to wait for it for a while."""
+    """Let the builder finish once others have waited for it for a while."""
     build.begun.wait(LONG_S)
     threading.Event().wait(0.3)
     build.go_on.set()
 
 
-def test_cached_that_grew_old_is_shown_while_one_renews_it(build):
+def test_cached_that_expired_is_shown_while_one_thread_rebuilds_it(build):
     get(build)
-    grow_old("lamps")
+    expire("lamps")
     build.begun.clear()
     build.go_on.clear()
     first = threading.Thread(target=get, args=(build,))
@@ -186,9 +186,11 @@ def test_cached_that_grew_old_is_shown_while_one_renews_it(build):
     assert get(build) == 2
 
 
-def test_cached_whose_builder_died_is_built_by_who_waits(build, monkeypatch):
+def test_cached_when_the_builder_died_is_built_by_the_waiting_thread(
+    build, monkeypatch
+):
     monkeypatch.setattr(caching, "WAIT_S", 0.1)
-    cache.add(caching._lock("lamps"), 1, 60)
+    cache.add(caching._lock_key("lamps"), 1, 60)
 
     assert get(build) == 1
 
@@ -197,8 +199,8 @@ def test_cached_whose_builder_died_is_built_by_who_waits(build, monkeypatch):
 
 
 def test_cached_built_while_a_change_commits_is_not_shown_after_it(build):
-    """The builder has read the old state; the change commits and is told; only then
-    the builder is done. What it built must not pass for the new state."""
+    """The builder reads the old state; then a change is committed and touches the
+    generation; then the builder finishes. Its value must not be shown any more."""
     build.go_on.clear()
     shown = []
     old = threading.Thread(target=lambda: shown.append(get(build)))
@@ -216,14 +218,14 @@ def test_cached_built_while_a_change_commits_is_not_shown_after_it(build):
 def test_cached_built_while_a_change_commits_is_shown_if_generations_are_read_late(
     build, monkeypatch
 ):
-    """The positive control of the test above: this is what reading them first is
-    good for."""
-    real = caching.Kept
+    """The positive control of the test above: it fails unless generations are read
+    before the value is built."""
+    real = caching.Entry
 
-    def late(value, under, until):
-        return real(value, caching.look("lamps", ["lamp"])[1], until)
+    def late(value, generations, expires_at):
+        return real(value, caching.look_up("lamps", ["lamp"])[1], expires_at)
 
-    monkeypatch.setattr(caching, "Kept", late)
+    monkeypatch.setattr(caching, "Entry", late)
     build.go_on.clear()
     old = threading.Thread(target=get, args=(build,))
     old.start()
@@ -235,15 +237,15 @@ def test_cached_built_while_a_change_commits_is_shown_if_generations_are_read_la
     monkeypatch.undo()
     caching.settings.CATALOGUE_MAX_AGE_S = 60
 
-    assert caching.look("lamps", ["lamp"])[0].under == (
-        caching.look("lamps", ["lamp"])[1]
+    assert caching.look_up("lamps", ["lamp"])[0].generations == (
+        caching.look_up("lamps", ["lamp"])[1]
     )
 
 
 # --- Pieces -----------------------------------------------------------------------
 
 
-def test_cached_pieces_are_made_where_they_are_missing():
+def test_cached_pieces_builds_those_that_are_missing():
     made = []
 
     def make(name: str) -> str:
@@ -257,7 +259,7 @@ def test_cached_pieces_are_made_where_they_are_missing():
     assert made == ["a", "b", "c"]
 
 
-# --- Who sees things as they are --------------------------------------------------
+# --- Bypassing the cache ----------------------------------------------------------
 
 
 def through_the_middleware(user, rf, build) -> int:
@@ -273,28 +275,28 @@ def through_the_middleware(user, rf, build) -> int:
     return shown[0]
 
 
-def test_staff_are_shown_nothing_that_was_kept(build, rf):
+def test_staff_bypass_the_cache(build, rf):
     get(build)
 
     assert through_the_middleware(make_user(is_staff=True), rf, build) == 2
-    assert get(build) == 1  # the others still are
+    assert get(build) == 1  # others still get the cached value
 
 
 @pytest.mark.parametrize("make", [AnonymousUser, make_user])
-def test_everybody_else_is_shown_what_was_kept(build, rf, make):
+def test_other_visitors_get_the_cached_value(build, rf, make):
     get(build)
 
     assert through_the_middleware(make(), rf, build) == 1
 
 
-# --- For who keeps things elsewhere -----------------------------------------------
+# --- For caches elsewhere ---------------------------------------------------------
 
 
-def test_generations_say_their_values_now():
-    before = caching.generations(["lamp", "jug"])
+def test_read_generations_returns_their_current_values():
+    before = caching.read_generations(["lamp", "jug"])
 
     touch(["lamp"])
 
-    after = caching.generations(["lamp", "jug"])
+    after = caching.read_generations(["lamp", "jug"])
     assert before["lamp"] != after["lamp"]
     assert before["jug"] == after["jug"] == caching.UNTOUCHED

@@ -1,4 +1,4 @@
-"""What a page that is answered early is kept by."""
+"""Which requests are answered before Django, and which pages they share."""
 
 import pytest
 from django.test import override_settings
@@ -24,7 +24,7 @@ def scope(path: str = "/products/", scheme: str = "http", **headers: str) -> dic
 
 
 def keys(*scopes: dict) -> set[tuple]:
-    return {asked.key for each in scopes if (asked := early.read(each))}
+    return {request.key for each in scopes if (request := early.parse(each))}
 
 
 @pytest.mark.parametrize(
@@ -46,34 +46,35 @@ def keys(*scopes: dict) -> set[tuple]:
     ],
 )
 @pytest.mark.parametrize("is_behind_proxy", [False, True])
-def test_read_of_what_a_client_makes_up_is_one_page(name, value, is_behind_proxy):
+def test_parse_with_values_that_clients_make_up_is_one_page(
+    name, value, is_behind_proxy
+):
     header = ("HTTP_X_FORWARDED_PROTO", "https") if is_behind_proxy else None
-    asked = [scope(**{name: value.replace("{}", str(n))}) for n in range(1, MANY)]
+    scopes = [scope(**{name: value.replace("{}", str(n))}) for n in range(1, MANY)]
 
     with override_settings(SECURE_PROXY_SSL_HEADER=header):
-        found = keys(*asked)
+        pages = keys(*scopes)
 
-    assert len(found) == 1
+    assert len(pages) == 1
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "", "a b", "[::1"])
-def test_read_of_a_host_that_is_not_ours_is_django_s(host):
-    assert early.read(scope(host=host)) is None
+def test_parse_with_a_host_that_is_not_allowed_leaves_it_to_django(host):
+    assert early.parse(scope(host=host)) is None
 
 
-def test_read_with_two_hosts_is_django_s():
-    asked = scope()
-    asked["headers"] *= 2
+def test_parse_with_two_hosts_leaves_it_to_django():
+    doubled = scope()
+    doubled["headers"] *= 2
 
-    assert early.read(asked) is None
+    assert early.parse(doubled) is None
 
 
-def test_read_over_https_is_another_page():
+def test_parse_over_https_is_another_page():
     """Django sends another header with it."""
     assert len(keys(scope(), scope(scheme="https"))) == 2
 
     with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")):
-        asked = [
-            scope(x_forwarded_proto=said) for said in ("http", "https", "https, x")
-        ]
-        assert len(keys(*asked)) == 2
+        protocols = ("http", "https", "https, x")
+        scopes = [scope(x_forwarded_proto=protocol) for protocol in protocols]
+        assert len(keys(*scopes)) == 2

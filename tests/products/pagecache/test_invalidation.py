@@ -1,4 +1,4 @@
-"""What a change makes out of date: just that, and nothing before it has committed."""
+"""Which pages a change makes out of date, and only after it is committed."""
 
 from datetime import timedelta
 
@@ -22,17 +22,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def told(monkeypatch) -> list[set[str]]:
-    """What is touched by tasks that are handed over, which are done at once here."""
-    touched: list[set[str]] = []
+def touched(monkeypatch) -> list[set[str]]:
+    """The generations that tasks touch. Tasks run at once here."""
+    calls: list[set[str]] = []
     monkeypatch.setattr(invalidation, "later", lambda task, *args: task(*args))
-    monkeypatch.setattr(caching, "touch", lambda names: touched.append(set(names)))
-    return touched
+    monkeypatch.setattr(caching, "touch", lambda names: calls.append(set(names)))
+    return calls
 
 
 @pytest.fixture
 def lamp() -> Product:
-    """An old one, among so many newer that no neighbour shows it."""
+    """An old product, behind so many newer ones that no other page shows it."""
     lamps = make_category(slug="lamps")
     made = make_product(
         slug="lamp", category=lamps, created_at=timezone.now() - timedelta(days=9)
@@ -54,75 +54,77 @@ CHANGES: dict[str, dict] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_product_changed_touches_its_page_its_shelf_and_the_lists(lamp, told, change):
+def test_product_changed_touches_its_page_its_shelf_and_the_lists(
+    lamp, touched, change
+):
     for field, value in change.items():
         setattr(lamp, field, value)
 
     catalogue.save(lamp)
 
-    assert told == [{CATALOGUE, category("lamps"), product("lamp")}]
+    assert touched == [{CATALOGUE, category("lamps"), product("lamp")}]
 
 
 def test_product_with_another_picture_touches_its_page_its_shelf_and_the_lists(
-    lamp, told
+    lamp, touched
 ):
     lamp.image = make_picture()
 
     catalogue.save(lamp)
 
-    assert told == [{CATALOGUE, category("lamps"), product("lamp")}]
+    assert touched == [{CATALOGUE, category("lamps"), product("lamp")}]
 
 
-def test_product_moved_touches_the_shelf_it_left_and_the_one_it_came_to(lamp, told):
+def test_product_moved_touches_the_shelf_it_left_and_the_one_it_came_to(lamp, touched):
     lamp.category = make_category(slug="jugs")
 
     catalogue.save(lamp)
 
-    (names,) = told
+    (names,) = touched
     assert {category("lamps"), category("jugs"), product("lamp")} <= names
 
 
-def test_product_with_another_address_touches_the_old_one_too(lamp, told):
+def test_product_with_another_address_touches_the_old_one_too(lamp, touched):
     lamp.slug = "brass-lamp"
 
     catalogue.save(lamp)
 
-    assert {product("lamp"), product("brass-lamp")} <= told[0]
+    assert {product("lamp"), product("brass-lamp")} <= touched[0]
 
 
-def test_product_that_is_new_touches_the_neighbours_that_show_it(lamp, told):
+def test_product_that_is_new_touches_the_neighbours_that_show_it(lamp, touched):
     newest = Product(category=lamp.category, name="New", slug="n", sku="n", price=1)
 
     catalogue.save(newest)
 
-    assert told == [{CATALOGUE, category("lamps")} | pages_of(lamp.category)]
+    assert touched == [{CATALOGUE, category("lamps")} | pages_of(lamp.category)]
 
 
-def test_product_among_the_newest_touches_the_neighbours_that_show_it(lamp, told):
+def test_product_among_the_newest_touches_the_neighbours_that_show_it(lamp, touched):
     newest = lamp.category.products.latest("created_at", "pk")
     newest.is_active = False
 
     catalogue.save(newest)
 
-    assert pages_of(lamp.category) <= told[0]
+    assert pages_of(lamp.category) <= touched[0]
 
 
-def test_product_on_a_short_shelf_touches_its_neighbours(told):
+def test_product_on_a_short_shelf_touches_its_neighbours(touched):
     one, other = make_products(2)
 
     catalogue.save(one)
 
     assert pages_of(one.category) == {product(one.slug), product(other.slug)}
-    assert pages_of(one.category) <= told[0]
+    assert pages_of(one.category) <= touched[0]
 
 
-def test_product_deleted_touches_what_showed_it(lamp, told):
+def test_product_deleted_touches_what_showed_it(lamp, touched):
     one = lamp.category.products.latest("created_at", "pk")
 
     catalogue.delete([one])
 
-    assert {CATALOGUE, category("lamps"), product(one.slug)} <= told[0]
-    assert pages_of(lamp.category) <= told[0]
+    assert {CATALOGUE, category("lamps"), product(one.slug)} <= touched[0]
+    assert pages_of(lamp.category) <= touched[0]
 
 
 @pytest.mark.parametrize(
@@ -133,30 +135,30 @@ def test_product_deleted_touches_what_showed_it(lamp, told):
     ],
     ids=["saved", "deleted"],
 )
-def test_category_changed_touches_every_page(told, change):
+def test_category_changed_touches_every_page(touched, change):
     change(make_category())
 
-    assert told == [{SHELVES, CATALOGUE}]
+    assert touched == [{SHELVES, CATALOGUE}]
 
 
-def test_many_products_changed_at_once_touch_every_page_once(told, monkeypatch):
+def test_many_products_changed_at_once_touch_every_page_once(touched, monkeypatch):
     monkeypatch.setattr(invalidation, "MANY", 5)
 
     catalogue.changed([each.pk for each in make_products(6)])
 
-    assert told == [{SHELVES, CATALOGUE}]
+    assert touched == [{SHELVES, CATALOGUE}]
 
 
-def test_change_that_is_rolled_back_touches_nothing(lamp, told):
+def test_change_that_is_rolled_back_touches_nothing(lamp, touched):
     with transaction.atomic():
         catalogue.save(lamp)
-        assert told == []
+        assert touched == []
         transaction.set_rollback(True)
 
-    assert told == []
+    assert touched == []
 
 
-def test_everything_changed_touches_every_page(told):
+def test_everything_changed_touches_every_page(touched):
     catalogue.everything_changed()
 
-    assert told == [{SHELVES, CATALOGUE}]
+    assert touched == [{SHELVES, CATALOGUE}]
