@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from uuid import uuid4
 
+import hypothesis
 import msgpack
 import pytest
 import redis
@@ -33,6 +34,9 @@ def pytest_configure() -> None:
     prefix = os.environ["LAYER_PREFIX"] = f"test{os.getpid()}"
     shop_settings.CHANNEL_LAYERS["default"]["CONFIG"]["prefix"] = prefix
     shop_settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    # Examples are not timed: a busy machine is no reason to fail.
+    hypothesis.settings.register_profile("suite", deadline=None, database=None)
+    hypothesis.settings.load_profile("suite")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -8,7 +8,7 @@ from realtime.hub.topics import Topic, Topics
 from realtime.hub.writing import Writer
 from realtime.registry import Registry, State
 
-GATHER_S = 0.02  # pause between loads, to load together what is wanted meanwhile
+GATHER_S = 0.01  # pause between loads, to load together what is wanted meanwhile
 
 
 class Loader:
