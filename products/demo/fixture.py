@@ -1,4 +1,4 @@
-"""The fixture `demo.json`: the same catalogue for `manage.py loaddata demo`."""
+"""The fixture `demo.json`, which is the catalogue for `manage.py loaddata demo`."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ PATH = Path(__file__).resolve().parents[1] / "fixtures" / "demo.json"
 
 
 def text() -> str:
-    """The fixture as it should be. It is for an empty database: keys count from 1."""
+    """Return the text of the fixture. Its keys begin at 1, for an empty database."""
     shelves = {category.slug: category for category in rows.categories()}
     for key, category in enumerate(shelves.values(), start=1):
         category.pk = key
@@ -23,12 +23,12 @@ def text() -> str:
         if movement := rows.movement(product, item.stock):
             movement.pk = number + 1
             movements.append(movement)
-    found = [*shelves.values(), *products, *stocks, *movements]
-    return serializers.serialize("json", found, indent=1) + "\n"
+    objects = [*shelves.values(), *products, *stocks, *movements]
+    return serializers.serialize("json", objects, indent=1) + "\n"
 
 
 def write() -> Path:
-    """Write the fixture into the tree; where it is."""
+    """Write the fixture into the repository; return its path."""
     PATH.parent.mkdir(exist_ok=True)
     PATH.write_text(text())
     return PATH

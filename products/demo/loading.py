@@ -1,5 +1,8 @@
-"""Load the demo shop. Each step can be cut off and done again: it adds what is
-missing and leaves alone what people have changed."""
+"""Loads the demo shop.
+
+Each step adds what is missing and changes nothing else, so it can be interrupted and
+run again.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -23,25 +26,25 @@ from products.models import Product, ProductCategory, Stock, StockMovement
 from products.search import services as search
 
 BATCH = 2000
-PICTURES = Path(__file__).parent / "pictures"  # each as WebP, and the SVG behind it
+PICTURES = Path(__file__).parent / "pictures"  # as WebP, with the SVG it is made of
 ACCOUNTS = ("shopper", "staff", "admin")
 
-# Wraps an iterable of so many to show how far it is: (iterable, total, what).
+# Wraps an iterable to show its progress: (iterable, total, label) → iterable.
 Progress = Callable[[Iterable, int, str], Iterable]
 
 
-def silent(iterable: Iterable, total: int, what: str) -> Iterable:
+def silent(iterable: Iterable, total: int, label: str) -> Iterable:
     """A `Progress` that shows nothing."""
     return iterable
 
 
 def email_of(username: str) -> str:
-    """The e-mail address of a demo account, at a domain that gets no mail."""
+    """Return the e-mail address of a demo account, at a domain without mail."""
     return f"{username}@example.com"
 
 
 def password_of(username: str) -> str:
-    """The password of a demo account, printed by `make run`."""
+    """Return the password of a demo account, which `make run` prints."""
     return f"{username}-demo-pass"
 
 
@@ -49,19 +52,24 @@ def password_of(username: str) -> str:
 
 
 def load_pictures(items: Iterable[Item], progress: Progress = silent) -> int:
-    """Copy each item's picture to the media storage and make its thumbnails, where
-    they are missing. Returns how many pictures were copied."""
+    """Store the missing pictures of items and make their missing thumbnails.
+
+    Return how many pictures were stored.
+    """
     names = sorted({rows.picture_of(item) for item in items})
-    there = {name for name, _at in default_storage.files_below(thumbnails.FOLDER)}
-    new = [name for name in names if name not in there]
+    files = default_storage.files_below(thumbnails.FOLDER)
+    present = {name for name, _stored_at in files}
+    new = [name for name in names if name not in present]
     for name in progress(new, len(new), "Pictures"):
         _copy_picture(name)
-    made = {name for _picture, name, _at in thumbnails.stored()}
-    missing = [n for n in names if not made.issuperset(thumbnails.names_of(n))]
-    # Each is drawn by a process of its own.
+    drawn = {name for _picture, name, _stored_at in thumbnails.stored()}
+    missing = [
+        name for name in names if not drawn.issuperset(thumbnails.names_of(name))
+    ]
+    # A process of its own draws each of them.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        drawn = pool.map(_make_thumbnails, missing)
-        list(progress(drawn, len(missing), "Thumbnails"))
+        results = pool.map(_make_thumbnails, missing)
+        list(progress(results, len(missing), "Thumbnails"))
     return len(new)
 
 
@@ -82,13 +90,17 @@ def _picture(name: str) -> ImageFieldFile:
 
 
 def load_catalogue(count: int | None = None, progress: Progress = silent) -> int:
-    """Add the catalogue's products that are missing, and made-up ones until the demo
-    has `count` (never fewer than the catalogue); how many were added."""
+    """Add the missing products; return how many.
+
+    With a `count` above the size of the catalogue, the demo has `count` products.
+    """
     more = max(0, (count or 0) - rows.CATALOGUE_SIZE)
-    wanted = [*rows.items(), *rows.more_items(more)]
     present = set(Product.objects.values_list("sku", flat=True))
-    numbered = enumerate(wanted)
-    missing = [(n, s, item) for n, (s, item) in numbered if item.sku not in present]
+    missing = [
+        (number, shelf, item)
+        for number, (shelf, item) in enumerate([*rows.items(), *rows.more_items(more)])
+        if item.sku not in present
+    ]
     shelves = _load_categories()
     for batch in _batches(progress(missing, len(missing), "Products")):
         _add(batch, shelves)
@@ -112,7 +124,7 @@ def _batches(iterable: Iterable) -> Iterator[list]:
 def _add(
     batch: list[tuple[int, Shelf, Item]], shelves: dict[str, ProductCategory]
 ) -> None:
-    """Products with their stock and its first movement, all or none of the batch."""
+    """Add a batch of products with their stock and its first movement."""
     products = [
         rows.product(item, shelves[shelf.slug], number) for number, shelf, item in batch
     ]
@@ -127,14 +139,16 @@ def _add(
 
 @transaction.atomic
 def load_accounts() -> list[str]:
-    """Add a shopper, a staff member and an administrator where they are missing; their
-    e-mail addresses are verified, those of earlier days too."""
+    """Add the missing accounts; return their names.
+
+    The e-mail addresses of all demo accounts are verified, also of those that exist.
+    """
     added = [name for name in ACCOUNTS if _load_account(name)]
     emails = [email_of(name) for name in ACCOUNTS]
     people = get_user_model().objects.filter(username__in=ACCOUNTS, email__in=emails)
     for user in people:
         _verify(user)
-        if user.username == "staff":  # from before there were orders
+        if user.username == "staff":  # it may be older than these permissions
             user.user_permissions.add(*order_permissions())
     return added
 
@@ -156,18 +170,21 @@ def _load_account(username: str) -> bool:
 
 
 def _verify(user: Model) -> None:
-    """By allauth's rules: if anyone else has verified the address, it stays theirs."""
-    address, _ = EmailAddress.objects.get_or_create(user=user, email=user.email)
+    """Verify the user's address, unless another account has verified it."""
+    address, _is_new = EmailAddress.objects.get_or_create(user=user, email=user.email)
     if address.set_verified() and not address.primary:
         address.set_as_primary()
 
 
 def staff_permissions() -> Iterable[Permission]:
-    """What a shop's staff may do: see everything of the shop, and its people and mails
-    (not what the mails say), change what is sold, and pack what was ordered."""
+    """Return the permissions of the shop's staff.
+
+    They may view the shop's data, people and mails (without their text), change
+    products and stock, and handle orders.
+    """
     of_the_shop = Permission.objects.filter(content_type__app_label="products")
-    may_see = of_the_shop.filter(codename__startswith="view_")
-    may_see |= Permission.objects.filter(
+    may_view = of_the_shop.filter(codename__startswith="view_")
+    may_view |= Permission.objects.filter(
         content_type__app_label__in=["account", "post_office", "users"],
         codename__in=[
             f"view_{model}"
@@ -181,11 +198,11 @@ def staff_permissions() -> Iterable[Permission]:
             for model in ("product", "productcategory", "stock")
         ]
     )
-    return may_see | may_change | order_permissions()
+    return may_view | may_change | order_permissions()
 
 
 def order_permissions() -> QuerySet[Permission]:
-    """What it takes to work at the board."""
+    """Return the permissions for the board of orders."""
     return Permission.objects.filter(
         content_type__app_label="products",
         codename__in=["view_order", "change_order"],

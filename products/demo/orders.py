@@ -1,5 +1,7 @@
-"""A few orders in each status, so that the board is alive at first sight. Placed and
-moved as in real life, through the services: the books are right, the history too."""
+"""Places a few orders in each status for the demo.
+
+The services place and move them, so their books and their history are right.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,14 +27,14 @@ Method = Order.Method
 Step = Callable[[Order, AbstractUser], Order]
 
 AT = "shop-demo.example"
-PLENTY = 20  # products with fewer units are left to the shoppers
+PLENTY = 20  # the orders contain only products with at least so many units
 CARRIER = "Left with the carrier, 2 parcels"
 CHANGED_MIND = "Called: ordered twice by mistake"
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Somebody who ordered `minutes` ago; `units` of so many products."""
+    """Somebody who ordered `minutes` ago, `units` of one product each."""
 
     minutes: int
     name: str
@@ -43,7 +45,7 @@ class Guest:
     units: tuple[int, ...]
     steps: tuple[str, ...] = ()
     method: str = Method.DELIVERY
-    username: str = ""  # of who was signed in
+    username: str = ""  # of the account, if they were signed in
 
     @property
     def email(self) -> str:
@@ -103,42 +105,40 @@ STEPS: dict[str, Step] = {
 
 
 def load() -> int:
-    """Place the demo's orders that are missing; how many were placed. An order that
-    people have moved on stays where it is."""
+    """Place the missing orders; return how many. Present orders stay as they are."""
     staff = get_user_model().objects.filter(username="staff", is_staff=True).first()
     if staff is None:
         return 0
-    theirs = Order.objects.filter(full_name__in=[guest.name for guest in GUESTS])
-    present = set(theirs.values_list("full_name", flat=True))
+    of_guests = Order.objects.filter(full_name__in=[guest.name for guest in GUESTS])
+    present = set(of_guests.values_list("full_name", flat=True))
     return sum(
-        _place(guest, turn, staff)
-        for turn, guest in enumerate(GUESTS)
+        _place(guest, number, staff)
+        for number, guest in enumerate(GUESTS)
         if guest.name not in present
     )
 
 
-def _place(guest: Guest, turn: int, staff: AbstractUser) -> bool:
-    """One order and its steps, all or nothing; not where too little is left."""
+def _place(guest: Guest, number: int, staff: AbstractUser) -> bool:
+    """Place an order and take its steps; return False if too few units are left."""
     try:
         with transaction.atomic():
-            order = _ordered(guest, turn)
+            order = _order(guest, number)
             for step in guest.steps:
                 order = STEPS[step](order, staff)
             _date_back(order, timedelta(minutes=guest.minutes))
-            # There is nobody to read what was written of it.
+            # Its mails would have no reader.
             Email.objects.filter(to=order.email).delete()
     except ShopError:
         return False
     return True
 
 
-def _ordered(guest: Guest, turn: int) -> Order:
+def _order(guest: Guest, number: int) -> Order:
     user = get_user_model().objects.filter(username=guest.username).first()
     owner = Owner(user_id=user.pk) if user else Owner(token=baskets.new_token())
     basket = baskets.open_for(owner)
-    for product, units in zip(
-        _plentiful(turn, len(guest.units)), guest.units, strict=False
-    ):
+    products = _plentiful(number, len(guest.units))
+    for product, units in zip(products, guest.units, strict=False):
         baskets.add(basket, product.pk, units)
     basket = holds.start(Basket.objects.get(pk=basket.pk))
     contact = Contact(
@@ -150,25 +150,25 @@ def _ordered(guest: Guest, turn: int) -> Order:
         country=guest.country,
     )
     options = {"method": guest.method, "language": "en", "user": user}
-    seen = placing.terms(basket, contact)
-    order = placing.place(basket, contact, seen=seen, **options)
+    terms = placing.terms(basket, contact)
+    order = placing.place(basket, contact, seen=terms, **options)
     return orders.confirm(order) if order.awaits_confirmation else order
 
 
 def _date_back(order: Order, age: timedelta) -> None:
-    """As if it had been placed so long ago, and its steps taken since."""
+    """Change the times of an order as if it had been placed so long ago."""
     events = list(order.events.order_by("version"))
     placed = timezone.now() - age
-    for turn, event in enumerate(events):
-        event.created_at = placed + age * turn / len(events)
+    for number, event in enumerate(events):
+        event.created_at = placed + age * number / len(events)
     OrderEvent.objects.bulk_update(events, ["created_at"])
     moved = events[-1].created_at
     Order.objects.filter(pk=order.pk).update(placed_at=placed, changed_at=moved)
 
 
-def _plentiful(turn: int, count: int) -> list[Product]:
-    """So many products of which there are enough; others each turn."""
+def _plentiful(number: int, count: int) -> list[Product]:
+    """Return products with enough units, different ones for each order's number."""
     products = Product.objects.filter(
         is_active=True, stock__on_hand__gte=F("stock__reserved") + PLENTY
     )
-    return list(products.order_by("pk")[turn * 5 : turn * 5 + count])
+    return list(products.order_by("pk")[number * 5 : number * 5 + count])

@@ -1,4 +1,4 @@
-"""The catalogue as rows: of the demo shop, of a big one, and of the fixture."""
+"""The demo's catalogue as unsaved rows, with more products for a big shop."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from django.utils.text import slugify
 from products.demo.catalogue import SHELVES, Item, Shelf
 from products.models import Product, ProductCategory, Stock, StockMovement
 
-OPENED = datetime(2026, 1, 5, 8, tzinfo=UTC)  # the fixture is the same every day
+OPENED = datetime(2026, 1, 5, 8, tzinfo=UTC)  # fixed, so that the fixture is stable
 NOTE = "demo"
 CATALOGUE_SIZE = sum(len(shelf.items) for shelf in SHELVES)
 
-# A big shop sells the same shapes in more colours, made in more places.
+# A big shop sells the same items in more colours, by more makers.
 TONES = (
     *("Amber", "Birch", "Chalk", "Cinder", "Clover", "Cobalt", "Dune", "Fern"),
     *("Flint", "Heather", "Indigo", "Juniper", "Kelp", "Lichen", "Marsh", "Ochre"),
@@ -27,12 +27,12 @@ MAKERS = (
 
 
 def picture_of(item: Item) -> str:
-    """The item's picture in the media storage. Items that look alike share one."""
+    """Return the name of an item's picture in the storage. Items may share one."""
     return f"products/demo/{item.shape}-{item.palette}.webp".replace("_", "-")
 
 
 def categories() -> list[ProductCategory]:
-    """One unsaved row a shelf, in the shop's order."""
+    """Return an unsaved category for each shelf, in the order of the shop."""
     return [
         ProductCategory(
             name=shelf.name,
@@ -45,14 +45,15 @@ def categories() -> list[ProductCategory]:
 
 
 def items() -> Iterator[tuple[Shelf, Item]]:
-    """Every item with its shelf: first of each shelf, second of each, and so on."""
-    columns = itertools.zip_longest(*(shelf.items for shelf in SHELVES))
-    for row in columns:
-        yield from ((s, item) for s, item in zip(SHELVES, row, strict=True) if item)
+    """Yield each item with its shelf: the first of each, the second of each, …"""
+    for row in itertools.zip_longest(*(shelf.items for shelf in SHELVES)):
+        for shelf, item in zip(SHELVES, row, strict=True):
+            if item:
+                yield shelf, item
 
 
 def product(item: Item, category: ProductCategory, number: int) -> Product:
-    """An unsaved row; `number` counts products, the first is the newest."""
+    """Return an unsaved product. The product with `number` 0 is the newest."""
     return Product(
         category=category,
         name=item.name,
@@ -66,13 +67,13 @@ def product(item: Item, category: ProductCategory, number: int) -> Product:
 
 
 def more_items(count: int) -> Iterator[tuple[Shelf, Item]]:
-    """`count` further items, made from the catalogue's: same shapes, other names."""
+    """Yield `count` more items: those of the catalogue with other names and prices."""
     bases = itertools.cycle(items())
     for number, (shelf, base) in enumerate(itertools.islice(bases, count)):
-        round_ = number // CATALOGUE_SIZE
-        tone = TONES[round_ % len(TONES)]
-        maker = MAKERS[round_ // len(TONES) % len(MAKERS)]
-        series = round_ // (len(TONES) * len(MAKERS))
+        copy = number // CATALOGUE_SIZE
+        tone = TONES[copy % len(TONES)]
+        maker = MAKERS[copy // len(TONES) % len(MAKERS)]
+        series = copy // (len(TONES) * len(MAKERS))
         head, comma, tail = base.name.partition(",")
         name = f"{tone} {head} by {maker}{comma}{tail}"
         name += f" No. {series}" if series else ""
@@ -85,12 +86,12 @@ def more_items(count: int) -> Iterator[tuple[Shelf, Item]]:
 
 
 def stock(row: Product, units: int) -> Stock:
-    """The stock of a new product, in step with `movement`."""
+    """Return the stock of a new product, which agrees with its `movement`."""
     return Stock(product=row, on_hand=units, version=1 if units else 0)
 
 
 def movement(row: Product, units: int) -> StockMovement | None:
-    """How the units came in, so that the books agree; None if there are none."""
+    """Return the movement by which the units came in; None if there are no units."""
     if not units:
         return None
     return StockMovement(
