@@ -1,4 +1,4 @@
-"""What templates say of an order's way."""
+"""Filters for the status of an order."""
 
 from django import template
 from django.utils.translation import gettext as _
@@ -13,24 +13,29 @@ ENDS = {Status.CANCELLED, Status.EXPIRED}
 
 @register.filter
 def way(order: dict) -> list[dict]:
-    """The steps of an order (`Order.facts`): {"name", "state"}, where state is "done",
-    "now" or "ahead". Of one that ended early, only how it began and ended."""
-    status, unpaid = order["status"], order["method"] in ("delivery", "free")
+    """Return the steps of an order as {"name", "state"}.
+
+    `order` are the facts of an order. The state is "done", "now" or "ahead". An order
+    that was cancelled or has expired has two steps only.
+    """
+    status, method = order["status"], order["method"]
     if status in ENDS:
         return [_step(_("Placed"), "done"), _step(_name(status), "now")]
-    if order["method"] == "free" and status == Status.PAID:
-        status = Status.PENDING  # it was never waited for
-    steps = [s for s in WAY if not (s == Status.PAID and unpaid and status != s)]
+    if method == "free" and status == Status.PAID:
+        status = Status.PENDING  # nobody had to pay
+    steps = list(WAY)
+    if method in ("delivery", "free") and status != Status.PAID:
+        steps.remove(Status.PAID)
     here = steps.index(status)
+    states = ["done"] * here + ["now"] + ["ahead"] * (len(steps) - here - 1)
     return [
-        _step(_name(step), "done" if at < here else "now" if at == here else "ahead")
-        for at, step in enumerate(steps)
+        _step(_name(step), state) for step, state in zip(steps, states, strict=True)
     ]
 
 
 @register.filter
 def standing(order: Order) -> str:
-    """Where an order is, in a word for its shopper."""
+    """Return the status of an order in a few words for its shopper."""
     if order.on_hold in (Order.OnHold.DIFFERS, Order.OnHold.REFUNDED):
         return order.get_on_hold_display().capitalize()
     if order.status == Status.PENDING and order.is_prepaid:

@@ -1,4 +1,4 @@
-"""Tags and filters of the shop's templates."""
+"""Tags and filters for the shop's templates."""
 
 import json
 from datetime import datetime
@@ -16,7 +16,7 @@ register = template.Library()
 
 @register.filter
 def money(value: Decimal | str | int) -> str:
-    """An amount (Decimal or decimal string) with the shop's currency: "€1,250.00"."""
+    """Return an amount with the sign of the shop's currency: "€1,250.00"."""
     amount = number_format(
         Decimal(value), decimal_pos=2, use_l10n=True, force_grouping=True
     )
@@ -25,7 +25,7 @@ def money(value: Decimal | str | int) -> str:
 
 @register.filter
 def money_in(value: Decimal | str, currency: str) -> str:
-    """An amount in any currency: as `money` in the shop's, else "1,250.00 USD"."""
+    """Return an amount with its currency: "€1,250.00" or "1,250.00 USD"."""
     if currency == settings.CURRENCY:
         return money(value)
     amount = Decimal(value)
@@ -36,19 +36,19 @@ def money_in(value: Decimal | str, currency: str) -> str:
 
 @register.filter
 def moment(value: str | datetime) -> datetime:
-    """A moment as live facts spell it (ISO 8601), for `date` and its kin."""
+    """Return the local time for an ISO 8601 text of live facts, or for a datetime."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     return timezone.localtime(value)
 
 
-# What would end the element or start a comment, as JSON writes it otherwise.
+# Characters that could end the element or begin a comment, escaped for JSON.
 JSON_ESCAPES = {ord("<"): "\\u003C", ord(">"): "\\u003E", ord("&"): "\\u0026"}
 
 
 @register.simple_tag
 def json_ld(data: dict) -> str:
-    """Structured data for search engines; nothing in `data` can end the element."""
+    """Return structured data for search engines, as a script that `data` cannot end."""
     text = json.dumps(data, ensure_ascii=False).translate(JSON_ESCAPES)
     return format_html(
         '<script type="application/ld+json">{}</script>', mark_safe(text)

@@ -1,4 +1,4 @@
-"""Filters of the staff's pages."""
+"""Filters for the pages of staff."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,14 +12,14 @@ from products.staff import columns, moves
 
 register = template.Library()
 
-# The one next step of an order in a status; `pending` is for those paid on delivery.
+# The next step for each status. `pending` is for orders that are paid on delivery.
 NEXT = {"pending": "pack", "paid": "pack", "packed": "ship", "shipped": "deliver"}
-LATE_S = 24 * 3600  # an order that nobody has sent in a day
+LATE_S = 24 * 3600  # an order should be sent within a day
 
 
 @register.filter
 def age(moment: datetime, now: datetime) -> str:
-    """How long ago, short; board.js says it in the same words."""
+    """Return how long ago a moment was, in the same words as board.js."""
     minutes = int((now - moment).total_seconds() // 60)
     if minutes < 1:
         return _("now")
@@ -32,6 +32,7 @@ def age(moment: datetime, now: datetime) -> str:
 
 @register.filter
 def column(order: Order) -> str:
+    """Return the column of the board that an order is in."""
     return columns.column_of(order)
 
 
@@ -40,28 +41,30 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @register.filter
 def rank(order: Order) -> str:
-    """A text that sorts as the board does, oldest first; to the microsecond, which
-    browsers do not read from a time."""
+    """Return a text by which the script sorts orders, the oldest first.
+
+    It has microseconds, which browsers don't read from a time.
+    """
     placed = (order.placed_at - EPOCH) // timedelta(microseconds=1)
     return f"{placed:017}-{order.pk:019}"
 
 
 @register.filter
 def card(order: Order, may_change: bool = True) -> SafeString:
-    """Its card as the script takes it, rendered once for all."""
+    """Return an order's card on the board."""
     return moves.card(order, may_change=may_change)
 
 
 @register.filter
 def is_late(order: Order, now: datetime) -> bool:
-    """Whether it should have left the house by now."""
-    waits = order.status in ("pending", "paid", "packed")
-    return waits and (now - order.placed_at).total_seconds() >= LATE_S
+    """Return whether an order should have been sent by now."""
+    is_open = order.status in ("pending", "paid", "packed")
+    return is_open and (now - order.placed_at).total_seconds() >= LATE_S
 
 
 @register.filter
 def next_step(order: Order) -> str:
-    """The verb that moves it on; none while it waits for its payment, or is on hold."""
+    """Return the verb of the next step; "" if it waits for payment or is on hold."""
     if order.on_hold and order.status != "shipped":
         return ""
     if order.status == "pending" and order.is_prepaid:
@@ -73,16 +76,17 @@ def next_step(order: Order) -> str:
 
 @register.filter
 def can_cancel(order: Order) -> bool:
+    """Return whether staff may cancel an order in its status."""
     return order.status in ("pending", "paid", "packed")
 
 
 @register.filter
 def who(user: AbstractUser | None) -> str:
-    """How colleagues call somebody."""
+    """Return a colleague's first name or user name."""
     return (user.first_name or user.get_username()) if user else ""
 
 
 @register.filter
 def more_than(items: list, shown: int) -> int:
-    """How many of them are not among the first so many."""
+    """Return how many items are not among the first `shown`."""
     return max(0, len(items) - shown)
