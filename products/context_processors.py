@@ -1,4 +1,4 @@
-"""What every page may show. Nothing is looked up before a template asks."""
+"""Variables for every template. They are looked up only when they are used."""
 
 from django.conf import settings
 from django.db import connection
@@ -11,15 +11,15 @@ from products.live import viewers
 
 
 class Baskets:
-    """The visitor's basket as facts, looked up on first use and once a page."""
+    """The facts of the visitor's basket, looked up once on first use."""
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
 
     @cached_property
     def badge(self) -> dict:
-        """For `_basket_badge.html`: {"basket": {"count", "total"}, "version"}."""
-        # A page that shows the whole basket has counted it already.
+        """The variables of `_basket_badge.html`: {"basket": {…}, "version": …}."""
+        # A page that shows the whole basket has loaded it already.
         state = getattr(self._request, "basket_state", None) or live_baskets.summary(
             viewers.owner_of(self._request.session, self._request.user)
         )
@@ -27,14 +27,16 @@ class Baskets:
 
 
 def baskets(request: HttpRequest) -> dict:
-    """`baskets`, the visitor's own; no query where no template shows it."""
+    """Add `baskets`, the visitor's own."""
     return {"baskets": Baskets(request)}
 
 
 def shop(request: HttpRequest) -> dict:
-    """The shop's name, its shelves for the navigation, asked for when shown, and the
-    timeline that the versions on the page count on. It is "", which the sockets take
-    for another one, if the page asks the database nothing."""
+    """Add the shop's name, its categories and the timeline of the page's versions.
+
+    The timeline is "" if the page makes no query. Sockets take that for a different
+    timeline.
+    """
     return {
         "timeline": connection.timeline,
         "SHOP_NAME": settings.SHOP_NAME,

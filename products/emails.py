@@ -1,7 +1,7 @@
 """Writes the shop's mails to the outbox, in the transaction that causes them.
 
-Each domain has its own `emails` module. Nothing here takes a text for a
-template: names may hold any signs.
+Each domain has its own `emails` module. Texts are never rendered as templates, because
+names may contain any characters.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from products.exceptions import MailRefused
 
 
 def send(template: str, subject: str, to: Sequence[str], **context) -> None:
+    """Write a mail from `template` (.txt and .html). Raises `MailRefused`."""
     context |= {"shop_name": settings.SHOP_NAME, "shop_url": settings.DOMAIN_NAME}
     text = render_to_string(f"{template}.txt", context).strip() + "\n"
     mail = EmailMultiAlternatives(subject, text, to=list(to))
@@ -28,5 +29,5 @@ def send(template: str, subject: str, to: Sequence[str], **context) -> None:
 
 
 def one_line(text: str) -> str:
-    """`text` as a header takes it."""
+    """Return `text` without line breaks, for a header."""
     return " ".join(text.split())

@@ -5,14 +5,14 @@ Each domain has its own `exceptions` module.
 
 
 class ShopError(Exception):
-    """A refusal: nothing was changed. `str()` is a sentence to show."""
+    """A service has refused to do something, and changed nothing.
+
+    `str()` is a sentence to show.
+    """
 
 
 class MailRefused(ShopError):
-    """The outbox does not take a mail: its address, or a header of it, cannot be.
-
-    The text says why, to staff.
-    """
+    """A mail has an invalid address or header. `str()` tells staff why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

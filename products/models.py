@@ -1,4 +1,4 @@
-"""The shop's tables: catalogue, stock and basket."""
+"""All models of the shop; each domain has its own `models` module."""
 
 from products.basket.models import Basket, BasketLine, HoldSpell
 from products.catalogue.models import Product, ProductCategory

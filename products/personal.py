@@ -1,13 +1,13 @@
-"""What the shop keeps of a person, and how it lets go of it.
+"""The shop's personal data: its export, and its erasure with an account.
 
-An account can be deleted at any time; its orders stay. What an order keeps of its
-shopper then depends on where it is:
+An account can be deleted at any time, but its orders stay. How much personal data an
+order keeps then depends on its state:
 
-    under way      all that delivering it takes; e-mail and phone too
-    finished       name and address, if there is an invoice, for `INVOICE_YEARS`
-    after that     nothing of them: the country, for the tax, the lines and the sums
+    in progress    everything that the delivery needs, including e-mail and phone
+    finished       name and address for `INVOICE_YEARS`, if there is an invoice
+    after that     none, but country (for taxes), lines and amounts
 
-`erase_departed` moves orders from one row of that table to the next.
+`erase_departed` removes what an order no longer needs.
 """
 
 from datetime import timedelta
@@ -34,7 +34,7 @@ from products.orders import services as orders
 from project.personal import Section
 
 Status = Order.Status
-ARRIVED_AFTER = timedelta(days=90)  # of parcels that nobody marked as delivered
+ARRIVED_AFTER = timedelta(days=90)  # then a sent parcel counts as delivered
 
 
 SECTIONS = [
@@ -91,22 +91,25 @@ NOT_THEIRS: dict[str, str] = {}
 
 @transaction.atomic
 def forget(user: AbstractUser, addresses: list[str]) -> list[str]:
-    """Before their account is deleted: let its orders go on without it, and forget what
-    they wait for. Gives sentences on what stays."""
-    # After whoever places an order just now, which then is one of theirs.
+    """Detach a user's orders and delete what they wait for, before the account goes.
+
+    `addresses` are the user's verified e-mail addresses. Return sentences about orders
+    in progress.
+    """
+    # Wait for an order that is being placed right now, so that it is detached too.
     baskets = Basket.objects.filter(user=user).order_by("pk")
     list(baskets.select_for_update().values("pk"))
     for address in addresses:
         Waiting.objects.filter(email__iexact=address).delete()
-    theirs = list(Order.objects.filter(user=user).values_list("pk", flat=True))
-    now = timezone.now()
-    Order.objects.filter(pk__in=theirs).update(user=None, departed_at=now)
-    erase_departed(Order.objects.filter(pk__in=theirs))
-    return [_note(order) for order in _under_way(Order.objects.filter(pk__in=theirs))]
+    ids = list(Order.objects.filter(user=user).values_list("pk", flat=True))
+    detached = Order.objects.filter(pk__in=ids)
+    detached.update(user=None, departed_at=timezone.now())
+    erase_departed(detached)
+    return [_note(order) for order in _in_progress(detached)]
 
 
 def _note(order: Order) -> str:
-    """Staff read it beside the order, the shopper in their last mail."""
+    """Add a note for staff; return a sentence for the shopper's last mail."""
     text = _("The shopper deleted their account. We erase their details later.")
     orders.note(order, note=text)
     text = _("Order %(number)s is still in progress. You can follow it here: %(link)s")
@@ -114,24 +117,26 @@ def _note(order: Order) -> str:
 
 
 def erase_departed(among: QuerySet[Order] | None = None) -> int:
-    """Erase what orders of deleted accounts need no more of their shopper, `among`
-    these or all; how many rows changed."""
+    """Erase personal data that orders of deleted accounts no longer need.
+
+    `among` limits this to some orders. Return how many rows have changed.
+    """
     departed = (Order.objects.all() if among is None else among).filter(
         departed_at__isnull=False, erased_at=None
     )
-    is_finished = ~Exists(_under_way(Order.objects.filter(pk=OuterRef("pk"))))
+    is_finished = ~Exists(_in_progress(Order.objects.filter(pk=OuterRef("pk"))))
     finished = departed.filter(is_finished)
-    law = timezone.now() - timedelta(days=365.25 * settings.INVOICE_YEARS)
+    retention_limit = timezone.now() - timedelta(days=365.25 * settings.INVOICE_YEARS)
     invoiced = Q(status__in=[Status.SHIPPED, Status.DELIVERED]) | _has_payment(PAID)
     with transaction.atomic():
         OrderEvent.objects.filter(order__in=finished).exclude(actor=None).update(
             note=""
         )
-        erased = finished.exclude(email="", phone="").update(email="", phone="")
-        gone = finished.filter(~invoiced | Q(placed_at__lt=law)).update(
-            **dict.fromkeys(PERSONAL, ""), erased_at=timezone.now()
-        )
-    return erased + gone
+        contacts = finished.exclude(email="", phone="").update(email="", phone="")
+        identities = finished.filter(
+            ~invoiced | Q(placed_at__lt=retention_limit)
+        ).update(**dict.fromkeys(PERSONAL, ""), erased_at=timezone.now())
+    return contacts + identities
 
 
 PERSONAL = ["full_name", "line1", "line2", "postcode", "city", "region"]
@@ -144,8 +149,8 @@ def _has_payment(condition: Q) -> Exists:
     return Exists(Payment.objects.filter(condition, order=OuterRef("pk")))
 
 
-def _under_way(among: QuerySet[Order]) -> QuerySet[Order]:
-    """Orders that something is still to be done about: goods, or money."""
+def _in_progress(among: QuerySet[Order]) -> QuerySet[Order]:
+    """Return orders whose goods or money still need attention."""
     is_old = Q(changed_at__lt=timezone.now() - ARRIVED_AFTER)
     has_arrived = Q(status=Status.SHIPPED) & is_old
     is_active = Q(pk__in=Order.objects.active().values("pk")) & ~has_arrived

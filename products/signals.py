@@ -1,4 +1,4 @@
-"""Signals of code that is not ours. Our own effects are explicit calls."""
+"""Receivers for signals of other packages. Our own code calls services directly."""
 
 from contextlib import suppress
 
@@ -22,7 +22,7 @@ from products.orders import claims
 
 @receiver(user_logged_in)
 def merge_basket(sender, request, user, **kwargs) -> None:
-    """What the visitor chose before signing in joins their own basket."""
+    """Merge the basket of the visitor into the user's own at sign-in."""
     token = request.session.pop(BASKET_TOKEN, None) if request is not None else None
     if token:
         lines = basket.merge(token=token, user_id=user.pk)
@@ -32,10 +32,12 @@ def merge_basket(sender, request, user, **kwargs) -> None:
 
 @receiver(email_confirmed)
 def offer_orders(sender, request, email_address, **kwargs) -> None:
-    """Who has just verified their address hears of what they ordered as a guest."""
+    """Mention orders that were placed as a guest with an address just verified."""
     user = email_address.user
-    is_theirs = request is not None and request.user.pk in (None, user.pk)
-    number = claims.claimable(user).count() if is_theirs else 0
+    is_own_request = request is not None and request.user.pk in (None, user.pk)
+    if not is_own_request:
+        return
+    number = claims.claimable(user).count()
     if not number:
         return
     text = ngettext(
@@ -51,6 +53,6 @@ def offer_orders(sender, request, email_address, **kwargs) -> None:
 
 @receiver(pre_delete, sender=Basket)
 def release_hold(instance: Basket, **kwargs) -> None:
-    """Deleted with an account, or as forgotten: what its checkout held goes back."""
-    with suppress(BasketClosed):  # somebody else has deleted it
+    """Release the hold of a basket before it is deleted, alone or with an account."""
+    with suppress(BasketClosed):  # another request has deleted it
         holds.let_go(holds.row(instance))

@@ -1,5 +1,7 @@
-"""Behind the counter, beside the admin. The namespace is one of those whose pages ask
-for a second factor (`users.middleware`)."""
+"""Addresses of the pages for staff, outside the admin.
+
+`users.middleware` asks for a second factor on the pages of this namespace.
+"""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""What happens later, by a worker. Each task delegates in a line."""
+"""The shop's Celery tasks. Each calls a service or a command."""
 
 from celery import shared_task
 from django.core.management import call_command
@@ -20,78 +20,78 @@ from products.waiting import services as waiting
 
 @shared_task
 def release_lapsed_holds() -> int:
-    """Give back what checkouts held that were left; how many checkouts."""
+    """Release the units of lapsed holds; return how many holds."""
     return holds.release_lapsed()
 
 
 @shared_task
 def expire_orders() -> int:
-    """Give up orders that were not paid in time; how many."""
+    """Expire orders that were not paid in time; return how many."""
     return orders.expire_overdue()
 
 
 @shared_task
 def retry_refunds() -> int:
-    """Give back money that is owed to shoppers; how many refunds."""
+    """Make the refunds that are still owed; return how many."""
     webhooks.catch_up_all()
     return refunds.ask_all()
 
 
 @shared_task
 def close_payments() -> int:
-    """Close the pages of payments that are not wanted any more; how many."""
+    """Close the pages of payments that are no longer needed; return how many."""
     return payments.close_all()
 
 
 @shared_task
 def forget_old_events() -> int:
-    """Delete what providers told long ago; how many events."""
+    """Delete old events of payment providers; return how many."""
     return WebhookEvent.objects.old().delete()[0]
 
 
 @shared_task
 def tell_waiting() -> int:
-    """Write to who waits for what is back in stock; how many mails."""
+    """Mail visitors whose product is back in stock; return how many mails."""
     return waiting.tell_all()
 
 
 @shared_task
 def warn_of_low_stock() -> int:
-    """Write to staff what is running out; how many products."""
+    """Mail staff the products that run out; return how many products."""
     return alerts.warn_of_low_stock()
 
 
 @shared_task
 def forget_stale_baskets() -> int:
-    """Delete anonymous baskets that nobody touched for a long time; how many rows."""
+    """Delete anonymous baskets unused for a long time; return how many rows."""
     return Basket.objects.stale().delete()[0]
 
 
 @shared_task
 def forget_limits() -> int:
-    """Delete what limits counted an hour or a day ago; how many rows."""
+    """Delete rows that limits no longer count; return how many."""
     return limits.forget_spells() + limits.forget_networks()
 
 
 @shared_task
 def erase_departed() -> int:
-    """Erase what orders of deleted accounts need no more of their shopper."""
+    """Erase personal data that orders of deleted accounts no longer need."""
     return personal.erase_departed()
 
 
 @shared_task
 def check_books() -> None:
-    """Fail, and so be logged and counted, when stock has drifted from its books."""
+    """Fail if stock or money disagree with their rows, so that it is logged."""
     call_command("reconcile")
 
 
 @shared_task
 def forget_old_thumbnails() -> int:
-    """Delete thumbnails of pictures that no product has any more; how many."""
+    """Delete thumbnails that no product needs; return how many."""
     return pictures.forget_old_thumbnails()
 
 
 @shared_task
 def make_missing_thumbnails() -> int:
-    """Make thumbnails of pictures that have none; of how many."""
+    """Make missing thumbnails; return for how many pictures."""
     return pictures.make_missing_thumbnails()

@@ -1,4 +1,4 @@
-"""`manage.py after_restore`: what a restored shop needs before it is started."""
+"""`manage.py after_restore`: prepare a restored shop before it starts."""
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
@@ -10,10 +10,11 @@ from products.stock import books
 
 class Command(BaseCommand):
     help = (
-        "Run it once after a backup was restored and migrated, before the shop is"
-        " started: moves numbers on, empties the cache, draws missing thumbnails, asks"
-        " Stripe what was paid since, and checks files and books. Exit 1 when somebody"
-        " must look at something. It may be run again."
+        "Prepare a restored shop. Run this after you have restored a backup and"
+        " migrated, before you start the shop. It moves sequences on, empties the"
+        " cache, draws missing thumbnails, asks Stripe what was paid since the backup,"
+        " and checks files and books. The exit status is 1 if you have to look at"
+        " something. You can run it again."
     )
 
     def handle(self, *args, **options) -> None:
@@ -21,8 +22,8 @@ class Command(BaseCommand):
         self.problems = 0
         self._tell(f"{restores.skip_numbers()} sequences moved on.")
         self._empty_cache()
-        self._look_at_files()
-        self._ask_for_payments()
+        self._check_files()
+        self._check_payments()
         self._check_books()
         if self.problems:
             raise CommandError(f"{self.problems} things to look at, see above.")
@@ -39,15 +40,15 @@ class Command(BaseCommand):
         if restores.empty_cache():
             self._tell("The cache is empty.")
         else:
-            self._warn("Redis does not answer: empty it before the shop is started.")
+            self._warn("Redis does not answer. Empty it before you start the shop.")
 
-    def _look_at_files(self) -> None:
-        drawn = restores.draw_thumbnails()
-        self._tell(f"Thumbnails of {drawn} products drawn.")
+    def _check_files(self) -> None:
+        count = restores.draw_thumbnails()
+        self._tell(f"Thumbnails of {count} products drawn.")
         for name in restores.missing_files():
             self._warn(f"missing file: {name}")
 
-    def _ask_for_payments(self) -> None:
+    def _check_payments(self) -> None:
         try:
             count, unknown = restores.hear_of_payments()
         except (interface.Refused, interface.Unreachable) as error:
@@ -67,7 +68,7 @@ class Command(BaseCommand):
 
 
 def _check_tables() -> None:
-    """Raises `CommandError` unless every migration was applied."""
+    """Raise `CommandError` unless all migrations are applied."""
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise CommandError("Tables are missing or old: run manage.py migrate first.")
+        raise CommandError("Tables are missing or old. Run manage.py migrate first.")

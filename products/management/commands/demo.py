@@ -1,6 +1,7 @@
-"""`manage.py demo`: a shop to look at."""
+"""`manage.py demo`: load the demo shop."""
 
 from argparse import ArgumentTypeError, BooleanOptionalAction
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,7 +13,7 @@ MOST = 1_000_000
 
 
 def product_count(text: str) -> int:
-    """In: what the command line says. Out: a number of products."""
+    """Return the number of products in an argument. Raises `ArgumentTypeError`."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST:
         raise ArgumentTypeError(f"{text!r} is no number of products (1 to {MOST}).")
     return int(text)
@@ -20,8 +21,8 @@ def product_count(text: str) -> int:
 
 class Command(BaseCommand):
     help = (
-        "Load the demo shop: pictures, a catalogue with stock, and accounts."
-        " Adds what is missing and changes nothing that is there."
+        "Load the demo shop: pictures, a catalogue with stock, accounts and orders."
+        " This adds what is missing, and changes nothing else."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,19 +37,19 @@ class Command(BaseCommand):
             "--no-pictures",
             action="store_false",
             dest="pictures",
-            help="Load no pictures; a later run does.",
+            help="Load no pictures. You can load them later.",
         )
         parser.add_argument(
             "--accounts",
             action=BooleanOptionalAction,
             default=settings.INSECURE_COOKIES,
-            help="Add accounts whose passwords anyone can read here (by default only on"
-            " one's own machine, where INSECURE_COOKIES is set).",
+            help="Add accounts with public passwords. By default this happens only on"
+            " your own machine, where INSECURE_COOKIES is set.",
         )
         parser.add_argument(
             "--write-fixture",
             action="store_true",
-            help="Write products/fixtures/demo.json from the catalogue, and no more.",
+            help="Only write products/fixtures/demo.json from the catalogue.",
         )
 
     def handle(self, *args, **options) -> None:
@@ -56,10 +57,10 @@ class Command(BaseCommand):
             self.stdout.write(f"Written: {fixture.write()}")
             return
         if options["pictures"]:
-            items = [item for _, item in rows.items()]
+            items = [item for _shelf, item in rows.items()]
             try:
                 copied = loading.load_pictures(items, self.progress)
-            except OSError as error:  # a full disk, a bucket that is away
+            except OSError as error:  # a full disk, or a bucket that is down
                 raise CommandError(f"The pictures cannot be stored: {error}") from error
             self.stdout.write(f"{copied} pictures added.")
         added = loading.load_catalogue(options["products"], self.progress)
@@ -67,13 +68,13 @@ class Command(BaseCommand):
         if options["accounts"]:
             loading.load_accounts()
             self.stdout.write(f"{orders.load()} orders placed.")
-            self.tell_accounts()
+            self.list_accounts()
 
-    def progress(self, iterable, total: int, what: str):
-        """A bar on the error stream, none when there is nothing to do."""
-        return tqdm(iterable, total=total, desc=what, disable=not total, leave=False)
+    def progress(self, iterable: Iterable, total: int, label: str) -> Iterable:
+        """Show a progress bar on the error stream, if there is anything to do."""
+        return tqdm(iterable, total=total, desc=label, disable=not total, leave=False)
 
-    def tell_accounts(self) -> None:
+    def list_accounts(self) -> None:
         self.stdout.write("Demo accounts:")
         for name in loading.ACCOUNTS:
             self.stdout.write(f"  {name:8} {loading.password_of(name)}")

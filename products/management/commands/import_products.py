@@ -1,4 +1,4 @@
-"""`manage.py import_products`: a CSV file into the catalogue."""
+"""`manage.py import_products`: import products from a CSV file."""
 
 import codecs
 from argparse import ArgumentTypeError
@@ -10,11 +10,11 @@ from tqdm import tqdm
 from products import importing
 from products.models import ProductCategory
 
-TEXT_AT_MOST = 200  # problems that a terminal is filled with
+MAX_PROBLEMS = 200  # to print
 
 
 def file_to_read(text: str) -> Path:
-    """In: what the command line says. Out: a file that is there."""
+    """Return the path of an existing file. Raises `ArgumentTypeError`."""
     path = Path(text)
     if not path.is_file():
         raise ArgumentTypeError(f"There is no file {text!r}.")
@@ -22,7 +22,7 @@ def file_to_read(text: str) -> Path:
 
 
 def encoding(text: str) -> str:
-    """In: a name of an encoding, any that Python knows. Out: ours."""
+    """Return our name of an encoding, from any name that Python knows."""
     try:
         wanted = codecs.lookup(text).name
     except LookupError:
@@ -35,7 +35,7 @@ def encoding(text: str) -> str:
 
 
 def delimiter(text: str) -> str:
-    """In: a character, “tab” or “\\t”. Out: the character."""
+    """Return the character that is given as itself, as “tab” or as “\\t”."""
     character = {"tab": "\t", "\\t": "\t"}.get(text, text)
     if len(character) != 1 or character in "\"'\r\n\0":
         raise ArgumentTypeError(f"{text!r} is no delimiter. Write one character.")
@@ -44,9 +44,10 @@ def delimiter(text: str) -> str:
 
 class Command(BaseCommand):
     help = (
-        "Import products from a CSV file, of Shopify's columns or of ours (see"
-        " deploy/README.md): adds what is new, changes what differs, found by sku or"
-        " handle. Rows with errors are left out and named; then the exit status is 1."
+        "Import products from a CSV file with our own columns (see deploy/README.md)"
+        " or Shopify's. Products are found by SKU or handle. New ones are added, others"
+        " are changed. Rows with errors are left out and listed; then the exit status"
+        " is 1."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,14 +55,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help="Say what would be done, and do nothing.",
+            help="Report what would change, and change nothing.",
         )
         parser.add_argument(
             "--category",
             metavar="SLUG",
-            help="The category of new products that name none.",
+            help="The category of new products without one.",
         )
-
         parser.add_argument(
             "--encoding",
             type=encoding,
@@ -95,20 +95,20 @@ class Command(BaseCommand):
                 raise CommandError(self.advice(question)) from None
             except importing.Unreadable as reason:
                 raise CommandError(str(reason)) from None
-        self.tell(report, dry_run)
+        self.print_report(report, dry_run)
 
     def advice(self, question: importing.UnknownEncoding) -> str:
-        """What to do about a file that can be read in several ways."""
+        """Return how to choose the encoding of a file, with a line in each encoding."""
         lines = [
-            f"  --encoding {each.encoding:<14} {line}"
-            for each in question.choices
-            for line in each.lines[:1]
+            f"  --encoding {choice.encoding:<14} {line}"
+            for choice in question.choices
+            for line in choice.lines[:1]
         ]
-        text = "It is not certain which encoding this file is in. Choose the one that"
-        return "\n".join([f"{text} reads right:", *lines])
+        text = "The encoding of this file is not certain. Choose the one whose line is"
+        return "\n".join([f"{text} right:", *lines])
 
     def category(self, slug: str | None) -> ProductCategory | None:
-        """The category named on the command line, if one is."""
+        """Return the category in the option. Raises `CommandError` if it is unknown."""
         if slug is None:
             return None
         category = ProductCategory.objects.filter(slug=slug).first()
@@ -117,11 +117,12 @@ class Command(BaseCommand):
         return category
 
     def bar(self, file: Path) -> tqdm:
-        """How much of the file is done, on the error stream."""
+        """Return a progress bar for the bytes of a file, on the error stream."""
         size = file.stat().st_size
         return tqdm(total=size, desc=file.name, unit="B", unit_scale=True, leave=False)
 
-    def tell(self, report: importing.Report, dry_run: bool) -> None:
+    def print_report(self, report: importing.Report, dry_run: bool) -> None:
+        """Print a report. Raises `CommandError` if not all rows were imported."""
         layout = report.layout
         kind = "Shopify's columns" if layout.is_shopify else "our columns"
         self.stdout.write(f"{kind}, {report.encoding}, delimiter {report.delimiter!r}")
@@ -129,12 +130,12 @@ class Command(BaseCommand):
             self.stdout.write(f"Not imported: {', '.join(layout.ignored)}")
         if report.categories:
             self.stdout.write(f"New categories: {', '.join(report.categories)}")
-        for warning in report.warnings[:TEXT_AT_MOST]:
+        for warning in report.warnings[:MAX_PROBLEMS]:
             self.stderr.write(f"line {warning}")
-        for problem in report.problems[:TEXT_AT_MOST]:
+        for problem in report.problems[:MAX_PROBLEMS]:
             self.stderr.write(f"line {problem}")
         if dry_run:
-            self.stdout.write("A trial run: nothing was written.")
+            self.stdout.write("This was a dry run: nothing was written.")
         self.stdout.write(report.summary)
         if report.stopped:
             raise CommandError(f"The rest was not read: {report.stopped}")

@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: check the books."""
+"""`manage.py reconcile`: check that stored totals agree with their rows."""
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -8,8 +8,8 @@ from products.stock import books
 
 class Command(BaseCommand):
     help = (
-        "Check stock against movements and holders, and payments against refunds,"
-        " disputes and orders; exit 1 when some has drifted."
+        "Compare stock with movements, baskets and orders, and payments with refunds,"
+        " disputes and orders. The exit status is 1 if any of them differ."
     )
 
     def handle(self, *args, **options) -> None:

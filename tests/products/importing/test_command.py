@@ -93,7 +93,7 @@ def test_command_with_an_uncertain_encoding_says_what_to_choose(file):
     with pytest.raises(CommandError) as raised:
         call_command("import_products", path)
 
-    assert "not certain which encoding" in str(raised.value)
+    assert "encoding of this file is not certain" in str(raised.value)
     assert "--encoding cp1252" in str(raised.value)
     assert "L-1;Café" in str(raised.value)
     assert Product.objects.get().name == "Lamp"
