@@ -583,3 +583,81 @@ def test_decisions_are_numbered_without_a_gap_and_indexed():
             heading += f" ({status.removeprefix('- Status: ')})"
         assert heading == f"# {number}. {title}"
         assert (ROOT / "project/decisions" / link).resolve() == path
+
+
+# What is in backticks and looks like a file or a folder of this repository.
+PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)*(\.(py|md|html|js|css|yaml|conf|toml|txt)|/)")
+
+
+def paths_in(text: str) -> set[str]:
+    """The paths that `text` names in backticks, commands included."""
+    spans = re.findall(r"`([^`\n]+)`", text)
+    words = {word.rstrip(",;:") for span in spans for word in span.split()}
+    return {
+        word
+        for word in words
+        if PATH.fullmatch(word)
+        and not word.startswith("DOMAIN_NAME")
+        and word[0] not in "./"
+    }
+
+
+def is_missing(path: str, files: list[str]) -> bool:
+    """Whether no file of the repository has this path, or ends with it."""
+    pattern = re.escape(path.rstrip("/")).replace(r"\*", "[^/]*")
+    end = "/" if path.endswith("/") else "$"
+    return not any(re.search(rf"(^|/){pattern}{end}", name) for name in files)
+
+
+def files_of_the_repository() -> list[str]:
+    skipped = {".git", ".venv", ".local", "__pycache__", "node_modules"}
+    return [
+        path.relative_to(ROOT).as_posix()
+        for top in ROOT.iterdir()
+        if top.name not in skipped
+        for path in ([top] if top.is_file() else top.rglob("*"))
+        if not skipped.intersection(path.parts)
+    ]
+
+
+def documents() -> list[Path]:
+    """All but the changelog, which names what is gone."""
+    at_the_top = [path for path in ROOT.glob("*.md") if path.name != "CHANGELOG.md"]
+    return [*at_the_top, ROOT / "deploy/README.md", *ROOT.glob("*/decisions/*.md")]
+
+
+def test_paths_that_documents_name_exist():
+    files = files_of_the_repository()
+    # Files on the reader's own machine, and what old decisions were about.
+    elsewhere = {"nginx.conf", "report.html", "media/", "robots.txt", "shop.dump"}
+    elsewhere |= {"people/", "postgres/", "redis/", "run/", "run/web/", "test/"}
+    elsewhere |= {"_name.html", "templates/products/_reserved.html"}  # examples
+    missing = [
+        f"{document.relative_to(ROOT)} names {path}"
+        for document in documents()
+        for path in sorted(paths_in(document.read_text()) - elsewhere)
+        if is_missing(path, files)
+    ]
+
+    assert not missing, "Write what it is now:\n" + "\n".join(missing)
+
+
+def test_links_of_documents_lead_somewhere():
+    broken = [
+        f"{document.relative_to(ROOT)} links to {link}"
+        for document in documents()
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+        if not (document.parent / link).exists()
+    ]
+
+    assert not broken, "\n" + "\n".join(broken)
+
+
+def test_path_that_is_missing_is_found():
+    """The positive control."""
+    text = "See `realtime/hub.py`, `fanout.py --readers 4` and `realtime/radio.py`."
+    files = ["realtime/hub.py", "tests/benchmarks/fanout.py"]
+
+    missing = [path for path in paths_in(text) if is_missing(path, files)]
+
+    assert missing == ["realtime/radio.py"]
