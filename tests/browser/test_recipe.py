@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 HEADING = "## Add a live topic\n"
 LINES = 30
 STEP = re.compile(r"^(\d)\. (.*?)\n   ```\w+\n(.*?)^   ```$", re.M | re.S)
+# Compiled code is copied: it is still good.
 NOT_COPIED = shutil.ignore_patterns(
-    *(".git", ".venv", ".local", "node_modules"),  # compiled code is still good
-    *("pictures", "screenshots"),
+    ".git", ".venv", ".local", "node_modules", "pictures"
 )
 
 
