@@ -31,9 +31,9 @@ from products.models import (
 )
 from products.orders import emails
 from products.orders import services as orders
+from products.orders import states
 from project.personal import Section
 
-Status = Order.Status
 ARRIVED_AFTER = timedelta(days=90)  # then a sent parcel counts as delivered
 
 
@@ -127,7 +127,7 @@ def erase_departed(among: QuerySet[Order] | None = None) -> int:
     is_finished = ~Exists(_in_progress(Order.objects.filter(pk=OuterRef("pk"))))
     finished = departed.filter(is_finished)
     retention_limit = timezone.now() - timedelta(days=365.25 * settings.INVOICE_YEARS)
-    invoiced = Q(status__in=[Status.SHIPPED, Status.DELIVERED]) | _has_payment(PAID)
+    invoiced = Q(status__in=states.SENT) | _has_payment(PAID)
     with transaction.atomic():
         OrderEvent.objects.filter(order__in=finished).exclude(actor=None).update(
             note=""
@@ -152,6 +152,6 @@ def _has_payment(condition: Q) -> Exists:
 def _in_progress(among: QuerySet[Order]) -> QuerySet[Order]:
     """Return orders whose goods or money still need attention."""
     is_old = Q(changed_at__lt=timezone.now() - ARRIVED_AFTER)
-    has_arrived = Q(status=Status.SHIPPED) & is_old
+    has_arrived = Q(status__in=states.DELIVER.statuses) & is_old
     is_active = Q(pk__in=Order.objects.active().values("pk")) & ~has_arrived
     return among.filter(is_active | _has_payment(UNSETTLED))

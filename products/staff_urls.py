@@ -19,6 +19,7 @@ urlpatterns = [
     ),
     path("orders/<str:number>/", staff.OrderView.as_view(), name="order"),
     path("orders/<str:number>/slip/", staff.SlipView.as_view(), name="order-slip"),
+    path("orders/<str:number>/note/", staff.OrderNoteView.as_view(), name="order-note"),
     path(
         "orders/<str:number>/<slug:verb>/",
         staff.OrderMoveView.as_view(),

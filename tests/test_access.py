@@ -182,6 +182,7 @@ ROUTES: dict[str, Row] = {
     "staff/orders/export.csv": staff("/staff/orders/"),  # names no days
     "staff/orders/<str:number>/": staff("200"),
     "staff/orders/<str:number>/slip/": staff("200"),
+    "staff/orders/<str:number>/note/": staff("405"),
     "staff/orders/<str:number>/<slug:verb>/": staff("405"),
     "staff/pulse/": staff("200"),
     "admin/": staff("200"),

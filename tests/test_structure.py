@@ -44,11 +44,14 @@ SERVICES = [
     "products.stock.alerts",
     "products.stock.books",
 ]
+# What may be done with an order or a payment: tables of constants.
+STATES = ["products.orders.machine", "products.orders.states"]
 # Rules of the shop. They push what they change, and say what is out of date.
 FROM_SERVICES = [
     *MODELS,
     *EXCEPTIONS,
     *SERVICES,
+    *STATES,
     "products.catalogue.thumbnails",
     "products.live.push",
     "products.live.viewers",
@@ -62,6 +65,7 @@ PAGES = [
     *MODELS,
     *EXCEPTIONS,
     *SERVICES,
+    *STATES,
     "products.*.forms",
     "products.*.views",
     "products.basket.merged",
@@ -170,10 +174,17 @@ RULES: dict[str, list[str]] = {
         "project.replicas",
     ],
     "products.*.admin": [*PAGES, "products.*.admin"],
-    "products.*.emails": [*MODELS, *EXCEPTIONS, "products.emails", "project.views"],
+    "products.*.emails": [
+        *MODELS,
+        *EXCEPTIONS,
+        *STATES,
+        "products.emails",
+        "project.views",
+    ],
     "products.*.exceptions": ["products.exceptions"],
     "products.*.models": [
         "products.*.models",
+        *STATES,
         "products.catalogue.thumbnails",
         "products.search.folding",
         "products.search.queries",
@@ -221,6 +232,8 @@ RULES: dict[str, list[str]] = {
     # "Save this address" is a rule of the accounts: so many, one of them the usual.
     "products.orders.checkout": [*PAGES, "users.addresses"],
     # One notion of an e-mail address.
+    "products.orders.machine": [],
+    "products.orders.states": ["products.orders.machine"],
     "products.orders.limits": [*FROM_SERVICES, "project.mail.addresses"],
     "products.orders.visitors": [*PAGES, "realtime.addresses"],  # one notion of them
     "products.pagecache.caching": ["project.replicas"],
@@ -239,7 +252,7 @@ RULES: dict[str, list[str]] = {
     "products.search.folding": [],
     "products.search.queries": ["products.search.folding", "products.search.vectors"],
     "products.search.vectors": ["products.search.folding"],
-    "products.staff.columns": MODELS,
+    "products.staff.columns": [*MODELS, *STATES],
     "products.staff.moves": [*MODELS, "products.staff.columns"],
     "products.staff.pulse": [*PAGES, "realtime.pulse"],  # and ask other processes
     "products.staff.vitals": ["realtime.pulse"],  # staff look at the live core

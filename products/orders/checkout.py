@@ -31,7 +31,7 @@ from products.basket import holds
 from products.basket.exceptions import BasketClosed, BasketEmpty, HoldPaused, Shortage
 from products.live import baskets, viewers
 from products.models import Basket, BasketLine, Order, Product
-from products.orders import placing
+from products.orders import placing, states
 from products.orders.exceptions import MethodRefused, TermsChanged, TooManyOrders
 from products.orders.forms import AUTOCOMPLETE, ContactForm, PlaceForm
 from products.orders.shown import Shown
@@ -375,7 +375,7 @@ class ReviewView(CheckoutView):
         guest may see from now on."""
         if order.user_id is None:
             remember(self.request, order)
-        if "pay" in order.may:
+        if states.START_PAYMENT.allows(order):
             return OrderPayView.as_view()(self.request, number=order.number)
         return SeeOther(reverse("products:order", args=[order.number]))
 

@@ -6,50 +6,26 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from products.emails import send
 from products.models import Order
+from products.orders import states
 from project.views import absolute
 
 CONFIRM_SIGNER = Signer(salt="products.orders.confirm")
-CONFIRM = gettext_lazy("Please confirm your order %(number)s")
-
-
-# Status → (templates, subject); of the others a shopper need not hear.
-STEPS = {
-    Order.Status.PENDING: ("placed", gettext_lazy("Your order %(number)s")),
-    Order.Status.PAID: (
-        "paid",
-        gettext_lazy("We’ve received your payment for order %(number)s"),
-    ),
-    Order.Status.SHIPPED: ("shipped", gettext_lazy("Order %(number)s is on its way")),
-    Order.Status.CANCELLED: (
-        "cancelled",
-        gettext_lazy("Order %(number)s has been cancelled"),
-    ),
-    Order.Status.EXPIRED: ("expired", gettext_lazy("Order %(number)s has expired")),
-}
 
 
 def order_moved(order: Order) -> None:
-    """Tell the shopper where their order is, if they would want to know. Raises
-    `MailRefused`."""
-    is_free = order.method == Order.Method.FREE and order.status == Order.Status.PAID
-    if not order.email:  # erased, as their account is
+    """Tell the shopper which state their order is in, if there is a mail for that.
+    Raises `MailRefused`."""
+    mail = states.mail_of(order)
+    if mail is None or not order.email:  # no address: it was erased with the account
         return
-    if order.status not in STEPS or is_free:  # that there was nothing to pay is no news
-        return
-    if order.awaits_confirmation:
-        name, subject, link = "confirm", CONFIRM, confirm_link(order)
-    elif order.is_unconfirmed:  # a stranger's, perhaps: they hear of it once
-        return
-    else:
-        (name, subject), link = STEPS[order.status], order_link(order)
+    link = confirm_link(order) if order.awaits_confirmation else order_link(order)
     with translation.override(order.language):
         send(
-            f"orders/email/{name}",
-            subject % {"number": order.number},
+            f"orders/email/{mail.template}",
+            mail.subject % {"number": order.number},
             [order.email],
             order=order,
             lines=list(order.lines.all()),

@@ -19,15 +19,16 @@ from django.utils import timezone
 from products.basket.exceptions import HoldPaused
 from products.live.viewers import Owner
 from products.models import Basket, HoldSpell, Order
+from products.orders import states
 from products.orders.exceptions import TooManyOrders
 from products.orders.terms import Contact
 from project.mail.addresses import mailbox
 
-Status, Method = Order.Status, Order.Method
+Method = Order.Method
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# Units are reserved for it, and nobody has paid.
-UNPAID = Q(status=Status.PENDING) | Q(
-    status__in=[Status.PAID, Status.PACKED], method__in=[Method.DELIVERY, Method.FREE]
+# Units are reserved for the order, and nobody has paid.
+UNPAID = Q(status__in=states.PAY.statuses) | Q(
+    status__in=states.RESERVING, method__in=[Method.DELIVERY, Method.FREE]
 )
 LOCK = 1_937_010_544  # the first half of our advisory locks' keys
 

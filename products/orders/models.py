@@ -13,6 +13,9 @@ from django_countries.fields import CountryField
 
 from products.basket.models import Basket
 from products.catalogue.models import Product
+from products.orders import states
+from products.orders.machine import Actor, Kind, Method, State
+from products.orders.states import OnHold, Status
 from products.sweeps.models import Swept, problem_index
 from project import phones
 from project.mail.fields import EmailField, shape_constraint
@@ -33,45 +36,19 @@ def new_access_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-class Status(models.TextChoices):
-    """Where an order is; see `products.orders.services` for the ways between."""
-
-    PENDING = "pending", _("waiting for payment")
-    PAID = "paid", _("to be packed")
-    PACKED = "packed", _("packed")
-    SHIPPED = "shipped", _("on its way")
-    DELIVERED = "delivered", _("delivered")
-    CANCELLED = "cancelled", _("cancelled")
-    EXPIRED = "expired", _("expired")
-
-
-class OnHold(models.TextChoices):
-    """Why nobody may pack or send an order before staff have looked at its money."""
-
-    DIFFERS = "differs", _("wrong amount paid")
-    REFUNDED = "refunded", _("refunded")
-    DISPUTED = "disputed", _("payment disputed")
-    STUCK = "stuck", _("refund failed")
-
-
-# Its units are reserved: neither gone nor given back.
-HOLDING = (Status.PENDING, Status.PAID, Status.PACKED)
-
-
 class OrderQuerySet(models.QuerySet):
     def holding(self) -> "OrderQuerySet":
         """Orders whose units are reserved in the stock."""
-        return self.filter(status__in=HOLDING)
+        return self.filter(status__in=states.RESERVING)
 
     def active(self) -> "OrderQuerySet":
-        """Orders that somebody has still to do something about."""
-        return self.filter(status__in=[*HOLDING, Status.SHIPPED])
+        """Orders that somebody still has to do something about."""
+        return self.filter(status__in=states.ACTIVE)
 
     def overdue(self) -> "OrderQuerySet":
-        """Orders that were to be paid or confirmed by now and are not. Not those
-        for which some money came: staff look at them."""
-        waiting = self.filter(status=Status.PENDING, on_hold="")
-        return waiting.filter(expires_at__lte=timezone.now())
+        """Orders that were not paid or confirmed in time. Orders for which some money
+        came are left to staff."""
+        return self.filter(states.EXPIRE.condition, expires_at__lte=timezone.now())
 
 
 class Order(Swept):
@@ -80,12 +57,7 @@ class Order(Swept):
     Only `products.orders.services` writes it.
     """
 
-    Status, OnHold = Status, OnHold
-
-    class Method(models.TextChoices):
-        DELIVERY = "delivery", _("on delivery")
-        STRIPE = "stripe", _("card (Stripe)")
-        FREE = "free", _("nothing to pay")
+    Status, OnHold, Method = Status, OnHold, Method
 
     number = models.CharField(
         _("number"), max_length=NUMBER_LENGTH, unique=True, default=new_number
@@ -205,27 +177,38 @@ class Order(Swept):
         return self.number
 
     @property
+    def kind(self) -> Kind:
+        return Kind.of(self.method, self.expires_at)
+
+    @property
+    def state(self) -> State:
+        """What the shop says about an order like this one."""
+        return states.find(self.status, self.method, self.expires_at)
+
+    @property
+    def label(self) -> str:
+        """What staff call its state."""
+        return str(self.state.label or self.get_status_display())
+
+    @property
     def is_prepaid(self) -> bool:
-        """Whether a payment provider takes its money, before it is packed."""
-        return self.method not in (self.Method.DELIVERY, self.Method.FREE)
+        """Whether a payment provider takes the money before the order is packed."""
+        return self.kind is Kind.PREPAID
 
     @property
     def is_unconfirmed(self) -> bool:
-        """Whether a guest had to confirm it by the link in their mail, and has not."""
-        return self.method == self.Method.DELIVERY and self.expires_at is not None
+        """Whether its guest had to follow the link in their mail, and has not."""
+        return self.kind is Kind.UNCONFIRMED
 
     @property
     def awaits_confirmation(self) -> bool:
         """Whether its guest can still confirm it."""
-        return self.status == Status.PENDING and self.is_unconfirmed
+        return self.state is states.UNCONFIRMED
 
     @property
     def may(self) -> list[str]:
-        """What its shopper can still do with it: "pay", "switch" to another way to pay,
-        "cancel"."""
-        waits = self.status == Status.PENDING and self.is_prepaid and not self.on_hold
-        early = self.status in (Status.PENDING, Status.PAID)
-        return ["pay", "switch"] * waits + ["cancel"] * early
+        """The names of the moves that its shopper can still make."""
+        return [move.name for move in states.offers(self, Actor.SHOPPER)]
 
     @property
     def money(self) -> list[dict]:

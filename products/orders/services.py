@@ -1,10 +1,7 @@
 """Moves orders from state to state. Of two people who try at once, one wins.
 
-    pending ─pay→ paid ─pack→ packed ─ship→ shipped ─deliver→ delivered
-       └─timeout→ expired ─revive→ paid     pending | paid | packed ─cancel→ cancelled
-
-What is paid on delivery is packed without having been paid; what costs nothing is
-paid as soon as it is placed. Locks are taken in the order order → stock by product.
+Which moves there are says `products.orders.states`. Locks are taken in the order
+order → stock by product.
 """
 
 from collections.abc import Callable
@@ -22,13 +19,21 @@ from django.utils.translation import gettext as _
 from products.exceptions import MailRefused
 from products.live import push
 from products.models import Order, OrderEvent
-from products.orders import emails
+from products.orders import emails, states
 from products.orders.exceptions import OrderOnHold, StatusConflict
+from products.orders.machine import Actor, Move, OnHoldRule, Units
 from products.stock import services as stock
 from products.sweeps import services as sweeps
 
-Status, Method, OnHold = Order.Status, Order.Method, Order.OnHold
+Method = Order.Method
+ALWAYS = Q()
 SWEEP = 500
+# What happens in the stock when the units of an order go from here to there.
+UNIT_CHANGES = {
+    (Units.RESERVED, Units.SENT): stock.ship,
+    (Units.RESERVED, Units.RETURNED): stock.release,
+    (Units.RETURNED, Units.RESERVED): stock.claim,
+}
 
 
 def deadline_of(method: str, user_id: int | None) -> datetime | None:
@@ -42,26 +47,18 @@ def deadline_of(method: str, user_id: int | None) -> datetime | None:
     return timezone.now() + timedelta(minutes=minutes)
 
 
-UNPAID_ON_DELIVERY = Q(status=Status.PENDING, method=Method.DELIVERY, expires_at=None)
-PACKABLE = Q(on_hold="") & (Q(status=Status.PAID) | UNPAID_ON_DELIVERY)
-SHIPPABLE = Q(on_hold="", status=Status.PACKED)
-CANCELLABLE = Q(status__in=[Status.PENDING, Status.PAID, Status.PACKED])
-
-
 def pay(order: Order, *, actor: AbstractUser | None = None, note: str = "") -> Order:
-    """The money is there. Raises `StatusConflict`."""
-    waits = Q(status=Status.PENDING)
-    return _move(order, Status.PAID, waits, actor=actor, note=note)
+    """The money has arrived. Raises `StatusConflict`."""
+    return advance(order, states.PAY, actor=actor, note=note)
 
 
 def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order:
-    """It is paid when it arrives, and not before. Raises `StatusConflict` unless it
-    waits for its payment."""
-    waits = Q(status=Status.PENDING) & ~Q(method=Method.DELIVERY)
+    """Let the shopper pay when the parcel arrives. Raises `StatusConflict` unless the
+    order waits for its payment."""
     deadline = deadline_of(Method.DELIVERY, order.user_id)
     fields = {"method": Method.DELIVERY, "expires_at": deadline}
     note = _("Changed to payment on delivery.")
-    return _move(order, Status.PENDING, waits, actor=actor, note=note, fields=fields)
+    return advance(order, states.SWITCH, actor=actor, note=note, fields=fields)
 
 
 def to_confirm(token: str) -> Order | None:
@@ -71,62 +68,102 @@ def to_confirm(token: str) -> Order | None:
 
 @transaction.atomic
 def confirm(order: Order, *, actor: AbstractUser | None = None) -> Order:
-    """Its guest followed the link in the mail or claimed it into their account, or
-    staff spoke with them: it is packed now. Raises `StatusConflict` unless it waits for
-    that."""
+    """Let a guest's order be packed: they followed the link in their mail, claimed the
+    order into their account, or spoke with staff. Raises `StatusConflict` unless the
+    order waits for that."""
     now = timezone.now()
-    waits = Q(status=Status.PENDING, method=Method.DELIVERY, expires_at__gt=now)
     fields = {"expires_at": None, "confirmed_at": now}
     note = _("Confirmed.") if actor else _("Confirmed with the link in the email.")
-    order = _move(order, Status.PENDING, waits, actor=actor, note=note, fields=fields)
+    order = advance(
+        *(order, states.CONFIRM),
+        condition=Q(expires_at__gt=now),
+        actor=actor,
+        note=note,
+        fields=fields,
+    )
     return mailed(order, emails.order_came_in)  # staff hear of it now
 
 
-@transaction.atomic
 def revive(order: Order, *, note: str = "") -> Order:
-    """Paid after it expired: its units are claimed again, or nothing has changed.
-    Raises `StatusConflict` and `NotEnoughStock`."""
-    order = _move(order, Status.PAID, Q(status=Status.EXPIRED), note=note)
-    stock.claim(_units(order), note=f"order {order.number}")
-    return order
+    """Reserve the units of an order again that was paid after it expired. Raises
+    `StatusConflict` and `NotEnoughStock`; then nothing has changed."""
+    return advance(order, states.REVIVE, note=note)
 
 
 def pack(order: Order, *, actor: AbstractUser, note: str = "") -> Order:
-    """Its parcel is packed. Raises `StatusConflict`, `OrderOnHold`."""
-    return _move(order, Status.PACKED, PACKABLE, actor=actor, note=note)
+    """The parcel is packed. Raises `StatusConflict`, `OrderOnHold`."""
+    return advance(order, states.PACK, actor=actor, note=note)
 
 
-@transaction.atomic
 def ship(order: Order, *, actor: AbstractUser, note: str = "") -> Order:
     """The parcel left the house, and its units with it. Raises `StatusConflict`,
     `OrderOnHold`."""
-    order = _move(order, Status.SHIPPED, SHIPPABLE, actor=actor, note=note)
-    stock.ship(_units(order), note=f"order {order.number}")
-    return order
+    return advance(order, states.SHIP, actor=actor, note=note)
 
 
 def deliver(
     order: Order, *, actor: AbstractUser | None = None, note: str = ""
 ) -> Order:
     """The parcel has arrived. Raises `StatusConflict`."""
-    return _move(
-        order, Status.DELIVERED, Q(status=Status.SHIPPED), actor=actor, note=note
-    )
+    return advance(order, states.DELIVER, actor=actor, note=note)
 
 
 def cancel(order: Order, *, actor: AbstractUser | None = None, note: str = "") -> Order:
-    """It is not wanted any more: its units go back. Raises `StatusConflict`."""
-    return _give_back(order, Status.CANCELLED, CANCELLABLE, actor=actor, note=note)
+    """Give the units back: nobody wants the order any more. Raises `StatusConflict`."""
+    return advance(order, states.CANCEL, actor=actor, note=note)
 
 
 def cancel_by_shopper(order: Order, *, actor: AbstractUser | None = None) -> Order:
-    """As `cancel`, as long as nobody has packed it. Raises `StatusConflict`, without
-    the name of who has: it is none of a shopper's business."""
-    early = Q(status__in=[Status.PENDING, Status.PAID])
-    try:
-        return _give_back(order, Status.CANCELLED, early, actor=actor)
-    except StatusConflict as conflict:
-        raise StatusConflict(conflict.number, conflict.status) from None
+    """As `cancel`, as long as nobody has packed the order. Raises `StatusConflict`."""
+    return advance(order, states.CANCEL_BY_SHOPPER, actor=actor)
+
+
+@transaction.atomic
+def advance(
+    order: Order,
+    move: Move,
+    *,
+    condition: Q = ALWAYS,
+    actor: AbstractUser | None = None,
+    note: str = "",
+    fields: dict[str, Any] | None = None,
+) -> Order:
+    """Make a move, with its units and its mail. Return the order as it is now.
+
+    One statement decides who wins. `condition` must hold besides the move's own;
+    `fields` change besides the status. Raises `StatusConflict`, `OrderOnHold`, and
+    `NotEnoughStock` where the units have to be reserved again.
+    """
+    changes = {
+        "status": move.to,
+        "version": F("version") + 1,
+        "changed_at": timezone.now(),
+    }
+    if move.targets[0].is_over:
+        changes["on_hold"] = _still_on_hold()
+    if actor is not None and actor.is_staff:
+        changes["handler"] = actor
+    rows = Order.objects.filter(move.condition, condition, pk=order.pk)
+    if not rows.update(**changes | (fields or {})):
+        raise _conflict(order, move)
+    order = Order.objects.get(pk=order.pk)
+    log_event(order, actor=actor, note=note)
+    order = mailed(order)
+    _move_units(order, move)
+    return order
+
+
+def _still_on_hold() -> Case:
+    """Keep an order that is over on hold only for what staff still have to settle."""
+    reasons = [reason for reason, hold in states.HOLDS.items() if hold.ends_with_order]
+    return Case(When(on_hold__in=reasons, then=Value("")), default=F("on_hold"))
+
+
+def _move_units(order: Order, move: Move) -> None:
+    change = UNIT_CHANGES.get(move.units)
+    if change is not None:
+        units = dict(order.lines.values_list("product_id", "quantity"))
+        change(units, note=f"order {order.number}")
 
 
 @transaction.atomic
@@ -177,52 +214,7 @@ def _overdue() -> QuerySet[Order]:
 
 
 def _expire(order: Order) -> None:
-    _give_back(order, Status.EXPIRED, Q(status=Status.PENDING))
-
-
-@transaction.atomic
-def _give_back(
-    order: Order,
-    to: str,
-    allowed: Q,
-    *,
-    actor: AbstractUser | None = None,
-    note: str = "",
-) -> Order:
-    fields = {"on_hold": _still_on_hold()}
-    order = _move(order, to, allowed, actor=actor, note=note, fields=fields)
-    stock.release(_units(order), note=f"order {order.number}")
-    return order
-
-
-def _still_on_hold() -> Case:
-    """Of an order that is over: what was paid goes back, and nothing is sent; a dispute
-    and a refund that failed are still somebody's work."""
-    done = When(on_hold__in=[OnHold.DIFFERS, OnHold.REFUNDED], then=Value(""))
-    return Case(done, default=F("on_hold"))
-
-
-@transaction.atomic
-def _move(
-    order: Order,
-    to: str,
-    allowed: Q,
-    *,
-    actor: AbstractUser | None = None,
-    note: str = "",
-    fields: dict[str, Any] | None = None,
-) -> Order:
-    """The one statement that decides who wins; its loser hears who has won. `fields`
-    are what else changes."""
-    moved = {"status": to, "version": F("version") + 1, "changed_at": timezone.now()}
-    fields = moved | (fields or {})
-    if actor is not None and actor.is_staff:
-        fields["handler"] = actor
-    if not Order.objects.filter(allowed, pk=order.pk).update(**fields):
-        raise _conflict(order, to)
-    order = Order.objects.get(pk=order.pk)
-    log_event(order, actor=actor, note=note)
-    return mailed(order)
+    advance(order, states.EXPIRE)
 
 
 def mailed(order: Order, tell: Callable[[Order], None] = emails.order_moved) -> Order:
@@ -238,17 +230,21 @@ def mailed(order: Order, tell: Callable[[Order], None] = emails.order_moved) -> 
     return order
 
 
-def _conflict(order: Order, to: str) -> StatusConflict | OrderOnHold:
+def _conflict(order: Order, move: Move) -> StatusConflict | OrderOnHold:
+    """Why the order cannot make the move. Only staff read who was first."""
     now = Order.objects.get(pk=order.pk)
-    if now.on_hold and to in (Status.PACKED, Status.SHIPPED):
+    is_staffs = Actor.STAFF in move.by
+    if now.on_hold and is_staffs and move.on_hold is OnHoldRule.REFUSED:
         return OrderOnHold(now.number, now.get_on_hold_display())
-    steps = now.events.filter(status=now.status).select_related("actor")
-    won = steps.order_by("version").first()  # those after it are notes
-    who = won.actor.get_username() if won and won.actor else ""
-    status = now.get_status_display()
-    if now.awaits_confirmation:
-        status = _("waiting for confirmation")
-    return StatusConflict(now.number, status, who)
+    who = _who_moved(now) if is_staffs else ""
+    return StatusConflict(now.number, now.label, who)
+
+
+def _who_moved(order: Order) -> str:
+    """Return the name of the person who brought the order to its status, or ""."""
+    events = order.events.filter(status=order.status).select_related("actor")
+    move = events.order_by("version").first()  # those after it are notes
+    return move.actor.get_username() if move and move.actor else ""
 
 
 def log_event(
@@ -258,7 +254,3 @@ def log_event(
         order=order, version=order.version, status=order.status, actor=actor, note=note
     )
     push.order_changed(order)
-
-
-def _units(order: Order) -> dict[int, int]:
-    return dict(order.lines.values_list("product_id", "quantity"))

@@ -16,8 +16,9 @@ from django.views.generic import DetailView, ListView, TemplateView, View
 from products.models import Order, OrderLine
 from products.orders import claims
 from products.orders import services as orders
+from products.orders import states
 from products.orders.exceptions import StatusConflict
-from products.orders.models import NUMBER_LENGTH, Status
+from products.orders.models import NUMBER_LENGTH
 from project.views import TitleMixin
 
 GUESTS = "orders"  # in the session: number → access token of a guest's orders
@@ -141,7 +142,7 @@ class OrderCancelView(View):
 
     def say_why_not(self, order: Order) -> None:
         order.refresh_from_db()
-        if order.status == Status.CANCELLED:
+        if order.status == states.CANCEL.to:
             messages.info(self.request, _("Your order has already been cancelled."))
             return
         text = _("It’s too late to cancel. Your order is already “%(status)s”.")

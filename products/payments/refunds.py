@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from products.models import Order, Payment, Refund
+from products.orders import states
 from products.orders.models import spelled
 from products.payments import interface, providers
 from products.payments.exceptions import PaymentUnavailable, RefundRefused
@@ -26,7 +27,6 @@ Status = Refund.Status
 logger = logging.getLogger(__name__)
 SWEEP = 100
 FAILURES = (interface.Unreachable, interface.Misconfigured, PaymentUnavailable)
-GIVEN_BACK = (Order.Status.CANCELLED, Order.Status.EXPIRED)
 
 
 # --- Asking for it ----------------------------------------------------------------
@@ -122,8 +122,10 @@ def _ask_of(payment: Payment) -> bool:
 def _to_be_owed() -> QuerySet[Payment]:
     """Payments of orders that are over, and those that differ of orders that were paid
     otherwise."""
-    is_over = Q(status=Payment.Status.PAID, order__status__in=GIVEN_BACK)
-    is_odd = Q(status=Payment.Status.DIFFERS) & ~Q(order__status=Order.Status.PENDING)
+    is_over = Q(status=Payment.Status.PAID, order__status__in=states.OVER)
+    is_odd = Q(status=Payment.Status.DIFFERS) & ~Q(
+        order__status__in=states.PAY.statuses
+    )
     return Payment.objects.filter(is_over | is_odd).order_by("changed_at")
 
 

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from products.models import Order, Payment
 from products.orders import services as orders
+from products.orders import states
 from products.orders.exceptions import StatusConflict
 from products.payments import interface, providers
 from products.payments.exceptions import (
@@ -47,7 +48,7 @@ def start(order: Order) -> str:
     not take the payment.
     """
     if not order.is_prepaid:
-        raise StatusConflict(order.number, order.get_status_display())
+        raise StatusConflict(order.number, order.label)
     try:
         provider = providers.provider(order.method)
     except PaymentUnavailable as error:  # not in this shop any more
@@ -98,8 +99,8 @@ def _back(order: Order) -> str:
 def _attempt(order: Order) -> Payment:
     """The attempt that is under way, or a new one. Raises `StatusConflict`."""
     order = Order.objects.select_for_update().get(pk=order.pk)
-    if "pay" not in order.may:
-        raise StatusConflict(order.number, order.get_status_display())
+    if not states.START_PAYMENT.allows(order):
+        raise StatusConflict(order.number, order.label)
     under_way = order.payments.filter(status=Status.CREATED).first()
     if under_way and under_way.created_at > timezone.now() - FRESH:
         return under_way
@@ -147,8 +148,8 @@ def _close_unless_paid(payment: Payment) -> None:
 @transaction.atomic
 def _switch(order: Order, *, actor: AbstractUser | None) -> Order:
     order = Order.objects.select_for_update().get(pk=order.pk)
-    if "switch" not in order.may:
-        raise StatusConflict(order.number, order.get_status_display())
+    if not states.SWITCH.allows(order):
+        raise StatusConflict(order.number, order.label)
     order.payments.filter(status=Status.CREATED).update(status=Status.CLOSING)
     return orders.pay_on_delivery(order, actor=actor)
 
@@ -159,7 +160,7 @@ def go_on(order: Order, *, actor: AbstractUser, note: str) -> Order:
     differently counts as paid. Raises `StatusConflict` unless it is on hold."""
     order = Order.objects.select_for_update().get(pk=order.pk)
     if not order.on_hold:
-        raise StatusConflict(order.number, order.get_status_display())
+        raise StatusConflict(order.number, order.label)
     if order.on_hold != Order.OnHold.DIFFERS:
         return orders.note(order, actor=actor, note=note, on_hold="")
     differing = order.payments.filter(status=Status.DIFFERS)
@@ -179,7 +180,7 @@ def close_all() -> int:
 def to_close() -> QuerySet[Payment]:
     """Attempts whose page is open and that nobody should pay any more."""
     no_more = Q(status=Status.CLOSING)
-    no_more |= Q(status=Status.CREATED) & ~Q(order__status=Order.Status.PENDING)
+    no_more |= Q(status=Status.CREATED) & ~Q(order__status__in=states.PAY.statuses)
     return Payment.objects.filter(no_more)
 
 

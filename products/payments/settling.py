@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from products.models import Dispute, Order, Payment, Refund
 from products.orders import services as orders
+from products.orders import states
 
 OnHold, Status = Order.OnHold, Payment.Status
-UNSENT = (Order.Status.PAID, Order.Status.PACKED)
 PURSUED = (Dispute.Status.INQUIRY, Dispute.Status.OPEN)
 
 
@@ -75,13 +75,12 @@ def _on_hold(order: Order) -> str:
     disputes = Dispute.objects.filter(payment__order=order)
     if disputes.filter(status__in=PURSUED).exists():
         return OnHold.DISPUTED
-    is_over = order.status in (Order.Status.CANCELLED, Order.Status.EXPIRED)
-    if not is_over and disputes.filter(status=Dispute.Status.LOST).exists():
+    if not order.state.is_over and disputes.filter(status=Dispute.Status.LOST).exists():
         return OnHold.DISPUTED
     if Status.STUCK in statuses:
         return OnHold.STUCK
-    if Status.DIFFERS in statuses and order.status == Order.Status.PENDING:
+    if Status.DIFFERS in statuses and states.PAY.allows(order):
         return OnHold.DIFFERS
-    if order.status in UNSENT and payments and statuses <= {Status.REFUNDED}:
+    if order.status in states.UNSENT and payments and statuses <= {Status.REFUNDED}:
         return OnHold.REFUNDED if order.is_prepaid else ""
     return ""

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from products.models import Order, Payment, WebhookEvent
 from products.orders import services as orders
+from products.orders import states
 from products.orders.exceptions import StatusConflict
 from products.orders.models import spelled
 from products.payments import disputes, providers, refunds
@@ -120,7 +121,7 @@ def _taken_in(order: Order, payment: Payment) -> str:
     """Pay the order with it, put the order on hold, or give it back."""
     if payment.differs:
         logger.error("Payment of %s: %s", order.number, _difference(payment))
-    if payment.differs and order.status == Order.Status.PENDING and order.is_prepaid:
+    if payment.differs and order.is_prepaid and states.PAY.allows(order):
         settle(order, payment, note=_difference(payment))
         return "differs"
     if not payment.differs and _settles(order):
@@ -165,7 +166,7 @@ def _settles(order: Order) -> bool:
     if not order.is_prepaid:  # the shopper chose another way meanwhile
         return False
     try:
-        if order.status == Order.Status.EXPIRED:
+        if states.REVIVE.allows(order):
             orders.revive(order, note=_("Paid after it expired."))
         else:
             orders.pay(order)

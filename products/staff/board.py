@@ -15,10 +15,10 @@ from django.contrib.auth.models import AbstractUser
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q, QuerySet
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 
 from products.models import Order
-from products.staff.columns import CARDS, HOLD, HOLDS, IN_WORK
+from products.orders import states
+from products.staff.columns import CARDS, CONDITIONS
 
 CARDS_ALONE = 100  # of a column that has the board for itself, on one page
 Prefetch = Callable[[list[Order]], None]
@@ -30,8 +30,10 @@ class Column:
 
     key: str
     title: str | Promise
-    holds: Q
-    hint: str | Promise = ""
+    hint: str | Promise
+    condition: Q
+    is_work: bool
+    gets_late: bool
     orders: list[Order] = field(default_factory=list)
     count: int = 0
     page: Page | None = None
@@ -47,21 +49,23 @@ class Column:
 
 
 def columns() -> list[Column]:
-    """Every column, empty; the first five are what is in work."""
-    waiting = _("Waiting for payment")
-    if settings.GUEST_CONFIRM_MINUTES:
-        waiting = _("Waiting for payment or confirmation")
-    named = [
-        ("pending", waiting, _("Nothing waits for its payment.")),
-        ("paid", _("To be packed"), _("Everything is packed.")),
-        ("packed", _("Packed"), _("No parcel waits for its carrier.")),
-        ("shipped", _("On its way"), _("Nothing is on its way.")),
-        (HOLD, _("On hold"), _("Nothing is on hold.")),
-        ("delivered", _("Delivered"), ""),
-        ("cancelled", _("Cancelled"), ""),
-        ("expired", _("Expired"), ""),
+    """Return every column, empty."""
+    return [
+        Column(
+            column.key,
+            _title(column),
+            column.hint,
+            CONDITIONS[column.key],
+            is_work=column.is_work,
+            gets_late=column.gets_late,
+        )
+        for column in states.COLUMNS
     ]
-    return [Column(key, title, HOLDS[key], hint) for key, title, hint in named]
+
+
+def _title(column: states.Column) -> str | Promise:
+    with_guests = settings.GUEST_CONFIRM_MINUTES and column.title_with_guests
+    return with_guests or column.title
 
 
 def fill(
@@ -79,12 +83,10 @@ def fill(
         _fill_alone(wanted[0], found, page)
     else:
         if not asked.get("q"):
-            wanted = wanted[: len(IN_WORK)]
+            wanted = [column for column in wanted if column.is_work]
         _fill_beside(wanted, found)
-        # Of what is done only what was looked for.
-        wanted = wanted[: len(IN_WORK)] + [
-            c for c in wanted[len(IN_WORK) :] if c.orders
-        ]
+        # Of the orders that are done, show only those that a search has found.
+        wanted = [column for column in wanted if column.is_work or column.orders]
     prefetch([order for column in wanted for order in column.orders])
     return wanted
 
@@ -110,17 +112,17 @@ def _matches(text: str) -> Q:
 
 
 def _fill_alone(column: Column, found: QuerySet[Order], page: str) -> None:
-    pages = Paginator(found.filter(column.holds), CARDS_ALONE)
+    pages = Paginator(found.filter(column.condition), CARDS_ALONE)
     column.page = pages.get_page(page)
     column.orders = list(column.page.object_list)
     column.count = pages.count
 
 
 def _fill_beside(wanted: Iterable[Column], found: QuerySet[Order]) -> None:
-    of_each = {column.key: Count("pk", filter=column.holds) for column in wanted}
-    any_of_them = reduce(or_, (column.holds for column in wanted))
+    of_each = {column.key: Count("pk", filter=column.condition) for column in wanted}
+    any_of_them = reduce(or_, (column.condition for column in wanted))
     counts = found.filter(any_of_them).order_by().aggregate(**of_each)
     for column in wanted:
         column.count = counts[column.key]
         if column.count:
-            column.orders = list(found.filter(column.holds)[:CARDS])
+            column.orders = list(found.filter(column.condition)[:CARDS])

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from products.models import Order, OrderEvent
-from products.staff.columns import CARDS, HOLDS, column_of
+from products.staff.columns import CARDS, CONDITIONS, column_of
 
 LATE_EVENTS = 1000  # so many newer keys may be committed before an event is
 MOST_CARDS = 40  # that are pushed at once: if more moved, boards fetch themselves anew
@@ -106,7 +106,9 @@ def coming(counts: list[list], moved: list[Order]) -> dict[str, list[Order]]:
         sums[column] += count
     orders = Order.objects.select_related("handler")
     found = {
-        column: list(orders.filter(HOLDS[column])[max(0, CARDS - left - 1) : CARDS])
+        column: list(
+            orders.filter(CONDITIONS[column])[max(0, CARDS - left - 1) : CARDS]
+        )
         for column, count in sums.items()
         if count + left > CARDS
     }

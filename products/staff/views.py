@@ -6,12 +6,14 @@ script fetches the board anew (`?fragment=1`) where it missed some.
 """
 
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.contrib.messages import get_messages
 from django.db.models import prefetch_related_objects
+from django.forms import Form
 from django.http import (
     Http404,
     HttpRequest,
@@ -31,6 +33,8 @@ from products.exceptions import ShopError
 from products.live.registry import registry
 from products.models import Order
 from products.orders import services as orders
+from products.orders import states
+from products.orders.machine import Actor
 from products.payments import services as payments
 from products.staff import board, moves
 from products.staff.forms import BoardForm, ExportForm, NoteForm, ReasonForm
@@ -179,60 +183,74 @@ class SlipView(OrderView):
         return context | {"units": units}
 
 
-class OrderMoveView(StaffMixin, View):
-    """One step of an order: who is second hears who was first."""
+class OrderPostView(StaffMixin, View):
+    """Does something with an order, and answers a form or the script."""
 
     permission_required = ("products.view_order", "products.change_order")
     http_method_names = ["post", "options"]
 
-    def post(self, request: HttpRequest, number: str, verb: str) -> HttpResponse:
-        if verb not in VERBS or "\0" in number:
+    def post(self, request: HttpRequest, number: str, **kwargs) -> HttpResponse:
+        if "\0" in number:
             raise Http404
         order = get_object_or_404(Order, number=number)
         onward = next_page(request, reverse("staff:order", args=[order.number]))
-        status = self.move(order, verb)
+        status = self.act(order, **kwargs)
         if request.headers.get("Accept", "").startswith("application/json"):
-            said = [
-                {"level": message.level_tag, "text": str(message)}
-                for message in get_messages(request)
-            ]
-            return JsonResponse({"messages": said}, status=status)
+            return JsonResponse({"messages": self.messages()}, status=status)
         return HttpResponseRedirect(onward)
 
-    def move(self, order: Order, verb: str) -> int:
-        """Do it and leave a message. Out: the answer's status."""
-        service, form_class, done = VERBS[verb]
-        form = form_class(self.request.POST) if form_class else None
-        if form and not form.is_valid():
-            for errors in form.errors.values():
-                messages.error(self.request, f"{WHY[verb]} {errors[0]}")
-            return 422
-        options = {"note": form.cleaned_data["note"]} if form else {}
+    def act(self, order: Order, **kwargs) -> int:
+        """Do it and leave a message. Return the status of the answer."""
+        raise NotImplementedError
+
+    def refuse(self, form: Form, why: str) -> int:
+        """Leave a message for each field that is wrong."""
+        for errors in form.errors.values():
+            messages.error(self.request, f"{why} {errors[0]}")
+        return 422
+
+    def messages(self) -> list[dict]:
+        return [
+            {"level": message.level_tag, "text": str(message)}
+            for message in get_messages(self.request)
+        ]
+
+
+class OrderMoveView(OrderPostView):
+    """Makes a move with an order. If two people try at once, the second one reads who
+    was first."""
+
+    def act(self, order: Order, verb: str) -> int:
+        move, reason = states.moves_by(Actor.STAFF).get(verb), {}
+        if move is None:
+            raise Http404
+        if move.reason:
+            form = ReasonForm(self.request.POST)
+            if not form.is_valid():
+                return self.refuse(form, move.reason)
+            reason = form.cleaned_data
+        service = SERVICES.get(move) or partial(orders.advance, move=move)
         try:
-            service(order, actor=self.request.user, **options)
+            service(order, actor=self.request.user, **reason)
         except ShopError as refusal:
             messages.error(self.request, str(refusal))
             return 409
-        messages.success(self.request, done % {"number": order.number})
+        messages.success(self.request, move.done % {"number": order.number})
         return 200
 
 
-# What a form may ask for: the service, what must be said with it, and the answer.
-VERBS = {
-    "confirm": (orders.confirm, None, gettext_lazy("%(number)s is confirmed.")),
-    "pack": (orders.pack, None, gettext_lazy("%(number)s is packed.")),
-    "ship": (orders.ship, None, gettext_lazy("%(number)s is on its way.")),
-    "deliver": (orders.deliver, None, gettext_lazy("%(number)s has arrived.")),
-    "cancel": (orders.cancel, ReasonForm, gettext_lazy("%(number)s is cancelled.")),
-    "go-on": (
-        payments.go_on,
-        ReasonForm,
-        gettext_lazy("%(number)s is no longer on hold."),
-    ),
-    "note": (orders.note, NoteForm, gettext_lazy("Noted on %(number)s.")),
-}
-WHY = {
-    "cancel": gettext_lazy("A cancellation needs a reason."),
-    "go-on": gettext_lazy("Please say why you release it."),
-    "note": gettext_lazy("The note was not taken."),
-}
+# These do more than change the status.
+SERVICES = {states.CONFIRM: orders.confirm, states.RELEASE: payments.go_on}
+
+
+class OrderNoteView(OrderPostView):
+    """Adds a note to an order's history."""
+
+    def act(self, order: Order) -> int:
+        form = NoteForm(self.request.POST)
+        if not form.is_valid():
+            return self.refuse(form, _("The note was not taken."))
+        orders.note(order, actor=self.request.user, **form.cleaned_data)
+        text = _("Noted on %(number)s.")
+        messages.success(self.request, text % {"number": order.number})
+        return 200

@@ -34,7 +34,8 @@ from products.models import (
     Refund,
     Stock,
 )
-from products.orders.models import HOLDING, spelled
+from products.orders import states
+from products.orders.models import spelled
 
 GIVEN = (Refund.Status.PENDING, Refund.Status.DONE)
 AMOUNT = DecimalField(max_digits=17, decimal_places=3)
@@ -114,7 +115,8 @@ def _held_by_baskets() -> Coalesce:
 
 
 def _held_by_orders() -> Coalesce:
-    return _units(OrderLine.objects.filter(order__status__in=HOLDING), "quantity")
+    lines = OrderLine.objects.filter(order__status__in=states.RESERVING)
+    return _units(lines, "quantity")
 
 
 def _units(lines: QuerySet, column: str) -> Coalesce:
@@ -126,12 +128,7 @@ def _units(lines: QuerySet, column: str) -> Coalesce:
 
 # --- Money ------------------------------------------------------------------------
 
-PAID = (
-    *(Order.Status.PAID, Order.Status.PACKED),
-    *(Order.Status.SHIPPED, Order.Status.DELIVERED),
-)
 PREPAID = (Order.Method.STRIPE,)
-OVER = (Order.Status.CANCELLED, Order.Status.EXPIRED)
 SETTLED_AFTER = timedelta(days=1)  # until then a refund may wait for its provider
 
 
@@ -173,7 +170,7 @@ def _odd_payments() -> QuerySet[Payment]:
     odd = ~Q(refunded=F("given")) | Q(refunded__gt=F("received"))
     odd |= ~Q(disputed=Least(F("taken"), F("received")))
     odd |= Q(
-        order__status__in=OVER,
+        order__status__in=states.OVER,
         changed_at__lt=timezone.now() - SETTLED_AFTER,
         received__gt=F("refunded") + F("disputed"),
     )
@@ -206,6 +203,6 @@ def _unpaid_orders() -> QuerySet[Order]:
     """
     fits = Q(received=OuterRef("total"), received_currency=OuterRef("currency"))
     came = Payment.objects.filter(fits | Q(is_accepted=True), order=OuterRef("pk"))
-    paid = Order.objects.filter(status__in=PAID, method__in=PREPAID)
+    paid = Order.objects.filter(status__in=states.PAID_OR_LATER, method__in=PREPAID)
     tried = Payment.objects.filter(order=OuterRef("pk"))
     return paid.filter(Exists(tried), ~Exists(came)).order_by("pk")

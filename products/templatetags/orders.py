@@ -1,61 +1,65 @@
-"""Filters for the status of an order."""
+"""Filters for the state of an order. `facts` is what `Order.facts` gives."""
 
 from django import template
-from django.utils.translation import gettext as _
+from django.utils import dateformat
 
-from products.orders.models import Order, Status
+from products.orders import states
+from products.orders.machine import Hold, State
+from products.orders.models import Order
+from products.templatetags.shop import moment
 
 register = template.Library()
 
-WAY = [Status.PENDING, Status.PAID, Status.PACKED, Status.SHIPPED, Status.DELIVERED]
-ENDS = {Status.CANCELLED, Status.EXPIRED}
+NOT_HELD = Hold()
 
 
 @register.filter
-def way(order: dict) -> list[dict]:
+def state(facts: dict) -> State:
+    """Return the state of the order with these facts."""
+    return states.find(facts["status"], facts["method"], facts["expires_at"])
+
+
+@register.filter
+def hold(facts: dict) -> Hold:
+    """Return what the shop says while the order is on hold."""
+    return states.HOLDS.get(facts["on_hold"], NOT_HELD)
+
+
+@register.filter
+def sentence(facts: dict) -> str:
+    """Return what the shopper reads about the order."""
+    held = hold(facts)
+    if held.text and (held.statuses is None or facts["status"] in held.statuses):
+        return str(held.text)
+    now = state(facts)
+    if not facts["expires_at"]:
+        return str(now.text_without_deadline or now.text)
+    until = moment(facts["expires_at"])
+    return now.text % {
+        "time": dateformat.format(until, "H:i"),
+        "zone": dateformat.format(until, "e"),
+    }
+
+
+@register.filter
+def way(facts: dict) -> list[dict]:
     """Return the steps of an order as {"name", "state"}.
 
-    `order` are the facts of an order. The state is "done", "now" or "ahead". An order
-    that was cancelled or has expired has two steps only.
+    The state is "done", "now" or "ahead". An order that was cancelled or has expired
+    has two steps only.
     """
-    status, method = order["status"], order["method"]
-    if status in ENDS:
-        return [_step(_("Placed"), "done"), _step(_name(status), "now")]
-    if method == "free" and status == Status.PAID:
-        status = Status.PENDING  # nobody had to pay
-    steps = list(WAY)
-    if method in ("delivery", "free") and status != Status.PAID:
-        steps.remove(Status.PAID)
-    here = steps.index(status)
-    states = ["done"] * here + ["now"] + ["ahead"] * (len(steps) - here - 1)
+    values = facts["status"], facts["method"], facts["expires_at"]
+    names = [step.step for step in states.way(*values)]
+    here = names.index(states.find(*values).step)
     return [
-        _step(_name(step), state) for step, state in zip(steps, states, strict=True)
+        {"name": name, "state": "done" if n < here else "now" if n == here else "ahead"}
+        for n, name in enumerate(names)
     ]
 
 
 @register.filter
-def standing(order: Order) -> str:
-    """Return the status of an order in a few words for its shopper."""
-    if order.on_hold in (Order.OnHold.DIFFERS, Order.OnHold.REFUNDED):
+def summary(order: Order) -> str:
+    """Return the state of an order in a few words for its shopper."""
+    if order.on_hold and states.HOLDS[order.on_hold].is_summary:
         return order.get_on_hold_display().capitalize()
-    if order.status == Status.PENDING and order.is_prepaid:
-        return _("Waiting for payment")
-    if order.awaits_confirmation:
-        return _("Waiting for your confirmation")
-    return _name(order.status)
-
-
-def _step(name: str, state: str) -> dict:
-    return {"name": name, "state": state}
-
-
-def _name(status: str) -> str:
-    return {
-        Status.PENDING: _("Placed"),
-        Status.PAID: _("Paid"),
-        Status.PACKED: _("Packed"),
-        Status.SHIPPED: _("On its way"),
-        Status.DELIVERED: _("Delivered"),
-        Status.CANCELLED: _("Cancelled"),
-        Status.EXPIRED: _("Expired"),
-    }[status]
+    return str(order.state.summary or order.state.step)

@@ -8,12 +8,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from products.models import Order
+from products.orders import states
+from products.orders.machine import Actor, Move
 from products.staff import columns, moves
 
 register = template.Library()
 
-# The next step for each status. `pending` is for orders that are paid on delivery.
-NEXT = {"pending": "pack", "paid": "pack", "packed": "ship", "shipped": "deliver"}
 LATE_S = 24 * 3600  # an order should be sent within a day
 
 
@@ -58,26 +58,33 @@ def card(order: Order, may_change: bool = True) -> SafeString:
 @register.filter
 def is_late(order: Order, now: datetime) -> bool:
     """Return whether an order should have been sent by now."""
-    is_open = order.status in ("pending", "paid", "packed")
-    return is_open and (now - order.placed_at).total_seconds() >= LATE_S
+    seconds = (now - order.placed_at).total_seconds()
+    return order.state.column.gets_late and seconds >= LATE_S
 
 
 @register.filter
-def next_step(order: Order) -> str:
-    """Return the verb of the next step; "" if it waits for payment or is on hold."""
-    if order.on_hold and order.status != "shipped":
-        return ""
-    if order.status == "pending" and order.is_prepaid:
-        return ""
-    if order.awaits_confirmation:
-        return "confirm"
-    return NEXT.get(order.status, "")
+def unpacked(counts: dict[str, int]) -> int:
+    """Return how many orders wait for payment or packing. `counts` is by status."""
+    return sum(counts.get(status, 0) for status in states.UNPACKED)
 
 
 @register.filter
-def can_cancel(order: Order) -> bool:
-    """Return whether staff may cancel an order in its status."""
-    return order.status in ("pending", "paid", "packed")
+def moves_of(order: Order) -> list[Move]:
+    """Return the moves that staff may make with the order now."""
+    return states.offers(order, Actor.STAFF)
+
+
+@register.filter
+def note_on(move: Move, order: Order) -> str:
+    """Return what staff should know before they make the move, or ""."""
+    is_release = move is states.RELEASE
+    return states.HOLDS[order.on_hold].release_note if is_release else ""
+
+
+@register.simple_tag
+def keyboard_moves() -> list[Move]:
+    """Return the moves that have a key on the board."""
+    return [move for move in states.MOVES if move.key]
 
 
 @register.filter

@@ -4,7 +4,6 @@ import { board } from "./cards.js";
 
 const UPDATE_MS = 10_000;
 const LATE_S = 24 * 3600;
-const WAITING_COLUMNS = ["pending", "paid", "packed"];
 
 let serverTime; // when the server rendered the board
 let receivedAt; // when that was, by our clock
@@ -20,8 +19,8 @@ export function showAges() {
   for (const time of board()?.querySelectorAll("[data-age]") ?? []) {
     const seconds = (now - Date.parse(time.dateTime)) / 1000;
     time.textContent = ageText(Math.floor(seconds / 60), board().dataset);
-    const column = time.closest("[data-column]")?.dataset.column;
-    const isLate = WAITING_COLUMNS.includes(column) && seconds >= LATE_S;
+    const isWaiting = time.closest("[data-gets-late]") !== null;
+    const isLate = isWaiting && seconds >= LATE_S;
     time.closest(".order")?.classList.toggle("order--late", isLate);
   }
 }

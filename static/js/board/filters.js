@@ -3,8 +3,6 @@
 
 import { cardOf, listOf } from "./cards.js";
 
-const COUNTED_COLUMNS = ["pending", "paid", "packed", "shipped", "hold"];
-
 /** Whether the board's filters select the order. */
 export function matchesFilters({ dataset: { q, method, mine } }, card) {
   const { key, email, method: cardMethod, handler } = card.dataset;
@@ -42,14 +40,14 @@ export function isWithinShown(board, column, card, isComplete) {
 
 /** How many orders the column has under the board's filters; null if the pushed counts
  * do not say. A count is [column, method, handler, number]. */
-export function countUnderFilters({ dataset: { q, method, mine } }, name, counts) {
-  if (q || !COUNTED_COLUMNS.includes(name)) {
+export function countUnderFilters({ dataset: { q, method, mine } }, column, counts) {
+  if (q || !("counted" in column.dataset)) {
     return null;
   }
   return counts
     .filter(
-      ([column, paidBy, handler]) =>
-        column === name &&
+      ([key, paidBy, handler]) =>
+        key === column.dataset.column &&
         (!method || method === paidBy) &&
         (!mine || mine === String(handler)),
     )

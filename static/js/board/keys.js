@@ -3,8 +3,9 @@
 import { orderCards } from "./cards.js";
 import { focusCard, focusNext } from "./focus.js";
 
-const VERBS = { p: "pack", s: "ship", d: "deliver" };
 const help = document.getElementById("keys");
+const moveKeys = [...help.querySelectorAll("[data-makes]")];
+const MOVES = Object.fromEntries(moveKeys.map((key) => [key.textContent, key.dataset.makes]));
 
 document.querySelector("[data-keys]")?.addEventListener("click", () => help.showModal());
 
@@ -27,8 +28,8 @@ function handle(key) {
     document.querySelector("[data-search]")?.select();
   } else if (key === "?") {
     help.showModal();
-  } else if (key in VERBS) {
-    submitMove(VERBS[key]);
+  } else if (key in MOVES) {
+    submitMove(MOVES[key]);
   } else {
     return false;
   }

@@ -108,7 +108,7 @@ function appendComing(board, column, coming, cards) {
 function recount(board, column, counts, complete) {
   const list = listOf(column);
   const limit = Number(column.dataset.limit);
-  const count = countUnderFilters(board, column.dataset.column, counts);
+  const count = countUnderFilters(board, column, counts);
   if (count === null && !complete.has(column)) {
     return REFRESH_MS;
   }

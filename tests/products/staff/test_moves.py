@@ -57,8 +57,8 @@ def test_column_of_an_order_is_the_one_whose_query_finds_it():
 
         found = [
             key
-            for key, holds in columns.HOLDS.items()
-            if Order.objects.filter(holds).exists()
+            for key, condition in columns.CONDITIONS.items()
+            if Order.objects.filter(condition).exists()
         ]
 
         assert found == [columns.column_of(order)]
