@@ -3,7 +3,6 @@
 The services place and move them, so their books and their history are right.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,15 +20,14 @@ from products.live.viewers import Owner
 from products.models import Basket, Order, OrderEvent, Product
 from products.orders import placing
 from products.orders import services as orders
+from products.orders.machine import Actor, Move
+from products.orders.states import CANCEL, DELIVER, PACK, PAY, SHIP
 from products.orders.terms import Contact
 
 Method = Order.Method
-Step = Callable[[Order, AbstractUser], Order]
 
 AT = "shop-demo.example"
 PLENTY = 20  # the orders contain only products with at least so many units
-CARRIER = "Left with the carrier, 2 parcels"
-CHANGED_MIND = "Called: ordered twice by mistake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Guest:
     city: str
     country: str
     units: tuple[int, ...]
-    steps: tuple[str, ...] = ()
+    moves: tuple[Move, ...] = ()
     method: str = Method.DELIVERY
     username: str = ""  # of the account, if they were signed in
 
@@ -53,18 +51,18 @@ class Guest:
 
 
 GUESTS = (
-    Guest(95, "Alma Brandt", "Kaistraße 4", "20457", "Hamburg", "DE", (1,), ("pack",)),
+    Guest(95, "Alma Brandt", "Kaistraße 4", "20457", "Hamburg", "DE", (1,), (PACK,)),
     Guest(12, "Noor Haddad", "Rue du Port 9", "44000", "Nantes", "FR", (2, 1)),
     Guest(
         41, "Piet Visser", "Havenkade 12", "3011", "Rotterdam", "NL", (1, 1, 3, 1, 2)
     ),
     Guest(
         *(1560, "Ida Lund", "Strandgade 27", "1401", "København", "DK", (4,)),
-        steps=("pack", "ship"),
+        moves=(PACK, SHIP),
     ),
     Guest(
         *(160, "Joan Ferrer", "Carrer de la Mar 3", "07012", "Palma", "ES", (1, 2)),
-        steps=("pay",),
+        moves=(PAY,),
         method=Method.STRIPE,
     ),
     Guest(
@@ -73,34 +71,31 @@ GUESTS = (
     ),
     Guest(
         *(1720, "Tove Berg", "Brygga 8", "5003", "Bergen", "NO", (2, 2, 1)),
-        steps=("pay", "pack"),
+        moves=(PAY, PACK),
         method=Method.STRIPE,
     ),
     Guest(
         *(2100, "Sean Doyle", "Harbour Road 5", "H91", "Galway", "IE", (1, 1)),
-        steps=("pack", "ship"),
+        moves=(PACK, SHIP),
     ),
     Guest(
         *(5800, "Lena Vogt", "Am Deich 15", "26506", "Norden", "DE", (3,)),
-        steps=("pack", "ship", "deliver"),
+        moves=(PACK, SHIP, DELIVER),
     ),
     Guest(
         *(1300, "Emil Krause", "Lotsenweg 2", "18119", "Rostock", "DE", (1,)),
-        steps=("cancel",),
+        moves=(CANCEL,),
     ),
     Guest(
         *(9300, "Sam Holm", "Mole 3", "24103", "Kiel", "DE", (1, 2)),
-        steps=("pack", "ship", "deliver"),
+        moves=(PACK, SHIP, DELIVER),
         username="shopper",
     ),
 )
 
-STEPS: dict[str, Step] = {
-    "pay": lambda order, staff: orders.pay(order),
-    "pack": lambda order, staff: orders.pack(order, actor=staff),
-    "ship": lambda order, staff: orders.ship(order, actor=staff, note=CARRIER),
-    "deliver": lambda order, staff: orders.deliver(order, actor=staff),
-    "cancel": lambda order, staff: orders.cancel(order, actor=staff, note=CHANGED_MIND),
+NOTES = {
+    SHIP: "Left with the carrier, 2 parcels",
+    CANCEL: "Called: ordered twice by mistake",
 }
 
 
@@ -123,14 +118,19 @@ def _place(guest: Guest, number: int, staff: AbstractUser) -> bool:
     try:
         with transaction.atomic():
             order = _order(guest, number)
-            for step in guest.steps:
-                order = STEPS[step](order, staff)
+            for move in guest.moves:
+                order = _advance(order, move, staff)
             _date_back(order, timedelta(minutes=guest.minutes))
             # Its mails would have no reader.
             Email.objects.filter(to=order.email).delete()
     except ShopError:
         return False
     return True
+
+
+def _advance(order: Order, move: Move, staff: AbstractUser) -> Order:
+    actor = staff if Actor.STAFF in move.by else None
+    return orders.advance(order, move, actor=actor, note=NOTES.get(move, ""))
 
 
 def _order(guest: Guest, number: int) -> Order:
