@@ -593,6 +593,7 @@ def test_decisions_are_numbered_without_a_gap_and_indexed():
     for path, (number, link, title) in zip(RECORDS, rows, strict=True):
         heading, _, status, *_ = path.read_text().splitlines()
         if "superseded" in status:
+            assert int(status[-4:]) in numbers
             heading += f" ({status.removeprefix('- Status: ')})"
         assert heading == f"# {number}. {title}"
         assert (ROOT / "project/decisions" / link).resolve() == path
