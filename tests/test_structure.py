@@ -637,7 +637,7 @@ def files_of_the_repository() -> list[str]:
 def documents() -> list[Path]:
     """All but the changelog, which names what is gone."""
     at_the_top = [path for path in ROOT.glob("*.md") if path.name != "CHANGELOG.md"]
-    return [*at_the_top, ROOT / "deploy/README.md", *ROOT.glob("*/decisions/*.md")]
+    return [*at_the_top, *ROOT.glob("*/*.md"), *ROOT.glob("*/decisions/*.md")]
 
 
 def test_paths_that_documents_name_exist():
