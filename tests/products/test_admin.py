@@ -76,7 +76,7 @@ def product_form(product: Product | None = None, **changes) -> dict:
 # --- Products ---------------------------------------------------------------------
 
 
-def test_product_list_shows_picture_price_and_what_is_available(client, boss):
+def test_product_list_shows_picture_price_and_available_units(client, boss):
     product = make_product(on_hand=9, reserved=2, price=Decimal("1250"))
     product.image = make_picture()
     product.save()
@@ -88,7 +88,7 @@ def test_product_list_shows_picture_price_and_what_is_available(client, boss):
     assert f'<img src="{product.image_small.url}" width="48"' in response.text
 
 
-def test_product_list_of_many_takes_as_many_queries_as_of_few(
+def test_product_list_of_many_products_takes_no_more_queries(
     client, boss, django_assert_max_num_queries
 ):
     for _ in range(12):
@@ -141,7 +141,7 @@ def test_product_list_searched_finds_by_name_sku_and_description(client, boss, a
     assert [p.name for p in response.context["cl"].queryset] == ["Brass lamp"]
 
 
-def test_product_added_gets_stock_and_an_address_made_of_its_name(client, boss):
+def test_product_added_gets_stock_and_a_slug_made_of_its_name(client, boss):
     make_product(slug="brass-lamp")
     data = {"name": "Brass lamp", "sku": "B-1", "price": "49.90", "is_active": "on"}
 
@@ -155,7 +155,7 @@ def test_product_added_gets_stock_and_an_address_made_of_its_name(client, boss):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_product_saved_with_a_new_price_is_pushed_under_the_name_of_who_did(
+def test_product_saved_with_a_new_price_is_pushed_and_logged_with_its_actor(
     client, boss, hear
 ):
     product = make_product(price=Decimal("12.50"))
@@ -169,7 +169,7 @@ def test_product_saved_with_a_new_price_is_pushed_under_the_name_of_who_did(
     assert StockMovement.objects.get(kind="offer").actor == boss
 
 
-def test_product_form_shows_stock_to_read_and_where_to_move_it(client, boss):
+def test_product_form_shows_stock_with_links_to_move_it(client, boss):
     product = make_product(on_hand=9, reserved=2)
 
     response = client.get(page("product_change", product.pk))
@@ -203,7 +203,7 @@ def test_product_with_a_picture_shows_its_preview(client, boss):
     assert f'<img src="{product.image_small.url}" width="240"' in response.text
 
 
-def test_product_picture_that_is_none_is_refused_with_the_reason(client, boss):
+def test_product_picture_that_is_not_a_picture_is_refused_with_the_reason(client, boss):
     product = make_product()
     fake = make_picture()
     fake.file.seek(0)
@@ -253,7 +253,7 @@ def test_product_action_needs_the_permission_to_change(client, clerk):
     assert Product.objects.get(pk=product.pk).is_active
 
 
-def test_product_page_for_who_may_only_look_offers_no_fields(client, clerk):
+def test_product_page_for_staff_who_may_only_view_has_no_fields(client, clerk):
     clerk("view_product")
     product = make_product()
 
@@ -263,7 +263,9 @@ def test_product_page_for_who_may_only_look_offers_no_fields(client, clerk):
     assert 'name="price"' not in response.text
 
 
-def test_product_that_moved_is_not_deleted_and_the_page_says_what_to_do(client, boss):
+def test_product_with_movements_is_not_deleted_and_the_page_says_what_to_do(
+    client, boss
+):
     product = make_product(on_hand=3, name="Brass lamp")
 
     response = client.post(page("product_delete", product.pk), {"post": "yes"})
@@ -273,7 +275,7 @@ def test_product_that_moved_is_not_deleted_and_the_page_says_what_to_do(client, 
     assert Product.objects.filter(pk=product.pk).exists()
 
 
-def test_products_selected_for_deletion_one_of_which_moved_all_stay(client, boss):
+def test_products_selected_for_deletion_stay_if_one_has_movements(client, boss):
     moved, fresh = make_product(on_hand=3), make_product(on_hand=0)
 
     response = client.post(
@@ -289,7 +291,7 @@ def test_products_selected_for_deletion_one_of_which_moved_all_stay(client, boss
     assert Product.objects.count() == 2
 
 
-def test_product_that_never_moved_is_deleted_with_its_stock(client, boss):
+def test_product_without_movements_is_deleted_with_its_stock(client, boss):
     product = make_product(on_hand=0)
 
     client.post(page("product_delete", product.pk), {"post": "yes"})
@@ -301,7 +303,7 @@ def test_product_that_never_moved_is_deleted_with_its_stock(client, boss):
 # --- Categories -------------------------------------------------------------------
 
 
-def test_category_list_counts_products_and_sorts_shelves(client, boss):
+def test_category_list_counts_products_and_sorts_categories(client, boss):
     shelf = make_category(position=1)
     make_product(category=shelf)
     data = {
@@ -355,7 +357,7 @@ def test_stock_received_is_added_logged_and_pushed(client, boss, hear):
     assert movement.actor == boss
 
 
-def test_stock_counted_is_what_is_on_hand_now(client, boss):
+def test_stock_counted_sets_the_units_on_hand(client, boss):
     product = make_product(on_hand=10, reserved=2)
 
     response = move(client, product, counted="7")
@@ -365,7 +367,7 @@ def test_stock_counted_is_what_is_on_hand_now(client, boss):
     assert StockMovement.objects.get(kind="counted").actor == boss
 
 
-def test_stock_counted_below_what_is_reserved_is_refused_on_the_form(client, boss):
+def test_stock_counted_below_the_reserved_units_is_refused_on_the_form(client, boss):
     product = make_product(on_hand=10, reserved=4)
 
     response = move(client, product, counted="3")
@@ -389,7 +391,7 @@ def test_stock_counted_below_what_is_reserved_is_refused_on_the_form(client, bos
         ({"counted": "7", "note": "x" * 201}, "at most 200 characters"),
     ],
 )
-def test_stock_moved_by_nonsense_says_what_is_wrong(client, boss, data, told):
+def test_stock_moved_with_bad_values_says_what_is_wrong(client, boss, data, told):
     product = make_product(on_hand=10)
 
     response = move(client, product, **data)
@@ -432,7 +434,7 @@ def test_stock_received_by_two_clerks_at_once_is_received_once():
     assert Stock.objects.get(pk=product.pk).on_hand == 27
 
 
-def test_stock_received_while_the_shop_sells_is_not_held_up(client, boss):
+def test_stock_received_during_sales_is_not_refused(client, boss):
     product = make_product(on_hand=7)
     address = page("stock_change", product.pk)
 
@@ -442,7 +444,7 @@ def test_stock_received_while_the_shop_sells_is_not_held_up(client, boss):
     assert Stock.objects.get(pk=product.pk).on_hand == 27
 
 
-def test_stock_page_ignores_figures_that_are_posted_directly(client, boss):
+def test_stock_page_ignores_posted_figures(client, boss):
     product = make_product(on_hand=7)
 
     client.post(
@@ -454,7 +456,9 @@ def test_stock_page_ignores_figures_that_are_posted_directly(client, boss):
     assert (row.on_hand, row.version) == (7, 1)
 
 
-def test_stock_page_for_who_may_only_look_has_no_form_and_refuses_posts(client, clerk):
+def test_stock_page_for_staff_who_may_only_view_has_no_form_and_refuses_posts(
+    client, clerk
+):
     clerk("view_stock")
     product = make_product(on_hand=7)
 
@@ -469,7 +473,7 @@ def test_stock_page_for_who_may_only_look_has_no_form_and_refuses_posts(client, 
     assert Stock.objects.get(pk=product.pk).on_hand == 7
 
 
-def test_stock_page_for_who_may_change_products_only_is_closed(client, clerk):
+def test_stock_page_for_staff_without_the_right_to_stock_is_forbidden(client, clerk):
     clerk("change_product", "view_product")
     product = make_product(on_hand=7)
 
@@ -480,7 +484,7 @@ def test_stock_page_for_who_may_change_products_only_is_closed(client, clerk):
     assert refused.status_code == 403
 
 
-def test_stock_page_for_a_clerk_with_the_permission_moves(client, clerk):
+def test_stock_page_for_staff_with_the_right_moves_stock(client, clerk):
     user = clerk("change_stock")
     product = make_product(on_hand=7)
 
@@ -489,7 +493,7 @@ def test_stock_page_for_a_clerk_with_the_permission_moves(client, clerk):
     assert StockMovement.objects.get(version=2).actor == user
 
 
-def test_stock_is_neither_added_nor_deleted_by_hand(client, boss):
+def test_stock_can_neither_be_added_nor_deleted(client, boss):
     product = make_product()
 
     assert client.get(page("stock_add")).status_code == 403
@@ -499,7 +503,7 @@ def test_stock_is_neither_added_nor_deleted_by_hand(client, boss):
 
 
 @pytest.mark.parametrize("name", ["stock", "stockmovement", "basket", "product"])
-def test_page_of_what_does_not_exist_leads_back_with_a_message(client, boss, name):
+def test_page_of_an_unknown_row_leads_back_with_a_message(client, boss, name):
     response = client.get(page(f"{name}_change", 10**9), follow=True)
 
     assert "exist" in text(response)
@@ -517,7 +521,7 @@ def test_stock_list_shows_figures_and_offers_no_bulk_change(client, boss):
 # --- Movements --------------------------------------------------------------------
 
 
-def test_movements_of_a_product_are_found_from_its_page(client, boss):
+def test_movements_of_a_product_are_linked_from_its_page(client, boss):
     product, other = make_product(on_hand=9, reserved=2), make_product()
 
     link = f"{page('stockmovement_changelist')}?product__id__exact={product.pk}"
@@ -574,7 +578,7 @@ def test_baskets_are_read_only(client, boss):
 # --- Payments ---------------------------------------------------------------------
 
 
-def test_payments_and_events_are_shown_without_the_page_to_pay_at(client, boss):
+def test_payments_and_events_are_shown_without_the_payment_page(client, boss):
     order = make_order({make_product(): 1})
     payment = order.payments.create(
         provider="stripe",
@@ -613,7 +617,7 @@ def test_payments_are_read_only(client, boss):
 # --- The door ---------------------------------------------------------------------
 
 
-def test_admin_for_a_shopper_is_closed(client):
+def test_admin_for_a_shopper_is_forbidden(client):
     client.force_login(make_user())
 
     response = client.get(page("product_changelist"))

@@ -28,7 +28,7 @@ def show(template: str, request) -> str:
     return engines["django"].from_string(template).render({}, request)
 
 
-def test_baskets_where_no_template_shows_them_cost_no_query(
+def test_baskets_in_a_template_without_them_cost_no_query(
     request_with_basket, django_assert_num_queries
 ):
     with django_assert_num_queries(0):
@@ -44,7 +44,7 @@ def test_baskets_shown_twice_cost_one_query(
         assert show(badge * 2, request_with_basket) == "3: 37.50 3: 37.50 "
 
 
-def test_baskets_of_a_page_that_counted_already_cost_no_query(
+def test_baskets_of_a_page_that_has_loaded_them_cost_no_query(
     request_with_basket, django_assert_num_queries
 ):
     request_with_basket.basket_state = State(9, {"count": 5, "total": "1.00"})
@@ -54,7 +54,7 @@ def test_baskets_of_a_page_that_counted_already_cost_no_query(
         assert show(badge, request_with_basket) == "5 v9"
 
 
-def test_categories_where_no_template_shows_them_cost_no_query(
+def test_categories_in_a_template_without_them_cost_no_query(
     request_with_basket, django_assert_num_queries
 ):
     with django_assert_num_queries(0):

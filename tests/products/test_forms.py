@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("text, quantity", [("1", 1), ("20", 20), (" 7 ", 7)])
-def test_quantity_from_a_number_within_the_limit_is_that_number(text, quantity):
+def test_quantity_from_a_valid_number_is_that_number(text, quantity):
     assert quantity_from(text) == quantity
 
 
@@ -51,7 +51,7 @@ def picture_errors(upload) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp"])
-def test_picture_of_an_allowed_kind_is_taken(name):
+def test_picture_of_an_allowed_kind_is_accepted(name):
     assert picture_errors(make_picture(name)) == []
 
 
@@ -73,7 +73,7 @@ def test_picture_that_is_text_is_refused():
     assert "That is no picture we can read." in picture_errors(upload)[0]
 
 
-def test_picture_that_breaks_off_is_refused():
+def test_picture_that_is_truncated_is_refused():
     whole = make_picture("a.jpg", Image.effect_noise((400, 400), 90).convert("RGB"))
     upload = SimpleUploadedFile("a.jpg", whole.read()[:20_000], "image/jpeg")
 
@@ -134,7 +134,7 @@ def test_slug_of_a_name_without_letters_is_product():
     assert free_slug("★", None) == "product"
 
 
-def test_slug_that_was_typed_and_is_taken_is_refused():
+def test_slug_that_was_entered_and_is_taken_is_refused():
     make_product(slug="jug")
     data = {"name": "Jug", "slug": "jug", "sku": "J", "price": "1"}
     form = ProductForm(data | {"category": make_category().pk})
@@ -142,7 +142,7 @@ def test_slug_that_was_typed_and_is_taken_is_refused():
     assert "slug" in form.errors
 
 
-def test_price_below_nothing_is_refused():
+def test_price_below_zero_is_refused():
     form = ProductForm({"price": "-0.01"})
 
     assert "price" in form.errors

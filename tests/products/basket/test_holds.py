@@ -59,7 +59,7 @@ def test_start_with_too_few_left_names_each_line_and_holds_nothing():
     assert [reserved(p) for p in (lamp, jug, mug)] == [0, 0, 0]
 
 
-def test_start_with_a_product_no_longer_sold_is_a_shortage():
+def test_start_with_an_inactive_product_is_a_shortage():
     lamp = make_product()
     basket = make_basket(lines={lamp: 1})
     lamp.is_active = False
@@ -77,7 +77,7 @@ def test_start_of_an_empty_basket_is_refused():
 
 
 @pytest.mark.parametrize("verb", [holds.start, holds.give_up])
-def test_checkout_of_a_basket_that_was_ordered_or_deleted_is_refused(verb):
+def test_checkout_of_an_ordered_or_deleted_basket_is_refused(verb):
     ordered, deleted = make_order().basket, make_basket()
     Basket.objects.filter(pk=deleted.pk).delete()
 
@@ -86,7 +86,7 @@ def test_checkout_of_a_basket_that_was_ordered_or_deleted_is_refused(verb):
             verb(basket)
 
 
-def test_start_again_prolongs_but_not_beyond_thirty_minutes():
+def test_start_again_extends_the_hold_up_to_thirty_minutes():
     lamp = make_product()
     basket = holds.start(make_basket(lines={lamp: 2}))
     earlier = timezone.now() - timedelta(minutes=25)
@@ -100,7 +100,7 @@ def test_start_again_prolongs_but_not_beyond_thirty_minutes():
     assert reserved(lamp) == 2
 
 
-def test_start_again_gives_the_basket_its_next_version_for_the_countdown():
+def test_start_again_raises_the_version_for_the_countdown():
     """Other tabs count down too, and the hub keeps the state it was told of last."""
     basket = holds.start(make_basket(lines={make_product(): 2}))
     version, until = basket.version, basket.held_until
@@ -112,7 +112,7 @@ def test_start_again_gives_the_basket_its_next_version_for_the_countdown():
     assert basket.version == version + 1
 
 
-def test_start_after_the_hold_has_lapsed_claims_anew():
+def test_start_after_a_lapsed_hold_claims_again():
     lamp = make_product(on_hand=2)
     basket = make_lapsed({lamp: 2})
 
@@ -123,7 +123,7 @@ def test_start_after_the_hold_has_lapsed_claims_anew():
     assert reserved(lamp) == 2
 
 
-def test_start_after_somebody_else_got_it_is_a_shortage():
+def test_start_after_others_bought_the_units_is_a_shortage():
     lamp = make_product(on_hand=2)
     basket = make_lapsed({lamp: 2})
     assert holds.release_lapsed() == 1
@@ -146,7 +146,7 @@ def test_start_after_somebody_else_got_it_is_a_shortage():
         lambda basket, lamp: holds.give_up(basket),
     ],
 )
-def test_change_of_the_basket_gives_back_what_it_held(change):
+def test_change_of_a_basket_releases_its_hold(change):
     lamp = make_product()
     basket = holds.start(make_basket(lines={lamp: 2}))
 
@@ -157,7 +157,7 @@ def test_change_of_the_basket_gives_back_what_it_held(change):
     assert books.reconcile() == []
 
 
-def test_change_that_is_refused_keeps_the_hold():
+def test_refused_change_keeps_the_hold():
     lamp = make_product()
     basket = holds.start(make_basket(lines={lamp: 2}))
 
@@ -168,7 +168,7 @@ def test_change_that_is_refused_keeps_the_hold():
     assert reserved(lamp) == 2 and holds.is_held(basket)
 
 
-def test_quantities_that_stay_the_same_keep_the_hold():
+def test_unchanged_quantities_keep_the_hold():
     lamp = make_product()
     basket = holds.start(make_basket(lines={lamp: 2}))
 
@@ -178,7 +178,7 @@ def test_quantities_that_stay_the_same_keep_the_hold():
     assert reserved(lamp) == 2 and holds.is_held(basket)
 
 
-def test_sign_in_gives_back_what_both_baskets_held():
+def test_sign_in_releases_the_holds_of_both_baskets():
     lamp, user = make_product(), make_user()
     mine = holds.start(make_basket(Owner(user_id=user.pk), {lamp: 1}))
     theirs = holds.start(make_basket(make_owner(), {lamp: 2}))
@@ -190,7 +190,7 @@ def test_sign_in_gives_back_what_both_baskets_held():
     assert books.reconcile() == []
 
 
-def test_deleted_account_gives_back_what_its_checkout_held():
+def test_deleted_account_releases_its_hold():
     lamp, user = make_product(), make_user()
     holds.start(make_basket(Owner(user_id=user.pk), {lamp: 2}))
 
@@ -200,7 +200,7 @@ def test_deleted_account_gives_back_what_its_checkout_held():
     assert books.reconcile() == []
 
 
-def test_deleted_account_leaves_its_orders():
+def test_deleted_account_keeps_its_orders():
     user, lamp = make_user(), make_product()
     order = make_order({lamp: 2}, user=user)
 
@@ -211,7 +211,7 @@ def test_deleted_account_leaves_its_orders():
     assert reserved(lamp) == 2 and books.reconcile() == []
 
 
-def test_stale_basket_that_holds_is_not_forgotten(settings):
+def test_stale_basket_with_a_hold_is_not_deleted(settings):
     lamp = make_product()
     long_ago = timezone.now() - timedelta(days=settings.STALE_BASKET_DAYS + 1)
     held = holds.start(make_basket(lines={lamp: 2}))
@@ -241,7 +241,7 @@ def test_lapsed_holds_are_released_and_fresh_ones_stay():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_hold_that_begins_and_lapses_is_pushed_to_its_owner_and_the_shelves(hear):
+def test_hold_that_begins_and_lapses_is_pushed_to_its_owner_and_to_everybody(hear):
     lamp, owner = make_product(), make_owner()
     basket = make_basket(owner, {lamp: 2})
     topics = f"basket:hold:{owner.key}", f"stock:{lamp.pk}"

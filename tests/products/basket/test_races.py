@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TABS = 8
 
 
-def test_add_by_many_tabs_at_once_counts_each():
+def test_add_from_many_tabs_at_once_counts_each():
     product = make_product()
     basket = make_basket()
 
@@ -28,7 +28,7 @@ def test_add_by_many_tabs_at_once_counts_each():
     assert basket.version == TABS
 
 
-def test_add_by_many_tabs_without_the_lock_loses_some(monkeypatch):
+def test_add_from_many_tabs_without_the_lock_loses_some(monkeypatch):
     """The positive control: without the basket's lock, tabs overwrite each other."""
     product = make_product()
     basket = make_basket(lines={product: 1})
@@ -49,7 +49,7 @@ def test_add_by_many_tabs_without_the_lock_loses_some(monkeypatch):
     assert basket.lines.get().quantity == 2
 
 
-def test_first_add_by_many_tabs_at_once_makes_one_basket():
+def test_first_add_from_many_tabs_at_once_creates_one_basket():
     owner, product = make_owner(), make_product()
 
     outcomes = together(
@@ -74,7 +74,7 @@ def test_sign_in_in_many_tabs_at_once_merges_once():
     assert mine.lines.get().quantity == 3
 
 
-def test_adding_while_signing_in_loses_nothing_silently():
+def test_add_during_sign_in_loses_nothing_silently():
     """Whoever comes too late for the anonymous basket is told that it was closed."""
     anonymous, user, product = make_owner(), make_user(), make_product()
     theirs = make_basket(anonymous, {product: 1})

@@ -60,7 +60,7 @@ def test_open_for_two_owners_gives_each_their_own():
     assert baskets.open_for(make_owner()) != baskets.open_for(make_owner())
 
 
-def test_open_for_an_owner_whose_basket_was_ordered_goes_on_counting_its_versions():
+def test_open_for_an_owner_of_an_ordered_basket_continues_its_versions():
     owner = make_owner()
     old = make_basket(owner, {make_product(): 2, make_product(): 1})
     Basket.objects.filter(pk=old.pk).update(status=Basket.Status.ORDERED)
@@ -81,7 +81,7 @@ def test_second_open_basket_of_one_owner_is_refused_by_the_table():
         Basket.objects.create(user=user)
 
 
-def test_basket_of_nobody_is_refused_by_the_table():
+def test_basket_without_an_owner_is_refused_by_the_table():
     with pytest.raises(IntegrityError), transaction.atomic():
         Basket.objects.create()
 
@@ -89,7 +89,7 @@ def test_basket_of_nobody_is_refused_by_the_table():
 # --- Adding -----------------------------------------------------------------------
 
 
-def test_add_of_a_product_makes_a_line_at_todays_price():
+def test_add_of_a_product_creates_a_line_with_its_present_price():
     basket, product = make_basket(), make_product(price=Decimal("9.90"))
 
     line = baskets.add(basket, product.pk, 2)
@@ -99,7 +99,7 @@ def test_add_of_a_product_makes_a_line_at_todays_price():
     assert version(basket) == 1
 
 
-def test_add_of_what_is_in_it_already_adds_up():
+def test_add_of_a_product_in_the_basket_adds_to_its_line():
     product = make_product()
     basket = make_basket(lines={product: 2})
 
@@ -109,7 +109,7 @@ def test_add_of_what_is_in_it_already_adds_up():
     assert version(basket) == 2
 
 
-def test_add_of_more_than_is_available_is_allowed_because_nothing_is_held():
+def test_add_of_more_than_available_is_allowed():
     product = make_product(on_hand=2)
     basket = make_basket()
 
@@ -129,7 +129,7 @@ def test_add_up_to_the_line_limit_is_allowed(settings):
     assert contents(basket) == {product.pk: settings.BASKET_LINE_LIMIT}
 
 
-def test_add_beyond_the_line_limit_is_refused_with_what_is_in_it():
+def test_add_beyond_the_line_limit_is_refused_with_the_present_units():
     product = make_product()
     basket = make_basket(lines={product: 15})
 
@@ -170,7 +170,7 @@ def test_add_of_an_inactive_product_is_refused():
     refused(basket, UnknownProduct, lambda: baskets.add(basket, product.pk))
 
 
-def test_add_of_a_product_all_of_which_is_reserved_is_refused():
+def test_add_of_a_product_without_available_units_is_refused():
     product = make_product(on_hand=3, reserved=3, name="Brass lamp")
     basket = make_basket()
 
@@ -182,7 +182,7 @@ def test_add_of_a_product_all_of_which_is_reserved_is_refused():
 # --- Changing ---------------------------------------------------------------------
 
 
-def test_set_quantities_of_some_lines_leaves_the_others():
+def test_set_quantities_of_some_lines_keeps_the_others():
     one, two, three = (make_product() for _ in range(3))
     basket = make_basket(lines={one: 1, two: 2, three: 3})
 
@@ -192,7 +192,7 @@ def test_set_quantities_of_some_lines_leaves_the_others():
     assert version(basket) == 4
 
 
-def test_set_quantities_to_what_they_are_gives_no_new_version():
+def test_set_quantities_without_a_change_keeps_the_version():
     product = make_product()
     basket = make_basket(lines={product: 2})
 
@@ -213,7 +213,7 @@ def test_set_quantities_keeps_the_price_when_added():
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 21, 10**30])
-def test_set_quantities_one_of_which_is_bad_changes_none(quantity):
+def test_set_quantities_with_a_bad_one_changes_none(quantity):
     one, two = make_product(), make_product()
     basket = make_basket(lines={one: 1, two: 1})
 
@@ -221,7 +221,7 @@ def test_set_quantities_one_of_which_is_bad_changes_none(quantity):
     refused(basket, BadQuantity, lambda: baskets.set_quantities(basket, wanted))
 
 
-def test_set_quantities_of_a_line_that_is_gone_changes_none():
+def test_set_quantities_of_a_removed_line_changes_none():
     one, two = make_product(), make_product()
     basket = make_basket(lines={one: 1})
 
@@ -229,7 +229,7 @@ def test_set_quantities_of_a_line_that_is_gone_changes_none():
     refused(basket, NotInBasket, lambda: baskets.set_quantities(basket, wanted))
 
 
-def test_remove_of_a_line_takes_it_out():
+def test_remove_deletes_the_line():
     one, two = make_product(), make_product()
     basket = make_basket(lines={one: 1, two: 1})
 
@@ -239,13 +239,13 @@ def test_remove_of_a_line_takes_it_out():
     assert version(basket) == 3
 
 
-def test_remove_of_a_line_that_is_gone_is_refused():
+def test_remove_of_a_removed_line_is_refused():
     basket = make_basket(lines={make_product(): 1})
 
     refused(basket, NotInBasket, lambda: baskets.remove(basket, 10**9))
 
 
-def test_remove_of_a_product_that_is_sold_no_more_works():
+def test_remove_of_an_inactive_product_works():
     product = make_product()
     basket = make_basket(lines={product: 1})
     product.is_active = False
@@ -256,7 +256,7 @@ def test_remove_of_a_product_that_is_sold_no_more_works():
     assert contents(basket) == {}
 
 
-def test_clear_takes_everything_out():
+def test_clear_deletes_every_line():
     basket = make_basket(lines={make_product(): 1, make_product(): 2})
 
     baskets.clear(basket)
@@ -298,7 +298,7 @@ def test_merge_into_no_basket_moves_everything():
     assert theirs.status == Basket.Status.MERGED
 
 
-def test_merge_into_a_basket_adds_up_to_what_a_line_takes():
+def test_merge_into_a_basket_adds_up_to_the_line_limit():
     anonymous, user = make_owner(), make_user()
     both, much, only = (make_product() for _ in range(3))
     mine = make_basket(Owner(user_id=user.pk), {both: 2, much: 15})
@@ -309,7 +309,7 @@ def test_merge_into_a_basket_adds_up_to_what_a_line_takes():
     assert contents(mine) == {both.pk: 5, much.pk: 20, only.pk: 1}
 
 
-def test_merge_after_the_limit_was_lowered_takes_nothing_away(settings):
+def test_merge_after_the_limit_was_lowered_removes_nothing(settings):
     anonymous, user, product = make_owner(), make_user(), make_product()
     mine = make_basket(Owner(user_id=user.pk), {product: 15})
     make_basket(anonymous, {product: 15})
@@ -320,7 +320,7 @@ def test_merge_after_the_limit_was_lowered_takes_nothing_away(settings):
     assert contents(mine) == {product.pk: 15}
 
 
-def test_merge_of_too_many_products_leaves_the_rest_behind(settings):
+def test_merge_of_too_many_products_leaves_out_the_rest(settings):
     settings.BASKET_LINES_LIMIT = 3
     anonymous, user = make_owner(), make_user()
     one, two, three, four = make_products(4)
@@ -333,7 +333,7 @@ def test_merge_of_too_many_products_leaves_the_rest_behind(settings):
     assert four.pk in contents(theirs)
 
 
-def test_merge_done_twice_does_it_once():
+def test_merge_twice_merges_once():
     anonymous, user, product = make_owner(), make_user(), make_product()
     mine = make_basket(Owner(user_id=user.pk), {product: 2})
     make_basket(anonymous, {product: 3})
@@ -355,7 +355,7 @@ def test_merge_of_an_unknown_token_changes_nothing():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_merge_tells_both_owners(hear):
+def test_merge_pushes_both_baskets(hear):
     anonymous, user, product = make_owner(), make_user(), make_product()
     make_basket(anonymous, {product: 3})
     topics = [f"basket:u{user.pk}", f"basket:{anonymous.key}"]
@@ -372,7 +372,7 @@ def test_merge_tells_both_owners(hear):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_change_that_commits_is_pushed_as_a_hint_without_contents(hear):
+def test_committed_change_is_pushed_without_contents(hear):
     owner, product = make_owner(), make_product()
     basket = make_basket(owner)
     topics = [f"basket:{owner.key}", f"basket:lines:{owner.key}"]
@@ -387,7 +387,7 @@ def test_change_that_commits_is_pushed_as_a_hint_without_contents(hear):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_change_that_is_refused_is_not_pushed(hear):
+def test_refused_change_is_not_pushed(hear):
     owner = make_owner()
     basket = make_basket(owner)
 
@@ -399,7 +399,7 @@ def test_change_that_is_refused_is_not_pushed(hear):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_prices_changed_bumps_and_pushes_open_baskets_with_the_product_alone(hear):
+def test_prices_changed_pushes_only_open_baskets_with_the_product(hear):
     product, other = make_product(), make_product()
     holder, bystander, former = make_owner(), make_owner(), make_owner()
     held = make_basket(holder, {product: 1})
@@ -419,7 +419,7 @@ def test_prices_changed_bumps_and_pushes_open_baskets_with_the_product_alone(hea
 # --- Forgetting -------------------------------------------------------------------
 
 
-def test_stale_baskets_are_anonymous_and_long_untouched(settings):
+def test_stale_baskets_are_anonymous_and_unused_for_long(settings):
     settings.STALE_BASKET_DAYS = 0
     product = make_product()
     forgotten = make_basket(lines={product: 1})
@@ -433,7 +433,7 @@ def test_stale_baskets_are_anonymous_and_long_untouched(settings):
     assert not Basket.objects.stale().exists()
 
 
-def test_line_of_no_units_is_refused_by_the_table():
+def test_line_without_units_is_refused_by_the_table():
     basket = make_basket(lines={make_product(): 1})
 
     with pytest.raises(IntegrityError), transaction.atomic():

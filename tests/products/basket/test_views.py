@@ -74,7 +74,7 @@ def test_add_without_a_quantity_adds_one(client):
     assert contents() == {product.pk: 1}
 
 
-def test_add_of_more_than_is_left_says_so(client):
+def test_add_of_more_than_available_says_so(client):
     product = make_product(on_hand=3)
 
     response = add(client, product, quantity="5")
@@ -96,7 +96,7 @@ def test_add_of_a_bad_quantity_says_so_and_changes_nothing(client, quantity):
 
 
 @pytest.mark.parametrize("product_id", [0, 10**9, 10**30, "inactive"])
-def test_add_of_what_is_not_sold_says_so_and_changes_nothing(client, product_id):
+def test_add_of_an_unsold_product_says_so_and_changes_nothing(client, product_id):
     if product_id == "inactive":
         product_id = make_product(is_active=False).pk
 
@@ -107,7 +107,7 @@ def test_add_of_what_is_not_sold_says_so_and_changes_nothing(client, product_id)
     assert viewers.BASKET_TOKEN not in client.session
 
 
-def test_add_of_what_is_sold_out_says_so(client):
+def test_add_of_a_sold_out_product_says_so(client):
     product = make_product(name="Brass lamp", on_hand=0)
 
     response = add(client, product)
@@ -116,7 +116,7 @@ def test_add_of_what_is_sold_out_says_so(client):
     assert contents() == {}
 
 
-def test_add_beyond_the_limits_says_so_and_keeps_what_was_in_it(client, settings):
+def test_add_beyond_the_limits_says_so_and_keeps_the_basket(client, settings):
     settings.BASKET_LINES_LIMIT = 1
     product, other = make_product(), make_product()
     add(client, product, quantity="20")
@@ -150,7 +150,7 @@ def test_add_never_leads_out_of_the_shop(client, elsewhere):
 # --- Adding, by the script --------------------------------------------------------
 
 
-def test_add_that_asks_for_json_gets_the_message_and_the_badge_as_pushed(client):
+def test_add_with_json_answers_the_message_and_the_badge(client):
     product = make_product(name="Brass lamp", price="12.50")
 
     response = add(client, product, quantity="2", headers=JSON)
@@ -165,7 +165,7 @@ def test_add_that_asks_for_json_gets_the_message_and_the_badge_as_pushed(client)
     assert answer["identity"] is True
 
 
-def test_add_a_second_time_is_no_new_identity(client):
+def test_add_a_second_time_keeps_the_identity(client):
     product = make_product()
     add(client, product)
 
@@ -175,7 +175,7 @@ def test_add_a_second_time_is_no_new_identity(client):
     assert answer["items"][0][1:3] == [2, {"count": 2, "total": "25.00"}]
 
 
-def test_add_that_asks_for_json_and_is_refused_says_so(client):
+def test_add_with_json_that_is_refused_says_so(client):
     response = add(client, make_product(), quantity="0", headers=JSON)
 
     assert response.status_code == 422
@@ -185,13 +185,13 @@ def test_add_that_asks_for_json_and_is_refused_says_so(client):
     assert answer["identity"] is False
 
 
-def test_message_that_was_answered_as_json_is_not_shown_again(client):
+def test_message_answered_as_json_is_not_shown_again(client):
     add(client, make_product(name="Brass lamp"), headers=JSON)
 
     assert "is in your basket." not in client.get("/").text
 
 
-def test_update_that_asks_for_json_on_the_basket_page_gets_the_lines_too(client):
+def test_update_with_json_on_the_basket_page_answers_the_lines_too(client):
     product = make_product()
     add(client, product, quantity="2")
 
@@ -210,14 +210,14 @@ def test_update_that_asks_for_json_on_the_basket_page_gets_the_lines_too(client)
 # --- The basket's page ------------------------------------------------------------
 
 
-def test_basket_of_nobody_is_empty_and_makes_no_session(client):
+def test_basket_of_a_new_visitor_is_empty_and_starts_no_session(client):
     response = client.get(BASKET)
 
     assert "Your basket is empty" in response.text
     assert not Session.objects.exists() and not Basket.objects.exists()
 
 
-def test_basket_shows_lines_total_and_where_they_lead(client):
+def test_basket_shows_lines_with_links_and_total(client):
     lamp, jug = make_product(name="Brass lamp"), make_product(name="Jug", price="2.00")
     add(client, lamp, quantity="2")
     add(client, jug, quantity="3")
@@ -228,7 +228,7 @@ def test_basket_shows_lines_total_and_where_they_lead(client):
     assert "€25.00" in page and "€6.00" in page and "€31.00" in page
 
 
-def test_basket_shows_what_a_line_did_cost_when_the_price_changed(client):
+def test_basket_with_a_changed_price_shows_the_old_one(client):
     product = make_product(price="12.50")
     add(client, product)
     product.price = "9.90"
@@ -240,14 +240,14 @@ def test_basket_shows_what_a_line_did_cost_when_the_price_changed(client):
     assert "€9.90" in page
 
 
-def test_basket_without_a_changed_price_does_not_say_was(client):
+def test_basket_without_a_changed_price_shows_no_old_one(client):
     add(client, make_product())
 
     assert "when you added it" not in client.get(BASKET).text
 
 
 @pytest.mark.parametrize("left, is_hidden", [(5, True), (4, False), (0, False)])
-def test_basket_line_says_when_less_is_left_than_asked(client, left, is_hidden):
+def test_basket_line_with_too_few_units_left_says_so(client, left, is_hidden):
     product = make_product(on_hand=9)
     add(client, product, quantity="5")
     Stock.objects.filter(product=product).update(on_hand=left)
@@ -259,7 +259,7 @@ def test_basket_line_says_when_less_is_left_than_asked(client, left, is_hidden):
     assert f"<b data-left>{left}</b>" in note
 
 
-def test_basket_line_of_a_product_gone_says_so_and_costs_nothing(client):
+def test_basket_line_of_an_inactive_product_says_so_and_costs_nothing(client):
     gone, jug = make_product(name="Old lamp"), make_product(price="2.00")
     add(client, gone)
     add(client, jug)
@@ -304,7 +304,7 @@ def test_update_of_quantities_sets_them_all(client, filled):
     assert contents() == {lamp.pk: 5, jug.pk: 1}
 
 
-def test_update_leaves_alone_what_another_tab_changed_meanwhile(client, filled):
+def test_update_keeps_what_another_tab_changed(client, filled):
     lamp, jug = filled
     add(client, jug, quantity="7")  # the other tab
 
@@ -322,7 +322,7 @@ def test_update_leaves_alone_what_another_tab_changed_meanwhile(client, filled):
 
 
 @pytest.mark.parametrize("bad", ["0", "-1", "21", "x", "", "9" * 5000, "\x00"])
-def test_update_one_of_which_is_bad_says_so_and_changes_none(client, filled, bad):
+def test_update_with_a_bad_quantity_says_so_and_changes_none(client, filled, bad):
     lamp, jug = filled
 
     response = client.post(
@@ -337,13 +337,13 @@ def test_update_one_of_which_is_bad_says_so_and_changes_none(client, filled, bad
     "field",
     ["quantity-", "quantity-x", "quantity--1", "quantity-٢", "quantity-999999999"],
 )
-def test_update_of_a_line_that_is_not_there_says_so(client, filled, field):
+def test_update_of_an_unknown_line_says_so(client, filled, field):
     response = client.post(UPDATE, {field: "5"})
 
     assert said(response)[-1] == "This product is no longer in your basket."
 
 
-def test_remove_takes_one_line_out(client, filled):
+def test_remove_deletes_one_line(client, filled):
     lamp, jug = filled
 
     response = client.post(
@@ -370,7 +370,7 @@ def test_clear_empties_the_basket(client, filled):
     assert "Your basket is empty" in client.get(BASKET).text
 
 
-def test_update_of_anothers_line_is_refused(filled):
+def test_update_of_a_line_of_another_visitor_is_refused(filled):
     lamp, _jug = filled
     outsider = Client()
 
@@ -380,7 +380,7 @@ def test_update_of_anothers_line_is_refused(filled):
     assert contents()[lamp.pk] == 2
 
 
-def test_update_of_a_hundred_lines_works_by_one_form(client):
+def test_update_of_a_hundred_lines_works_with_one_form(client):
     products = make_products(100)
     add(client, products[0])
     basket = Basket.objects.get()
@@ -400,7 +400,7 @@ def test_update_of_a_hundred_lines_works_by_one_form(client):
 
 
 @pytest.mark.parametrize("method", ["get", "head", "put", "delete"])
-def test_addresses_that_change_something_take_posts_only(client, method):
+def test_addresses_that_change_the_basket_require_a_post(client, method):
     product = make_product()
 
     for address in (reverse("products:basket-add", args=[product.pk]), UPDATE):
@@ -417,7 +417,7 @@ def test_post_from_another_site_is_refused():
     assert not Basket.objects.exists()
 
 
-def test_post_with_the_token_of_the_page_is_taken():
+def test_post_with_the_token_of_the_page_is_accepted():
     client, product = Client(enforce_csrf_checks=True), make_product()
     page = client.get(product.get_absolute_url()).text
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
@@ -427,7 +427,7 @@ def test_post_with_the_token_of_the_page_is_taken():
     assert contents() == {product.pk: 1}
 
 
-def test_basket_page_has_one_token_outside_what_is_pushed(client, filled):
+def test_basket_page_has_one_token_outside_the_pushed_parts(client, filled):
     page = client.get(BASKET).text
 
     pushed = page[page.index('data-topic="basket:lines"') : page.index("</main>")]
@@ -438,7 +438,7 @@ def test_basket_page_has_one_token_outside_what_is_pushed(client, filled):
 # --- Signing in -------------------------------------------------------------------
 
 
-def test_sign_in_brings_the_basket_along(client):
+def test_sign_in_keeps_the_basket(client):
     user, lamp, jug = make_user(), make_product(), make_product()
     make_basket(viewers.Owner(user_id=user.pk), {lamp: 1})
     add(client, lamp, quantity="2")
@@ -457,7 +457,7 @@ def test_sign_in_brings_the_basket_along(client):
     assert re.search(r'basket-badge__count">6<', client.get("/").text)
 
 
-def test_sign_in_with_a_wrong_password_leaves_the_basket(client):
+def test_failed_sign_in_keeps_the_anonymous_basket(client):
     user, product = make_user(), make_product()
     add(client, product)
 
@@ -467,7 +467,7 @@ def test_sign_in_with_a_wrong_password_leaves_the_basket(client):
     assert not Basket.objects.filter(user=user).exists()
 
 
-def test_sign_out_leaves_the_basket_with_its_user(client):
+def test_sign_out_keeps_the_basket_with_its_user(client):
     user, product = make_user(), make_product()
     client.force_login(user)
     add(client, product)
@@ -494,7 +494,7 @@ def sign_in_with(client, theirs: dict, own: dict) -> list[str]:
     return [text for text in said(client.post("/users/login/", form)) if ":" in text]
 
 
-def test_sign_in_names_what_did_not_fit_on_a_line(client):
+def test_sign_in_names_units_beyond_the_line_limit(client):
     lamp, jug = make_product(name="Lamp", on_hand=99), make_product(name="Jug")
 
     told = sign_in_with(client, {lamp: 15, jug: 1}, {lamp: 15})
@@ -509,7 +509,7 @@ def test_sign_in_names_what_did_not_fit_on_a_line(client):
     )
 
 
-def test_sign_in_names_what_a_full_basket_did_not_take(client, settings):
+def test_sign_in_names_products_beyond_the_basket_limit(client, settings):
     lamp, jug = make_product(name="Lamp"), make_product(name="100 % Jug")
     settings.BASKET_LINES_LIMIT = 1
 
@@ -520,7 +520,7 @@ def test_sign_in_names_what_a_full_basket_did_not_take(client, settings):
     ]
 
 
-def test_sign_in_names_what_cannot_be_had(client):
+def test_sign_in_names_unavailable_products(client):
     lamp, jug, mug = (make_product(name=n, on_hand=5) for n in ("Lamp", "Jug", "Mug"))
     user = make_shopper()
     make_basket(Owner(token="abc"), {lamp: 2, jug: 3, mug: 1})
@@ -540,5 +540,5 @@ def test_sign_in_names_what_cannot_be_had(client):
     )
 
 
-def test_sign_in_with_a_basket_that_fits_says_nothing_of_it(client):
+def test_sign_in_with_a_basket_that_fits_shows_no_message(client):
     assert sign_in_with(client, {make_product(): 1}, {make_product(): 1}) == []

@@ -79,7 +79,7 @@ def shelves():
         ("q=lamp", ["Big lamp", "Good lamp", "Small lamp", "Jug"]),
     ],
 )
-def test_list_narrowed_down_shows_what_was_asked_for(client, shelves, asked, shown):
+def test_list_with_filters_shows_matching_products(client, shelves, asked, shown):
     assert names(client.get(f"{LIST}?{asked}")) == shown
 
 
@@ -98,7 +98,7 @@ def test_list_narrowed_down_shows_what_was_asked_for(client, shelves, asked, sho
         ),
     ],
 )
-def test_list_asked_for_what_means_nothing_is_the_list_itself(client, shelves, nothing):
+def test_list_with_unknown_parameters_is_the_plain_list(client, shelves, nothing):
     response = client.get(f"{LIST}?{nothing}")
 
     assert names(response) == ["Big lamp", "Good lamp", "Jug", "Small lamp"]
@@ -117,7 +117,7 @@ def test_list_asked_for_what_means_nothing_is_the_list_itself(client, shelves, n
         ("q=a%2Bb%26c%C3%A9", "q=a%2Bb%26c%C3%A9"),
     ],
 )
-def test_filters_have_one_address_however_they_were_asked(asked, address):
+def test_filters_in_any_order_have_one_address(asked, address):
     filters = Filters.read(QueryDict(asked))
 
     assert filters.querystring() == address
@@ -126,14 +126,14 @@ def test_filters_have_one_address_however_they_were_asked(asked, address):
     assert filters.querystring(page=3) == f"{address}&page=3"
 
 
-def test_list_canonical_is_without_order_and_with_everything_else(client, shelves):
+def test_list_canonical_address_omits_only_the_sort_order(client, shelves):
     response = client.get(f"{LIST}?stock=1&sort=-price&q=lamp&x=1")
 
     assert canonical(response) == f"{LIST}?q=lamp&stock=1"
     assert 'content="noindex, follow"' in response.text
 
 
-def test_pages_of_a_narrowed_list_keep_what_was_chosen(client):
+def test_pages_of_a_filtered_list_keep_its_filters(client):
     make_products(60, price=Decimal(10))
 
     response = client.get(f"{LIST}?q=vase&max=20&page=2")
@@ -145,7 +145,7 @@ def test_pages_of_a_narrowed_list_keep_what_was_chosen(client):
 # --- What is offered --------------------------------------------------------------
 
 
-def test_filters_offer_what_is_left_with_its_number(client, shelves):
+def test_filters_offer_choices_with_their_counts(client, shelves):
     offered = choices(client.get(f"{LIST}?q=lamp"))
 
     assert offered == {
@@ -158,7 +158,9 @@ def test_filters_offer_what_is_left_with_its_number(client, shelves):
     }
 
 
-def test_filters_of_a_category_lead_to_the_others_with_what_was_chosen(client, shelves):
+def test_filters_of_a_category_link_to_other_categories_with_the_same_filters(
+    client, shelves
+):
     response = client.get(f"{LIST}category/lamps/?stock=1&max=49.99&min=25")
     offered = choices(response)
 
@@ -170,7 +172,7 @@ def test_filters_of_a_category_lead_to_the_others_with_what_was_chosen(client, s
     assert "Nothing here" not in offered
 
 
-def test_filters_chosen_can_be_removed_one_by_one(client, shelves):
+def test_filters_in_use_can_be_removed_one_by_one(client, shelves):
     response = client.get(f"{LIST}?q=lamp&min=25&stock=1")
 
     assert chips(response) == {
@@ -181,9 +183,7 @@ def test_filters_chosen_can_be_removed_one_by_one(client, shelves):
     assert 'details class="filters" open' in response.text
 
 
-def test_list_in_stock_is_as_it_is_now_even_where_pages_are_kept(
-    client, shelves, settings
-):
+def test_list_in_stock_is_not_cached(client, shelves, settings):
     settings.CATALOGUE_MAX_AGE_S = 30
     asked = f"{LIST}?q=lamp&stock=1"
     assert "Good lamp" not in names(client.get(asked))
@@ -200,7 +200,7 @@ def _pk(name: str) -> int:
 # --- Searches that find nothing ---------------------------------------------------
 
 
-def test_search_with_a_typo_shows_what_was_meant_and_says_so(client, shelves):
+def test_search_with_a_typo_shows_its_correction_and_says_so(client, shelves):
     response = client.get(f"{LIST}?q=lmap&stock=1")
 
     assert names(response) == ["Big lamp", "Small lamp", "Jug"]
@@ -210,13 +210,13 @@ def test_search_with_a_typo_shows_what_was_meant_and_says_so(client, shelves):
     assert choices(response)["Lamps"][0] == f"{LIST}category/lamps/?q=lamp&stock=1"
 
 
-def test_search_that_finds_something_is_not_corrected(client, shelves):
+def test_search_with_results_is_not_corrected(client, shelves):
     make_product(name="Lmap")
 
     assert names(client.get(f"{LIST}?q=lmap")) == ["Lmap"]
 
 
-def test_search_for_what_another_category_has_says_where(client, shelves):
+def test_search_in_the_wrong_category_says_where_results_are(client, shelves):
     response = client.get(f"{LIST}category/jugs/?q=small")
 
     assert names(response) == []
@@ -246,7 +246,7 @@ def test_search_for_hostile_text_is_answered(client, shelves, place, query):
 # --- Suggestions ------------------------------------------------------------------
 
 
-def test_suggestions_are_options_that_lead_somewhere(client, shelves):
+def test_suggestions_are_options_with_addresses(client, shelves):
     response = client.get(SUGGEST, {"q": "lamp"})
 
     options = re.findall(r'role="option"[^>]* href="([^"]*)"', response.text)
@@ -257,7 +257,7 @@ def test_suggestions_are_options_that_lead_somewhere(client, shelves):
     assert set(response["Cache-Control"].split(", ")) == {"private", "max-age=30"}
 
 
-def test_suggestions_for_a_typo_ask_whether_that_was_meant(client, shelves):
+def test_suggestions_for_a_typo_mention_the_correction(client, shelves):
     response = client.get(SUGGEST, {"q": "lmap"})
 
     assert "Did you mean “lamp”?" in response.text

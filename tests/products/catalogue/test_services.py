@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 ORIENTATION = 0x0112  # an EXIF tag
 
 
-def test_save_of_a_new_product_gives_it_an_empty_stock():
+def test_save_of_a_new_product_creates_its_empty_stock():
     product = Product(
         name="Jug", slug="jug", sku="J-1", price=Decimal("3"), category=make_category()
     )
@@ -37,7 +37,7 @@ def test_save_of_a_new_product_gives_it_an_empty_stock():
     assert (row.on_hand, row.reserved, row.version) == (0, 0, 0)
 
 
-def test_save_of_a_product_that_lost_its_stock_row_gives_it_one():
+def test_save_of_a_product_without_a_stock_row_creates_one():
     product = make_product(on_hand=0)
     Stock.objects.all().delete()
 
@@ -70,7 +70,7 @@ def test_save_of_a_changed_offer_is_logged_and_pushed(hear, change, note, fact):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_save_of_a_changed_price_reaches_the_baskets_that_hold_it(hear):
+def test_save_of_a_changed_price_pushes_baskets_with_the_product(hear):
     product, owner = make_product(), make_owner()
     basket = make_basket(owner, {product: 2})
     product.price = Decimal("9.90")
@@ -83,7 +83,7 @@ def test_save_of_a_changed_price_reaches_the_baskets_that_hold_it(hear):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_save_of_a_changed_price_reaches_a_basket_that_got_it_meanwhile(
+def test_save_of_a_changed_price_pushes_a_basket_that_got_it_in_the_meantime(
     hear, monkeypatch
 ):
     """Its own push may have been answered with the price of before the commit."""
@@ -106,7 +106,7 @@ def test_save_of_a_changed_price_reaches_a_basket_that_got_it_meanwhile(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_save_of_another_name_moves_no_version_and_pushes_nothing(hear):
+def test_save_of_another_name_keeps_the_version_and_pushes_nothing(hear):
     product, owner = make_product(), make_owner()
     basket = make_basket(owner, {product: 2})
     product.name = "Another name"
@@ -132,7 +132,7 @@ def test_save_of_a_picture_makes_its_thumbnails_square(settings):
         assert (thumbnail.width, thumbnail.height) == (size, size)
 
 
-def test_save_of_a_picture_from_a_phone_turns_it_upright():
+def test_save_of_a_rotated_picture_turns_it_upright():
     exif = Image.Exif()
     exif[ORIENTATION] = 6  # what is left in the file is the top
     product = make_product()

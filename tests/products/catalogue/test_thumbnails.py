@@ -65,7 +65,7 @@ def test_product_whose_picture_is_missing_can_be_saved(settings, caplog):
     assert caplog.text.count("the picture is missing") == 1
 
 
-def test_thumbnails_are_as_large_as_they_say_or_as_the_picture():
+def test_thumbnails_have_their_size_or_that_of_a_smaller_picture():
     product = make_product(image=make_picture("a.png", Image.new("RGB", (700, 800))))
 
     specs = (product.image_small, product.image_medium, product.image_large)
@@ -86,7 +86,7 @@ def test_thumbnails_are_as_large_as_they_say_or_as_the_picture():
     ],
     ids=["thin", "half", "text"],
 )
-def test_stored_picture_that_cannot_be_drawn_is_a_plain_square(stored, caplog):
+def test_stored_picture_that_cannot_be_drawn_becomes_a_plain_square(stored, caplog):
     name = default_storage.save("products/old.png", ContentFile(stored))
 
     product = make_product(image=name)
@@ -96,7 +96,7 @@ def test_stored_picture_that_cannot_be_drawn_is_a_plain_square(stored, caplog):
     assert "No thumbnail of products/old.png" in caplog.text
 
 
-def test_thumbnail_that_is_not_drawn_for_now_is_drawn_later(monkeypatch, caplog):
+def test_thumbnail_that_fails_temporarily_is_drawn_later(monkeypatch, caplog):
     monkeypatch.setattr(pictures, "PATIENCE_S", 0.01)
     with pictures._turn:
         product = make_product(image=make_picture())
@@ -109,7 +109,7 @@ def test_thumbnail_that_is_not_drawn_for_now_is_drawn_later(monkeypatch, caplog)
     assert tasks.make_missing_thumbnails() == 0
 
 
-def test_upload_in_the_admin_is_decoded_once_and_outside_of_the_transaction(
+def test_upload_in_the_admin_is_decoded_once_outside_the_transaction(
     client, monkeypatch
 ):
     client.force_login(make_user(is_staff=True, is_superuser=True))
@@ -134,7 +134,7 @@ def test_upload_in_the_admin_is_decoded_once_and_outside_of_the_transaction(
     assert colour_of(product)[2] > 240
 
 
-def test_upload_of_who_may_only_look_is_not_decoded(client, monkeypatch):
+def test_upload_without_the_right_to_change_is_not_decoded(client, monkeypatch):
     onlooker = make_user(is_staff=True)
     onlooker.user_permissions.set(Permission.objects.filter(codename="view_product"))
     client.force_login(onlooker)
@@ -149,7 +149,7 @@ def test_upload_of_who_may_only_look_is_not_decoded(client, monkeypatch):
     assert (answer.status_code, drawn) == (403, [])
 
 
-def test_uploads_in_the_admin_are_limited(client, settings):
+def test_uploads_in_the_admin_are_rate_limited(client, settings):
     settings.ACCOUNT_RATE_LIMITS |= {"product_picture": "1/m/user"}
     client.force_login(make_user(is_staff=True, is_superuser=True))
     product = make_product()
@@ -164,7 +164,7 @@ def test_uploads_in_the_admin_are_limited(client, settings):
 # --- Names ------------------------------------------------------------------------
 
 
-def test_pictures_that_differ_in_their_ending_have_thumbnails_of_their_own():
+def test_pictures_with_different_extensions_have_their_own_thumbnails():
     looks = {"mug.jpg": "red", "mug.png": "lime", "mug.webp": "blue"}
     for name, colour in looks.items():
         default_storage.save(f"products/{name}", picture_of(colour, name))
@@ -176,7 +176,7 @@ def test_pictures_that_differ_in_their_ending_have_thumbnails_of_their_own():
 
 
 @pytest.mark.parametrize("name", ["lamp.png", "lamp.jpg", "lamp.webp"])
-def test_picture_that_is_replaced_is_shown_as_the_new_one(name):
+def test_picture_that_was_replaced_shows_the_new_one(name):
     product = make_product(image=picture_of("red", "lamp.jpg"))
     old = (product.image.name, product.image_small.url)
     default_storage.delete(product.image.name)  # so that its name is free again
@@ -188,7 +188,7 @@ def test_picture_that_is_replaced_is_shown_as_the_new_one(name):
     assert product.image.name != old[0] and product.image_small.url != old[1]
 
 
-def test_name_of_an_upload_is_short_and_its_own():
+def test_name_of_an_upload_is_short_and_unique():
     names = {thumbnails.upload_name(Product(), "a" * 300 + ".PNG") for _ in range(9)}
 
     assert len(names) == 9
@@ -198,7 +198,7 @@ def test_name_of_an_upload_is_short_and_its_own():
 # --- Gone -------------------------------------------------------------------------
 
 
-def test_old_thumbnails_of_a_replaced_picture_go_after_a_day():
+def test_old_thumbnails_of_a_replaced_picture_are_deleted_after_a_day():
     product = make_product(image=picture_of("red", "lamp.jpg"))
     old = [product.image_small.name, product.image_large.name]
     product.image = picture_of("blue", "lamp.png")
@@ -214,7 +214,7 @@ def test_old_thumbnails_of_a_replaced_picture_go_after_a_day():
     assert default_storage.exists(product.image_small.name)
 
 
-def test_thumbnails_that_were_drawn_otherwise_go_and_pictures_stay():
+def test_thumbnails_of_an_earlier_version_are_deleted_and_pictures_stay():
     product = make_product(image=make_picture())
     folder = thumbnails.folder_of(product.image.name)
     other = default_storage.save(f"{folder}/320-1.webp", ContentFile(b"old"))
@@ -226,5 +226,5 @@ def test_thumbnails_that_were_drawn_otherwise_go_and_pictures_stay():
     assert default_storage.exists(product.image.name)
 
 
-def test_nothing_is_forgotten_where_nothing_is_stored():
+def test_forget_old_thumbnails_of_an_empty_storage_deletes_nothing():
     assert tasks.forget_old_thumbnails() == 0

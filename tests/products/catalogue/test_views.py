@@ -38,7 +38,7 @@ def canonical(response) -> str:
 # --- The front window -------------------------------------------------------------
 
 
-def test_index_shows_shelves_news_and_what_is_nearly_gone(client):
+def test_index_shows_categories_new_products_and_those_nearly_sold_out(client):
     make_product(name="Plenty", on_hand=50)
     make_product(name="Few", on_hand=2)
     make_product(name="None", on_hand=0)
@@ -74,7 +74,7 @@ def test_list_shows_name_price_and_stock_of_active_products(client):
     assert "Only <b>3</b> left" in response.text
 
 
-def test_list_of_a_category_shows_its_products_alone(client):
+def test_list_of_a_category_shows_only_its_products(client):
     lamps = make_category(name="Lamps", description="To read by.")
     make_product(name="Brass lamp", category=lamps)
     make_product(name="Jug")
@@ -113,7 +113,7 @@ def test_list_of_a_category_that_does_not_exist_is_not_found(client):
         ("9" * 5000, ["a", "b", "c"]),
     ],
 )
-def test_list_sorted_by_anything_is_in_a_known_order(client, sort, order):
+def test_list_with_any_sort_order_is_in_that_order(client, sort, order):
     now = timezone.now()
     for name, price, age in [("a", 20, 9), ("b", 30, 1), ("c", 10, 5)]:
         make_product(name=name, price=price, created_at=now - timedelta(days=age))
@@ -121,7 +121,7 @@ def test_list_sorted_by_anything_is_in_a_known_order(client, sort, order):
     assert names(client.get(LIST, {"sort": sort})) == order
 
 
-def test_list_sorted_by_what_many_share_shows_each_once(client):
+def test_list_sorted_by_equal_values_shows_each_product_once(client):
     products = make_products(60, price=Decimal("10.00"), name="Same")
 
     shown = []
@@ -141,7 +141,7 @@ def three_pages(settings):
     return settings.PRODUCTS_PER_PAGE
 
 
-def test_list_of_many_has_pages_that_lead_to_each_other(client, three_pages):
+def test_list_of_many_products_has_pages_that_link_to_each_other(client, three_pages):
     first = client.get(LIST, {"sort": "price"})
     middle = client.get(LIST, {"sort": "price", "page": 2})
 
@@ -152,7 +152,7 @@ def test_list_of_many_has_pages_that_lead_to_each_other(client, three_pages):
     assert not set(names(first)) & set(names(middle))
 
 
-def test_list_page_last_is_the_last(client, three_pages):
+def test_list_page_last_is_the_last_page(client, three_pages):
     response = client.get(LIST, {"page": "last"})
 
     assert len(names(response)) == 60 - 2 * three_pages
@@ -171,14 +171,14 @@ def test_list_page_that_does_not_exist_is_not_found(client, three_pages, page):
 
 
 @pytest.mark.parametrize("page", ["1", ""])
-def test_list_page_one_is_the_list_itself(client, three_pages, page):
+def test_list_page_one_is_the_plain_list(client, three_pages, page):
     response = client.get(LIST, {"page": page, "sort": "price"})
 
     assert canonical(response).endswith("/products/")
 
 
 @pytest.mark.parametrize("page", ["2", "02", " 2", "٢"])
-def test_list_page_two_has_one_address_however_it_was_asked(client, three_pages, page):
+def test_list_page_two_with_any_spelling_has_one_address(client, three_pages, page):
     response = client.get(LIST, {"page": page, "sort": "new"})
 
     assert canonical(response).endswith("/products/?page=2")
@@ -187,7 +187,7 @@ def test_list_page_two_has_one_address_however_it_was_asked(client, three_pages,
 # --- Searching --------------------------------------------------------------------
 
 
-def test_list_searched_finds_products_with_every_word(client):
+def test_list_with_a_search_shows_products_with_every_word(client):
     make_product(name="Brass lamp", description="Warm light.")
     make_product(name="Steel lamp", description="Cold light.")
 
@@ -198,7 +198,7 @@ def test_list_searched_finds_products_with_every_word(client):
     assert 'content="noindex, follow"' in response.text
 
 
-def test_list_searched_for_nothing_there_says_so(client):
+def test_list_with_a_search_without_results_says_so(client):
     response = client.get(LIST, {"q": "submarine"})
 
     assert "No results" in response.text
@@ -207,7 +207,7 @@ def test_list_searched_for_nothing_there_says_so(client):
 @pytest.mark.parametrize(
     "query", ["%", "_", "\\", "'", '"', "\x00", "a" * 5000, " " * 50, "\ud800", "💡"]
 )
-def test_list_searched_for_strange_text_is_no_error(client, query):
+def test_list_with_a_strange_search_is_answered(client, query):
     make_product(name="Brass lamp")
 
     response = client.get(f"{LIST}?q={quote(query, errors='surrogatepass')}")
@@ -215,7 +215,7 @@ def test_list_searched_for_strange_text_is_no_error(client, query):
     assert response.status_code == 200
 
 
-def test_list_searched_for_markup_shows_it_as_text(client):
+def test_list_with_markup_as_search_shows_it_as_text(client):
     response = client.get(LIST, {"q": "<script>alert(1)</script>"})
 
     assert "<script>alert" not in response.text
@@ -244,7 +244,7 @@ def test_detail_shows_the_product_and_its_neighbours(client):
 
 
 @pytest.mark.parametrize("on_hand, disabled", [(3, False), (0, True)])
-def test_detail_of_a_sold_out_product_cannot_be_bought(client, on_hand, disabled):
+def test_detail_of_a_sold_out_product_disables_the_button(client, on_hand, disabled):
     product = make_product(on_hand=on_hand)
 
     response = client.get(product.get_absolute_url())
@@ -258,7 +258,7 @@ def test_detail_of_a_sold_out_product_cannot_be_bought(client, on_hand, disabled
     )
 
 
-def test_detail_of_an_inactive_product_says_that_it_is_gone(client):
+def test_detail_of_an_inactive_product_answers_gone(client):
     lamps = make_category(name="Lamps")
     product = make_product(name="Old lamp", category=lamps, is_active=False)
     make_product(name="Steel lamp", category=lamps)
@@ -274,7 +274,7 @@ def test_detail_of_an_inactive_product_says_that_it_is_gone(client):
 @pytest.mark.parametrize(
     "address", ["/products/nowhere/", "/products/%00/", "/products/<b>/", "/nowhere"]
 )
-def test_detail_of_what_does_not_exist_is_not_found_in_the_shops_dress(client, address):
+def test_detail_of_an_unknown_product_is_a_not_found_page_of_the_shop(client, address):
     response = client.get(address)
 
     assert response.status_code == 404
@@ -282,7 +282,7 @@ def test_detail_of_what_does_not_exist_is_not_found_in_the_shops_dress(client, a
     assert "basket-badge" in response.text
 
 
-def test_detail_with_a_picture_offers_its_sizes_and_keeps_its_place(client):
+def test_detail_with_a_picture_offers_its_sizes_and_reserves_its_space(client):
     product = make_product()
     product.image = make_picture()
     product.save()
@@ -307,7 +307,7 @@ def structured(response) -> dict:
     "on_hand, reserved, availability",
     [(6, 0, "InStock"), (5, 0, "LimitedAvailability"), (4, 4, "OutOfStock")],
 )
-def test_offer_says_the_true_availability(client, on_hand, reserved, availability):
+def test_offer_has_the_present_availability(client, on_hand, reserved, availability):
     product = make_product(
         on_hand=on_hand, reserved=reserved, price=Decimal("1250"), name="Brass lamp"
     )
@@ -323,7 +323,7 @@ def test_offer_says_the_true_availability(client, on_hand, reserved, availabilit
     assert data["offers"]["url"].startswith("http")
 
 
-def test_offer_of_a_name_that_would_end_the_script_stays_inside(client):
+def test_offer_with_markup_in_a_name_stays_inside_its_script(client):
     evil = "</script><script>alert(1)</script><!--"
     product = make_product(name=evil, description=evil)
 
@@ -347,11 +347,11 @@ def test_sitemap_lists_active_products_categories_and_pages(client):
 
 
 @pytest.mark.parametrize("section", ["nowhere", "products\x00"])
-def test_sitemap_of_no_section_is_not_found(client, section):
+def test_sitemap_of_an_unknown_section_is_not_found(client, section):
     assert client.get(f"/sitemap-{section}.xml").status_code == 404
 
 
-def test_robots_are_led_to_the_sitemap_and_away_from_baskets(client):
+def test_robots_txt_names_the_sitemap_and_excludes_baskets(client):
     response = client.get("/robots.txt")
 
     assert response["Content-Type"].startswith("text/plain")

@@ -19,7 +19,7 @@ def test_catalogue_reads_like_a_shop():
     assert all(Decimal(item.price) > 0 for item in ITEMS)
 
 
-def test_catalogue_names_no_two_things_alike():
+def test_catalogue_names_and_pictures_are_unique():
     for distinct in (
         [item.name for item in ITEMS],
         [slugify(item.name) for item in ITEMS],
@@ -29,7 +29,7 @@ def test_catalogue_names_no_two_things_alike():
         assert len(set(distinct)) == len(distinct)
 
 
-def test_catalogue_has_stock_from_none_to_hundreds():
+def test_catalogue_has_stock_from_zero_to_hundreds():
     stocks = [item.stock for item in ITEMS]
 
     assert stocks.count(0) >= 5
@@ -37,7 +37,7 @@ def test_catalogue_has_stock_from_none_to_hundreds():
     assert max(stocks) >= 300
 
 
-def test_catalogue_every_item_has_its_picture_and_every_picture_an_item():
+def test_catalogue_items_and_pictures_match():
     names = {PurePosixPath(rows.picture_of(item)).stem for item in ITEMS}
 
     assert {path.stem for path in PICTURES.glob("*.webp")} == names

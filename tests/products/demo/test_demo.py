@@ -47,7 +47,7 @@ def test_demo_twice_adds_nothing_and_keeps_what_people_changed():
     assert StockMovement.objects.count() == before
 
 
-def test_demo_puts_back_what_is_missing():
+def test_demo_after_deletions_adds_what_is_missing():
     demo()
     stool = Product.objects.filter(stock__on_hand=0).first()
     Stock.objects.filter(product=stool).delete()
@@ -58,7 +58,7 @@ def test_demo_puts_back_what_is_missing():
     assert Product.objects.filter(sku=stool.sku).exists()
 
 
-def test_demo_cut_off_in_a_batch_leaves_none_of_it(monkeypatch):
+def test_demo_interrupted_in_a_batch_leaves_none_of_it(monkeypatch):
     def fail(*args):
         raise RuntimeError("power cut")
 
@@ -83,7 +83,7 @@ def test_demo_products_tops_up_to_the_number(capsys):
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "many", "1.5", "٣", "9" * 30])
-def test_demo_products_that_is_no_number_is_refused_with_a_reason(count):
+def test_demo_products_without_a_number_is_refused_with_a_reason(count):
     with pytest.raises(CommandError, match="is no number of products"):
         demo(f"--products={count}")
     assert not Product.objects.exists()
@@ -115,7 +115,7 @@ def test_demo_accounts_are_verified():
     assert all(is_verified(name) for name in loading.ACCOUNTS)
 
 
-def test_demo_accounts_of_earlier_days_are_verified_too():
+def test_demo_accounts_that_exist_are_verified_too():
     waiting = make_user(username="shopper", email="shopper@example.com")
     EmailAddress.objects.create(user=waiting, email="shopper@example.com")
     make_user(username="staff", email="staff@example.com")
@@ -129,7 +129,7 @@ def test_demo_accounts_of_earlier_days_are_verified_too():
     assert set(EmailAddress.objects.values_list()) == rows
 
 
-def test_demo_account_with_an_address_of_its_own_is_left_alone():
+def test_demo_account_with_another_address_is_left_unchanged():
     make_user(username="shopper", email="me@example.org")
 
     demo("--accounts")
@@ -172,19 +172,19 @@ def test_demo_staff_see_people_and_mails_and_change_neither(client):
     )
 
 
-def test_demo_makes_no_accounts_where_the_shop_is_not_local():
+def test_demo_on_a_public_shop_creates_no_accounts():
     demo("--no-accounts")
 
     assert not get_user_model().objects.exists()
 
 
-def test_fixture_is_what_the_catalogue_says():
+def test_fixture_equals_the_catalogue():
     assert (
         fixture.PATH.read_text() == fixture.text()
     ), "run manage.py demo --write-fixture"
 
 
-def test_fixture_loads_into_an_empty_database_and_shows(client):
+def test_fixture_loaded_into_an_empty_database_is_shown(client):
     call_command("loaddata", "demo", verbosity=0)
 
     call_command("reconcile")

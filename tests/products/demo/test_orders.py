@@ -27,7 +27,7 @@ def staff(shelves):
     return make_user(username="staff", is_staff=True)
 
 
-def test_orders_of_the_demo_stand_in_every_status_and_their_books_agree(staff, capsys):
+def test_demo_orders_are_in_every_status_and_their_books_agree(staff, capsys):
     assert orders.load() == len(orders.GUESTS)
 
     found = set(Order.objects.values_list("status", flat=True))
@@ -36,7 +36,7 @@ def test_orders_of_the_demo_stand_in_every_status_and_their_books_agree(staff, c
     assert "The books agree" in capsys.readouterr().out
 
 
-def test_orders_of_the_demo_loaded_twice_are_there_once_and_stay_where_they_are(staff):
+def test_demo_orders_loaded_twice_are_placed_once_and_stay_unchanged(staff):
     orders.load()
     moved = Order.objects.get(email=f"noor@{orders.AT}")
     services.pack(moved, actor=staff)
@@ -47,7 +47,7 @@ def test_orders_of_the_demo_loaded_twice_are_there_once_and_stay_where_they_are(
     assert list(Order.objects.order_by("pk").values()) == before
 
 
-def test_orders_of_the_demo_have_ages_and_their_steps_an_order(staff):
+def test_demo_orders_have_ages_and_steps_in_order(staff):
     orders.load()
 
     now = timezone.now()
@@ -62,13 +62,13 @@ def test_orders_of_the_demo_have_ages_and_their_steps_an_order(staff):
         assert moments[-1] == order.changed_at < now
 
 
-def test_orders_of_the_demo_wait_for_somebody_who_moves_them(shelves):
+def test_demo_orders_without_staff_are_not_placed(shelves):
     assert orders.load() == 0
 
     assert not OrderEvent.objects.exists()
 
 
-def test_orders_of_the_demo_write_no_mail_to_people_who_do_not_exist(staff, settings):
+def test_demo_orders_send_no_mail(staff, settings):
     settings.EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
 
     orders.load()
@@ -76,7 +76,7 @@ def test_orders_of_the_demo_write_no_mail_to_people_who_do_not_exist(staff, sett
     assert not Email.objects.exists()
 
 
-def test_orders_of_the_demo_are_the_shoppers_history_too(staff, client):
+def test_demo_orders_are_in_the_shoppers_history(staff, client):
     shopper = make_user(username="shopper")
     client.force_login(shopper)
 

@@ -51,7 +51,7 @@ def press(client, page, **fields):
     return client.post(reverse(PREVIEW), {"token": token} | fields, follow=True)
 
 
-def test_import_shows_first_what_it_would_do_and_writes_when_told(client, clerk):
+def test_import_shows_a_preview_and_writes_when_confirmed(client, clerk):
     lamp = make_product(sku="L-1", on_hand=3)
     make_product(sku="L-2", name="Same")
 
@@ -87,7 +87,7 @@ def test_import_without_errors_ends_on_the_list(client, clerk):
     assert "1 new product" in done.text
 
 
-def test_import_pressed_twice_is_done_once(client, clerk):
+def test_import_submitted_twice_is_done_once(client, clerk):
     page = upload(client, "sku,name,category,price\nL-1,Lamp,Shelf,5\n")
 
     press(client, page)
@@ -97,7 +97,9 @@ def test_import_pressed_twice_is_done_once(client, clerk):
     assert "Please choose the file again" in again.text
 
 
-def test_import_that_another_request_has_taken_is_not_done(client, clerk, monkeypatch):
+def test_import_of_a_file_that_another_request_claimed_is_not_done(
+    client, clerk, monkeypatch
+):
     """Both have seen the file; one has it."""
     page = upload(client, "sku,name,category,price\nL-1,Lamp,Shelf,5\n")
     (file,) = waiting()
@@ -111,7 +113,7 @@ def test_import_that_another_request_has_taken_is_not_done(client, clerk, monkey
     assert not Product.objects.exists()
 
 
-def test_file_that_is_being_imported_cannot_be_taken_by_another(client, clerk):
+def test_claimed_file_cannot_be_claimed_again(client, clerk):
     upload(client, "sku,name\nL-1,Lamp\n")
     name = client.session["import"]["file"]
 
@@ -121,7 +123,7 @@ def test_file_that_is_being_imported_cannot_be_taken_by_another(client, clerk):
         assert file.read()
 
 
-def test_import_of_a_file_that_was_replaced_since_is_not_done(client, clerk):
+def test_import_of_a_replaced_file_is_not_done(client, clerk):
     first = upload(client, "sku,name,category,price\nL-1,First,Shelf,5\n")
     upload(client, "sku,name,category,price\nL-2,Second,Shelf,5\n")
 
@@ -141,7 +143,7 @@ def test_import_leaves_no_file_behind(client, clerk):
     assert not PrivateFilePart.objects.exists()
 
 
-def test_upload_forgets_what_was_never_imported(client, clerk):
+def test_upload_deletes_old_files_that_were_never_imported(client, clerk):
     upload(client, "sku,name\nL-1,Lamp\n")
     (old,) = waiting()
     PrivateFile.objects.update(created_at=timezone.now() - UPLOAD_LIFETIME)
@@ -151,7 +153,7 @@ def test_upload_forgets_what_was_never_imported(client, clerk):
     assert len(waiting()) == 1 and old not in waiting()
 
 
-def test_import_takes_the_category_chosen_for_products_without(client, clerk):
+def test_import_uses_the_chosen_category_for_products_without_one(client, clerk):
     shelf = make_category(name="Shelf")
 
     press(
@@ -178,7 +180,7 @@ def test_list_of_products_links_to_the_import(client, clerk):
     assert f'href="{reverse(UPLOAD)}"' in client.get(reverse(LIST)).text
 
 
-def test_preview_of_somebody_elses_upload_is_not_shown(client, clerk):
+def test_preview_of_the_upload_of_another_session_is_not_shown(client, clerk):
     upload(client, "sku,name\nL-1,Secret\n")
     client.force_login(make_user(is_staff=True, is_superuser=True))
 
@@ -200,7 +202,7 @@ def a_picture() -> bytes:
         (b"\x00\x01\x02" * 100, "no text file"),
     ],
 )
-def test_upload_of_what_is_no_table_says_so(client, clerk, content, said):
+def test_upload_of_a_file_without_a_table_says_so(client, clerk, content, said):
     page = upload(client, content)
 
     assert page.redirect_chain[-1] == (reverse(UPLOAD), 302)
@@ -211,7 +213,7 @@ def test_upload_of_an_empty_file_says_so(client, clerk):
     assert "The submitted file is empty" in upload(client, b"").text
 
 
-def test_upload_that_is_too_large_says_what_to_use(client, clerk, settings):
+def test_upload_of_a_large_file_names_the_command(client, clerk, settings):
     settings.IMPORT_MAX_BYTES = 10
 
     page = upload(client, "sku,name\nL-1,Lamp\n")
@@ -233,7 +235,7 @@ def test_upload_of_too_many_rows_cannot_be_imported(
     assert "Import now" not in page.text
 
 
-def test_preview_that_changes_nothing_offers_nothing(client, clerk):
+def test_preview_without_changes_offers_no_import(client, clerk):
     make_product(sku="L-1", name="Lamp")
 
     assert "Import now" not in upload(client, "sku,name\nL-1,Lamp\n").text
@@ -258,7 +260,7 @@ def read_again(client, page, **fields):
     return client.post(reverse(PREVIEW), fields, follow=True)
 
 
-def test_preview_shows_the_guess_with_lines_and_a_choice(client, clerk):
+def test_preview_shows_the_detected_encoding_with_lines_and_a_choice(client, clerk):
     page = upload(client, POLISH.encode("cp1250"))
 
     assert "Read as cp1250" in page.text
@@ -268,7 +270,7 @@ def test_preview_shows_the_guess_with_lines_and_a_choice(client, clerk):
     assert '<option value=";" selected>' in page.text
 
 
-def test_preview_is_read_again_as_chosen_and_imported_so(client, clerk):
+def test_preview_in_a_chosen_encoding_is_imported_in_it(client, clerk):
     make_product(sku="L-1")
     page = upload(client, POLISH.encode("cp1250"))
 
@@ -281,7 +283,7 @@ def test_preview_is_read_again_as_chosen_and_imported_so(client, clerk):
     assert Product.objects.get(sku="L-1").name == "Żółta łódź, świeca zapachowa"
 
 
-def test_upload_that_can_be_several_things_is_asked_about(client, clerk):
+def test_upload_with_an_uncertain_encoding_asks_for_it(client, clerk):
     make_product(sku="L-1")
     page = upload(client, "sku;name\nL-1;Café\n".encode("cp1252"))
 
@@ -310,7 +312,7 @@ def test_upload_with_encoding_and_delimiter_asks_nothing(client, clerk):
 @pytest.mark.parametrize(
     "fields", [{"encoding": "rot13"}, {"delimiter": '"'}, {"token": "other"}]
 )
-def test_preview_read_again_in_no_known_way_stays_as_it_is(client, clerk, fields):
+def test_preview_in_an_unknown_encoding_stays_as_it_is(client, clerk, fields):
     page = upload(client, POLISH.encode("cp1250"))
 
     again = read_again(client, page, **fields)
@@ -319,9 +321,7 @@ def test_preview_read_again_in_no_known_way_stays_as_it_is(client, clerk, fields
     assert "Read as cp1250" in again.text
 
 
-def test_import_of_what_can_be_several_things_without_a_choice_writes_nothing(
-    client, clerk
-):
+def test_import_with_an_uncertain_encoding_and_no_choice_writes_nothing(client, clerk):
     make_product(sku="L-1", name="Lamp")
     page = upload(client, "sku;name\nL-1;Café\n".encode("cp1252"))
 
@@ -330,7 +330,7 @@ def test_import_of_what_can_be_several_things_without_a_choice_writes_nothing(
     assert Product.objects.get(sku="L-1").name == "Lamp"
 
 
-def test_preview_tells_of_rows_to_be_looked_at(client, clerk):
+def test_preview_shows_rows_with_warnings(client, clerk):
     make_product(sku="L-1")
 
     page = upload(client, "sku,name,price\nL-1,Lamp\n")

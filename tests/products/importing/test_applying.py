@@ -69,7 +69,7 @@ def test_import_of_a_new_product_writes_it_with_its_stock():
     assert books.reconcile() == []
 
 
-def test_import_of_a_known_sku_changes_what_differs_and_keeps_the_address():
+def test_import_of_a_known_sku_changes_what_differs_and_keeps_the_slug():
     shelf = make_category(name="Lighting")
     lamp = make_product(sku="L-1", slug="old-lamp", on_hand=3, category=shelf)
 
@@ -116,7 +116,7 @@ def test_import_of_the_same_file_again_changes_nothing():
     assert (dict(report.counts), report.failed) == ({"unchanged": 2}, 1)
 
 
-def test_import_of_empty_cells_leaves_what_is_there():
+def test_import_of_empty_cells_keeps_the_present_values():
     lamp = make_product(sku="L-1", on_hand=4)
     before = Product.objects.values().get(pk=lamp.pk)
 
@@ -126,7 +126,7 @@ def test_import_of_empty_cells_leaves_what_is_there():
     assert Stock.objects.get(pk=lamp.pk).on_hand == 4
 
 
-def test_import_of_products_of_one_name_gives_each_an_address_of_its_own():
+def test_import_of_products_with_one_name_gives_each_its_own_slug():
     make_product(slug="lamp")
     rows = "".join(f"L-{n},Lamp,Lighting,5,,,\n" for n in range(3))
 
@@ -150,7 +150,7 @@ def test_import_of_new_categories_puts_them_after_the_others():
     assert Product.objects.get(sku="L-2").category.slug == "garden-tools"
 
 
-def test_import_of_a_column_that_is_none_of_categories_stops_making_them(monkeypatch):
+def test_import_of_too_many_categories_stops_creating_them(monkeypatch):
     monkeypatch.setattr("products.importing.matching.CATEGORIES_AT_MOST", 3)
     monkeypatch.setattr(applying, "BATCH", 2)
     rows = "".join(f"L-{n},Lamp,Thing {n},5,,,\n" for n in range(6))
@@ -164,7 +164,7 @@ def test_import_of_a_column_that_is_none_of_categories_stops_making_them(monkeyp
 # --- Rows that are left out -------------------------------------------------------
 
 
-def test_import_goes_on_after_rows_with_errors_and_tells_where_they_are():
+def test_import_of_rows_with_errors_goes_on_and_reports_their_lines():
     lamp = make_product(sku="L-1", name="Lamp")
 
     report = run(
@@ -192,7 +192,7 @@ def test_import_goes_on_after_rows_with_errors_and_tells_where_they_are():
     assert set(Product.objects.values_list("sku", flat=True)) == {"L-0", "L-1", "L-9"}
 
 
-def test_import_of_a_count_below_what_is_reserved_leaves_the_row_out_whole():
+def test_import_of_a_count_below_the_reserved_units_leaves_out_the_row():
     lamp, vase = make_product(sku="L-1", on_hand=9), make_product(sku="V-1", on_hand=9)
     make_holder(lamp, vase, units=4)
     for product in (lamp, vase):
@@ -211,7 +211,7 @@ def test_import_of_a_count_below_what_is_reserved_leaves_the_row_out_whole():
     assert books.reconcile() == []
 
 
-def test_import_of_a_handle_that_is_anothers_is_refused():
+def test_import_of_a_handle_of_another_product_is_refused():
     make_product(slug="lamp", sku="L-1")
 
     report = run(
@@ -223,7 +223,9 @@ def test_import_of_a_handle_that_is_anothers_is_refused():
 
 
 @pytest.mark.parametrize("batch", [1, 500])
-def test_import_of_one_product_by_sku_and_by_handle_takes_the_first(monkeypatch, batch):
+def test_import_of_one_product_by_sku_and_by_handle_uses_the_first_row(
+    monkeypatch, batch
+):
     monkeypatch.setattr(applying, "BATCH", batch)
     lamp = make_product(slug="lamp", sku="L-1")
 
@@ -276,7 +278,7 @@ def test_import_without_the_checks_of_cells_would_change_something():
     assert everything() != before
 
 
-def test_import_tells_of_rows_that_are_taken_and_should_be_looked_at():
+def test_import_reports_rows_with_warnings():
     report = run("sku,name,category,price\nL-1,A,Shelf,5\nL-1\nL-2,B,Shelf,5\nL-2,C\n")
 
     assert (report.warnings, report.failed) == ([], 2)  # those of refused rows are not
@@ -289,7 +291,7 @@ def test_import_tells_of_rows_that_are_taken_and_should_be_looked_at():
 # --- Trial runs -------------------------------------------------------------------
 
 
-def test_trial_run_says_what_a_real_one_does_and_writes_nothing(monkeypatch):
+def test_dry_run_reports_what_a_real_run_does_and_writes_nothing(monkeypatch):
     monkeypatch.setattr(applying, "BATCH", 2)
     make_product(sku="L-1", slug="l-1")
     same = make_product(sku="L-2", on_hand=3)
@@ -336,7 +338,7 @@ def test_import_pushes_each_changed_product_once_and_no_other(hear):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_of_prices_reaches_the_baskets_that_hold_them(hear):
+def test_import_of_prices_pushes_baskets_with_the_products(hear):
     one, two, owner = make_product(), make_product(), make_owner()
     basket = make_basket(owner, {one: 2, two: 1})
 
@@ -349,7 +351,7 @@ def test_import_of_prices_reaches_the_baskets_that_hold_them(hear):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_of_very_many_pushes_none_as_the_hubs_find_them(hear, monkeypatch):
+def test_import_of_very_many_products_pushes_none(hear, monkeypatch):
     monkeypatch.setattr(batches, "MOST_PUSHED", 1)
     one, two = make_product(), make_product()
 
@@ -360,7 +362,7 @@ def test_import_of_very_many_pushes_none_as_the_hubs_find_them(hear, monkeypatch
     assert Stock.objects.get(pk=one.pk).version == 2  # which an audit sees
 
 
-def test_import_tells_the_catalogue_once_of_all_that_changed(monkeypatch):
+def test_import_invalidates_all_changed_products_once(monkeypatch):
     monkeypatch.setattr(applying, "BATCH", 1)
     calls = []
     monkeypatch.setattr(catalogue, "changed", lambda ids: calls.append(list(ids)))
@@ -372,7 +374,7 @@ def test_import_tells_the_catalogue_once_of_all_that_changed(monkeypatch):
 
 
 @pytest.mark.parametrize("row", ["L-1,,Elsewhere,,,,", "L-2,New,New shelf,5,,,"])
-def test_import_that_moves_shelves_drops_all_that_is_kept(monkeypatch, row):
+def test_import_that_changes_categories_invalidates_everything(monkeypatch, row):
     make_category(name="Elsewhere")
     make_product(sku="L-1")
     calls = []
@@ -383,7 +385,7 @@ def test_import_that_moves_shelves_drops_all_that_is_kept(monkeypatch, row):
     assert calls == [1]
 
 
-def test_import_that_breaks_off_tells_of_what_was_written(monkeypatch):
+def test_import_that_breaks_off_announces_what_was_written(monkeypatch):
     monkeypatch.setattr(applying, "BATCH", 1)
     calls = []
     monkeypatch.setattr(catalogue, "changed", lambda ids: calls.append(list(ids)))
@@ -410,7 +412,7 @@ def test_import_that_breaks_off_tells_of_what_was_written(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_of_a_sku_that_somebody_makes_meanwhile_changes_theirs(monkeypatch):
+def test_import_of_a_sku_created_in_the_meantime_changes_that_product(monkeypatch):
     shelf = make_category(name="Shelf")
     write, made = batches.write, []
 
@@ -430,7 +432,7 @@ def test_import_of_a_sku_that_somebody_makes_meanwhile_changes_theirs(monkeypatc
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_that_meets_a_claim_meanwhile_never_counts_below_it(monkeypatch):
+def test_import_during_a_claim_never_counts_below_it(monkeypatch):
     """The claim comes after the comparison and before the lock."""
     lamp = make_product(sku="L-1", on_hand=9)
     write = batches.write
@@ -450,7 +452,7 @@ def test_import_that_meets_a_claim_meanwhile_never_counts_below_it(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_of_a_count_lets_a_delivery_wait_that_comes_in_between(monkeypatch):
+def test_import_of_a_count_blocks_a_delivery_until_its_commit(monkeypatch):
     """Or the units would be counted that were on the shelf before it."""
     lamp = make_product(sku="L-1", on_hand=9)
     move_all, threads = stock.move_all, []
@@ -500,7 +502,7 @@ def wait_until(is_so) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_of_a_category_that_somebody_makes_meanwhile_takes_theirs(monkeypatch):
+def test_import_of_a_category_created_in_the_meantime_uses_it(monkeypatch):
     add, made = batches.add_categories, []
 
     def while_somebody_adds(*args, **kwargs):
@@ -518,7 +520,7 @@ def test_import_of_a_category_that_somebody_makes_meanwhile_takes_theirs(monkeyp
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_of_a_row_that_cannot_be_written_leaves_out_that_one(monkeypatch):
+def test_import_of_a_row_that_cannot_be_written_leaves_out_only_that_row(monkeypatch):
     """Whatever it is that the database has against it, again and again."""
     write = batches.write
 
@@ -591,7 +593,7 @@ def test_import_of_many_rows_takes_as_many_queries_a_batch(
     assert report.counts == {"changed": 100}
 
 
-def test_import_stops_at_the_most_rows_that_are_taken(monkeypatch):
+def test_import_of_too_many_rows_stops(monkeypatch):
     monkeypatch.setattr(applying, "BATCH", 2)
     rows = "".join(f"L-{n},Lamp {n},Shelf,5,,,\n" for n in range(5))
 

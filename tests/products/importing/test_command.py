@@ -63,7 +63,7 @@ def test_command_dry_run_writes_nothing(file, capsys):
     assert "New categories: Lamps" in out
 
 
-def test_command_shows_how_far_it_is(file, capsys):
+def test_command_shows_its_progress(file, capsys):
     call_command(
         "import_products", str(file("sku,name,category,price\nL-1,Lamp,Lamps,5\n"))
     )
@@ -74,19 +74,19 @@ def test_command_shows_how_far_it_is(file, capsys):
 @pytest.mark.parametrize(
     "text, said", [("", "empty"), ("one\n1\n", "Columns are missing")]
 )
-def test_command_with_no_table_fails_in_a_sentence(file, text, said):
+def test_command_with_a_file_without_a_table_fails_with_a_sentence(file, text, said):
     with pytest.raises(CommandError, match=said):
         call_command("import_products", str(file(text)))
 
 
-def test_command_with_a_missing_file_or_category_fails_in_a_sentence(file, tmp_path):
+def test_command_with_a_missing_file_or_category_fails_with_a_sentence(file, tmp_path):
     with pytest.raises(CommandError, match="There is no file"):
         call_command("import_products", str(tmp_path / "none.csv"))
     with pytest.raises(CommandError, match="There is no category 'none'"):
         call_command("import_products", str(file("sku,name\n")), category="none")
 
 
-def test_command_with_an_uncertain_encoding_says_what_to_choose(file):
+def test_command_with_an_uncertain_encoding_lists_the_choices(file):
     make_product(sku="L-1", name="Lamp")
     path = str(file("sku;name\nL-1;Café\n", "cp1252"))
 
@@ -118,6 +118,6 @@ def test_command_takes_encoding_and_delimiter(file, name):
         (["--delimiter", '"'], "Write one character"),
     ],
 )
-def test_command_with_no_such_encoding_or_delimiter_says_so(file, flags, said):
+def test_command_with_an_unknown_encoding_or_delimiter_says_so(file, flags, said):
     with pytest.raises(CommandError, match=said):
         call_command("import_products", str(file("sku,name\n")), *flags)

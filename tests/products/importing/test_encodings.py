@@ -78,7 +78,7 @@ def guess(sample: bytes) -> str | None:
 
 
 @pytest.mark.parametrize("encoding, code", WHOLE)
-def test_file_of_several_lines_is_read_rightly(encoding, code):
+def test_file_of_several_lines_is_read_correctly(encoding, code):
     names = [name for name in FILES[code].split("|") if fits(name, encoding)]
     sample = content(names, encoding)
 
@@ -88,7 +88,7 @@ def test_file_of_several_lines_is_read_rightly(encoding, code):
     assert sample.decode(found) == sample.decode(encoding)
 
 
-def test_file_of_one_line_is_read_rightly_or_not_at_all():
+def test_file_of_one_line_is_read_correctly_or_not_at_all():
     """Which one it is, is for people to say: of one name most can be several things."""
     names = [
         (encoding, written)
@@ -110,7 +110,7 @@ def test_file_of_one_line_is_read_rightly_or_not_at_all():
     assert right > len(names) * 0.2
 
 
-def test_best_reading_without_a_margin_would_be_wrong_at_times(monkeypatch):
+def test_best_reading_without_a_margin_is_sometimes_wrong(monkeypatch):
     """The positive control."""
     monkeypatch.setattr(encodings, "SURE", -1.0)
     monkeypatch.setattr(encodings, "SURE_OF_ONE_LETTER", -1.0)
@@ -125,7 +125,7 @@ def test_best_reading_without_a_margin_would_be_wrong_at_times(monkeypatch):
     assert wrong
 
 
-def test_letters_that_two_encodings_share_are_judged_by_the_language_that_has_them():
+def test_letters_in_two_encodings_are_judged_by_their_language():
     """š and Š are the same bytes in the code pages of Western and Central Europe."""
     sample = content(["Šrilanka", "Bangladeš"], "cp1250")
 
@@ -147,14 +147,12 @@ def test_letters_that_two_encodings_share_are_judged_by_the_language_that_has_th
         ("euc-jp", "石岡|伊勢崎|鶴岡|行橋|磐城富岡|佐川|高富|須崎"),
     ],
 )
-def test_names_that_were_once_read_wrongly_are_read_rightly_or_not_at_all(
-    encoding, names
-):
+def test_names_that_were_once_misread_are_read_correctly_or_not_at_all(encoding, names):
     assert not is_wrong(content(names.split("|"), encoding), encoding)
 
 
 @pytest.mark.parametrize(
     "sample", [b"", b"L;\xff\xfe\xfd", bytes(range(128, 256)) * 20, b"L;\x80\x81 \x8d"]
 )
-def test_bytes_that_are_no_text_are_not_guessed(sample):
+def test_bytes_without_text_are_not_guessed(sample):
     assert guess(sample) is None

@@ -85,7 +85,7 @@ def test_reading_of_utf16_without_a_mark_finds_the_text(encoding, text):
     assert records[0][1][1] == text
 
 
-def test_reading_of_what_can_be_several_encodings_asks_which_with_lines():
+def test_reading_of_an_uncertain_encoding_offers_choices_with_lines():
     with pytest.raises(UnknownEncoding) as raised:
         read(f"{HEADER}\nL-0;Plain;1\nL-1;Café;1\n".encode("cp1252"))
 
@@ -107,14 +107,14 @@ def test_reading_in_a_chosen_encoding_guesses_nothing():
 
 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
-def test_reading_in_utf8_by_choice_bears_its_mark(mark):
+def test_reading_in_chosen_utf8_accepts_its_mark(mark):
     table, records = read(mark + f"{HEADER}\n{ROW}\n".encode(), encoding="utf-8")
 
     assert (table.header[0], records[0][1]) == ("sku", ROW.split(";"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
-def test_reading_in_an_encoding_that_needs_a_mark_says_that_there_is_none(encoding):
+def test_reading_in_a_chosen_encoding_without_its_mark_says_so(encoding):
     with pytest.raises(Unreadable, match="does not begin"):
         read(f"{HEADER}\n{ROW}\n".encode(), encoding=encoding)
 
@@ -137,7 +137,7 @@ def test_reading_of_a_code_page_far_beyond_the_first_part_finds_the_text(last):
     assert records[-1][1][1].startswith(last)
 
 
-def test_reading_of_a_long_line_of_one_strange_byte_asks_soon():
+def test_reading_of_a_long_line_of_one_strange_byte_is_fast():
     content = f"{HEADER}\nL-1;".encode() + b"\xe9" * 3_000_000
 
     with pytest.raises(UnknownEncoding):
@@ -148,7 +148,7 @@ def test_reading_of_a_long_line_of_one_strange_byte_asks_soon():
 
 
 @pytest.mark.parametrize("delimiter", list(",;\t|"))
-def test_reading_tells_the_delimiter_by_the_names_of_columns(delimiter):
+def test_reading_detects_the_delimiter_by_the_names_of_columns(delimiter):
     header, row = (line.replace(";", delimiter) for line in (HEADER, "L-1;Lamp;1"))
 
     table, records = read(f"{header}\n{row}\n".encode())
@@ -157,7 +157,7 @@ def test_reading_tells_the_delimiter_by_the_names_of_columns(delimiter):
     assert records == [(2, ["L-1", "Lamp", "1"])]
 
 
-def test_reading_believes_excels_line_about_the_separator():
+def test_reading_of_excels_separator_line_uses_that_delimiter():
     table, records = read(b"sep=;\r\nsku;price\r\nL-1;1,50\r\n")
 
     assert (table.delimiter, table.header) == (";", ["sku", "price"])
@@ -165,7 +165,7 @@ def test_reading_believes_excels_line_about_the_separator():
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_reading_numbers_records_by_the_line_they_begin_on(end):
+def test_reading_numbers_records_by_their_first_line(end):
     lines = [HEADER, 'L-1;"Lamp', 'of two lines";1', "", "L-2;Lamp;2"]
 
     _table, records = read(end.join(lines).encode())
@@ -185,14 +185,14 @@ def test_reading_numbers_records_by_the_line_they_begin_on(end):
         "\ufeff\ufeffsku;name\nL-1;Lamp\n".encode("utf-16-le"),
     ],
 )
-def test_reading_of_marks_in_the_wrong_place_finds_the_names(content):
+def test_reading_with_marks_in_wrong_places_finds_the_names(content):
     table, records = read(content)
 
     assert columns.count_known(table.header) == 2
     assert [cells for _line, cells in records] == [["L-1", "Lamp"]]
 
 
-def test_reading_takes_the_chosen_delimiter_even_against_excels_line():
+def test_reading_with_a_chosen_delimiter_ignores_excels_line():
     table, records = read(b"sep=;\nsku,name;x\nL-1,Lamp;y\n", delimiter=",")
 
     assert (table.delimiter, table.header) == (",", ["sku", "name;x"])
@@ -223,7 +223,7 @@ def test_reading_of_a_huge_cell_loses_one_row():
     assert records[1:] == [(3, ["L-2", "Lamp", "1"])]
 
 
-def test_reading_of_an_endless_line_loses_one_row_and_takes_little_memory():
+def test_reading_of_an_endless_line_loses_one_row_and_uses_little_memory():
     class Endless(io.RawIOBase):
         """Names of columns, 64 MB in one line, and a good row; made as it is read."""
 
@@ -296,5 +296,5 @@ def a_zip() -> bytes:
         (b'"sku;name', "never closed"),
     ],
 )
-def test_reading_of_what_is_no_table_says_what_it_is(content, said):
+def test_reading_of_another_kind_of_file_names_it(content, said):
     assert said in refusal(content)

@@ -26,7 +26,7 @@ def one(column: str, cell: str) -> Row | list:
 # --- Our columns ------------------------------------------------------------------
 
 
-def test_row_of_our_columns_is_read_whole():
+def test_row_with_our_columns_is_read_completely():
     (row,) = parse(
         "sku,handle,name,category,price,description,stock,active\n"
         'L-1,lamp,"Lamp,  brass",Lighting,"1234,5",A lamp.,7,no\n'
@@ -45,7 +45,7 @@ def test_row_of_our_columns_is_read_whole():
     )
 
 
-def test_row_with_empty_cells_says_nothing_of_them():
+def test_row_with_empty_cells_has_none_for_them():
     (row,) = parse("sku,name,price,stock,active\nL-1,,,,\n")
 
     assert row == Row(line=2, sku="L-1")
@@ -134,7 +134,7 @@ def test_row_with_empty_cells_says_nothing_of_them():
         ("handle", "4,00639E+12", "rounded"),
     ],
 )
-def test_cell_that_cannot_be_is_told_by_line_and_column(column, cell, said):
+def test_cell_with_a_bad_value_is_a_problem_with_line_and_column(column, cell, said):
     (problem,) = one(column, cell)
 
     assert problem.line == 2
@@ -143,14 +143,14 @@ def test_cell_that_cannot_be_is_told_by_line_and_column(column, cell, said):
 
 
 @pytest.mark.parametrize("field", ["sku", "name"])
-def test_cell_that_is_kept_as_text_by_a_formula_is_read_as_its_text(field):
+def test_cell_with_forced_text_is_read_as_that_text(field):
     row = parse('sku,name\n"=""0012""","=""0012"""\n')[0]
 
     assert getattr(row, field) == "0012"
 
 
 @pytest.mark.parametrize("cell", ['="=1+1"', '="4E+12"'])
-def test_cell_that_is_kept_as_text_is_looked_at_like_any_other(cell):
+def test_cell_with_forced_text_is_checked_like_any_other(cell):
     (problem,) = one("handle", cell)
 
     assert "formula" in problem.text or "rounded" in problem.text
@@ -170,14 +170,14 @@ def test_cell_that_is_kept_as_text_is_looked_at_like_any_other(cell):
         ("x" * 41, "40"),
     ],
 )
-def test_sku_that_a_spreadsheet_has_spoilt_is_told(cell, said):
+def test_sku_that_a_spreadsheet_has_rounded_is_a_problem(cell, said):
     (problem,) = parse(f'sku,name\n"{cell}",Lamp\n')[0]
 
     assert (problem.column, said in problem.text) == ("sku", True)
 
 
 @pytest.mark.parametrize("cell", ["-N4", "+49", "@1", "2E10", "1E5", "E+12", "#1"])
-def test_sku_that_looks_spoilt_and_is_not_is_taken(cell):
+def test_sku_that_only_looks_rounded_is_accepted(cell):
     (row,) = parse(f'sku,name\n"{cell}",Lamp\n')
 
     assert row.sku == cell
@@ -187,7 +187,7 @@ def test_sku_that_looks_spoilt_and_is_not_is_taken(cell):
     "cell",
     ["-20% bundle", "@home mug", "+1 lamp", "@home (large)", "-N4", "# 5", "＋ lamp"],
 )
-def test_name_that_begins_with_a_sign_is_taken(cell):
+def test_name_that_begins_with_a_sign_is_accepted(cell):
     (row,) = parse(f'sku,name\nL-1,"{cell}"\n')
 
     assert row.name == cell
@@ -209,7 +209,7 @@ def test_name_that_begins_with_a_sign_is_taken(cell):
         ("  5\u00a0", 5),
     ],
 )
-def test_stock_that_means_one_number_is_taken(cell, units):
+def test_stock_that_is_unambiguous_is_accepted(cell, units):
     assert one("stock", cell).stock == units
 
 
@@ -239,7 +239,7 @@ def test_stock_that_means_one_number_is_taken(cell, units):
         ("19,– €", "19"),
     ],
 )
-def test_price_that_means_one_amount_is_taken(cell, price):
+def test_price_that_is_unambiguous_is_accepted(cell, price):
     assert one("price", cell).price == Decimal(price)
 
 
@@ -254,7 +254,7 @@ def test_price_that_means_one_amount_is_taken(cell, price):
         *[("-1", True), ("1.0", True), ("✅", True), ("❌", False), ("нетачно", False)],
     ],
 )
-def test_flag_in_another_language_is_taken(cell, active):
+def test_flag_in_another_language_is_accepted(cell, active):
     row = one("active", cell)
 
     assert (row.active if isinstance(row, Row) else None) is active
@@ -267,23 +267,23 @@ def test_words_for_yes_and_no_have_none_in_common():
 
 
 @pytest.mark.parametrize("cell", ["- warm\n- bright", "+ a shade", "5 = five"])
-def test_description_with_a_list_is_no_formula(cell):
+def test_description_that_begins_with_a_list_is_accepted(cell):
     assert one("description", cell).description == cell
 
 
-def test_row_with_several_problems_tells_them_all():
+def test_row_with_several_problems_reports_them_all():
     (problems,) = parse("sku,price,stock\n=1,-2,x\n")
 
     assert [problem.column for problem in problems] == ["sku", "price", "stock"]
 
 
-def test_row_with_more_cells_than_names_is_told():
+def test_row_with_too_many_cells_is_a_problem():
     ((problem,),) = parse("sku,name,price\nL-1,Lamp,1,more\n")
 
     assert "cells, the first line has 3" in problem.text
 
 
-def test_row_with_fewer_cells_than_names_is_filled_up_with_a_warning():
+def test_row_with_too_few_cells_is_completed_with_a_warning():
     (row,) = parse("sku,name,price,stock\nL-1,Lamp\n")
 
     assert (row.sku, row.name, row.price, row.stock) == ("L-1", "Lamp", None, None)
@@ -302,13 +302,13 @@ def test_row_with_fewer_cells_than_names_is_filled_up_with_a_warning():
         '"\ufeffsku",name\nL-1,Lamp\n',
     ],
 )
-def test_row_with_empty_cells_at_the_end_or_marks_in_a_name_is_taken(text):
+def test_row_with_empty_cells_at_the_end_or_marks_in_a_name_is_accepted(text):
     (row,) = parse(text)
 
     assert (row.sku, row.name) == ("L-1", "Lamp")
 
 
-def test_row_without_sku_and_handle_is_told():
+def test_row_without_sku_and_handle_is_a_problem():
     ((problem,),) = parse("sku,name\n,Lamp\n")
 
     assert (problem.column, problem.text) == ("sku", "It is empty.")
@@ -325,7 +325,7 @@ def test_row_without_sku_and_handle_is_told():
         ("Variant SKU,Variant Price", "missing"),
     ],
 )
-def test_header_that_names_too_little_is_told(header, said):
+def test_header_without_the_required_columns_is_refused(header, said):
     with pytest.raises(Unreadable, match=said):
         layout_of(header.split(","))
 
@@ -366,7 +366,7 @@ def test_shopify_product_without_options_is_one_product(header):
     ]
 
 
-def test_shopify_variants_are_products_of_their_own():
+def test_shopify_variants_become_separate_products():
     red, blue, other = parse(
         f"{OLD}\n"
         "lamp,Lamp,Warm.,Us,Lighting,a,TRUE,Colour,Red,L-R,7,12.50,x,active\n"
@@ -392,7 +392,7 @@ def test_shopify_variants_are_products_of_their_own():
         ("", "", None),
     ],
 )
-def test_shopify_product_is_active_if_both_columns_say_so(published, status, active):
+def test_shopify_product_with_both_columns_yes_is_active(published, status, active):
     (row,) = parse(
         "Handle,Title,Published,Status\n" f"lamp,Lamp,{published},{status}\n"
     )
@@ -401,7 +401,7 @@ def test_shopify_product_is_active_if_both_columns_say_so(published, status, act
 
 
 @pytest.mark.parametrize("cell", ["-2", "−2", "-1,000", "-2.0"])
-def test_shopify_stock_below_nothing_counts_as_none_with_a_warning(cell):
+def test_shopify_stock_below_zero_counts_as_zero_with_a_warning(cell):
     (row,) = parse(f'Handle,Title,Variant Inventory Qty\nlamp,Lamp,"{cell}"\n')
 
     assert row.stock == 0
@@ -411,13 +411,13 @@ def test_shopify_stock_below_nothing_counts_as_none_with_a_warning(cell):
 
 
 @pytest.mark.parametrize("cell", ["-", "--1", "-x"])
-def test_shopify_stock_that_is_no_number_is_told(cell):
+def test_shopify_stock_that_is_no_number_is_a_problem(cell):
     ((problem,),) = parse(f"Handle,Title,Variant Inventory Qty\nlamp,Lamp,{cell}\n")
 
     assert "whole number" in problem.text
 
 
-def test_shopify_category_without_a_type_is_the_leaf_of_the_taxonomy():
+def test_shopify_category_without_a_type_is_the_last_level_of_the_taxonomy():
     (row,) = parse(
         "Handle,Title,Type,Product Category\nlamp,Lamp,,Home & Garden > Lighting\n"
     )
@@ -425,13 +425,13 @@ def test_shopify_category_without_a_type_is_the_leaf_of_the_taxonomy():
     assert row.category == "Lighting"
 
 
-def test_shopify_file_for_new_products_may_name_them_alone():
+def test_shopify_file_with_names_alone_is_accepted():
     (row,) = parse("Title,Variant Price\nBrass Lamp,5\n")
 
     assert (row.slug, row.name) == ("brass-lamp", "Brass Lamp")
 
 
-def test_handle_in_letters_that_addresses_do_not_have_gets_its_own_each_time():
+def test_handle_with_letters_that_slugs_lack_gets_a_stable_slug():
     one_, two, again = (
         parse(f"Handle,Title\n{handle},Lamp\n")[0].slug
         for handle in ("лампа", "ваза", "лампа")

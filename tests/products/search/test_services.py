@@ -67,7 +67,7 @@ def test_words_of_a_text_are_plain(text, expected):
         "a·b",
     ],
 )
-def test_words_of_the_database_are_the_same(text):
+def test_words_in_the_database_equal_those_in_python(text):
     """Two implementations of one rule: what Python asks for is what PostgreSQL has."""
     product = make_product(name=text, sku="-", description="")
 
@@ -81,7 +81,7 @@ def test_words_of_the_database_are_the_same(text):
     assert set(words(text)) <= set(lexemes)
 
 
-def test_spellings_of_every_letter_are_the_same_in_the_database():
+def test_spellings_of_every_letter_in_the_database_equal_those_in_python():
     letters = [
         chr(code)
         for code in [*range(1, 0x530), *range(0x1E00, 0x2100), *range(0xFB00, 0xFB07)]
@@ -201,7 +201,7 @@ def test_matching_finds_compounds_of_descriptions(text, asked):
     assert found(asked) == ["Jug"]
 
 
-def test_correction_of_a_compound_is_its_parts_where_the_catalogue_has_them():
+def test_correction_of_a_compound_with_known_parts_splits_it():
     make_product(name="Knife for butter", description="")
     make_product(name="Öl und Essig", description="")
     search.relearn()
@@ -214,7 +214,7 @@ def test_correction_of_a_compound_is_its_parts_where_the_catalogue_has_them():
 @pytest.mark.parametrize(
     "asked", ["kuechen", "kuche", "KÜCHEN", "küch", "küchenmesser", "kuechen messer"]
 )
-def test_suggestions_have_categories_in_any_spelling(asked):
+def test_suggestions_for_any_spelling_include_categories(asked):
     knives = make_category(name="Küchen-Messer")
     make_category(name="Jugs")
 
@@ -229,7 +229,7 @@ def test_suggestions_have_categories_in_any_spelling(asked):
         *[("Tea and pot", "teapot"), ("Teapot", "pot tea"), ("Йод", "иод")],
     ],
 )
-def test_matching_does_not_find_what_merely_looks_alike(name, asked):
+def test_matching_of_similar_words_finds_nothing(name, asked):
     make_product(name=name, sku="-", description="")
 
     assert found(asked) == []
@@ -262,7 +262,7 @@ def test_relevance_puts_the_exact_spelling_first(asked, expected):
     assert found(asked) == expected
 
 
-def test_vector_of_a_restored_dump_is_made_without_a_search_path():
+def test_vector_without_a_search_path_is_computed_after_a_restore():
     """`pg_restore` sets an empty one."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL search_path = ''")
@@ -308,14 +308,14 @@ def test_matching_finds_nothing_without_every_word(text):
     assert found(text) == []
 
 
-def test_matching_of_words_that_stand_everywhere_looks_at_names_alone():
+def test_matching_of_stop_words_alone_finds_names():
     make_product(name="The And", description="A lamp.")
     make_product(name="Jug", description="The jug and the water.")
 
     assert found("the and") == ["The And"]
 
 
-def test_relevance_puts_names_before_descriptions_and_a_sku_before_all():
+def test_relevance_puts_a_sku_before_names_and_names_before_descriptions():
     make_product(name="Jug", description="Goes well with a lamp.")
     make_product(name="Lamp", description="A lamp.", sku="L-1")
     make_product(name="Another Lamp", sku="LAMP")
@@ -323,7 +323,7 @@ def test_relevance_puts_names_before_descriptions_and_a_sku_before_all():
     assert found("lamp") == ["Another Lamp", "Lamp", "Jug"]
 
 
-def test_vector_follows_a_change_of_the_row():
+def test_vector_of_a_changed_row_is_updated():
     product = make_product(name="Brass lamp")
     product.name = "Jug"
     catalogue.save(product)
@@ -332,7 +332,7 @@ def test_vector_follows_a_change_of_the_row():
     assert found("jug") == ["Jug"]
 
 
-def test_vector_of_a_very_long_description_is_kept():
+def test_vector_of_a_very_long_description_is_stored():
     text = " ".join(f"word{n}" for n in range(200_000))
 
     make_product(name="Novel", description=text)
@@ -340,7 +340,7 @@ def test_vector_of_a_very_long_description_is_kept():
     assert found("novel word7") == ["Novel"]
 
 
-def test_dump_of_a_product_is_without_its_vector():
+def test_dump_of_a_product_omits_its_vector():
     make_product()
 
     dump = StringIO()
@@ -350,7 +350,7 @@ def test_dump_of_a_product_is_without_its_vector():
     assert "name" in row["fields"] and "search" not in row["fields"]
 
 
-def test_products_leave_their_vectors_in_the_database():
+def test_products_are_loaded_without_their_vectors():
     make_product()
 
     with CaptureQueriesContext(connection) as queries:
@@ -381,13 +381,13 @@ def two_bands(settings):
     settings.PRICE_BANDS = [25, 50]
 
 
-def test_facets_count_what_is_sold(shelves):
+def test_facets_count_active_products(shelves):
     lamps, jugs = shelves
 
     assert count() == (4, 4, {lamps.pk: 3, jugs.pk: 1}, 3, [1, 2, 1])
 
 
-def test_facets_of_a_category_leave_the_other_categories_countable(shelves):
+def test_facets_of_a_category_still_count_other_categories(shelves):
     lamps, jugs = shelves
 
     facets = count(category=lamps.pk)
@@ -396,7 +396,7 @@ def test_facets_of_a_category_leave_the_other_categories_countable(shelves):
     assert (facets.in_stock, facets.bands) == (2, [1, 1, 1])
 
 
-def test_facets_of_a_price_leave_the_other_bands_countable(shelves):
+def test_facets_of_a_price_still_count_other_bands(shelves):
     lamps, jugs = shelves
 
     facets = count(price=Band(Decimal(25), Decimal("49.99")))
@@ -405,7 +405,7 @@ def test_facets_of_a_price_leave_the_other_bands_countable(shelves):
     assert (facets.categories, facets.in_stock) == ({lamps.pk: 1, jugs.pk: 1}, 1)
 
 
-def test_facets_of_what_is_in_stock_say_what_else_would_be(shelves):
+def test_facets_in_stock_still_count_what_else_would_match(shelves):
     lamps, jugs = shelves
 
     facets = count(in_stock=True, text="lamp")
@@ -414,7 +414,7 @@ def test_facets_of_what_is_in_stock_say_what_else_would_be(shelves):
     assert (facets.bands, facets.categories) == ([1, 1, 1], {lamps.pk: 2, jugs.pk: 1})
 
 
-def test_facets_of_everything_are_kept_and_narrower_ones_are_not(shelves, settings):
+def test_facets_of_everything_are_cached_and_narrower_ones_are_not(shelves, settings):
     settings.CATALOGUE_MAX_AGE_S = 30
     count(), count(in_stock=True)
     make_products(2)
@@ -423,7 +423,7 @@ def test_facets_of_everything_are_kept_and_narrower_ones_are_not(shelves, settin
     assert count(in_stock=True).total == 5
 
 
-def test_bands_meet_without_a_gap():
+def test_bands_cover_all_prices_without_a_gap():
     first, second, third = search.bands()
 
     assert first == (None, Decimal("24.99"))
@@ -434,7 +434,7 @@ def test_bands_meet_without_a_gap():
 # --- Typos ------------------------------------------------------------------------
 
 
-def test_trigrams_know_where_a_word_begins():
+def test_trigrams_mark_the_beginning_of_a_word():
     assert trigrams("mug") == ["  m", " mu", "mug", "ug "]
     assert [tolerance(w) for w in ("mug", "kettle", "chandelier")] == [1, 2, 3]
 
@@ -465,7 +465,7 @@ def test_correction_of_a_typo_is_a_word_of_the_catalogue(known, typed, meant):
     assert search.corrected(typed) == meant
 
 
-def test_correction_among_equals_is_what_most_products_have():
+def test_correction_with_equal_distances_is_the_most_common_word():
     for name in ("Bowl", "Bowl two", "Boil"):
         make_product(name=name, description="")
     search.relearn()
@@ -473,7 +473,7 @@ def test_correction_among_equals_is_what_most_products_have():
     assert search.corrected("bowil") == "bowl"
 
 
-def test_words_of_a_new_product_are_learnt_and_the_others_stay(known):
+def test_learn_adds_words_and_keeps_the_others(known):
     product = make_product(name="Chandelier", description="")
 
     search.learn([product.pk])
@@ -483,7 +483,7 @@ def test_words_of_a_new_product_are_learnt_and_the_others_stay(known):
 
 
 @pytest.mark.parametrize("number, task", [(1, "learn"), (501, "relearn")])
-def test_words_of_changed_products_are_learnt_once_it_commits(
+def test_words_of_changed_products_are_learnt_after_the_commit(
     monkeypatch, django_capture_on_commit_callbacks, number, task
 ):
     """What is handed to the worker is done at once here."""
@@ -504,7 +504,7 @@ def test_words_of_changed_products_are_learnt_once_it_commits(
     assert search.corrected("chandelir") == "chandelier"
 
 
-def test_words_that_nobody_uses_are_forgotten_by_relearning(known):
+def test_relearn_deletes_unused_words(known):
     Product.objects.filter(name="Brass lamp").update(is_active=False)
 
     search.relearn()
@@ -516,7 +516,7 @@ def test_words_that_nobody_uses_are_forgotten_by_relearning(known):
 # --- Suggesting -------------------------------------------------------------------
 
 
-def test_suggestions_are_categories_and_products_that_begin_so_first():
+def test_suggestions_put_names_that_begin_with_the_text_first():
     lamps = make_category(name="Lamps")
     make_product(name="Brass lamp", category=lamps)
     make_product(name="Lamp, old", category=lamps, is_active=False)
@@ -528,7 +528,7 @@ def test_suggestions_are_categories_and_products_that_begin_so_first():
     assert [p.name for p in suggested.products] == ["Lamp of glass", "Brass lamp"]
 
 
-def test_suggestions_of_a_typo_are_for_what_was_meant(known):
+def test_suggestions_for_a_typo_are_for_its_correction(known):
     suggested = search.suggest("lmap")
 
     assert suggested.text == "lamp"
@@ -536,7 +536,7 @@ def test_suggestions_of_a_typo_are_for_what_was_meant(known):
 
 
 @pytest.mark.parametrize("text", ["", "l", "zzzzzz", "%", "\\", "__", "💡💡", "'--"])
-def test_suggestions_for_what_is_no_word_are_none(known, text):
+def test_suggestions_without_a_word_are_empty(known, text):
     assert search.suggest(text).number == 0
 
 
@@ -569,7 +569,7 @@ def test_page_at_the_end_of_20000_products_reads_no_more_than_the_first():
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 9, 10, 11])
-def test_pages_of_a_list_hold_each_product_once_in_order(size):
+def test_pages_of_a_list_show_each_product_once_in_order(size):
     products = make_products(10, price=Decimal(1))
     listed = Product.objects.active().order_by("price", "-pk")
 

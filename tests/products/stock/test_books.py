@@ -24,7 +24,7 @@ def reconcile() -> str:
     return complaints.getvalue()
 
 
-def test_reconcile_of_good_books_agrees():
+def test_reconcile_of_good_books_reports_nothing():
     product = make_product(on_hand=10, reserved=4)
     make_product(on_hand=0)
     stock.release({product.pk: 1})
@@ -80,7 +80,7 @@ def test_reconcile_of_movements_that_skip_a_version_says_so():
     assert complaint.strip() == f"product {product.pk}: its movements skip a version"
 
 
-def test_reconcile_of_a_movement_that_was_lost_says_so():
+def test_reconcile_of_a_missing_movement_says_so():
     product = make_reserved(4)
     StockMovement.objects.filter(product=product, version=1).delete()
 
@@ -90,7 +90,7 @@ def test_reconcile_of_a_movement_that_was_lost_says_so():
 # --- Holders ----------------------------------------------------------------------
 
 
-def test_reconcile_adds_up_what_baskets_and_orders_hold():
+def test_reconcile_of_units_held_by_baskets_and_orders_reports_nothing():
     product = make_reserved(2)
     make_holder(product, units=1)
     stock.claim({product.pk: 1})
@@ -101,7 +101,7 @@ def test_reconcile_adds_up_what_baskets_and_orders_hold():
     assert books.reconcile() == []
 
 
-def test_reconcile_of_units_that_nobody_holds_says_so():
+def test_reconcile_of_reserved_units_without_a_holder_says_so():
     product = make_reserved(4)
     stock.claim({product.pk: 2})
 
@@ -123,7 +123,7 @@ def test_reconcile_of_units_that_nobody_holds_says_so():
     ],
     ids=["forgotten", "line", "order line", "cancelled", "shipped"],
 )
-def test_reconcile_of_a_holder_that_was_lost_says_so(lose, held):
+def test_reconcile_of_a_missing_holder_says_so(lose, held):
     product = make_reserved(4)
     make_order({product: 3})
     assert books.reconcile() == []
@@ -133,7 +133,7 @@ def test_reconcile_of_a_holder_that_was_lost_says_so(lose, held):
     assert f"reserved is 7, baskets and orders hold {held}" in reconcile()
 
 
-def test_reconcile_of_a_holder_of_units_that_are_not_reserved_says_so():
+def test_reconcile_of_held_units_that_are_not_reserved_says_so():
     product = make_reserved(4)
     make_order({product: 3})
     stock.release({product.pk: 7})
@@ -149,7 +149,7 @@ def test_reconcile_of_many_rows_is_one_query(django_assert_num_queries):
         assert books.reconcile() == []
 
 
-def test_check_books_fails_its_task_on_drift():
+def test_check_books_with_drift_fails_its_task():
     make_product(on_hand=10)
     tasks.check_books()
 

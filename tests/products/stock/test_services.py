@@ -27,7 +27,7 @@ def moves(product) -> list[tuple]:
 # --- Each verb --------------------------------------------------------------------
 
 
-def test_receive_of_units_adds_them_on_hand_and_logs_who():
+def test_receive_adds_units_on_hand_and_logs_who_did_it():
     product, staff = make_product(on_hand=7), make_user()
 
     level = stock.receive(product.pk, 20, note="delivery 17", actor=staff)
@@ -48,7 +48,7 @@ def test_count_of_fewer_units_logs_the_difference():
     assert moves(product)[-1] == (3, "counted", -3, 0)
 
 
-def test_count_that_agrees_is_logged_too():
+def test_count_of_the_same_units_is_logged_too():
     product = make_product(on_hand=10)
 
     stock.count(product.pk, 10)
@@ -56,7 +56,7 @@ def test_count_that_agrees_is_logged_too():
     assert moves(product)[-1] == (2, "counted", 0, 0)
 
 
-def test_claim_of_units_reserves_them():
+def test_claim_reserves_units():
     product = make_product(on_hand=10)
 
     (level,) = stock.claim({product.pk: 4}, note="order K7")
@@ -83,7 +83,7 @@ def test_release_of_reserved_units_gives_them_back():
     assert moves(product)[-1] == (3, "released", 0, -3)
 
 
-def test_ship_of_reserved_units_takes_both_figures_down():
+def test_ship_of_reserved_units_lowers_both_figures():
     product = make_product(on_hand=10, reserved=4)
 
     stock.ship({product.pk: 4})
@@ -92,7 +92,7 @@ def test_ship_of_reserved_units_takes_both_figures_down():
     assert moves(product)[-1] == (3, "shipped", -4, -4)
 
 
-def test_offer_changed_gives_a_version_and_moves_nothing():
+def test_offer_changed_raises_the_version_and_moves_nothing():
     product = make_product(on_hand=10, reserved=4)
 
     level = stock.offer_changed(product.pk, note="12.50 → 9.90")
@@ -102,7 +102,7 @@ def test_offer_changed_gives_a_version_and_moves_nothing():
     assert moves(product)[-1] == (3, "offer", 0, 0)
 
 
-def test_movements_of_any_kind_number_the_versions_without_a_gap():
+def test_movements_of_any_kind_have_consecutive_versions():
     product = make_product(on_hand=10)
     stock.claim({product.pk: 5})
     with pytest.raises(NotEnoughStock):
@@ -144,7 +144,7 @@ def test_count_of_impossible_units_is_refused(units):
     refused(product, StockConflict, lambda: stock.count(product.pk, units))
 
 
-def test_count_below_what_is_reserved_is_refused_with_both_numbers():
+def test_count_below_the_reserved_units_is_refused_with_both_numbers():
     product = make_product(on_hand=10, reserved=4)
 
     error = refused(product, StockConflict, lambda: stock.count(product.pk, 3))
@@ -155,7 +155,7 @@ def test_count_below_what_is_reserved_is_refused_with_both_numbers():
 @pytest.mark.parametrize(
     "available, told", [(0, "Only 0 are"), (1, "Only 1 is"), (3, "Only 3 are")]
 )
-def test_claim_of_more_than_available_is_refused_with_what_is_left(available, told):
+def test_claim_of_too_many_units_is_refused_with_what_is_left(available, told):
     product = make_product(on_hand=available + 2, reserved=2)
 
     error = refused(product, NotEnoughStock, lambda: stock.claim({product.pk: 4}))
@@ -169,14 +169,14 @@ def test_claim_of_more_than_available_is_refused_with_what_is_left(available, to
 
 
 @pytest.mark.parametrize("units", [2**31, 2**63, 10**30])
-def test_claim_of_a_huge_number_is_a_refusal_not_an_error(units):
+def test_claim_of_a_huge_number_is_refused(units):
     product = make_product(on_hand=3)
 
     refused(product, NotEnoughStock, lambda: stock.claim({product.pk: units}))
 
 
 @pytest.mark.parametrize("verb", [stock.release, stock.ship])
-def test_release_or_ship_beyond_what_is_reserved_is_refused(verb):
+def test_release_or_ship_of_too_many_units_is_refused(verb):
     product = make_product(on_hand=10, reserved=4)
 
     refused(product, StockConflict, lambda: verb({product.pk: 5}))
@@ -201,7 +201,7 @@ def test_quantities_below_one_are_a_programming_error(verb, units):
         lambda: stock.offer_changed(NOWHERE),
     ],
 )
-def test_every_verb_of_an_unknown_product_says_so(call):
+def test_every_verb_with_an_unknown_product_says_so(call):
     with pytest.raises(UnknownProduct):
         call()
 
@@ -220,7 +220,7 @@ def test_claim_of_several_products_takes_each():
 
 
 @pytest.mark.parametrize("verb", [stock.claim, stock.release, stock.ship])
-def test_several_products_one_of_which_is_short_change_nothing_at_all(verb):
+def test_several_products_with_one_shortage_change_nothing(verb):
     first, short, last = (make_product(on_hand=6, reserved=3) for _ in range(3))
     wanted = {first.pk: 1, short.pk: 4, last.pk: 1}
 
@@ -242,7 +242,7 @@ def test_claim_of_nothing_does_nothing():
     "change",
     ["reserved = on_hand + 1", "reserved = -1", "on_hand = reserved - 1", "on_hand=-1"],
 )
-def test_raw_sql_against_the_books_is_refused_by_the_table(change):
+def test_raw_sql_with_impossible_figures_is_refused_by_the_table(change):
     product = make_product(on_hand=10, reserved=4)
 
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -252,7 +252,7 @@ def test_raw_sql_against_the_books_is_refused_by_the_table(change):
     assert figures(product) == (10, 4, 2)
 
 
-def test_movement_of_a_version_that_exists_is_refused_by_the_table():
+def test_movement_with_an_existing_version_is_refused_by_the_table():
     product = make_product(on_hand=10)
 
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -330,7 +330,7 @@ def test_claim_that_rolls_back_is_not_pushed(hear):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_claim_of_several_that_is_refused_pushes_none_of_them(hear):
+def test_claim_of_several_products_that_is_refused_pushes_none(hear):
     one, two = make_product(on_hand=3), make_product(on_hand=0)
 
     with hear(f"stock:{one.pk}", f"stock:{two.pk}") as events:

@@ -39,7 +39,7 @@ def lapse(*baskets: Basket) -> None:
 # --- What is noted ------------------------------------------------------------------
 
 
-def test_row_that_fails_waits_longer_each_time_and_is_forgiven_once_done(caplog):
+def test_row_that_fails_waits_longer_each_time_until_it_succeeds(caplog):
     basket = make_basket()
     pauses = []
     for _try in range(9):
@@ -57,7 +57,7 @@ def test_row_that_fails_waits_longer_each_time_and_is_forgiven_once_done(caplog)
     assert (basket.problem, basket.failures, basket.retry_at) == ("", 0, None)
 
 
-def test_problem_of_an_error_of_ours_quotes_nothing(caplog):
+def test_problem_of_an_unexpected_error_has_only_its_class(caplog):
     basket = make_basket()
 
     sweeps.note(basket, KeyError("ann@example.com"))
@@ -66,7 +66,7 @@ def test_problem_of_an_error_of_ours_quotes_nothing(caplog):
     assert basket.problem == "KeyError (builtins)"
 
 
-def test_database_that_is_away_ends_a_sweep_and_blames_no_row():
+def test_database_failure_ends_the_sweep_and_marks_no_row():
     basket = make_basket()
 
     def broken(row):
@@ -82,7 +82,7 @@ def test_database_that_is_away_ends_a_sweep_and_blames_no_row():
 # --- Each sweep ---------------------------------------------------------------------
 
 
-def test_person_who_cannot_be_written_to_holds_up_neither_others_nor_other_products():
+def test_address_that_refuses_mail_stops_no_other_mail():
     lamps, cups = make_product(on_hand=0), make_product(on_hand=0)
     for product in (lamps, cups):
         for name in ("ann", "bob"):
@@ -103,7 +103,7 @@ def test_person_who_cannot_be_written_to_holds_up_neither_others_nor_other_produ
     assert Waiting.objects.get(pk=first.pk).failures == 1, "it waits for its next try"
 
 
-def test_hold_that_cannot_be_released_holds_up_no_other(caplog):
+def test_hold_that_cannot_be_released_stops_no_other(caplog):
     product = make_product(on_hand=4, reserved=2)
     broken, good = make_holder(product, units=1), make_holder(product, units=1)
     lapse(broken, good)
@@ -122,7 +122,7 @@ def test_hold_that_cannot_be_released_holds_up_no_other(caplog):
     assert tasks.release_lapsed_holds() == 0
 
 
-def test_order_that_cannot_expire_holds_up_no_other(caplog):
+def test_order_that_cannot_expire_stops_no_other(caplog):
     past = timezone.now() - timedelta(hours=1)
     broken, good = (make_order(method=Order.Method.STRIPE) for _ in range(2))
     Order.objects.filter(pk=broken.pk).update(expires_at=past - timedelta(hours=1))
@@ -137,7 +137,7 @@ def test_order_that_cannot_expire_holds_up_no_other(caplog):
     assert tasks.expire_orders() == 0
 
 
-def test_payment_whose_provider_is_unknown_holds_up_no_other_refund(caplog):
+def test_payment_with_an_unknown_provider_stops_no_other_refund(caplog):
     order = make_order(method=Order.Method.STRIPE)
     broken, other = (
         Payment.objects.create(

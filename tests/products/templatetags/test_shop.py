@@ -25,7 +25,7 @@ def test_money_of_an_amount_has_currency_and_cents(amount, shown):
 @pytest.mark.parametrize(
     "text", ["</script><script>alert(1)</script>", "<!--", "a & b", "]]>", "“ü”"]
 )
-def test_json_ld_of_any_text_stays_inside_its_element(text):
+def test_json_ld_with_any_text_stays_inside_its_element(text):
     html = json_ld({"name": text})
 
     start, end = '<script type="application/ld+json">', "</script>"
@@ -35,7 +35,7 @@ def test_json_ld_of_any_text_stays_inside_its_element(text):
     assert json.loads(inside) == {"name": text}
 
 
-def test_moment_reads_what_live_facts_say():
+def test_moment_of_live_facts_is_a_local_time():
     assert moment("2026-05-04T12:30:00+02:00").isoformat() == (
         "2026-05-04T10:30:00+00:00"
     )
