@@ -1,14 +1,18 @@
 """A load test of the shop, from outside: many sockets, shoppers who buy, a verdict.
 
-`python -m realtime.loadtest` needs Python alone, no Django and nothing installed, so it
-runs on whatever machine has the cores; `manage.py loadtest` also checks the books.
+`python -m realtime.loadtest` needs only Python, without Django or anything installed,
+so it runs on any machine that has the processors. `manage.py loadtest` also checks the
+shop's books.
 
-- `options`: the flags, their limits, whose host may be loaded
-- `wire`, `visit`: a WebSocket and an HTTP client that cost little themselves
-- `watchers`: sockets that keep what a page would show, and time what they hear
-- `shoppers`: people who hold, let go, and order
-- `phases`: what happens when; `vitals`: what the server and this program spend;
-  `processes`: which processes of the server are asked for that
-- `team`, `merging`: several generators that make one test, and what they found as one
-- `measures`, `gates`, `report`: the figures, the verdict, and how both are told
+- `command`: from the flags to the exit code; `options`: the flags, their limits, and
+  which hosts may be loaded
+- `run`, `phases`: one test and what happens in it; `crowd`: its people
+- `watchers`: sockets that show what a page would show; `shoppers`: people who hold
+  units, give them back, and order; `ledger`: what all of these measure
+- `wire`, `visit`: WebSocket and HTTP clients that cost little themselves
+- `vitals`: CPU and memory of the server and of this program; `processes`: the addresses
+  of the server's processes
+- `team`, `follower`, `link`, `merging`: several generators that make one test
+- `measures`, `conclusions`, `gates`: percentiles, figures and complaints, the verdict
+- `report`, `report_text`, `report_html`, `plots`: how all of it is presented
 """

@@ -1,4 +1,4 @@
-"""From the flags to the exit code, for both who call it."""
+"""From the flags to the exit code, for `python -m` and `manage.py`."""
 
 import argparse
 import asyncio
@@ -8,25 +8,29 @@ import sys
 from collections.abc import AsyncIterator, Callable
 
 from realtime import files
+from realtime.loadtest import conclusions, follower, link
 from realtime.loadtest import options as flags
-from realtime.loadtest import report, team
+from realtime.loadtest import report, report_text
 from realtime.loadtest.gates import Verdict, expectation, judge
+from realtime.loadtest.link import Refused
 from realtime.loadtest.measures import Times
-from realtime.loadtest.phases import Run, Unreachable
-from realtime.loadtest.team import Refused, Team
+from realtime.loadtest.run import Run
+from realtime.loadtest.team import Team
+from realtime.loadtest.visit import Unreachable
 
 Books = Callable[[], str | None]
 NOBODY_REFUSED = expectation("failed_handshakes<1")
 PROGRESS_S = 1.0
-QUIETLY_S = 5
-FILES_MORE = 200  # for people, who keep their connections, and for ourselves
-IMPOSSIBLE = 2  # as for flags that mean nothing
+LOG_PROGRESS_S = 5  # if the output is not a terminal
+OTHER_FILES = 200  # for people, who keep their connections, and for the process
+IMPOSSIBLE = 2  # the same as for wrong flags
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m realtime.loadtest`; gives the exit code."""
+    """Run `python -m realtime.loadtest`. Returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="realtime.loadtest", description="Load a shop, and judge it."
+        prog="realtime.loadtest",
+        description="Load a shop with sockets and shoppers, and judge it.",
     )
     flags.add_to(parser)
     options = parser.parse_args(arguments)
@@ -38,8 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def execute(options: argparse.Namespace, books: Books | None = None) -> int:
-    """Run the test, tell of it, give the exit code. `books` says what does not add up
-    in the database, where that can be looked into."""
+    """Run the test, report it, and return the exit code.
+
+    `books` returns what is wrong in the shop's database. It is None where nobody can
+    look into that.
+    """
     if options.join:
         return follow(options)
     others = options.joining if options.listen else 0
@@ -62,8 +69,8 @@ def execute(options: argparse.Namespace, books: Books | None = None) -> int:
 
 
 def conclude(run: Run, books: Books | None = None) -> int:
-    """Judge what was counted, tell of it, give the exit code."""
-    run.conclude()
+    """Judge the measurements, report them, and return the exit code."""
+    conclusions.conclude(run)
     if books is not None and (complaint := books()):
         run.wrong.append(complaint)
     expected = [NOBODY_REFUSED, *run.options.expect]
@@ -73,71 +80,71 @@ def conclude(run: Run, books: Books | None = None) -> int:
         run.wrong, run.figures, expected, run.cut_short, run.late
     )
     report.write(run, verdict, sentences)
-    print(report.table(run, verdict, sentences), flush=True)
+    print(report_text.table(run, verdict, sentences, report.notes(run)), flush=True)
     return verdict
 
 
 async def measure(run: Run) -> None:
-    """All phases, with progress on the standard error. Raises `Unreachable`."""
-    async with _progress(run, lambda: team.progress(run)):
+    """Go through all phases, and show the progress. Raises `Unreachable`."""
+    async with _progress(run, lambda: link.progress(run)):
         await run.run()
 
 
 async def measure_together(generators: Team) -> None:
-    """The same by several. Raises `Unreachable`, `Refused`."""
+    """Do the same with several generators. Raises `Unreachable` or `Refused`."""
     async with _progress(generators.run, generators.progress):
         await generators.lead()
 
 
 def follow(options: argparse.Namespace) -> int:
-    """Take part in somebody else's test, for those who joined on several processes."""
+    """Take part in a test that another process leads. Returns the exit code."""
     try:
         if options.processes > 1:
-            return _follow_often(options.processes)
-        return asyncio.run(team.follow(options, allow_files))
+            return _follow_with(options.processes)
+        return asyncio.run(follower.follow(options, allow_files))
     except (Refused, OSError) as error:
-        if options.join != flags.PARENT:  # else the leader says it
+        if options.join != flags.PARENT:  # otherwise the leader says it
             say(str(error))
         return IMPOSSIBLE
     except KeyboardInterrupt:
         return Verdict.INTERRUPTED
 
 
-def _follow_often(processes: int) -> int:
-    """As many of us as are to join; the leader tells the verdict."""
+def _follow_with(processes: int) -> int:
+    """Start processes that follow. The leader reports the verdict."""
     command = [sys.executable, *sys.orig_argv[1:], "--processes", "1"]
-    us = [subprocess.Popen(command) for _ in range(processes)]
+    followers = [subprocess.Popen(command) for _ in range(processes)]
     try:
-        return max(each.wait() for each in us)
+        return max(process.wait() for process in followers)
     finally:
-        for each in us:
-            each.terminate()
-            each.wait()
+        for process in followers:
+            process.terminate()
+            process.wait()
 
 
 def say(text: str) -> None:
-    """A line for who watches."""
-    end = "\n"
+    """Print a line for whoever watches."""
     start = "\r\x1b[K" if sys.stderr.isatty() else ""
-    print(start + text, end=end, file=sys.stderr, flush=True)
+    print(start + text, file=sys.stderr, flush=True)
 
 
 def allow_files(sockets: int) -> str | None:
-    """Each socket is an open file. Raises the limit; what to do if it is too low."""
+    """Raise the limit of open files, one for each socket. Returns what to do if it
+    is still too low."""
     files.raise_limit()
-    needed = sockets + FILES_MORE
+    needed = sockets + OTHER_FILES
     if files.limit() >= needed:
         return None
     return (
         f"{sockets:,} sockets need {needed:,} open files, and this process may have"
         f" {files.limit():,}: raise its hard limit (ulimit -Hn {needed}), or ask for"
-        f" --sockets {max(1, files.limit() - FILES_MORE)} for each of the --processes"
+        f" --sockets {max(1, files.limit() - OTHER_FILES)} for each of the --processes"
     )
 
 
 @contextlib.asynccontextmanager
-async def _progress(run: Run, told: Callable[[], team.Told]) -> AsyncIterator[None]:
-    showing = asyncio.create_task(_show(run, told))
+async def _progress(run: Run, get: Callable[[], link.Message]) -> AsyncIterator[None]:
+    showing = asyncio.create_task(_show(run, get))
     try:
         yield
     finally:
@@ -145,21 +152,21 @@ async def _progress(run: Run, told: Callable[[], team.Told]) -> AsyncIterator[No
         await asyncio.gather(showing, return_exceptions=True)
 
 
-async def _show(run: Run, told: Callable[[], team.Told]) -> None:
-    """One line that is written over, or, in a log, one now and then."""
+async def _show(run: Run, get: Callable[[], link.Message]) -> None:
+    """Overwrite one line on a terminal. Elsewhere, print a line now and then."""
     is_terminal = sys.stderr.isatty()
     while True:
-        await asyncio.sleep(PROGRESS_S if is_terminal else QUIETLY_S)
+        await asyncio.sleep(PROGRESS_S if is_terminal else LOG_PROGRESS_S)
         start, end = ("\r\x1b[K", "") if is_terminal else ("", "\n")
-        print(start + progress(run, told()), end=end, file=sys.stderr, flush=True)
+        print(start + progress_line(run, get()), end=end, file=sys.stderr, flush=True)
 
 
-def progress(run: Run, told: team.Told) -> str:
-    """Where it is."""
+def progress_line(run: Run, message: link.Message) -> str:
     times = Times()
-    times.merge(told["push"])
+    times.merge(message["push"])
+    p99 = report_text.number(times.summary()["p99"])
     return (
-        f"{run.ledger.now:5.0f} s {run.phase:<9} {told.get('live', 0)} sockets, "
-        f"{told.get('pushes', 0):,} frames, push p99 "
-        f"{report.number(times.summary()['p99'])} ms, {told.get('orders', 0)} orders"
+        f"{run.ledger.now:5.0f} s {run.phase:<9} {message.get('live', 0)} sockets, "
+        f"{message.get('pushes', 0):,} frames, push p99 {p99} ms, "
+        f"{message.get('orders', 0)} orders"
     )

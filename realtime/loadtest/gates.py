@@ -1,4 +1,4 @@
-"""The verdict: what was wrong, what was too slow, and the exit code that says which."""
+"""The verdict on a shop, and the exit code for it."""
 
 import re
 from collections.abc import Sequence
@@ -7,16 +7,14 @@ from typing import Any, NamedTuple
 
 
 class Verdict(IntEnum):
-    """The exit code. 1 is a fault of this program, 2 is flags that mean nothing."""
+    """The exit code. 1 is an error of this program, 2 means wrong options."""
 
     PASSED = 0
-    INCORRECT = 3  # something was lost, stale, oversold or does not add up
+    INCORRECT = 3  # something is lost, stale or oversold, or does not add up
     TOO_SLOW = 4  # an --expect was not met
-    UNFINISHED = 5  # the time was up before the phases were
-    UNREACHABLE = 6  # there was no shop to measure, or it went away
-    OVERLOADED = (
-        7  # this program could not keep up: its figures say nothing of the shop
-    )
+    UNFINISHED = 5  # out of time
+    UNREACHABLE = 6  # there is no shop, or it stopped answering
+    OVERLOADED = 7  # this program could not keep up, so it cannot judge the shop
     INTERRUPTED = 130  # Ctrl-C
 
 
@@ -40,10 +38,10 @@ NUMBERS = (
     *("server_cpu_percent", "server_memory_mb", "memory_slope_kb_min"),
     *("generator_cpu_percent", "server_loop_lag_ms"),
 )
-# What a generator that cannot keep up measures right all the same: what the server
-# tells of its memory, and what the generator tells of itself.
+# Figures that are right even if the generator cannot keep up: the server's memory, and
+# the generator's own figures.
 TRUSTED = ("server_memory_mb", "memory_slope_kb_min", "generator_")
-NOT_JUDGED = "Not judged, as this program could not keep up: "
+NOT_JUDGED = "Not judged, because the load test could not keep up: "
 
 
 class Expectation(NamedTuple):
@@ -55,13 +53,13 @@ class Expectation(NamedTuple):
     text: str
 
     def is_trusted(self, figures: dict[str, Any]) -> bool:
-        """Whether the figure holds although the generator could not keep up."""
+        """Whether the figure is right even if the generator could not keep up."""
         return self.name.startswith(TRUSTED) and figures.get(self.name) is not None
 
     def complaint(self, figures: dict[str, Any]) -> str | None:
-        """What is to be said against the figures; None if they meet it.
+        """Return why the figures don't meet the expectation, or None if they do.
 
-        A figure that was not measured meets nothing.
+        A figure that was not measured never meets it.
         """
         value = figures.get(self.name)
         if value is None:
@@ -72,17 +70,17 @@ class Expectation(NamedTuple):
 
 
 def expectation(text: str) -> Expectation:
-    """Read `push_p99<150ms`. Raises `ValueError` for what means nothing."""
+    """Parse text like `push_p99<150ms`. Raises `ValueError` if that is impossible."""
     match = PATTERN.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not of the form push_p99<150ms")
     name, unit = match["name"], match["unit"]
     if name not in names():
-        raise ValueError(f"{name!r} is none of {', '.join(names())}")
+        raise ValueError(f"{name!r} is not one of {', '.join(names())}")
     is_time = name.startswith(tuple(f"{each}_p" for each in TIMES))
     is_time = is_time or name in {f"{each}_max" for each in TIMES}
     if unit in ("us", "ms", "s") and not is_time and not name.endswith(("_s", "_ms")):
-        raise ValueError(f"{name!r} is no time")
+        raise ValueError(f"{name!r} is not a time, so it takes no unit of time")
     limit = float(match["limit"]) * UNITS[unit]
     if name.endswith("_s") and unit in ("us", "ms", "s"):
         limit /= 1000  # a figure in seconds
@@ -90,7 +88,7 @@ def expectation(text: str) -> Expectation:
 
 
 def names() -> list[str]:
-    """The figures that can be expected of."""
+    """Return the names of the figures that --expect takes."""
     points = [f"{t}_{p}" for t in TIMES for p in ("p50", "p95", "p99", "max")]
     return [*points, *NUMBERS]
 
@@ -102,11 +100,12 @@ def judge(
     cut_short: tuple[Verdict, str] | None = None,
     late: Sequence[str] = (),
 ) -> tuple[Verdict, list[str]]:
-    """The exit code and the sentences that go with it. What is wrong weighs more than
-    what is slow, but of a run that was cut short nobody knows what was to come.
+    """Return the exit code, and sentences that explain it.
 
-    `late` is what a generator that is late would find of a sound shop too. Where this
-    one could not keep up, that and its own figures are not held against the shop.
+    `wrong` are faults of the shop. They outweigh slowness, but not that a run was cut
+    short. `late` are faults that a generator which is late would see in a sound
+    shop too. If this generator could not keep up, it judges neither them nor its own
+    figures.
     """
     complaints = [(e, c) for e in expectations if (c := e.complaint(figures))]
     slow = [complaint for _, complaint in complaints]
@@ -117,16 +116,16 @@ def judge(
         unjudged = [NOT_JUDGED + complaint for complaint in unjudged]
     else:
         wrong = [*wrong, *late]
-    said = [*wrong, *slow, *unjudged]
+    sentences = [*wrong, *slow, *unjudged]
     if cut_short is not None:
         verdict, why = cut_short
         if verdict == Verdict.UNFINISHED and wrong:
             verdict = Verdict.INCORRECT
         elif verdict == Verdict.UNFINISHED and figures.get("generator_is_saturated"):
             verdict = Verdict.OVERLOADED
-        return verdict, [why, *said]
+        return verdict, [why, *sentences]
     if wrong:
-        return Verdict.INCORRECT, said
+        return Verdict.INCORRECT, sentences
     if slow:
-        return Verdict.TOO_SLOW, said
-    return (Verdict.OVERLOADED if unjudged else Verdict.PASSED), said
+        return Verdict.TOO_SLOW, sentences
+    return (Verdict.OVERLOADED if unjudged else Verdict.PASSED), sentences

@@ -1,4 +1,4 @@
-"""Figures: times by percentile, in the same memory however many there are."""
+"""Durations, and their percentiles. Memory does not grow with their number."""
 
 import math
 from collections import Counter, defaultdict
@@ -18,7 +18,7 @@ class Times:
         self._buckets: Counter[int] = Counter()
 
     def add(self, seconds: float) -> None:
-        """Note one. What a clock that was set makes negative counts as nothing."""
+        """Add one. A negative one, from a clock that was set, counts as zero."""
         seconds = max(seconds, SMALLEST)
         self.count += 1
         self.total += seconds
@@ -26,7 +26,7 @@ class Times:
         self._buckets[math.ceil(math.log(seconds / SMALLEST) * _PER_E)] += 1
 
     def percentile(self, percent: float) -> float | None:
-        """The least time that so many percent do not exceed; None if there are none."""
+        """Return the smallest time that so many percent don't exceed, or None."""
         if not self.count:
             return None
         rank, passed = math.ceil(self.count * percent / 100), 0
@@ -37,26 +37,26 @@ class Times:
         raise AssertionError("unreachable")
 
     def sum_above(self, least: float) -> float:
-        """All those that are longer than `least`, added up; at most 1 % too much."""
+        """Return the sum of those longer than `least`, at most 1 % too high."""
         return sum(
             count * SMALLEST * GROWTH**bucket
             for bucket, count in self._buckets.items()
             if SMALLEST * GROWTH**bucket > least
         )
 
-    def merge(self, told: dict[str, Any]) -> None:
-        """Add the durations that others noted, as `raw` gives them."""
-        if not told["count"]:
+    def merge(self, raw: dict[str, Any]) -> None:
+        """Add durations of another process, as `raw` returns them."""
+        if not raw["count"]:
             return
-        self.count += int(told["count"])
-        self.total += float(told["total"])
-        self.least = min(self.least, float(told["least"]))
-        self.most = max(self.most, float(told["most"]))
-        for bucket, count in told["buckets"]:
+        self.count += int(raw["count"])
+        self.total += float(raw["total"])
+        self.least = min(self.least, float(raw["least"]))
+        self.most = max(self.most, float(raw["most"]))
+        for bucket, count in raw["buckets"]:
             self._buckets[int(bucket)] += int(count)
 
     def raw(self) -> dict[str, Any]:
-        """All that is kept, as plain values."""
+        """Return everything as plain values."""
         return {
             "count": self.count,
             "total": self.total,
@@ -66,14 +66,14 @@ class Times:
         }
 
     def summary(self) -> dict[str, float | int | None]:
-        """What reports say of it; times in milliseconds."""
+        """Return count, percentiles and maximum; times in milliseconds."""
         points = {f"p{p}": milliseconds(self.percentile(p)) for p in (50, 95, 99)}
         most = milliseconds(self.most) if self.count else None
         return {"count": self.count, **points, "max": most}
 
 
 class Timeline:
-    """The same, kept apart by the second it happened in, since the start."""
+    """Durations, all together and by the second they happened in."""
 
     def __init__(self) -> None:
         self.all = Times()
@@ -83,9 +83,9 @@ class Timeline:
         self.all.add(seconds)
         self.seconds[int(at)].add(seconds)
 
-    def merge(self, told: dict[str, Any]) -> None:
-        """Add what others noted in the same seconds, as `raw` gives it."""
-        for second, times in told["seconds"]:
+    def merge(self, raw: dict[str, Any]) -> None:
+        """Add durations of another process, as `raw` returns them."""
+        for second, times in raw["seconds"]:
             self.all.merge(times)
             self.seconds[int(second)].merge(times)
 
@@ -93,7 +93,7 @@ class Timeline:
         return {"seconds": [(at, times.raw()) for at, times in self.seconds.items()]}
 
     def most_in(self, seconds: int, least: float) -> float:
-        """The most that those longer than `least` add up to in so many seconds."""
+        """Return the largest sum of those longer than `least`, in so many seconds."""
         sums = {at: times.sum_above(least) for at, times in self.seconds.items()}
         return max(
             (
@@ -110,7 +110,7 @@ def milliseconds(seconds: float | None) -> float | None:
 
 
 def slope(points: list[tuple[float, float]]) -> float | None:
-    """How fast the second number grows with the first, by least squares."""
+    """Return how fast the second number grows with the first, by least squares."""
     if len(points) < 3:
         return None
     mean_x = sum(x for x, _ in points) / len(points)

@@ -1,4 +1,4 @@
-"""The flags, and what they may be: a load test that got loose is an attack."""
+"""The flags and their limits. A load test of somebody else's shop is an attack."""
 
 import argparse
 import ipaddress
@@ -14,14 +14,14 @@ from realtime.loadtest.gates import expectation
 
 PHASES = ("connect", "idle", "fanout", "shopping", "storm", "drain")
 MOST_SOCKETS, MOST_RATE, MOST_SECONDS = 1_000_000, 5_000, 3_600
-AUTO = 0  # processes: one for each processor
+AUTO = 0  # one process for each processor
 MOST_PROCESSES = 256  # and as many that join
-PARENT = "-"  # to join whoever started us, on the standard input
-PORTS = 28_000  # that Linux gives out for one address of ours to one of theirs
+PARENT = "-"  # joins the process that started us, on the standard input
+PORTS = 28_000  # that Linux uses between two addresses
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of a load test to whoever's parser."""
+    """Add the flags of a load test to a parser."""
     add = parser.add_argument
     add(
         "--url",
@@ -45,7 +45,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         *("--phases",),
         type=_phases,
         default=PHASES,
-        help="some of %s; connect and drain are always there" % ",".join(PHASES),
+        help="some of %s; connect and drain always run" % ",".join(PHASES),
     )
     add("--changes", type=_number(1000), default=20, help="stock changes a second")
     add("--products", type=_count(64), default=20, help="watched by each socket")
@@ -53,80 +53,100 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         *("--hidden",),
         type=_share,
         default=0.0,
-        help="share of the sockets, 0 to 1, that are of hidden tabs (%(default)s)",
+        help="share of the sockets, 0 to 1, that belong to hidden tabs (%(default)s)",
     )
-    add("--buyers", type=_count(200), default=4, help="who order at the same time")
+    add(
+        "--buyers",
+        type=_count(200),
+        default=4,
+        help="people who order at the same time",
+    )
     add(
         *("--limit",),
         type=_number(2 * MOST_SECONDS),
-        help="seconds after which it gives up (as long as it should take, and more)",
+        help="seconds after which it gives up (default: more than it should take)",
     )
-    add("--quiet", type=_number(60), default=3, help="seconds to settle at the end")
-    add("--seed", type=int, default=1, help="who does what when (%(default)s)")
+    add(
+        "--quiet",
+        type=_number(60),
+        default=3,
+        help="seconds to wait at the end before comparing",
+    )
+    add(
+        "--seed",
+        type=int,
+        default=1,
+        help="the same seed makes people do the same things (%(default)s)",
+    )
     add("--expect", type=_expectation, action="append", default=[], metavar="FIGURE")
-    add("--json", metavar="FILE", help="write all figures")
-    add("--html", metavar="FILE", help="write a report with plots")
-    add("--csv", metavar="FILE", help="write a line for each second")
+    add("--json", metavar="FILE", help="write all figures as JSON")
+    add("--html", metavar="FILE", help="write a report with plots as HTML")
+    add("--csv", metavar="FILE", help="write a line for each second as CSV")
     add(
         *("--source",),
         action="append",
         default=[],
         metavar="ADDRESS",
-        help="an address of this machine to connect from; may be given several times",
+        help="an address of this machine to connect from; can be repeated",
     )
     add(
         *("--shared",),
         action="store_true",
-        help="others shop there too: do not add up the units",
+        help="other people shop there too, so don't check that stock adds up",
     )
     add(
         *("--processes",),
         type=_processes,
         default=1,
         metavar="N",
-        help="that share the load: a number, or auto for one for each processor (1)",
+        help="processes that share the load, or auto for one per processor (1)",
     )
     add(
         *("--listen",),
         type=_place,
         metavar="HOST:PORT",
-        help="lead a test that others join there",
+        help="lead a test that others join at this address",
     )
     add(
         *("--joining",),
         type=_count(MOST_PROCESSES),
         default=1,
         metavar="N",
-        help="with --listen: the processes that will join (%(default)s)",
+        help="with --listen: how many processes will join (%(default)s)",
     )
     add(
         *("--join",),
         type=_leader,
         metavar="HOST:PORT",
-        help="take part in the test of who listens there",
+        help="take part in a test whose leader listens at this address",
     )
-    add("--code", default="", help="that who listens told, for --join")
+    add("--code", default="", help="for --join: the code that the leader printed")
     add(
         *("--metrics",),
         type=_address,
         action="append",
         default=[],
         metavar="ADDRESS",
-        help="of a process, http://HOST:PORT/metrics or unix:/PATH; may be given"
-        " several times (those of a make run here are known, else the --url is asked)",
+        help="the metrics of a server process, http://HOST:PORT/metrics or unix:/PATH;"
+        " can be repeated (default: those of a make run here, or of --url)",
     )
-    add("--metrics-token", default="", help="for /metrics, where the shop wants one")
-    add("--i-own-this-host", default="", metavar="NAME", help="the host's name again")
+    add("--metrics-token", default="", help="for /metrics, if the shop asks for one")
+    add(
+        "--i-own-this-host",
+        default="",
+        metavar="NAME",
+        help="repeat the host's name to confirm that you may load it",
+    )
 
 
 def check(options: argparse.Namespace) -> None:
-    """Look at flags that depend on each other. Raises `ValueError`."""
+    """Check flags that depend on each other. Raises `ValueError`."""
     if options.processes == AUTO:
         options.processes = min(_processors(), options.sockets)
     if options.join:
         if options.join != PARENT and not options.code:
-            raise ValueError("--join needs the --code that who listens has told")
-        return  # the leader says the rest
+            raise ValueError("--join needs the --code that the leader printed")
+        return  # the leader sends the rest
     if options.processes > options.sockets:
         raise ValueError(
             f"{options.processes} processes are too many for {options.sockets} sockets"
@@ -136,44 +156,44 @@ def check(options: argparse.Namespace) -> None:
         options.metrics = processes.of_make_run(options.url)
     processes.named(options.metrics)
     for file in filter(None, (options.json, options.html, options.csv)):
-        _check_file(Path(file))  # now, rather than when all is measured
+        _check_file(Path(file))  # before anything is measured
     others = options.joining if options.listen else 0
     check_sources(options, options.processes / (options.processes + others))
 
 
 def check_target(options: argparse.Namespace) -> None:
-    """Look at whose host it is. Raises `ValueError`."""
+    """Check that the shop may be loaded. Raises `ValueError`."""
     address = urlsplit(options.url)
     if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError(f"{options.url!r} is not an address of a shop")
+        raise ValueError(f"{options.url!r} is not the address of a shop")
     if address.query or address.fragment:
         raise ValueError(f"{options.url!r}: leave out what follows the path")
     if not is_loopback(address.hostname) and options.i_own_this_host != (
         address.hostname
     ):
         raise ValueError(
-            f"{address.hostname} is not this machine. If it is yours to load, say so: "
+            f"{address.hostname} is not this machine. If you may load it, add "
             f"--i-own-this-host {address.hostname}"
         )
     options.url = options.url.rstrip("/")
 
 
 def check_sources(options: argparse.Namespace, share: float = 1) -> None:
-    """Look at where sockets come from, of which so many are of this machine. Raises
-    `ValueError`."""
+    """Check that there are enough addresses to connect from, for this machine's share
+    of the sockets. Raises `ValueError`."""
     sockets = math.ceil(options.sockets * share)
     if not options.source and is_loopback(urlsplit(options.url).hostname):
         options.source = sources(sockets)
     if options.source and len(options.source) * PORTS < sockets:
         raise ValueError(
-            f"{sockets} sockets need more addresses: --source, one for {PORTS:,} each"
+            f"{sockets} sockets need more addresses: one --source per {PORTS:,}"
         )
     if not options.source and sockets > PORTS:
-        raise ValueError(f"More than {PORTS:,} sockets need --source, more than once")
+        raise ValueError(f"More than {PORTS:,} sockets need more than one --source")
 
 
-# What a leader may say to those who follow, and what those of its own machine hear too.
-SAID = (
+# Flags that a leader sends to all followers, and those for its own machine alone.
+SENT = (
     *("url", "sockets", "rate", "duration", "phases", "changes", "products"),
     *("buyers", "limit", "quiet", "seed", "hidden"),
 )
@@ -185,21 +205,24 @@ class _Parser(argparse.ArgumentParser):
         raise ValueError(message)
 
 
-def told(options: argparse.Namespace, is_ours: bool) -> dict[str, Any]:
-    """What a generator must know, as plain values."""
-    names = [*SAID, *PRIVATE] if is_ours else SAID
-    found = {name: getattr(options, name) for name in names}
+def for_generator(options: argparse.Namespace, is_ours: bool) -> dict[str, Any]:
+    """Return the flags that a generator needs, as plain values."""
+    names = [*SENT, *PRIVATE] if is_ours else SENT
+    values = {name: getattr(options, name) for name in names}
     ours = {"source": options.source, "metrics": options.metrics}
-    return found | (ours if is_ours else {})
+    return values | (ours if is_ours else {})
 
 
-def heard(
+def from_leader(
     message: dict[str, Any], own: argparse.Namespace, of: int
 ) -> argparse.Namespace:
-    """The flags of one of so many generators, from what its leader said. Raises
-    `ValueError` for what may not be: who joins says itself whose host may be loaded."""
+    """Return the flags of one of so many generators, from its leader's message.
+
+    Raises `ValueError` for flags that are not allowed. Whoever joins decides which host
+    may be loaded from there.
+    """
     is_ours = own.join == PARENT
-    known = {name: message[name] for name in SAID if message[name] is not None}
+    known = {name: message[name] for name in SENT if message[name] is not None}
     known["phases"] = ",".join(message["phases"])
     if is_ours:
         known |= {name: message[name] for name in PRIVATE}
@@ -213,7 +236,7 @@ def heard(
     host = urlsplit(options.url).hostname
     if not is_ours and own.i_own_this_host != host:
         raise ValueError(
-            f"the test is of {host}. If that is yours to load, say so where you join: "
+            f"the test loads {host}. If you may load it, join with "
             f"--i-own-this-host {host}"
         )
     check_target(options)
@@ -225,7 +248,7 @@ def heard(
 
 
 def place(text: str) -> tuple[str, int]:
-    """Host and port. Raises `ValueError`."""
+    """Split an address into host and port. Raises `ValueError`."""
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"{text!r} is not of the form HOST:PORT")
@@ -238,16 +261,16 @@ def _check_file(file: Path) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name stands for this machine, and for nothing else."""
+    """Whether a name stands for this machine alone."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
         return False
-    return all(ipaddress.ip_address(entry[4][0]).is_loopback for entry in found)
+    return all(ipaddress.ip_address(entry[4][0]).is_loopback for entry in entries)
 
 
 def sources(sockets: int) -> list[str]:
-    """Loopback addresses enough for so many sockets; none where one will do."""
+    """Return enough loopback addresses for so many sockets; none if one is enough."""
     needed = -(-sockets // PORTS)
     return [f"127.0.0.{1 + n}" for n in range(needed)] if needed > 1 else []
 
@@ -267,7 +290,7 @@ def _processes(text: str) -> int:
 
 
 def _processors() -> int:
-    """How many this process may use."""
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -295,7 +318,7 @@ def _leader(text: str) -> str:
 def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError("a share is from 0 to 1")
+        raise argparse.ArgumentTypeError("a share is between 0 and 1")
     return value
 
 
@@ -307,11 +330,11 @@ def _count(most: int):
 
 
 def _phases(text: str) -> tuple[str, ...]:
-    asked = {word.strip() for word in text.split(",")}
-    if unknown := asked - set(PHASES):
+    names = {word.strip() for word in text.split(",")}
+    if unknown := names - set(PHASES):
         raise argparse.ArgumentTypeError(f"no such phase: {', '.join(sorted(unknown))}")
-    asked |= {"connect", "drain"}
-    return tuple(phase for phase in PHASES if phase in asked)
+    names |= {"connect", "drain"}
+    return tuple(phase for phase in PHASES if phase in names)
 
 
 def _expectation(text: str):

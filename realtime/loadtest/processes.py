@@ -1,8 +1,8 @@
-"""Which processes of a shop tell how they do, and at which addresses.
+"""The server processes of a shop, and the addresses of their `/metrics`.
 
-A proxy lets nobody in to `/metrics`, so the processes behind it are asked themselves:
-those that `--metrics` names, or those of the `make run` on this machine, which notes
-the Unix sockets of its own.
+A proxy refuses `/metrics`, so the processes behind it are asked directly: those that
+`--metrics` names, or those of a `make run` on this machine, which writes down their
+Unix sockets.
 """
 
 import json
@@ -18,41 +18,41 @@ SCHEMES = ("http", "https")
 
 
 def address(text: str) -> str:
-    """A process's address without a path, from what a person says. Raises `ValueError`
-    for what is none."""
+    """Return a process's address without a path. Raises `ValueError` if `text` is not
+    an address."""
     if text.startswith(UNIX):
         if not text.removeprefix(UNIX).startswith("/"):
-            raise ValueError(f"{text!r}: say where the Unix socket is from the root")
+            raise ValueError(f"{text!r}: write the whole path of the Unix socket")
         return text
-    said = urlsplit(text)
-    has_path = said.path not in ("", "/", "/metrics") or said.query or said.fragment
-    if said.scheme not in SCHEMES or not said.hostname or has_path:
+    parts = urlsplit(text)
+    has_path = parts.path not in ("", "/", "/metrics") or parts.query or parts.fragment
+    if parts.scheme not in SCHEMES or not parts.hostname or has_path:
         raise ValueError(
             f"{text!r} is not of the form http://HOST:PORT/metrics or unix:/PATH"
         )
-    return f"{said.scheme}://{said.netloc}"
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def named(addresses: Iterable[str]) -> dict[str, str]:
-    """Addresses by short names: that of the Unix socket's file, or host and port.
-    Raises `ValueError` if two have the same."""
-    found: dict[str, str] = {}
+    """Return the addresses by their short names: the file of a Unix socket, or host and
+    port. Raises `ValueError` if two have the same name."""
+    by_name: dict[str, str] = {}
     for each in addresses:
         name = Path(each).name if each.startswith(UNIX) else urlsplit(each).netloc
-        if name in found:
+        if name in by_name:
             raise ValueError(f"--metrics names {name} twice")
-        found[name] = each
-    return found
+        by_name[name] = each
+    return by_name
 
 
 def of_make_run(url: str) -> list[str]:
-    """The addresses of the processes of the shop at `url`, an address of this machine,
-    if `make run` started them behind nginx in this folder."""
+    """Return the addresses of the shop's processes, if `make run` in this folder
+    started them behind nginx."""
     local = Path(os.environ.get("SHOP_LOCAL_DIR") or ROOT / ".local")
     try:
         note = json.loads((local / "run.json").read_text())
     except (OSError, ValueError):
-        return []  # none runs, or none that we may look at
+        return []  # there is none, or we may not read it
     if target(note["url"])[1] != target(url)[1]:
         return []
     return [f"{UNIX}{path}" for path in note.get("sockets", ()) if Path(path).exists()]

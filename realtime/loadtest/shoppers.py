@@ -1,12 +1,12 @@
-"""People at the shop: what is on the shelf, one who cannot decide, one who orders."""
+"""People at the shop: they load the shelf, fill a basket, hold units and order."""
 
 import html
 import re
 import time
 from typing import NamedTuple
 
+from realtime.loadtest.ledger import Ledger
 from realtime.loadtest.visit import Unexpected, Visit
-from realtime.loadtest.watchers import Ledger
 
 SHELF = "/products/"
 PAGES = 20
@@ -25,7 +25,7 @@ ADDRESS = {
 
 
 class Placed(NamedTuple):
-    """An order that the shop has confirmed, and the session that may see it."""
+    """A confirmed order, and the session that may see it."""
 
     number: str
     topic: str
@@ -34,34 +34,34 @@ class Placed(NamedTuple):
 
 
 async def shelf(url: str, wanted: int, ledger: Ledger) -> dict[str, int]:
-    """Topics and versions as the pages say them, and so the database."""
+    """Return the topics and versions that the pages, and so the database, have."""
     visit = Visit(url, ledger.note_request)
-    found: dict[str, int] = {}
+    versions: dict[str, int] = {}
     path = SHELF
     for page in range(2, PAGES + 2):
         answer = await visit.get(path)
         if answer.status != 200:
-            raise Unexpected(f"{path} answers {answer.status}")
+            raise Unexpected(f"{path}: status {answer.status}")
         for topic, _, version in CARD.findall(answer.text):
-            found[topic] = int(version)
-        further = {int(n): html.unescape(p) for p, n in NEXT.findall(answer.text)}
-        if len(found) >= wanted or page not in further:
+            versions[topic] = int(version)
+        links = {int(n): html.unescape(p) for p, n in NEXT.findall(answer.text)}
+        if len(versions) >= wanted or page not in links:
             break
-        path = SHELF + further[page]
+        path = SHELF + links[page]
     await visit.close()
-    return dict(list(found.items())[:wanted])
+    return dict(list(versions.items())[:wanted])
 
 
 class Shopper:
-    """A session that is interested in one product."""
+    """A visitor who is interested in one product."""
 
     def __init__(self, url: str, topic: str, ledger: Ledger) -> None:
         self.topic, self.ledger = topic, ledger
         self.product = topic.partition(":")[2]
         self.visit = Visit(url, ledger.note_request)
 
-    async def come_in(self) -> bool:
-        """Look at the shelf and put one in; False if it is sold out."""
+    async def fill_basket(self) -> bool:
+        """Load the shelf and put one unit in the basket. False if it is sold out."""
         await self.visit.get(SHELF)
         path = f"/basket/add/{self.product}/"
         answer = await self.visit.post(path, quantity=1, parts="basket")
@@ -71,7 +71,7 @@ class Shopper:
         return True
 
     async def checkout(self) -> bool:
-        """Begin to check out, which reserves it; False if it is sold out meanwhile."""
+        """Start to check out, which reserves units. False if they are sold out."""
         answer = await self._act(self.visit.get("/checkout/"))
         if answer.status == 409:
             return False
@@ -79,27 +79,29 @@ class Shopper:
         return True
 
     async def change(self, quantity: int) -> bool:
-        """Want another number of it, which gives back what was reserved; False if the
-        shop does not let us."""
+        """Change the quantity, which gives back what was reserved. False if the shop
+        refuses it."""
         fields = {f"quantity-{self.product}": quantity, "parts": "basket"}
         answer = await self._act(self.visit.post("/basket/update/", **fields))
         self._insist(answer.status in (200, 422), "/basket/update/", answer)
         return answer.status == 200
 
     async def let_go(self) -> bool:
-        """Give back what was reserved, whatever the shop took the last wish for: the
-        same number once more would change nothing."""
+        """Give back what was reserved. The quantity is changed twice, as the same one
+        again would change nothing."""
         return await self.change(2) and await self.change(1)
 
     async def order(self) -> Placed | None:
-        """From the basket to the order; None if somebody else was faster."""
+        """Order one unit. None if it is sold out."""
         start = time.perf_counter()
-        if not await self.come_in():
+        if not await self.fill_basket():
             return None
         try:
             number = await self._check_out_and_order()
         except BaseException:
-            self.ledger.doubt[self.topic] += 1  # reserved, ordered, or neither
+            self.ledger.doubt[
+                self.topic
+            ] += 1  # it may be reserved, ordered, or neither
             raise
         if number is None:
             return None
@@ -120,10 +122,10 @@ class Shopper:
         if answer.status == 409:
             return None
         self._insist(answer.status == 303, "the order", answer)
-        found = ORDER.search(answer.headers.get("location", ""))
-        if found is None:
-            raise Unexpected("the order: it leads to no order")
-        return found[1]
+        match = ORDER.search(answer.headers.get("location", ""))
+        if match is None:
+            raise Unexpected("the order: it redirects to no order")
+        return match[1]
 
     async def _act(self, request):
         """Await a request that may change the stock."""
@@ -135,22 +137,22 @@ class Shopper:
 
     def _insist(self, is_fine: bool, what: str, answer) -> None:
         if not is_fine:
-            raise Unexpected(f"{what}: answered with {answer.status}")
+            raise Unexpected(f"{what}: status {answer.status}")
 
 
 def _field(text: str, name: str) -> str:
-    """A hidden field's value. Raises `Unexpected`."""
-    found = re.search(FIELD.format(name), text)
-    if found is None:
+    """Return the value of a hidden field. Raises `Unexpected`."""
+    match = re.search(FIELD.format(name), text)
+    if match is None:
         raise Unexpected(f"the review has no {name}")
-    return html.unescape(found[1])
+    return html.unescape(match[1])
 
 
 async def is_there(order: Placed) -> bool:
-    """Whether the shop still shows the order to who placed it. Raises `Unexpected` if
-    it does not say."""
+    """Whether the shop shows the order to whoever placed it. Raises `Unexpected` if the
+    shop cannot answer that now."""
     path = f"/orders/{order.number}/"
     answer = await order.visit.get(path)
     if answer.status >= 500 or answer.status == 429:
-        raise Unexpected(f"{path}: answered with {answer.status}")
+        raise Unexpected(f"{path}: status {answer.status}")
     return answer.status == 200 and order.number in answer.text

@@ -1,4 +1,4 @@
-"""A visitor's HTTP: cookies that the shop gave, an Origin, forms, one connection."""
+"""A visitor's HTTP client: cookies, an Origin, forms, and one connection."""
 
 import asyncio
 import re
@@ -15,10 +15,14 @@ STATUS = re.compile(r"HTTP/1\.\d (\d{3})\b")
 
 
 class Unexpected(Exception):
-    """An answer that no visitor should get."""
+    """A response that no visitor should get."""
 
 
-# What may come of asking a shop: no connection, none that lasts, no HTTP, no answer.
+class Unreachable(Exception):
+    """There is no shop, or it shows no products to watch."""
+
+
+# What a request to a shop may raise: no connection, a broken one, no HTTP, no response.
 FAILURES = (
     *(OSError, ValueError, TimeoutError, EOFError),
     *(asyncio.LimitOverrunError, Unexpected),
@@ -32,19 +36,19 @@ class Answer(NamedTuple):
 
 
 class Visit:
-    """One session at the shop at `url`, which may have a path: pages are asked for by
-    their address below it. `note(seconds, is_fine)` hears of each request."""
+    """One session at the shop at `url`, which may have a path. Paths of pages are
+    relative to it. `note(seconds, is_fine)` is called after each request."""
 
     def __init__(
         self, url: str, note: Callable[[float, bool], None] = lambda *_: None
     ) -> None:
         self.url, self._note = url, note
-        self.origin, self._base = parted(url)
+        self.origin, self._base = split_url(url)
         self.cookies: dict[str, str] = {}
         self._link: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def get(self, path: str, **headers: str) -> Answer:
-        """A page. Raises `OSError`, `TimeoutError`, `ValueError` if none comes."""
+        """Load a page. Raises `OSError`, `TimeoutError` or `ValueError`."""
         return await self._ask("GET", path, headers, b"")
 
     async def post(self, path: str, **fields: object) -> Answer:
@@ -65,8 +69,8 @@ class Visit:
 
     @property
     def _csrf(self) -> str:
-        found = [v for n, v in self.cookies.items() if n.endswith("csrftoken")]
-        return found[0] if found else ""
+        tokens = [v for n, v in self.cookies.items() if n.endswith("csrftoken")]
+        return tokens[0] if tokens else ""
 
     async def close(self) -> None:
         if self._link is not None:
@@ -78,7 +82,7 @@ class Visit:
         is_fine = False
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                answer = await self._again(method, path, headers, body)
+                answer = await self._send(method, path, headers, body)
             is_fine = answer.status < 500
         except BaseException:
             await self.close()
@@ -88,16 +92,16 @@ class Visit:
         self._keep_cookies(answer.headers)
         return answer
 
-    async def _again(self, *request) -> Answer:
-        """Ask; once more if a connection that was kept had been closed meanwhile."""
-        was_kept = self._link is not None
+    async def _send(self, *request) -> Answer:
+        """Send a request. Retry once if a reused connection has been closed."""
+        is_reused = self._link is not None
         try:
             return await self._exchange(*request)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             await self.close()
-            nothing_came = not getattr(error, "partial", b"")
-            if not was_kept or not nothing_came or request[0] != "GET":
-                raise ConnectionError(f"no answer: {error}") from error
+            is_unanswered = not getattr(error, "partial", b"")
+            if not is_reused or not is_unanswered or request[0] != "GET":
+                raise ConnectionError(f"no response: {error}") from error
             return await self._exchange(*request)
 
     async def _exchange(self, method: str, path: str, more: dict, body: bytes):
@@ -136,9 +140,9 @@ async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
     return await asyncio.open_connection(host, port, ssl=tls, limit=1 << 20)
 
 
-def parted(url: str) -> tuple[str, str]:
-    """Scheme, host and port of a shop, as a browser's Origin, and the path that comes
-    before its pages: "" or "/shop"."""
+def split_url(url: str) -> tuple[str, str]:
+    """Split a shop's URL into its origin, as browsers send it, and its path: "" or
+    "/shop"."""
     if url.startswith(UNIX):
         return "http://localhost", ""
     address = urlsplit(url)
@@ -146,7 +150,7 @@ def parted(url: str) -> tuple[str, str]:
 
 
 def target(url: str) -> tuple[str, int, ssl.SSLContext | None]:
-    """Host, port and, for https, how to trust it."""
+    """Return host, port and, for https, the certificates to trust."""
     address = urlsplit(url)
     tls = ssl.create_default_context() if address.scheme == "https" else None
     return address.hostname, address.port or (443 if tls else 80), tls
@@ -160,9 +164,9 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
         name, _, value = line.partition(":")
         name, value = name.strip().lower(), value.strip()
         headers[name] = f"{headers[name]}\n{value}" if name in headers else value
-    if (found := STATUS.match(first)) is None:
+    if (match := STATUS.match(first)) is None:
         raise Unexpected(f"not HTTP: {first[:60]!r}")
-    status = int(found[1])
+    status = int(match[1])
     return Answer(status, headers, (await _body(reader, status, headers)).decode())
 
 

@@ -1,4 +1,4 @@
-"""What the server spends, as far as it tells, and whether this program keeps up."""
+"""CPU and memory of the server, and whether this program keeps up."""
 
 import asyncio
 import email.utils
@@ -9,33 +9,32 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from realtime.loadtest.ledger import Ledger
 from realtime.loadtest.measures import Timeline, slope
-from realtime.loadtest.visit import FAILURES, Visit, parted
-from realtime.loadtest.watchers import Ledger
+from realtime.loadtest.visit import FAILURES, Visit, split_url
 
 EVERY_S = 1.0
 NAP_S = 0.05
-LATE_S = 0.1  # a delay of our loop that shows in what we measure
+LATE_S = 0.1  # a delay of our loop that affects what we measure
 WINDOW_S = 10
-TOO_LATE_S = 1.0  # of such delays within the window: what we measure is ourselves
+TOO_LATE_S = 1.0  # sum of such delays in the window, after which we judge nothing
 SATURATED = 0.9  # of the one processor that this process can use
 CLOCK_TRIES = 15
 CPU, MEMORY = "process_cpu_seconds_total", "process_resident_memory_bytes"
 FILES, SOCKETS = "process_open_fds", "shop_sockets"
 LAG = "shop_loop_lag_seconds"
 STARTED = "process_start_time_seconds"
-BOTH = "both"  # pages and sockets, as long as a process does not say what it serves
-
-
-WHOLE = ""  # the name of a server that is asked by the shop's own address
+BOTH = "both"  # pages and sockets: the role of a process that does not say its role
+WHOLE = ""  # the name of a server that is asked at the shop's own address
 
 
 class Vitals:
-    """Asks `/metrics` every second, and looks at our own loop and CPU meanwhile.
+    """Reads `/metrics` every second, and measures our own loop and CPU.
 
-    `addresses` are those of the server's processes, by name; without any the shop's
-    own `url` is asked. What machines ask is at the root of a server, also for a shop
-    under a path."""
+    `addresses` are those of the server's processes, by name. Without any, the shop's
+    own `url` is used. `/metrics` is at the root of a server, even if the shop has a
+    path.
+    """
 
     def __init__(
         self,
@@ -44,11 +43,11 @@ class Vitals:
         token: str = "",
         addresses: Mapping[str, str] | None = None,
     ) -> None:
-        self._url = parted(url)[0]
+        self._url = split_url(url)[0]
         self._addresses = addresses or {WHOLE: self._url}
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._ledger = ledger
-        # By process: what it told when, and what it serves.
+        # By process: what it reported when, and its role.
         self.rows: dict[str, list[dict[str, float]]] = {n: [] for n in self._addresses}
         self.roles: dict[str, str] = {}
         self.lag = Timeline()
@@ -56,35 +55,36 @@ class Vitals:
         self._spent, self._since = _cpu(), time.monotonic()
         self._marks: deque[tuple[float, float]] = deque()  # when, CPU spent until then
         self._busiest = 0.0  # of all windows
-        self._told: list[tuple[float, bool]] = []  # by others: busy, is_overloaded
+        # Of other generators: busy, is_overloaded.
+        self._others: list[tuple[float, bool]] = []
 
     async def watch(self, server: bool = True) -> None:
-        """Until cancelled."""
+        """Measure until cancelled."""
         async with asyncio.TaskGroup() as jobs:
             for name, address in self._addresses.items() if server else ():
                 jobs.create_task(self._watch_process(name, Visit(address)))
             jobs.create_task(self._watch_ourselves())
 
     async def set_clock(self) -> None:
-        """How far the server's clock is ahead: its own time against the middle of the
-        quickest exchange. `/healthz` tells it in `now`; else the Date header, which is
-        good for a second only, says whether it is way off. Raises what `Visit.get`
-        raises."""
+        """Measure how far the server's clock is ahead, from the middle of the quickest
+        request. `/healthz` has the time in `now`. Without that, the Date header shows
+        large differences, as it counts whole seconds. Raises what `Visit.get` raises.
+        """
         visit = Visit(self._url)
         best: tuple[float, float, float] | None = None
         try:
             for _ in range(CLOCK_TRIES):
                 sent = time.time()
-                told, error = _clock(await visit.get("/healthz"))
+                server_time, error = _clock(await visit.get("/healthz"))
                 trip = time.time() - sent
-                if told is None:
+                if server_time is None:
                     return
                 if best is None or trip < best[0]:
-                    best = (trip, told - (sent + trip / 2), error)
+                    best = (trip, server_time - (sent + trip / 2), error)
         finally:
             await visit.close()
         self.clock_error = best[0] / 2 + best[2]
-        # Less than the error is no difference that was measured.
+        # A difference below the error is not a difference.
         self._ledger.offset = best[1] if abs(best[1]) > self.clock_error else 0.0
 
     async def _watch_process(self, name: str, visit: Visit) -> None:
@@ -92,7 +92,7 @@ class Vitals:
             try:
                 await self._ask(name, visit)
             except FAILURES:
-                pass  # it is busy, or being restarted: the phases will tell
+                pass  # it is busy or restarting: the phases find out
             await asyncio.sleep(EVERY_S)
 
     async def _ask(self, name: str, visit: Visit) -> None:
@@ -108,14 +108,14 @@ class Vitals:
             due = time.perf_counter() + NAP_S
             try:
                 await asyncio.sleep(NAP_S)
-            finally:  # we may be ended while the loop is late
+            finally:  # the run may end while the loop is late
                 late = time.perf_counter() - due
                 if late > 0:
                     self.lag.add(self._ledger.now, late)
             self._mark()
 
     def _mark(self) -> None:
-        """Note every second how much CPU was spent, and keep the busiest window."""
+        """Note the CPU time every second, and remember the busiest window."""
         now, marks = time.monotonic(), self._marks
         if marks and now - marks[-1][0] < EVERY_S:
             return
@@ -128,7 +128,7 @@ class Vitals:
     # --- Sums ---
 
     def figures(self) -> dict[str, Any]:
-        """What is known of both, in a reader's units."""
+        """Return the figures of the server and of this program."""
         return self._of_the_server() | {
             "generator_cpu_percent": round(100 * self.busy, 1),
             "generator_is_saturated": self.is_overloaded,
@@ -136,22 +136,22 @@ class Vitals:
 
     @property
     def busy(self) -> float:
-        """The share of one processor that this process has used; of several processes,
-        the busiest."""
-        if self._told:
-            return max(busy for busy, _ in self._told)
+        """Return the share of a processor that this process has used, or the busiest of
+        several processes."""
+        if self._others:
+            return max(busy for busy, _ in self._others)
         return (_cpu() - self._spent) / max(time.monotonic() - self._since, NAP_S)
 
     @property
     def is_overloaded(self) -> bool:
         """Whether this process, or one of several, could not keep up for a while."""
-        if self._told:
-            return any(is_overloaded for _, is_overloaded in self._told)
+        if self._others:
+            return any(is_overloaded for _, is_overloaded in self._others)
         is_late = self.lag.most_in(WINDOW_S, LATE_S) >= TOO_LATE_S
         return is_late or max(self.busy, self._busiest) > SATURATED
 
     def raw(self) -> dict[str, Any]:
-        """All that was noted, as plain values."""
+        """Return all measurements as plain values."""
         return {
             "lag": self.lag.raw(),
             "busy": self.busy,
@@ -161,70 +161,72 @@ class Vitals:
             "roles": self.roles,
         }
 
-    def merge(self, told: dict[str, Any]) -> None:
-        """Add what another process noted. One of them has asked the server."""
-        self.lag.merge(told["lag"])
-        self._told.append((float(told["busy"]), bool(told["is_overloaded"])))
-        for name, rows in told["rows"].items():
+    def merge(self, raw: dict[str, Any]) -> None:
+        """Add the measurements of another process. One of them asked the server."""
+        self.lag.merge(raw["lag"])
+        self._others.append((float(raw["busy"]), bool(raw["is_overloaded"])))
+        for name, rows in raw["rows"].items():
             self.rows.setdefault(str(name), []).extend(rows)
-        self.roles |= {str(name): str(role) for name, role in told["roles"].items()}
-        errors = [self.clock_error, told["clock_error"]]
+        self.roles |= {str(name): str(role) for name, role in raw["roles"].items()}
+        errors = [self.clock_error, raw["clock_error"]]
         self.clock_error = max((e for e in errors if e is not None), default=None)
 
     @property
     def silent(self) -> list[str]:
-        """The processes that told nothing."""
+        """Return the processes that reported nothing."""
         return [name for name, rows in self.rows.items() if not rows]
 
     @property
     def is_one_process_each(self) -> bool:
-        """Whether each name always stood for the same process."""
+        """Whether each name stood for one process throughout."""
         starts = (_series(rows, STARTED) for rows in self.rows.values())
         return all(len({value for _, value in line}) < 2 for line in starts)
 
     def processes(self) -> dict[str, dict[str, Any]]:
-        """The figures of each process that told some, by its name."""
+        """Return the figures of each process that reported some, by its name."""
         if not self.is_one_process_each:
-            return {}  # counters of several, mixed, mean nothing
-        told = {name: rows for name, rows in self.rows.items() if rows}
+            return {}  # mixed counters mean nothing
+        reported = {name: rows for name, rows in self.rows.items() if rows}
         return {
             name: {"role": self.roles.get(name, BOTH)} | _figures_of(rows)
-            for name, rows in told.items()
+            for name, rows in reported.items()
         }
 
     def _of_the_server(self) -> dict[str, Any]:
-        """Of all processes together: sums, and the lag of the one that is latest. The
-        CPU also of those that serve pages and those that serve sockets, if both kinds
-        are there."""
-        each = self.processes().values()
-        told: dict[str, Any] = {}
-        for key, added in ADDED.items():
-            if values := [figures[key] for figures in each if key in figures]:
-                told[f"server_{key}"] = round(added(values), 2)
-        if len(roles := {figures["role"] for figures in each}) > 1:
+        """Return sums over all processes, and the largest loop lag. If there are
+        processes for pages and others for sockets, also the CPU of each role."""
+        processes = self.processes().values()
+        totals: dict[str, Any] = {}
+        for key, add_up in TOTALS.items():
+            if values := [figures[key] for figures in processes if key in figures]:
+                totals[f"server_{key}"] = round(add_up(values), 2)
+        if len(roles := {figures["role"] for figures in processes}) > 1:
             for role in sorted(roles):
-                spent = [f.get("cpu_percent", 0) for f in each if f["role"] == role]
-                told[f"server_{role}_cpu_percent"] = round(sum(spent), 1)
-        return told
+                cpu = sum(
+                    f.get("cpu_percent", 0) for f in processes if f["role"] == role
+                )
+                totals[f"server_{role}_cpu_percent"] = round(cpu, 1)
+        return totals
 
     def memory_slope(self, since: float, until: float) -> float | None:
-        """KB a minute, by which the server grew in that time."""
+        """Return by how many KB a minute the server grew in that time."""
         lines = (_series(rows, MEMORY) for rows in self.rows.values())
         slopes = [slope([p for p in line if since <= p[0] <= until]) for line in lines]
         known = [steepness for steepness in slopes if steepness is not None]
         return round(sum(known) * 60 / 1024, 1) if known else None
 
     def memory_at(self, second: int) -> float | None:
-        """Bytes that all processes had by the end of a second; None before all told."""
-        found = [
+        """Return the bytes of all processes at the end of a second, or None before
+        each has reported."""
+        latest = [
             [value for at, value in _series(rows, MEMORY) if at < second + 1][-1:]
             for rows in self.rows.values()
         ]
-        return sum(sum(last) for last in found) if all(found) else None
+        return sum(sum(last) for last in latest) if all(latest) else None
 
 
-# How figures of processes are made one.
-ADDED: dict[str, Callable] = {
+# How the figures of several processes become one.
+TOTALS: dict[str, Callable] = {
     "cpu_percent": sum,
     "memory_mb": sum,
     "files": sum,
@@ -234,24 +236,24 @@ ADDED: dict[str, Callable] = {
 
 
 def _figures_of(rows: list[dict[str, float]]) -> dict[str, Any]:
-    """What one process told, in a reader's units."""
-    told: dict[str, Any] = {}
+    """Return the figures of one process, in the report's units."""
+    figures: dict[str, Any] = {}
     spent = _series(rows, CPU)
     if len(spent) > 1:
         (t0, first), (t1, last) = spent[0], spent[-1]
-        told["cpu_percent"] = round(100 * (last - first) / (t1 - t0), 1)
+        figures["cpu_percent"] = round(100 * (last - first) / (t1 - t0), 1)
     if memory := _series(rows, MEMORY):
-        told["memory_mb"] = round(max(v for _, v in memory) / 2**20, 1)
+        figures["memory_mb"] = round(max(v for _, v in memory) / 2**20, 1)
     for name, key in ((FILES, "files"), (SOCKETS, "sockets")):
         if values := [value for _, value in _series(rows, name)]:
-            told[key] = max(values)
+            figures[key] = max(values)
     if (lag := _loop_lag(rows)) is not None:
-        told["loop_lag_ms"] = round(1000 * lag, 2)
-    return told
+        figures["loop_lag_ms"] = round(1000 * lag, 2)
+    return figures
 
 
 def _loop_lag(rows: list[dict[str, float]]) -> float | None:
-    """The bucket of the 99th percentile, of what came since we began."""
+    """Return the bucket of the 99th percentile since the start of the test."""
     first, last = rows[0], rows[-1]
     edges = [name for name in last if name.startswith(f"{LAG}_le_")]
     counts = sorted(
@@ -270,9 +272,9 @@ def _series(rows: list[dict[str, float]], name: str) -> list[tuple[float, float]
 
 
 def parse(text: str) -> dict[str, float]:
-    """The numbers that we want of Prometheus' text, those of one name added up; of the
-    loop's lag, how often it was at most so many seconds."""
-    found: dict[str, float] = {}
+    """Return the numbers that we need from Prometheus' text. Those with the same name
+    are added up; the loop's lag is kept by bucket."""
+    numbers: dict[str, float] = {}
     for line in text.splitlines():
         name, _, rest = line.partition(" ")
         base, _, labels = name.partition("{")
@@ -280,17 +282,17 @@ def parse(text: str) -> dict[str, float]:
         if not values:
             continue
         if base in (CPU, MEMORY, FILES, SOCKETS, STARTED):
-            found[base] = found.get(base, 0) + float(values[-1])
+            numbers[base] = numbers.get(base, 0) + float(values[-1])
         elif base == f"{LAG}_bucket":
             edge = labels.partition('le="')[2].partition('"')[0]
-            found[f"{LAG}_le_{float(edge)}"] = float(values[-1])
-    return found
+            numbers[f"{LAG}_le_{float(edge)}"] = float(values[-1])
+    return numbers
 
 
 def _role(answer) -> str:
-    """What a process serves, as its `/readyz` says."""
-    told = json.loads(answer.text) if "json" in _kind(answer) else None
-    return str(told.get("role", BOTH)) if isinstance(told, dict) else BOTH
+    """Return what a process serves, according to its `/readyz`."""
+    state = json.loads(answer.text) if "json" in _kind(answer) else None
+    return str(state.get("role", BOTH)) if isinstance(state, dict) else BOTH
 
 
 def _kind(answer) -> str:
@@ -298,10 +300,10 @@ def _kind(answer) -> str:
 
 
 def _clock(answer) -> tuple[float | None, float]:
-    """The server's time as it told it, and how wrong that may be."""
+    """Return the server's time, and how wrong that may be, in seconds."""
     if "json" in _kind(answer):
-        told = json.loads(answer.text)
-        now = told.get("now") if isinstance(told, dict) else None
+        state = json.loads(answer.text)
+        now = state.get("now") if isinstance(state, dict) else None
         if isinstance(now, (int, float)):
             return float(now), 0.0
     if date := answer.headers.get("date"):

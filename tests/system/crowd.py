@@ -7,7 +7,8 @@ import time
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-from realtime.loadtest.watchers import Ledger, Watcher
+from realtime.loadtest.ledger import Ledger
+from realtime.loadtest.watchers import Watcher
 from tests.support.servers import wait_until
 
 IN_FLIGHT = 100  # handshakes at the same time, when all arrive
@@ -94,7 +95,7 @@ class Crowd:
 
     def _visitor(self, seed: int) -> Visitor:
         visitor = Visitor(self._url, self._topics, self.ledger)
-        visitor.arrivals, visitor.chance = self.arrivals, random.Random(seed)
+        visitor.arrivals, visitor.random = self.arrivals, random.Random(seed)
         visitor.on_loss = self._lost
         return visitor
 
