@@ -122,6 +122,7 @@ class Heartbeats(bootsteps.StartStopStep):
     def __init__(self, consumer: Consumer, **kwargs) -> None:
         super().__init__(consumer, **kwargs)
         self._timer = None
+        self._is_gone = False
 
     def start(self, consumer: Consumer) -> None:
         worker = name_of(consumer)
@@ -131,13 +132,27 @@ class Heartbeats(bootsteps.StartStopStep):
         )
 
     def stop(self, consumer: Consumer) -> None:
+        """Stop the timer. Celery calls this when the worker has lost its broker, and
+        when it ends.
+
+        A worker that ends says so now, because it may wait for its tasks until it is
+        killed. One that has lost its broker comes back.
+        """
         if self._timer is not None:
             consumer.timer.cancel(self._timer)
             self._timer = None
+        if consumer.blueprint.state == bootsteps.CLOSE:
+            self._say_goodbye(consumer)
 
     def shutdown(self, consumer: Consumer) -> None:
+        """Say goodbye if Celery has skipped `stop`, as it does while steps start."""
         self.stop(consumer)
-        _try(gone, name_of(consumer))
+        self._say_goodbye(consumer)
+
+    def _say_goodbye(self, consumer: Consumer) -> None:
+        if not self._is_gone:
+            self._is_gone = True
+            _try(gone, name_of(consumer))
 
 
 app.steps["consumer"].add(Heartbeats)

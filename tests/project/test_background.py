@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg2
 import pytest
 from celery.beat import ScheduleEntry, Service
 from celery.schedules import crontab
@@ -26,11 +27,11 @@ from products.orders import services as orders
 from products.tasks import check_books, release_lapsed_holds
 from project import background, beats
 from project.background import GAUGES, Background
-from project.celery import app
+from project.celery import app, later
 from project.mail.tasks import deliver_mail, sweep_outbox
 from project.models import JobRun, WorkerHeartbeat
 from tests.support.factories import make_basket, make_order, make_product
-from tests.support.servers import START_S, Redis, wait_until
+from tests.support.servers import START_S, Redis, database_url, wait_until
 from tests.support.workers import Worker, broker_at
 
 pytestmark = pytest.mark.django_db
@@ -387,9 +388,36 @@ def test_worker_notes_its_runs_needs_its_broker_and_says_goodbye(make_worker, re
     wait_until(lambda: alive() == 0, "the silence", START_S)
     redis.start()
     wait_until(lambda: alive() == 1, "the heartbeat", START_S)
-    worker.stop()
+    worker.tell()
 
-    assert not WorkerHeartbeat.objects.exists()
+    wait_until(lambda: not WorkerHeartbeat.objects.exists(), "the goodbye", START_S)
+
+
+def test_worker_says_goodbye_before_it_waits_for_its_tasks(make_worker, redis):
+    """A process manager may kill it while it waits. Its task here waits for a table
+    that the test has locked."""
+    worker = make_worker()
+    wait_until(WorkerHeartbeat.objects.exists, "the heartbeat", START_S)
+    with closing(psycopg2.connect(database_url())) as holding:
+        with holding.cursor() as cursor:
+            cursor.execute("LOCK TABLE products_basket IN ACCESS EXCLUSIVE MODE")
+        later(release_lapsed_holds)
+        wait_until(somebody_waits_for_a_lock, "the task", START_S)
+
+        worker.tell()
+
+        wait_until(lambda: not WorkerHeartbeat.objects.exists(), "the goodbye", START_S)
+        assert somebody_waits_for_a_lock()
+        holding.rollback()
+
+
+def somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE NOT granted AND datname = current_database())"
+        )
+        return cursor.fetchone()[0]
 
 
 # --- What is not known ------------------------------------------------------------
