@@ -32,6 +32,7 @@ from products.models import (
 from products.orders import emails
 from products.orders import services as orders
 from products.orders import states
+from products.payments import states as payment_states
 from project.personal import Section
 
 ARRIVED_AFTER = timedelta(days=90)  # then a sent parcel counts as delivered
@@ -140,9 +141,8 @@ def erase_departed(among: QuerySet[Order] | None = None) -> int:
 
 
 PERSONAL = ["full_name", "line1", "line2", "postcode", "city", "region"]
-NOT_PAID = [Payment.Status.CREATED, Payment.Status.CLOSING, Payment.Status.FAILED]
-PAID = ~Q(status__in=NOT_PAID)
-UNSETTLED = Q(status__in=["created", "closing", "refunding"])
+PAID = ~Q(status__in=payment_states.NOT_RECEIVED)
+UNSETTLED = Q(status__in=payment_states.UNFINISHED)
 
 
 def _has_payment(condition: Q) -> Exists:

@@ -45,7 +45,11 @@ SERVICES = [
     "products.stock.books",
 ]
 # What may be done with an order or a payment: tables of constants.
-STATES = ["products.orders.machine", "products.orders.states"]
+STATES = [
+    "products.orders.machine",
+    "products.orders.states",
+    "products.payments.states",
+]
 # Rules of the shop. They push what they change, and say what is out of date.
 FROM_SERVICES = [
     *MODELS,
@@ -245,6 +249,7 @@ RULES: dict[str, list[str]] = {
     ],
     "products.pagecache.shells": [],
     # Providers know rows, not rules.
+    "products.payments.states": ["products.orders.machine", "products.orders.states"],
     "products.payments.interface": [*MODELS, "products.payments"],
     "products.payments.providers": [*MODELS, *EXCEPTIONS, "products.payments"],
     "products.payments.stripe": [*MODELS, "products.payments"],

@@ -5,10 +5,9 @@ from django.utils.translation import gettext as _
 
 from products.models import Dispute, Payment
 from products.orders.models import spelled
+from products.payments import states
 from products.payments.interface import DisputeFacts
 from products.payments.settling import locked, settle
-
-Status = Dispute.Status
 
 
 @transaction.atomic
@@ -31,8 +30,8 @@ def record(payment: Payment, facts: DisputeFacts) -> bool:
 def _take_status(dispute: Dispute, facts: DisputeFacts) -> None:
     """What was told of a later moment counts, of one moment the further step."""
     if dispute.status:
-        known = (dispute.told_at, Dispute.STEPS.index(dispute.status))
-        if (facts.at, Dispute.STEPS.index(facts.status)) <= known:
+        known = (dispute.told_at, states.dispute_step(dispute.status))
+        if (facts.at, states.dispute_step(facts.status)) <= known:
             return
     dispute.status, dispute.told_at = facts.status, facts.at
     dispute.amount, dispute.currency = facts.amount, facts.currency
@@ -43,7 +42,7 @@ def _take_money(dispute: Dispute, facts: DisputeFacts) -> None:
     """Where it was never told that the money was taken, a lost dispute says so."""
     is_withdrawn = facts.is_withdrawn
     if is_withdrawn is None:
-        if dispute.status == Status.LOST and dispute.money_told_at is None:
+        if dispute.is_lost and dispute.money_told_at is None:
             dispute.is_withdrawn = True
         return
     if dispute.money_told_at is not None:
@@ -54,12 +53,7 @@ def _take_money(dispute: Dispute, facts: DisputeFacts) -> None:
 
 
 def _note_of(dispute: Dispute) -> str:
-    text = {
-        Status.INQUIRY: _("The shopper's bank asks about %(amount)s (%(reason)s)."),
-        Status.OPEN: _("The shopper's bank disputes %(amount)s (%(reason)s)."),
-        Status.WON: _("The shop won the dispute about %(amount)s."),
-        Status.LOST: _("The shop lost the dispute about %(amount)s."),
-    }[dispute.status]
+    text = states.DISPUTE_NOTES[dispute.status]
     amount = f"{spelled(dispute.amount)} {dispute.currency}"
     money = (
         _("The money has been withdrawn from the shop.") if dispute.is_withdrawn else ""

@@ -6,7 +6,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from products.models import Dispute, Payment, Refund
+from products.models import Payment, Refund
+from products.payments.states import DisputeStatus, RefundStatus
 
 
 class Kind(StrEnum):
@@ -34,7 +35,7 @@ class RefundFacts:
     reference: str
     amount: Decimal
     currency: str
-    status: Refund.Status
+    status: RefundStatus
     at: datetime
     key: str = ""
     failure: str = ""
@@ -48,7 +49,7 @@ class DisputeFacts:
     reference: str
     amount: Decimal
     currency: str
-    status: Dispute.Status
+    status: DisputeStatus
     at: datetime
     reason: str = ""
     is_withdrawn: bool | None = None

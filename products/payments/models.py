@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from products.orders.models import Order
+from products.payments import states
 from products.sweeps.models import Swept, problem_index
 
 
@@ -22,16 +23,7 @@ def new_key() -> str:
 class Payment(Swept):
     """One attempt to pay an order. Only `products.payments.services` writes it."""
 
-    class Status(models.TextChoices):
-        CREATED = "created", _("begun")
-        PAID = "paid", _("paid")
-        CLOSING = "closing", _("to be closed")
-        FAILED = "failed", _("failed")
-        DIFFERS = "differs", _("another amount than asked for")
-        REFUNDING = "refunding", _("to be refunded")
-        REFUNDED = "refunded", _("refunded")
-        STUCK = "stuck", _("refund failed")
-        DISPUTED = "disputed", _("taken back by a dispute")
+    Status = states.Status
 
     order = models.ForeignKey(Order, models.PROTECT, related_name="payments")
     provider = models.CharField(_("provider"), max_length=10)
@@ -132,14 +124,7 @@ class Refund(models.Model):
     """Money given back, by us or in the provider's dashboard: a row for each time.
     Only `products.payments.refunds` writes it."""
 
-    class Status(models.TextChoices):
-        ASKED = "asked", _("to be asked for")
-        PENDING = "pending", _("on its way")
-        DONE = "done", _("refunded")
-        FAILED = "failed", _("failed")
-
-    # Later steps last: of two that are told of the same moment, the later step counts.
-    STEPS = list(Status)
+    Status = states.RefundStatus
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
     status = models.CharField(
@@ -190,19 +175,21 @@ class Refund(models.Model):
     def __str__(self) -> str:
         return f"{self.amount} {self.currency} {self.status}"
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether the provider has not accepted it yet."""
+        return self.status == self.Status.ASKED
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status == self.Status.FAILED
+
 
 class Dispute(models.Model):
     """A shopper's bank wants a payment back. Only `products.payments.disputes` writes
     it."""
 
-    class Status(models.TextChoices):
-        INQUIRY = "inquiry", _("the bank asks")
-        OPEN = "open", _("open")
-        WON = "won", _("decided for us")
-        LOST = "lost", _("lost")
-
-    # Later steps last: of two that are told of the same moment, the later step counts.
-    STEPS = list(Status)
+    Status = states.DisputeStatus
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="disputes")
     reference = models.CharField(
@@ -224,6 +211,10 @@ class Dispute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency} {self.status}"
+
+    @property
+    def is_lost(self) -> bool:
+        return self.status == self.Status.LOST
 
 
 class WebhookEventQuerySet(models.QuerySet):

@@ -14,16 +14,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from products.models import Order, Payment, Refund
-from products.orders import states
+from products.orders import states as order_states
 from products.orders.models import spelled
-from products.payments import interface, providers
+from products.payments import interface, providers, states
 from products.payments.exceptions import PaymentUnavailable, RefundRefused
 from products.payments.interface import RefundFacts
 from products.payments.settling import locked, settle
 from products.sweeps import services as sweeps
 from products.sweeps.models import is_due
 
-Status = Refund.Status
 logger = logging.getLogger(__name__)
 SWEEP = 100
 FAILURES = (interface.Unreachable, interface.Misconfigured, PaymentUnavailable)
@@ -48,7 +47,7 @@ def give_back(order: Order, payment: Payment, *, note: str) -> None:
 
 def _owe(order: Order, payment: Payment, *, note: str) -> Refund | None:
     """The row of what is to be asked for; None if there is nothing left."""
-    if payment.left <= 0 or payment.refunds.filter(status=Status.ASKED).exists():
+    if payment.left <= 0 or payment.refunds.asked().exists():
         return None
     refund = Refund.objects.create(
         payment=payment,
@@ -86,9 +85,9 @@ def _refused(refund: Refund, why: str) -> bool:
     with transaction.atomic():
         order, payment = locked(refund.payment)
         refund = payment.refunds.get(pk=refund.pk)
-        if refund.status != Status.ASKED:  # that was it
+        if not refund.is_asked:  # that was it
             return True
-        refund.status, refund.failure = Status.FAILED, why[:300]
+        refund.status, refund.failure = states.REFUND_REFUSED, why[:300]
         refund.save()
         if refund.amount <= payment.left:
             logger.error("Refund %s of payment %s: %s", refund.pk, payment.pk, why)
@@ -108,13 +107,13 @@ def ask_all() -> int:
     sweeps.each(_to_be_owed().filter(is_due())[:SWEEP], _owe_late)
     due = Payment.objects.filter(is_due()).order_by("changed_at")
     sweeps.each(due.filter(is_outdated=True)[:SWEEP], look_up)
-    owed = due.filter(status=Payment.Status.REFUNDING)
+    owed = due.filter(status=states.OWED)
     return sweeps.each(owed[:SWEEP], _ask_of)
 
 
 def _ask_of(payment: Payment) -> bool:
     """Ask for what is owed of it."""
-    asked = payment.refunds.filter(status=Status.ASKED).select_related("payment")
+    asked = payment.refunds.asked().select_related("payment")
     refund = asked.first()
     return refund is not None and ask(refund)
 
@@ -122,10 +121,9 @@ def _ask_of(payment: Payment) -> bool:
 def _to_be_owed() -> QuerySet[Payment]:
     """Payments of orders that are over, and those that differ of orders that were paid
     otherwise."""
-    is_over = Q(status=Payment.Status.PAID, order__status__in=states.OVER)
-    is_odd = Q(status=Payment.Status.DIFFERS) & ~Q(
-        order__status__in=states.PAY.statuses
-    )
+    is_over = Q(status__in=states.KEPT, order__status__in=order_states.OVER)
+    waits_for_money = Q(order__status__in=order_states.PAY.statuses)
+    is_odd = Q(status__in=states.ACCEPT.sources) & ~waits_for_money
     return Payment.objects.filter(is_over | is_odd).order_by("changed_at")
 
 
@@ -173,13 +171,12 @@ def _recorded(payment: Payment, facts: RefundFacts) -> str:
         refund = Refund(payment=payment, reference=facts.reference)
     elif not _is_news(refund, facts):
         return ""
-    before = refund.status
+    is_new = refund.pk is None or refund.is_asked
     refund.reference, refund.told_at = facts.reference, facts.at
     refund.amount, refund.currency = facts.amount, facts.currency
     refund.status, refund.failure = facts.status, facts.failure
-    is_new = refund.pk is None or before == Status.ASKED
     refund.save()
-    return _note_of(payment, refund, is_new=is_new, before=before)
+    return _note_of(payment, refund, is_new=is_new)
 
 
 def _row_of(payment: Payment, facts: RefundFacts) -> Refund | None:
@@ -197,13 +194,13 @@ def _is_news(refund: Refund, facts: RefundFacts) -> bool:
     if refund.status == facts.status:
         return False
     if refund.told_at == facts.at:
-        return Refund.STEPS.index(facts.status) > Refund.STEPS.index(refund.status)
+        return states.refund_step(facts.status) > states.refund_step(refund.status)
     return facts.at > refund.told_at
 
 
-def _note_of(payment: Payment, refund: Refund, *, is_new: bool, before: str) -> str:
+def _note_of(payment: Payment, refund: Refund, *, is_new: bool) -> str:
     amount = {"amount": _amount(refund)}
-    if refund.status == Status.FAILED:
+    if refund.has_failed:
         text = _("A refund of %(amount)s failed: the money came back to the shop.")
         return text % amount
     if not is_new:  # known, and a step further

@@ -19,9 +19,9 @@ from django.utils import timezone
 
 from products.models import Order, Payment
 from products.orders import services as orders
-from products.orders import states
+from products.orders import states as order_states
 from products.orders.exceptions import StatusConflict
-from products.payments import interface, providers
+from products.payments import interface, providers, states
 from products.payments.exceptions import (
     PaymentRefused,
     PaymentUnavailable,
@@ -31,9 +31,7 @@ from products.sweeps import services as sweeps
 from products.sweeps.models import is_due
 
 Offer, offers = providers.Offer, providers.offers
-Status = Payment.Status
 logger = logging.getLogger(__name__)
-OPEN = (Status.CREATED, Status.CLOSING)  # one may still be paying there
 SWEEP = 100
 FRESH = timedelta(hours=1)  # an attempt is gone on with so long
 MISCONFIGURED_S = 3600  # that the provider does not take our keys is logged so rarely
@@ -99,13 +97,13 @@ def _back(order: Order) -> str:
 def _attempt(order: Order) -> Payment:
     """The attempt that is under way, or a new one. Raises `StatusConflict`."""
     order = Order.objects.select_for_update().get(pk=order.pk)
-    if not states.START_PAYMENT.allows(order):
+    if not order_states.START_PAYMENT.allows(order):
         raise StatusConflict(order.number, order.label)
-    under_way = order.payments.filter(status=Status.CREATED).first()
+    under_way = order.payments.filter(status__in=states.CLOSE.sources).first()
     if under_way and under_way.created_at > timezone.now() - FRESH:
         return under_way
     if under_way:
-        order.payments.filter(pk=under_way.pk).update(status=Status.CLOSING)
+        order.payments.filter(pk=under_way.pk).update(status=states.CLOSE.to)
     return Payment.objects.create(
         order=order,
         provider=order.method,
@@ -116,8 +114,8 @@ def _attempt(order: Order) -> Payment:
 
 def end_attempt(payment: Payment) -> bool:
     """It leads nowhere any more, unless it did meanwhile. Whether it was under way."""
-    begun = Payment.objects.filter(pk=payment.pk, status__in=OPEN)
-    return bool(begun.update(status=Status.FAILED, changed_at=timezone.now()))
+    begun = Payment.objects.filter(pk=payment.pk, status__in=states.OPEN)
+    return bool(begun.update(status=states.END.to, changed_at=timezone.now()))
 
 
 def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order:
@@ -127,7 +125,8 @@ def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order
     `PaymentUnderWay` if somebody has just paid, `StatusConflict` unless the order waits
     for payment.
     """
-    for payment in order.payments.filter(status__in=OPEN).select_related("order"):
+    attempts = order.payments.filter(status__in=states.OPEN)
+    for payment in attempts.select_related("order"):
         _close_unless_paid(payment)
     return _switch(order, actor=actor)
 
@@ -148,9 +147,10 @@ def _close_unless_paid(payment: Payment) -> None:
 @transaction.atomic
 def _switch(order: Order, *, actor: AbstractUser | None) -> Order:
     order = Order.objects.select_for_update().get(pk=order.pk)
-    if not states.SWITCH.allows(order):
+    if not order_states.SWITCH.allows(order):
         raise StatusConflict(order.number, order.label)
-    order.payments.filter(status=Status.CREATED).update(status=Status.CLOSING)
+    attempts = order.payments.filter(status__in=states.CLOSE.sources)
+    attempts.update(status=states.CLOSE.to)
     return orders.pay_on_delivery(order, actor=actor)
 
 
@@ -163,8 +163,10 @@ def go_on(order: Order, *, actor: AbstractUser, note: str) -> Order:
         raise StatusConflict(order.number, order.label)
     if order.on_hold != Order.OnHold.DIFFERS:
         return orders.note(order, actor=actor, note=note, on_hold="")
-    differing = order.payments.filter(status=Status.DIFFERS)
-    differing.update(status=Status.PAID, is_accepted=True, changed_at=timezone.now())
+    differing = order.payments.filter(status__in=states.ACCEPT.sources)
+    differing.update(
+        status=states.ACCEPT.to, is_accepted=True, changed_at=timezone.now()
+    )
     orders.note(order, actor=actor, note=note, on_hold="")
     return orders.pay(order, actor=actor)
 
@@ -179,9 +181,9 @@ def close_all() -> int:
 
 def to_close() -> QuerySet[Payment]:
     """Attempts whose page is open and that nobody should pay any more."""
-    no_more = Q(status=Status.CLOSING)
-    no_more |= Q(status=Status.CREATED) & ~Q(order__status__in=states.PAY.statuses)
-    return Payment.objects.filter(no_more)
+    waits_for_money = Q(order__status__in=order_states.PAY.statuses)
+    is_pointless = Q(status__in=states.CLOSE.sources) & ~waits_for_money
+    return Payment.objects.filter(Q(status=states.CLOSE.to) | is_pointless)
 
 
 def close(payment: Payment) -> bool:
@@ -192,7 +194,7 @@ def close(payment: Payment) -> bool:
     except (interface.Refused, interface.Unreachable, PaymentUnavailable) as error:
         logger.warning("Closing payment %s: %s", payment.pk, error)
         # The others have their turn first.
-        waits = Payment.objects.filter(pk=payment.pk, status__in=OPEN)
+        waits = Payment.objects.filter(pk=payment.pk, status__in=states.OPEN)
         waits.update(changed_at=timezone.now())
         return False
     return end_attempt(payment)

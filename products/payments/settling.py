@@ -7,12 +7,9 @@ Whoever calls holds the locks: order → payment.
 
 from decimal import Decimal
 
-from products.models import Dispute, Order, Payment, Refund
+from products.models import Dispute, Order, Payment
 from products.orders import services as orders
-from products.orders import states
-
-OnHold, Status = Order.OnHold, Payment.Status
-PURSUED = (Dispute.Status.INQUIRY, Dispute.Status.OPEN)
+from products.payments import states
 
 
 def locked(payment: Payment) -> tuple[Order, Payment]:
@@ -32,18 +29,16 @@ def settle(
     """
     before = (payment.status, payment.refunded, payment.disputed)
     refunds, disputes = list(payment.refunds.all()), list(payment.disputes.all())
-    payment.refunded = sum((r.amount for r in refunds if _counts(r)), Decimal(0))
+    payment.refunded = sum(
+        (r.amount for r in refunds if r.status in states.REFUNDED), Decimal(0)
+    )
     payment.disputed = sum((_taken(payment, d) for d in disputes), Decimal(0))
-    payment.status = _status(payment, refunds)
+    payment.status = states.when_settled(payment, refunds)
     payment.save()
     is_same = before == (payment.status, payment.refunded, payment.disputed)
-    if is_same and not is_about_dispute and payment.status != Status.DIFFERS:
+    if is_same and not is_about_dispute and payment.status not in states.ACCEPT.sources:
         return orders.note(order, note=note)
     return orders.note(order, note=note, on_hold=_on_hold(order))
-
-
-def _counts(refund: Refund) -> bool:
-    return refund.status in (Refund.Status.PENDING, Refund.Status.DONE)
 
 
 def _taken(payment: Payment, dispute: Dispute) -> Decimal:
@@ -55,32 +50,10 @@ def _taken(payment: Payment, dispute: Dispute) -> Decimal:
     return min(dispute.amount, payment.received)
 
 
-def _status(payment: Payment, refunds: list[Refund]) -> str:
-    if any(refund.status == Refund.Status.ASKED for refund in refunds):
-        return Status.REFUNDING
-    if payment.received and payment.left <= 0:
-        return Status.DISPUTED if payment.disputed else Status.REFUNDED
-    ours = [refund for refund in refunds if refund.is_ours]
-    if ours and ours[-1].status == Refund.Status.FAILED:
-        return Status.STUCK
-    if payment.differs and not payment.is_accepted:
-        return Status.DIFFERS
-    return Status.PAID
-
-
 def _on_hold(order: Order) -> str:
-    """Why staff must look at the order before it goes on; "" if they need not."""
-    payments = [p for p in order.payments.all() if p.received is not None]
-    statuses = {payment.status for payment in payments}
+    """Return why staff must check the order before it goes on, or ""."""
+    payments = {p.status for p in order.payments.all() if p.received is not None}
     disputes = Dispute.objects.filter(payment__order=order)
-    if disputes.filter(status__in=PURSUED).exists():
-        return OnHold.DISPUTED
-    if not order.state.is_over and disputes.filter(status=Dispute.Status.LOST).exists():
-        return OnHold.DISPUTED
-    if Status.STUCK in statuses:
-        return OnHold.STUCK
-    if Status.DIFFERS in statuses and states.PAY.allows(order):
-        return OnHold.DIFFERS
-    if order.status in states.UNSENT and payments and statuses <= {Status.REFUNDED}:
-        return OnHold.REFUNDED if order.is_prepaid else ""
-    return ""
+    return states.reason_to_hold(
+        order, payments, set(disputes.values_list("status", flat=True))
+    )

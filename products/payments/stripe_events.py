@@ -5,7 +5,6 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from products.models import Dispute, Refund
 from products.payments.interface import (
     BadEvent,
     DisputeFacts,
@@ -13,6 +12,7 @@ from products.payments.interface import (
     Kind,
     RefundFacts,
 )
+from products.payments.states import DisputeStatus, RefundStatus
 
 # Stripe counts in the smallest unit of a currency; most have a hundredth.
 WHOLE = {
@@ -46,22 +46,22 @@ KEPT_WHOLES = ("amount", "amount_total", "amount_refunded", "created")
 MOST_UNITS = 10**13  # what our columns hold
 LATEST = 2**32  # in 2106
 REFUND_STATUS = {
-    "": Refund.Status.DONE,  # of old versions
-    "pending": Refund.Status.PENDING,
-    "requires_action": Refund.Status.PENDING,
-    "succeeded": Refund.Status.DONE,
-    "failed": Refund.Status.FAILED,
-    "canceled": Refund.Status.FAILED,
+    "": RefundStatus.DONE,  # of old versions
+    "pending": RefundStatus.PENDING,
+    "requires_action": RefundStatus.PENDING,
+    "succeeded": RefundStatus.DONE,
+    "failed": RefundStatus.FAILED,
+    "canceled": RefundStatus.FAILED,
 }
 DISPUTE_STATUS = {
-    "warning_needs_response": Dispute.Status.INQUIRY,
-    "warning_under_review": Dispute.Status.INQUIRY,
-    "warning_closed": Dispute.Status.WON,
-    "needs_response": Dispute.Status.OPEN,
-    "under_review": Dispute.Status.OPEN,
-    "prevented": Dispute.Status.WON,
-    "won": Dispute.Status.WON,
-    "lost": Dispute.Status.LOST,
+    "warning_needs_response": DisputeStatus.INQUIRY,
+    "warning_under_review": DisputeStatus.INQUIRY,
+    "warning_closed": DisputeStatus.WON,
+    "needs_response": DisputeStatus.OPEN,
+    "under_review": DisputeStatus.OPEN,
+    "prevented": DisputeStatus.WON,
+    "won": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
 }
 
 
@@ -163,7 +163,7 @@ def refund_facts(refund: dict, at: int | None = None) -> RefundFacts:
         reference=text(kept, "id", required=True),
         amount=_amount(kept, currency),
         currency=currency,
-        status=REFUND_STATUS.get(kept["status"], Refund.Status.PENDING),
+        status=REFUND_STATUS.get(kept["status"], RefundStatus.PENDING),
         at=_moment(kept["created"] if at is None else at),
         key=kept["metadata"]["refund"],
         failure=kept["failure_reason"],
@@ -176,7 +176,7 @@ def _dispute(told: dict, dispute: dict) -> dict:
         reference=text(dispute, "id", required=True),
         amount=_amount(dispute, currency),
         currency=currency,
-        status=DISPUTE_STATUS.get(dispute["status"], Dispute.Status.OPEN),
+        status=DISPUTE_STATUS.get(dispute["status"], DisputeStatus.OPEN),
         at=_moment(told["created"]),
         reason=dispute["reason"][:100],
         is_withdrawn=_is_withdrawn(told["type"], dispute),

@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 
 from products.models import Order, Payment, WebhookEvent
 from products.orders import services as orders
-from products.orders import states
+from products.orders import states as order_states
 from products.orders.exceptions import StatusConflict
 from products.orders.models import spelled
-from products.payments import disputes, providers, refunds
+from products.payments import disputes, providers, refunds, states
 from products.payments.interface import Event, Kind
-from products.payments.services import OPEN, SWEEP, Status, end_attempt
+from products.payments.services import SWEEP, end_attempt
 from products.payments.settling import settle
 from products.stock.exceptions import NotEnoughStock
 
@@ -105,12 +105,12 @@ def _failed(order: Order, payment: Payment) -> str:
 
 
 def _paid(order: Order, payment: Payment, event: Event) -> str:
-    if payment.status not in (*OPEN, Status.FAILED):
+    if payment.status not in states.RECEIVE.sources:
         return "known already"
     payment.reference, payment.intent = event.reference, event.intent
     payment.received = event.amount or Decimal(0)
     payment.received_currency = event.currency
-    payment.status = Status.DIFFERS if payment.differs else Status.PAID
+    payment.status = states.when_received(payment)
     payment.save()
     outcome = _taken_in(order, payment)
     _catch_up(payment)
@@ -121,7 +121,7 @@ def _taken_in(order: Order, payment: Payment) -> str:
     """Pay the order with it, put the order on hold, or give it back."""
     if payment.differs:
         logger.error("Payment of %s: %s", order.number, _difference(payment))
-    if payment.differs and order.is_prepaid and states.PAY.allows(order):
+    if payment.differs and order.is_prepaid and order_states.PAY.allows(order):
         settle(order, payment, note=_difference(payment))
         return "differs"
     if not payment.differs and _settles(order):
@@ -166,7 +166,7 @@ def _settles(order: Order) -> bool:
     if not order.is_prepaid:  # the shopper chose another way meanwhile
         return False
     try:
-        if states.REVIVE.allows(order):
+        if order_states.REVIVE.allows(order):
             orders.revive(order, note=_("Paid after it expired."))
         else:
             orders.pay(order)

@@ -36,8 +36,8 @@ from products.models import (
 )
 from products.orders import states
 from products.orders.models import spelled
+from products.payments import states as payment_states
 
-GIVEN = (Refund.Status.PENDING, Refund.Status.DONE)
 AMOUNT = DecimalField(max_digits=17, decimal_places=3)
 
 
@@ -161,7 +161,9 @@ def reconcile_money() -> list[MoneyDrift]:
 
 def _odd_payments() -> QuerySet[Payment]:
     """Return received payments that don't agree, with the sums of their rows."""
-    given = Refund.objects.filter(payment=OuterRef("pk"), status__in=GIVEN)
+    given = Refund.objects.filter(
+        payment=OuterRef("pk"), status__in=payment_states.REFUNDED
+    )
     taken = Dispute.objects.filter(payment=OuterRef("pk"), is_withdrawn=True)
     came = Payment.objects.filter(received__isnull=False).annotate(
         given=_sum(given.order_by().values("payment")),
