@@ -16,7 +16,8 @@ TABLE = {"products/orders/states.py", "products/orders/models.py"}
 # Where the same words mean something else.
 HOMONYMS = {
     "products/payments/interface.py": {"paid"},  # a kind of event
-    "products/payments/models.py": {"pending", "paid"},  # of refunds and payments
+    "products/payments/models.py": {"Status"},  # of payments
+    "products/payments/states.py": {"pending", "paid"},  # of refunds and payments
     "products/payments/stripe_events.py": {"pending", "paid"},  # Stripe's words
     "products/payments/webhooks.py": {"paid"},  # the outcome of an event
     "products/stock/models.py": {"shipped"},  # the reason of a movement
@@ -76,6 +77,70 @@ def test_states_and_moves_are_named_in_their_table_alone():
                     found[name] = sorted(words)
 
     assert found == {}
+
+
+# --- Payments ---------------------------------------------------------------------
+
+# The table, the rows with their constraints, and the translation of Stripe's words.
+PAYMENT_TABLE = {
+    "products/payments/states.py",
+    "products/payments/models.py",
+    "products/payments/stripe_events.py",
+}
+
+
+def payment_states_in(source: str) -> Iterator[str]:
+    """Yield each state of payments, refunds and disputes that is named in Python."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(value=ast.Name(id=model), attr="Status") if model in (
+                *("Payment", "Refund", "Dispute"),
+            ):
+                yield f"{model}.Status"
+            case ast.Attribute(
+                value=ast.Name(id="Status" | "RefundStatus" | "DisputeStatus")
+            ):
+                yield node.attr
+            case ast.keyword(arg="status" | "status__in", value=value):
+                yield from (
+                    part.value
+                    for part in ast.walk(value)
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                )
+
+
+def test_states_of_payments_are_named_in_their_table_alone():
+    paths = [
+        *(ROOT / "products/payments").glob("*.py"),
+        *(ROOT / "products/stock").glob("*.py"),
+        ROOT / "products/personal.py",
+    ]
+    found = {
+        name: words
+        for path in paths
+        for name in [str(path.relative_to(ROOT))]
+        if name not in PAYMENT_TABLE
+        if (words := sorted(payment_states_in(path.read_text())))
+    }
+
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Payment.objects.filter(status='closing')",
+        "Q(status__in=['created', 'closing'])",
+        "Refund.Status.ASKED",
+        "payment.status == Status.PAID",
+    ],
+)
+def test_name_of_a_state_of_payments_is_found(source):
+    """The positive control."""
+    assert list(payment_states_in(source))
+
+
+# --- Positive controls ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
