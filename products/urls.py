@@ -4,8 +4,9 @@ from django.urls import path
 
 from products.basket import views as basket
 from products.catalogue import views as catalogue
-from products.orders import checkout
 from products.orders import views as orders
+from products.orders.checkout.contact import ContactView
+from products.orders.checkout.review import ReviewView
 from products.payments import views as payments
 from products.waiting import views as waiting
 from project.replicas import from_replica
@@ -41,8 +42,8 @@ urlpatterns = [
         name="basket-add",
     ),
     path("basket/update/", basket.BasketUpdateView.as_view(), name="basket-update"),
-    path("checkout/", checkout.ContactView.as_view(), name="checkout"),
-    path("checkout/review/", checkout.ReviewView.as_view(), name="checkout-review"),
+    path("checkout/", ContactView.as_view(), name="checkout"),
+    path("checkout/review/", ReviewView.as_view(), name="checkout-review"),
     path("orders/", orders.OrdersView.as_view(), name="orders"),
     path("orders/claim/", orders.OrdersClaimView.as_view(), name="orders-claim"),
     path(

@@ -1,0 +1,76 @@
+"""The first step of the checkout: who gets the order, and where."""
+
+from dataclasses import asdict
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy
+
+from products.basket.exceptions import BasketEmpty
+from products.models import BasketLine
+from products.orders.checkout.steps import (
+    CONTACT,
+    TYPED,
+    CheckoutView,
+    SeeOther,
+    SessionEnded,
+)
+from products.orders.forms import AUTOCOMPLETE, ContactForm
+from users import addresses
+
+
+class ContactView(CheckoutView):
+    """Who gets it, and where."""
+
+    template_name = "orders/checkout.html"
+    title = gettext_lazy("Checkout")
+    form_class = ContactForm
+    success_url = reverse_lazy("products:checkout-review")
+
+    def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        self.hold()
+        return super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        mine = self.my_baskets().open()
+        if not BasketLine.objects.filter(basket__in=mine).exists():
+            self.refuse()
+        return super().post(request, *args, **kwargs)
+
+    def refuse(self) -> None:
+        """Raise what says why there is nothing to order; what was typed is kept."""
+        had_account = self.request.POST.get("by") == "account"
+        if self.owner.user_id or (self.owner and not had_account):
+            raise BasketEmpty
+        self.request.session[TYPED] = {
+            name: self.request.POST.get(name, "")[:120] for name in AUTOCOMPLETE
+        }
+        raise SessionEnded(had_account=had_account)
+
+    def get_initial(self) -> dict:
+        user = self.request.user
+        name = user.get_full_name() if user.is_authenticated else ""
+        typed = self.request.session.get(TYPED, {})
+        return {"full_name": name} | typed | self.entered()
+
+    def get_form_kwargs(self) -> dict:
+        return super().get_form_kwargs() | {"user": self.request.user}
+
+    def form_valid(self, form: ContactForm) -> HttpResponse:
+        saved = form.cleaned_data.get("saved")
+        entry = asdict(form.contact) | ({"saved": saved} if saved else {})
+        self.request.session[CONTACT] = entry
+        self.request.session.pop(TYPED, None)
+        if form.is_to_be_kept:
+            self.keep(form)
+        return SeeOther(self.get_success_url())
+
+    def keep(self, form: ContactForm) -> None:
+        """Save the address with the person's others; the order goes on if it cannot."""
+        try:
+            addresses.add(self.request.user, form.instance)
+        except addresses.TooManyAddresses as refusal:
+            messages.warning(self.request, str(refusal))
+            return
+        self.request.session[CONTACT] |= {"saved": str(form.instance.pk)}

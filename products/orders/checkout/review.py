@@ -1,0 +1,225 @@
+"""The second step of the checkout: the shopper checks the order and places it.
+
+The form carries what the page showed (`products.orders.shown`). If anything is
+different by now, nothing is ordered: a page shows the difference and asks again.
+"""
+
+from contextlib import suppress
+from decimal import Decimal
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from products.basket.exceptions import BasketClosed, BasketEmpty, Shortage
+from products.models import Basket, Order
+from products.orders import placing, states
+from products.orders.checkout.steps import CONTACT, CheckoutView, SeeOther, SessionEnded
+from products.orders.exceptions import MethodRefused, TermsChanged
+from products.orders.forms import PlaceForm
+from products.orders.shown import Shown
+from products.orders.terms import Contact, Goods, Terms
+from products.orders.views import GUESTS, remember
+from products.orders.visitors import visitor_of
+from products.payments import services as payments
+from products.payments.views import OrderPayView
+
+
+class ReviewView(CheckoutView):
+    """All of it once more; POST places the order, and places it once."""
+
+    template_name = "orders/checkout_review.html"
+    title = gettext_lazy("Check your order")
+    form_class = PlaceForm
+
+    def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        if not self.entered():
+            return redirect("products:checkout")
+        self.basket = self.hold()
+        return super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        form = self.get_form()
+        form.is_valid()
+        self.seen = Shown.read(form.cleaned_data.get("shown", ""))
+        basket = self.basket_shown()
+        if basket and basket.status == Basket.Status.ORDERED:
+            return self.ordered_already(basket.order, form)
+        basket = basket or self.another_basket()
+        if not self.entered():
+            return redirect("products:checkout")
+        if "method" in form.errors:
+            return self.form_invalid(form)
+        if self.seen is None or self.seen.basket != basket.pk:
+            raise TermsChanged(self.seen and self.seen.terms, None)
+        self.basket = basket
+        return self.form_valid(form)
+
+    def basket_shown(self) -> Basket | None:
+        """The basket that the form is about, if it is theirs and open or ordered. A
+        guest's that was ordered stays theirs when they have signed in."""
+        if self.seen is None:
+            return None
+        pk = self.seen.basket
+        mine = self.my_baskets().exclude(status=Basket.Status.MERGED)
+        if basket := mine.filter(pk=pk).first():
+            return basket
+        numbers = list(self.request.session.get(GUESTS, {}))
+        ordered = Order.objects.filter(basket_id=pk, number__in=numbers)
+        order = ordered.select_related("basket").first()
+        return order and order.basket
+
+    def another_basket(self) -> Basket:
+        """The visitor's open basket, which is not the one that the form is about.
+        Raises `SessionEnded`, `BasketClosed` and `BasketEmpty`."""
+        was = self.seen and self.seen.user
+        if not self.owner or (was and not self.owner.user_id):
+            raise SessionEnded(had_account=bool(was), shown=self.seen)
+        if was and was != self.owner.user_id:
+            raise BasketClosed  # what somebody else was shown is not told
+        if basket := self.my_baskets().open().first():
+            return basket
+        raise BasketEmpty
+
+    def form_valid(self, form: PlaceForm) -> HttpResponse:
+        order = placing.place(
+            self.basket,
+            self.contact,
+            seen=self.seen.terms,
+            method=form.cleaned_data["method"],
+            language=get_language() or settings.LANGUAGE_CODE,
+            user=self.request.user if self.owner.user_id else None,
+            visitor=visitor_of(self.request),
+        )
+        self.request.session.pop(CONTACT, None)
+        if not self.is_as_shown(order, form):  # another tab was faster
+            return self.ordered_already(order, form)
+        if not order.is_prepaid:
+            text = _("Thank you. We’ve emailed your order details to %(email)s.")
+            if order.awaits_confirmation:
+                text = _(
+                    "Thank you. We’ve sent an email to %(email)s. Please follow "
+                    "the link in it to confirm your order. Then we’ll pack it."
+                )
+            messages.success(self.request, text % {"email": order.email})
+        return self.onward(order)
+
+    def is_as_shown(self, order: Order, form: PlaceForm) -> bool:
+        """Whether the order is the one that this form asks for."""
+        methods = (form.cleaned_data.get("method", order.method), Order.Method.FREE)
+        return order.method in methods and placing.terms_of(order) == self.seen.terms
+
+    def ordered_already(self, order: Order, form: PlaceForm) -> HttpResponse:
+        """The form was sent again, or another page's form was sent before it."""
+        if not self.is_as_shown(order, form):
+            text = _(
+                "You’ve already placed this order from another page, and it’s "
+                "different from what you just saw. Please check it. Nothing else "
+                "was ordered."
+            )
+            messages.warning(self.request, text)
+        return self.onward(order)
+
+    @property
+    def contact(self) -> Contact:
+        """Who is signed in gets mail where we know that they read it."""
+        place = {k: v for k, v in self.entered().items() if k != "saved"}
+        if self.owner.user_id:
+            place["email"] = self.request.user.email
+        return Contact(**place)
+
+    def onward(self, order: Order) -> HttpResponse:
+        """To the payment, if there is one to be made, else to the order's page, which a
+        guest may see from now on."""
+        if order.user_id is None:
+            remember(self.request, order)
+        if states.START_PAYMENT.allows(order):
+            return OrderPayView.as_view()(self.request, number=order.number)
+        return SeeOther(reverse("products:order", args=[order.number]))
+
+    def terms_changed(self, refusal: TermsChanged) -> HttpResponse:
+        """What was shown and what it is now, and the form once more, which agrees to
+        the new terms."""
+        try:
+            self.basket = self.hold()  # the refusal undid what was claimed
+        except (BasketEmpty, BasketClosed):
+            return self.nothing_to_order()
+        except Shortage as shortage:
+            return self.too_few(shortage)
+        seen, now = refusal.seen, self.terms
+        method = self.request.POST["method"]
+        return self.answer(
+            "changed",
+            409,
+            _("Your order has changed"),
+            form=self.another_form(),
+            method=method if method in dict(self.methods) else None,
+            seen=seen,
+            changes=seen.changes(now) if seen else [],
+            contact_seen=seen.contact if seen and seen.contact != now.contact else None,
+        )
+
+    @property
+    def terms(self) -> Terms:
+        """What this page shows."""
+        lines = self.goods["basket"]["lines"]
+        return Terms.of(
+            self.contact,
+            (
+                Goods(ln["product"], ln["name"], ln["quantity"], Decimal(ln["price"]))
+                for ln in lines
+            ),
+        )
+
+    def method_refused(self, refusal: MethodRefused) -> HttpResponse:
+        """The same page, with the ways to pay that there are."""
+        messages.error(self.request, str(refusal))
+        with suppress(Shortage, BasketEmpty, BasketClosed):
+            self.hold()
+        return self.answer("review", 409, self.title, form=self.another_form())
+
+    # --- The form ---
+
+    @cached_property
+    def offers(self) -> list[payments.Offer]:
+        """How one may pay what the basket costs now, and how one may not."""
+        return payments.offers(self.total, settings.CURRENCY)
+
+    @property
+    def methods(self) -> list[tuple[str, str]]:
+        """How one may pay; the first is chosen unless they choose."""
+        return [(o.value, o.label) for o in self.offers if not o.limits]
+
+    def get_form_kwargs(self) -> dict:
+        is_sent = self.request.method == "POST"  # `place` looks at it closely
+        methods = Order.Method.choices if is_sent else self.methods
+        return super().get_form_kwargs() | {"methods": methods}
+
+    def another_form(self) -> PlaceForm:
+        """A form for the basket as it is now, in answer to one that was refused."""
+        return self.get_form_class()(methods=self.methods, initial=self.get_initial())
+
+    def form_invalid(self, form: PlaceForm) -> HttpResponse:
+        form.offer(self.methods)
+        return super().form_invalid(form)
+
+    def get_initial(self) -> dict:
+        if not hasattr(self, "basket"):
+            return {}  # a form that was sent: it says by itself which it is about
+        chosen = self.request.POST.get("method")
+        is_offered = chosen in dict(self.methods)
+        return {
+            "shown": Shown(self.basket.pk, self.owner.user_id, self.terms).sign(),
+            "method": chosen if is_offered else self.methods[0][0],
+        }
+
+    def get_context_data(self, **kwargs) -> dict:
+        contact = self.contact if self.entered() else None
+        context = {"contact": contact, "offers": self.offers}
+        return super().get_context_data(**context | kwargs)
