@@ -173,7 +173,7 @@ def _decrease(counter: Counter[str | None], address: str | None) -> None:
         del counter[address]
 
 
-async def refuse(scope: dict, send: Send, refusal: Refusal) -> None:
+async def refuse(scope: dict[str, Any], send: Send, refusal: Refusal) -> None:
     """Answer a handshake with a status and a reason, where the server can, else 403."""
     metrics.REFUSALS.labels(refusal.reason).inc()
     if "websocket.http.response" not in scope.get("extensions", {}):
@@ -189,10 +189,10 @@ async def refuse(scope: dict, send: Send, refusal: Refusal) -> None:
 
 def answer(refusal: Refusal) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Headers and body that say why, and when to come back."""
-    told = {"reason": refusal.reason, "msg": refusal.text}
+    body: dict[str, Any] = {"reason": refusal.reason, "msg": refusal.text}
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     if refusal.retry_s is not None:
         wait = random.randint(refusal.retry_s, 2 * refusal.retry_s)
-        told["retry_ms"] = wait * 1000
+        body["retry_ms"] = wait * 1000
         headers.append((b"retry-after", str(wait).encode()))
-    return headers, json.dumps(told).encode() + b"\n"
+    return headers, json.dumps(body).encode() + b"\n"

@@ -63,7 +63,7 @@ def parse(text: str, languages: Collection[str]) -> Subscribe:
     if not isinstance(frame, dict) or frame.get("t") != "sub":
         raise BadFrame("bad_message", 'Expected {"t":"sub", …}.')
     request_id = frame.get("id")
-    if not _is_count(request_id):
+    if request_id is None or not _is_count(request_id):
         raise BadFrame("bad_message", '"id" must be a whole number.')
     topics, language = frame.get("topics"), frame.get("html")
     if not isinstance(topics, dict) or not all(
@@ -113,7 +113,7 @@ def dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def item(name: str, version: int, facts: dict, html: str | None) -> str:
+def item(name: str, version: int, facts: dict[str, Any], html: str | None) -> str:
     """One topic's state, as JSON text ready to be joined into frames."""
     return dumps(
         [name, version, facts] if html is None else [name, version, facts, html]

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -144,7 +145,7 @@ def _contents_of(lines: list[BasketLine], *, version: int) -> State:
     )
 
 
-def _line_facts(line: BasketLine) -> dict:
+def _line_facts(line: BasketLine) -> dict[str, Any]:
     product = line.product
     # What isn't on sale has no price now: its line keeps the one that was shown.
     price = product.price if product.is_active else line.price_when_added

@@ -1,6 +1,7 @@
 """Loads the states and versions of topics by key, many at a time."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -124,7 +125,7 @@ def owner_of_key(key: str) -> Owner:
 
 
 def by_owner(
-    load: Callable[[Iterable[Owner]], dict[Owner, State]], empty: dict
+    load: Callable[[Iterable[Owner]], dict[Owner, State]], empty: dict[str, Any]
 ) -> Callable[[list[str]], dict[str, State]]:
     def load_keys(keys: list[str]) -> dict[str, State]:
         owners = {key: owner_of_key(key) for key in keys}

@@ -41,7 +41,7 @@ class ShopRegistry(Registry):
                 return self.timeline(), self.load(keys)
         states = self.load(keys)
         if connection.timeline == known:
-            return known, states
+            return connection.timeline, states
         return self.timeline(), states
 
     def identify(self, session_keys: Iterable[str]) -> dict[str, Viewer]:

@@ -162,7 +162,7 @@ def compare(before: Viewer, now: Viewer | None) -> Close | None:
     return None
 
 
-def _rows(query: str, session_keys: Iterable[str]) -> list[tuple]:
+def _rows(query: str, session_keys: Iterable[str]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, [list(session_keys), timezone.now()])
         return cursor.fetchall()

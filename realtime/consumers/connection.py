@@ -1,17 +1,21 @@
-"""Sends frames to one client, and keeps what it is owed while it is slow."""
+"""Sends frames to one client, keeps what it is owed while it is slow, and closes."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from realtime import eager, protocol
+from realtime import eager, metrics, protocol
 from realtime.hub.hub import Hub
 from realtime.hub.sockets import Audience
-from realtime.protocol import Frame
+from realtime.protocol import Close, Frame
+
+if TYPE_CHECKING:
+    from realtime.server.wire import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -19,15 +23,16 @@ Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
-WIRE = "shop.wire"  # realtime/server.py offers it; other servers don't
+WIRE = "shop.wire"  # `realtime.server` offers it; other servers do not
+INTERNAL_ERROR = 1011  # RFC 6455
 
 
 class Gone(Exception):
-    """The client left while it was being answered; servers say so in many ways."""
+    """The client left before it took what was sent."""
 
 
 class Connection:
-    """One open socket, as far as sending goes.
+    """One open socket, as far as sending and closing go: the hub's `Socket`.
 
     If the server offers its wire, frames go there, and the wire knows how many bytes
     the client has not taken. Otherwise frames go by plain `send`, which waits for the
@@ -36,7 +41,7 @@ class Connection:
 
     __slots__ = (
         *("audiences", "is_dismissed"),
-        *("_hub", "_server", "_wire", "_sending", "_owed", "_progress"),
+        *("_hub", "_server", "_wire", "_sending", "_owed", "_progress", "_code"),
         "__weakref__",
     )
 
@@ -44,10 +49,11 @@ class Connection:
         self.audiences: tuple[Audience, ...] = ()
         self.is_dismissed = False
         self._hub, self._server = hub, send
-        self._wire = scope.get("extensions", {}).get(WIRE)
+        self._wire: Wire | None = scope.get("extensions", {}).get(WIRE)
         self._sending: asyncio.Task[None] | None = None  # by plain `send`
         self._owed: set[str] | None = None  # keys of topics; None if it keeps up
         self._progress: tuple[int, float] | None = None  # bytes pending, since when
+        self._code: int | None = None  # that we close with
 
     async def accept(self, scope: Scope) -> None:
         chosen = protocol.SUBPROTOCOL if scope.get("subprotocols") else None
@@ -57,8 +63,7 @@ class Connection:
         """Raises `Gone`."""
         try:
             await self._server(message)
-        # The system's or uvicorn's; Autobahn's.
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:  # uvicorn's and Autobahn's
             raise Gone from error
 
     async def _say(self, text: str) -> None:
@@ -108,7 +113,7 @@ class Connection:
         """See `Socket.is_behind`."""
         if self._wire is None:
             return self._sending is not None
-        return bool(self._wire.pending() > 0)
+        return self._wire.pending() > 0
 
     def catch_up(self) -> None:
         """See `Socket.catch_up`."""
@@ -124,8 +129,50 @@ class Connection:
         pending, now = self._wire.pending(), time.monotonic()
         if self._progress is None or pending < self._progress[0]:
             self._progress = pending, now
-        return now - self._progress[1] > settings.LIVE["SLOW_S"]
+        patience_s: float = settings.LIVE["SLOW_S"]
+        return now - self._progress[1] > patience_s
 
     def cut(self) -> None:
         """See `Socket.cut`."""
-        self._wire.cut()
+        if self._wire is not None:
+            self._wire.cut()
+
+    # --- The end --------------------------------------------------------------
+
+    def dismiss(self, reason: Close) -> None:
+        """See `Socket.dismiss`."""
+        self._end(self._close(reason))
+
+    def end_silence(self) -> None:
+        """See `Socket.end_silence`."""
+        metrics.REFUSALS.labels("silent").inc()
+        self._end(self._close(Close.SILENT))
+
+    def farewell(self, retry_ms: int) -> None:
+        """See `Socket.farewell`."""
+        self._end(self._close(Close.RESTART, retry_ms))
+
+    def _end(self, goodbye: Coroutine[Any, Any, None]) -> None:
+        self.is_dismissed = True
+        self._owed = None
+        self._leave()
+        try:
+            eager.start(goodbye)
+        except Gone as gone:  # which is what was wanted
+            logger.debug("A goodbye was not taken: %r", gone.__cause__)
+
+    def _leave(self) -> None:
+        """The socket watches nothing any more."""
+        self._hub.leave(self)
+
+    async def _close(self, reason: Close, retry_ms: int | None = None) -> None:
+        """Say why, and close. Raises `Gone`."""
+        self._code = int(reason)
+        await self._say(protocol.bye(reason, retry_ms))
+        await self._send({"type": "websocket.close", "code": int(reason)})
+
+    async def break_off(self) -> None:
+        """Close because we have failed."""
+        self._code = INTERNAL_ERROR
+        with contextlib.suppress(Gone):
+            await self._send({"type": "websocket.close", "code": INTERNAL_ERROR})

@@ -1,15 +1,13 @@
 """Answers what one client asks."""
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Coroutine
 from typing import Any
 
 from django.conf import settings
 
-from realtime import eager, metrics, protocol, request_ids
+from realtime import metrics, protocol, request_ids
 from realtime.consumers.connection import Connection, Gone, Receive, Scope, Send
 from realtime.cookies import session_key_of
 from realtime.hub.database import Unavailable
@@ -19,7 +17,6 @@ from realtime.registry import STRANGER, Viewer
 
 logger = logging.getLogger(__name__)
 
-INTERNAL_ERROR = 1011  # RFC 6455
 # RFC 6455, section 7.4.1: what clients close with, and "gone without a word".
 COMMON_CODES = {1000, 1001, 1002, 1005, 1006, 1009, *map(int, Close)}
 
@@ -29,7 +26,7 @@ class Consumer(Connection):
 
     __slots__ = (
         *("_session_key", "_identified_key", "_viewer"),
-        *("_question", "_answering", "_times", "_code", "_request_id"),
+        *("_question", "_answering", "_times", "_request_id"),
     )
 
     def __init__(self, scope: Scope, hub: Hub, send: Send) -> None:
@@ -42,7 +39,6 @@ class Consumer(Connection):
         self._question: str | None = None  # not answered while the client is slow
         self._answering: asyncio.Task[None] | None = None
         self._times: list[float] = []  # of the last frames received
-        self._code: int | None = None  # that we close with
         self._request_id = request_ids.current()
 
     async def serve(self, receive: Receive) -> None:
@@ -60,10 +56,14 @@ class Consumer(Connection):
         finally:
             if self._answering is not None:
                 self._answering.cancel()
-            self._hub.leave(self, self._identified_key)
+            self._leave()
             metrics.SOCKETS.labels(self._kind).dec()
             metrics.CLOSES.labels(_label(self._code or code)).inc()
             logger.debug("A socket is closed: %s", self._code or code)
+
+    def _leave(self) -> None:
+        self._question = None
+        self._hub.leave(self, self._identified_key)
 
     @property
     def _kind(self) -> str:
@@ -179,41 +179,6 @@ class Consumer(Connection):
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, Gone):
             logger.error("An answer failed", exc_info=error)
-
-    # --- The end --------------------------------------------------------------
-
-    def dismiss(self, reason: Close) -> None:
-        """See `Socket.dismiss`."""
-        self._go(self._close(reason))
-
-    def end_silence(self) -> None:
-        """See `Socket.end_silence`."""
-        metrics.REFUSALS.labels("silent").inc()
-        self._go(self._close(Close.SILENT))
-
-    def farewell(self, retry_ms: int) -> None:
-        """See `Socket.farewell`."""
-        self._go(self._close(Close.RESTART, retry_ms))
-
-    def _go(self, goodbye: Coroutine[Any, Any, None]) -> None:
-        self.is_dismissed = True
-        self._owed = self._question = None
-        self._hub.leave(self, self._identified_key)
-        try:
-            eager.start(goodbye)
-        except Gone as gone:  # which is what was wanted
-            logger.debug("A goodbye was not taken: %r", gone.__cause__)
-
-    async def break_off(self) -> None:
-        """Close because we have failed."""
-        self._code = INTERNAL_ERROR
-        with contextlib.suppress(Gone):
-            await self._send({"type": "websocket.close", "code": INTERNAL_ERROR})
-
-    async def _close(self, reason: Close, retry_ms: int | None = None) -> None:
-        self._code = int(reason)
-        await self._say(protocol.bye(reason, retry_ms))
-        await self._send({"type": "websocket.close", "code": int(reason)})
 
 
 def _label(code: int | None) -> str:
