@@ -90,13 +90,17 @@ def beating_daphne(make_daphne) -> Daphne:
     return make_daphne(LIVE_HEARTBEAT_S="1")
 
 
-# --- The browser, once a module ---------------------------------------------------
+# --- The browser, once for this folder --------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium. Playwright keeps an event loop running in this thread: a module long,
-    so that async tests elsewhere find none, and Django must not mind it."""
+    """Chromium, for all tests of this folder that the process runs.
+
+    Playwright keeps an event loop running in this thread, which Django must not mind.
+    Async tests need a thread without a loop, so the fixture ends with the folder. Only
+    a folder with an `__init__.py` is a package to pytest.
+    """
     with launched() as chromium, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         expect.set_options(timeout=PUSHED_S * 1000)
