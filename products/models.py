@@ -5,7 +5,7 @@ from products.catalogue.models import Product, ProductCategory
 from products.orders.models import Order, OrderEvent, OrderLine
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
 from products.search.models import SearchWord
-from products.stock.models import Stock, StockAlert, StockMovement
+from products.stock.models import MovementKind, Stock, StockAlert, StockMovement
 from products.waiting.models import Waiting
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "BasketLine",
     "Dispute",
     "HoldSpell",
+    "MovementKind",
     "Order",
     "OrderEvent",
     "OrderLine",

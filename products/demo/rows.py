@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.utils.text import slugify
 
 from products.demo.catalogue import SHELVES, Item, Shelf
-from products.models import Product, ProductCategory, Stock, StockMovement
+from products.models import MovementKind, Product, ProductCategory, Stock, StockMovement
 
 OPENED = datetime(2026, 1, 5, 8, tzinfo=UTC)  # fixed, so that the fixture is stable
 NOTE = "demo"
@@ -97,7 +97,7 @@ def movement(row: Product, units: int) -> StockMovement | None:
     return StockMovement(
         product=row,
         version=1,
-        kind=StockMovement.Kind.RECEIVED,
+        kind=MovementKind.RECEIVED,
         d_on_hand=units,
         note=NOTE,
         created_at=OPENED,

@@ -15,9 +15,16 @@ from django.db.models import Max, Q
 from products.basket import services as basket
 from products.catalogue import services as catalogue
 from products.live import push
-from products.models import Basket, Product, ProductCategory, Stock, StockMovement
+from products.models import (
+    Basket,
+    MovementKind,
+    Product,
+    ProductCategory,
+    Stock,
+    StockMovement,
+)
 from products.stock import services as stock
-from products.stock.services import Kind, Level, Move
+from products.stock.services import Level, Move
 
 FIELDS = ["name", "description", "price", "category_id", "is_active"]
 LOADED = ["id", "sku", "slug", *FIELDS]
@@ -201,7 +208,7 @@ def _move(
             offers.append(Move(pk, 0, text))
         if item.counted not in (None, on_hand):
             counted.append(Move(pk, item.counted - on_hand, note))
-    for kind, moves in [(Kind.OFFER, offers), (Kind.COUNTED, counted)]:
+    for kind, moves in [(MovementKind.OFFER, offers), (MovementKind.COUNTED, counted)]:
         for level in stock.move_all(kind, moves, actor=actor):
             changes.levels[level.product_id] = level
     moved = {move.product_id for move in [*offers, *counted]}
@@ -226,7 +233,7 @@ def _create(
         StockMovement(
             product_id=pk,
             version=1,
-            kind=Kind.COUNTED,
+            kind=MovementKind.COUNTED,
             d_on_hand=on_hand,
             note=note,
             actor=actor,

@@ -23,7 +23,7 @@ class Method(TextChoices):
     FREE = "free", _("nothing to pay")
 
 
-class Kind(Enum):
+class OrderKind(Enum):
     """What the moves of an order depend on besides its status."""
 
     PREPAID = auto()  # a payment provider takes the money before the order is packed
@@ -32,19 +32,19 @@ class Kind(Enum):
     FREE = auto()
 
     @classmethod
-    def of(cls, method: str, expires_at: datetime | str | None) -> "Kind":
+    def of(cls, method: str, expires_at: datetime | str | None) -> "OrderKind":
         """Return the kind of an order with this method and deadline."""
         if method == Method.DELIVERY:
             return cls.UNCONFIRMED if expires_at else cls.ON_DELIVERY
         return cls.FREE if method == Method.FREE else cls.PREPAID
 
 
-# The same as `Kind.of`, for queries.
+# The same as `OrderKind.of`, for queries.
 KIND_CONDITIONS = {
-    Kind.PREPAID: ~Q(method__in=[Method.DELIVERY, Method.FREE]),
-    Kind.ON_DELIVERY: Q(method=Method.DELIVERY, expires_at=None),
-    Kind.UNCONFIRMED: Q(method=Method.DELIVERY, expires_at__isnull=False),
-    Kind.FREE: Q(method=Method.FREE),
+    OrderKind.PREPAID: ~Q(method__in=[Method.DELIVERY, Method.FREE]),
+    OrderKind.ON_DELIVERY: Q(method=Method.DELIVERY, expires_at=None),
+    OrderKind.UNCONFIRMED: Q(method=Method.DELIVERY, expires_at__isnull=False),
+    OrderKind.FREE: Q(method=Method.FREE),
 }
 
 
@@ -80,7 +80,7 @@ class State:
     """What the shop says about orders with this status, of these kinds."""
 
     status: str
-    kinds: tuple[Kind, ...] = tuple(Kind)
+    kinds: tuple[OrderKind, ...] = tuple(OrderKind)
     column: Column
     units: Units
     label: Text = ""  # for staff, if it is not the status's
@@ -187,14 +187,16 @@ def statuses_of(states: Iterable[State]) -> tuple[str, ...]:
 
 def any_of(states: Iterable[State]) -> Q:
     """Return the condition for orders that are in one of these states."""
-    kinds: dict[str, set[Kind]] = {}
+    kinds: dict[str, set[OrderKind]] = {}
     for state in states:
         kinds.setdefault(state.status, set()).update(state.kinds)
     return reduce(or_, (_condition(status, kinds[status]) for status in kinds))
 
 
-def _condition(status: str, kinds: set[Kind]) -> Q:
-    if kinds == set(Kind):
+def _condition(status: str, kinds: set[OrderKind]) -> Q:
+    if kinds == set(OrderKind):
         return Q(status=status)
-    of_kinds = reduce(or_, (KIND_CONDITIONS[kind] for kind in Kind if kind in kinds))
+    of_kinds = reduce(
+        or_, (KIND_CONDITIONS[kind] for kind in OrderKind if kind in kinds)
+    )
     return Q(status=status) & of_kinds

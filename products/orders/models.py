@@ -14,7 +14,7 @@ from django_countries.fields import CountryField
 from products.basket.models import Basket
 from products.catalogue.models import Product
 from products.orders import states
-from products.orders.machine import Actor, Kind, Method, State
+from products.orders.machine import Actor, Method, OrderKind, State
 from products.orders.states import OnHold, Status
 from products.sweeps.models import Swept, problem_index
 from project import phones
@@ -177,8 +177,8 @@ class Order(Swept):
         return self.number
 
     @property
-    def kind(self) -> Kind:
-        return Kind.of(self.method, self.expires_at)
+    def kind(self) -> OrderKind:
+        return OrderKind.of(self.method, self.expires_at)
 
     @property
     def state(self) -> State:
@@ -193,12 +193,12 @@ class Order(Swept):
     @property
     def is_prepaid(self) -> bool:
         """Whether a payment provider takes the money before the order is packed."""
-        return self.kind is Kind.PREPAID
+        return self.kind is OrderKind.PREPAID
 
     @property
     def is_unconfirmed(self) -> bool:
         """Whether its guest had to follow the link in their mail, and has not."""
-        return self.kind is Kind.UNCONFIRMED
+        return self.kind is OrderKind.UNCONFIRMED
 
     @property
     def awaits_confirmation(self) -> bool:

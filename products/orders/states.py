@@ -21,10 +21,10 @@ from products.orders.machine import (
     Actor,
     Column,
     Hold,
-    Kind,
     Mail,
     Move,
     OnHoldRule,
+    OrderKind,
     State,
     Units,
     statuses_of,
@@ -88,7 +88,7 @@ COLUMNS = (
 
 UNPAID = State(
     status=Status.PENDING,
-    kinds=(Kind.PREPAID, Kind.FREE),
+    kinds=(OrderKind.PREPAID, OrderKind.FREE),
     column=PAYMENT_COLUMN,
     units=Units.RESERVED,
     step=_("Placed"),
@@ -100,7 +100,7 @@ UNPAID = State(
 )
 UNCONFIRMED = State(
     status=Status.PENDING,
-    kinds=(Kind.UNCONFIRMED,),
+    kinds=(OrderKind.UNCONFIRMED,),
     column=PAYMENT_COLUMN,
     units=Units.RESERVED,
     label=_("waiting for confirmation"),
@@ -114,7 +114,7 @@ UNCONFIRMED = State(
 )
 UNPAID_TO_PACK = State(
     status=Status.PENDING,
-    kinds=(Kind.ON_DELIVERY,),
+    kinds=(OrderKind.ON_DELIVERY,),
     column=PACKING_COLUMN,
     units=Units.RESERVED,
     label=_("to be packed"),
@@ -124,7 +124,7 @@ UNPAID_TO_PACK = State(
 )
 PAID = State(
     status=Status.PAID,
-    kinds=(Kind.PREPAID,),
+    kinds=(OrderKind.PREPAID,),
     column=PACKING_COLUMN,
     units=Units.RESERVED,
     step=_("Paid"),
@@ -133,11 +133,11 @@ PAID = State(
     mail=Mail("paid", _("We’ve received your payment for order %(number)s")),
 )
 PAID_BEFORE_DELIVERY = replace(
-    PAID, kinds=(Kind.ON_DELIVERY, Kind.UNCONFIRMED), is_detour=True
+    PAID, kinds=(OrderKind.ON_DELIVERY, OrderKind.UNCONFIRMED), is_detour=True
 )
 NOTHING_TO_PAY = State(  # no mail, as it was never waited for
     status=Status.PAID,
-    kinds=(Kind.FREE,),
+    kinds=(OrderKind.FREE,),
     column=PACKING_COLUMN,
     units=Units.RESERVED,
     step=_("Placed"),
@@ -181,7 +181,7 @@ CANCELLED = State(
 )
 EXPIRED = State(
     status=Status.EXPIRED,
-    kinds=(Kind.PREPAID, Kind.FREE),
+    kinds=(OrderKind.PREPAID, OrderKind.FREE),
     column=EXPIRED_COLUMN,
     units=Units.RETURNED,
     step=_("Expired"),
@@ -190,7 +190,7 @@ EXPIRED = State(
 )
 EXPIRED_UNCONFIRMED = replace(
     EXPIRED,
-    kinds=(Kind.ON_DELIVERY, Kind.UNCONFIRMED),
+    kinds=(OrderKind.ON_DELIVERY, OrderKind.UNCONFIRMED),
     text=_(
         "This order wasn’t confirmed in time and has expired. We won’t send anything."
     ),
@@ -351,13 +351,13 @@ MOVES = (
 
 def find(status: str, method: str, expires_at: datetime | str | None) -> State:
     """Return the state of an order with these values."""
-    return _states[status, Kind.of(method, expires_at)]
+    return _states[status, OrderKind.of(method, expires_at)]
 
 
 def way(status: str, method: str, expires_at: datetime | str | None) -> list[State]:
     """Return the states that an order with these values passes, from the first to the
     last. Of an order that ended early, return the first and the last only."""
-    kind, here = Kind.of(method, expires_at), find(status, method, expires_at)
+    kind, here = OrderKind.of(method, expires_at), find(status, method, expires_at)
     first, *others = (_states[each, kind] for each in Status)
     if here.is_over:
         return [first, here]

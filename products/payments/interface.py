@@ -10,7 +10,7 @@ from products.models import Payment, Refund
 from products.payments.states import DisputeStatus, RefundStatus
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What an event means to the shop."""
 
     PAID = "paid"
@@ -64,7 +64,7 @@ class Event:
     provider: str
     id: str
     type: str
-    kind: Kind = Kind.OTHER
+    kind: EventKind = EventKind.OTHER
     key: str = ""
     reference: str = ""
     intent: str = ""

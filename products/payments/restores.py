@@ -16,7 +16,7 @@ from django.db.models import FileField
 from products.catalogue import pictures
 from products.models import Payment
 from products.payments import providers, webhooks
-from products.payments.interface import Event, Kind
+from products.payments.interface import Event, EventKind
 
 SKIPPED = 100_000  # more rows than any table gets between two backups
 MOVE_ON = """
@@ -82,7 +82,7 @@ def hear_of_payments() -> tuple[int, list[Event]]:
     events = list(chain.from_iterable(p.told() for p in providers.configured()))
     for event in events:
         webhooks.hear(event)
-    paid = [event for event in events if event.kind == Kind.PAID]
+    paid = [event for event in events if event.kind == EventKind.PAID]
     keys = {event.key for event in paid}
     known = Payment.objects.filter(idempotency_key__in=keys)
     ours = set(known.values_list("provider", "idempotency_key"))

@@ -9,7 +9,7 @@ from products.payments.interface import (
     BadEvent,
     DisputeFacts,
     Event,
-    Kind,
+    EventKind,
     RefundFacts,
 )
 from products.payments.states import DisputeStatus, RefundStatus
@@ -122,18 +122,18 @@ def _session(told: dict, session: dict) -> dict:
     }
 
 
-def _kind_of(name: str, session: dict) -> Kind:
+def _kind_of(name: str, session: dict) -> EventKind:
     if name in FAILED_TYPES:
-        return Kind.FAILED
+        return EventKind.FAILED
     # Completed, but a bank transfer is on its way: another event follows.
     is_paid = session["payment_status"] in ("paid", "no_payment_required")
-    return Kind.PAID if is_paid else Kind.OTHER
+    return EventKind.PAID if is_paid else EventKind.OTHER
 
 
 def _refund(told: dict, refund: dict) -> dict:
     facts = refund_facts(refund, told["created"])
     return {
-        "kind": Kind.REFUNDED,
+        "kind": EventKind.REFUNDED,
         "intent": refund["payment_intent"],
         "refunds": (facts,),
     }
@@ -144,7 +144,7 @@ def _charge(told: dict, charge: dict) -> dict:
     if units is None:
         raise BadEvent("no amount_refunded")
     return {
-        "kind": Kind.REFUNDED,
+        "kind": EventKind.REFUNDED,
         "intent": charge["payment_intent"],
         "refunds": tuple(
             refund_facts(r | {"payment_intent": ""}, told["created"])
@@ -182,7 +182,7 @@ def _dispute(told: dict, dispute: dict) -> dict:
         is_withdrawn=_is_withdrawn(told["type"], dispute),
     )
     return {
-        "kind": Kind.DISPUTED,
+        "kind": EventKind.DISPUTED,
         "intent": dispute["payment_intent"],
         "dispute": facts,
     }

@@ -16,7 +16,7 @@ from products.orders import states as order_states
 from products.orders.exceptions import StatusConflict
 from products.orders.models import spelled
 from products.payments import disputes, providers, refunds, states
-from products.payments.interface import Event, Kind
+from products.payments.interface import Event, EventKind
 from products.payments.services import SWEEP, end_attempt
 from products.payments.settling import settle
 from products.stock.exceptions import NotEnoughStock
@@ -52,12 +52,12 @@ def _note_outcome(row: WebhookEvent, event: Event) -> None:
 
 def _done(event: Event) -> str:
     """Raises `Payment.DoesNotExist` if it is about a payment that we don't know."""
-    if event.kind == Kind.REFUNDED:
+    if event.kind == EventKind.REFUNDED:
         return _refunded(_by_intent(event), event)
-    if event.kind == Kind.DISPUTED:
+    if event.kind == EventKind.DISPUTED:
         is_news = disputes.record(_by_intent(event), event.dispute)
         return "dispute recorded" if is_news else "known already"
-    if event.kind == Kind.OTHER:
+    if event.kind == EventKind.OTHER:
         return "nothing to do"
     found = Payment.objects.filter(
         provider=event.provider, idempotency_key=event.key
@@ -68,7 +68,7 @@ def _done(event: Event) -> str:
         return "no such payment"
     order = Order.objects.select_for_update().get(pk=found.order_id)
     payment = Payment.objects.select_for_update().get(pk=found.pk)
-    if event.kind == Kind.FAILED:
+    if event.kind == EventKind.FAILED:
         return _failed(order, payment)
     return _paid(order, payment, event)
 

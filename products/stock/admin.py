@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from products.exceptions import ShopError
-from products.models import Stock, StockMovement
+from products.models import MovementKind, Stock, StockMovement
 from products.stock.forms import CountForm, MovementForm, ReceiveForm
 from project.modeladmin import FixedRowsMixin, ListedLookupsMixin, ReadOnlyMixin
 
@@ -147,7 +147,7 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
 
 def _newest(stock: Stock) -> int:
     """Return the version of the last movement by staff; 0 if there is none."""
-    kinds = [StockMovement.Kind.RECEIVED, StockMovement.Kind.COUNTED]
+    kinds = [MovementKind.RECEIVED, MovementKind.COUNTED]
     by_staff = StockMovement.objects.filter(product=stock.pk, kind__in=kinds)
     newest = by_staff.order_by("-version").values_list("version", flat=True).first()
     return newest or 0

@@ -84,6 +84,18 @@ def stock_facts(
     }
 
 
+class MovementKind(models.TextChoices):
+    """Why a product's stock changed."""
+
+    RECEIVED = "received", _("received")
+    COUNTED = "counted", _("counted")
+    CLAIMED = "claimed", _("claimed")
+    RELEASED = "released", _("released")
+    SHIPPED = "shipped", _("shipped")
+    # No units moved, but the price or "active" changed.
+    OFFER = "offer", _("offer changed")
+
+
 class StockMovement(models.Model):
     """One change of a stock row. Movements are never edited or deleted.
 
@@ -91,19 +103,10 @@ class StockMovement(models.Model):
     the number of movements, and `on_hand` and `reserved` are their sums.
     """
 
-    class Kind(models.TextChoices):
-        RECEIVED = "received", _("received")
-        COUNTED = "counted", _("counted")
-        CLAIMED = "claimed", _("claimed")
-        RELEASED = "released", _("released")
-        SHIPPED = "shipped", _("shipped")
-        # No units moved, but the price or "active" changed.
-        OFFER = "offer", _("offer changed")
-
     # Products with movements are deactivated, never deleted.
     product = models.ForeignKey(Product, models.PROTECT, related_name="movements")
     version = models.PositiveBigIntegerField(_("version"))
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    kind = models.CharField(_("kind"), max_length=10, choices=MovementKind.choices)
     d_on_hand = models.IntegerField(_("on hand ±"), default=0)
     d_reserved = models.IntegerField(_("reserved ±"), default=0)
     note = models.CharField(_("note"), max_length=200, blank=True)

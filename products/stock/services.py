@@ -19,10 +19,8 @@ from django.utils.translation import gettext as _
 
 from products.catalogue.exceptions import UnknownProduct
 from products.live import push
-from products.models import Stock, StockMovement
+from products.models import MovementKind, Stock
 from products.stock.exceptions import NotEnoughStock, StockConflict
-
-Kind = StockMovement.Kind
 
 GUARD = "AND 0 <= s.reserved + %(d_reserved)s"
 GUARD += " AND s.reserved + %(d_reserved)s <= s.on_hand + %(d_on_hand)s"
@@ -103,7 +101,7 @@ def receive(
         on_hand = _locked(product_id).on_hand
         if on_hand + quantity > MAX_UNITS:
             raise StockConflict(_("That is more than a stock can hold."))
-        return _move(product_id, Kind.RECEIVED, quantity, 0, note, actor)
+        return _move(product_id, MovementKind.RECEIVED, quantity, 0, note, actor)
 
 
 def count(
@@ -125,7 +123,9 @@ def count(
                 )
                 % {"counted": counted, "reserved": stock.reserved}
             )
-        return _move(product_id, Kind.COUNTED, counted - stock.on_hand, 0, note, actor)
+        return _move(
+            product_id, MovementKind.COUNTED, counted - stock.on_hand, 0, note, actor
+        )
 
 
 def claim(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
@@ -137,7 +137,7 @@ def claim(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
     with transaction.atomic():
         levels = []
         for product_id, quantity in _in_order(quantities):
-            level = _try_move(product_id, Kind.CLAIMED, 0, quantity, note)
+            level = _try_move(product_id, MovementKind.CLAIMED, 0, quantity, note)
             if level is None:
                 available = _get(Stock.objects.all(), product_id).available
                 raise NotEnoughStock(product_id, quantity, available)
@@ -149,7 +149,7 @@ def release(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
     """Give reserved units back. Raises `StockConflict` if fewer are reserved."""
     with transaction.atomic():
         return [
-            _move(product_id, Kind.RELEASED, 0, -quantity, note)
+            _move(product_id, MovementKind.RELEASED, 0, -quantity, note)
             for product_id, quantity in _in_order(quantities)
         ]
 
@@ -158,7 +158,7 @@ def ship(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
     """Take reserved units off stock. Raises `StockConflict` if fewer are reserved."""
     with transaction.atomic():
         return [
-            _move(product_id, Kind.SHIPPED, -quantity, -quantity, note)
+            _move(product_id, MovementKind.SHIPPED, -quantity, -quantity, note)
             for product_id, quantity in _in_order(quantities)
         ]
 
@@ -167,11 +167,11 @@ def offer_changed(
     product_id: int, *, note: str = "", actor: AbstractUser | None = None
 ) -> Level:
     """Give a product with a new price or a new "active" its next version."""
-    return _move(product_id, Kind.OFFER, 0, 0, note, actor)
+    return _move(product_id, MovementKind.OFFER, 0, 0, note, actor)
 
 
 def move_all(
-    kind: Kind, moves: Sequence[Move], *, actor: AbstractUser | None = None
+    kind: MovementKind, moves: Sequence[Move], *, actor: AbstractUser | None = None
 ) -> list[Level]:
     """Change the units on hand of many products, each at most once.
 
@@ -215,7 +215,7 @@ def _locked(product_id: int) -> Stock:
 
 def _move(
     product_id: int,
-    kind: Kind,
+    kind: MovementKind,
     d_on_hand: int,
     d_reserved: int,
     note: str = "",
@@ -231,7 +231,7 @@ def _move(
 
 def _try_move(
     product_id: int,
-    kind: Kind,
+    kind: MovementKind,
     d_on_hand: int,
     d_reserved: int,
     note: str = "",

@@ -18,7 +18,14 @@ from products.basket.exceptions import BasketClosed, Shortage
 from products.catalogue import services as catalogue
 from products.exceptions import ShopError
 from products.live.viewers import Owner
-from products.models import Basket, Order, OrderEvent, Product, Stock, StockMovement
+from products.models import (
+    Basket,
+    MovementKind,
+    Order,
+    OrderEvent,
+    Product,
+    Stock,
+)
 from products.orders import placing
 from products.orders import services as orders
 from products.orders.exceptions import StatusConflict, TermsChanged
@@ -309,7 +316,7 @@ def test_hold_that_lapsed_is_released_once_by_eight_sweepers():
     outcomes = together([holds.release_lapsed] * SWEEPERS)
 
     assert failures(outcomes) == [] and sum(outcomes) == 40
-    assert lamp.movements.filter(kind=StockMovement.Kind.RELEASED).count() == 40
+    assert lamp.movements.filter(kind=MovementKind.RELEASED).count() == 40
     assert reserved(lamp) == 0 and books.reconcile() == []
 
 
@@ -349,7 +356,7 @@ def test_hold_that_lapsed_is_released_twice_without_the_lock(monkeypatch):
 
     together([holds.release_lapsed] * SWEEPERS)
 
-    assert lamp.movements.filter(kind=StockMovement.Kind.RELEASED).count() == SWEEPERS
+    assert lamp.movements.filter(kind=MovementKind.RELEASED).count() == SWEEPERS
     assert books.reconcile() != []
 
 

@@ -19,7 +19,7 @@ from products.orders import emails
 from products.orders import services as orders
 from products.orders import states
 from products.orders.exceptions import OrderOnHold, StatusConflict
-from products.orders.machine import Actor, Kind, Method, Move
+from products.orders.machine import Actor, Method, Move, OrderKind
 from products.templatetags.orders import sentence
 from tests.support.factories import make_order, make_product, make_user
 
@@ -27,36 +27,36 @@ pytestmark = pytest.mark.django_db
 
 DEADLINE = timezone.now() + timedelta(days=1)
 KINDS = {
-    Kind.PREPAID: {"method": Method.STRIPE, "expires_at": DEADLINE},
-    Kind.ON_DELIVERY: {"method": Method.DELIVERY, "expires_at": None},
-    Kind.UNCONFIRMED: {"method": Method.DELIVERY, "expires_at": DEADLINE},
-    Kind.FREE: {"method": Method.FREE, "expires_at": None},
+    OrderKind.PREPAID: {"method": Method.STRIPE, "expires_at": DEADLINE},
+    OrderKind.ON_DELIVERY: {"method": Method.DELIVERY, "expires_at": None},
+    OrderKind.UNCONFIRMED: {"method": Method.DELIVERY, "expires_at": DEADLINE},
+    OrderKind.FREE: {"method": Method.FREE, "expires_at": None},
 }
 ALL = tuple(combinations(states.Status, KINDS, ("", "differs")))
 # What each may do with an order in a status, of a kind; on hold, if the third says so.
 # Where a kind is not named, it is all of them.
 SHOPPER, GUEST, STAFF, PAYMENT, SHOP = Actor
 EXPECTED = {
-    ("pending", Kind.PREPAID): {
+    ("pending", OrderKind.PREPAID): {
         SHOPPER: "pay switch cancel",
         STAFF: "cancel",
         PAYMENT: "pay",
         SHOP: "pay expire",
     },
-    ("pending", Kind.UNCONFIRMED): {
+    ("pending", OrderKind.UNCONFIRMED): {
         SHOPPER: "cancel",
         GUEST: "confirm",
         STAFF: "confirm cancel",
         PAYMENT: "pay",
         SHOP: "pay expire",
     },
-    ("pending", Kind.ON_DELIVERY): {
+    ("pending", OrderKind.ON_DELIVERY): {
         SHOPPER: "cancel",
         STAFF: "pack cancel",
         PAYMENT: "pay",
         SHOP: "pay",
     },
-    ("pending", Kind.FREE): {
+    ("pending", OrderKind.FREE): {
         SHOPPER: "pay switch cancel",
         STAFF: "cancel",
         PAYMENT: "pay",
@@ -75,7 +75,7 @@ IMPOSSIBLE_ON_HOLD = {"pay": [SHOPPER], "switch": [SHOPPER], "expire": [SHOP]} |
 }
 
 
-def expected(status: str, kind: Kind, on_hold: str, actor: Actor) -> set[str]:
+def expected(status: str, kind: OrderKind, on_hold: str, actor: Actor) -> set[str]:
     row = EXPECTED.get((status, kind)) or EXPECTED.get(status, {})
     names = set(row.get(actor, "").split())
     if on_hold:
@@ -89,7 +89,7 @@ def order() -> Order:
     return make_order({make_product(on_hand=50): 1})
 
 
-def put(order: Order, status: str, kind: Kind, on_hold: str = "") -> Order:
+def put(order: Order, status: str, kind: OrderKind, on_hold: str = "") -> Order:
     """Write the order into a state, past the services."""
     fields = KINDS[kind] | {"status": status, "on_hold": on_hold}
     Order.objects.filter(pk=order.pk).update(**fields)
@@ -107,7 +107,7 @@ def rolled_back() -> Iterator[None]:
 
 
 def test_order_of_any_kind_is_in_one_state_in_each_status():
-    for status, kind in combinations(states.Status, Kind):
+    for status, kind in combinations(states.Status, OrderKind):
         matches = [s for s in states.STATES if s.status == status and kind in s.kinds]
         assert len(matches) == 1, (status, kind)
 
@@ -194,9 +194,11 @@ def test_states_that_are_news_to_the_shopper_have_a_mail_and_others_have_none():
         for kind in state.kinds
     }
 
-    assert {mails["pending", kind] for kind in Kind} == {"placed", "confirm"}
-    assert mails["pending", Kind.UNCONFIRMED] == "confirm"
-    assert mails["paid", Kind.PREPAID] == "paid" and not mails["paid", Kind.FREE]
+    assert {mails["pending", kind] for kind in OrderKind} == {"placed", "confirm"}
+    assert mails["pending", OrderKind.UNCONFIRMED] == "confirm"
+    assert (
+        mails["paid", OrderKind.PREPAID] == "paid" and not mails["paid", OrderKind.FREE]
+    )
     for status, template in {
         "packed": None,
         "shipped": "shipped",
@@ -204,7 +206,7 @@ def test_states_that_are_news_to_the_shopper_have_a_mail_and_others_have_none():
         "cancelled": "cancelled",
         "expired": "expired",
     }.items():
-        assert {mails[status, kind] for kind in Kind} == {template}
+        assert {mails[status, kind] for kind in OrderKind} == {template}
 
 
 @pytest.mark.parametrize("state", states.STATES, ids=lambda state: state.status)
@@ -266,7 +268,7 @@ def test_post_of_a_move_that_is_not_offered_is_refused(order, admin_client):
 
 @pytest.mark.parametrize("name", [m.name for m in states.MOVES if STAFF in m.by])
 def test_move_of_staff_is_refused_to_everybody_else(order, client, name):
-    put(order, "packed", Kind.PREPAID)
+    put(order, "packed", OrderKind.PREPAID)
     address = f"/staff/orders/{order.number}/{name}/"
 
     for user in (None, make_user(), make_user(is_staff=True)):
@@ -296,7 +298,7 @@ def test_new_row_is_a_button_a_key_and_an_address_with_its_mail(
         key="u",
         key_label="unpacked",
     )
-    put(order, "packed", Kind.PREPAID)
+    put(order, "packed", OrderKind.PREPAID)
     address = f"/staff/orders/{order.number}/"
     assert "unpack" not in forms_in(admin_client.get(address).text)
     assert admin_client.post(f"{address}unpack/").status_code == 404
@@ -315,7 +317,7 @@ def test_new_row_is_a_button_a_key_and_an_address_with_its_mail(
 
 
 def test_link_that_confirms_is_in_the_mail_of_its_state_alone(order):
-    for status, kind in combinations(states.Status, Kind):
+    for status, kind in combinations(states.Status, OrderKind):
         row = put(order, status, kind)
         mail.outbox.clear()
 

@@ -10,7 +10,7 @@ from products.orders import states as order_states
 from products.orders.exceptions import StatusConflict
 from products.payments import services as payments
 from products.payments import states, webhooks
-from products.payments.interface import Event, Kind
+from products.payments.interface import Event, EventKind
 from tests.support.factories import make_order, make_user
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def receive(payment: Payment) -> None:
     webhooks.hear(
         Event(
             *("stripe", f"event-{payment.pk}", "checkout.session.completed"),
-            kind=Kind.PAID,
+            kind=EventKind.PAID,
             key=payment.idempotency_key,
             reference="session",
             intent="intent",
