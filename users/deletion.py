@@ -1,4 +1,4 @@
-"""An account is deleted: by its owner, or by staff. One way for both."""
+"""Deletes accounts, in one way for their owners and for staff."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -10,7 +10,7 @@ from users.models import User
 
 
 class LastAdministrator(Exception):
-    """Nobody could give rights any more."""
+    """Without this account, nobody could give rights any more."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -22,31 +22,39 @@ class LastAdministrator(Exception):
 
 
 def is_last_administrator(user: User) -> bool:
-    return user.is_superuser and user.is_active and not _others(user).exists()
+    """Return whether no other active account is an administrator."""
+    return (
+        user.is_superuser
+        and user.is_active
+        and not _other_administrators(user).exists()
+    )
 
 
 @transaction.atomic
 def delete(user: User, *, is_by_staff: bool = False) -> None:
-    """Delete the account with all that is its owner's alone, and tell them by mail.
+    """Delete an account with the data of its owner, and notify them by mail.
 
-    What others need stays without them: each module of `settings.PERSONAL_DATA` sees to
-    its own. Raises `LastAdministrator`, and `User.DoesNotExist` if it is gone already.
+    Each module of `settings.PERSONAL_DATA` decides what stays of its own data, without
+    the owner. Raises `LastAdministrator`, or `User.DoesNotExist` if another request has
+    deleted the account.
     """
-    # All administrators in one order: two who leave at once cannot both be second.
-    # Not the whole row yet: whoever places an order has locked its basket, and refers
-    # to the person next.
+    # Lock all administrators, in order, so that the last two cannot leave at once.
+    # no_key: a request that places an order has locked its basket, and refers to the
+    # user next.
     administrators = User.objects.filter(is_superuser=True).order_by("pk")
     list(administrators.select_for_update(no_key=True).values("pk"))
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     if is_last_administrator(user):
         raise LastAdministrator
     emails = proven_addresses(user)
-    kept = [line for keeper in keepers() for line in keeper.forget(user, emails)]
-    notices.account_deleted(user, kept, is_by_staff=is_by_staff)
+    remaining = []  # sentences about data that stays
+    for keeper in keepers():
+        remaining += keeper.forget(user, emails)
+    notices.account_deleted(user, remaining, is_by_staff=is_by_staff)
     list(User.objects.select_for_update().filter(pk=user.pk).values("pk"))
     user.delete()
 
 
-def _others(user: User) -> QuerySet[User]:
+def _other_administrators(user: User) -> QuerySet[User]:
     others = User.objects.filter(is_superuser=True, is_active=True)
     return others.exclude(pk=user.pk)

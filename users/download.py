@@ -1,4 +1,4 @@
-"""All that the shop keeps of a person, for them to take along."""
+"""The download of all personal data of an account."""
 
 from collections.abc import Iterator
 
@@ -11,8 +11,10 @@ ENCODER = DjangoJSONEncoder(indent=2, ensure_ascii=False)
 
 
 def as_json(user: User) -> Iterator[str]:
-    """The text of a JSON object, a section at a time: each has at most `LIMIT` rows,
-    and no two of them are in memory together."""
+    """Yield the text of a JSON object, a section at a time.
+
+    A section has at most `LIMIT` rows. Only one is in memory at a time.
+    """
     emails = proven_addresses(user)
     yield "{\n"
     yield f'"rows_of_a_section_at_most": {LIMIT}'

@@ -1,5 +1,7 @@
-"""Forms that bring a device's answer. allauth's would end in an error page for one
-that is no answer at all, which anybody can send."""
+"""Forms with the answer of a device.
+
+allauth's own forms fail with an error page if the answer is nonsense.
+"""
 
 import struct
 from collections.abc import Iterator
@@ -13,13 +15,13 @@ from allauth.mfa.webauthn.internal.auth import (
     parse_registration_response,
 )
 
-# What fido2 raises for what it cannot read.
+# The exceptions of fido2 for answers that it cannot parse.
 NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error)
 
 
 @contextmanager
 def refusing_nonsense() -> Iterator[None]:
-    """Raises `ValidationError` instead."""
+    """Turn the exceptions of fido2 into `ValidationError`."""
     try:
         yield
     except NONSENSE as error:

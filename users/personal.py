@@ -1,4 +1,4 @@
-"""What accounts keep of a person. See `project.personal`."""
+"""The personal data of accounts. See `project.personal`."""
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -48,12 +48,14 @@ NOT_THEIRS: dict[str, str] = {}
 
 
 def forget(user: User, emails: list[str]) -> list[str]:
-    """End their sessions, and take their name out of staff's log. What refers to the
-    account goes with it."""
+    """End the user's sessions, and remove their name from the log of staff.
+
+    Rows that refer to the account are deleted with it.
+    """
     for session in Session.objects.filter(user=user):
-        session.delete()  # one at a time: it tells their sockets
-    about = LogEntry.objects.filter(
+        session.delete()  # one at a time, so that a signal closes its sockets
+    entries = LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(User), object_id=str(user.pk)
     )
-    about.update(object_repr=f"#{user.pk}", change_message="")
+    entries.update(object_repr=f"#{user.pk}", change_message="")
     return []

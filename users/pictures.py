@@ -1,4 +1,4 @@
-"""Pictures of people: small squares that hold nothing but the picture."""
+"""Pictures of people: small squares without metadata."""
 
 import logging
 import secrets
@@ -16,10 +16,10 @@ SIDE = 256  # pixels
 
 
 def square(upload: UploadedFile) -> ContentFile:
-    """`upload` the right way up, cut to a square, as a WebP of at most `SIDE` pixels
-    without metadata, under a name that nobody can guess. Raises `PictureRefused`.
+    """Return an upload as an upright square WebP, with a name that nobody can guess.
 
-    Call it before anything is locked.
+    It has at most `SIDE` pixels and no metadata. Call this before you lock any row.
+    Raises `PictureRefused`.
     """
     (data,) = pictures.squares(upload, [SIDE], max_bytes=MAX_BYTES)
     folder = User.picture.field.upload_to
@@ -27,10 +27,9 @@ def square(upload: UploadedFile) -> ContentFile:
 
 
 def store(picture: ContentFile) -> str:
-    """Store a square; its name, to be `put`. Raises `PictureRefused` if the storage is
-    away.
+    """Store a square; return its name, for `put`.
 
-    Call it before anything is locked.
+    Call this before you lock any row. Raises `PictureRefused` if the storage fails.
     """
     try:
         unused_files.store({picture.name: picture})
@@ -41,8 +40,11 @@ def store(picture: ContentFile) -> str:
 
 
 def put(user: User, name: str) -> None:
-    """Make the stored picture of that name theirs, or none; the one before is deleted
-    after the commit. The caller saves `user`, whose row is locked."""
+    """Give `user` the stored picture with this name, or none for "".
+
+    The old picture is deleted after the commit. The caller has locked the user's row,
+    and saves `user`. Raises `PictureRefused` if the picture no longer exists.
+    """
     old, user.picture = user.picture.name, name
     if name and not unused_files.claim(name):
         raise pictures.refusal("not_stored")

@@ -1,4 +1,4 @@
-"""Second factors, as far as staff may touch them: they may be forgotten."""
+"""The reset of second factors by staff."""
 
 from allauth.core import context
 from allauth.mfa.models import Authenticator
@@ -16,8 +16,10 @@ NOTICES = {
 
 @transaction.atomic
 def reset(user: User) -> int:
-    """Forget all of a person's second factors, as when their phone is lost, and tell
-    them by mail; how many there were."""
+    """Delete a user's second factors, and notify them by mail; return how many.
+
+    Staff do this for people who have lost their phone.
+    """
     factors = list(Authenticator.objects.filter(user=user))
     for factor in factors:
         factor.delete()

@@ -1,4 +1,4 @@
-"""The browsers in which a person is signed in."""
+"""The sessions of people who are signed in."""
 
 from allauth.usersessions.internal.flows import sessions as flows
 from allauth.usersessions.models import UserSession
@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from users.adapters import UNKNOWN_IP
 from users.models import User
 
-# What a user agent has in it, and what that is called. The first that fits counts:
-# nearly every browser also says that it is Chrome and Safari.
+# Parts of user agents, and names for them. The first match counts, because nearly every
+# browser also claims to be Chrome and Safari.
 BROWSERS = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -34,7 +34,7 @@ SYSTEMS = [
 
 
 def device(user_agent: str) -> str:
-    """The browser and the system in words, like "Firefox on Windows"."""
+    """Return the browser and the system in words, such as "Firefox on Windows"."""
     browser = _named(user_agent, BROWSERS) or _("Unknown browser")
     system = _named(user_agent, SYSTEMS)
     if not system:
@@ -47,27 +47,29 @@ def _named(user_agent: str, names: list[tuple[str, str]]) -> str:
 
 
 def address(ip: str) -> str:
-    """Its network address, or nothing where none was known."""
+    """Return a session's network address; "" if it was unknown."""
     return "" if ip == UNKNOWN_IP else ip
 
 
 def hold(request: HttpRequest) -> bool:
-    """Lock the account of `request.user` until the transaction ends, and say whether
-    they are still signed in: a new password may have ended the session since the
-    request began, and what such a request writes would outlive it."""
-    people = User.objects.select_for_update(no_key=True)
-    user = people.filter(pk=request.user.pk).first()
-    signed = request.session.get(HASH_SESSION_KEY, "")
+    """Lock the user's account until the end of the transaction.
+
+    Return whether the user is still signed in. A new password may have ended the
+    session since the request began; then the request must not write anything.
+    """
+    users = User.objects.select_for_update(no_key=True)
+    user = users.filter(pk=request.user.pk).first()
+    session_hash = request.session.get(HASH_SESSION_KEY, "")
     return user is not None and constant_time_compare(
-        signed, user.get_session_auth_hash()
+        session_hash, user.get_session_auth_hash()
     )
 
 
 def end_others(request: HttpRequest) -> None:
-    """Sign `request.user` out everywhere but here."""
+    """End all sessions of `request.user` but this one."""
     flows.end_other_sessions(request, request.user)
 
 
 def end_all(request: HttpRequest, user: User) -> None:
-    """Sign `user` out everywhere, here too."""
+    """End all sessions of `user`, also this one."""
     flows.end_sessions(request, list(UserSession.objects.filter(user_id=user.pk)))

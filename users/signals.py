@@ -1,8 +1,7 @@
-"""Signals of code that is not ours: sessions end and accounts change in Django's and
-allauth's hands, and in the admin's. Every process must hear of it, for open sockets
-keep the identity they came with.
+"""Receivers for signals of Django and allauth: sessions end and accounts change.
 
-`QuerySet.update()` sends none; the hubs' audit finds what it did.
+Every process must know, because open sockets keep the identity of their handshake.
+`QuerySet.update()` sends no signal; the hubs' audit finds its changes.
 """
 
 from allauth.account.internal.flows.login import record_authentication
@@ -23,9 +22,9 @@ from users.models import Session, User
 
 @receiver(post_delete, sender=Session)
 def session_ended(instance: Session, **kwargs) -> None:
-    """Signed out, signed out from elsewhere, or given another key at sign-in."""
-    if instance.expire_date > timezone.now():  # else its sockets know by themselves
-        # After the commit: until then a page might copy it again.
+    """Close the sockets of a session that was ended or got another key."""
+    if instance.expire_date > timezone.now():  # sockets end expired sessions themselves
+        # After the commit, because until then a request might cache it again.
         transaction.on_commit(SessionStore(instance.session_key).forget)
         _announce(session(instance.session_key))
 
@@ -38,7 +37,7 @@ def person_changed(instance: User, update_fields=None, **kwargs) -> None:
 
 @receiver(post_delete, sender=User)
 def person_deleted(instance: User, **kwargs) -> None:
-    """Their picture goes with them."""
+    """Delete the picture of a deleted user."""
     pictures.put(instance, "")
 
 
@@ -58,14 +57,16 @@ def group_changed(action: str = "post_delete", **kwargs) -> None:
 
 @receiver(password_reset)
 def password_reset_by_mail(user: User, **kwargs) -> None:
-    """Before the mail about it leaves, which lists the other ways in."""
+    """Remove strangers' ways in before the mail that lists all ways in."""
     recovery.forget_strangers(user)
 
 
 @receiver(authenticator_added)
 def factor_set_up(request: HttpRequest, user: User, authenticator, **kwargs) -> None:
-    """Whoever sets up a factor has just shown it. (Staff who have one already get here
-    in sessions that have proven it.)"""
+    """Record that the session has proven the new factor.
+
+    Staff who have a factor already can only set up one in a session that has proven it.
+    """
     if request.user == user:
         details = {"id": authenticator.pk, "type": authenticator.type}
         record_authentication(request, user, "mfa", **details)
@@ -73,14 +74,14 @@ def factor_set_up(request: HttpRequest, user: User, authenticator, **kwargs) -> 
 
 @receiver(authentication_step_completed)
 def factor_shown(request: HttpRequest, method: str, **kwargs) -> None:
-    """Open sockets of the session may be given more by now: see that they find it."""
+    """Identify the session's sockets again, as they may have more rights now."""
     if method == "mfa" and request.user.is_authenticated:
         request.session.save()
         _announce(session(request.session.session_key))
 
 
 def _announce(name: str) -> None:
-    def tell() -> None:
+    def announce_name() -> None:
         announce(name)
 
-    transaction.on_commit(tell)
+    transaction.on_commit(announce_name)

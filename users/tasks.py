@@ -1,4 +1,4 @@
-"""What happens later, by a worker."""
+"""The Celery tasks of accounts."""
 
 from datetime import timedelta
 
@@ -12,22 +12,21 @@ from project.sessions import SessionStore
 from users import verification
 from users.models import Session
 
-# A link that ran out is remembered for so long, to say that it did.
-LINKS_KEPT = timedelta(days=30)
+# So long, the page of an expired link still says that it has expired.
+EXPIRED_LINKS_KEPT = timedelta(days=30)
 
 
 @shared_task
 def clear_sessions() -> None:
-    """Delete sessions that have expired, and what is known of sessions that are gone:
-    when, where and with which browser they began."""
+    """Delete expired sessions, and the details of sessions that no longer exist."""
     SessionStore.clear_expired()
-    is_there = Session.objects.filter(session_key=OuterRef("session_key"))
-    UserSession.objects.filter(~Exists(is_there)).delete()
+    exists = Session.objects.filter(session_key=OuterRef("session_key"))
+    UserSession.objects.filter(~Exists(exists)).delete()
 
 
 @shared_task
 def forget_old_links() -> None:
-    """Delete verification links that ran out 30 days ago, followed or not."""
-    before = timezone.now() - verification.lifetime() - LINKS_KEPT
+    """Delete verification links that expired 30 days ago, followed or not."""
+    before = timezone.now() - verification.lifetime() - EXPIRED_LINKS_KEPT
     links = verification.dated(EmailConfirmation.objects.all())
     links.filter(since__lt=before).delete()

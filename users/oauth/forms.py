@@ -1,4 +1,4 @@
-"""Asking for what a provider did not say."""
+"""The form for an e-mail address that a provider didn't give."""
 
 from allauth.account.adapter import get_adapter
 from allauth.socialaccount import forms
@@ -10,7 +10,7 @@ from users.oauth import pages
 
 
 class SignupForm(forms.SignupForm):
-    """The e-mail address. Whether somebody has it is told to nobody but them."""
+    """Asks for an e-mail address, without revealing whether it has an account."""
 
     def validate_unique_email(self, value: str) -> str:
         self.account_already_exists = has_account(value)

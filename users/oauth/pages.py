@@ -1,4 +1,4 @@
-"""What people see when a provider does not let them in."""
+"""Pages for people whom a provider doesn't let in."""
 
 import logging
 
@@ -16,8 +16,10 @@ logger = logging.getLogger("users.oauth")
 def failed(
     request: HttpRequest, provider: Provider, error: Exception | None
 ) -> HttpResponse:
-    """Say what can be done about `error`; None stands for a wrong `state`. One line in
-    the log, and no more: Django's own about a status of 401 is taken for it."""
+    """Return a page that says what to do about `error`; None means a wrong `state`.
+
+    This logs one line, instead of Django's own about the status 401.
+    """
     if error is None:
         reason = "state"
     else:
@@ -40,12 +42,12 @@ def failed(
 
 
 def _in_a_line(error: Exception) -> str:
-    """Providers write some of it: no line breaks, not too long."""
+    """Return an error as one short line, because a provider may have written it."""
     return f"{type(error).__name__} {str(error)!r:.200}"
 
 
 def has_account(request: HttpRequest, provider: Provider, email: str) -> HttpResponse:
-    """The provider vouches for an address that someone here signs in with already."""
+    """Return a page for somebody whose verified address has an account already."""
     return render(
         request,
         "socialaccount/has_account.html",
@@ -55,8 +57,10 @@ def has_account(request: HttpRequest, provider: Provider, email: str) -> HttpRes
 
 
 def link_sent(request: HttpRequest, email: str) -> HttpResponse:
-    """The same answer as to a new address; its owner gets a mail that they have an
-    account, whoever has asked here is told nothing."""
+    """Return the same page as for a new address.
+
+    A mail tells the owner of the address about the account. The page tells nothing.
+    """
     return perform_login(
         request,
         None,

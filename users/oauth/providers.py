@@ -1,4 +1,4 @@
-"""How the shop talks to each provider."""
+"""The adapters of the providers."""
 
 from urllib.parse import urlsplit
 
@@ -13,35 +13,37 @@ from django.http import HttpRequest
 from project.views import absolute
 
 
-class _Home:
-    """The provider sends people back to DOMAIN_NAME, whatever Host the request has."""
+class _CallbackMixin:
+    """Lets the provider redirect to DOMAIN_NAME, whatever Host the request has."""
 
     def get_callback_url(self, request: HttpRequest, app) -> str:
         return absolute(urlsplit(super().get_callback_url(request, app)).path)
 
 
-class GitHub(_Home, GitHubOAuth2Adapter):
+class GitHub(_CallbackMixin, GitHubOAuth2Adapter):
     pass
 
 
-class Google(_Home, GoogleOAuth2Adapter):
+class Google(_CallbackMixin, GoogleOAuth2Adapter):
     pass
 
 
-class OpenIDConnect(_Home, OpenIDConnectOAuth2Adapter):
-    """The signature of its id token is always verified: the server may be one's own,
-    behind plain http, which allauth takes for TLS."""
+class OpenIDConnect(_CallbackMixin, OpenIDConnectOAuth2Adapter):
+    """Always verifies the signature of the id token.
+
+    allauth relies on TLS instead, but a company's own server may use plain http.
+    """
 
     def get_access_token_data(self, *args, **kwargs) -> dict:
-        answer = super().get_access_token_data(*args, **kwargs)
+        data = super().get_access_token_data(*args, **kwargs)
         self.did_fetch_access_token = False
-        return answer
+        return data
 
 
-ADAPTERS = {each.provider_id: each for each in (GitHub, Google)}
+ADAPTERS = {adapter.provider_id: adapter for adapter in (GitHub, Google)}
 
 
 def at_home(provider: Provider) -> Provider:
-    """`provider`, sending people back to DOMAIN_NAME."""
+    """Return `provider` with our adapter, which redirects to DOMAIN_NAME."""
     provider.oauth2_adapter_class = ADAPTERS.get(provider.id, OpenIDConnect)
     return provider

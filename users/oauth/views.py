@@ -1,7 +1,7 @@
-"""To a provider and back.
+"""The views that send people to a provider and receive them back.
 
-A provider may take seconds and may answer anything. So no transaction is open and no
-row locked while it is asked, and whatever its answer breaks is a page, not an error.
+A provider may take seconds, and may answer anything. So there is no open transaction
+and no lock during a request to it, and a bad answer leads to a page, not to an error.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class Writes(ExitStack):
 
 
 def towards_a_provider(view: View) -> Callable[..., HttpResponse]:
-    """A view of a provider's adapter, given by the class; 404 if it is not offered."""
+    """Turn a view of an adapter into one of its class; 404 if it isn't offered."""
 
     @never_cache
     @wraps(view)
@@ -51,13 +51,13 @@ def towards_a_provider(view: View) -> Callable[..., HttpResponse]:
         try:
             with Writes() as request.writes:
                 return view(request, adapter)
-        except IntegrityError as error:  # the same person came twice at once
+        except IntegrityError as error:  # two requests of the same person at once
             return pages.failed(request, provider, error)
         except (DatabaseError, ImmediateHttpResponse, PermissionDenied):
             raise
         except Exception as error:
             if request.writes.begun:
-                raise  # ours, not the provider's
+                raise  # our own error, not the provider's
             return pages.failed(request, provider, error)
 
     return guarded
@@ -66,7 +66,7 @@ def towards_a_provider(view: View) -> Callable[..., HttpResponse]:
 @require_http_methods(["GET", "POST"])
 @towards_a_provider
 def start(request: HttpRequest, adapter: OAuth2Adapter) -> HttpResponse:
-    """GET asks whether to go, POST goes."""
+    """Ask for confirmation (GET), or send the visitor to the provider (POST)."""
     request.GET = _known_parameters(request)
     is_connecting = request.GET.get("process") == AuthProcess.CONNECT
     if is_connecting and not request.user.is_authenticated:
@@ -74,8 +74,8 @@ def start(request: HttpRequest, adapter: OAuth2Adapter) -> HttpResponse:
     response = OAuth2LoginView.adapter_view(adapter)(request)
     if response.status_code != 302:
         return response
-    # A page of its own, and no redirect: Chromium holds the whole chain of redirects
-    # after a form to `form-action`, and providers redirect to wherever they like.
+    # A page, not a redirect: Chromium applies `form-action` to all redirects after a
+    # form, and providers redirect to other hosts.
     return render(
         request,
         "socialaccount/login_redirect.html",
@@ -84,8 +84,11 @@ def start(request: HttpRequest, adapter: OAuth2Adapter) -> HttpResponse:
 
 
 def _known_parameters(request: HttpRequest) -> QueryDict:
-    """Where to afterwards, and whether to connect. allauth also takes from a link what
-    is asked of the provider (`scope`, `auth_params`): the shop decides that."""
+    """Return the parameters `next` and `process` alone.
+
+    allauth would also accept `scope` and `auth_params` from a link. The shop decides
+    those.
+    """
     query = request.GET.copy()
     for name in set(query) - {"process", "next"}:
         del query[name]
@@ -97,10 +100,10 @@ def _known_parameters(request: HttpRequest) -> QueryDict:
 @require_http_methods(["GET"])
 @towards_a_provider
 def callback(request: HttpRequest, adapter: OAuth2Adapter) -> HttpResponse:
-    """What the provider sends people back with."""
+    """Receive people whom a provider has redirected to us."""
     return OAuth2CallbackView.adapter_view(adapter)(request)
 
 
 def not_there(request: HttpRequest) -> HttpResponse:
-    """Instead of addresses of allauth's that the shop does not use."""
+    """Answer 404 for allauth's addresses that the shop doesn't use."""
     raise Http404

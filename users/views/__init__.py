@@ -1,4 +1,4 @@
-"""The pages of accounts: allauth's views where they are enough, with our titles."""
+"""The pages of accounts, most of them allauth's views with our titles."""
 
 from users.views.entrance import (
     UserLoginView,

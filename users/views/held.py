@@ -1,4 +1,4 @@
-"""Forms that change what an account is protected by."""
+"""Forms that change how an account is protected."""
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -7,8 +7,10 @@ from users import sessions
 
 
 class HeldMixin:
-    """A form of somebody signed in that waits for a new password being set elsewhere,
-    and writes nothing if that has ended its session."""
+    """Locks the user's account before a form is handled.
+
+    If a new password has ended the session in the meantime, nothing is written.
+    """
 
     def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         if request.user.is_authenticated and not sessions.hold(request):

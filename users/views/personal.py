@@ -1,4 +1,4 @@
-"""One's data: take it along, or leave and have it deleted."""
+"""Pages to download personal data and to delete the account."""
 
 from allauth.account.decorators import reauthentication_required
 from django.conf import settings
@@ -26,7 +26,7 @@ class DataView(LoginRequiredMixin, TitleMixin, TemplateView):
 
 @method_decorator(never_cache, name="dispatch")
 class DataDownloadView(LoginRequiredMixin, View):
-    """A file: it takes a confirmation that it is them, as it holds all of them."""
+    """The file with all personal data. It requires a recent authentication."""
 
     http_method_names = ["get", "head", "options"]
 
@@ -41,7 +41,7 @@ class DataDownloadView(LoginRequiredMixin, View):
 
 @AtomicView
 class AccountDeleteView(LoginRequiredMixin, TitleMixin, FormView):
-    """Says what will happen, and does it once they have confirmed that it is them."""
+    """Explains the deletion, and does it after a recent authentication."""
 
     template_name = "users/account_confirm_delete.html"
     title = gettext_lazy("Delete your account")

@@ -1,4 +1,4 @@
-"""Other ways into one's account than the password: seen, and removed."""
+"""Ways to sign in besides the password: a list, and their removal."""
 
 from allauth.account.internal.flows.reauthentication import (
     raise_if_reauthentication_required,
@@ -21,7 +21,7 @@ from users.views.held import HeldMixin
 
 
 class WaysInView(LoginRequiredMixin, TitleMixin, TemplateView):
-    """What opens one's account beside the password, and where to remove it."""
+    """The ways to sign in besides the password, with links to remove them."""
 
     template_name = "users/ways_in.html"
     title = _("All sign-in methods")
@@ -33,7 +33,7 @@ class WaysInView(LoginRequiredMixin, TitleMixin, TemplateView):
 
 @AtomicView
 class DisconnectView(LoginRequiredMixin, HeldMixin, SingleObjectMixin, View):
-    """Disconnect an account elsewhere; of a provider that is offered no more, too."""
+    """Disconnects an account at a provider, even if it is no longer offered."""
 
     def get_queryset(self) -> QuerySet[SocialAccount]:
         return SocialAccount.objects.filter(user=self.request.user)
