@@ -99,11 +99,11 @@ def test_product_list_of_many_products_takes_no_more_queries(
 
 
 @pytest.mark.parametrize(
-    "level, found",
+    "level, names",
     [("in", {"six"}), ("low", {"one", "five"}), ("out", {"none", "taken"})],
 )
 def test_product_list_filtered_by_level_agrees_with_the_badge(
-    client, boss, level, found
+    client, boss, level, names
 ):
     for name, on_hand, reserved in [
         ("six", 6, 0),
@@ -117,7 +117,7 @@ def test_product_list_filtered_by_level_agrees_with_the_badge(
     response = client.get(page("product_changelist"), {"level": level})
 
     shown = response.context["cl"].queryset
-    assert {product.name for product in shown} == found
+    assert {product.name for product in shown} == names
     assert {product.stock_facts["state"] for product in shown} == {level}
 
 
@@ -131,12 +131,12 @@ def test_product_list_ordered_by_available_starts_with_the_fewest(client, boss):
     assert list(response.context["cl"].queryset) == [none, few, many]
 
 
-@pytest.mark.parametrize("asked", ["Brass", "B-77", "warm light"])
-def test_product_list_searched_finds_by_name_sku_and_description(client, boss, asked):
+@pytest.mark.parametrize("query", ["Brass", "B-77", "warm light"])
+def test_product_list_searched_finds_by_name_sku_and_description(client, boss, query):
     make_product(name="Brass lamp", sku="B-77", description="A warm light.")
     make_product()
 
-    response = client.get(page("product_changelist"), {"q": asked})
+    response = client.get(page("product_changelist"), {"q": query})
 
     assert [p.name for p in response.context["cl"].queryset] == ["Brass lamp"]
 
@@ -378,7 +378,7 @@ def test_stock_counted_below_the_reserved_units_is_refused_on_the_form(client, b
 
 
 @pytest.mark.parametrize(
-    "data, told",
+    "data, message",
     [
         ({"received": ""}, "This field is required."),
         ({"received": "0"}, "greater than or equal to 1"),
@@ -391,12 +391,12 @@ def test_stock_counted_below_the_reserved_units_is_refused_on_the_form(client, b
         ({"counted": "7", "note": "x" * 201}, "at most 200 characters"),
     ],
 )
-def test_stock_moved_with_bad_values_says_what_is_wrong(client, boss, data, told):
+def test_stock_moved_with_bad_values_says_what_is_wrong(client, boss, data, message):
     product = make_product(on_hand=10)
 
     response = move(client, product, **data)
 
-    assert told in text(response)
+    assert message in text(response)
     assert "Nothing was changed." in text(response)
     assert Stock.objects.get(pk=product.pk).version == 1
 
@@ -593,13 +593,13 @@ def test_payments_and_events_are_shown_without_the_payment_page(client, boss):
 
     shown = client.get(page("payment_change", payment.pk))
     on_the_order = client.get(page("order_change", order.pk))
-    found = client.get(page("webhookevent_changelist"), {"q": "cs_1"})
-    told = client.get(page("webhookevent_change", event.pk))
+    results = client.get(page("webhookevent_changelist"), {"q": "cs_1"})
+    details = client.get(page("webhookevent_change", event.pk))
 
     assert order.number in text(shown) and "12.50 EUR" in text(shown)
     assert "pay.example.com" not in shown.text + on_the_order.text
     assert "12.50" in text(on_the_order)
-    assert "evt_1" in text(found) and "cs_1" in text(told)
+    assert "evt_1" in text(results) and "cs_1" in text(details)
 
 
 def test_payments_are_read_only(client, boss):

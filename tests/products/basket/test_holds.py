@@ -253,6 +253,6 @@ def test_hold_that_begins_and_lapses_is_pushed_to_its_owner_and_to_everybody(hea
         holds.release_lapsed()
 
     for events, version, available in ((begun, 2, 8), (lapsed, 3, 10)):
-        told = {event["topic"]: event for event in events}
-        assert told[topics[0]]["version"] == version
-        assert told[topics[1]]["facts"]["available"] == available
+        by_topic = {event["topic"]: event for event in events}
+        assert by_topic[topics[0]]["version"] == version
+        assert by_topic[topics[1]]["facts"]["available"] == available

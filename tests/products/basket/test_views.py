@@ -32,7 +32,7 @@ def add(client, product, *, headers=None, **data):
     return client.post(address, data, headers=headers)
 
 
-def said(response) -> list[str]:
+def messages_in(response) -> list[str]:
     return [str(message) for message in get_messages(response.wsgi_request)]
 
 
@@ -51,7 +51,7 @@ def test_add_by_a_plain_form_returns_to_the_page_with_a_message(client):
 
     assert response.status_code == 302
     assert response.url == product.get_absolute_url()
-    assert said(response) == ["Brass lamp is in your basket."]
+    assert messages_in(response) == ["Brass lamp is in your basket."]
     assert contents() == {product.pk: 2}
 
 
@@ -79,7 +79,7 @@ def test_add_of_more_than_available_says_so(client):
 
     response = add(client, product, quantity="5")
 
-    assert said(response)[1] == "Only 3 are left. You have 5 in your basket."
+    assert messages_in(response)[1] == "Only 3 are left. You have 5 in your basket."
     assert contents() == {product.pk: 5}
 
 
@@ -91,7 +91,9 @@ def test_add_of_a_bad_quantity_says_so_and_changes_nothing(client, quantity):
 
     response = add(client, product, quantity=quantity)
 
-    assert said(response) == ["The quantity must be a whole number from 1 to 20."]
+    assert messages_in(response) == [
+        "The quantity must be a whole number from 1 to 20."
+    ]
     assert not Basket.objects.exists()
 
 
@@ -102,7 +104,7 @@ def test_add_of_an_unsold_product_says_so_and_changes_nothing(client, product_id
 
     response = add(client, product_id)
 
-    assert said(response) == ["We don’t sell this product."]
+    assert messages_in(response) == ["We don’t sell this product."]
     assert not Basket.objects.exists()
     assert viewers.BASKET_TOKEN not in client.session
 
@@ -112,7 +114,7 @@ def test_add_of_a_sold_out_product_says_so(client):
 
     response = add(client, product)
 
-    assert said(response) == ["Brass lamp is sold out."]
+    assert messages_in(response) == ["Brass lamp is sold out."]
     assert contents() == {}
 
 
@@ -124,8 +126,10 @@ def test_add_beyond_the_limits_says_so_and_keeps_the_basket(client, settings):
     too_many = add(client, product)
     too_broad = add(client, other)
 
-    assert "at most 20 of each product. You already have 20 ×" in said(too_many)[-1]
-    assert "at most 1 different products" in said(too_broad)[-1]
+    assert (
+        "at most 20 of each product. You already have 20 ×" in messages_in(too_many)[-1]
+    )
+    assert "at most 1 different products" in messages_in(too_broad)[-1]
     assert contents() == {product.pk: 20}
 
 
@@ -300,7 +304,7 @@ def test_update_of_quantities_sets_them_all(client, filled):
     )
 
     assert response.url == BASKET
-    assert said(response)[-1] == "Your basket is up to date."
+    assert messages_in(response)[-1] == "Your basket is up to date."
     assert contents() == {lamp.pk: 5, jug.pk: 1}
 
 
@@ -329,7 +333,7 @@ def test_update_with_a_bad_quantity_says_so_and_changes_none(client, filled, bad
         UPDATE, {f"quantity-{lamp.pk}": "5", f"quantity-{jug.pk}": bad}
     )
 
-    assert "from 1 to 20" in said(response)[-1]
+    assert "from 1 to 20" in messages_in(response)[-1]
     assert contents() == {lamp.pk: 2, jug.pk: 2}
 
 
@@ -340,7 +344,7 @@ def test_update_with_a_bad_quantity_says_so_and_changes_none(client, filled, bad
 def test_update_of_an_unknown_line_says_so(client, filled, field):
     response = client.post(UPDATE, {field: "5"})
 
-    assert said(response)[-1] == "This product is no longer in your basket."
+    assert messages_in(response)[-1] == "This product is no longer in your basket."
 
 
 def test_remove_deletes_one_line(client, filled):
@@ -350,7 +354,7 @@ def test_remove_deletes_one_line(client, filled):
         UPDATE, {"remove": lamp.pk, f"quantity-{jug.pk}": "9", f"was-{jug.pk}": "2"}
     )
 
-    assert said(response)[-1] == "Removed from your basket."
+    assert messages_in(response)[-1] == "Removed from your basket."
     assert contents() == {jug.pk: 2}
 
 
@@ -358,14 +362,14 @@ def test_remove_deletes_one_line(client, filled):
 def test_remove_of_nonsense_says_so_and_changes_nothing(client, filled, what):
     response = client.post(UPDATE, {"remove": what})
 
-    assert said(response)[-1] == "This product is no longer in your basket."
+    assert messages_in(response)[-1] == "This product is no longer in your basket."
     assert set(contents().values()) == {2}
 
 
 def test_clear_empties_the_basket(client, filled):
     response = client.post(UPDATE, {"clear": "1"})
 
-    assert said(response)[-1] == "We’ve emptied your basket."
+    assert messages_in(response)[-1] == "We’ve emptied your basket."
     assert contents() == {}
     assert "Your basket is empty" in client.get(BASKET).text
 
@@ -376,7 +380,7 @@ def test_update_of_a_line_of_another_visitor_is_refused(filled):
 
     response = outsider.post(UPDATE, {"remove": lamp.pk})
 
-    assert said(response) == ["This product is no longer in your basket."]
+    assert messages_in(response) == ["This product is no longer in your basket."]
     assert contents()[lamp.pk] == 2
 
 
@@ -491,15 +495,17 @@ def sign_in_with(client, theirs: dict, own: dict) -> list[str]:
     session.save()
     make_basket(Owner(token="abc"), theirs)
     form = {"login": user.email, "password": "password"}
-    return [text for text in said(client.post("/users/login/", form)) if ":" in text]
+    return [
+        text for text in messages_in(client.post("/users/login/", form)) if ":" in text
+    ]
 
 
 def test_sign_in_names_units_beyond_the_line_limit(client):
     lamp, jug = make_product(name="Lamp", on_hand=99), make_product(name="Jug")
 
-    told = sign_in_with(client, {lamp: 15, jug: 1}, {lamp: 15})
+    messages = sign_in_with(client, {lamp: 15, jug: 1}, {lamp: 15})
 
-    assert told == [
+    assert messages == [
         "Your basket can hold at most 20 of one product."
         " Left out: 10 × Lamp (of 30)."
     ]
@@ -513,9 +519,9 @@ def test_sign_in_names_products_beyond_the_basket_limit(client, settings):
     lamp, jug = make_product(name="Lamp"), make_product(name="100 % Jug")
     settings.BASKET_LINES_LIMIT = 1
 
-    told = sign_in_with(client, {jug: 2}, {lamp: 1})
+    messages = sign_in_with(client, {jug: 2}, {lamp: 1})
 
-    assert told == [
+    assert messages == [
         "Your basket can hold at most 1 different products. Left out: 2 × 100 % Jug."
     ]
 
@@ -536,7 +542,7 @@ def test_sign_in_names_unavailable_products(client):
 
     assert (
         "Not available right now: Lamp (sold out), Jug (2 left, you wanted"
-        " 3), Mug (no longer sold)." in said(response)
+        " 3), Mug (no longer sold)." in messages_in(response)
     )
 
 

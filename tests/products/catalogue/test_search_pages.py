@@ -28,26 +28,26 @@ def two_bands(settings):
 
 def names(response) -> list[str]:
     """The products' names, in the order of their cards."""
-    found = re.findall(r'class="card__name"><a [^>]*>([^<]*)<', response.text)
-    return [unescape(name) for name in found]
+    matches = re.findall(r'class="card__name"><a [^>]*>([^<]*)<', response.text)
+    return [unescape(name) for name in matches]
 
 
 def canonical(response) -> str:
-    found = re.search(r'<link rel="canonical" href="([^"]*)"', response.text)[1]
-    return unescape(found).removeprefix("http://localhost:8000")
+    address = re.search(r'<link rel="canonical" href="([^"]*)"', response.text)[1]
+    return unescape(address).removeprefix("http://localhost:8000")
 
 
 def choices(response) -> dict[str, tuple[str, int]]:
     """What the filters offer: label → (address, number)."""
     pattern = r'class="choice" href="([^"]*)"[^>]*><span[^>]*>([^<]*)</span>.*?>(\d+)<'
-    found = re.findall(pattern, response.text)
-    return {unescape(label): (unescape(url), int(n)) for url, label, n in found}
+    matches = re.findall(pattern, response.text)
+    return {unescape(label): (unescape(url), int(n)) for url, label, n in matches}
 
 
 def chips(response) -> dict[str, str]:
     """What was chosen: label → the list without it."""
-    found = re.findall(r'class="chip[^"]*" href="([^"]*)">([^<]*)<', response.text)
-    return {unescape(label).strip(): unescape(url) for url, label in found}
+    matches = re.findall(r'class="chip[^"]*" href="([^"]*)">([^<]*)<', response.text)
+    return {unescape(label).strip(): unescape(url) for url, label in matches}
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def shelves():
 
 
 @pytest.mark.parametrize(
-    "asked, shown",
+    "query, shown",
     [
         ("stock=1", ["Big lamp", "Jug", "Small lamp"]),
         ("min=30", ["Big lamp", "Good lamp", "Jug"]),
@@ -79,8 +79,8 @@ def shelves():
         ("q=lamp", ["Big lamp", "Good lamp", "Small lamp", "Jug"]),
     ],
 )
-def test_list_with_filters_shows_matching_products(client, shelves, asked, shown):
-    assert names(client.get(f"{LIST}?{asked}")) == shown
+def test_list_with_filters_shows_matching_products(client, shelves, query, shown):
+    assert names(client.get(f"{LIST}?{query}")) == shown
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_list_with_unknown_parameters_is_the_plain_list(client, shelves, nothing
 
 
 @pytest.mark.parametrize(
-    "asked, address",
+    "query, address",
     [
         ("stock=1&max=30&q=%20Lamp%20&min=05.50", "q=Lamp&min=5.50&max=30&stock=1"),
         ("max=20&min=30,00", "min=20&max=30"),
@@ -117,8 +117,8 @@ def test_list_with_unknown_parameters_is_the_plain_list(client, shelves, nothing
         ("q=a%2Bb%26c%C3%A9", "q=a%2Bb%26c%C3%A9"),
     ],
 )
-def test_filters_in_any_order_have_one_address(asked, address):
-    filters = Filters.read(QueryDict(asked))
+def test_filters_in_any_order_have_one_address(query, address):
+    filters = Filters.read(QueryDict(query))
 
     assert filters.querystring() == address
     assert Filters.read(QueryDict(address)) == Filters.read(QueryDict(address))
@@ -185,12 +185,12 @@ def test_filters_in_use_can_be_removed_one_by_one(client, shelves):
 
 def test_list_in_stock_is_not_cached(client, shelves, settings):
     settings.CATALOGUE_MAX_AGE_S = 30
-    asked = f"{LIST}?q=lamp&stock=1"
-    assert "Good lamp" not in names(client.get(asked))
+    query = f"{LIST}?q=lamp&stock=1"
+    assert "Good lamp" not in names(client.get(query))
 
     stock.receive(_pk("Good lamp"), 1)
 
-    assert "Good lamp" in names(client.get(asked))
+    assert "Good lamp" in names(client.get(query))
 
 
 def _pk(name: str) -> int:

@@ -43,13 +43,13 @@ def test_thumbnails_are_made_when_a_picture_is_saved_and_not_again():
     product = make_product(image=make_picture())
     names = [product.image_small.name, product.image_large.name]
     assert all(map(default_storage.exists, names))
-    made = [default_storage.get_modified_time(name) for name in names]
+    times = [default_storage.get_modified_time(name) for name in names]
 
     loaded = Product.objects.get(pk=product.pk)
     loaded.name = "Another name"
     catalogue.save(loaded)
 
-    assert [default_storage.get_modified_time(name) for name in names] == made
+    assert [default_storage.get_modified_time(name) for name in names] == times
 
 
 def test_product_whose_picture_is_missing_can_be_saved(settings, caplog):
@@ -157,8 +157,8 @@ def test_uploads_in_the_admin_are_rate_limited(client, settings):
 
     answers = [client.post(page, {"image": make_picture()}) for _ in range(2)]
 
-    told = ["You have sent too many pictures." in answer.text for answer in answers]
-    assert told == [False, True]
+    refused = ["You have sent too many pictures." in answer.text for answer in answers]
+    assert refused == [False, True]
 
 
 # --- Names ------------------------------------------------------------------------

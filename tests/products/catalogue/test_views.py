@@ -25,8 +25,8 @@ LIST = "/products/"
 
 def names(response) -> list[str]:
     """The products' names, in the order of their cards."""
-    found = re.findall(r'class="card__name"><a [^>]*>([^<]*)<', response.text)
-    return [unescape(name) for name in found]
+    matches = re.findall(r'class="card__name"><a [^>]*>([^<]*)<', response.text)
+    return [unescape(name) for name in matches]
 
 
 def canonical(response) -> str:
@@ -299,8 +299,8 @@ def test_detail_with_a_picture_offers_its_sizes_and_reserves_its_space(client):
 
 def structured(response) -> dict:
     pattern = r'<script type="application/ld\+json">(.*?)</script>'
-    (found,) = re.findall(pattern, response.text, re.S)
-    return json.loads(found)
+    (script,) = re.findall(pattern, response.text, re.S)
+    return json.loads(script)
 
 
 @pytest.mark.parametrize(

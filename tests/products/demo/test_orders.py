@@ -30,8 +30,8 @@ def staff(shelves):
 def test_demo_orders_are_in_every_status_and_their_books_agree(staff, capsys):
     assert orders.load() == len(orders.GUESTS)
 
-    found = set(Order.objects.values_list("status", flat=True))
-    assert found == set(Order.Status.values) - {"expired"}
+    statuses = set(Order.objects.values_list("status", flat=True))
+    assert statuses == set(Order.Status.values) - {"expired"}
     call_command("reconcile")
     assert "The books agree" in capsys.readouterr().out
 

@@ -194,7 +194,7 @@ def a_picture() -> bytes:
 
 
 @pytest.mark.parametrize(
-    "content, said",
+    "content, message",
     [
         (b"PK\x03\x04" + bytes(100), "Excel (xlsx)"),
         (a_picture(), "PNG"),
@@ -202,11 +202,11 @@ def a_picture() -> bytes:
         (b"\x00\x01\x02" * 100, "no text file"),
     ],
 )
-def test_upload_of_a_file_without_a_table_says_so(client, clerk, content, said):
+def test_upload_of_a_file_without_a_table_says_so(client, clerk, content, message):
     page = upload(client, content)
 
     assert page.redirect_chain[-1] == (reverse(UPLOAD), 302)
-    assert said in page.text
+    assert message in page.text
 
 
 def test_upload_of_an_empty_file_says_so(client, clerk):
@@ -245,8 +245,8 @@ def test_import_session_holds_no_path(client, clerk):
     """What the session names is a file in the folder, whatever was uploaded."""
     upload(client, "sku,name\nL-1,Lamp\n", name="../../etc/passwd.csv")
 
-    kept = client.session["import"]
-    assert "/" not in kept["file"] + kept["name"]
+    entry = client.session["import"]
+    assert "/" not in entry["file"] + entry["name"]
 
 
 # --- Encoding and delimiter -------------------------------------------------------

@@ -35,7 +35,7 @@ def run(text: str | bytes, **options) -> importing.Report:
     return importing.run(io.BytesIO(content), importing.Options(**options))
 
 
-def told(report: importing.Report) -> list[tuple[int, str]]:
+def places(report: importing.Report) -> list[tuple[int, str]]:
     return [(problem.line, problem.column) for problem in report.problems]
 
 
@@ -158,7 +158,7 @@ def test_import_of_too_many_categories_stops_creating_them(monkeypatch):
     report = run(f"{COLUMNS}\n{rows}")
 
     assert ProductCategory.objects.count() == 3
-    assert told(report) == [(5, "category"), (6, "category"), (7, "category")]
+    assert places(report) == [(5, "category"), (6, "category"), (7, "category")]
 
 
 # --- Rows that are left out -------------------------------------------------------
@@ -178,7 +178,7 @@ def test_import_of_rows_with_errors_goes_on_and_reports_their_lines():
         "L-9,Good,Shelf,9,,,\n"
     )
 
-    assert told(report) == [
+    assert places(report) == [
         (3, "name"),
         (3, "price"),
         (4, "price"),
@@ -202,7 +202,7 @@ def test_import_of_a_count_below_the_reserved_units_leaves_out_the_row():
     trial = run(text, dry_run=True)
     report = run(text)
 
-    assert told(trial) == told(report) == [(2, "stock")]
+    assert places(trial) == places(report) == [(2, "stock")]
     assert "4 are reserved" in report.problems[0].text
     lamp.refresh_from_db()
     assert (lamp.price, lamp.stock.on_hand) == (Decimal("12.50"), 9)
@@ -218,7 +218,7 @@ def test_import_of_a_handle_of_another_product_is_refused():
         "sku,handle,name,category,price\nL-2,lamp,Lamp,Shelf,5\n,lamp,Lamp,,6\n"
     )
 
-    assert told(report) == [(2, "handle"), (3, "handle")]
+    assert places(report) == [(2, "handle"), (3, "handle")]
     assert Product.objects.get().price == Decimal("12.50")
 
 
@@ -414,11 +414,11 @@ def test_import_that_breaks_off_announces_what_was_written(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_import_of_a_sku_created_in_the_meantime_changes_that_product(monkeypatch):
     shelf = make_category(name="Shelf")
-    write, made = batches.write, []
+    write, attempts = batches.write, []
 
     def while_somebody_adds(*args, **kwargs):
-        if not made:
-            made.append(1)
+        if not attempts:
+            attempts.append(1)
             in_another_connection(lambda: make_product(sku="L-1", category=shelf))
         return write(*args, **kwargs)
 
@@ -446,7 +446,7 @@ def test_import_during_a_claim_never_counts_below_it(monkeypatch):
 
     report = run("sku,stock\nL-1,2\n")
 
-    assert told(report) == [(2, "stock")]
+    assert places(report) == [(2, "stock")]
     assert Stock.objects.get(pk=lamp.pk).on_hand == 9
     assert books.reconcile() == []
 
@@ -503,11 +503,11 @@ def wait_until(is_so) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_import_of_a_category_created_in_the_meantime_uses_it(monkeypatch):
-    add, made = batches.add_categories, []
+    add, attempts = batches.add_categories, []
 
     def while_somebody_adds(*args, **kwargs):
-        if not made:
-            made.append(1)
+        if not attempts:
+            attempts.append(1)
             in_another_connection(lambda: make_category(name="Shelf", slug="shelf"))
         return add(*args, **kwargs)
 
@@ -526,7 +526,7 @@ def test_import_of_a_row_that_cannot_be_written_leaves_out_only_that_row(monkeyp
 
     def refuse_one(wanted, **rest):
         short = write(wanted, **rest)
-        if any(each.product.sku == "L-2" for each in wanted):
+        if any(item.product.sku == "L-2" for item in wanted):
             raise IntegrityError
         return short
 
@@ -535,7 +535,7 @@ def test_import_of_a_row_that_cannot_be_written_leaves_out_only_that_row(monkeyp
     rows = "".join(f"L-{n},Lamp {n},Shelf,5,,,\n" for n in range(1, 5))
     report = run(f"{COLUMNS}\n{rows}")
 
-    assert told(report) == [(3, "")]
+    assert places(report) == [(3, "")]
     assert dict(report.counts) == {"new": 3}
     skus = Product.objects.order_by("sku").values_list("sku", flat=True)
     assert list(skus) == ["L-1", "L-3", "L-4"]

@@ -72,10 +72,10 @@ def test_command_shows_its_progress(file, capsys):
 
 
 @pytest.mark.parametrize(
-    "text, said", [("", "empty"), ("one\n1\n", "Columns are missing")]
+    "text, message", [("", "empty"), ("one\n1\n", "Columns are missing")]
 )
-def test_command_with_a_file_without_a_table_fails_with_a_sentence(file, text, said):
-    with pytest.raises(CommandError, match=said):
+def test_command_with_a_file_without_a_table_fails_with_a_sentence(file, text, message):
+    with pytest.raises(CommandError, match=message):
         call_command("import_products", str(file(text)))
 
 
@@ -110,7 +110,7 @@ def test_command_takes_encoding_and_delimiter(file, name):
 
 
 @pytest.mark.parametrize(
-    "flags, said",
+    "flags, message",
     [
         (["--encoding", "klingon"], "There is no encoding"),
         (["--encoding", "rot13"], "is none of"),
@@ -118,6 +118,6 @@ def test_command_takes_encoding_and_delimiter(file, name):
         (["--delimiter", '"'], "Write one character"),
     ],
 )
-def test_command_with_an_unknown_encoding_or_delimiter_says_so(file, flags, said):
-    with pytest.raises(CommandError, match=said):
+def test_command_with_an_unknown_encoding_or_delimiter_says_so(file, flags, message):
+    with pytest.raises(CommandError, match=message):
         call_command("import_products", str(file("sku,name\n")), *flags)

@@ -69,8 +69,8 @@ def fits(name: str, encoding: str) -> bool:
 
 
 def is_wrong(sample: bytes, encoding: str) -> bool:
-    found = guess(sample)
-    return found is not None and sample.decode(found) != sample.decode(encoding)
+    guessed = guess(sample)
+    return guessed is not None and sample.decode(guessed) != sample.decode(encoding)
 
 
 def guess(sample: bytes) -> str | None:
@@ -82,10 +82,10 @@ def test_file_of_several_lines_is_read_correctly(encoding, code):
     names = [name for name in FILES[code].split("|") if fits(name, encoding)]
     sample = content(names, encoding)
 
-    found = guess(sample)
+    guessed = guess(sample)
 
-    assert found is not None
-    assert sample.decode(found) == sample.decode(encoding)
+    assert guessed is not None
+    assert sample.decode(guessed) == sample.decode(encoding)
 
 
 def test_file_of_one_line_is_read_correctly_or_not_at_all():
@@ -101,10 +101,10 @@ def test_file_of_one_line_is_read_correctly_or_not_at_all():
     right, wrong = 0, []
     for encoding, name in names:
         sample = content([name], encoding)
-        found = guess(sample) if not sample.isascii() else encoding
-        if found is not None and sample.decode(found) != sample.decode(encoding):
-            wrong.append((encoding, found, name))
-        right += found is not None
+        guessed = guess(sample) if not sample.isascii() else encoding
+        if guessed is not None and sample.decode(guessed) != sample.decode(encoding):
+            wrong.append((encoding, guessed, name))
+        right += guessed is not None
 
     assert wrong == []
     assert right > len(names) * 0.2

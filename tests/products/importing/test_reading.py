@@ -89,10 +89,12 @@ def test_reading_of_an_uncertain_encoding_offers_choices_with_lines():
     with pytest.raises(UnknownEncoding) as raised:
         read(f"{HEADER}\nL-0;Plain;1\nL-1;Café;1\n".encode("cp1252"))
 
-    found = {choice.encoding: choice.lines for choice in raised.value.choices}
-    assert found["cp1252"] == ["L-1;Café;1"]
-    assert len(found) > 1
-    assert len(set(map(tuple, found.values()))) == len(found)
+    lines_by_encoding = {
+        choice.encoding: choice.lines for choice in raised.value.choices
+    }
+    assert lines_by_encoding["cp1252"] == ["L-1;Café;1"]
+    assert len(lines_by_encoding) > 1
+    assert len(set(map(tuple, lines_by_encoding.values()))) == len(lines_by_encoding)
 
 
 def test_reading_in_a_chosen_encoding_guesses_nothing():
@@ -281,7 +283,7 @@ def a_zip() -> bytes:
 
 
 @pytest.mark.parametrize(
-    "content, said",
+    "content, message",
     [
         (b"", "empty"),
         (b"  \r\n \n", "empty"),
@@ -296,5 +298,5 @@ def a_zip() -> bytes:
         (b'"sku;name', "never closed"),
     ],
 )
-def test_reading_of_another_kind_of_file_names_it(content, said):
-    assert said in refusal(content)
+def test_reading_of_another_kind_of_file_names_it(content, message):
+    assert message in refusal(content)

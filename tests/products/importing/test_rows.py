@@ -52,7 +52,7 @@ def test_row_with_empty_cells_has_none_for_them():
 
 
 @pytest.mark.parametrize(
-    "column, cell, said",
+    "column, cell, message",
     [
         ("price", "-1", "negative"),
         ("price", "−1", "negative"),
@@ -134,12 +134,12 @@ def test_row_with_empty_cells_has_none_for_them():
         ("handle", "4,00639E+12", "rounded"),
     ],
 )
-def test_cell_with_a_bad_value_is_a_problem_with_line_and_column(column, cell, said):
+def test_cell_with_a_bad_value_is_a_problem_with_line_and_column(column, cell, message):
     (problem,) = one(column, cell)
 
     assert problem.line == 2
     assert problem.column in (column, "")
-    assert said in problem.text
+    assert message in problem.text
 
 
 @pytest.mark.parametrize("field", ["sku", "name"])
@@ -157,7 +157,7 @@ def test_cell_with_forced_text_is_checked_like_any_other(cell):
 
 
 @pytest.mark.parametrize(
-    "cell, said",
+    "cell, message",
     [
         ("4,00639E+12", "rounded"),
         ("4.00638E+12", "rounded"),
@@ -170,10 +170,10 @@ def test_cell_with_forced_text_is_checked_like_any_other(cell):
         ("x" * 41, "40"),
     ],
 )
-def test_sku_that_a_spreadsheet_has_rounded_is_a_problem(cell, said):
+def test_sku_that_a_spreadsheet_has_rounded_is_a_problem(cell, message):
     (problem,) = parse(f'sku,name\n"{cell}",Lamp\n')[0]
 
-    assert (problem.column, said in problem.text) == ("sku", True)
+    assert (problem.column, message in problem.text) == ("sku", True)
 
 
 @pytest.mark.parametrize("cell", ["-N4", "+49", "@1", "2E10", "1E5", "E+12", "#1"])
@@ -315,7 +315,7 @@ def test_row_without_sku_and_handle_is_a_problem():
 
 
 @pytest.mark.parametrize(
-    "header, said",
+    "header, message",
     [
         ("sku", "missing"),
         ("price;name", "missing"),
@@ -325,8 +325,8 @@ def test_row_without_sku_and_handle_is_a_problem():
         ("Variant SKU,Variant Price", "missing"),
     ],
 )
-def test_header_without_the_required_columns_is_refused(header, said):
-    with pytest.raises(Unreadable, match=said):
+def test_header_without_the_required_columns_is_refused(header, message):
+    with pytest.raises(Unreadable, match=message):
         layout_of(header.split(","))
 
 

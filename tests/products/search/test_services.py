@@ -23,15 +23,15 @@ from tests.support.factories import make_category, make_product, make_products
 pytestmark = pytest.mark.django_db
 
 
-def found(text: str) -> list[str]:
+def names_for(text: str) -> list[str]:
     """Names of the products that `text` finds, the best first."""
     products = Product.objects.active().matching(text).by_relevance(text)
     return [product.name for product in products]
 
 
-def count(**asked) -> search.Facets:
+def count(**filters) -> search.Facets:
     everything = {"text": "", "category": None, "price": ANY_PRICE, "in_stock": False}
-    return search.facets(**everything | asked)
+    return search.facets(**everything | filters)
 
 
 # --- Words ------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_spellings_of_every_letter_in_the_database_equal_those_in_python():
 
 
 @pytest.mark.parametrize(
-    "name, asked",
+    "name, query",
     [
         *[("Größe", "groesse"), ("Größe", "grosse"), ("Größe", "GRÖSSE")],
         *[("Groesse", "größe"), ("Groesse", "grosse"), ("Grosse", "größe")],
@@ -139,24 +139,24 @@ def test_spellings_of_every_letter_in_the_database_equal_those_in_python():
         *[("Straße", "STRASSE"), ("Ðuð", "dud"), ("Ǿre", "oere"), ("ﬂäche", "flaeche")],
     ],
 )
-def test_matching_finds_other_spellings(name, asked):
+def test_matching_finds_other_spellings(name, query):
     make_product(name=name, sku="-", description="")
     make_product(name="Jug", sku="J", description="")
 
-    assert found(asked) == ([] if asked == "djordje" else [name])
+    assert names_for(query) == ([] if query == "djordje" else [name])
 
 
-@pytest.mark.parametrize("name, asked", [("Größe", "groesse"), ("Kaese", "käse")])
-def test_matching_finds_other_spellings_in_descriptions_and_skus(name, asked):
+@pytest.mark.parametrize("name, query", [("Größe", "groesse"), ("Kaese", "käse")])
+def test_matching_finds_other_spellings_in_descriptions_and_skus(name, query):
     make_product(name="A", sku="-", description=f"Of {name}.")
     make_product(name="B", sku=name, description="")
     make_product(name="C", sku="C", description="")
 
-    assert sorted(found(asked)) == ["A", "B"]
+    assert sorted(names_for(query)) == ["A", "B"]
 
 
 @pytest.mark.parametrize(
-    "name, asked",
+    "name, query",
     [
         *[("Teapot", "tea pot"), ("Teapot", "tea-pot"), ("Teapot", "Tea/Pots")],
         *[("Tea pot", "teapot"), ("Tea-pot", "teapots"), ("Tea–pots", "teapot")],
@@ -180,25 +180,25 @@ def test_matching_finds_other_spellings_in_descriptions_and_skus(name, asked):
         *[("iPhone12 case", "iphone 12"), ("Online sign", "on line"), ("A B", "ab")],
     ],
 )
-def test_matching_finds_words_written_as_one_or_as_several(name, asked):
+def test_matching_finds_words_written_as_one_or_as_several(name, query):
     make_product(name=name, description="", sku="-")
     make_product(name="Kettle", sku="J", description="")
 
-    assert found(asked) == [name]
+    assert names_for(query) == [name]
 
 
 @pytest.mark.parametrize(
-    "text, asked",
+    "text, query",
     [
         *[("A teapot.", "tea pot"), ("A tea-pot.", "teapot"), ("Tea‑pots!", "teapot")],
         *[("Ein Käse-Messer", "kaesemesser"), ("Käsemesser", "kase messer")],
     ],
 )
-def test_matching_finds_compounds_of_descriptions(text, asked):
+def test_matching_finds_compounds_of_descriptions(text, query):
     make_product(name="Jug", description=text, sku="-")
     make_product(name="Kettle", sku="J", description="")
 
-    assert found(asked) == ["Jug"]
+    assert names_for(query) == ["Jug"]
 
 
 def test_correction_of_a_compound_with_known_parts_splits_it():
@@ -212,31 +212,31 @@ def test_correction_of_a_compound_with_known_parts_splits_it():
 
 
 @pytest.mark.parametrize(
-    "asked", ["kuechen", "kuche", "KÜCHEN", "küch", "küchenmesser", "kuechen messer"]
+    "query", ["kuechen", "kuche", "KÜCHEN", "küch", "küchenmesser", "kuechen messer"]
 )
-def test_suggestions_for_any_spelling_include_categories(asked):
+def test_suggestions_for_any_spelling_include_categories(query):
     knives = make_category(name="Küchen-Messer")
     make_category(name="Jugs")
 
-    assert search.suggest(asked).categories == [knives]
+    assert search.suggest(query).categories == [knives]
 
 
 @pytest.mark.parametrize(
-    "name, asked",
+    "name, query",
     [
         *[("Shower curtain", "shoe"), ("Blurred print", "blue"), ("Set 1 5", "15")],
         *[("Vase 15", "1 5"), ("A table", "at"), ("Pot for tea", "teapot")],
         *[("Tea and pot", "teapot"), ("Teapot", "pot tea"), ("Йод", "иод")],
     ],
 )
-def test_matching_of_similar_words_finds_nothing(name, asked):
+def test_matching_of_similar_words_finds_nothing(name, query):
     make_product(name=name, sku="-", description="")
 
-    assert found(asked) == []
+    assert names_for(query) == []
 
 
 @pytest.mark.parametrize(
-    "asked, expected",
+    "query, expected",
     [
         ("größe", ["Größe", "Groesse", "Grosse"]),
         ("groesse", ["Groesse", "Größe", "Grosse"]),
@@ -251,7 +251,7 @@ def test_matching_of_similar_words_finds_nothing(name, asked):
         ("creme", ["Creme", "Crème", "Bowl"]),
     ],
 )
-def test_relevance_puts_the_exact_spelling_first(asked, expected):
+def test_relevance_puts_the_exact_spelling_first(query, expected):
     for name in reversed(["Größe", "Groesse", "Grosse", "Teapot", "Tea pot", "DOS"]):
         make_product(name=name, description="")
     for name in ["Sho", "Shö", "Shoe", "Neu", "Neue", "Does", "Crème", "Creme"]:
@@ -259,7 +259,7 @@ def test_relevance_puts_the_exact_spelling_first(asked, expected):
     make_product(name="Jug", description="Matches the teapot.")
     make_product(name="Bowl", description="The colour is creme.")
 
-    assert found(asked) == expected
+    assert names_for(query) == expected
 
 
 def test_vector_without_a_search_path_is_computed_after_a_restore():
@@ -288,7 +288,7 @@ def test_matching_finds_other_forms_and_beginnings(text):
     )
     make_product(name="Jug", sku="J-1", description="For water.")
 
-    assert found(text) == ["Brass reading lamp"]
+    assert names_for(text) == ["Brass reading lamp"]
 
 
 @pytest.mark.parametrize(
@@ -298,21 +298,21 @@ def test_matching_finds_russian_in_any_case(text):
     make_product(name="Настольная лампа «Ёлка»", description="Светит мягко.")
     make_product(name="Brass reading lamp")
 
-    assert found(text) == ["Настольная лампа «Ёлка»"]
+    assert names_for(text) == ["Настольная лампа «Ёлка»"]
 
 
 @pytest.mark.parametrize("text", ["jug lamp", "amp", "warmth of lamps", "evenin", ""])
 def test_matching_finds_nothing_without_every_word(text):
     make_product(name="Brass lamp", description="For the evening.")
 
-    assert found(text) == []
+    assert names_for(text) == []
 
 
 def test_matching_of_stop_words_alone_finds_names():
     make_product(name="The And", description="A lamp.")
     make_product(name="Jug", description="The jug and the water.")
 
-    assert found("the and") == ["The And"]
+    assert names_for("the and") == ["The And"]
 
 
 def test_relevance_puts_a_sku_before_names_and_names_before_descriptions():
@@ -320,7 +320,7 @@ def test_relevance_puts_a_sku_before_names_and_names_before_descriptions():
     make_product(name="Lamp", description="A lamp.", sku="L-1")
     make_product(name="Another Lamp", sku="LAMP")
 
-    assert found("lamp") == ["Another Lamp", "Lamp", "Jug"]
+    assert names_for("lamp") == ["Another Lamp", "Lamp", "Jug"]
 
 
 def test_vector_of_a_changed_row_is_updated():
@@ -328,8 +328,8 @@ def test_vector_of_a_changed_row_is_updated():
     product.name = "Jug"
     catalogue.save(product)
 
-    assert found("brass") == []
-    assert found("jug") == ["Jug"]
+    assert names_for("brass") == []
+    assert names_for("jug") == ["Jug"]
 
 
 def test_vector_of_a_very_long_description_is_stored():
@@ -337,7 +337,7 @@ def test_vector_of_a_very_long_description_is_stored():
 
     make_product(name="Novel", description=text)
 
-    assert found("novel word7") == ["Novel"]
+    assert names_for("novel word7") == ["Novel"]
 
 
 def test_dump_of_a_product_omits_its_vector():

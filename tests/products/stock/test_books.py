@@ -31,11 +31,11 @@ def test_reconcile_of_good_books_reports_nothing():
     stock.ship({product.pk: 2})
     stock.count(product.pk, 7)
     make_holder(product, units=1)
-    told = StringIO()
+    output = StringIO()
 
-    call_command("reconcile", stdout=told)
+    call_command("reconcile", stdout=output)
 
-    assert "The books agree: 2 stock rows." in told.getvalue()
+    assert "The books agree: 2 stock rows." in output.getvalue()
 
 
 def make_reserved(units: int) -> Product:
@@ -46,7 +46,7 @@ def make_reserved(units: int) -> Product:
 
 
 @pytest.mark.parametrize(
-    "figure, told",
+    "figure, expected",
     [
         ("on_hand", "on_hand is 11, its movements say 10"),
         (
@@ -57,7 +57,9 @@ def make_reserved(units: int) -> Product:
         ("version", "version is 3, its movements say 2"),
     ],
 )
-def test_reconcile_of_a_row_that_raw_sql_changed_names_product_and_figure(figure, told):
+def test_reconcile_of_a_row_that_raw_sql_changed_names_product_and_figure(
+    figure, expected
+):
     product = make_reserved(4)
     make_product(on_hand=3)
     with connection.cursor() as cursor:
@@ -68,7 +70,7 @@ def test_reconcile_of_a_row_that_raw_sql_changed_names_product_and_figure(figure
 
     complaint = reconcile()
 
-    assert complaint.strip() == f"product {product.pk}: {told}"
+    assert complaint.strip() == f"product {product.pk}: {expected}"
 
 
 def test_reconcile_of_movements_that_skip_a_version_says_so():

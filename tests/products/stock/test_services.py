@@ -153,9 +153,9 @@ def test_count_below_the_reserved_units_is_refused_with_both_numbers():
 
 
 @pytest.mark.parametrize(
-    "available, told", [(0, "Only 0 are"), (1, "Only 1 is"), (3, "Only 3 are")]
+    "available, text", [(0, "Only 0 are"), (1, "Only 1 is"), (3, "Only 3 are")]
 )
-def test_claim_of_too_many_units_is_refused_with_what_is_left(available, told):
+def test_claim_of_too_many_units_is_refused_with_what_is_left(available, text):
     product = make_product(on_hand=available + 2, reserved=2)
 
     error = refused(product, NotEnoughStock, lambda: stock.claim({product.pk: 4}))
@@ -165,7 +165,7 @@ def test_claim_of_too_many_units_is_refused_with_what_is_left(available, told):
         4,
         available,
     )
-    assert told in str(error)
+    assert text in str(error)
 
 
 @pytest.mark.parametrize("units", [2**31, 2**63, 10**30])

@@ -97,8 +97,8 @@ def test_address_that_refuses_mail_stops_no_other_mail():
     first.refresh_from_db()
     assert first.told_at is None and first.problem.startswith("Enter one e-mail")
     assert seconds_until(first.retry_at) > 50
-    told = Waiting.objects.exclude(told_at=None).values_list("product", "email")
-    assert set(told) == {(lamps.pk, "bob@example.com"), (cups.pk, "ann@example.com")}
+    mailed = Waiting.objects.exclude(told_at=None).values_list("product", "email")
+    assert set(mailed) == {(lamps.pk, "bob@example.com"), (cups.pk, "ann@example.com")}
     assert tasks.tell_waiting() == 0
     assert Waiting.objects.get(pk=first.pk).failures == 1, "it waits for its next try"
 
