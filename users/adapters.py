@@ -33,7 +33,7 @@ from users.models import User
 logger = logging.getLogger(__name__)
 
 # The same for whom we don't know, a wrong password and a deactivated account.
-BAD_LOGIN = gettext_lazy("This e-mail or user name and password do not fit together.")
+BAD_LOGIN = gettext_lazy("Incorrect email, username or password.")
 UNKNOWN_IP = "0.0.0.0"
 
 BEGAN_WITH = "sign_in_began_with"  # in the session: what the password was then
@@ -79,13 +79,13 @@ class AccountAdapter(SignInLimits):
         response = super().post_login(request, user, **kwargs)
         if not user.is_verified:
             text = _(
-                "Your e-mail address is not confirmed yet: you can look round and fill"
-                " your basket, but not order."
+                "You haven’t verified your email address yet. You can browse and "
+                "fill your basket, but you can’t order."
             )
             link = format_html(
                 '<a href="{}">{}</a>',
                 reverse("users:verification-resend"),
-                _("Send me the link again."),
+                _("Resend the link."),
             )
             messages.warning(request, format_html("{} {}", text, link))
         return response

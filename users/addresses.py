@@ -13,7 +13,7 @@ LIMIT = 20
 class TooManyAddresses(Exception):
     def __init__(self) -> None:
         super().__init__(
-            _("You have %(limit)d addresses already. Please delete one first.")
+            _("You already have %(limit)d addresses. Please delete one first.")
             % {"limit": LIMIT}
         )
 

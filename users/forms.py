@@ -37,8 +37,8 @@ from users.models import Address, User
 from users.validators import no_control_characters
 
 PASSWORD_HELP = _(
-    "At least 8 characters; nothing common, not only digits, and nothing like your"
-    " name or e-mail."
+    "At least 8 characters. Don’t use a common password, only digits, or anything "
+    "like your name or email."
 )
 NAME_LENGTH = User._meta.get_field("first_name").max_length
 
@@ -80,10 +80,10 @@ class RegistrationForm(LabelledForm, allauth_forms.SignupForm):
         required=False,
         validators=[no_control_characters],
         widget=forms.TextInput(attrs={"autocomplete": "given-name"}),
-        help_text=_("How shall we call you?"),
+        help_text=_("What should we call you?"),
     )
     field_order = ["email", "first_name", "password1", "password2"]
-    labels = {"email": _("E-mail"), "password2": _("Password, once more")}
+    labels = {"email": _("Email"), "password2": _("Confirm password")}
 
     def validate_unique_email(self, value: str) -> str:
         self.account_already_exists = has_account(value)
@@ -113,7 +113,7 @@ class RegistrationForm(LabelledForm, allauth_forms.SignupForm):
 
 
 class SignInForm(LabelledForm, allauth_forms.LoginForm):
-    labels = {"login": _("E-mail or user name"), "remember": _("Stay signed in")}
+    labels = {"login": _("Email or username"), "remember": _("Stay signed in")}
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -129,9 +129,9 @@ class SignInForm(LabelledForm, allauth_forms.LoginForm):
 
 
 NEW_PASSWORD = {
-    "oldpassword": _("Present password"),
+    "oldpassword": _("Current password"),
     "password1": _("New password"),
-    "password2": _("New password, once more"),
+    "password2": _("Confirm new password"),
 }
 
 
@@ -151,7 +151,7 @@ class ResetForm(LabelledForm, allauth_forms.ResetPasswordForm):
     """A link goes to an account's own address only, not to one that somebody wishes to
     change to; and where there is none, a mail is written that nobody gets."""
 
-    labels = {"email": _("E-mail")}
+    labels = {"email": _("Email")}
 
     def clean_email(self) -> str:
         email = super().clean_email()
@@ -189,7 +189,7 @@ class ResendForm(LabelledForm):
     """Whose link is to be sent again: those who are signed in need not say."""
 
     email = EmailFormField(
-        label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
+        label=_("Email"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
     )
 
     def __init__(self, *args, user: User, **kwargs) -> None:
@@ -213,7 +213,7 @@ class ResendForm(LabelledForm):
 
 
 class ChangeEmailForm(LabelledForm, allauth_forms.AddEmailForm):
-    labels = {"email": _("New e-mail address")}
+    labels = {"email": _("New email address")}
 
     def save(self, request: HttpRequest) -> EmailAddress:
         """Wait for the new address's confirmation, instead of any that waited before.
@@ -245,7 +245,7 @@ class EndSessionsForm(ManageUserSessionsForm):
     session = forms.ModelChoiceField(
         UserSession.objects.none(),
         required=False,
-        error_messages={"invalid_choice": _("That session has ended already.")},
+        error_messages={"invalid_choice": _("That session has already ended.")},
     )
 
     def __init__(self, *args, **kwargs) -> None:
@@ -269,7 +269,7 @@ class ProfileForm(forms.ModelForm):
         label=_("Picture"),
         required=False,
         widget=forms.FileInput(attrs={"accept": ACCEPT}),
-        help_text=_("JPEG, PNG or WebP, at most 5 MB. It is cut square."),
+        help_text=_("JPEG, PNG or WebP, up to 5 MB. We crop it to a square."),
     )
     remove_picture = forms.BooleanField(label=_("Remove my picture"), required=False)
 

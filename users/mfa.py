@@ -15,7 +15,8 @@ class MFAAdapter(DefaultMFAAdapter):
 
     error_messages = DefaultMFAAdapter.error_messages | {
         "incorrect_passkey": _(
-            "The passkey was not accepted. Please try again, or sign in another way."
+            "We couldn’t accept your passkey. Please try again, or sign in "
+            "another way."
         ),
     }
 

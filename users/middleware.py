@@ -97,7 +97,7 @@ def _changes_factors(request: HttpRequest) -> bool:
 
 
 def _ask_for_factor(request: HttpRequest) -> HttpResponse:
-    text = _("Staff need a second factor. Please set one up, then come back.")
+    text = _("Staff accounts need two-step verification. Please set it up to continue.")
     messages.warning(request, text)
     return redirect("mfa_index")
 
@@ -107,7 +107,7 @@ def _ask_for_proof(request: HttpRequest) -> HttpResponse:
     ways = get_adapter().get_reauthentication_methods(request.user)
     page = next(way["url"] for way in ways if way["id"].startswith("mfa_"))
     messages.warning(
-        request, _("Staff pages need your second factor. Please confirm it.")
+        request, _("Staff pages need two-step verification. Please confirm it’s you.")
     )
     back = request.get_full_path() if request.method == "GET" else request.path
     return redirect_to_login(back, login_url=page)

@@ -30,9 +30,9 @@ class User(AbstractUser):
     first_name = PlainField(_("first name"), max_length=150, blank=True)
     last_name = PlainField(_("last name"), max_length=150, blank=True)
     email = EmailField(
-        _("e-mail address"),
+        _("email address"),
         unique=True,
-        error_messages={"unique": _("Someone already uses this e-mail address.")},
+        error_messages={"unique": _("Someone already uses this email address.")},
     )
     picture = models.ImageField(_("picture"), upload_to="people/", blank=True)
 
@@ -41,7 +41,7 @@ class User(AbstractUser):
             models.UniqueConstraint(
                 Lower("email"),
                 name="user_email_unique_in_any_case",
-                violation_error_message=_("Someone already uses this e-mail address."),
+                violation_error_message=_("Someone already uses this email address."),
             ),
             shape_constraint("email", name="user_email_is_one_address"),
         ]
@@ -100,7 +100,7 @@ class Address(models.Model):
     region = PlainField(_("state or region"), max_length=80, blank=True)
     country = CountryField(_("country"))
     phone = PhoneField(_("phone"), max_length=phones.MAX_LENGTH, blank=True)
-    is_default = models.BooleanField(_("my usual address"), default=False)
+    is_default = models.BooleanField(_("default address"), default=False)
 
     class Meta:
         verbose_name = _("address")

@@ -15,7 +15,7 @@ class NewPassword:
         """Accept any."""
 
     def get_help_text(self) -> str:
-        return _("A new password cancels any change of e-mail address that is waiting.")
+        return _("A new password cancels any pending change of email address.")
 
     def password_changed(self, password: str, user: User) -> None:
         if user.was_added:  # their first

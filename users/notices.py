@@ -16,7 +16,7 @@ def by_staff(
     Such a mail names the computer that a change came from: here that is the shop's,
     and staff's own address and browser are nobody else's business.
     """
-    whence = {"ip": _("the shop's own"), "user_agent": _("our staff did it for you")}
+    whence = {"ip": _("the shop’s own"), "user_agent": _("our staff did this for you")}
     request = allauth_context.request or HttpRequest()  # a command has none
     with allauth_context.request_context(request):
         get_adapter().send_notification_mail(

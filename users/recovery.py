@@ -120,7 +120,7 @@ def _connected_accounts(user: User) -> list[WayIn]:
     page = reverse("socialaccount_connections")
     return [
         WayIn(
-            _("Connected account at %(provider)s") % {"provider": _provider(account)},
+            _("Connected %(provider)s account") % {"provider": _provider(account)},
             account.date_joined,
             account.last_login,
             page,

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 # a name stands on labels, in mails and on staff's pages.
 no_control_characters = RegexValidator(
     "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]",
-    _("Please leave out line breaks and control characters."),
+    _("Remove line breaks and control characters."),
     code="control_characters",
     inverse_match=True,
 )

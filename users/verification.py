@@ -26,13 +26,13 @@ class VerificationError(Exception):
 
 class NothingToVerify(VerificationError):
     def __init__(self) -> None:
-        super().__init__(_("There is no address that waits for its verification."))
+        super().__init__(_("No address is waiting to be verified."))
 
 
 class AddressTaken(VerificationError):
     def __init__(self, email: str) -> None:
         super().__init__(
-            _("Another account has %(email)s. Nothing was changed.") % {"email": email}
+            _("Another account uses %(email)s. Nothing was changed.") % {"email": email}
         )
 
 

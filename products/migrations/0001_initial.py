@@ -346,7 +346,7 @@ class Migration(migrations.Migration):
                 (
                     "email",
                     project.mail.fields.EmailField(
-                        max_length=254, verbose_name="e-mail address"
+                        max_length=254, verbose_name="email address"
                     ),
                 ),
                 (
@@ -1143,7 +1143,7 @@ class Migration(migrations.Migration):
                 (
                     "email",
                     project.mail.fields.EmailField(
-                        max_length=254, verbose_name="e-mail address"
+                        max_length=254, verbose_name="email address"
                     ),
                 ),
                 ("language", models.CharField(max_length=10, verbose_name="language")),

@@ -66,7 +66,7 @@ class OrderAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
     list_select_related = ["handler"]
     list_per_page = 50
     search_fields = ["number__istartswith", "email__istartswith", "full_name"]
-    search_help_text = gettext_lazy("Number, e-mail address or name")
+    search_help_text = gettext_lazy("Number, email address or name")
     show_full_result_count = False
     actions = None
     # Not the token: who has it sees the order without signing in.

@@ -92,7 +92,7 @@ class Order(Swept):
     currency = models.CharField(_("currency"), max_length=3)
     language = models.CharField(_("language"), max_length=10)
 
-    email = EmailField(_("e-mail address"))
+    email = EmailField(_("email address"))
     full_name = models.CharField(_("full name"), max_length=120)
     line1 = models.CharField(_("street and number"), max_length=120)
     line2 = models.CharField(_("flat, floor, company"), max_length=120, blank=True)

@@ -28,7 +28,7 @@ class Waiting(Swept):
     """
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="waiting")
-    email = EmailField(_("e-mail address"))
+    email = EmailField(_("email address"))
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,

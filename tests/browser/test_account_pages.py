@@ -253,7 +253,7 @@ def test_page_sessions_of_two_browsers(visit):
 
     page.goto("/users/sessions/")
 
-    expect(page.get_by_role("button", name="Sign out there")).to_have_count(1)
+    expect(page.get_by_role("button", name="Sign out this device")).to_have_count(1)
     expect_good_in_all_looks(page)
 
 
@@ -280,7 +280,7 @@ def test_page_of_who_tries_too_often(visit, complaints):
     [
         ("/users/profile/", "Profile", "page"),
         ("/users/addresses/add/", "Profile", "true"),
-        ("/users/email/", "E-mail", "page"),
+        ("/users/email/", "Email", "page"),
         ("/users/password/change/", "Password", "page"),
         ("/users/2fa/", "Sign-in methods", "page"),
         ("/users/2fa/webauthn/add/", "Sign-in methods", "true"),
@@ -404,7 +404,9 @@ def test_error_of_signing_in_is_told_at_once(visit):
 
     send_unchecked(page, "Sign in", login="nobody", password="wrong")
 
-    expect(page.get_by_role("alert")).to_contain_text("do not fit together")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "Incorrect email, username or password"
+    )
     expect_good_in_all_looks(page)
 
 
@@ -413,19 +415,19 @@ def test_error_of_signing_in_is_told_at_once(visit):
     [
         (
             "/users/addresses/add/",
-            "Save the address",
+            "Save address",
             {"full_name": "Anna"},
             ["line1", "country"],
         ),
-        ("/users/email/", "Send a link to this address", {"email": "x"}, ["email"]),
+        ("/users/email/", "Send verification link", {"email": "x"}, ["email"]),
         (
             "/users/password/change/",
             "Change password",
             {"oldpassword": "wrong", "password1": "123", "password2": "123"},
             ["oldpassword", "password1"],
         ),
-        ("/users/2fa/totp/activate/", "Switch on", {"code": "000000"}, ["code"]),
-        ("/users/reauthenticate/", "Go on", {"password": "wrong"}, ["password"]),
+        ("/users/2fa/totp/activate/", "Turn on", {"code": "000000"}, ["code"]),
+        ("/users/reauthenticate/", "Continue", {"password": "wrong"}, ["password"]),
     ],
 )
 def test_errors_stand_beside_their_fields(visit_as, anna, path, button, values, wrong):
@@ -465,7 +467,7 @@ def test_whatever_has_the_focus_shows_it(visit_as, anna, path):
 def test_enter_in_a_passkeys_name_does_not_send_the_form(visit_as, anna):
     page = visit_as(anna, "/users/2fa/webauthn/add/")
 
-    page.get_by_label("A name by which you know it").press("Enter")
+    page.get_by_label("Passkey name").press("Enter")
     page.wait_for_timeout(500)
 
     expect(page.locator(".field__error, .notice--bad")).to_have_count(0)

@@ -237,7 +237,7 @@ def test_the_only_way_in_is_not_disconnected(visit, provider):
 
     page.get_by_role("button", name="Disconnect Harbour ID").click()
 
-    expect(page.locator("main")).to_contain_text("This is your only way in")
+    expect(page.locator("main")).to_contain_text("This is your only way to sign in")
     expect(page.get_by_role("link", name="Set a password")).to_be_visible()
     assert SocialAccount.objects.count() == 1
 
@@ -257,9 +257,9 @@ def test_who_keeps_their_address_is_asked_for_one(visit, provider):
     go(page)
     consent(page, but="View your email address")
 
-    expect(page.locator("h1")).to_have_text("Nearly done")
+    expect(page.locator("h1")).to_have_text("Almost done")
     page.get_by_label("Email").fill("other@example.com")
-    page.get_by_role("button", name="Sign up").click()
+    page.get_by_role("button", name="Create account").click()
 
     expect(page).to_have_url(re.compile("/users/confirm-email/$"))
     person = User.objects.get()
@@ -277,8 +277,8 @@ def test_consent_denied_is_a_page_with_a_way_back(visit, provider):
 
     page.get_by_role("button", name="Cancel").click()
 
-    expect(page.locator("h1")).to_have_text("You stopped signing in")
-    page.get_by_role("link", name="Back to signing in").click()
+    expect(page.locator("h1")).to_have_text("Sign-in cancelled")
+    page.get_by_role("link", name="Back to sign in").click()
     expect(page.get_by_role("button", name="Harbour ID")).to_be_visible()
     assert User.objects.count() == 0
 
@@ -294,8 +294,8 @@ def test_a_state_that_is_not_ours_lets_nobody_in(visit, provider, complaints, ta
         url = re.sub("&state=[^&]*", "", url) + state
     page.goto(url)
 
-    expect(page.locator("h1")).to_have_text("Signing in did not work")
-    expect(page.locator("main")).to_contain_text("does not belong to a sign-in")
+    expect(page.locator("h1")).to_have_text("We couldn’t sign you in")
+    expect(page.locator("main")).to_contain_text("couldn’t match this response")
     forgive(complaints, 401)
     assert User.objects.count() == 0
     expect_nobody_in(page)
@@ -308,12 +308,12 @@ def test_a_provider_that_is_down_is_said_to_be(visit, provider, daphne, complain
 
     press(page)
 
-    expect(page.locator("main")).to_contain_text("does not answer at the moment")
+    expect(page.locator("main")).to_contain_text("isn’t responding at the moment")
     forgive(complaints, 401)
     lines = [line for line in daphne.said(mark).splitlines() if "WARNING" in line]
     assert len(lines) == 1 and "ConnectionError" in lines[0]
     assert "Traceback" not in daphne.said(mark)
-    page.get_by_role("link", name="Back to signing in").click()
+    page.get_by_role("link", name="Back to sign in").click()
     expect(page.get_by_role("button", name="Harbour ID")).to_be_visible()
 
 
@@ -326,7 +326,7 @@ def test_a_provider_that_is_down_on_the_way_back_is_said_to_be(
 
     page.goto(url)
 
-    expect(page.locator("main")).to_contain_text("does not answer at the moment")
+    expect(page.locator("main")).to_contain_text("isn’t responding at the moment")
     forgive(complaints, 401)
     assert User.objects.count() == 0
     expect_nobody_in(page)
@@ -340,7 +340,7 @@ def test_a_provider_that_hangs_is_given_up_and_holds_nobody_else(
         page.evaluate("document.querySelector('form[action*=sso]').submit()")
         other.goto("/products/")
         expect(other.locator("h1")).to_be_visible()
-        said = page.get_by_text("does not answer at the moment")
+        said = page.get_by_text("isn’t responding at the moment")
         expect(said).to_be_visible(timeout=ENOUGH_S * 1000)
 
     forgive(complaints, 401)

@@ -161,8 +161,10 @@ def test_signing_in_brings_the_basket_along_and_signing_out_leaves_it(page, shel
 def test_a_wrong_password_is_refused_with_a_sentence(page):
     page.goto("/users/login/")
 
-    page.get_by_label("E-mail or user name").fill("nobody")
+    page.get_by_label("Email or username").fill("nobody")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in", exact=True).click()
 
-    expect(page.get_by_role("alert")).to_contain_text("do not fit together")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "Incorrect email, username or password"
+    )

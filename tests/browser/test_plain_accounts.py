@@ -38,17 +38,17 @@ def link_in(mail: Email, page: Page) -> str:
 
 def sign_up(page: Page, email: str) -> None:
     page.get_by_role("link", name="Sign up").first.click()
-    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Email").fill(email)
     page.get_by_label("First name").fill("Anna")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password, once more").fill(PASSWORD)
+    page.get_by_label("Confirm password").fill(PASSWORD)
     page.locator("main").get_by_role("button", name="Create an account").click()
-    expect(page.get_by_role("heading", name="Look in your mail")).to_be_visible()
+    expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
 
 
 def give_password(page: Page, login: str, password: str = PASSWORD) -> None:
     page.goto("/users/login/")
-    page.get_by_label("E-mail or user name").fill(login)
+    page.get_by_label("Email or username").fill(login)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in", exact=True).click()
 
@@ -64,7 +64,7 @@ def test_someone_signs_up_verifies_signs_in_changes_things_and_leaves(page, visi
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
     page.goto(link_in(last_mail("anna@example.com"), page))
-    page.get_by_role("button", name="Yes, it is mine").click()
+    page.get_by_role("button", name="Yes, it’s mine").click()
     expect(messages(page)).not_to_be_empty()
     assert User.objects.get().is_verified
     sign_out(page)
@@ -78,7 +78,7 @@ def test_someone_signs_up_verifies_signs_in_changes_things_and_leaves(page, visi
     expect(page.get_by_role("heading", level=1)).to_have_text("Anna Núñez")
 
     page.get_by_role("link", name="Sessions", exact=True).click()
-    expect(page.get_by_text("This one")).to_be_visible()
+    expect(page.get_by_text("This device")).to_be_visible()
     sign_out(page)
     page.goto("/users/profile/")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -90,7 +90,7 @@ def test_link_opened_in_another_browser_verifies_and_asks_to_sign_in(page, visit
         link_in(last_mail("bert@example.com"), page), java_script_enabled=False
     )
 
-    phone.get_by_role("button", name="Yes, it is mine").click()
+    phone.get_by_role("button", name="Yes, it’s mine").click()
 
     assert User.objects.get().is_verified
     expect(phone.get_by_role("link", name="Sign in").first).to_be_visible()
@@ -109,12 +109,12 @@ def test_forgotten_password_is_chosen_anew(page):
     page.goto("/users/login/")
     page.get_by_role("link", name="Forgot your password?").click()
 
-    page.get_by_label("E-mail").fill("dora@example.com")
+    page.get_by_label("Email").fill("dora@example.com")
     page.get_by_role("button", name="Send me a link").click()
     page.goto(link_in(last_mail("dora@example.com"), page))
-    for label in ("New password", "New password, once more"):
+    for label in ("New password", "Confirm new password"):
         page.get_by_label(label, exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Save the new password").click()
+    page.get_by_role("button", name="Save new password").click()
 
     give_password(page, "dora@example.com")
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
@@ -138,17 +138,17 @@ def test_picture_and_addresses_come_and_go(page, tmp_path):
     expect(avatar).to_have_count(0)
 
     for name in ("Anna at home", "Anna at work"):
-        page.get_by_role("link", name="Add an address").click()
+        page.get_by_role("link", name="Add address").click()
         page.get_by_label("Full name").fill(name)
         page.get_by_label("Street and number").fill("Hafenstraße 7")
         page.get_by_label("Postcode").fill("20457")
         page.get_by_label("Town or city").fill("Hamburg")
         page.get_by_label("Country").select_option("DE")
-        page.get_by_role("button", name="Save the address").click()
-    usual = page.locator(".paper", has=page.get_by_text("Usual", exact=True))
+        page.get_by_role("button", name="Save address").click()
+    usual = page.locator(".paper", has=page.get_by_text("Default", exact=True))
     expect(usual).to_contain_text("Anna at home")
 
-    page.get_by_role("button", name="Make it the usual one").click()
+    page.get_by_role("button", name="Make default").click()
     expect(usual).to_contain_text("Anna at work")
 
     page.get_by_role("link", name=re.compile("Delete.*Anna at home")).click()
@@ -164,9 +164,9 @@ def test_one_other_browser_is_signed_out_there(page, visit):
         sign_in(each)
 
     page.goto("/users/sessions/")
-    page.get_by_role("button", name=re.compile("Sign out there.*iPhone")).click()
+    page.get_by_role("button", name=re.compile("Sign out this device.*iPhone")).click()
 
-    expect(page.get_by_role("button", name="Sign out there")).to_have_count(1)
+    expect(page.get_by_role("button", name="Sign out this device")).to_have_count(1)
     phone.goto("/")
     expect(phone.get_by_role("link", name="Sign in").first).to_be_visible()
     for each in (page, laptop):

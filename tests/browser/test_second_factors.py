@@ -39,7 +39,7 @@ VisitAs = Callable[..., Page]
 
 CODE_S = 30
 MARGIN_S = 8  # for what a test does with a code before the next one
-NOT_ACCEPTED = "The passkey was not accepted."
+NOT_ACCEPTED = "We couldn’t accept your passkey."
 REAUTHENTICATION = re.compile("/users/(2fa/)?reauthenticate/")
 ENTRANCE = re.compile("/users/(login|2fa/authenticate)/")
 
@@ -118,8 +118,8 @@ class Device:
 def add_passkey(page: Page, *, instead_of_the_password: bool) -> None:
     """By the form, until the page with recovery codes, which come with the first."""
     page.goto("/users/2fa/webauthn/add/")
-    page.get_by_label("A name by which you know it").fill("Laptop")
-    page.get_by_label("take the place of the password").set_checked(
+    page.get_by_label("Passkey name").fill("Laptop")
+    page.get_by_label("Use it instead of my password").set_checked(
         instead_of_the_password
     )
     press(page, "Add")
@@ -136,7 +136,7 @@ def give_password(page: Page, then: str = "/") -> None:
     page.locator("input[name=login]").fill("anna")
     page.locator("input[name=password]").fill("password")
     press(page, "Sign in")
-    expect(page.get_by_role("heading", name="One more step")).to_be_visible()
+    expect(page.get_by_role("heading", name="Two-step verification")).to_be_visible()
 
 
 def give_code(page: Page, code: str, button: str = "Sign in") -> None:
@@ -179,11 +179,11 @@ def test_app_that_was_set_up_is_asked_for_after_the_password(visit_as_anna):
     page = visit_as_anna("/users/2fa/totp/activate/")
     secret = page.locator(".secret").inner_text()
 
-    give_code(page, wrong(code_of(secret)), "Switch on")
+    give_code(page, wrong(code_of(secret)), "Turn on")
     page.locator("[aria-invalid]").wait_for()
     expect_errors_beside_their_fields(page, "code")
     expect(page.locator(".secret")).to_have_text(secret)
-    give_code(page, code_of(secret), "Switch on")
+    give_code(page, code_of(secret), "Turn on")
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     sign_out(page)
 
@@ -238,7 +238,7 @@ def test_passkey_signs_in_without_a_password(visit_as_anna, anna):
     add_passkey(page, instead_of_the_password=True)
     page.goto("/users/2fa/webauthn/")
     row = page.locator(".row", has_text="Laptop")
-    expect(row).to_contain_text("In place of the password")
+    expect(row).to_contain_text("Instead of a password")
     sign_out(page)
 
     sign_in_by_passkey(page, then="/users/2fa/webauthn/")
@@ -254,7 +254,7 @@ def test_passkey_is_the_second_step_after_the_password(visit_as_anna):
     Device(page)
     add_passkey(page, instead_of_the_password=False)
     page.goto("/users/2fa/webauthn/")
-    expect(page.locator(".row")).to_contain_text("After the password")
+    expect(page.locator(".row")).to_contain_text("After your password")
     sign_out(page)
 
     give_password(page, then="/users/2fa/totp/activate/")
@@ -294,7 +294,7 @@ def test_passkey_that_was_removed_signs_nobody_in(visit_as_anna):
     page.goto("/users/2fa/webauthn/")
     page.locator(".row", has_text="Laptop").get_by_role("link", name="Remove").click()
     press(page, "Remove")
-    expect(page.get_by_text("You have none yet.")).to_be_visible()
+    expect(page.get_by_text("You don’t have any passkeys yet.")).to_be_visible()
     sign_out(page)
 
     sign_in_by_passkey(page)
@@ -338,7 +338,7 @@ def test_prompt_that_fails_is_told_wherever_it_was_asked_for(visit_as_anna):
 
     device.refuse()
     page.goto("/users/2fa/webauthn/add/")
-    page.get_by_label("take the place of the password").check()
+    page.get_by_label("Use it instead of my password").check()
     press(page, "Add")
     expect_told(page)
     sign_out(page)
@@ -355,7 +355,7 @@ def test_prompt_that_fails_is_told_wherever_it_was_asked_for(visit_as_anna):
 def expect_told(page: Page) -> None:
     """In the page; `visit` sees to it that the console has no error."""
     told = messages(page).locator(".message--error")
-    expect(told).to_contain_text("The passkey was not used.")
+    expect(told).to_contain_text("We couldn’t use your passkey.")
 
 
 # --- The basket -------------------------------------------------------------------

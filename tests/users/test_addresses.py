@@ -55,7 +55,7 @@ def test_address_added_is_listed_and_the_first_is_the_usual_one(client, anna):
 
     page = client.get(response.url)
     assert response.url == PROFILE
-    assert "The address is added." in page.text
+    assert "Address added." in page.text
     assert "Hafenstraße 7" in page.text and "Altona" in page.text
     assert [a.city for a in page.context["addresses"]] == ["Hamburg", "Altona"]
     assert usual(anna) == ["Hamburg"]
@@ -77,7 +77,7 @@ def test_address_form_tells_browsers_what_each_field_is_for(client, anna):
         "phone": "tel",
     }
     assert 'type="tel"' in page.text
-    assert "<title>Add an address ·" in page.text
+    assert "<title>Add address ·" in page.text
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_address_changed_stays_the_usual_one(client, anna):
 
     response = client.post(page_of(address, "edit"), HOME | {"city": "Bremen"})
 
-    assert "The address is changed." in client.get(response.url).text
+    assert "Address saved." in client.get(response.url).text
     assert cities(anna) == usual(anna) == ["Bremen"]
 
 
@@ -123,7 +123,7 @@ def test_address_deleted_is_gone_and_the_next_becomes_the_usual_one(client, anna
     assert usual(anna) == ["A"]
 
     response = client.post(page_of(first, "delete"))
-    assert "The address is deleted." in client.get(response.url).text
+    assert "Address deleted." in client.get(response.url).text
     assert (cities(anna), usual(anna)) == (["B", "C"], ["B"])
 
     client.post(page_of(second, "delete"))
@@ -146,7 +146,7 @@ def test_address_made_usual_takes_over(client, anna):
     response = client.post(page_of(second, "usual"))
 
     assert usual(anna) == ["B"]
-    assert "That is your usual address now." in client.get(response.url).text
+    assert "This is now your default address." in client.get(response.url).text
 
 
 def test_addresses_are_twenty_at_most(client, anna):
@@ -158,7 +158,7 @@ def test_addresses_are_twenty_at_most(client, anna):
 
     page = add(client, city="One more")
 
-    assert "You have 20 addresses already." in page.text
+    assert "You already have 20 addresses." in page.text
     assert anna.addresses.count() == 20
 
 

@@ -136,9 +136,9 @@ def test_person_added_has_an_address_that_waits_for_its_verification(client, bos
     "email, told",
     [
         ("", "This field is required."),
-        ("anna@example.com", "Someone already uses this e-mail address."),
-        ("Anna@example.com", "Someone already uses this e-mail address."),
-        ("old@example.com", "Someone already uses this e-mail address."),
+        ("anna@example.com", "Someone already uses this email address."),
+        ("Anna@example.com", "Someone already uses this email address."),
+        ("old@example.com", "Someone already uses this email address."),
         ('"x,victim@example.org,y"@example.com', "Enter one e-mail address"),
     ],
 )
@@ -181,7 +181,7 @@ def test_email_changed_to_one_that_another_has_verified_is_refused(client, boss)
 
     for email in ("ben@example.com", "BEN@work.example"):
         response = client.post(page(anna), person_form(anna, email=email))
-        assert "Someone already uses this e-mail address." in text(response)
+        assert "Someone already uses this email address." in text(response)
 
     anna.refresh_from_db()
     assert anna.email == "anna@example.com"
@@ -428,7 +428,7 @@ def test_resend_to_the_verified_is_refused(boss, do):
 
     response = do("resend", anna)
 
-    assert "There is no address that waits" in text(response)
+    assert "No address is waiting to be verified" in text(response)
     assert mail.outbox == []
     assert history(anna) == []
 
@@ -467,7 +467,7 @@ def test_verify_by_hand_leaves_a_change_that_waits_to_the_person(boss, do):
 
     response = do("verify", anna)
 
-    assert "There is no address that waits" in text(response)
+    assert "No address is waiting to be verified" in text(response)
     anna.refresh_from_db()
     assert anna.email == "old@example.com"
     assert history(anna) == []
@@ -491,7 +491,7 @@ def test_verify_by_hand_of_an_address_that_is_anothers_is_refused(boss, do):
 
     response = do("verify", anna)
 
-    assert "Another account has anna@example.com." in text(response)
+    assert "Another account uses anna@example.com." in text(response)
     assert not User.objects.get(pk=anna.pk).is_verified
     assert history(anna) == []
 
@@ -499,7 +499,7 @@ def test_verify_by_hand_of_an_address_that_is_anothers_is_refused(boss, do):
 def test_verify_by_hand_of_the_verified_is_refused(boss, do):
     anna = make_person()
 
-    assert "There is no address that waits" in text(do("verify", anna))
+    assert "No address is waiting to be verified" in text(do("verify", anna))
     assert history(anna) == []
 
 

@@ -42,7 +42,7 @@ def test_new_address_replaces_the_old_one_when_its_link_is_followed(
     page = client.get(ask(client).url)
 
     anna = User.objects.get()
-    assert page.text.count("We have written to new@example.com") == 1
+    assert page.text.count("We’ve emailed new@example.com") == 1
     assert (anna.email, anna.is_verified) == ("old@example.com", True)
     mail, asked = mailoutbox
     assert mail.to == ["new@example.com"]
@@ -102,7 +102,7 @@ def test_new_address_that_somebody_has_looks_like_any_other(sign_in, mailoutbox)
 
     page = client.get(ask(client, ben.email).url)
 
-    assert f"We have written to {ben.email}" in page.text
+    assert f"We’ve emailed {ben.email}" in page.text
     link = re.search(r"/users/confirm-email/\w+/", mailoutbox[0].body)[0]
     assert client.post(link).status_code == 409
     ben.refresh_from_db()

@@ -12,8 +12,8 @@ from users.adapters import UNKNOWN_IP, AccountAdapter
 pytestmark = pytest.mark.django_db
 
 LOGIN, LOGOUT = "/users/login/", "/users/logout/"
-GREETING = "Good to see you, you are signed in."
-REFUSAL = "This e-mail or user name and password do not fit together."
+GREETING = "Welcome back. You’re signed in."
+REFUSAL = "Incorrect email, username or password."
 
 
 def sign_in(client, login, password="password", **data):
@@ -63,14 +63,14 @@ def test_sign_in_of_the_unverified_says_what_they_cannot_do_and_how_they_can(cli
     page = client.get(response.url).text
 
     assert is_in(client)
-    assert "Your e-mail address is not confirmed yet" in page
+    assert "You haven’t verified your email address yet" in page
     assert f'<a href="{reverse("users:verification-resend")}">' in page
 
 
 def test_sign_in_of_the_verified_says_nothing_of_confirming(client):
     response = sign_in(client, make_shopper().email)
 
-    assert "not confirmed" not in client.get(response.url).text
+    assert "haven’t verified" not in client.get(response.url).text
 
 
 def test_sign_in_before_the_second_factor_greets_nobody(client):
@@ -84,7 +84,7 @@ def test_sign_in_before_the_second_factor_greets_nobody(client):
     assert not is_in(client)
     page = client.get(response.url).text
     assert GREETING not in page
-    assert "<title>Your second factor ·" in page  # allauth's view drops the context
+    assert "<title>Two-step verification ·" in page  # allauth's view drops the context
 
 
 def test_sign_in_page_tells_browsers_what_each_field_is_for(client):
@@ -94,7 +94,7 @@ def test_sign_in_page_tells_browsers_what_each_field_is_for(client):
     assert list(fields) == ["login", "password", "remember"]
     assert fields["login"].widget.attrs["autocomplete"] == "username"
     assert fields["password"].widget.attrs["autocomplete"] == "current-password"
-    assert "E-mail or user name" in page.text
+    assert "Email or username" in page.text
     assert "<title>Sign in ·" in page.text
 
 

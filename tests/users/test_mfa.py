@@ -52,7 +52,9 @@ def test_passkey_is_asked_for_at_the_shops_address(client_of):
 
 # --- Answers that are none --------------------------------------------------------
 
-NOT_ACCEPTED = "The passkey was not accepted. Please try again, or sign in another way."
+NOT_ACCEPTED = (
+    "We couldn’t accept your passkey. Please try again, or sign in another way."
+)
 RESPONSE = {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "AA"}
 NONSENSE = [
     1,

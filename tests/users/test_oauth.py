@@ -161,7 +161,7 @@ def is_in(client: Client) -> bool:
 def expect_failed(response: HttpResponse, told: str, caplog) -> None:
     """The page, one line of log, nobody in the database."""
     assert response.status_code == 401
-    assert told in response.text and "Back to signing in" in response.text
+    assert told in response.text and "Back to sign in" in response.text
     assert len(caplog.records) == 1, caplog.text
     assert "\n" not in caplog.records[0].getMessage()
     assert not User.objects.exists() and not SocialAccount.objects.exists()
@@ -240,7 +240,7 @@ def test_next_is_kept(client, provider):
 
 # --- Providers that answer badly --------------------------------------------------
 
-AWAY, ANSWER = "does not answer at the moment", "an answer that the shop cannot accept"
+AWAY, ANSWER = "isn’t responding at the moment", "a response that we can’t accept"
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_state_counts_once(client, provider, caplog):
     response = come_back(client, asked)
 
     assert response.status_code == 401
-    assert "does not belong to a sign-in" in response.text
+    assert "couldn’t match this response" in response.text
     assert not is_in(client)
 
 
@@ -413,7 +413,7 @@ def test_state_of_another_provider_does_not_count(client, provider, caplog):
 
     response = client.get(callback, {"code": "c", "state": asked["state"]})
 
-    expect_failed(response, "does not belong to a sign-in", caplog)
+    expect_failed(response, "couldn’t match this response", caplog)
 
 
 @pytest.mark.parametrize("query", [{"error": "server_error\nx"}, {}])
@@ -428,7 +428,7 @@ def test_callback_without_a_code_says_so(client, provider, caplog, query):
 def test_error_page_by_itself_has_a_way_back(client):
     response = client.get("/users/3rdparty/login/error/")
 
-    assert response.status_code == 401 and "Back to signing in" in response.text
+    assert response.status_code == 401 and "Back to sign in" in response.text
 
 
 # --- Whose account ----------------------------------------------------------------
@@ -545,9 +545,7 @@ def without_an_address(client: Client, provider: BrokenProvider) -> None:
     del provider.claims["email"]
     response = come(client)
     assert response.url == SIGNUP
-    assert (
-        "did not give an address that the shop can write to" in client.get(SIGNUP).text
-    )
+    assert "didn’t give us an email address that we can use" in client.get(SIGNUP).text
 
 
 def test_address_given_by_hand_is_answered_alike_whether_it_is_known_or_not(
@@ -580,7 +578,7 @@ def test_address_of_a_provider_that_the_shop_cannot_write_to_is_asked_for(
 
     assert response.url == SIGNUP
     page = client.get(SIGNUP).text
-    assert "did not give an address that the shop can write to" in page
+    assert "didn’t give us an email address that we can use" in page
     assert not User.objects.exists() and not EmailAddress.objects.exists()
     assert mail.outbox == []
 
@@ -681,7 +679,7 @@ def disconnect(client: Client) -> HttpResponse:
 def test_only_way_in_stays(client, ada):
     response = disconnect(client)
 
-    assert "This is your only way in" in response.text
+    assert "This is your only way to sign in" in response.text
     assert SocialAccount.objects.count() == 1
 
 
@@ -691,7 +689,7 @@ def test_way_in_of_a_provider_that_is_offered_no_more_does_not_count(client, ada
     response = client.get(CONNECTIONS)
     assert response.text.count("Disconnect ") == 1  # nor is it shown
 
-    assert "This is your only way in" in disconnect(client).text
+    assert "This is your only way to sign in" in disconnect(client).text
 
 
 def test_one_of_two_ways_in_is_disconnected_with_a_code_from_the_mail(client, ada):
@@ -743,5 +741,5 @@ def test_provider_account_of_somebody_else_is_not_connected(client, ada, provide
 
     confirm_by_code(other, ben)
 
-    assert "connected to somebody else’s account" in other.get(CONNECTIONS).text
+    assert "connected to another account" in other.get(CONNECTIONS).text
     assert SocialAccount.objects.get().user == ada

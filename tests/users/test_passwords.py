@@ -250,7 +250,7 @@ def test_reauthentication_asks_for_the_password(client):
         "/users/reauthenticate/", {"password": "password", "next": "/users/email/"}
     )
 
-    assert "<title>Confirm that it is you ·" in page.text
+    assert "<title>Confirm it’s you ·" in page.text
     assert "password" in wrong.context["form"].errors
     assert right.url == "/users/email/"
 

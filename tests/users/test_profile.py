@@ -83,7 +83,7 @@ def test_profile_saves_the_name(client, anna):
     anna.refresh_from_db()
     assert (anna.first_name, anna.last_name) == ("Anna", "Núñez-O’Neil 安娜")
     assert anna.get_short_name() == "Anna"
-    assert "Your profile is saved." in page.text
+    assert "Your profile has been saved." in page.text
 
 
 @pytest.mark.parametrize(

@@ -330,7 +330,7 @@ def test_page_after_a_reset_lists_the_other_ways_in_and_leads_to_their_removal()
     page = reset_by_mail(anna).get("/users/password/reset/key/done/")
 
     assert "Authenticator app" in page.text
-    assert "Connected account at github" in page.text
+    assert "Connected github account" in page.text
     assert f"/users/login/?next={WAYS_IN}" in page.text
 
 
@@ -368,7 +368,7 @@ def test_ways_in_lists_each_with_a_way_to_remove_it(client, anna):
     names = [way.name for way in page.context["ways_in"]]
     assert sorted(names) == [
         "Authenticator app",
-        "Connected account at github",
+        "Connected github account",
         "Passkey “Laptop”",
         "Recovery codes",
     ]
@@ -386,7 +386,7 @@ def test_connected_account_is_removed_even_if_its_provider_is_offered_no_more(
     response = client.post(f"{WAYS_IN}{account.pk}/disconnect/", follow=True)
 
     assert not SocialAccount.objects.exists()
-    assert "Connected account at" not in response.text
+    assert "Connected github" not in response.text
 
 
 def test_connected_account_that_is_the_only_way_in_stays(client):
@@ -402,7 +402,7 @@ def test_connected_account_that_is_the_only_way_in_stays(client):
 
     response = client.post(f"{WAYS_IN}{account.pk}/disconnect/", follow=True)
 
-    assert "only way in" in response.text
+    assert "only way to sign in" in response.text
     assert SocialAccount.objects.exists()
 
 

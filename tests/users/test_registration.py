@@ -102,7 +102,7 @@ def test_sign_up_ends_at_look_in_your_mail_with_the_address(client):
 
     page = client.get(SENT)
 
-    assert "Thank you. We have written to anna@example.com." in page.text
+    assert "Thank you. We’ve emailed anna@example.com." in page.text
     assert page.context["address"] == "anna@example.com"
     assert page.text.count("anna@example.com") >= 2
 

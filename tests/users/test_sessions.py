@@ -107,7 +107,7 @@ def test_sign_out_there_of_somebody_else_ends_nothing(client_of):
 
     page = here.post(SESSIONS, {"session": theirs.pk})
 
-    assert page.context["form"].errors["session"] == ["That session has ended already."]
+    assert page.context["form"].errors["session"] == ["That session has already ended."]
     assert is_in(bens)
 
 

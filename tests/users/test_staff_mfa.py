@@ -80,7 +80,7 @@ def test_staff_page_without_a_second_factor_leads_to_where_one_is_set_up(
     for method in (client.get, client.post):
         response = method(page)
         assert (response.status_code, response["Location"]) == (302, "/users/2fa/")
-    assert "Staff need a second factor" in client.get("/users/2fa/").text
+    assert "Staff accounts need two-step verification" in client.get("/users/2fa/").text
 
 
 @pytest.mark.parametrize("kind", [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN])

@@ -65,7 +65,7 @@ def test_pages_of_allauth_are_all_looked_at():
         ("/users/2fa/webauthn/", "Passkeys and security keys"),
         ("/users/2fa/webauthn/add/", "Add a passkey"),
         ("/users/3rdparty/", "Connected accounts"),
-        ("/users/email/", "Your e-mail address"),
+        ("/users/email/", "Your email address"),
         ("/users/password/change/", "Change your password"),
     ],
 )

@@ -92,8 +92,8 @@ def test_link_confirmed_in_the_browser_of_the_sign_up_signs_in_with_the_basket(
     assert Basket.objects.open().get().user == anna
     page = client.get(response.url).text
     assert page.count("You have confirmed anna@example.com.") == 1
-    assert page.count("Good to see you, you are signed in.") == 1
-    assert "not confirmed" not in page
+    assert page.count("Welcome back. You’re signed in.") == 1
+    assert "haven’t verified" not in page
 
 
 def test_link_of_somebody_else_in_the_browser_of_a_sign_up_signs_nobody_in(
@@ -234,9 +234,9 @@ def test_link_to_one_address_of_two_people_at_once_makes_it_one_persons(client_o
 @pytest.mark.parametrize(
     "make, title",
     [
-        (lambda: make_link(), "Confirm your e-mail address"),
-        (lambda: make_link(age=timedelta(days=3)), "This link is too old"),
-        (lambda: "/users/confirm-email/nonsense/", "This link is not right"),
+        (lambda: make_link(), "Verify your email address"),
+        (lambda: make_link(age=timedelta(days=3)), "This link has expired"),
+        (lambda: "/users/confirm-email/nonsense/", "This link doesn’t work"),
     ],
 )
 def test_link_has_a_title_in_every_state(client, make, title):
@@ -272,7 +272,7 @@ def test_resend_says_the_same_whether_the_address_is_known_or_not(client, mailou
     ]
 
     assert len(set(pages)) == 1
-    assert "If the address is waiting to be confirmed" in pages[0]
+    assert "If this address still needs to be verified" in pages[0]
     assert [mail.to for mail in mailoutbox] == [["waits@example.com"]]
 
 

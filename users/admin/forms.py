@@ -23,7 +23,7 @@ class OwnAddressMixin:
         email = self.cleaned_data["email"].lower()
         others = EmailAddress.objects.filter(email=email, verified=True)
         if others.exclude(user=self.instance.pk).exists():
-            raise ValidationError(_("Someone already uses this e-mail address."))
+            raise ValidationError(_("Someone already uses this email address."))
         return email
 
 

@@ -59,12 +59,12 @@ class EmailAddressInline(ReadOnlyInline):
     model = EmailAddress
     fields = ["email", "verified", "primary", "links"]
     ordering = ["-primary", "pk"]
-    verbose_name_plural = gettext_lazy("e-mail addresses")
+    verbose_name_plural = gettext_lazy("email addresses")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EmailAddress]:
         return super().get_queryset(request).prefetch_related("emailconfirmation_set")
 
-    @admin.display(description=gettext_lazy("verification mails"))
+    @admin.display(description=gettext_lazy("verification emails"))
     def links(self, address: EmailAddress) -> SafeString | str:
         links = sorted(address.emailconfirmation_set.all(), key=verification.expires)
         texts = ((_describe(link, address),) for link in reversed(links))
@@ -136,7 +136,7 @@ class UserSessionInline(ReadOnlyInline):
             '<button class="button" form="sign-out" name="session" value="{}">'
             "{}</button>",
             session.pk,
-            _("Sign out there"),
+            _("Sign out this device"),
         )
 
 

@@ -102,11 +102,11 @@ class Migration(migrations.Migration):
                     "email",
                     project.mail.fields.EmailField(
                         error_messages={
-                            "unique": "Someone already uses this e-mail address."
+                            "unique": "Someone already uses this email address."
                         },
                         max_length=254,
                         unique=True,
-                        verbose_name="e-mail address",
+                        verbose_name="email address",
                     ),
                 ),
                 (
@@ -243,7 +243,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "is_default",
-                    models.BooleanField(default=False, verbose_name="my usual address"),
+                    models.BooleanField(default=False, verbose_name="default address"),
                 ),
                 (
                     "user",
@@ -265,7 +265,7 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(
                 django.db.models.functions.text.Lower("email"),
                 name="user_email_unique_in_any_case",
-                violation_error_message="Someone already uses this e-mail address.",
+                violation_error_message="Someone already uses this email address.",
             ),
         ),
         migrations.AddConstraint(

@@ -32,7 +32,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
 
     error_messages = DefaultSocialAccountAdapter.error_messages | {
         "no_password": _(
-            "This is your only way in. Set a password first, then disconnect it."
+            "This is your only way to sign in. Set a password before you "
+            "disconnect it."
         ),
     }
 

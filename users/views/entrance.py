@@ -20,7 +20,7 @@ class UserRegistrationView(TitleMixin, SuccessMessageMixin, allauth_views.Signup
     template_name = "users/signup.html"
     form_class = RegistrationForm
     title = _("Create an account")
-    success_message = _("Thank you. We have written to %(email)s.")
+    success_message = _("Thank you. We’ve emailed %(email)s.")
 
     def form_valid(self, form: RegistrationForm) -> HttpResponse:
         self.request.session[REGISTERED] = form.cleaned_data["email"]
@@ -34,7 +34,7 @@ class UserLoginView(TitleMixin, SuccessMessageMixin, allauth_views.LoginView):
     template_name = "users/login.html"
     form_class = SignInForm
     title = _("Sign in")
-    success_message = _("Good to see you, you are signed in.")
+    success_message = _("Welcome back. You’re signed in.")
 
     def get_success_message(self, cleaned_data: dict) -> str:
         """None where a second factor is still to come."""

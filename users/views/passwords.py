@@ -52,12 +52,12 @@ class PasswordSetView(
 class PasswordResetView(TitleMixin, allauth_views.PasswordResetView):
     """Ask for a link; the answer is the same for an address we don't know."""
 
-    title = _("Forgotten your password?")
+    title = _("Forgot your password?")
     form_class = ResetForm
 
 
 class PasswordResetDoneView(TitleMixin, allauth_views.PasswordResetDoneView):
-    title = _("Look in your mail")
+    title = _("Check your email")
 
 
 @AtomicView
@@ -85,7 +85,7 @@ class PasswordResetFromKeyDoneView(
 ):
     """Says what was done, and to who did it what else opens the account."""
 
-    title = _("Your password is changed")
+    title = _("Your password has been changed")
 
     def get_context_data(self, **kwargs) -> dict:
         user = _who_has_reset(self.request)
@@ -105,7 +105,7 @@ def _who_has_reset(request: HttpRequest) -> User | None:
 
 @AtomicView
 class ReauthenticateView(TitleMixin, HeldMixin, allauth_views.ReauthenticateView):
-    title = _("Confirm that it is you")
+    title = _("Confirm it’s you")
 
 
 @AtomicView
@@ -114,7 +114,7 @@ class RequestCodeView(
 ):
     """For people without a password: a code goes to their address."""
 
-    title = _("Confirm that it is you")
+    title = _("Confirm it’s you")
     form_class = RequestCodeForm
 
 
@@ -122,5 +122,5 @@ class RequestCodeView(
 class ConfirmCodeView(
     TitleMixin, HeldMixin, allauth_views.ConfirmReauthenticationCodeView
 ):
-    title = _("Enter the code from our mail")
+    title = _("Enter the code from our email")
     form_class = ConfirmCodeForm

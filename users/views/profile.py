@@ -28,7 +28,7 @@ class UserProfileView(LoginRequiredMixin, TitleMixin, SuccessMessageMixin, Updat
     context_object_name = "person"  # `user` stays what is saved
     form_class = ProfileForm
     success_url = reverse_lazy("users:profile")
-    success_message = _("Your profile is saved.")
+    success_message = _("Your profile has been saved.")
 
     def get_object(self) -> User:
         """Not `request.user`: the page's header shows what is saved. Nor is the row
@@ -81,8 +81,8 @@ class AddressFormMixin(SuccessMessageMixin, OwnAddressMixin):
 
 @AtomicView
 class AddressAddView(AddressFormMixin, CreateView):
-    title = _("Add an address")
-    success_message = _("The address is added.")
+    title = _("Add address")
+    success_message = _("Address added.")
 
     def form_valid(self, form: AddressForm) -> HttpResponse:
         try:
@@ -94,8 +94,8 @@ class AddressAddView(AddressFormMixin, CreateView):
 
 @AtomicView
 class AddressEditView(AddressFormMixin, UpdateView):
-    title = _("Change an address")
-    success_message = _("The address is changed.")
+    title = _("Edit address")
+    success_message = _("Address saved.")
 
     def get_queryset(self) -> QuerySet[Address]:
         mine = super().get_queryset()
@@ -106,11 +106,11 @@ class AddressEditView(AddressFormMixin, UpdateView):
 @AtomicView
 class AddressDeleteView(OwnAddressMixin, DeleteView):
     template_name = "users/address_confirm_delete.html"
-    title = _("Delete an address")
+    title = _("Delete address")
 
     def form_valid(self, form: Form) -> HttpResponse:
         addresses.remove(self.object)
-        messages.success(self.request, _("The address is deleted."))
+        messages.success(self.request, _("Address deleted."))
         return redirect(self.success_url)
 
 
@@ -121,5 +121,5 @@ class AddressUsualView(OwnAddressMixin, SingleObjectMixin, View):
             addresses.make_usual(self.get_object())
         except Address.DoesNotExist as error:  # deleted in another tab
             raise Http404 from error
-        messages.success(request, _("That is your usual address now."))
+        messages.success(request, _("This is now your default address."))
         return redirect(self.success_url)

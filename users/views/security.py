@@ -26,9 +26,9 @@ from users.views.held import HeldMixin
 class EmailView(TitleMixin, HeldMixin, SuccessMessageMixin, account.EmailView):
     """A new address replaces the present one once its link is followed."""
 
-    title = _("Your e-mail address")
+    title = _("Your email address")
     form_class = ChangeEmailForm
-    success_message = _("We have written to %(email)s: follow the link in the mail.")
+    success_message = _("We’ve emailed %(email)s. Follow the link in the email.")
 
     def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         """allauth could also swap addresses without a link: not here."""
@@ -38,7 +38,7 @@ class EmailView(TitleMixin, HeldMixin, SuccessMessageMixin, account.EmailView):
 
     def _action_send(self, request: HttpRequest, *args, **kwargs) -> None:
         super()._action_send(request, *args, **kwargs)
-        text = _("A link is on its way. We send at most one in three minutes.")
+        text = _("A link is on its way. We send at most one every three minutes.")
         messages.success(request, text)
 
 
@@ -66,12 +66,12 @@ class IndexView(TitleMixin, mfa.IndexView):
 # last in these.
 @AtomicView
 class AuthenticateView(mfa.AuthenticateView, TitleMixin):
-    title = _("Your second factor")
+    title = _("Two-step verification")
 
 
 @AtomicView
 class ReauthenticateView(TitleMixin, HeldMixin, mfa.ReauthenticateView):
-    title = _("Confirm that it is you")
+    title = _("Confirm it’s you")
 
 
 @AtomicView
@@ -81,7 +81,7 @@ class ActivateTOTPView(TitleMixin, HeldMixin, totp.ActivateTOTPView):
 
 @AtomicView
 class DeactivateTOTPView(TitleMixin, totp.DeactivateTOTPView):
-    title = _("Remove the authenticator app")
+    title = _("Turn off the authenticator app")
 
 
 class RecoveryCodesView(TitleMixin, recovery_codes.ViewRecoveryCodesView):
@@ -118,7 +118,7 @@ class PasskeyRemoveView(TitleMixin, webauthn.RemoveWebAuthnView):
 class PasskeyReauthenticateView(
     HeldMixin, webauthn.ReauthenticateWebAuthnView, TitleMixin
 ):
-    title = _("Confirm that it is you")
+    title = _("Confirm it’s you")
 
 
 # --- Accounts elsewhere -----------------------------------------------------------
@@ -131,12 +131,12 @@ class ConnectionsView(TitleMixin, HeldMixin, socialaccount.ConnectionsView):
 
 @AtomicView
 class SocialSignupView(TitleMixin, socialaccount.SignupView):
-    title = _("Nearly done")
+    title = _("Almost done")
 
 
 class LoginCancelledView(TitleMixin, socialaccount.LoginCancelledView):
-    title = _("You stopped signing in")
+    title = _("Sign-in cancelled")
 
 
 class LoginErrorView(TitleMixin, socialaccount.LoginErrorView):
-    title = _("Signing in did not work")
+    title = _("We couldn’t sign you in")

@@ -34,13 +34,13 @@ Link = EmailConfirmation
 class State(TextChoices):
     """What a link is to who follows it."""
 
-    OPEN = "open", _("Confirm your e-mail address")
-    EXPIRED = "expired", _("This link is too old")
-    USED = "used", _("This address is confirmed already")
-    WRONG = "wrong", _("This link is not right")
-    FOREIGN = "foreign", _("This link is for somebody else")
-    TAKEN = "taken", _("Another account has this address")
-    SIGN_IN = "sign-in", _("Sign in to change your e-mail address")
+    OPEN = "open", _("Verify your email address")
+    EXPIRED = "expired", _("This link has expired")
+    USED = "used", _("This address is already verified")
+    WRONG = "wrong", _("This link doesn’t work")
+    FOREIGN = "foreign", _("This link is for another account")
+    TAKEN = "taken", _("Another account uses this address")
+    SIGN_IN = "sign-in", _("Sign in to change your email address")
 
 
 STATUS = {
@@ -124,12 +124,12 @@ class VerificationSentView(TitleMixin, SuccessMessageMixin, FormView):
     """
 
     template_name = "account/verification_sent.html"
-    title = _("Look in your mail")
+    title = _("Check your email")
     form_class = ResendForm
     success_url = reverse_lazy("account_email_verification_sent")
     success_message = _(
-        "If the address is waiting to be confirmed, a link is on its way to it. We send"
-        " at most one in three minutes."
+        "If this address still needs to be verified, a link is on its way. We send "
+        "at most one every three minutes."
     )
 
     def get_form_kwargs(self) -> dict:
