@@ -173,11 +173,11 @@ class Consumer(consumer.Consumer):
                 self.first_connection_attempt = False
                 return connection
             except self.connection_errors as error:
-                outages.met(outages.behind(error) or error)
+                outages.report(outages.behind(error) or error)
                 _sleep(self._pause.next(), maybe_shutdown)
 
     def on_connection_error_after_connected(self, error: Exception) -> None:
-        outages.met(outages.behind(error) or error)
+        outages.report(outages.behind(error) or error)
         with warnings.catch_warnings():
             # What runs goes on: it may run twice, but a mail should not.
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
@@ -213,7 +213,7 @@ class Scheduler(PersistentScheduler):
             self.producer  # connects
             return super().tick(*args, **kwargs)
         except (Unsent, *Transport.connection_errors) as error:
-            outages.met(outages.behind(error) or error)
+            outages.report(outages.behind(error) or error)
             self._disconnect()
             return self._pause.next()
 

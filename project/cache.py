@@ -51,7 +51,7 @@ class Breaker:
         with self._lock:
             self._is_away = True
             self._ask_at = time.monotonic() + PAUSE_S
-        outages.met(error)
+        outages.report(error)
 
     def answered(self) -> set[str]:
         """The keys that are to be deleted now."""

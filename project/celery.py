@@ -79,7 +79,7 @@ class Broker:
             task.apply_async(arguments, producer=self._producer, retry=False)
         except Exception as error:  # whatever a broken connection raises
             if outage := outages.behind(error):
-                outages.met(outage)
+                outages.report(outage)
             else:
                 logger.exception("A task was not sent")
             self._disconnect()

@@ -84,10 +84,10 @@ class Transport(HttpTransport):
 def _before_send(event: dict[str, Any], hint: dict[str, Any]) -> dict | None:
     error = (hint.get("exc_info") or (None, None, None))[1]
     if outages.is_outage(error):
-        outages.met(error)  # which is logged, and so sent, once
+        outages.report(error)  # which is logged, and so sent, once
         return None
     if found := redis_outages.behind(error):
-        redis_outages.met(found)
+        redis_outages.report(found)
         return None
     return _before_send_transaction(event, hint)
 

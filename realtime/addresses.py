@@ -1,4 +1,4 @@
-"""Whose address a connection comes from."""
+"""The client's address, behind proxies too."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -7,31 +7,31 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from django.conf import settings
 
 IPV6_HOME = 64  # bits: what one customer of a provider gets
-NAT64 = ip_network("64:ff9b::/96")  # IPv4 addresses as a translator writes them
+NAT64 = ip_network("64:ff9b::/96")  # IPv4 addresses behind a translator
 
 
 def client_of(scope: dict) -> str | None:
-    """The address that limits count for: of IPv6 its /64. None: a program on this very
-    machine, or one that the server knows no address of.
+    """Return the address that limits count for; of an IPv6 address its /64.
 
-    Behind proxies of ours it is what the outermost of them has seen. They append to
-    X-Forwarded-For, so that counts from the end, and whatever the client wrote itself
-    stands before it.
+    It is None for a program on this machine, and if the address is unknown.
+
+    Behind our own proxies, trust what the outermost one has seen. Proxies append to
+    X-Forwarded-For, so count from the end: what the client wrote itself comes first.
     """
-    written = _forwarded(scope) if settings.TRUSTED_PROXY_COUNT else []
+    forwarded = _forwarded(scope) if settings.TRUSTED_PROXY_COUNT else []
     peer = (scope.get("client") or [None])[0]
-    if len(written) >= settings.TRUSTED_PROXY_COUNT > 0:
-        peer = written[-settings.TRUSTED_PROXY_COUNT]
+    if len(forwarded) >= settings.TRUSTED_PROXY_COUNT > 0:
+        peer = forwarded[-settings.TRUSTED_PROXY_COUNT]
     return _home(peer)
 
 
 def client_of_request(meta: Mapping[str, str]) -> str | None:
-    """The same for a request of Django's, by its `META`."""
-    written = meta.get("HTTP_X_FORWARDED_FOR", "").encode("latin1", "replace")
+    """Return the same for a Django request, given its `META`."""
+    forwarded = meta.get("HTTP_X_FORWARDED_FOR", "").encode("latin1", "replace")
     return client_of(
         {
             "client": [meta.get("REMOTE_ADDR")],
-            "headers": [(b"x-forwarded-for", written)],
+            "headers": [(b"x-forwarded-for", forwarded)],
         }
     )
 
@@ -53,11 +53,13 @@ def _home(address: str | None) -> str | None:
 
 
 def plain_address(text: str | None) -> IPv4Address | IPv6Address | None:
-    """`text` in the one form to count and compare by. None for what is no address: of a
-    Unix socket, or from a proxy that says "unknown".
+    """Return an address in a form that can be counted and compared.
 
-    Servers bound to `::` see an IPv4 client as ::ffff:192.0.2.1: all of IPv4 would be
-    in one network of IPv6. The zone of a link-local address is this machine's affair.
+    It is None if `text` is not an address: a Unix socket's, or "unknown" from a proxy.
+
+    Servers bound to `::` see an IPv4 client as ::ffff:192.0.2.1, which would put all of
+    IPv4 into one IPv6 network. The zone of a link-local address only means something on
+    this machine.
     """
     try:
         address = ip_address((text or "").partition("%")[0])

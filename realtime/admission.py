@@ -1,4 +1,4 @@
-"""How many sockets a process takes, from whom, and what it says to the others."""
+"""How many sockets a process takes, from which addresses, and how it refuses others."""
 
 import json
 import random
@@ -12,10 +12,10 @@ from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 
-from realtime import draining, metrics, pulse, request_ids, room
+from realtime import draining, file_budget, metrics, pulse, request_ids
 from realtime.pace import Pace
 
-ANSWERED_S = 10  # a handshake is over after so long, answered or not
+HANDSHAKE_S = 10  # after which a handshake counts as over
 
 S = TypeVar("S")  # the class of the sockets, which must be hashable
 
@@ -24,7 +24,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a socket is not opened, and when it may be."""
+    """Why a socket is refused, and when to try again."""
 
     reason: str
     status: HTTPStatus
@@ -68,84 +68,84 @@ CROWD = Refusal(
 
 
 class Admission(Generic[S]):
-    """The sockets of one process. Lives on the event loop's thread.
+    """The sockets of one process. Runs on the event loop.
 
-    A newcomer waits for us until it is open, is silent until it asks for something, and
-    then waits for its first answer. Only those who wait for us keep others out.
+    A new socket first waits for us to open it. Then it is silent until it subscribes,
+    and waits for our first answer. While many wait for us, others are refused.
     """
 
     def __init__(self) -> None:
         self.sockets: set[S] = set()
         self.pace = Pace(pulse.processor_share)
         self._addresses: Counter[str | None] = Counter()
-        # Sockets without a first answer, and how many there are of an address.
-        self._newcomers: dict[S, str | None] = {}
-        self._new: Counter[str | None] = Counter()
-        # Since when they wait for us, or have said nothing; the oldest first.
+        # Sockets without a first answer, and how many each address has.
+        self._new_sockets: dict[S, str | None] = {}
+        self._new_by_address: Counter[str | None] = Counter()
+        # Since when they wait for us, or are silent; the oldest come first.
         self._waiting: dict[S, float] = {}
         self._silent: dict[S, float] = {}
 
     def enter(self, socket: S, address: str | None) -> Refusal | None:
-        """Take a socket in, or say why not. None is an address that is not counted."""
+        """Take a socket, or return why not. An address of None is not counted."""
         refusal = self.objection(address)
         if refusal is None:
             self.sockets.add(socket)
-            self._newcomers[socket] = address
+            self._new_sockets[socket] = address
             self._waiting[socket] = time.monotonic()
             if address is not None:
                 self._addresses[address] += 1
-                self._new[address] += 1
+                self._new_by_address[address] += 1
         return refusal
 
     def takes_nobody(self) -> Refusal | None:
-        """Why no socket is opened now, whosever it is."""
+        """Return why no socket is opened now, from any address."""
         if draining.is_draining():
             return DRAINING
-        if len(self.sockets) >= room.sockets():
+        if len(self.sockets) >= file_budget.sockets():
             return FULL
         return None
 
     def objection(self, address: str | None) -> Refusal | None:
-        """Why a socket of that address would not be taken in now."""
+        """Return why a socket from that address would be refused now."""
         limits = settings.LIVE
         if (refusal := self.takes_nobody()) is not None:
             return refusal
         if self._addresses[address] >= limits["SOCKETS_PER_ADDRESS"]:
             return CROWD
-        if self._new[address] >= limits["NEW_PER_ADDRESS"]:
+        if self._new_by_address[address] >= limits["NEW_PER_ADDRESS"]:
             return SILENT
         if self._in_flight() >= limits["HANDSHAKES"]:
             return BUSY
         return None
 
     def spread_ms(self) -> int:
-        """Over how many milliseconds those who are here are to come back."""
+        """Return over how many milliseconds all sockets here should reconnect."""
         return self.pace.spread_ms(len(self.sockets))
 
     def _in_flight(self) -> int:
-        for socket in _older_than(self._waiting, ANSWERED_S):
+        for socket in _older_than(self._waiting, HANDSHAKE_S):
             del self._waiting[socket]
         return len(self._waiting)
 
     def opened(self, socket: S) -> None:
-        """The socket is open: it is the client's turn."""
+        """The socket is open, and waits for its client."""
         if self._waiting.pop(socket, None) is not None:
             self._silent[socket] = time.monotonic()
 
     def asks(self, socket: S) -> None:
-        """The socket has asked for something: it is our turn."""
+        """The client has subscribed, and waits for us."""
         if self._silent.pop(socket, None) is not None:
             self._waiting[socket] = time.monotonic()
 
     def answered(self, socket: S) -> None:
-        """The socket has had its first answer."""
-        if socket in self._newcomers:
+        """The client has received its first answer."""
+        if socket in self._new_sockets:
             self._waiting.pop(socket, None)
             self._silent.pop(socket, None)
-            _decrease(self._new, self._newcomers.pop(socket))
+            _decrease(self._new_by_address, self._new_sockets.pop(socket))
 
     def silent(self) -> list[S]:
-        """Sockets that have asked for nothing for too long. Each is named once."""
+        """Return sockets that have been silent for too long, each of them once."""
         late = _older_than(self._silent, settings.LIVE["SILENT_S"])
         for socket in late:
             del self._silent[socket]
@@ -160,7 +160,7 @@ class Admission(Generic[S]):
 
 
 def _older_than(since: dict[S, float], seconds: float) -> list[S]:
-    """The keys of moments longer ago; the oldest stand first in `since`."""
+    """Return the keys of older moments. The oldest come first in `since`."""
     horizon = time.monotonic() - seconds
     return list(takewhile(lambda key: since[key] <= horizon, since))
 
@@ -174,7 +174,8 @@ def _decrease(counter: Counter[str | None], address: str | None) -> None:
 
 
 async def refuse(scope: dict[str, Any], send: Send, refusal: Refusal) -> None:
-    """Answer a handshake with a status and a reason, where the server can, else 403."""
+    """Refuse a handshake with a status and a reason. Servers that cannot send them send
+    403."""
     metrics.REFUSALS.labels(refusal.reason).inc()
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
@@ -188,7 +189,7 @@ async def refuse(scope: dict[str, Any], send: Send, refusal: Refusal) -> None:
 
 
 def answer(refusal: Refusal) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Headers and body that say why, and when to come back."""
+    """Return headers and a body that say why, and when to try again."""
     body: dict[str, Any] = {"reason": refusal.reason, "msg": refusal.text}
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     if refusal.retry_s is not None:

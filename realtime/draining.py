@@ -1,10 +1,10 @@
-"""Whether this process is being stopped: it takes no more visitors, and asks those it
-has to come back elsewhere."""
+"""Whether this process is being stopped. Then it takes no more sockets, and asks its
+pages to reconnect elsewhere."""
 
 import random
 
-RETURNS_A_SECOND = 200  # of a process's sockets, wherever they come back to
-SHORTEST_MS = 1_000
+RETURNS_A_SECOND = 200  # sockets of one process that reconnect elsewhere
+MIN_SPREAD_MS = 1_000
 
 _is_draining = False
 
@@ -19,9 +19,9 @@ def is_draining() -> bool:
 
 
 def retry_ms(sockets: int) -> int:
-    """When one of so many is to come back: spread evenly, so that they make no storm.
+    """Return when one of so many sockets should reconnect, so that they spread evenly.
 
-    A page waits once to twice that, which spreads them further.
+    A page waits once to twice that long, which spreads them further.
     """
-    spread = max(SHORTEST_MS, sockets * 1000 // RETURNS_A_SECOND)
+    spread = max(MIN_SPREAD_MS, sockets * 1000 // RETURNS_A_SECOND)
     return random.randint(1, spread)

@@ -1,7 +1,7 @@
-"""Start a coroutine now; make a task of it only if it has to wait.
+"""Starts a coroutine at once, and makes a task only if it has to wait.
 
-Daphne takes a frame without waiting, so a broadcast to a thousand sockets would make
-a thousand tasks for nothing. (Python 3.12 has `eager_start`; we start at 3.11.)
+Daphne takes a frame without waiting, so a broadcast to a thousand sockets would create
+a thousand tasks for nothing. (Python 3.12 has `eager_start`; the shop supports 3.11.)
 """
 
 import asyncio
@@ -11,16 +11,15 @@ from typing import Any
 
 
 def start(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task | None:
-    """Run `coroutine` to its first wait. None if it ended, else the task of the rest.
-
-    Raises what the coroutine raises before it waits.
+    """Run a coroutine until it waits. Returns a task for the rest, or None if it has
+    ended. Raises what the coroutine raises before it waits.
     """
     try:
         awaited = coroutine.send(None)
     except StopIteration:
         return None
     task = asyncio.ensure_future(_finish(coroutine, awaited))
-    # A task that is cancelled before its first step would leave it hanging.
+    # If the task is cancelled before its first step, nothing else closes it.
     task.add_done_callback(lambda _: coroutine.close())
     return task
 
@@ -34,7 +33,9 @@ def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator:
     while True:
         try:
             sent = yield awaited
-        except BaseException as error:  # cancellation and failures are the coroutine's
+        except (
+            BaseException
+        ) as error:  # the coroutine handles cancellation and failures
             step = coroutine.throw, error
         else:
             step = coroutine.send, sent

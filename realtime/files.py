@@ -1,25 +1,25 @@
-"""How many files this process may hold open. Each connection is one.
+"""How many files this process may open. Each connection is one.
 
-Python alone: the load test asks too, on machines that have no shop.
+Uses only Python: the load test uses it on machines without Django.
 """
 
 import contextlib
 import os
 import resource
 
-# Systems that say "no limit" have one all the same: Linux refuses more than this by
-# itself, and macOS far less.
+# Systems that say "no limit" have one nevertheless: Linux allows this many by default,
+# and macOS far fewer.
 HIGHEST = 2**20
 
 
 def limit() -> int:
-    """How many may be open at a time."""
+    """Return how many files may be open at a time."""
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return HIGHEST if soft == resource.RLIM_INFINITY else soft
 
 
 def hard_limit() -> int:
-    """How far this process may raise its limit."""
+    """Return how far this process may raise its limit."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return HIGHEST if hard == resource.RLIM_INFINITY else hard
 
@@ -28,7 +28,7 @@ AT_START = limit()
 
 
 def raise_limit() -> None:
-    """Raise the limit to the hard one, or as far towards it as the system allows."""
+    """Raise the limit to the hard limit, or as far as the system allows."""
     accepted, refused = limit(), min(hard_limit(), HIGHEST) + 1
     wanted = refused - 1
     while accepted < wanted:
@@ -41,7 +41,7 @@ def raise_limit() -> None:
 
 def _set(wanted: int) -> bool:
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # A sandbox may forbid the call, and macOS a number that its hard limit allows.
+    # A sandbox may forbid the call. macOS refuses numbers that its hard limit allows.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         return True
@@ -49,8 +49,8 @@ def _set(wanted: int) -> bool:
 
 
 def opened() -> int:
-    """How many are open now."""
+    """Return how many files are open now."""
     try:
-        return len(os.listdir("/dev/fd")) - 1  # but that folder itself
-    except OSError:  # there is none left to look with
+        return len(os.listdir("/dev/fd")) - 1  # the folder itself
+    except OSError:  # there is no file left to read the folder
         return limit()

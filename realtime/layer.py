@@ -1,9 +1,9 @@
-"""channels_redis' pub/sub layer, which joins many groups with one command.
+"""The pub/sub channel layer of channels_redis, with joins of many groups at once.
 
-With several servers each group is kept by one of them, by a hash of its name.
+With several Redis servers, a hash of its name decides which server has a group.
 
-It looks into `channels_redis.pubsub`, whose version is pinned; `tests/realtime/
-test_layer.py` fails when what it needs has changed.
+This depends on internals of `channels_redis.pubsub`, whose version is pinned.
+`tests/realtime/test_layer.py` fails when they change.
 """
 
 import itertools
@@ -12,12 +12,12 @@ from collections.abc import Iterable
 
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-AT_ONCE = 500  # groups a command: about 20 KB
+MAX_GROUPS = 500  # per command: about 20 KB
 
 
 class Layer(RedisPubSubChannelLayer):
     async def groups_add(self, groups: Iterable[str], channel: str) -> None:
-        """`group_add` for each of them, but for one command a server and 500 groups."""
+        """Do `group_add` for each group, with one command per server and 500 groups."""
         layer = self._get_layer()
         if channel not in layer.channels:
             raise RuntimeError("The channel has ended")
@@ -26,23 +26,23 @@ class Layer(RedisPubSubChannelLayer):
             name = layer._get_group_channel_name(group)
             layer.groups.setdefault(name, set()).add(channel)
             names[layer._get_shard(name)].append(name)
-        for shard, wanted in names.items():
-            for start in range(0, len(wanted), AT_ONCE):
-                await _subscribe(shard, wanted[start : start + AT_ONCE])
+        for shard, missing in names.items():
+            for start in range(0, len(missing), MAX_GROUPS):
+                await _subscribe(shard, missing[start : start + MAX_GROUPS])
 
     def group_on_each(self, stem: str) -> list[str]:
-        """Names of groups that begin with `stem`, one for each server."""
-        layer, found = self._get_layer(), {}
+        """Return names of groups that start with `stem`, one for each server."""
+        layer, groups = self._get_layer(), {}
         for number in itertools.count():
             group = f"{stem}.{number}"
             shard = layer._get_shard(layer._get_group_channel_name(group))
-            found.setdefault(shard, group)
-            if len(found) == len(layer._shards):
-                return list(found.values())
+            groups.setdefault(shard, group)
+            if len(groups) == len(layer._shards):
+                return list(groups.values())
 
 
 async def _subscribe(shard, names: list[str]) -> None:
-    """As the shard itself does for one."""
+    """Subscribe to several names, as the shard does to one."""
     async with shard._lock:
         new = [name for name in names if name not in shard._subscribed_to]
         if new:

@@ -1,8 +1,7 @@
-"""What may be told of a text: secrets and e-mail addresses are left out of it.
+"""Masks secrets and e-mail addresses in texts that leave the shop.
 
-For all that leaves the shop for those who run it: log lines, errors and traces. The
-paths that hold a key are `settings.SECRET_PATHS`; deploy/nginx/shop-http.conf has the
-same ones.
+Log lines, errors and traces go through it. Paths that contain a key are in
+`settings.SECRET_PATHS`; deploy/nginx/shop-http.conf has the same ones.
 """
 
 import re
@@ -17,12 +16,12 @@ SECRET = (
 )
 DOMAIN = r"[\w-]{1,63}(?:\.[\w-]{1,63})*"
 SECRET_NAME = re.compile(SECRET, re.IGNORECASE)
-# Each finds what it looks for in a time that grows with the text's length, no faster:
-# some of the texts are made up by visitors.
+# Each takes time in proportion to the text's length at most, as visitors write some of
+# these texts.
 RULES = [
-    # Users and passwords of addresses: redis://:password@host.
+    # User and password in a URL: redis://:password@host.
     (re.compile(r"(\b[a-z][a-z0-9+]{1,20}://)[^/\s@\"']{1,500}@", re.I), rf"\1{MASK}@"),
-    # Queries, which hold one-time tokens.
+    # Query strings, which contain one-time tokens.
     (re.compile(r"(?<=[\w/%.-])\?[^\s\"'<>?=]*=[^\s\"'<>]*"), f"?{MASK}"),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.I), rf"\1 {MASK}"),
     # Headers whose whole value is secret: `Authorization: Token …`, `Cookie: a=…; b=…`.
@@ -56,8 +55,11 @@ RULES = [
         rf"\1{MASK}",
     ),
     (re.compile(r"\b(?:[srp]k_(?:live|test)|whsec)_\w+"), MASK),  # Stripe's
-    (re.compile(r"\border:[A-Za-z0-9_-]{32}"), f"order:{MASK}"),  # opens the order
-    # What PostgreSQL quotes of a row that it refused.
+    (
+        re.compile(r"\border:[A-Za-z0-9_-]{32}"),
+        f"order:{MASK}",
+    ),  # gives access to the order
+    # What PostgreSQL quotes from a row that it refused.
     (
         re.compile(r"^([ \t|]{0,40}(?:DETAIL|CONTEXT|QUERY|LINE \d+)):.*$", re.M),
         rf"\1: {MASK}",
@@ -71,7 +73,7 @@ RULES = [
 
 
 def mask(text: str) -> str:
-    """The text without what nobody but its owner may read."""
+    """Return the text without secrets and personal data."""
     text = _paths().sub(rf"\1{MASK}", text)
     for pattern, shown in RULES:
         text = pattern.sub(shown, text)
@@ -79,20 +81,20 @@ def mask(text: str) -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Whether what goes by that name is to be left out whatever it is."""
+    """Whether values with that name are always secret."""
     return SECRET_NAME.search(name) is not None
 
 
 @cache
 def _paths() -> re.Pattern[str]:
     beginnings = "|".join(map(_spellings, settings.SECRET_PATHS))
-    # What stands in braces is the name of a key, in the pattern of an address.
+    # Braces mean the name of a key in a URL pattern.
     return re.compile(rf"((?:{beginnings}))(?!{{\w+}})[^\s\"'<>/?#]+", re.I)
 
 
 def _spellings(path: str) -> str:
-    """A pattern of what servers take for that path: slashes that are doubled, letters
-    that are escaped."""
+    """Return a pattern for all spellings of a path that servers accept: with doubled
+    slashes and escaped letters."""
     return "".join(
         r"(?:/|%2f)+" if c == "/" else f"(?:{re.escape(c)}|%{ord(c):02x})" for c in path
     )

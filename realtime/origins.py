@@ -1,7 +1,7 @@
-"""Which pages may open a socket: those of this very shop, scheme and port included.
+"""Which pages may open a socket: those of this shop, with the same scheme and port.
 
-A browser sends its cookies along with a socket that any site opens; the Origin header
-is the only thing that tells the two apart.
+A browser sends the shop's cookies with a socket that any site opens. Only the Origin
+header tells such sites from the shop.
 """
 
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from django.http.request import split_domain_port, validate_host
 def is_allowed(scope: dict) -> bool:
     """Whether the handshake's Origin is this shop's.
 
-    Programs that are no browser send none: they have nobody else's cookies either.
+    Programs other than browsers send no Origin. They have no visitor's cookies either.
     """
     headers = dict(scope["headers"])
     origin = headers.get(b"origin")
@@ -24,16 +24,17 @@ def is_allowed(scope: dict) -> bool:
 
 def _allowed(scope: dict, headers: dict[bytes, bytes]) -> set[str]:
     scheme, shop, *_path = urlsplit(settings.DOMAIN_NAME)
-    named = [f"{scheme}://{shop}", *settings.LIVE["ORIGINS"]]
+    origins = [f"{scheme}://{shop}", *settings.LIVE["ORIGINS"]]
     host = headers.get(b"host", b"").decode("latin1").lower()
     domain, _port = split_domain_port(host)
     if domain and validate_host(domain, settings.ALLOWED_HOSTS):
-        named.append(f"{_scheme(scope, headers)}://{host}")
-    return {origin.lower() for origin in named}
+        origins.append(f"{_scheme(scope, headers)}://{host}")
+    return {origin.lower() for origin in origins}
 
 
 def _scheme(scope: dict, headers: dict[bytes, bytes]) -> str:
-    """http or https, as pages see it; a proxy's word counts only where one is set."""
+    """Return http or https, as pages see it. Trust a proxy's header only if it is
+    configured."""
     if settings.SECURE_PROXY_SSL_HEADER:
         name, secure = settings.SECURE_PROXY_SSL_HEADER
         header = name.removeprefix("HTTP_").replace("_", "-").lower().encode()

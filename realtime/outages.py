@@ -1,7 +1,8 @@
-"""An outage of Redis: what is wrong with it, and one line in each process' log.
+"""Outages of Redis: what is wrong, and one line in each process's log.
 
-Redis is away, only reads, is out of memory or refuses the shop's account. Whoever
-notices calls `met`, as often as they like. A thread then asks Redis until all is well.
+Redis is away, read-only, out of memory, or refuses the shop's account. Code that
+notices calls `report`, as often as it likes. A thread then asks Redis until it works
+again.
 """
 
 import logging
@@ -31,20 +32,22 @@ logger = logging.getLogger(__name__)
 
 OK, AWAY, FULL = "ok", "away", "out of memory"
 READ_ONLY, REFUSED = "read-only", "not allowed"
-PATIENCE_S = 2  # for each answer of Redis
-LOOK_S = 1  # between looks whether it is well again
-SOON_S, QUIET_S = 2, 12  # nobody has met the outage for so long
+TIMEOUT_S = 2  # for each answer of Redis
+CHECK_S = 1  # between two checks whether Redis works again
+# The outage is over once nobody has reported it for so long: if a check has seen it, or
+# if none has.
+SEEN_QUIET_S, UNSEEN_QUIET_S = 2, 12
 KEY = "shop:health"
 
-# Redis' answers begin with a word; scripts and pipelines put others before it. Where a
-# connection is made, redis-py may wrap the answer in a plain ConnectionError.
+# Redis' errors start with a word; scripts and pipelines put others before it. While it
+# connects, redis-py may wrap the error in a plain ConnectionError.
 WORDS = {
     FULL: re.compile(r"\bOOM\b"),
     READ_ONLY: re.compile(r"\b(READONLY|MISCONF|NOREPLICAS|MASTERDOWN|UNBLOCKED)\b"),
     REFUSED: re.compile(r"\b(NOPERM|NOAUTH|WRONGPASS|DENIED|[Aa]uthenticat\w+)\b"),
     AWAY: re.compile(r"\b(LOADING|BUSY|TRYAGAIN|CLUSTERDOWN|max number of clients)\b"),
 }
-# redis-py cuts the word off where it has a class for it. The most special come first.
+# redis-py cuts the word off if it has a class for it. The most specific come first.
 KINDS: list[tuple[type[Exception], str]] = [
     (OutOfMemoryError, FULL),
     (ReadOnlyError, READ_ONLY),
@@ -62,8 +65,8 @@ KINDS: list[tuple[type[Exception], str]] = [
 
 
 def state_of(error: BaseException) -> str | None:
-    """Return what an error says about Redis: a word for people, or None if it is no
-    outage but, for instance, a wrong command."""
+    """Return the state of Redis that an error means, in words for people. It is None if
+    the error is not an outage but, for instance, a wrong command."""
     if isinstance(error, RedisError):
         for state, words in WORDS.items():
             if words.search(str(error)):
@@ -75,7 +78,7 @@ def state_of(error: BaseException) -> str | None:
 
 
 def behind(error: BaseException | None) -> BaseException | None:
-    """Return the error of Redis that is behind `error`, if an outage is."""
+    """Return the error of Redis that caused `error`, if it is an outage."""
     while error is not None:
         if isinstance(error, RedisError) and state_of(error):
             return error
@@ -84,15 +87,15 @@ def behind(error: BaseException | None) -> BaseException | None:
 
 
 def ask() -> str:
-    """Return what Redis is good for now: it must take a write and a message, and each
-    server that the channel layer has for itself a message."""
-    wait = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
+    """Return the state of Redis now. It must accept a write and a message; servers for
+    the channel layer alone, a message."""
+    timeouts = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
     try:
-        with settings.REDIS.client(**wait) as client:
+        with settings.REDIS.client(**timeouts) as client:
             client.set(KEY, 1, px=1000)
             client.publish(channel(), b"")
         for server in settings.REDIS_LAYER:
-            with server.client(**wait) as client:
+            with server.client(**timeouts) as client:
                 client.publish(channel(), b"")
     except (RedisError, OSError) as error:
         return state_of(error) or AWAY
@@ -100,24 +103,24 @@ def ask() -> str:
 
 
 def channel() -> str:
-    """Return a channel that the shop may publish to and nobody listens to."""
+    """Return a channel to which the shop may publish, and nobody listens."""
     config = settings.CHANNEL_LAYERS["default"]["CONFIG"]
     return f"{config['prefix']}.health"
 
 
 class Outage:
-    """Whether Redis fails, as far as this process has noticed."""
+    """Whether Redis fails, as far as this process knows."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._is_on = False
-        self._is_seen = False  # by who looks whether it is over
-        self._met_at = 0.0
+        self._is_seen = False  # by a check
+        self._reported_at = 0.0
 
-    def met(self, error: BaseException) -> None:
-        """Something of Redis has failed."""
+    def report(self, error: BaseException) -> None:
+        """Log that Redis has failed, unless that is known."""
         with self._lock:
-            self._met_at = time.monotonic()
+            self._reported_at = time.monotonic()
             if self._is_on:
                 return
             self._is_on, self._is_seen = True, False
@@ -125,70 +128,70 @@ class Outage:
         logger.error("Redis is %s: %s", state_of(error) or AWAY, reason)
         threading.Thread(target=self._watch, name="outage", daemon=True).start()
 
-    def healed(self) -> None:
-        """Whoever has met it last is well again."""
+    def recovered(self) -> None:
+        """Whoever reported the outage last can use Redis again."""
         with self._lock:
-            self._met_at = -math.inf
+            self._reported_at = -math.inf
 
     def _watch(self) -> None:
         while not self._is_over():
-            time.sleep(LOOK_S)
+            time.sleep(CHECK_S)
         logger.warning("Redis is back.")
 
     def _is_over(self) -> bool:
-        """Whether Redis is well again, and nobody has met the outage for a while: for a
-        long one, if it concerns only what is not asked for here."""
+        """Whether Redis works again, and nobody has reported the outage for a while:
+        for a longer while if our checks never saw it."""
         if ask() != OK:
             self._is_seen = True
             return False
         with self._lock:
-            quiet = time.monotonic() - self._met_at
-            self._is_on = quiet < (SOON_S if self._is_seen else QUIET_S)
+            quiet = time.monotonic() - self._reported_at
+            self._is_on = quiet < (SEEN_QUIET_S if self._is_seen else UNSEEN_QUIET_S)
             return not self._is_on
 
 
-def _start_afresh() -> None:
-    """Threads do not survive a fork: a Celery child makes its own."""
+def _reset() -> None:
+    """Threads do not survive a fork: a Celery child starts its own."""
     global _outage
     _outage = Outage()
 
 
 _outage = Outage()
-os.register_at_fork(after_in_child=_start_afresh)
+os.register_at_fork(after_in_child=_reset)
 
 
-def met(error: BaseException) -> None:
-    """Tell this process' log of an outage, unless it knows."""
-    _outage.met(error)
+def report(error: BaseException) -> None:
+    """Log an outage of Redis, unless it is logged already."""
+    _outage.report(error)
 
 
-def healed() -> None:
-    """Tell that what has met the outage works again."""
-    _outage.healed()
+def recovered() -> None:
+    """Say that what reported the outage works again."""
+    _outage.recovered()
 
 
 class OneLine(logging.Filter):
-    """Logs an outage of Redis in one line for each process, where each page, task and
-    connection would log a traceback of its own."""
+    """Logs an outage of Redis in one line, instead of a traceback for each page, task
+    and connection."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         errors = list(record.args) if isinstance(record.args, tuple) else []
         if record.exc_info:
             errors.append(record.exc_info[1])
         for error in errors:
-            if isinstance(error, BaseException) and (found := behind(error)):
-                met(found)
+            if isinstance(error, BaseException) and (outage := behind(error)):
+                report(outage)
                 return False
         return True
 
 
 class NotAnOutage(logging.Filter):
-    """The same for the channel layer, which logs each second what its connections
-    raise without Redis, errors of the network too."""
+    """Does the same for the channel layer, which logs every second what its connections
+    raise, network errors too."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if error is None or state_of(error) is None:
             return True
-        met(error)
+        report(error)
         return False

@@ -1,8 +1,8 @@
-"""How many sockets a second this process can open, learned from those it has opened.
+"""How many sockets a second this process can open, measured as it opens them.
 
-A crowd that returns faster than that waits longer for each answer, gives up and asks
-again, until nobody is served. So each page is told over how many seconds to spread its
-return (`spread_ms`), while the process that could tell it is still there.
+Pages that reconnect faster than that wait longer and longer, give up and try again,
+until nobody is served. So each heartbeat tells pages over how many milliseconds to
+spread (`spread_ms`), before the process that could tell them is gone.
 """
 
 import time
@@ -10,16 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-FIRST_RATE = 300.0  # sockets a second, until we know better
-SAMPLE = 50  # sockets; fewer say little
-WEIGHT = 0.3  # of a new sample against all before it
-USED = 0.9  # of the rate: the rest is for pages and pushes
-MOST_MS = 120_000
+FIRST_RATE = 300.0  # sockets a second, before the first sample
+SAMPLE = 50  # sockets
+WEIGHT = 0.3  # of a new sample against all earlier ones
+USABLE = 0.9  # of the rate; the rest is for pages and pushes
+MAX_SPREAD_MS = 120_000
 SCHEDULER = Path("/proc/thread-self/schedstat")  # Linux: ns on a processor, ns in line
 
 
 class Clocks(NamedTuple):
-    """What has passed for this thread, in seconds."""
+    """Times of this thread, in seconds."""
 
     clock: float
     cpu: float
@@ -27,13 +27,13 @@ class Clocks(NamedTuple):
 
 
 def read_clocks() -> Clocks:
-    """The clocks of the thread that asks."""
+    """Read the clocks of the current thread."""
     return Clocks(time.monotonic(), time.thread_time(), _processor_delay())
 
 
 def _processor_delay() -> float:
-    """Seconds that this thread has waited for a processor; 0 if the system has no
-    record of it."""
+    """Return how many seconds this thread has waited for a processor, or 0 if the
+    system does not record it."""
     try:
         return int(SCHEDULER.read_text().split()[1]) / 1e9
     except OSError:
@@ -41,13 +41,13 @@ def _processor_delay() -> float:
 
 
 class Pace:
-    """Sockets opened for each second that it takes.
+    """Measures how many sockets are opened in a second.
 
-    While sockets wait, that is a second by the clock: it includes what pages and other
-    programs take. While no socket waits, it is a second of the loop's CPU, and the time
-    in which the loop could have run but had no processor. That time is at least what
-    the process waits while all of its siblings are busy: it then has `share()` of a
-    processor.
+    While sockets wait, these are seconds by the clock, which include what pages and
+    other programs take. While no socket waits, they are seconds of the loop's CPU, and
+    of the time in which the loop was ready but had no processor. That time is at least
+    what the process would wait if all its siblings were busy: then it has `share()` of
+    a processor.
     """
 
     def __init__(
@@ -57,28 +57,29 @@ class Pace:
     ) -> None:
         self.rate = FIRST_RATE
         self._share, self._clocks = share, clocks
-        self._opened = self._hurried = 0  # in this sample; while others waited
+        self._opened = 0  # in this sample
+        self._opened_while_others_wait = 0  # of these
         self._began: Clocks | None = None
 
     def opened(self, others_wait: bool) -> None:
-        """A socket is open. Called on the loop's thread."""
+        """Count an open socket. Called on the event loop."""
         if self._began is None:
             self._began = self._clocks()
         self._opened += 1
-        self._hurried += others_wait
+        self._opened_while_others_wait += others_wait
         if self._opened == SAMPLE:
-            self._learn()
+            self._update_rate()
 
-    def _learn(self) -> None:
+    def _update_rate(self) -> None:
         now = self._clocks()
         clock, cpu, delay = (after - before for after, before in zip(now, self._began))
-        if self._hurried == self._opened:
+        if self._opened_while_others_wait == self._opened:
             seconds = clock
         else:
             seconds = max(cpu / self._share(), cpu + delay)
         self.rate += WEIGHT * (self._opened / max(seconds, 1e-3) - self.rate)
-        self._opened, self._hurried, self._began = 0, 0, now
+        self._opened, self._opened_while_others_wait, self._began = 0, 0, now
 
     def spread_ms(self, sockets: int) -> int:
-        """Over how many milliseconds so many sockets are to come back."""
-        return min(MOST_MS, round(sockets * 1000 / (USED * self.rate)))
+        """Return over how many milliseconds so many sockets should reconnect."""
+        return min(MAX_SPREAD_MS, round(sockets * 1000 / (USABLE * self.rate)))

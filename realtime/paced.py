@@ -1,8 +1,8 @@
-"""Turns of sockets that want a frame every so often at most, as a tab does that nobody
-sees.
+"""Slots of sockets that want few frames, as hidden tabs do.
 
-A change costs nothing for them. They share slots: in its turn, once in each period, a
-slot's sockets get one frame with what has changed since the last turn, as it is then.
+A change costs nothing for them. Sockets share slots. Once per period a slot has its
+turn: its sockets get one frame with the newest state of what has changed since the last
+turn.
 """
 
 import asyncio
@@ -10,22 +10,21 @@ import random
 import time
 from typing import Any, NamedTuple
 
-PARTS = 10  # of each period: hidden tabs of one page don't all get their frame at once
+PARTS = 10  # of a period, so that not all hidden tabs get their frame at once
 
 
 class Slot(NamedTuple):
-    """The turn of a paced socket: once in each period, in one part of it."""
+    """When a socket has its turn: once per period, in one part of it."""
 
     period_ms: int
     part: int
 
 
 def slot_for(pace_ms: int, before: Slot | None, grain_ms: int) -> Slot | None:
-    """A slot for a socket, or none if it wants frames at once.
+    """Return a slot for a socket, or None if it wants frames at once.
 
-    Its period is the pace, rounded up to a multiple of `grain_ms`: so there are few
-    slots, whatever clients ask for. A socket keeps the slot that it had before: asking
-    again brings nobody an earlier turn.
+    The period is the pace, rounded up to a multiple of `grain_ms`, so that there are
+    few slots. A socket keeps its slot: subscribing again brings no earlier turn.
     """
     if not pace_ms:
         return None
@@ -36,63 +35,62 @@ def slot_for(pace_ms: int, before: Slot | None, grain_ms: int) -> Slot | None:
 
 
 class Turn(NamedTuple):
-    """What a slot gets now."""
+    """What a slot's sockets get now."""
 
     audiences: list[Any]
-    since: int  # how many changes there had been at its last turn
-    is_beat: bool  # who has no news gets a sign of life
+    since: int  # the number of changes at its last turn
+    is_beat: bool  # audiences without changes get a heartbeat
 
 
-class _Waiting:
-    """A slot that somebody is in."""
+class _SlotState:
+    """The audiences of a slot, and its last turn."""
 
     __slots__ = ("audiences", "changes", "beaten_at")
 
     def __init__(self, changes: int) -> None:
         self.audiences: set[Any] = set()
-        self.changes = changes  # that there had been at its last turn
+        self.changes = changes  # the number of changes at its last turn
         self.beaten_at = time.monotonic()
 
 
 class Turns:
-    """Which audiences are in which slot; `due` gives the slots whose turn it is.
+    """Which audiences are in which slot. `due` has the slots whose turn has come.
 
     An audience is anything hashable with a `slot`.
     """
 
     def __init__(self) -> None:
         self.due: asyncio.Queue[Slot] = asyncio.Queue()
-        self._slots: dict[Slot, _Waiting] = {}
+        self._slots: dict[Slot, _SlotState] = {}
         self._phase = random.random()  # each process has its own
 
     def enter(self, audience: Any, changes: int) -> None:
-        """The audience has its slot's turns from now on, when there have been so many
-        changes."""
-        waiting = self._slots.get(audience.slot)
-        if waiting is None:
-            waiting = self._slots[audience.slot] = _Waiting(changes)
-            self._wait_for(audience.slot)
-        waiting.audiences.add(audience)
+        """Put an audience into its slot. So far there have been so many changes."""
+        state = self._slots.get(audience.slot)
+        if state is None:
+            state = self._slots[audience.slot] = _SlotState(changes)
+            self._schedule(audience.slot)
+        state.audiences.add(audience)
 
     def leave(self, audience: Any) -> None:
         self._slots[audience.slot].audiences.discard(audience)
 
     def begin(self, slot: Slot, changes: int, beat_s: float) -> Turn:
-        """The slot's turn, after so many changes, with a sign of life every `beat_s`
-        seconds or, if that is longer, in each turn."""
-        waiting = self._slots[slot]
-        if not waiting.audiences:
+        """Return the turn of a slot, after so many changes. It is a heartbeat every
+        `beat_s` seconds, or in each turn if turns are rarer."""
+        state = self._slots[slot]
+        if not state.audiences:
             del self._slots[slot]
             return Turn([], changes, is_beat=False)
-        self._wait_for(slot)
-        now, since = time.monotonic(), waiting.changes
-        is_beat = now - waiting.beaten_at + slot.period_ms / 2000 >= beat_s
+        self._schedule(slot)
+        now, since = time.monotonic(), state.changes
+        is_beat = now - state.beaten_at + slot.period_ms / 2000 >= beat_s
         if is_beat:
-            waiting.beaten_at = now
-        waiting.changes = changes
-        return Turn(list(waiting.audiences), since, is_beat)
+            state.beaten_at = now
+        state.changes = changes
+        return Turn(list(state.audiences), since, is_beat)
 
-    def _wait_for(self, slot: Slot) -> None:
+    def _schedule(self, slot: Slot) -> None:
         loop = asyncio.get_running_loop()
         loop.call_later(self._seconds_to(slot), self.due.put_nowait, slot)
 

@@ -1,9 +1,9 @@
-"""A plain request at the sockets' address: would a socket be let in just now?
+"""Answers plain requests at the sockets' address: would a handshake succeed now?
 
-A browser tells a page neither status nor text of a handshake that has failed. So a page
-that is refused again and again asks with `fetch`, whose answer it may read: what the
-handshake would be told, or, if nothing here speaks against it, 426. Then what refuses
-is on the way, and will most likely go on refusing.
+A browser shows a page neither the status nor the text of a failed handshake. So a page
+that fails again and again uses `fetch`, whose response it may read. It gets the same
+refusal as a handshake or, if this process would accept one, 426. Then something on the
+way refuses sockets, and will most likely go on doing so.
 """
 
 from http import HTTPStatus
@@ -24,7 +24,7 @@ WELCOME = Refusal(
 
 
 class SocketProbes:
-    """An ASGI application that answers these, and leaves the rest to `pages`."""
+    """An ASGI application that answers these requests. `pages` answers the others."""
 
     def __init__(self, pages) -> None:
         self._pages = pages
@@ -37,7 +37,7 @@ class SocketProbes:
 
 
 async def no_pages(scope: dict, receive, send: admission.Send) -> None:
-    """An ASGI application in place of the pages, in a process that serves none."""
+    """Refuse a page, in a process that serves none."""
     metrics.REFUSALS.labels(admission.NO_PAGES.reason).inc()
     await _answer(scope, send, admission.NO_PAGES)
 

@@ -98,7 +98,7 @@ async def _send(events: list[Event]) -> None:
                 await layer.group_send(group_of(event["topic"]), event)
     except Exception as error:  # whatever a broken connection raises
         if outages.state_of(error):
-            outages.met(error)
+            outages.report(error)
         else:
             logger.exception("Events were not sent")
 

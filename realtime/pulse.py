@@ -1,9 +1,9 @@
-"""How this process felt in the last two minutes: some numbers of `metrics`, kept.
+"""The last two minutes of this process, in numbers: the data of the pulse page.
 
-`/metrics` has sums since the start, which a monitor remembers and subtracts. Who just
-looks has no monitor: the hub notes the sums every two seconds, for about 0.3 ms.
-
-Each process puts its numbers in the cache, for the pages of others.
+`/metrics` has sums since the start, which a monitor stores and subtracts. The pulse
+page has no monitor, so the hub takes a sample of the sums every two seconds, which
+costs about 0.3 ms. Each process puts its samples into the cache, for the pages of
+others.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ from realtime import metrics, roles
 
 EVERY_S = 2
 SHORTEST_S = 1
-KEPT = 61  # two minutes
+MAX_SAMPLES = 61  # two minutes
 STARTED = time.time()
 PROCESSORS = os.cpu_count() or 1
 HOST = socket.gethostname()
-SHARED = "pulse"  # the key of who has put numbers in the cache, and when
-SHARED_S = 3 * EVERY_S  # then they are out of date
+SHARED = "pulse"  # the cache key of the processes that share samples, and when
+SHARED_S = 3 * EVERY_S  # after which samples are out of date
 
-Buckets = tuple[tuple[float, float], ...]  # (seconds, how many took no longer)
+Buckets = tuple[tuple[float, float], ...]  # (seconds, how many took that or less)
 
 SUMS: dict[str, MetricWrapperBase] = {
     "sockets": metrics.SOCKETS,
@@ -51,11 +51,11 @@ TIMES: dict[str, Histogram] = {
     "tick": metrics.TICK,
     "probe": metrics.PROBE,
 }
-MEMORY = Path("/proc/self/statm")  # in pages, the second number is what is resident
+MEMORY = Path("/proc/self/statm")  # its second number is the resident pages
 
 
 class Sample(NamedTuple):
-    """All sums at one moment. `memory` is missing where it is not known."""
+    """All sums at one moment. `memory` is missing if the system does not tell it."""
 
     at: float
     sums: dict[str, float]
@@ -63,7 +63,7 @@ class Sample(NamedTuple):
 
 
 class Process(NamedTuple):
-    """A process, and its numbers."""
+    """A process and its samples."""
 
     pid: int
     host: str
@@ -73,19 +73,19 @@ class Process(NamedTuple):
 
 
 _samples: tuple[Sample, ...] = ()
-_noted = 0.0  # when the last one was, in seconds of the epoch
-_others: tuple[float, list[Process]] = 0.0, []  # when they were asked for last
+_last_sample_at = 0.0  # seconds since the epoch
+_others: tuple[float, list[Process]] = 0.0, []  # when they were loaded
 _siblings = 1  # processes of this machine that serve sockets
 
 
 def own() -> Process:
-    """This process."""
+    """Return this process."""
     return Process(os.getpid(), HOST, STARTED, kinds(), samples())
 
 
 def everybody() -> list[Process]:
-    """The processes that serve sockets, as far as they are known here; this one if none
-    is. Others are as they were when `ask` was called last."""
+    """Return the known processes that serve sockets, or this one if there are none.
+    Others are as they were at the last `load_others`."""
     asked_at, others = _others
     is_old = time.monotonic() - asked_at > SHARED_S
     known = {} if is_old else {(p.host, p.pid): p for p in others}
@@ -95,22 +95,22 @@ def everybody() -> list[Process]:
 
 
 def exchange(*, is_watched: bool) -> None:
-    """Tell others how this process does and, if somebody looks here, how they do. Waits
-    for the cache."""
+    """Share this process's samples and, if somebody watches the page here, load those
+    of others. Waits for the cache."""
     share(own())
     if is_watched:
-        ask()
+        load_others()
 
 
-def ask() -> None:
-    """Find out how others do. Waits for the cache."""
+def load_others() -> None:
+    """Load the samples of other processes. Waits for the cache."""
     global _others  # replaced as a whole, like the samples
     _others = time.monotonic(), shared()
 
 
 def share(process: Process) -> None:
-    """Put it in the cache. Two at once may overwrite each other's name; the next time
-    puts it right."""
+    """Put a process into the cache. Two at once may overwrite each other's name; the
+    next time corrects that."""
     global _siblings
     here = f"{SHARED}:{process.host}:"
     name = f"{here}{process.pid}"
@@ -121,15 +121,15 @@ def share(process: Process) -> None:
 
 
 def processor_share() -> float:
-    """How much of a processor this process has while all of its siblings are busy."""
+    """Return how much of a processor this process has while all siblings are busy."""
     return min(1.0, PROCESSORS / _siblings)
 
 
 def shared() -> list[Process]:
-    """Those in the cache, which makes lists of tuples."""
+    """Return the processes in the cache, which turns tuples into lists."""
     return [
-        Process(*told, samples=tuple(Sample(*sample) for sample in samples))
-        for *told, samples in cache.get_many(_names()).values()
+        Process(*fields, samples=tuple(Sample(*sample) for sample in samples))
+        for *fields, samples in cache.get_many(_names()).values()
     ]
 
 
@@ -139,23 +139,22 @@ def _names() -> dict[str, float]:
 
 
 def note() -> None:
-    """Note the numbers as they are now."""
-    global _samples, _noted  # replaced as a whole: threads of pages read it meanwhile
-    _noted = time.time()
+    """Take a sample now."""
+    global _samples, _last_sample_at  # replaced as a whole, as threads of pages read it
+    _last_sample_at = time.time()
     times = {name: _buckets(metric) for name, metric in TIMES.items()}
     sums = {name: _sum(metric) for name, metric in SUMS.items()} | dict(_process())
-    _samples = (*_samples, Sample(time.monotonic(), sums, times))[-KEPT:]
+    _samples = (*_samples, Sample(time.monotonic(), sums, times))[-MAX_SAMPLES:]
 
 
 def version() -> int:
-    """Grows with each note."""
-    return int(1000 * _noted)
+    """Return a number that grows with each sample."""
+    return int(1000 * _last_sample_at)
 
 
 def samples() -> tuple[Sample, ...]:
-    """What was noted, the oldest first; never nothing.
-
-    Before the first socket nobody notes: then the numbers of just now.
+    """Return the samples, the oldest first. There is at least one: before the first
+    socket nobody takes samples, so this takes one.
     """
     if not _samples or time.monotonic() - _samples[-1].at > 2 * EVERY_S:
         note()
@@ -163,18 +162,18 @@ def samples() -> tuple[Sample, ...]:
 
 
 def levels(name: str, noted: tuple[Sample, ...]) -> list[float | None]:
-    """A sum as it was at each moment."""
+    """Return a sum in each sample."""
     return [sample.sums.get(name) for sample in noted]
 
 
 def rates(name: str, noted: tuple[Sample, ...]) -> list[float | None]:
-    """Between each moment and the next: `rate`."""
+    """Return the `rate` between each sample and the next."""
     return [rate(name, *pair) for pair in pairwise(noted)]
 
 
 def rate(name: str, older: Sample, newer: Sample) -> float | None:
-    """By how much a sum rose, a second; None if it is not known, or the moments are so
-    close that it says nothing: processor time comes in hundredths of a second."""
+    """Return by how much a sum rose per second. It is None if that is unknown, or if
+    the samples are too close: processor time counts hundredths of a second."""
     seconds = newer.at - older.at
     if name not in newer.sums or seconds < SHORTEST_S:
         return None
@@ -182,13 +181,13 @@ def rate(name: str, older: Sample, newer: Sample) -> float | None:
 
 
 def quantiles(name: str, share: float, noted: tuple[Sample, ...]) -> list[float | None]:
-    """Between each moment and the next: `quantile`."""
+    """Return the `quantile` between each sample and the next."""
     return [quantile(name, share, *pair) for pair in pairwise(noted)]
 
 
 def quantile(name: str, share: float, older: Sample, newer: Sample) -> float | None:
-    """The seconds that `share` of what was timed in between did not exceed, guessed
-    within the bucket as Prometheus does; None if nothing was timed."""
+    """Return the seconds that `share` of the times between two samples did not exceed.
+    It is interpolated in a bucket, as Prometheus does, or None without times."""
     then, now = older.times[name], newer.times[name]
     counts = [(top, n - m) for (top, n), (_, m) in zip(now, then, strict=True)]
     wanted = share * counts[-1][1]
@@ -205,13 +204,13 @@ def quantile(name: str, share: float, older: Sample, newer: Sample) -> float | N
 
 
 def kinds() -> dict[str, float]:
-    """How many sockets of each kind are open now."""
+    """Return how many sockets of each kind are open now."""
     (family,) = metrics.SOCKETS.collect()
     return {sample.labels["kind"]: sample.value for sample in family.samples}
 
 
 def _sum(metric: MetricWrapperBase) -> float:
-    """Over all labels."""
+    """Return the sum over all labels."""
     (family,) = metric.collect()
     return sum(s.value for s in family.samples if not s.name.endswith("_created"))
 
@@ -226,7 +225,8 @@ def _buckets(metric: Histogram) -> Buckets:
 
 
 def _process() -> Iterator[tuple[str, float]]:
-    """Prometheus' own collector also counts open files: a millisecond for 2,000."""
+    """Yield CPU and memory. Prometheus' own collector also counts open files, which
+    takes a millisecond for 2,000."""
     yield "cpu", time.process_time()
     with contextlib.suppress(OSError):  # no /proc, or no more files
         yield "memory", int(MEMORY.read_text().split()[1]) * resource.getpagesize()

@@ -1,7 +1,7 @@
-"""The id that joins what one request causes: its log lines, tasks, mails and pushes.
+"""The id of a request, which its log lines, tasks, mails and pushes share.
 
-A request has the id that a proxy of ours gave it, or a new one. A context variable
-holds it, so code that a request runs, in whatever thread, need not hand it on.
+A request has the id that our own proxy gave it, or a new one. It is in a context
+variable, so code that a request runs, in any thread, need not pass it on.
 """
 
 import re
@@ -14,9 +14,9 @@ from uuid import uuid4
 from django.conf import settings
 
 NAME = b"x-request-id"
-# What other systems use as ids: hexadecimal numbers, UUIDs, ULIDs. It goes into log
-# lines, headers of mails and pages, so it holds no character that means anything there.
-SANE = re.compile(rb"[A-Za-z0-9._-]{8,128}")
+# Hexadecimal numbers, UUIDs, ULIDs. The id appears in log lines, mail headers and
+# pages, so it has no character with a meaning there.
+VALID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 
 _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -28,28 +28,28 @@ def new() -> str:
 
 
 def begin(scope: dict[str, Any]) -> str:
-    """Choose the id of a request or a socket, and keep it until its task ends."""
+    """Choose the id of a request or a socket, and set it until its task ends."""
     request_id = _chosen([v for name, v in scope["headers"] if name == NAME])
     _current.set(request_id)
     return request_id
 
 
 def of_headers(values: list[bytes]) -> str:
-    """The id of a request that is answered before the application hears of it."""
+    """Return the id of a request that is answered before the application sees it."""
     return _chosen(values)
 
 
 def _chosen(values: list[bytes]) -> str:
-    """The proxy's id, if there is one proxy, one id, and nothing odd in it. Anybody
-    could send one to a shop without a proxy, and so hide among others' lines."""
-    if settings.TRUSTED_PROXY_COUNT and len(values) == 1 and SANE.fullmatch(values[0]):
+    """Return the proxy's id if there is a proxy and one valid id; otherwise a new one.
+    Without a proxy, clients could send the id of others, to hide among their lines."""
+    if settings.TRUSTED_PROXY_COUNT and len(values) == 1 and VALID.fullmatch(values[0]):
         return values[0].decode()
     return new()
 
 
 @contextmanager
 def carried(request_id: str | None) -> Iterator[None]:
-    """Work in here belongs to the request with that id."""
+    """Set the id of the request that this block works for."""
     token = _current.set(request_id)
     try:
         yield
@@ -58,8 +58,8 @@ def carried(request_id: str | None) -> Iterator[None]:
 
 
 def context_of(request_id: str | None) -> Context:
-    """A context for a task of asyncio that belongs to that request and has nothing
-    else of whoever starts it."""
+    """Return a context for an asyncio task that has this id and nothing else of its
+    creator's context."""
     context = Context()
     context.run(_current.set, request_id)
     return context

@@ -1,8 +1,8 @@
 """What this server process serves: pages, sockets, or both.
 
 A page keeps the interpreter busy for tens of milliseconds, in which no frame is
-written, and frames keep pages waiting. Processes that serve one kind each do not wait
-for the other; a proxy in front sends each request to its kind.
+written, and frames delay pages. With processes for each, neither waits for the other. A
+proxy sends each request to the right kind.
 """
 
 PAGES, SOCKETS, BOTH = ROLES = ("pages", "sockets", "both")
@@ -11,7 +11,7 @@ _role = BOTH
 
 
 def take(role: str) -> None:
-    """Say what this process serves, before the application is loaded."""
+    """Set what this process serves, before the application is loaded."""
     global _role
     _role = role
 

@@ -1,5 +1,5 @@
-"""Where sockets are answered: at one address. All others are refused, and a process
-that serves pages only refuses all."""
+"""Routes sockets. One address is served and all others are refused. A process that
+serves only pages refuses all."""
 
 from channels.routing import URLRouter
 from django.conf import settings

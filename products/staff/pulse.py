@@ -17,7 +17,7 @@ class PulseView(StaffMixin, TitleMixin, LiveMixin, TemplateView):
     title = gettext_lazy("Pulse")
 
     def get_context_data(self, **kwargs) -> dict:
-        pulse.ask()
+        pulse.load_others()
         state = registry.load([registry.pulse_key])[registry.pulse_key]
         shown = {"pulse_version": state.version, **state.context}
         return super().get_context_data(**shown, **kwargs)

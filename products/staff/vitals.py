@@ -37,8 +37,8 @@ class Card:
     def path(self) -> str:
         """The line as SVG draws it; what is not known is a gap."""
         top = self._top()
-        step = WIDTH / (pulse.KEPT - 1)
-        first = pulse.KEPT - len(self.line)  # the newest is at the right edge
+        step = WIDTH / (pulse.MAX_SAMPLES - 1)
+        first = pulse.MAX_SAMPLES - len(self.line)  # the newest is at the right edge
         parts, pen = [], "M"
         for number, value in enumerate(self.line, start=first):
             if value is None:

@@ -15,7 +15,7 @@ class Health:
 
     def fail(self, error: Exception) -> None:
         """The layer has failed."""
-        outages.met(error)
+        outages.report(error)
         if not self.is_degraded:
             self.alarm.set()
         self.is_degraded = True
@@ -23,4 +23,4 @@ class Health:
     def recover(self) -> None:
         """All messages get through again."""
         self.is_degraded = False
-        outages.healed()
+        outages.recovered()

@@ -16,7 +16,7 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.logger import Logger
 
-from realtime import files, room
+from realtime import file_budget, files
 from realtime.server.reactor import reactor
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Gate:
         accept = port.doRead
 
         def accept_some() -> None:
-            room_left = min(room.connections() - self._open, self._free_places())
+            room_left = min(file_budget.connections() - self._open, self._free_places())
             if room_left > 0:
                 port.numberAccepts = min(port.numberAccepts, MAX_ACCEPTS, room_left)
                 accept()
@@ -78,8 +78,8 @@ class Gate:
     def _log_shortage(self, error: str) -> None:
         """Log that the system refused a file.
 
-        `room` prevents that, unless somebody lowers the limit or the whole system runs
-        out of files.
+        `file_budget` prevents that, unless somebody lowers the limit or the whole
+        system runs out of files.
         """
         previous, self._shortage_at = self._shortage_at, time.monotonic()
         if self._shortage_at - previous > SAME_SHORTAGE_S:

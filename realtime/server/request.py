@@ -54,8 +54,8 @@ class Request(WebRequest):
     def gotLength(self, length: int | None) -> None:
         """Keep a body in memory until it is large.
 
-        Twisted would open a file for each body of unknown length. `room` counts the
-        files of large bodies only.
+        Twisted would open a file for each body of unknown length. `file_budget` counts
+        the files of large bodies only.
         """
         in_memory = settings.FILE_UPLOAD_MAX_MEMORY_SIZE
         is_small = length is not None and length <= in_memory

@@ -6,7 +6,7 @@ import sys
 
 from django.conf import settings
 
-from realtime import files, roles, room
+from realtime import file_budget, files, roles
 from realtime.server import garbage
 
 logger = logging.getLogger("realtime.server")
@@ -31,11 +31,11 @@ def end_process(code: int) -> None:
 
 def _raise_file_limit() -> None:
     files.raise_limit()
-    if files.limit() < room.needed():
+    if files.limit() < file_budget.needed():
         logger.critical(
             "The limit of open files is %s, and this server needs %s. Raise it: ulimit"
             " -n, LimitNOFILE= in systemd, ulimits in Compose",
-            *(files.limit(), room.needed()),
+            *(files.limit(), file_budget.needed()),
         )
         end_process(1)
     if roles.serves_sockets():
@@ -49,10 +49,15 @@ def _raise_file_limit() -> None:
 
 
 def _log_socket_limit() -> None:
-    is_short = room.sockets() < settings.LIVE["SOCKETS"]
+    is_short = file_budget.sockets() < settings.LIVE["SOCKETS"]
     logger.log(
         logging.WARNING if is_short else logging.INFO,
         "At most %s files may be open (%s at the start), so this process takes %s"
         " sockets; LIVE_SOCKETS is %s",
-        *(files.limit(), files.AT_START, room.sockets(), settings.LIVE["SOCKETS"]),
+        *(
+            files.limit(),
+            files.AT_START,
+            file_budget.sockets(),
+            settings.LIVE["SOCKETS"],
+        ),
     )

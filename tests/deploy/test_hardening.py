@@ -9,7 +9,7 @@ import yaml
 from django.conf import settings
 
 from project.keys import fault_of
-from realtime import room
+from realtime import file_budget
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 KUBERNETES = list(yaml.safe_load_all((DEPLOY / "kubernetes/shop.yaml").read_text()))
@@ -158,13 +158,15 @@ def files_of_a_unit(role: str) -> int:
 
 def test_server_has_files_for_all_the_sockets_that_it_may_take():
     for name, files in files_of_a_server().items():
-        assert files >= room.own() + room.pages() + settings.LIVE["SOCKETS"], name
+        assert (
+            files >= file_budget.own() + file_budget.pages() + settings.LIVE["SOCKETS"]
+        ), name
 
 
 def test_server_of_pages_has_files_for_all_the_connections_that_it_may_need():
     needed = settings.HTTP["CONNECTIONS"] + settings.HTTP_LINE + settings.HTTP_THREADS
 
-    assert files_of_a_unit("pages") >= room.own() + needed
+    assert files_of_a_unit("pages") >= file_budget.own() + needed
 
 
 @pytest.mark.parametrize("name", ["nginx/shop.conf", "docker/nginx.conf"])

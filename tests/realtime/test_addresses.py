@@ -13,13 +13,13 @@ def scope(peer: str | None, *forwarded: str) -> dict:
     return {"headers": [(b"host", b"shop.example"), *headers], "client": client}
 
 
-def test_client_without_a_proxy_is_who_has_connected(settings):
+def test_client_without_a_proxy_is_the_peer(settings):
     settings.TRUSTED_PROXY_COUNT = 0
 
     assert client_of(scope("203.0.113.7")) == "203.0.113.7"
 
 
-def test_client_without_a_proxy_is_not_who_it_says_it_is(settings):
+def test_client_without_a_proxy_cannot_claim_an_address(settings):
     settings.TRUSTED_PROXY_COUNT = 0
 
     assert client_of(scope("203.0.113.7", "198.51.100.1")) == "203.0.113.7"
@@ -35,20 +35,20 @@ def test_client_without_a_proxy_is_not_who_it_says_it_is(settings):
         ["<script>, 203.0.113.7"],
     ],
 )
-def test_client_behind_a_proxy_is_who_the_proxy_has_seen(settings, forwarded):
+def test_client_behind_a_proxy_is_the_address_the_proxy_saw(settings, forwarded):
     settings.TRUSTED_PROXY_COUNT = 1
 
     assert client_of(scope(PROXY, *forwarded)) == "203.0.113.7"
 
 
-def test_client_behind_two_proxies_is_who_the_outer_one_has_seen(settings):
+def test_client_behind_two_proxies_is_the_address_the_outer_one_saw(settings):
     settings.TRUSTED_PROXY_COUNT = 2
     forwarded = "198.51.100.1, 203.0.113.7, 10.0.0.8"
 
     assert client_of(scope(PROXY, forwarded)) == "203.0.113.7"
 
 
-def test_client_that_went_round_the_proxy_counts_for_its_own_address(settings):
+def test_client_that_bypasses_the_proxy_is_the_peer(settings):
     settings.TRUSTED_PROXY_COUNT = 1
 
     assert client_of(scope("203.0.113.7")) == "203.0.113.7"
@@ -66,7 +66,7 @@ def test_client_that_went_round_the_proxy_counts_for_its_own_address(settings):
         ("fe80::1%eth0", "fe80::/64"),
     ],
 )
-def test_client_of_ipv6_counts_for_its_network(settings, address, home):
+def test_ipv6_client_counts_for_its_network(settings, address, home):
     settings.TRUSTED_PROXY_COUNT = 0
 
     assert client_of(scope(address)) == home
@@ -80,7 +80,7 @@ def test_client_on_this_machine_is_not_counted(settings, address):
 
 
 @pytest.mark.parametrize("said", ["unknown", "203.0.113.7:4711", "_hidden"])
-def test_client_that_a_proxy_cannot_name_is_not_counted(settings, said):
+def test_client_unknown_to_the_proxy_is_not_counted(settings, said):
     settings.TRUSTED_PROXY_COUNT = 1
 
     assert client_of(scope(PROXY, said)) is None
@@ -92,7 +92,7 @@ def test_client_over_a_unix_socket_is_not_counted(settings):
     assert client_of(scope(None)) is None
 
 
-def test_client_of_ipv4_that_a_proxy_writes_as_ipv6_counts_as_ipv4(settings):
+def test_ipv4_client_written_as_ipv6_counts_as_ipv4(settings):
     settings.TRUSTED_PROXY_COUNT = 1
 
     assert client_of(scope(PROXY, "::ffff:203.0.113.7")) == "203.0.113.7"

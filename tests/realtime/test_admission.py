@@ -21,144 +21,144 @@ def live(settings):
 
 
 @pytest.fixture
-def door(live) -> Admission:
+def sockets(live) -> Admission:
     return Admission()
 
 
-def enter(door: Admission, socket: str, address: str | None):
-    refusal = door.enter(socket, address)
+def enter(sockets: Admission, socket: str, address: str | None):
+    refusal = sockets.enter(socket, address)
     if refusal is None:
-        door.answered(socket)
+        sockets.answered(socket)
     return refusal
 
 
-def test_enter_up_to_the_limit_of_an_address_and_no_further(door):
-    assert enter(door, "a", HERE) is None
-    assert enter(door, "b", HERE) is None
+def test_enter_is_refused_beyond_the_limit_of_an_address(sockets):
+    assert enter(sockets, "a", HERE) is None
+    assert enter(sockets, "b", HERE) is None
 
-    assert enter(door, "c", HERE) is CROWD
-    assert enter(door, "d", THERE) is None
-
-
-def test_enter_after_another_of_the_address_has_left(door):
-    enter(door, "a", HERE)
-    enter(door, "b", HERE)
-
-    door.leave("a", HERE)
-
-    assert enter(door, "c", HERE) is None
+    assert enter(sockets, "c", HERE) is CROWD
+    assert enter(sockets, "d", THERE) is None
 
 
-def test_enter_up_to_the_limit_of_the_process(door):
+def test_enter_succeeds_after_another_socket_of_the_address_left(sockets):
+    enter(sockets, "a", HERE)
+    enter(sockets, "b", HERE)
+
+    sockets.leave("a", HERE)
+
+    assert enter(sockets, "c", HERE) is None
+
+
+def test_enter_is_refused_beyond_the_limit_of_the_process(sockets):
     for number in range(4):
-        assert enter(door, f"s{number}", None) is None
+        assert enter(sockets, f"s{number}", None) is None
 
-    assert enter(door, "one too many", None) is FULL
-    door.leave("s0", None)
-    assert enter(door, "another", None) is None
+    assert enter(sockets, "one too many", None) is FULL
+    sockets.leave("s0", None)
+    assert enter(sockets, "another", None) is None
 
 
-def test_leave_of_a_socket_that_was_refused_gives_no_room(door):
+def test_refused_socket_that_leaves_makes_no_room(sockets):
     for number in range(4):
-        enter(door, f"s{number}", None)
+        enter(sockets, f"s{number}", None)
 
-    door.leave("never in", HERE)
+    sockets.leave("never in", HERE)
 
-    assert enter(door, "one too many", None) is FULL
-
-
-def test_leave_twice_counts_once(door):
-    enter(door, "a", HERE)
-    enter(door, "b", HERE)
-
-    door.leave("a", HERE)
-    door.leave("a", HERE)
-
-    assert enter(door, "c", HERE) is None
-    assert enter(door, "d", HERE) is CROWD
+    assert enter(sockets, "one too many", None) is FULL
 
 
-def test_enter_while_too_many_wait_for_their_first_answer(door):
+def test_socket_that_leaves_twice_counts_once(sockets):
+    enter(sockets, "a", HERE)
+    enter(sockets, "b", HERE)
+
+    sockets.leave("a", HERE)
+    sockets.leave("a", HERE)
+
+    assert enter(sockets, "c", HERE) is None
+    assert enter(sockets, "d", HERE) is CROWD
+
+
+def test_enter_is_refused_while_too_many_wait_for_an_answer(sockets):
     for number in range(3):
-        assert door.enter(f"s{number}", None) is None
+        assert sockets.enter(f"s{number}", None) is None
 
-    assert door.enter("s3", None) is BUSY
-    door.answered("s1")
-    assert door.enter("s3", None) is None
+    assert sockets.enter("s3", None) is BUSY
+    sockets.answered("s1")
+    assert sockets.enter("s3", None) is None
 
 
-def test_enter_when_those_who_wait_have_waited_too_long(door, monkeypatch):
+def test_sockets_that_waited_too_long_no_longer_keep_others_out(sockets, monkeypatch):
     for number in range(3):
-        door.enter(f"s{number}", None)
-    assert door.enter("s3", None) is BUSY
+        sockets.enter(f"s{number}", None)
+    assert sockets.enter("s3", None) is BUSY
 
-    monkeypatch.setattr(admission, "ANSWERED_S", 0)
+    monkeypatch.setattr(admission, "HANDSHAKE_S", 0)
 
-    assert door.enter("s3", None) is None
+    assert sockets.enter("s3", None) is None
 
 
-def test_enter_while_many_are_silent_of_another_address(door, settings):
+def test_silent_sockets_do_not_keep_other_addresses_out(sockets, settings):
     settings.LIVE = settings.LIVE | {"SOCKETS": 10, "NEW_PER_ADDRESS": 10}
     for number in range(3):
-        door.enter(f"s{number}", None)
-        door.opened(f"s{number}")
+        sockets.enter(f"s{number}", None)
+        sockets.opened(f"s{number}")
 
-    assert door.enter("s3", HERE) is None
+    assert sockets.enter("s3", HERE) is None
 
 
-def test_enter_while_too_many_of_the_address_have_no_answer_yet(door, settings):
+def test_enter_is_refused_while_the_address_has_too_many_new_sockets(sockets, settings):
     settings.LIVE = settings.LIVE | {"SOCKETS_PER_ADDRESS": 10}
-    door.enter("a", HERE)
-    door.enter("b", HERE)
-    door.opened("b")
+    sockets.enter("a", HERE)
+    sockets.enter("b", HERE)
+    sockets.opened("b")
 
-    assert door.enter("c", HERE) is SILENT
-    assert door.enter("d", THERE) is None
-    door.asks("b")
-    assert door.enter("c", HERE) is SILENT
-    door.answered("b")
-    assert door.enter("c", HERE) is None
-    door.leave("a", HERE)
-    assert door.enter("e", HERE) is None
+    assert sockets.enter("c", HERE) is SILENT
+    assert sockets.enter("d", THERE) is None
+    sockets.asks("b")
+    assert sockets.enter("c", HERE) is SILENT
+    sockets.answered("b")
+    assert sockets.enter("c", HERE) is None
+    sockets.leave("a", HERE)
+    assert sockets.enter("e", HERE) is None
 
 
-def test_asks_waits_for_us_again(door):
+def test_socket_that_subscribes_waits_for_us_again(sockets):
     for number in range(3):
-        door.enter(f"s{number}", None)
-        door.opened(f"s{number}")
-        door.asks(f"s{number}")
+        sockets.enter(f"s{number}", None)
+        sockets.opened(f"s{number}")
+        sockets.asks(f"s{number}")
 
-    assert door.enter("s3", None) is BUSY
+    assert sockets.enter("s3", None) is BUSY
 
 
-def test_silent_are_those_who_have_asked_for_nothing(door):
-    door.enter("opening", None)
+def test_silent_sockets_are_those_that_never_subscribed(sockets):
+    sockets.enter("opening", None)
     for name in ("silent", "asking", "answered", "gone"):
-        door.enter(name, None)
-        door.opened(name)
-    door.asks("asking")
-    door.answered("answered")
-    door.leave("gone", None)
+        sockets.enter(name, None)
+        sockets.opened(name)
+    sockets.asks("asking")
+    sockets.answered("answered")
+    sockets.leave("gone", None)
 
-    assert door.silent() == ["silent"]
-    assert door.silent() == []
+    assert sockets.silent() == ["silent"]
+    assert sockets.silent() == []
 
 
-def test_silent_not_before_their_time(door, settings):
+def test_sockets_are_not_silent_before_their_time(sockets, settings):
     settings.LIVE = settings.LIVE | {"SILENT_S": 60}
-    door.enter("a", None)
-    door.opened("a")
+    sockets.enter("a", None)
+    sockets.opened("a")
 
-    assert door.silent() == []
+    assert sockets.silent() == []
 
 
-def test_enter_while_the_process_is_being_stopped(door, monkeypatch):
+def test_enter_is_refused_while_the_process_drains(sockets, monkeypatch):
     monkeypatch.setattr(draining, "_is_draining", True)
 
-    assert door.enter("a", None) is DRAINING
+    assert sockets.enter("a", None) is DRAINING
 
 
-async def test_refuse_tells_why_and_when_where_the_server_can():
+async def test_refuse_sends_reason_and_time_if_the_server_can():
     sent = []
 
     async def send(message):
@@ -174,7 +174,7 @@ async def test_refuse_tells_why_and_when_where_the_server_can():
     assert b'"reason": "address"' in body["body"]
 
 
-async def test_refuse_closes_where_the_server_can_do_no_more():
+async def test_refuse_closes_if_the_server_can_send_nothing():
     sent = []
 
     async def send(message):

@@ -7,7 +7,7 @@ import pytest
 from realtime import eager
 
 
-async def test_start_of_what_never_waits_is_done_at_once():
+async def test_coroutine_that_never_waits_ends_at_once():
     done = []
 
     async def work():
@@ -17,7 +17,7 @@ async def test_start_of_what_never_waits_is_done_at_once():
     assert done == [1]
 
 
-async def test_start_of_what_waits_gives_the_task_of_the_rest():
+async def test_coroutine_that_waits_continues_in_a_task():
     done, gate = [], asyncio.Event()
 
     async def work():
@@ -34,7 +34,7 @@ async def test_start_of_what_waits_gives_the_task_of_the_rest():
 
 
 @pytest.mark.parametrize("pauses", [1, 2, 5])
-async def test_start_goes_on_over_every_kind_of_wait(pauses):
+async def test_task_continues_after_every_kind_of_wait(pauses):
     async def work():
         for _ in range(pauses):
             await asyncio.sleep(0)  # a bare yield
@@ -44,7 +44,7 @@ async def test_start_goes_on_over_every_kind_of_wait(pauses):
     await asyncio.wait_for(eager.start(work()), 2)
 
 
-async def test_start_raises_what_is_raised_before_the_first_wait():
+async def test_error_before_the_first_wait_is_raised_at_once():
     async def work():
         raise ValueError("at once")
 
@@ -52,7 +52,7 @@ async def test_start_raises_what_is_raised_before_the_first_wait():
         eager.start(work())
 
 
-async def test_task_raises_what_is_raised_after_it():
+async def test_error_after_the_first_wait_is_raised_by_the_task():
     async def work():
         await asyncio.sleep(0)
         raise ValueError("later")
@@ -61,7 +61,7 @@ async def test_task_raises_what_is_raised_after_it():
         await eager.start(work())
 
 
-async def test_failure_of_what_is_awaited_reaches_the_coroutine():
+async def test_error_of_an_awaited_future_reaches_the_coroutine():
     future = asyncio.get_running_loop().create_future()
     caught = []
 
@@ -117,7 +117,7 @@ async def test_task_cancelled_before_its_first_step_still_cleans_up():
     assert ended == ["cleaned"]
 
 
-async def test_coroutine_that_swallows_the_cancellation_goes_on():
+async def test_coroutine_that_ignores_the_cancellation_continues():
     async def work():
         try:
             await asyncio.sleep(60)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from realtime import files, room
+from realtime import file_budget, files
 
 RAISED = "from realtime import files; files.raise_limit(); print(files.limit())"
 
@@ -61,7 +61,7 @@ def test_limit_is_raised_as_far_as_the_system_allows(run_on, soft, hard, most, l
     assert system.asked <= 21
 
 
-def test_limit_of_a_real_process_is_raised_to_the_hard_one():
+def test_limit_of_a_real_process_is_raised_to_the_hard_limit():
     lowered = f'ulimit -Sn 100; ulimit -Hn 300; exec "{sys.executable}" -c "{RAISED}"'
 
     assert subprocess.check_output(["sh", "-c", lowered], text=True) == "300\n"
@@ -72,8 +72,8 @@ def share(monkeypatch, settings):
     """How many sockets, pages and files of its own a process has under a limit."""
 
     def share(limit: int) -> tuple[int, int, int]:
-        monkeypatch.setattr(room, "_limit", lambda: limit)
-        return room.sockets(), room.pages(), room.own()
+        monkeypatch.setattr(file_budget, "_limit", lambda: limit)
+        return file_budget.sockets(), file_budget.pages(), file_budget.own()
 
     return share
 
@@ -87,7 +87,7 @@ def test_sockets_leave_files_for_pages_and_the_process_itself(share, limit):
     assert sockets > limit / 4
 
 
-def test_sockets_with_files_for_all_are_as_many_as_is_set(share, settings):
+def test_sockets_are_limited_by_the_setting_if_there_are_files(share, settings):
     sockets, pages, own = share(65_536)
 
     assert sockets == settings.LIVE["SOCKETS"]

@@ -20,7 +20,7 @@ def joins(redis) -> int:
     return stats.get("cmdstat_subscribe", {"calls": 0})["calls"]
 
 
-def test_channels_redis_is_the_version_that_was_read():
+def test_channels_redis_has_the_version_whose_internals_were_read():
     assert version("channels-redis") == "4.3.0", (
         "realtime/layer.py uses internals of channels_redis 4.3.0: read them in the new"
         " version, run this file, and only then change this line"
@@ -43,7 +43,7 @@ def test_topics_of_a_page_are_joined_with_one_command(hub, loop, redis):
     socket.close()
 
 
-def test_pages_that_come_at_once_join_with_one_command(hub, loop, redis):
+def test_pages_that_arrive_together_join_with_one_command(hub, loop, redis):
     socket = Socket(loop)
     socket.watch(f"stock:{make_product().pk}")  # so that the hub listens
     topics = [hub.topics.hold(f"stock:{product.pk}") for product in make_products(20)]
@@ -59,10 +59,8 @@ def test_pages_that_come_at_once_join_with_one_command(hub, loop, redis):
     socket.close()
 
 
-def test_groups_that_are_too_many_for_one_command_take_another(
-    loop, redis, monkeypatch
-):
-    monkeypatch.setattr(module, "AT_ONCE", 2)
+def test_many_groups_are_joined_with_several_commands(loop, redis, monkeypatch):
+    monkeypatch.setattr(module, "MAX_GROUPS", 2)
     layer = Layer(hosts=[redis.url], prefix="many")
     before = joins(redis)
 
@@ -81,7 +79,7 @@ def test_groups_that_are_too_many_for_one_command_take_another(
     assert joins(redis) - before == 1 + 3
 
 
-def test_channel_that_has_ended_joins_nothing(loop, redis):
+def test_closed_channel_joins_nothing(loop, redis):
     layer = Layer(hosts=[redis.url], prefix="ended")
 
     with pytest.raises(RuntimeError):
@@ -89,7 +87,7 @@ def test_channel_that_has_ended_joins_nothing(loop, redis):
 
 
 @pytest.mark.parametrize("servers", [1, 2, 3, 5])
-def test_each_server_has_a_group_that_it_keeps(loop, redis, servers):
+def test_each_server_has_a_group(loop, redis, servers):
     layer = Layer(hosts=[redis.url] * servers, prefix="each")
 
     async def shards() -> list[int]:

@@ -85,7 +85,7 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
     ids=lambda text: re.sub(r"\W+", "-", text)[:40],
 )
-def test_mask_leaves_out_secrets_and_nothing_else(text, shown):
+def test_mask_hides_secrets_and_nothing_else(text, shown):
     assert mask(text) == shown
 
 
@@ -97,7 +97,7 @@ def test_mask_leaves_out_secrets_and_nothing_else(text, shown):
     ],
     ids=range(16),
 )
-def test_mask_of_a_long_text_takes_no_time(piece):
+def test_long_text_is_masked_quickly(piece):
     """Visitors make some of them up: their addresses, their agents' names."""
     begun = time.thread_time()
     mask(piece * (100_000 // len(piece)))
@@ -116,11 +116,11 @@ def test_mask_of_a_long_text_takes_no_time(piece):
         ("monkey", False),
     ],
 )
-def test_name_of_a_secret_is_known(name, is_one):
+def test_secret_names_are_recognised(name, is_one):
     assert is_secret(name) is is_one
 
 
-def test_log_of_nginx_leaves_out_what_the_shop_does(settings):
+def test_nginx_masks_the_same_paths_as_the_shop(settings):
     text = (ROOT / "deploy/nginx/shop-http.conf").read_text()
 
     for path in settings.SECRET_PATHS:

@@ -62,18 +62,18 @@ def test_origin_of_the_shop_is_allowed(origin, host):
         ("http://a b", "a b"),
     ],
 )
-def test_any_other_origin_is_not(origin, host):
+def test_other_origins_are_refused(origin, host):
     assert not is_allowed(scope(origin, host))
 
 
-def test_named_origins_are_allowed(settings):
+def test_configured_origins_are_allowed(settings):
     settings.LIVE = settings.LIVE | {"ORIGINS": ["https://app.example"]}
 
     assert is_allowed(scope("https://app.example"))
     assert not is_allowed(scope("http://app.example"))
 
 
-def test_tls_of_the_server_itself_makes_https():
+def test_tls_of_the_server_means_https():
     assert is_allowed(scope("https://localhost:8000", scheme="wss"))
     assert not is_allowed(scope("http://localhost:8000", scheme="wss"))
 
@@ -88,7 +88,7 @@ def test_tls_of_the_server_itself_makes_https():
         ("https", False, False),
     ],
 )
-def test_forwarded_scheme_counts_behind_a_proxy_only(settings, told, behind, allowed):
+def test_forwarded_scheme_counts_only_behind_a_proxy(settings, told, behind, allowed):
     if behind:
         settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     headers = {"x-forwarded-proto": told}

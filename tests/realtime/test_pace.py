@@ -9,10 +9,10 @@ import pytest
 
 from realtime.pace import (
     FIRST_RATE,
-    MOST_MS,
+    MAX_SPREAD_MS,
     SAMPLE,
     SCHEDULER,
-    USED,
+    USABLE,
     Clocks,
     Pace,
     read_clocks,
@@ -52,15 +52,15 @@ def test_spread_grows_with_the_crowd():
     pace = Pace()
 
     assert pace.spread_ms(0) == 0
-    assert pace.spread_ms(300) == round(300_000 / (USED * FIRST_RATE))
+    assert pace.spread_ms(300) == round(300_000 / (USABLE * FIRST_RATE))
     assert pace.spread_ms(600) == 2 * pace.spread_ms(300)
 
 
 def test_spread_has_a_limit():
-    assert Pace().spread_ms(10**9) == MOST_MS
+    assert Pace().spread_ms(10**9) == MAX_SPREAD_MS
 
 
-def test_rate_is_learned_from_the_processor_time_of_a_socket():
+def test_rate_follows_the_processor_time_of_a_socket():
     rate = learned_rate(clock=0.002, cpu=0.0005)
 
     assert rate == pytest.approx(2000, rel=0.01)

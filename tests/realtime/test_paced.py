@@ -83,9 +83,7 @@ def test_paced_socket_gets_one_frame_a_period_with_the_newest_state(
     assert len(updates(seen)) > len(frames)
 
 
-def test_stock_and_basket_that_change_are_one_frame_to_a_paced_socket(
-    open_socket, hub, loop
-):
+def test_stock_and_basket_share_a_frame_to_a_paced_socket(open_socket, hub, loop):
     product, user = make_product(), make_user()
     topic = f"stock:{product.pk}"
     own = basket.open_for(viewers.Owner(user_id=user.pk))
@@ -106,7 +104,7 @@ def test_stock_and_basket_that_change_are_one_frame_to_a_paced_socket(
     assert sorted(item[0] for item in frame["items"]) == ["basket", topic]
 
 
-def test_paced_socket_that_is_seen_again_is_told_what_was_held_back(open_socket):
+def test_tab_that_is_shown_again_gets_what_was_held_back(open_socket):
     product = make_product()
     topic = f"stock:{product.pk}"
     seen, hidden = open_socket(topic), open_socket(topic, pace=LONG)
@@ -122,7 +120,7 @@ def test_paced_socket_that_is_seen_again_is_told_what_was_held_back(open_socket)
     assert hidden.shows(topic, 3, seconds=2)["available"] == 5
 
 
-def test_digest_in_a_turn_is_of_what_the_turn_brings(open_socket, hub, loop):
+def test_digest_in_a_turn_covers_the_changes_of_the_turn(open_socket, hub, loop):
     product, other = make_product(), make_product()
     topics = [f"stock:{each.pk}" for each in (product, other)]
     seen, hidden = open_socket(*topics), open_socket(*topics, pace=LONG)
@@ -138,7 +136,7 @@ def test_digest_in_a_turn_is_of_what_the_turn_brings(open_socket, hub, loop):
     assert hidden.frames[-1]["spread_ms"] >= 0
 
 
-def test_turn_without_news_is_a_heartbeat_now_and_then(
+def test_turn_without_changes_is_sometimes_a_heartbeat(
     open_socket, hub, loop, settings
 ):
     product = make_product()
@@ -154,9 +152,7 @@ def test_turn_without_news_is_a_heartbeat_now_and_then(
     assert is_right(hidden)
 
 
-def test_paced_socket_that_watches_nothing_gets_heartbeats_too(
-    open_socket, hub, loop, settings
-):
+def test_paced_socket_without_topics_gets_heartbeats(open_socket, hub, loop, settings):
     settings.LIVE = settings.LIVE | {"HEARTBEAT_S": OFTEN}
     hidden = open_socket(pace=LONG)
 
@@ -183,7 +179,7 @@ def test_heartbeat_for_all_is_not_sent_to_paced_sockets(
 
 
 @pytest.mark.parametrize("is_new", [True, False])
-def test_turn_of_who_asked_since_the_last_one_is_right_for_all(
+def test_turn_is_right_for_a_socket_that_subscribed_since_the_last(
     open_socket, hub, loop, monkeypatch, is_new
 ):
     monkeypatch.setattr("realtime.paced.PARTS", 1)  # so that they share an audience
@@ -209,7 +205,7 @@ def test_turn_of_who_asked_since_the_last_one_is_right_for_all(
         assert is_right(socket)
 
 
-def test_change_that_a_turn_overtakes_is_in_the_turn(open_socket, hub, loop):
+def test_change_before_the_tick_is_in_the_turn(open_socket, hub, loop):
     """The state is newer than what the last tick told: the turn sends the newest."""
     product = make_product()
     topic = f"stock:{product.pk}"
@@ -229,9 +225,7 @@ def test_change_that_a_turn_overtakes_is_in_the_turn(open_socket, hub, loop):
     seen.shows(topic, 3)
 
 
-def test_change_in_the_middle_of_a_turn_is_told_to_all(
-    open_socket, hub, loop, monkeypatch
-):
+def test_change_during_a_turn_reaches_all_sockets(open_socket, hub, loop, monkeypatch):
     monkeypatch.setattr("realtime.paced.PARTS", 1)
     monkeypatch.setattr("realtime.hub.writing.YIELD_EVERY", 1)
     product = make_product()
@@ -262,7 +256,7 @@ def test_change_in_the_middle_of_a_turn_is_told_to_all(
     assert {socket.page.shown[topic] for socket in crowd} == {newest}
 
 
-def test_slow_paced_socket_is_owed_the_state_as_it_is_once(open_socket, hub, loop):
+def test_slow_paced_socket_gets_the_newest_state_once(open_socket, hub, loop):
     product = make_product()
     topic = f"stock:{product.pk}"
     seen, hidden = open_socket(topic), open_socket(topic, pace=LONG)
@@ -286,7 +280,7 @@ def test_slow_paced_socket_is_owed_the_state_as_it_is_once(open_socket, hub, loo
     assert is_right(hidden)
 
 
-def test_crowd_of_hidden_tabs_is_not_written_to_all_at_once(open_socket):
+def test_hidden_tabs_get_their_frames_in_several_parts(open_socket):
     product = make_product()
     topic = f"stock:{product.pk}"
     crowd = [open_socket(topic, pace=1000) for _ in range(CROWD)]
@@ -304,7 +298,7 @@ def test_crowd_of_hidden_tabs_is_not_written_to_all_at_once(open_socket):
     assert max(times) - min(times) > 0.4
 
 
-def test_change_is_rendered_once_however_many_tabs_are_hidden(open_socket, monkeypatch):
+def test_change_is_rendered_once_for_all_hidden_tabs(open_socket, monkeypatch):
     renders = []
     render = registry.render
     monkeypatch.setattr(
@@ -323,7 +317,7 @@ def test_change_is_rendered_once_however_many_tabs_are_hidden(open_socket, monke
     assert counted("shop_frames_total") - frames == len(crowd)
 
 
-def test_hub_forgets_slots_that_nobody_is_in(hub, loop, db):
+def test_hub_removes_empty_slots(hub, loop, db):
     product = make_product()
     for _ in range(2):
         hidden = Socket(loop, Page({f"stock:{product.pk}": -1}))
@@ -337,7 +331,7 @@ def test_hub_forgets_slots_that_nobody_is_in(hub, loop, db):
         assert not loop.call(lambda: hub.paced._turns._slots)
 
 
-def test_pace_that_is_asked_for_again_brings_no_earlier_turn(open_socket, hub):
+def test_subscribing_again_brings_no_earlier_turn(open_socket, hub):
     product = make_product()
     hidden = open_socket(f"stock:{product.pk}", pace=PACE)
     (before,) = hub.audiences.sockets
@@ -348,7 +342,7 @@ def test_pace_that_is_asked_for_again_brings_no_earlier_turn(open_socket, hub):
     assert list(hub.audiences.sockets) == [before]
 
 
-def test_slots_are_few_whatever_clients_ask_for():
+def test_paces_are_rounded_to_few_slots():
     slots = {slot_for(pace, None, 500) for pace in range(1, 60_001)}
 
     assert len(slots) <= 120 * PARTS

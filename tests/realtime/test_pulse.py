@@ -43,7 +43,7 @@ def _nothing_noted_before(monkeypatch):
         (0.99, (0, 0, 0), None),
     ],
 )
-def test_quantile_of_what_was_timed_in_between(share, counts, seconds):
+def test_quantile_of_the_times_between_two_samples(share, counts, seconds):
     older = sample(0, buckets(7, 8, 9))
     added = [n + m for n, m in zip((7, 8, 9), counts, strict=True)]
 
@@ -52,21 +52,21 @@ def test_quantile_of_what_was_timed_in_between(share, counts, seconds):
     assert found == (seconds if seconds is None else pytest.approx(seconds))
 
 
-def test_rates_are_by_the_second_and_know_what_is_missing():
+def test_rates_are_per_second_or_unknown():
     noted = (sample(0, frames=5), sample(2, frames=25), sample(3, frames=25))
 
     assert pulse.rates("frames", noted) == [10, 0]
     assert pulse.rates("cpu", noted) == [None, None]
 
 
-def test_rate_between_moments_that_are_close_says_nothing():
+def test_rate_between_close_samples_is_unknown():
     """The system's clock has gone on by a hundredth, which would be 1,000 %."""
     older, newer = sample(0, cpu=1.00), sample(0.001, cpu=1.01)
 
     assert pulse.rate("cpu", older, newer) is None
 
 
-def test_note_takes_what_the_metrics_count_over_all_labels():
+def test_sample_has_the_sums_over_all_labels():
     pulse.note()
     metrics.REFUSALS.labels("pulse-a").inc(2)
     metrics.REFUSALS.labels("pulse-b").inc()
@@ -79,14 +79,14 @@ def test_note_takes_what_the_metrics_count_over_all_labels():
     assert 0.01 < pulse.quantile("tick", 0.99, older, newer) <= 0.025
 
 
-def test_note_for_hours_keeps_two_minutes():
-    for _ in range(3 * pulse.KEPT):
+def test_samples_of_two_minutes_are_kept():
+    for _ in range(3 * pulse.MAX_SAMPLES):
         pulse.note()
 
-    assert len(pulse.samples()) == pulse.KEPT
+    assert len(pulse.samples()) == pulse.MAX_SAMPLES
 
 
-def test_samples_before_the_first_socket_are_of_now():
+def test_sample_is_taken_on_demand_before_the_first_socket():
     (only,) = pulse.samples()
 
     assert set(pulse.SUMS) <= set(only.sums)
@@ -94,7 +94,7 @@ def test_samples_before_the_first_socket_are_of_now():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_hub_that_runs_notes_the_numbers_though_nobody_looks(hub, monkeypatch):
+def test_running_hub_takes_samples_without_a_viewer(hub, monkeypatch):
     monkeypatch.setattr(pulse, "EVERY_S", 0.01)
 
     wait_until(lambda: len(pulse._samples) > 2, "notes", SOON_S)
@@ -119,7 +119,7 @@ def open_pages(hub, loop, transactional_db):
         socket.close()
 
 
-def test_pulse_is_rendered_once_for_all_who_have_it_open(open_pages, monkeypatch):
+def test_pulse_is_rendered_once_for_all_viewers(open_pages, monkeypatch):
     monkeypatch.setattr(pulse, "EVERY_S", 0.2)
     pages = open_pages(6)
     renders = []
@@ -137,10 +137,10 @@ def test_pulse_is_rendered_once_for_all_who_have_it_open(open_pages, monkeypatch
     assert len(renders) <= len(pushes) + 1
 
 
-def test_pulse_that_nobody_has_open_is_not_asked_for(hub, loop, db, monkeypatch):
+def test_pulse_without_a_viewer_is_not_loaded(hub, loop, db, monkeypatch):
     monkeypatch.setattr(pulse, "EVERY_S", 0.01)
     asked = []
-    monkeypatch.setattr(pulse, "ask", lambda: asked.append(1))
+    monkeypatch.setattr(pulse, "load_others", lambda: asked.append(1))
     before = len(pulse._samples)
 
     wait_until(lambda: len(pulse._samples) > before + 5, "notes", SOON_S)
@@ -152,7 +152,7 @@ def test_pulse_that_nobody_has_open_is_not_asked_for(hub, loop, db, monkeypatch)
 # --- Processes that serve one kind ------------------------------------------------
 
 
-def test_process_of_sockets_shares_its_numbers_and_one_of_pages_shows_them(
+def test_page_process_shows_the_samples_of_socket_processes(
     monkeypatch,
 ):
     monkeypatch.setattr(roles, "_role", "sockets")
@@ -161,11 +161,11 @@ def test_process_of_sockets_shares_its_numbers_and_one_of_pages_shows_them(
 
     pulse.share(pulse.own()._replace(pid=1, host="elsewhere"))
     monkeypatch.setattr(roles, "_role", "pages")
-    pulse.ask()
+    pulse.load_others()
     assert {process.pid for process in pulse.everybody()} == {1, os.getpid()}
 
 
-def test_process_that_serves_sockets_shows_its_own_numbers_and_those_of_others():
+def test_socket_process_shows_its_own_samples_and_those_of_others():
     pulse.share(pulse.own()._replace(pid=1, host="elsewhere"))
     assert [process.pid for process in pulse.everybody()] == [os.getpid()]
 
@@ -174,9 +174,9 @@ def test_process_that_serves_sockets_shows_its_own_numbers_and_those_of_others()
     assert {process.pid for process in pulse.everybody()} == {1, os.getpid()}
 
 
-def test_numbers_of_others_that_are_old_are_shown_no_more(monkeypatch):
+def test_old_samples_of_others_are_not_shown(monkeypatch):
     pulse.share(pulse.own()._replace(pid=1))
-    pulse.ask()
+    pulse.load_others()
     assert len(pulse.everybody()) == 2
 
     asked_at, others = pulse._others
@@ -185,14 +185,14 @@ def test_numbers_of_others_that_are_old_are_shown_no_more(monkeypatch):
     assert [process.pid for process in pulse.everybody()] == [os.getpid()]
 
 
-def test_process_that_is_gone_is_shown_no_more(monkeypatch):
+def test_process_that_has_ended_is_not_shown(monkeypatch):
     pulse.share(pulse.own()._replace(pid=1))
     monkeypatch.setattr(roles, "_role", "pages")
-    pulse.ask()
+    pulse.load_others()
     assert [process.pid for process in pulse.everybody()] == [1]
 
     monkeypatch.setattr(pulse, "SHARED_S", 0)
-    pulse.ask()
+    pulse.load_others()
     assert [process.pid for process in pulse.everybody()] == [os.getpid()]
 
 

@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from products.models import Stock
 from products.stock import services as stock
 from project import asgi
-from realtime import bodies, roles, room
+from realtime import bodies, file_budget, roles
 from realtime.probes import no_pages
 from tests.support.client import Client
 from tests.support.factories import make_product
@@ -193,21 +193,21 @@ def test_process_of_sockets_makes_no_threads_for_pages(as_role):
 
 
 def test_process_of_sockets_keeps_no_files_for_pages(as_role, monkeypatch):
-    monkeypatch.setattr(room, "_limit", lambda: 1024)
-    both = room.sockets(), room.own()
+    monkeypatch.setattr(file_budget, "_limit", lambda: 1024)
+    both = file_budget.sockets(), file_budget.own()
     as_role("sockets")
 
-    assert room.own() == room.BASE < both[1]
-    assert room.sockets() > both[0]
-    assert room.sockets() + room.pages() + room.own() == 1024
+    assert file_budget.own() == file_budget.BASE < both[1]
+    assert file_budget.sockets() > both[0]
+    assert file_budget.sockets() + file_budget.pages() + file_budget.own() == 1024
 
 
 def test_process_of_pages_has_no_files_for_sockets(as_role):
-    both = room.own(), room.pages()
+    both = file_budget.own(), file_budget.pages()
     as_role("pages")
 
-    assert room.sockets() == 0
-    assert (room.own(), room.pages()) == both
+    assert file_budget.sockets() == 0
+    assert (file_budget.own(), file_budget.pages()) == both
 
 
 def test_process_of_sockets_reads_no_large_bodies(as_role):

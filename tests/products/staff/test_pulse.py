@@ -156,7 +156,7 @@ def test_path_of_what_is_not_known_has_a_gap():
 
 
 def test_path_of_a_full_line_begins_at_the_left_edge():
-    assert card(*[1] * pulse.KEPT).path.startswith("M0.0 ")
+    assert card(*[1] * pulse.MAX_SAMPLES).path.startswith("M0.0 ")
 
 
 def test_small_noise_stays_small_below_a_limit():

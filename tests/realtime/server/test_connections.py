@@ -39,7 +39,7 @@ def waiting(factory: Connections, count: int) -> list[Silent]:
     return channels
 
 
-def test_places_are_what_waiting_connections_leave_free(factory):
+def test_waiting_connections_take_places(factory):
     first, second = waiting(factory, 2)
     factory.awaits_client(first)
     assert factory.free_places() == LIMIT - 2
@@ -49,7 +49,7 @@ def test_places_are_what_waiting_connections_leave_free(factory):
     assert factory.free_places() == LIMIT - 1
 
 
-def test_connection_that_has_been_silent_longest_makes_room(factory):
+def test_connection_that_is_silent_longest_is_closed(factory):
     first, second, third = waiting(factory, 3)
     factory.awaits_client(first)
 
@@ -59,7 +59,7 @@ def test_connection_that_has_been_silent_longest_makes_room(factory):
     assert factory.free_places() == 1
 
 
-def test_connection_that_has_just_been_heard_of_makes_no_room(factory, monkeypatch):
+def test_connection_heard_of_recently_is_not_closed(factory, monkeypatch):
     monkeypatch.setattr(connections, "SILENT_S", 60)
     (connection,) = waiting(factory, 1)
 
@@ -68,7 +68,7 @@ def test_connection_that_has_just_been_heard_of_makes_no_room(factory, monkeypat
     assert not connection.is_over
 
 
-def test_connection_whose_request_is_not_read_yet_makes_no_room(factory):
+def test_connection_with_an_unread_request_is_not_closed(factory):
     first, second = waiting(factory, 2)
     first.has_sent = True
 
@@ -79,7 +79,7 @@ def test_connection_whose_request_is_not_read_yet_makes_no_room(factory):
     assert (first.is_over, second.is_over) == (False, True)
 
 
-def test_connection_that_has_ended_makes_no_room_twice(factory):
+def test_connection_that_has_ended_is_not_closed_again(factory):
     (gone,) = waiting(factory, 1)
 
     factory.answers(gone)

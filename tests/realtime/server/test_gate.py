@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime import room
+from realtime import file_budget
 from realtime.server.gate import MAX_ACCEPTS, Gate
 
 
@@ -28,7 +28,7 @@ def port() -> Port:
 
 @pytest.fixture(autouse=True)
 def many_files(monkeypatch) -> None:
-    monkeypatch.setattr(room, "connections", lambda: 20 * MAX_ACCEPTS)
+    monkeypatch.setattr(file_budget, "connections", lambda: 20 * MAX_ACCEPTS)
 
 
 def guard(port: Port, places: int, calls: list[str]) -> None:

@@ -10,7 +10,7 @@ from realtime.server.server import Server
 
 
 @pytest.mark.parametrize("key", ["log_failure", "failure"])
-def test_error_that_twisted_has_caught_is_told(caplog, key):
+def test_error_that_twisted_caught_is_logged(caplog, key):
     server.log_failure({"log_format": "all is well"})
     assert caplog.text == ""
 
@@ -22,8 +22,8 @@ def test_error_that_twisted_has_caught_is_told(caplog, key):
     assert "in a callback of ours" in caplog.text and "Traceback" in caplog.text
 
 
-def is_kept_from_the_search(endpoint: str, *pages: str) -> bool:
-    """Whether what there is when many sockets have opened is not searched again."""
+def freezes(endpoint: str, *pages: str) -> bool:
+    """Whether a server freezes all objects after it has opened many sockets."""
     shop = Server(application=None, endpoints=[endpoint])
     shop.connections = {}
     for page in pages:
@@ -37,24 +37,28 @@ def is_kept_from_the_search(endpoint: str, *pages: str) -> bool:
         gc.unfreeze()
 
 
-def test_sockets_are_searched_for_garbage_only_where_there_may_be_some():
-    assert is_kept_from_the_search("tcp:0")
-    assert not is_kept_from_the_search("tcp:0", "a page that is being made")
-    assert not is_kept_from_the_search("ssl:0")
+def test_objects_are_frozen_only_if_there_can_be_no_garbage():
+    assert freezes("tcp:0")
+    assert not freezes("tcp:0", "a page that is being made")
+    assert not freezes("ssl:0")
 
 
-def test_access_log_holds_no_query():
-    told = []
-    log = {"endpoints": ["tcp:0"], "action_logger": lambda *entry: told.append(entry)}
+def test_access_log_has_no_query():
+    entries = []
+
+    def logger(*entry) -> None:
+        entries.append(entry)
+
+    log = {"endpoints": ["tcp:0"], "action_logger": logger}
     shop = Server(application=None, **log)
 
     shop.log_action("http", "complete", {"path": "/orders/7/?t=SECRET", "status": 200})
 
-    assert told == [("http", "complete", {"path": "/orders/7/", "status": 200})]
+    assert entries == [("http", "complete", {"path": "/orders/7/", "status": 200})]
 
 
-def test_connection_that_ends_after_it_was_forgotten_is_no_error(monkeypatch):
-    """A refused one, if the server tidies up before it is gone."""
+def test_connection_may_end_after_it_was_removed(monkeypatch):
+    """A refused one, if the server removes it before it has gone."""
     monkeypatch.setattr(server.reactor, "callLater", lambda *later: None)
     shop = Server(application=None, endpoints=["tcp:0"])
     shop.connections = {}

@@ -35,9 +35,9 @@ def open_socket(puppet, path: str = "", **options):
     return connect(address, **options)
 
 
-def test_scope_says_how_the_client_came_and_what_the_server_has(puppet):
-    believed_by_daphne = {"Daphne-Root-Path": "/evil"}
-    with open_socket(puppet, "a/b", additional_headers=believed_by_daphne) as client:
+def test_scope_has_the_scheme_and_the_extensions(puppet):
+    trusted_by_daphne = {"Daphne-Root-Path": "/evil"}
+    with open_socket(puppet, "a/b", additional_headers=trusted_by_daphne) as client:
         client.send("scope")
         facts = json.loads(client.recv(TIMEOUT_S))
 
@@ -58,8 +58,8 @@ def test_put_frame_of_any_size_arrives(puppet, size):
         assert client.recv(TIMEOUT_S) == "0" * size
 
 
-def test_put_client_that_does_not_read_gets_all_in_order_when_it_does(puppet):
-    """And the server knows how much waits, above and below TLS."""
+def test_client_that_reads_late_gets_everything_in_order(puppet):
+    """The server knows how many bytes are pending, above and below TLS."""
     with open_socket(puppet, max_queue=1) as client:
         client.send("put 1000000 20")
         client.send("pending")
@@ -78,7 +78,7 @@ def test_put_client_that_does_not_read_gets_all_in_order_when_it_does(puppet):
 @pytest.mark.parametrize(
     "code", [1000, 1001, 1003, 1008, 1011, 1012, 1013, 3000, 4000, 4999]
 )
-def test_close_code_arrives_as_it_is(puppet, code):
+def test_close_code_arrives_unchanged(puppet, code):
     with open_socket(puppet) as client:
         client.send(f"close {code}")
         with pytest.raises(ConnectionClosed) as closed:
@@ -88,7 +88,7 @@ def test_close_code_arrives_as_it_is(puppet, code):
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])
-def test_refused_handshake_says_why_and_when_to_come_back(puppet, status):
+def test_refused_handshake_has_the_application_s_response(puppet, status):
     with pytest.raises(InvalidStatus) as refused:
         open_socket(puppet, f"refuse/{status}").__enter__()
 
@@ -100,17 +100,17 @@ def test_refused_handshake_says_why_and_when_to_come_back(puppet, status):
 
 
 @pytest.mark.parametrize(
-    "said, instead",
+    "original, replacement",
     [
         ("Protocol: shop.v1", "Protocol: sh\xf6p.v1"),
         ("Protocol: shop.v1", "Protocol: \xff"),
-        ("Version: 13", "Version: x"),  # no application hears of these
+        ("Version: 13", "Version: x"),  # no application sees these
         ("Host: localhost", "Host: localhost:x"),
     ],
 )
-def test_handshake_that_is_none_is_refused(puppet, said, instead):
-    """And no word of it is in the log afterwards, see `puppet`."""
-    handshake = HANDSHAKE.replace(said, instead)
+def test_invalid_handshake_is_refused(puppet, original, replacement):
+    """The log has nothing of it afterwards, see `puppet`."""
+    handshake = HANDSHAKE.replace(original, replacement)
     link = socket.create_connection(("127.0.0.1", puppet.port), TIMEOUT_S)
     if puppet.tls:
         link = puppet.tls.wrap_socket(link, server_hostname="localhost")
@@ -125,8 +125,8 @@ def ask(client, question: str):
 
 
 @pytest.mark.parametrize("puppet", [Puppet], indirect=True, ids=["ws"])
-def test_sockets_that_come_and_go_leave_no_garbage(puppet):
-    """They are never searched for it: see `Server.socket_opened`."""
+def test_closed_sockets_leave_no_garbage(puppet):
+    """They are exempt from garbage collection: see `Server.socket_opened`."""
     with open_socket(puppet) as witness:
         known = ask(witness, "connections")
         ask(witness, "garbage")
@@ -137,16 +137,18 @@ def test_sockets_that_come_and_go_leave_no_garbage(puppet):
                 ask(client, "close 4001")
             with pytest.raises(InvalidStatus):
                 open_socket(puppet, "refuse/429")
-            open_socket(puppet).socket.shutdown(socket.SHUT_RDWR)  # without a word
+            open_socket(puppet).socket.shutdown(
+                socket.SHUT_RDWR
+            )  # without a close frame
         wait_until(
-            lambda: ask(witness, "connections") <= known, "the farewells", TIMEOUT_S
+            lambda: ask(witness, "connections") <= known, "the disconnects", TIMEOUT_S
         )
         garbage = ask(witness, "garbage")
 
     assert not garbage.keys() & OURS, garbage
 
 
-def test_client_that_offers_compression_is_answered_without(puppet):
+def test_offered_compression_is_declined(puppet):
     with open_socket(puppet, compression="deflate") as client:
         assert "Sec-WebSocket-Extensions" in client.request.headers
         assert "Sec-WebSocket-Extensions" not in client.response.headers

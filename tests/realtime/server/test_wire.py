@@ -19,7 +19,7 @@ LARGE = 2**18  # more than the kernel takes of these sockets
 
 
 class Reactor:
-    """Notes who wants to write; the test says when."""
+    """Knows which connections want to write; the test says when they may."""
 
     def __init__(self) -> None:
         self.writers: set = set()
@@ -37,14 +37,14 @@ class Reactor:
         pass
 
     def write(self) -> None:
-        """What the real one does when the kernel takes bytes again."""
+        """Do what the real one does when the kernel takes bytes again."""
         for connection in list(self.writers):
             if (reason := connection.doWrite()) is not None:
                 connection.connectionLost(Failure(reason))
 
 
 class Link:
-    """A socket of the server, whose client is the test."""
+    """A socket of the server, with the test as its client."""
 
     def __init__(self, near: socket.socket, far: socket.socket) -> None:
         self.reactor, self.client = Reactor(), far
@@ -57,25 +57,25 @@ class Link:
         self.socket.transport = self.socket._descriptor = self.connection
         self.socket.state, self.socket.send_queue = self.socket.STATE_OPEN, []
 
-    def taken(self) -> bytes:
-        """What the kernel holds for the client."""
+    def take(self) -> bytes:
+        """Take what the kernel has for the client."""
         data = b""
         with contextlib.suppress(BlockingIOError):
             while more := self.client.recv(65536):
                 data += more
         return data
 
-    def all_taken(self) -> bytes:
-        """What comes while the client reads and the reactor writes."""
-        data = self.taken()
+    def take_all(self) -> bytes:
+        """Take everything, while the reactor writes."""
+        data = self.take()
         while self.reactor.writers:
             self.reactor.write()
-            data += self.taken()
+            data += self.take()
         return data
 
 
 def make_socket() -> Socket:
-    """As the server makes them, with its options."""
+    """Make a socket as the server does, with its options."""
     shop = Server(application=None, endpoints=["tcp:0"])
     shop.ws_factory = WebSocketFactory(shop)
     shop._share_options()
@@ -89,10 +89,10 @@ def link():
         yield Link(near, far)
 
 
-def test_put_nothing_pending_is_written_at_once(link):
+def test_put_with_nothing_pending_writes_at_once(link):
     assert link.socket.put(b"frame") == 0
 
-    assert link.taken() == b"frame"
+    assert link.take() == b"frame"
     assert link.reactor.writers == set()
     assert link.socket.pending() == 0
 
@@ -103,7 +103,7 @@ def test_put_more_than_the_kernel_takes_leaves_the_rest_pending(link):
     assert 0 < pending < LARGE
     assert link.socket.pending() == pending
     assert link.reactor.writers == {link.connection}
-    assert len(link.taken()) == LARGE - pending
+    assert len(link.take()) == LARGE - pending
 
 
 def test_put_while_bytes_are_pending_comes_after_them(link):
@@ -112,7 +112,7 @@ def test_put_while_bytes_are_pending_comes_after_them(link):
     for frame in frames:
         link.socket.put(frame)
     assert link.socket.pending() > LARGE
-    assert link.all_taken() == b"".join(frames)
+    assert link.take_all() == b"".join(frames)
 
     assert link.socket.pending() == 0
     assert link.socket.put(b"4") == 0
@@ -123,9 +123,9 @@ def test_offer_while_bytes_are_pending_writes_nothing(link):
 
     assert link.socket.offer(b"2") is None
 
-    assert link.all_taken() == b"1" * LARGE
+    assert link.take_all() == b"1" * LARGE
     assert link.socket.offer(b"3") == 0
-    assert link.taken() == b"3"
+    assert link.take() == b"3"
 
 
 def test_nothing_follows_a_close_frame(link):
@@ -133,28 +133,28 @@ def test_nothing_follows_a_close_frame(link):
 
     assert link.socket.offer(b"1") == link.socket.put(b"2") == 0
 
-    assert link.taken() == b""
+    assert link.take() == b""
 
 
-def test_pending_half_way_is_what_the_client_lacks(link):
+def test_pending_is_what_the_client_has_not_taken(link):
     link.socket.put(b"x" * LARGE)
     link.socket.put(b"y" * LARGE)
-    taken = len(link.taken())
+    taken = len(link.take())
 
     for _ in range(3):
         link.reactor.write()
-        taken += len(link.taken())
+        taken += len(link.take())
         assert link.socket.pending() == 2 * LARGE - taken
 
 
 class Ended:
-    """Who is told that the connection has ended."""
+    """A protocol that keeps why its connection ended."""
 
     def connectionLost(self, reason) -> None:
         self.reason = reason
 
 
-def test_put_client_has_gone_is_left_to_the_reactor(link):
+def test_put_to_a_client_that_has_gone_raises_nothing(link):
     ended = link.connection.protocol = Ended()
     link.client.close()
 
@@ -169,20 +169,20 @@ def test_put_client_has_gone_is_left_to_the_reactor(link):
     assert link.reactor.writers == set()
 
 
-def test_put_connection_is_being_closed_comes_after_what_waits(link):
+def test_put_to_a_closing_connection_comes_after_pending_bytes(link):
     link.connection.protocol = Ended()
     link.socket.put(b"x" * LARGE)
     link.connection.loseConnection()
 
     link.socket.put(b"late")
 
-    assert link.all_taken() == b"x" * LARGE + b"late"
+    assert link.take_all() == b"x" * LARGE + b"late"
     assert not link.connection.connected
 
 
-def test_ping_is_answered_until_too_many_answers_wait(link):
+def test_pings_are_answered_until_too_many_pongs_are_unsent(link):
     link.socket.onPing(b"one")
-    assert link.taken() == b"\x8a\x03one"
+    assert link.take() == b"\x8a\x03one"
 
     link.socket.put(b"x" * LARGE)
     before = link.socket.pending()
@@ -196,9 +196,7 @@ def test_ping_is_answered_until_too_many_answers_wait(link):
     [(False, 20, False), (False, 30, True)]
     + [(True, 30, False), (True, websocket.RESTING_PING_S + 1, True)],
 )
-def test_tab_that_nobody_sees_is_pinged_seldom(
-    link, monkeypatch, is_resting, idle_s, is_pinged
-):
+def test_hidden_tab_is_pinged_seldom(link, monkeypatch, is_resting, idle_s, is_pinged):
     pings = []
     monkeypatch.setattr(link.socket, "_sendAutoPing", lambda: pings.append(1))
     options = SimpleNamespace(websocket_timeout=-1, ping_interval=25)
@@ -212,7 +210,7 @@ def test_tab_that_nobody_sees_is_pinged_seldom(
     assert bool(pings) == is_pinged
 
 
-def test_socket_options_are_its_class_s_not_its_own(link):
+def test_socket_shares_the_options_of_its_class(link):
     assert not set(Socket.CONFIG_ATTRS) & set(vars(link.socket))
-    # A function among them, which must not have become a method.
+    # One option is a function, which must not have become a method.
     assert link.socket.perMessageCompressionAccept([]) is None
