@@ -80,7 +80,7 @@ def strict(transactional_db, redis, started) -> Shop:
     return started
 
 
-def test_address_with_too_many_sockets_is_told_when_to_come_back(strict, product):
+def test_address_with_too_many_sockets_gets_a_time_to_retry(strict, product):
     before = refusals(strict, "address")
     with contextlib.ExitStack() as stack:
         assert probed(strict, HERE)[0] == HTTPStatus.UPGRADE_REQUIRED
@@ -115,7 +115,7 @@ def test_address_cannot_be_forged_from_behind_the_proxy(strict, product):
         assert (status, told["reason"]) == (429, "address")
 
 
-def test_room_is_free_again_when_a_socket_has_closed(strict, product):
+def test_closed_socket_makes_room_for_another(strict, product):
     mine = {"headers": seen_from("203.0.113.9")}
 
     def is_let_in() -> bool:
@@ -130,7 +130,7 @@ def test_room_is_free_again_when_a_socket_has_closed(strict, product):
         wait_until(is_let_in, "the room of one", LIMIT_S)
 
 
-def test_process_that_is_full_says_so(redis, serve, product):
+def test_full_process_refuses_sockets_with_a_reason(redis, serve, product):
     shop = serve(redis, LIVE_SOCKETS="2")
     with Client(shop), Client(shop):
         status, headers, told = refused(shop)
@@ -139,9 +139,7 @@ def test_process_that_is_full_says_so(redis, serve, product):
         assert int(headers["Retry-After"]) >= 30
 
 
-def test_sockets_that_ask_for_nothing_keep_nobody_out_and_are_closed(
-    redis, serve, product
-):
+def test_silent_sockets_keep_nobody_out_and_are_closed(redis, serve, product):
     shop = serve(
         redis,
         LIVE_HANDSHAKES="2",
@@ -167,7 +165,7 @@ def test_sockets_that_ask_for_nothing_keep_nobody_out_and_are_closed(
         watching.shows(f"stock:{product.pk}", 2)
 
 
-def test_person_with_too_many_sockets_is_told_when_to_come_back(strict):
+def test_person_with_too_many_sockets_gets_a_time_to_retry(strict):
     before = refusals(strict, "person")
     anna, ben = (Shopper(strict, make_user()) for _ in range(2))
     phone = Shopper(strict)
@@ -188,7 +186,7 @@ def test_person_with_too_many_sockets_is_told_when_to_come_back(strict):
         assert refusals(strict, "person") - before == 1
 
 
-def test_topics_of_a_subscription_are_bounded(listening):
+def test_topics_of_a_subscription_are_limited(listening):
     names = {f"stock:{number}": None for number in range(1, 202)}
     with Client(listening) as client:
         client.send_raw(json.dumps({"t": "sub", "id": 1, "topics": names}))
@@ -198,7 +196,7 @@ def test_topics_of_a_subscription_are_bounded(listening):
         assert client.watch("stock:1")["t"] == "snap"  # the socket lives on
 
 
-def test_frames_that_come_too_fast_end_the_conversation(strict, product):
+def test_too_many_messages_close_the_socket(strict, product):
     before = refusals(strict, "too_many_frames")
     with Client(strict) as client:
         client.flood('{"t":"sub","id":1,"topics":{}}', times=40)
@@ -226,7 +224,7 @@ def raw(first: int, payload: bytes = b"") -> bytes:
     ],
     ids=["pings", "full pings", "pongs", "empty parts", "tiny parts"],
 )
-def test_frames_that_are_no_messages_are_counted_too(strict, begin, frame):
+def test_pings_and_fragments_count_as_frames(strict, begin, frame):
     before = refusals(strict, "frames")
     with Client(strict) as client:
         with contextlib.suppress(OSError):
@@ -236,7 +234,7 @@ def test_frames_that_are_no_messages_are_counted_too(strict, begin, frame):
     assert refusals(strict, "frames") - before == 1
 
 
-def test_pings_at_a_usual_pace_are_answered(strict, product):
+def test_pings_at_a_normal_rate_are_answered(strict, product):
     with Client(strict) as client:
         for _ in range(20):
             assert client.socket.ping().wait(LIMIT_S)
@@ -244,7 +242,7 @@ def test_pings_at_a_usual_pace_are_answered(strict, product):
         assert client.watch(f"stock:{product.pk}")["items"]
 
 
-def test_bytes_that_come_too_fast_end_the_conversation(strict):
+def test_too_many_bytes_close_the_socket(strict):
     """In frames that are too large, of which none is finished."""
     before = refusals(strict, "bytes")
     with Client(strict) as client:

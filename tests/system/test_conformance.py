@@ -66,7 +66,7 @@ def reasons(results: dict[str, dict]) -> dict[str, str]:
     return {case: results[case]["why"] for case in failed(results)}
 
 
-def test_server_passes_every_case_but_its_limits(tmp_path):
+def test_server_passes_every_case_within_its_limits(tmp_path):
     with served(Echo, tmp_path) as address:
         results = outcomes(address, *WITHOUT_COMPRESSION)
 
@@ -74,7 +74,7 @@ def test_server_passes_every_case_but_its_limits(tmp_path):
     assert failed(results) == LIMITS, reasons(results)
 
 
-def test_server_offered_compression_declines_and_serves_on(tmp_path):
+def test_server_declines_compression_and_passes(tmp_path):
     with served(Echo, tmp_path) as address:
         results = outcomes(address, *COMPRESSION)
 

@@ -67,9 +67,7 @@ def goodbye(client: Client) -> dict:
 # --- Sockets ----------------------------------------------------------------------
 
 
-def test_drain_asks_every_socket_to_come_back_at_a_moment_of_its_own(
-    redis, serve, product
-):
+def test_drain_spreads_the_return_of_sockets(redis, serve, product):
     shop = serve(redis)
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(Client(shop)) for _ in range(40)]
@@ -99,7 +97,7 @@ def test_drain_of_plain_daphne_says_nothing(redis, serve, product):
         assert not any(frame["t"] == "bye" for frame in client.frames)
 
 
-def test_drain_loses_nothing_that_was_committed_meanwhile(
+def test_drain_loses_no_change_that_is_committed_during_it(
     redis, serve, product, daphne
 ):
     first, second = serve(redis, LIVE_NOTICE_S="1"), daphne
@@ -118,7 +116,7 @@ def test_drain_loses_nothing_that_was_committed_meanwhile(
     over(first)
 
 
-def test_drain_waits_for_no_client_that_does_not_answer(redis, serve, product):
+def test_drain_does_not_wait_for_clients_that_do_not_answer(redis, serve, product):
     shop = serve(redis, LIVE_DRAIN_S="0.5")
     with mute(shop):
         shop.tell(signal.SIGTERM)
@@ -126,7 +124,7 @@ def test_drain_waits_for_no_client_that_does_not_answer(redis, serve, product):
         over(shop)
 
 
-def test_drain_tells_readyz_first_takes_nobody_new_and_serves_on(redis, serve, product):
+def test_drain_fails_readyz_first_and_still_serves_pages(redis, serve, product):
     shop = serve(redis, LIVE_NOTICE_S="3")
     assert (ask(shop, "/readyz")[0], ask(shop, "/products/")[0]) == (200, 200)
     with Client(shop) as client:
@@ -152,7 +150,7 @@ def test_drain_tells_readyz_first_takes_nobody_new_and_serves_on(redis, serve, p
 # --- Pages ------------------------------------------------------------------------
 
 
-def test_drain_answers_the_page_that_is_being_made(redis, serve, product):
+def test_drain_answers_pages_that_are_being_made(redis, serve, product):
     shop = serve(redis, LIVE_DRAIN_S="15")
     assert ask(shop, "/products/")[0] == 200
     answers = []
@@ -193,7 +191,7 @@ def is_closed(shop: Shop) -> bool:
     return False
 
 
-def test_drain_gives_up_a_page_that_takes_for_ever(redis, serve, product):
+def test_drain_gives_up_a_page_that_never_ends(redis, serve, product):
     shop = serve(redis, LIVE_DRAIN_S="0.3")
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -225,7 +223,7 @@ def test_stop_of_an_idle_process_takes_no_time(redis, serve, number):
     assert over(shop) < LIMIT_S
 
 
-def test_start_where_another_process_listens_fails_and_says_so(redis, serve):
+def test_start_on_a_port_in_use_fails_with_a_message(redis, serve):
     other = serve(redis)
     shop = Daphne(other.log.parent, redis.url)
     shop.port = other.port
@@ -252,7 +250,7 @@ def test_second_signal_while_draining_changes_nothing(redis, serve, product):
     over(shop)
 
 
-def test_start_again_on_the_same_port_at_once(redis, serve, product):
+def test_server_starts_again_on_the_same_port_at_once(redis, serve, product):
     shop = serve(redis)
     with Client(shop) as client:
         client.watch(f"stock:{product.pk}")

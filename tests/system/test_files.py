@@ -163,7 +163,7 @@ def connected(shop: Shop, count: int, said: bytes = b"") -> Iterator[None]:
 # --- More sockets than there are files for ----------------------------------------
 
 
-def test_sockets_beyond_the_file_limit_are_told_to_come_back_and_pages_go_on(server):
+def test_sockets_beyond_the_file_limit_are_refused_and_pages_are_served(server):
     limit, product = server.limits[1], make_product(on_hand=5)
     sockets = limit + 150
 
@@ -189,7 +189,7 @@ def test_sockets_beyond_the_file_limit_are_told_to_come_back_and_pages_go_on(ser
     flooded(pour)
 
 
-def test_server_says_at_the_start_what_it_has_found(started):
+def test_server_logs_its_file_limit_at_the_start(started):
     (line,) = [line for line in started.said().splitlines() if "LIVE_SOCKETS" in line]
 
     most = metrics(started)["shop_sockets_limit"]
@@ -220,7 +220,7 @@ def test_bodies_of_unknown_length_take_no_files(server):
 # --- The limit itself -------------------------------------------------------------
 
 
-def test_files_that_the_system_refuses_cost_a_line_and_no_work(server):
+def test_refused_files_are_logged_once_and_lose_no_work(server):
     """Somebody lowers the limit of the running process, and raises it again."""
     process, limit = psutil.Process(server.pid), server.limits[1]
     since = server.mark()
@@ -256,7 +256,7 @@ def test_libraries_take_files_numbered_above_1024(transactional_db, redis, setti
         connection.close()
 
 
-def test_server_with_too_few_files_says_so_and_ends(tmp_path):
+def test_server_with_too_few_files_ends_with_a_message(tmp_path):
     echo = Starved(tmp_path)
     echo.launch()
     try:

@@ -41,7 +41,7 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_locust_user_times_pushes_from_the_change_on(server, tmp_path):
+def test_locust_user_times_pushes_from_the_change(server, tmp_path):
     options = ["--headless", "-u", "5", "-r", "5", "-t", "60s"]
     options += ["--json-file", "out"]
     script = ["-f", str(SCRIPTS / "locustfile.py"), "--host", server.url]
@@ -58,7 +58,7 @@ def test_locust_user_times_pushes_from_the_change_on(server, tmp_path):
     assert not any(row["num_failures"] for row in told), said
 
 
-def test_k6_script_times_pushes_from_the_change_on(server, tmp_path):
+def test_k6_script_times_pushes_from_the_change(server, tmp_path):
     script = str(SCRIPTS / "k6.js")
     program = Path(sys.executable).with_name("k6")
     k6 = str(program) if program.exists() else shutil.which("k6")

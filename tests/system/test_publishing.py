@@ -89,7 +89,9 @@ def worker(redis, tmp_path, transactional_db) -> Iterator[Worker]:
     worker.kill()
 
 
-def test_changes_by_tasks_are_pushed_over_a_connection_a_process(redis, server, worker):
+def test_changes_by_tasks_are_pushed_over_one_connection_per_process(
+    redis, server, worker
+):
     product = make_product(on_hand=3)
     held = basket.open_for(Owner(user_id=make_user().pk))
     basket.add(held, product.pk, 2)
@@ -156,7 +158,7 @@ def test_many_pushes_take_one_connection(redis):
     assert connections(redis) - before == 1, "the one that counts"
 
 
-def test_many_pushes_by_the_tutorials_way_take_a_connection_each(redis):
+def test_tutorial_opens_a_connection_for_each_push(redis):
     """The control."""
     before = connections(redis)
 
@@ -170,7 +172,7 @@ def test_many_pushes_by_the_tutorials_way_take_a_connection_each(redis):
 # --- What does not get through ------------------------------------------------------
 
 
-def test_push_that_failed_after_the_commit_is_healed_by_the_audit(
+def test_audit_repairs_a_push_that_failed_after_the_commit(
     redis, serve, server, tmp_path
 ):
     """As it is by default; the control is a shop that never looks."""

@@ -95,7 +95,7 @@ def strict(django_db_setup, tmp_path_factory, shared_redis, static) -> Iterator[
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/ws/", "/static/x"])
-def test_body_whose_length_is_too_large_is_refused_before_it_comes(link, path):
+def test_body_with_too_large_a_length_is_refused_before_it_is_sent(link, path):
     link.head(f"GET {path}", f"Content-Length: {300 * MB}")
 
     answer = link.answers()
@@ -104,7 +104,7 @@ def test_body_whose_length_is_too_large_is_refused_before_it_comes(link, path):
     assert "connection: close" in answer.lower()
 
 
-def test_handshake_with_a_body_that_is_too_large_is_refused(link):
+def test_handshake_with_a_large_body_is_refused(link):
     upgrade = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 
@@ -113,7 +113,7 @@ def test_handshake_with_a_body_that_is_too_large_is_refused(link):
     assert link.answers().startswith("HTTP/1.1 413 ")
 
 
-def test_client_that_sends_all_of_it_before_it_reads_gets_the_answer(link):
+def test_client_that_sends_a_whole_large_body_gets_the_answer(link):
     link.head("POST /users/login/", f"Content-Length: {8 * MB}")
     link.send(b"x" * MB, times=8)
 
@@ -123,13 +123,13 @@ def test_client_that_sends_all_of_it_before_it_reads_gets_the_answer(link):
 @pytest.mark.parametrize(
     "size, answer", [(KB, "HTTP/1.1 100 Continue"), (2 * MB, "HTTP/1.1 413 ")]
 )
-def test_client_that_asks_first_is_told_at_once(link, size, answer):
+def test_client_that_expects_100_continue_is_answered_at_once(link, size, answer):
     link.head("POST /users/login/", f"Content-Length: {size}", "Expect: 100-continue")
 
     assert link.first().startswith(answer)
 
 
-def test_body_in_chunks_is_refused_once_it_is_too_large(listening):
+def test_chunked_body_is_refused_once_it_is_too_large(listening):
     before = peak(listening)
     with Link(listening) as link:
         link.head("GET /", "Transfer-Encoding: chunked")
@@ -146,7 +146,7 @@ def test_body_in_tiny_chunks_is_refused(link):
     assert link.answers().startswith("HTTP/1.1 400 ")
 
 
-def test_body_in_chunks_within_the_limit_arrives(link):
+def test_chunked_body_within_the_limit_arrives(link):
     link.head("POST /healthz", "Transfer-Encoding: chunked", "Connection: close")
     link.send(chunk(b"x" * 1000) * 60 + b"0\r\n\r\n")
 
@@ -163,7 +163,7 @@ def test_body_in_chunks_within_the_limit_arrives(link):
         ("/basket/", 2, 413),
     ],
 )
-def test_upload_may_be_as_large_as_its_page_needs(listening, path, megabytes, status):
+def test_upload_limit_depends_on_the_page(listening, path, megabytes, status):
     with Link(listening) as link:
         size = megabytes * MB
         link.head(f"POST {path}", f"Content-Length: {size}", "Connection: close")
@@ -187,7 +187,7 @@ def test_upload_may_be_as_large_as_its_page_needs(listening, path, megabytes, st
     ],
     ids=lambda headers: headers[0][:30],
 )
-def test_headers_that_mean_two_things_are_refused(link, headers):
+def test_ambiguous_headers_are_refused(link, headers):
     link.head("POST /users/login/", *headers)
 
     assert link.answers().startswith("HTTP/1.1 400 ")
@@ -206,7 +206,7 @@ def test_headers_that_mean_two_things_are_refused(link, headers):
     ],
     ids=["many", "together", "one", "a megabyte", "with a body", "folded"],
 )
-def test_headers_that_are_too_many_or_too_large_are_refused(link, path, headers):
+def test_too_many_or_too_large_headers_are_refused(link, path, headers):
     link.head(f"GET {path}", *headers)
 
     answer = link.answers()
@@ -215,7 +215,7 @@ def test_headers_that_are_too_many_or_too_large_are_refused(link, path, headers)
     assert answer.count("HTTP/1.1 ") == 1
 
 
-def test_address_that_is_too_long_is_refused(link):
+def test_url_that_is_too_long_is_refused(link):
     link.head("GET /?q=" + "x" * 20_000)
 
     assert link.answers().startswith("HTTP/1.1 414 ")
@@ -236,7 +236,9 @@ def cookies(size: int) -> str:
     "size, page, socket",
     [(9 * KB, 200, 101), (16 * KB, 200, 101), (16 * KB + 1, 431, 431)],
 )
-def test_cookies_have_one_limit_for_pages_and_sockets(listening, size, page, socket):
+def test_cookies_have_the_same_limit_for_pages_and_sockets(
+    listening, size, page, socket
+):
     with Link(listening) as pages, Link(listening) as sockets:
         pages.head("GET /products/", cookies(size))
         sockets.head("GET /ws/", *HANDSHAKE, cookies(size))
@@ -245,7 +247,7 @@ def test_cookies_have_one_limit_for_pages_and_sockets(listening, size, page, soc
         assert sockets.first().startswith(f"HTTP/1.1 {socket} ")
 
 
-def test_browser_is_told_of_too_many_cookies_by_a_page(link):
+def test_browser_with_too_many_cookies_gets_a_page(link):
     link.head("GET /products/", "Accept: text/html,*/*", cookies(20 * KB))
 
     answer = link.answers()
@@ -258,7 +260,7 @@ def test_browser_is_told_of_too_many_cookies_by_a_page(link):
 # --- Whether a socket would be let in ---------------------------------------------
 
 
-def test_plain_request_at_the_address_of_sockets_says_that_one_would_be_let_in(link):
+def test_plain_request_at_the_sockets_address_says_that_a_handshake_would_succeed(link):
     link.head("GET /ws/", "Connection: close")
 
     answer = link.answers()
@@ -266,7 +268,7 @@ def test_plain_request_at_the_address_of_sockets_says_that_one_would_be_let_in(l
     assert '"reason": "upgrade"' in answer
 
 
-def test_requests_one_after_the_other_are_answered_with_their_bodies(link):
+def test_pipelined_requests_get_their_own_bodies(link):
     for _ in range(2):
         link.head("POST /healthz", "Content-Length: 5").send(b"hello")
     link.head("GET /healthz", "Connection: close")
@@ -277,13 +279,13 @@ def test_requests_one_after_the_other_are_answered_with_their_bodies(link):
     assert answers.count("HTTP/1.1 200 ") == 1
 
 
-def test_request_behind_one_that_is_refused_is_not_answered(link):
+def test_request_after_a_refused_one_is_not_answered(link):
     link.head("POST /", f"Content-Length: {300 * MB}").head("GET /healthz")
 
     assert link.answers().count("HTTP/1.1 ") == 1
 
 
-def test_bodies_of_one_address_are_bounded_together(strict):
+def test_bodies_of_one_address_share_a_limit(strict):
     with Link(strict) as link:
         link.head("POST /users/login/", HERE, f"Content-Length: {MB - KB}")
         answer = link.send(b"x" * KB, times=600).answers()
@@ -296,14 +298,14 @@ def test_bodies_of_one_address_are_bounded_together(strict):
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: local"])
-def test_headers_that_do_not_come_end_the_connection(strict, said):
+def test_missing_headers_end_the_connection(strict, said):
     with Link(strict) as link:
         answer = link.send(said).answers()
 
     assert answer == "" or answer.startswith("HTTP/1.1 408 ")
 
 
-def test_headers_that_come_byte_by_byte_have_a_deadline(strict):
+def test_slow_headers_have_a_deadline(strict):
     """Each byte says that the client lives, and none that it gets on."""
     with Link(strict) as link:
         link.send(b"GET / HTTP/1.1\r\n")
@@ -318,7 +320,7 @@ def test_headers_that_come_byte_by_byte_have_a_deadline(strict):
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-def test_body_that_comes_byte_by_byte_has_a_deadline(strict):
+def test_slow_body_has_a_deadline(strict):
     with Link(strict) as link:
         link.head("POST /users/login/", "Content-Length: 100000")
         link.socket.settimeout(0.05)
@@ -332,14 +334,14 @@ def test_body_that_comes_byte_by_byte_has_a_deadline(strict):
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-def test_connection_that_is_kept_alive_and_not_used_is_closed(strict):
+def test_unused_connection_is_closed(strict):
     with Link(strict) as link:
         answer = link.head("GET /healthz").answers()
 
     assert answer.count("HTTP/1.1 ") == 1
 
 
-def test_handshake_of_tls_that_does_not_come_ends_the_connection(tmp_path, monkeypatch):
+def test_missing_tls_handshake_ends_the_connection(tmp_path, monkeypatch):
     monkeypatch.setenv("HTTP_HEADERS_S", "1")
     puppet = SecurePuppet(tmp_path)
     puppet.start()
@@ -361,7 +363,7 @@ def uvicorn(django_db_setup, tmp_path, shared_redis, static) -> Iterator[Shop]:
     shop.stop()
 
 
-def test_bodies_are_limited_by_any_server(uvicorn):
+def test_bodies_are_limited_on_any_server(uvicorn):
     with Link(uvicorn) as declared, Link(uvicorn) as chunked:
         declared.head("GET /", f"Content-Length: {300 * MB}")
         chunked.head("POST /users/login/", "Transfer-Encoding: chunked")

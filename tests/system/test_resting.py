@@ -27,7 +27,7 @@ def subscribe(shop: Daphne, topic: str, pace: int) -> Listener:
     return tab
 
 
-def test_tab_that_nobody_sees_is_not_pinged_as_often_as_others(redis, serve):
+def test_hidden_tab_is_pinged_less_often_than_others(redis, serve):
     shop = serve(redis, Impatient)
     topic = f"stock:{make_product().pk}"
     seen, hidden = (subscribe(shop, topic, pace) for pace in (0, 45_000))

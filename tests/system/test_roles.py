@@ -95,7 +95,7 @@ def ask(url: str, method: str = "GET", body: bytes | None = None) -> tuple[int, 
             return refused.code, refused.read().decode()
 
 
-def test_process_of_pages_refuses_sockets_and_says_so(site):
+def test_page_process_refuses_sockets_with_a_reason(site):
     with pytest.raises(InvalidStatus) as refused:
         Client(site.pages, origin=site.nginx.origin).__enter__()
 
@@ -110,7 +110,7 @@ def test_process_of_pages_refuses_sockets_and_says_so(site):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", ["/", "/products/", "/static/no.css", "/ws/more/"])
-def test_process_of_sockets_refuses_pages_and_says_so(site, method, path):
+def test_socket_process_refuses_pages_with_a_reason(site, method, path):
     body = b"x=1" if method == "POST" else None
 
     status, text = ask(f"{site.sockets.url}{path}", method, body)
@@ -120,12 +120,12 @@ def test_process_of_sockets_refuses_pages_and_says_so(site, method, path):
     assert "serves sockets only" in json.loads(text)["msg"]
 
 
-def test_process_of_sockets_answers_the_probe_of_a_socket(site):
+def test_socket_process_answers_a_plain_request_at_its_address(site):
     assert ask(f"{site.sockets.url}/ws/")[0] == 426
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
-def test_each_process_answers_machines(site, path):
+def test_every_process_answers_health_checks(site, path):
     for shop in (site.pages, site.sockets):
         assert ask(shop.origin + path)[0] == 200
 
@@ -135,12 +135,12 @@ def test_readyz_names_the_role(site):
         assert json.loads(ask(f"{shop.origin}/readyz")[1])["role"] == shop.name
 
 
-def test_process_of_pages_takes_no_sockets_by_its_metrics(site):
+def test_metrics_of_a_page_process_have_no_sockets(site):
     assert "\nshop_sockets_limit 0.0\n" in ask(f"{site.pages.origin}/metrics")[1]
     assert "\nshop_sockets_limit 0.0\n" not in ask(f"{site.sockets.origin}/metrics")[1]
 
 
-def test_nginx_sends_each_request_to_its_kind(site):
+def test_nginx_sends_each_request_to_the_right_process(site):
     product = make_product(on_hand=5)
     before = {shop: shop.mark() for shop in (site.pages, site.sockets)}
 
@@ -162,7 +162,7 @@ def test_nginx_sends_each_request_to_its_kind(site):
 
 
 @pytest.mark.parametrize("role", ["web", "", "Pages", "pages,sockets"])
-def test_unknown_role_is_one_line(role):
+def test_unknown_role_fails_with_one_line(role):
     words = ["-m", "realtime.server", "--role", role, "project.asgi:application"]
 
     done = subprocess.run(
@@ -186,13 +186,13 @@ def as_role(monkeypatch):
     return lambda role: monkeypatch.setattr(roles, "_role", role)
 
 
-def test_process_of_sockets_makes_no_threads_for_pages(as_role):
+def test_socket_process_has_no_threads_for_pages(as_role):
     as_role("sockets")
 
     assert asgi.pages() is no_pages
 
 
-def test_process_of_sockets_keeps_no_files_for_pages(as_role, monkeypatch):
+def test_socket_process_reserves_no_files_for_pages(as_role, monkeypatch):
     monkeypatch.setattr(file_budget, "_limit", lambda: 1024)
     both = file_budget.sockets(), file_budget.own()
     as_role("sockets")
@@ -202,7 +202,7 @@ def test_process_of_sockets_keeps_no_files_for_pages(as_role, monkeypatch):
     assert file_budget.sockets() + file_budget.pages() + file_budget.own() == 1024
 
 
-def test_process_of_pages_has_no_files_for_sockets(as_role):
+def test_page_process_reserves_no_files_for_sockets(as_role):
     both = file_budget.own(), file_budget.pages()
     as_role("pages")
 
@@ -210,7 +210,7 @@ def test_process_of_pages_has_no_files_for_sockets(as_role):
     assert (file_budget.own(), file_budget.pages()) == both
 
 
-def test_process_of_sockets_reads_no_large_bodies(as_role):
+def test_socket_process_reads_no_large_bodies(as_role):
     as_role("sockets")
 
     paths = ("/users/profile/", "/admin/products/product/import/", "/ws/")

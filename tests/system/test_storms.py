@@ -79,7 +79,7 @@ def shop(transactional_db, redis, tmp_path, static, limits) -> Iterator[Daphne]:
     assert "Traceback" not in shop.said(), shop.said()
 
 
-def test_all_who_come_at_once_are_served(shop):
+def test_sockets_that_arrive_together_are_all_served(shop):
     with contextlib.ExitStack() as stack:
         with shop.frozen():
             crowd = [stack.enter_context(knock(shop)) for _ in range(MANY)]
@@ -89,7 +89,7 @@ def test_all_who_come_at_once_are_served(shop):
     assert set(firsts) == {"HTTP/1.1 101 Switching Protocols"}
 
 
-def test_handshake_is_not_served_whose_client_has_left(shop):
+def test_handshake_of_a_client_that_has_left_is_not_served(shop):
     before = metric(shop, "shop_handshake_seconds_count")
     with contextlib.ExitStack() as stack:
         with shop.frozen():
@@ -105,7 +105,7 @@ def test_handshake_is_not_served_whose_client_has_left(shop):
 
 
 @pytest.mark.parametrize("limits", [{"LIVE_SOCKETS": str(FEW)}], ids=["few"])
-def test_full_process_refuses_all_others_and_says_when_to_come_back(shop):
+def test_full_process_refuses_others_with_a_time_to_retry(shop):
     with contextlib.ExitStack() as stack:
         with shop.frozen():
             crowd = [stack.enter_context(knock(shop)) for _ in range(MANY)]
@@ -122,7 +122,7 @@ def test_full_process_refuses_all_others_and_says_when_to_come_back(shop):
     assert all("retry-after: " in headers.lower() for _, headers, _ in refused)
 
 
-def test_page_that_asks_why_is_told_that_others_wait(shop):
+def test_page_that_asks_why_learns_that_handshakes_wait(shop):
     question = f"GET /ws/ HTTP/1.1\r\nHost: localhost:{shop.port}\r\n\r\n"
     with contextlib.ExitStack() as stack:
         with shop.frozen():
@@ -137,7 +137,7 @@ def test_page_that_asks_why_is_told_that_others_wait(shop):
     assert "retry-after: " in headers.lower()
 
 
-def test_address_that_fills_the_line_is_refused_and_others_are_served(shop, settings):
+def test_address_that_fills_the_queue_is_refused_and_others_are_served(shop, settings):
     with contextlib.ExitStack() as stack:
         with shop.frozen():
             crowd = [
