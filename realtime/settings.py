@@ -8,41 +8,40 @@ def live(env: Any, *, registry: str) -> dict[str, Any]:
     does; `registry` is the path of the application's `Registry`."""
     return {
         "REGISTRY": registry,
-        "TICK_MS": 50,  # one frame an audience a tick
+        "TICK_MS": 50,  # each audience gets one frame per tick
         "HEARTBEAT_S": env.float("LIVE_HEARTBEAT_S", 15, least=0.1),
-        "AUDIT_S": env.float(
-            "LIVE_AUDIT_S", 3, least=0.1
-        ),  # compare with the database, heal losses
-        "PROBE_S": env.float(
-            "LIVE_PROBE_S", 1, least=0.1
-        ),  # a message to itself through Redis
-        "LINGER_S": env.float(
-            "LIVE_LINGER_S", 10, least=0.1
-        ),  # keep an unwatched topic for so long
+        # Between two comparisons with the database, which find lost messages.
+        "AUDIT_S": env.float("LIVE_AUDIT_S", 3, least=0.1),
+        # Between two messages that the hub sends to itself through Redis.
+        "PROBE_S": env.float("LIVE_PROBE_S", 1, least=0.1),
+        # How long the hub keeps a topic that nobody watches.
+        "LINGER_S": env.float("LIVE_LINGER_S", 10, least=0.1),
         "MAX_TOPICS": 64,
         "MAX_FRAME_BYTES": 4096,
-        "MAX_FRAMES": 20,  # in FRAMES_WINDOW_S
+        # In FRAMES_WINDOW_S: messages; then bytes, and frames with pings, pongs and
+        # fragments.
         "FRAMES_WINDOW_S": 10,
-        # In FRAMES_WINDOW_S, pings, pongs and parts of messages included.
+        "MAX_FRAMES": 20,
         "MAX_BYTES": 2**20,
         "MAX_PARTS": 100,
-        # A socket that takes nothing for so long while something waits for it is cut.
+        # A socket with unsent bytes is cut after it has taken nothing for so long.
         "SLOW_S": env.float("LIVE_SLOW_S", 60, least=0.1),
-        # How many sockets a process takes; of one address (an office, a phone network),
-        # of one person or session; how many may wait for their first answer from us;
-        # and how many of one address may have none yet, whoever it is that waits.
+        # The most sockets of a process; of an address (an office, a phone network); and
+        # of a person or session.
         "SOCKETS": env.int("LIVE_SOCKETS", 20_000, least=1),
         "SOCKETS_PER_ADDRESS": env.int("LIVE_SOCKETS_PER_ADDRESS", 1_000, least=1),
         "SOCKETS_PER_PERSON": env.int("LIVE_SOCKETS_PER_PERSON", 50, least=1),
+        # The most sockets that wait for us; and the most of an address without a first
+        # answer, whether they wait for us or for their client.
         "HANDSHAKES": env.int("LIVE_HANDSHAKES", 1_000, least=1),
         "NEW_PER_ADDRESS": env.int("LIVE_NEW_PER_ADDRESS", 250, least=1),
-        # A socket that has not asked for anything by then is closed.
+        # A socket that has not subscribed by then is closed.
         "SILENT_S": env.float("LIVE_SILENT_S", 15, least=0.1),
-        # When a process is stopped: say so at /readyz for so long, and then take at
-        # most so long to say goodbye to sockets, and again to answer the last pages.
+        # When a process stops, /readyz fails for NOTICE_S. It then takes at most DRAIN_S
+        # to close sockets, and as long again to answer the last pages.
         "NOTICE_S": env.float("LIVE_NOTICE_S", 0),
         "DRAIN_S": env.float("LIVE_DRAIN_S", 4),
-        # Pages of other origins may not open sockets; http://host:port, as browsers
-        # say.
+        # Other origins whose pages may open sockets, as browsers send them:
+        # http://host:port.
         "ORIGINS": env.origins("LIVE_ORIGINS", default=[]),
     }
