@@ -37,8 +37,8 @@ def live(env: Any, *, registry: str) -> dict[str, Any]:
         "NEW_PER_ADDRESS": env.int("LIVE_NEW_PER_ADDRESS", 250, least=1),
         # A socket that has not subscribed by then is closed.
         "SILENT_S": env.float("LIVE_SILENT_S", 15, least=0.1),
-        # When a process stops, /readyz fails for NOTICE_S. It then takes at most DRAIN_S
-        # to close sockets, and as long again to answer the last pages.
+        # When a process stops, /readyz fails for NOTICE_S. Then it takes at most
+        # DRAIN_S to close sockets, and as long again to answer the last pages.
         "NOTICE_S": env.float("LIVE_NOTICE_S", 0),
         "DRAIN_S": env.float("LIVE_DRAIN_S", 4),
         # Other origins whose pages may open sockets, as browsers send them:

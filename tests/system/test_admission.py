@@ -35,13 +35,13 @@ def refused(shop: Shop, **options) -> tuple[int, dict, dict]:
 
 
 def probed(shop: Shop, address: str) -> tuple[int, dict]:
-    """What a page is told that asks whether a socket would be let in."""
+    """Ask as a page does whether a handshake would succeed."""
     url = f"{shop.url}/ws/"
     asked = urllib.request.Request(url, headers=seen_from(address))
-    with pytest.raises(urllib.error.HTTPError) as told:
+    with pytest.raises(urllib.error.HTTPError) as error:
         urllib.request.urlopen(asked)
-    told.value.close()
-    return told.value.code, told.value.headers
+    error.value.close()
+    return error.value.code, error.value.headers
 
 
 def refusals(shop: Shop, reason: str) -> float:
@@ -92,11 +92,11 @@ def test_address_with_too_many_sockets_gets_a_time_to_retry(strict, product):
         assert status == HTTPStatus.TOO_MANY_REQUESTS
         assert 60 <= int(headers["Retry-After"]) <= 120
 
-        status, headers, told = refused(strict, headers=seen_from(HERE))
+        status, headers, body = refused(strict, headers=seen_from(HERE))
 
         assert status == HTTPStatus.TOO_MANY_REQUESTS
-        assert told["reason"] == "address" and "address" in told["msg"]
-        assert told["retry_ms"] == int(headers["Retry-After"]) * 1000 > 0
+        assert body["reason"] == "address" and "address" in body["msg"]
+        assert body["retry_ms"] == int(headers["Retry-After"]) * 1000 > 0
         # Others come in, and those who are in are served.
         stack.enter_context(Client(strict, headers=seen_from(THERE)))
         assert inside[0].watch(f"stock:{product.pk}")["items"]
@@ -110,9 +110,9 @@ def test_address_cannot_be_forged_from_behind_the_proxy(strict, product):
             forged = seen_from(f"198.51.100.{number}, {true}")
             stack.enter_context(Client(strict, headers=forged))
 
-        status, _, told = refused(strict, headers=seen_from(f"192.0.2.9, {true}"))
+        status, _, body = refused(strict, headers=seen_from(f"192.0.2.9, {true}"))
 
-        assert (status, told["reason"]) == (429, "address")
+        assert (status, body["reason"]) == (429, "address")
 
 
 def test_closed_socket_makes_room_for_another(strict, product):
@@ -133,9 +133,9 @@ def test_closed_socket_makes_room_for_another(strict, product):
 def test_full_process_refuses_sockets_with_a_reason(redis, serve, product):
     shop = serve(redis, LIVE_SOCKETS="2")
     with Client(shop), Client(shop):
-        status, headers, told = refused(shop)
+        status, headers, body = refused(shop)
 
-        assert (status, told["reason"]) == (503, "process")
+        assert (status, body["reason"]) == (503, "process")
         assert int(headers["Retry-After"]) >= 30
 
 
@@ -151,8 +151,8 @@ def test_silent_sockets_keep_nobody_out_and_are_closed(redis, serve, product):
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(Client(shop, **here)) for _ in range(3)]
 
-        status, _, told = refused(shop, **here)
-        assert (status, told["reason"]) == (429, "silent")
+        status, _, body = refused(shop, **here)
+        assert (status, body["reason"]) == (429, "silent")
         # Others are let in and served.
         watching = stack.enter_context(Client(shop, **there))
         watching.watch(f"stock:{product.pk}")
@@ -191,8 +191,8 @@ def test_topics_of_a_subscription_are_limited(listening):
     with Client(listening) as client:
         client.send_raw(json.dumps({"t": "sub", "id": 1, "topics": names}))
 
-        told = client.until(lambda frame: frame["t"] == "err")
-        assert told["code"] == "too_many_topics"
+        error = client.until(lambda frame: frame["t"] == "err")
+        assert error["code"] == "too_many_topics"
         assert client.watch("stock:1")["t"] == "snap"  # the socket lives on
 
 

@@ -61,8 +61,8 @@ class Starved(Limited, Echo):
 def started(
     request, django_db_setup, tmp_path_factory, shared_redis, static
 ) -> Iterator[Shop]:
-    told = static | {"HTTP_HEADERS_S": "300"}  # silence alone ends no connection
-    shop = request.param(tmp_path_factory.mktemp("files"), shared_redis.url, **told)
+    options = static | {"HTTP_HEADERS_S": "300"}  # silence alone ends no connection
+    shop = request.param(tmp_path_factory.mktemp("files"), shared_redis.url, **options)
     shop.start()
     yield shop
     shop.stop()
@@ -70,13 +70,13 @@ def started(
 
 @pytest.fixture
 def server(transactional_db, redis, started) -> Iterator[Shop]:
-    """One whose visitors have all gone, and that has said little by the end."""
+    """A server without visitors, which must not log much."""
     wait_until(lambda: not visitors(started), "the end of other tests", SOON_S)
     get(started, "/products/")
     since = started.mark()
     yield started
-    said = started.said(since).splitlines()
-    assert len(said) <= LINES, said[-50:]
+    lines = started.said(since).splitlines()
+    assert len(lines) <= LINES, lines[-50:]
 
 
 @pytest.fixture(autouse=True)
@@ -150,13 +150,13 @@ def flooded(work: Callable[[Flood], Awaitable[None]]) -> None:
 
 
 @contextlib.contextmanager
-def connected(shop: Shop, count: int, said: bytes = b"") -> Iterator[None]:
+def connected(shop: Shop, count: int, data: bytes = b"") -> Iterator[None]:
     """So many connections that say this, and no more."""
     with contextlib.ExitStack() as stack:
         for _ in range(count):
             link = socket.create_connection(("127.0.0.1", shop.port), SOON_S)
             stack.enter_context(link)
-            link.sendall(said)
+            link.sendall(data)
         yield
 
 
@@ -175,16 +175,16 @@ def test_sockets_beyond_the_file_limit_are_refused_and_pages_are_served(server):
                 wait_until, asking.is_quick, f"{PATHS} within {PAGE_S} s", SOON_S
             )
         assert asking.failures == []
-        told = await asyncio.to_thread(metrics, server)
+        values = await asyncio.to_thread(metrics, server)
         await asyncio.to_thread(count, product, 3)
         heard = await flood.hears(b'"available":3')
 
-        most = told["shop_sockets_limit"]
+        most = values["shop_sockets_limit"]
         assert flood.statuses == {"101": most, "503": sockets - most}
         assert flood.without_a_time == 0
         assert heard == most > limit / 4
-        assert told["shop_files_limit"] == limit
-        assert most < told["shop_files_open"] < limit
+        assert values["shop_files_limit"] == limit
+        assert most < values["shop_files_open"] < limit
 
     flooded(pour)
 
@@ -201,10 +201,10 @@ def test_server_logs_its_file_limit_at_the_start(started):
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"POST /x HTTP/1.1\r\nHost: "], ids=["nothing", "half"]
+    "data", [b"", b"POST /x HTTP/1.1\r\nHost: "], ids=["nothing", "half"]
 )
-def test_silent_connections_leave_room_for_pages(server, said):
-    with connected(server, server.limits[0], said):
+def test_silent_connections_leave_room_for_pages(server, data):
+    with connected(server, server.limits[0], data):
         get(server, "/products/")
 
 

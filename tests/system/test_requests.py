@@ -1,4 +1,4 @@
-"""What the server takes of a client that sends too much, or too slowly."""
+"""Clients that send too much, or too slowly."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ HERE = "X-Forwarded-For: 203.0.113.7"
 
 
 class Link:
-    """A client that sends what it likes."""
+    """A client that sends anything."""
 
     def __init__(self, shop: Shop) -> None:
         self.socket = socket.create_connection(("127.0.0.1", shop.port), SOON_S)
@@ -34,14 +34,14 @@ class Link:
         return self
 
     def send(self, data: bytes, times: int = 1) -> "Link":
-        """Send it so often, or until nobody takes it."""
+        """Send it several times, or until the server stops reading."""
         with contextlib.suppress(OSError):
             for _ in range(times):
                 self.socket.sendall(data)
         return self
 
     def answers(self) -> str:
-        """All that comes until the server closes."""
+        """Return everything until the server closes."""
         data = b""
         with contextlib.suppress(ConnectionResetError):
             while more := self.socket.recv(65536):
@@ -49,13 +49,13 @@ class Link:
         return data.decode("latin1")
 
     def first(self) -> str:
-        """The first line that comes."""
+        """Return the first line."""
         with self.socket.makefile("rb") as lines:
             return lines.readline().decode().strip()
 
 
 def peak(shop: Shop) -> int:
-    """The most memory that the process has had, in bytes."""
+    """Return the peak memory of the process, in bytes."""
     for line in Path(f"/proc/{shop.pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * KB
@@ -74,7 +74,7 @@ def link(listening) -> Iterator[Link]:
 
 @pytest.fixture(scope="module")
 def strict(django_db_setup, tmp_path_factory, shared_redis, static) -> Iterator[Shop]:
-    """One that soon loses its patience."""
+    """A server with short deadlines."""
     shop = Daphne(
         tmp_path_factory.mktemp("requests"),
         shared_redis.url,
@@ -297,10 +297,10 @@ def test_bodies_of_one_address_share_a_limit(strict):
 # --- Too slowly -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: local"])
-def test_missing_headers_end_the_connection(strict, said):
+@pytest.mark.parametrize("data", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: local"])
+def test_missing_headers_end_the_connection(strict, data):
     with Link(strict) as link:
-        answer = link.send(said).answers()
+        answer = link.send(data).answers()
 
     assert answer == "" or answer.startswith("HTTP/1.1 408 ")
 

@@ -56,14 +56,14 @@ def shared_site(
 ) -> Iterator[Site]:
     path, locations = request.param
     folder, port = tmp_path_factory.mktemp("roles"), free_port()
-    told = static | {
+    options = static | {
         "BEHIND_PROXY": "1",
         "DOMAIN_NAME": f"http://localhost:{port}{path}",
         "LIVE_SOCKETS_PER_ADDRESS": "1",  # those of this machine are not counted
         "LIVE_AUDIT_S": "3600",
     }
-    pages = Pages(folder, shared_redis.url, **told)
-    sockets = Sockets(folder, shared_redis.url, **told)
+    pages = Pages(folder, shared_redis.url, **options)
+    sockets = Sockets(folder, shared_redis.url, **options)
     pages.path = sockets.path = path
     nginx = Nginx(folder, [pages], port, locations, [sockets])
     with contextlib.ExitStack() as stack:
@@ -153,9 +153,9 @@ def test_nginx_sends_each_request_to_the_right_process(site):
         socket.shows(topic, Stock.objects.get(product=product).version)
     assert ask(f"{site.nginx.url}/ws/")[0] == 426
 
-    said = {shop.name: shop.said(since) for shop, since in before.items()}
-    assert "/ws/" not in said["pages"] and "/products/" in said["pages"]
-    assert "/ws/" in said["sockets"] and "/products/" not in said["sockets"]
+    output = {shop.name: shop.said(since) for shop, since in before.items()}
+    assert "/ws/" not in output["pages"] and "/products/" in output["pages"]
+    assert "/ws/" in output["sockets"] and "/products/" not in output["sockets"]
 
 
 # --- The command line -------------------------------------------------------------

@@ -57,8 +57,8 @@ def answer(
 
 
 def metric(shop: Shop, name: str) -> float:
-    with urllib.request.urlopen(f"{shop.url}/metrics") as told:
-        text = told.read().decode()
+    with urllib.request.urlopen(f"{shop.url}/metrics") as response:
+        text = response.read().decode()
     return float(re.search(rf"^{re.escape(name)} (\S+)", text, re.M)[1])
 
 
@@ -111,14 +111,14 @@ def test_full_process_refuses_others_with_a_time_to_retry(shop):
             crowd = [stack.enter_context(knock(shop)) for _ in range(MANY)]
 
         refused = [
-            (first, headers, told)
-            for first, headers, told in map(answer, crowd)
+            (first, headers, body)
+            for first, headers, body in map(answer, crowd)
             if "101" not in first
         ]
 
     assert len(refused) == MANY - FEW
     assert {first for first, *_ in refused} == {"HTTP/1.1 503 Service Unavailable"}
-    assert {told["reason"] for *_, told in refused} == {"process"}
+    assert {body["reason"] for *_, body in refused} == {"process"}
     assert all("retry-after: " in headers.lower() for _, headers, _ in refused)
 
 
@@ -151,7 +151,7 @@ def test_address_that_fills_the_queue_is_refused_and_others_are_served(shop, set
 
     refused = [each for each in answers if "101" not in each[0]]
     assert len(refused) >= CROWD - settings.LIVE["NEW_PER_ADDRESS"]
-    for first, headers, told in refused:
+    for first, headers, body in refused:
         assert first.startswith("HTTP/1.1 429 ")
-        assert told["reason"] == "silent"
-        assert f"retry-after: {told['retry_ms'] // 1000}" in headers.lower()
+        assert body["reason"] == "silent"
+        assert f"retry-after: {body['retry_ms'] // 1000}" in headers.lower()
