@@ -1,4 +1,4 @@
-"""Loads baskets as facts: the badge, the lines and the hold."""
+"""Loads the states of basket topics: the badge, the lines and the hold."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -25,8 +25,8 @@ def _owned_by(owners: Iterable[Owner]) -> Q:
 
 
 def _latest(owners: Iterable[Owner]) -> QuerySet[Basket]:
-    """The newest basket of each owner. A new one goes on counting its owner's
-    versions, so the newest has the highest, whether it is open or not."""
+    """The newest basket of each owner, open or not. A new basket continues its owner's
+    versions, so the newest one has the highest."""
     return (
         Basket.objects.filter(_owned_by(owners))
         .order_by("user_id", "token", "-version")
@@ -35,7 +35,7 @@ def _latest(owners: Iterable[Owner]) -> QuerySet[Basket]:
 
 
 def owner_of_row(user_id: int | None, token: str | None) -> Owner:
-    """Of a basket: its token counts only while it is nobody's in particular."""
+    """The owner of a basket. Its token counts only if it belongs to no account."""
     return Owner(user_id=user_id) if user_id else Owner(token=token)
 
 
@@ -44,12 +44,12 @@ def owner_of_basket(basket: Basket) -> Owner:
 
 
 def summary(owner: Owner) -> State:
-    """The state of `owner`'s topic "basket" in one query; none for nobody."""
+    """The state of `owner`'s topic "basket", with one query if there is an owner."""
     return summaries([owner]).get(owner, State(0, EMPTY_BASKET))
 
 
-# Of the newest basket of each owner, as `_latest` finds it. Written out: Django would
-# take 1.4 ms to put it together each time, and who opens a page asks for it.
+# Sums of each owner's newest basket, as in `_latest`. Written as SQL because Django
+# takes 1.4 ms to build it, for each page that opens.
 SUMMARIES = """
 WITH latest AS (
     SELECT DISTINCT ON (user_id, token) id, user_id, token, version, status
@@ -68,7 +68,7 @@ GROUP BY latest.id, latest.user_id, latest.token, latest.version, latest.status
 
 
 def summaries(owners: Iterable[Owner]) -> dict[Owner, State]:
-    """Number of units and total price of each owner's open basket."""
+    """The number of units in each owner's open basket, and their total price."""
     owners = [owner for owner in owners if owner]
     if not owners:
         return {}
@@ -91,7 +91,7 @@ NO_HOLD = {"until": None}
 
 
 def all_holds(owners: Iterable[Owner]) -> dict[Owner, State]:
-    """Until when each owner's checkout holds its units (ISO 8601), if it does."""
+    """When each owner's hold ends (ISO 8601), if there is one."""
     states = {}
     for basket in _latest(owners):
         until = basket.held_until
@@ -101,22 +101,22 @@ def all_holds(owners: Iterable[Owner]) -> dict[Owner, State]:
 
 
 def contents(owner: Owner) -> State:
-    """The state of `owner`'s topic "basket:lines" in two queries."""
+    """The state of `owner`'s topic "basket:lines", with two queries."""
     return all_contents([owner]).get(owner, State(0, NO_LINES))
 
 
 def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
-    """Every line of each owner's open basket, with price and stock as they are now."""
+    """The lines of each owner's open basket, with current prices and stock."""
     owners = [owner for owner in owners if owner]
     if not owners:
         return {}
-    # Versions first: a change in between is seen with its old version, and the push
-    # that follows it puts that right; the other way round it would stay wrong.
+    # Query the versions first. A change in between is then shown with its old version,
+    # and its push corrects that. The other way round, it would stay wrong.
     baskets = list(_latest(owners))
     lines = defaultdict(list)
-    is_open = [b.pk for b in baskets if b.status == Basket.Status.OPEN]
-    found = BasketLine.objects.filter(basket__in=is_open)
-    for line in found.select_related("product__stock").order_by("pk"):
+    open_baskets = [b.pk for b in baskets if b.status == Basket.Status.OPEN]
+    rows = BasketLine.objects.filter(basket__in=open_baskets)
+    for line in rows.select_related("product__stock").order_by("pk"):
         lines[line.basket_id].append(line)
     return {
         owner_of_basket(basket): _contents_of(lines[basket.pk], version=basket.version)
@@ -147,7 +147,7 @@ def _contents_of(lines: list[BasketLine], *, version: int) -> State:
 
 def _line_facts(line: BasketLine) -> dict[str, Any]:
     product = line.product
-    # What isn't on sale has no price now: its line keeps the one that was shown.
+    # A product that is not on sale has no current price: show the price when added.
     price = product.price if product.is_active else line.price_when_added
     changed = line.price_when_added != price
     return {

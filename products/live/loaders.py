@@ -1,4 +1,7 @@
-"""Loads the states and versions of topics by key, many at a time."""
+"""Loads the states and versions of topics, many with one query.
+
+Each function gets and returns identifiers: what follows the kind in a topic's key.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -22,8 +25,8 @@ def load_stock(ids: list[str]) -> dict[str, State]:
     return {str(row.pk): State(row.version, row.product.stock_facts) for row in rows}
 
 
-# A process compares thousands of versions every few seconds. As one array they cost a
-# fifth of what they cost as so many parameters, which is how Django writes `__in`.
+# A process compares thousands of versions every few seconds. Passed as one array, they
+# cost a fifth of what they cost as parameters, which is how Django writes `__in`.
 STOCK_VERSIONS = """
 SELECT product_id, version FROM products_stock WHERE product_id = ANY(%s)
 """
@@ -46,8 +49,11 @@ def load_shelf(ids: list[str]) -> dict[str, State]:
 
 
 def load_shelves(ids: list[str]) -> dict[str, State]:
-    """What is low and what is out, for staff; of many the shortest. The sum of all
-    versions is a version: it grows with each, and products with movements stay."""
+    """Products that are low or out of stock, those with the fewest units first.
+
+    The version is the sum of all products' versions. It only grows, as products with
+    movements are never deleted.
+    """
     left = F("on_hand") - F("reserved")
     is_short = Q(product__is_active=True, left__lte=settings.LOW_STOCK)
     stocks = Stock.objects.annotate(left=left)
@@ -69,7 +75,7 @@ def shelves_version(ids: list[str]) -> dict[str, int]:
 
 
 def load_orders(ids: list[str]) -> dict[str, State]:
-    """How many orders there are of each status that is somebody's work."""
+    """How many orders wait for staff, by status."""
     version = orders_version(ids)[""]
     counted = Order.objects.active().values_list("status").annotate(Count("pk"))
     newest = Order.objects.order_by("-pk").values_list("number", flat=True).first()
@@ -78,15 +84,15 @@ def load_orders(ids: list[str]) -> dict[str, State]:
 
 
 def orders_version(ids: list[str]) -> dict[str, int]:
-    """The newest event's key and the number of events among the keys before it: see
-    `moves.late_events`."""
+    """The newest event's key, plus the number of events with keys shortly before it
+    (see `moves.late_events`)."""
     sums = moves.late_events().aggregate(newest=Max("pk"), late=Count("pk"))
     return {"": (sums["newest"] or 0) + sums["late"]}
 
 
 def load_board(ids: list[str]) -> dict[str, State]:
-    """The cards that moved lately, those that take the places of who left, and the
-    numbers of all: what an open board needs."""
+    """What an open board needs: the cards that moved lately, the cards that take the
+    places of those that left, and the counts of all columns."""
     moved, counts = moves.recent.look(), columns.counted()
     coming = moves.coming(counts, moved.orders)
     numbers = {column: [o.number for o in orders] for column, orders in coming.items()}
@@ -97,21 +103,21 @@ def load_board(ids: list[str]) -> dict[str, State]:
 
 
 def load_pulse(ids: list[str]) -> dict[str, State]:
-    """How the processes do that serve sockets. It is in no database: the hub asks for
-    it anew as long as somebody looks."""
+    """How the processes that serve sockets are doing. The database does not have this,
+    so the hub loads it every few seconds while somebody watches."""
     parts = [vitals.Part(process) for process in pulse.everybody()]
     facts = {"processes": [part.facts for part in parts]}
     return {"": State(pulse.version(), facts, {"parts": parts})}
 
 
 def pulse_version(ids: list[str]) -> dict[str, int]:
-    """None to compare with: nothing of it can be lost."""
+    """No versions: there is nothing to compare with, and nothing can be lost."""
     return {}
 
 
 def load_order(tokens: list[str]) -> dict[str, State]:
-    found = Order.objects.filter(access_token__in=tokens)
-    orders = found.prefetch_related("lines", "payments")
+    rows = Order.objects.filter(access_token__in=tokens)
+    orders = rows.prefetch_related("lines", "payments")
     return {order.access_token: State(order.version, order.facts) for order in orders}
 
 
@@ -127,6 +133,9 @@ def owner_of_key(key: str) -> Owner:
 def by_owner(
     load: Callable[[Iterable[Owner]], dict[Owner, State]], empty: dict[str, Any]
 ) -> Callable[[list[str]], dict[str, State]]:
+    """Turn a function that loads states by owner into a topic kind's `load`. `empty`
+    is the facts of an owner without a basket."""
+
     def load_keys(keys: list[str]) -> dict[str, State]:
         owners = {key: owner_of_key(key) for key in keys}
         states = load(owners.values())

@@ -1,5 +1,6 @@
-"""Pushes changes to open pages, once the transaction commits. Services call it; no
-other module of the shop publishes.
+"""Pushes changes to open pages once the transaction commits.
+
+Services call this. No other module of the shop publishes.
 """
 
 from decimal import Decimal
@@ -32,7 +33,7 @@ def stock_changed(
 
     def push() -> None:
         publish(f"stock:{product_id}", version=version, facts=facts)
-        # For the few who look after the shelves; often nobody does, so only a hint.
+        # Hints without facts, as few staff watch these topics, and often nobody does.
         publish(f"shelf:{product_id}", version=version)
         publish("shelves:", version=AT_LEAST)
 
@@ -40,7 +41,7 @@ def stock_changed(
 
 
 def order_changed(order: Order) -> None:
-    """Push an order to who looks at it, and boards, once the transaction commits."""
+    """Push an order to its page and to boards, once the transaction commits."""
     token, version = order.access_token, order.version
 
     def push() -> None:
@@ -54,7 +55,7 @@ def order_changed(order: Order) -> None:
 def basket_changed(basket: Basket) -> None:
     """Push a basket to its owner once the transaction commits.
 
-    Only a hint leaves: lines are heavy, and often nobody has the basket open.
+    The push is a hint without facts: these take long to load, and often nobody watches.
     """
     owner, version = owner_of_basket(basket), basket.version
 
