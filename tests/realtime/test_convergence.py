@@ -1,5 +1,5 @@
-"""Whatever is lost, doubled, reordered or late: once the dust settles, every page
-shows what the database holds.
+"""Messages may be lost, doubled, reordered or late: in the end, every page shows what
+the database holds.
 
 The shop changes stock, prices and a basket; its events travel through Redis to the
 real hub, but `Post` stands before the hub's ear and delivers them as it likes. Pages
@@ -52,7 +52,7 @@ UNITS = st.integers(1, 6)
 
 
 class Post:
-    """Between Redis and the hub's ear: keeps every event until it is told otherwise."""
+    """Stands between Redis and the hub. It keeps every event until `deliver`."""
 
     def __init__(self, loop, hub: Hub) -> None:
         self.loop, self.hub = loop, hub
@@ -82,7 +82,7 @@ class Post:
 
 
 class Shop(RuleBasedStateMachine):
-    """The world of one example: two products, one shopper, some pages."""
+    """One example: two products, one shopper, some pages."""
 
     post: Post  # set by the fixture
     patience = SETTLED_S
@@ -344,15 +344,15 @@ def test_pages_converge_to_what_the_database_holds(world):
     explore(world(), 25)
 
 
-def test_pages_that_apply_anything_do_not_converge(world, monkeypatch):
-    """The control: without the page's rule a late answer stays."""
+def test_pages_that_apply_older_versions_do_not_converge(world, monkeypatch):
+    """The control: without the page's rule, a late answer replaces a newer state."""
     monkeypatch.setattr(Page, "is_newer", lambda *arguments: True)
 
     assert is_refuted(world())
 
 
-def test_hub_that_accepts_anything_does_not_converge(world, monkeypatch):
-    """The control: without the hub's rule a late event stays, for whoever comes."""
+def test_hub_that_accepts_older_versions_does_not_converge(world, monkeypatch):
+    """The control: without the hub's rule, a late event replaces a newer state."""
 
     def take(topic: Topic, state: State) -> bool:
         topic.state = state
@@ -374,7 +374,7 @@ def test_hub_that_accepts_anything_does_not_converge(world, monkeypatch):
 
 
 def test_shop_without_audit_does_not_converge(world, monkeypatch):
-    """The control: what is lost stays lost."""
+    """The control: without the audit, a lost event is never found."""
 
     async def compare(audit: Audit) -> None:
         return None

@@ -1,4 +1,4 @@
-"""The first push of a process takes no longer than the next: all is loaded by then."""
+"""The first push of a process loads nothing that a later push would not."""
 
 import json
 import os
@@ -47,7 +47,7 @@ STATIC = Path(__file__).resolve().parents[2] / "static"
 
 @pytest.fixture
 def static_root(tmp_path) -> Path:
-    """Where the names of static files are looked up, as in production."""
+    """A folder with a manifest of static files, as in production."""
     files = [path for path in STATIC.rglob("*") if path.is_file()]
     names = [path.relative_to(STATIC).as_posix() for path in files]
     manifest = {"version": "1.1", "paths": dict(zip(names, names, strict=True))}
@@ -57,7 +57,7 @@ def static_root(tmp_path) -> Path:
 
 @pytest.fixture
 def keys(transactional_db) -> list[str]:
-    """One topic of each kind, each with something in it."""
+    """The key of one topic of each kind, each with a state that is not empty."""
     low = make_product(on_hand=1)
     owner = viewers.Owner(user_id=make_user().pk)
     make_full_basket(owner, make_products(2))

@@ -1,4 +1,5 @@
-"""The hub in this very process: the real application, Redis and PostgreSQL."""
+"""The hub in the test's own process, with the real application, Redis and
+PostgreSQL."""
 
 import asyncio
 import json
@@ -55,12 +56,14 @@ def renders(monkeypatch) -> Counter:
 
 
 @pytest.fixture
-def nothing_by_itself(settings) -> None:
-    """No hub that starts from now on probes Redis or compares unasked."""
+def no_checks(settings) -> None:
+    """A hub that starts now neither probes Redis nor, unless Redis fails, audits."""
     settings.LIVE = settings.LIVE | {"AUDIT_S": 600, "PROBE_S": 600}
 
 
-def test_thousand_reconnects_cost_a_query_not_a_thousand(open_socket, loads, renders):
+def test_thousand_sockets_that_subscribe_at_once_cost_two_queries_at_most(
+    open_socket, loads, renders
+):
     products = [make_product() for _ in range(3)]
     topics = {f"stock:{product.pk}": None for product in products}
     frame = {"t": "sub", "id": 1, "topics": topics, "html": "en"}
@@ -75,8 +78,10 @@ def test_thousand_reconnects_cost_a_query_not_a_thousand(open_socket, loads, ren
     assert sum(renders.values()) == 3
 
 
-def test_thousand_pages_that_are_behind_cost_a_query_not_a_thousand(open_socket, loads):
-    """As pages are that come out of the cache: the socket brings what they missed."""
+def test_thousand_stale_pages_that_subscribe_at_once_cost_two_queries_at_most(
+    open_socket, loads
+):
+    """Such pages come from the page cache. The socket brings what they missed."""
     products = [make_product() for _ in range(3)]
     topics = {f"stock:{product.pk}": product.stock.version for product in products}
     for product in products:
@@ -93,9 +98,7 @@ def test_thousand_pages_that_are_behind_cost_a_query_not_a_thousand(open_socket,
     assert len(loads) <= 2
 
 
-def test_update_is_rendered_once_a_language_however_many_listen(
-    open_socket, renders, settings
-):
+def test_update_is_rendered_once_for_each_language(open_socket, renders, settings):
     settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
     product = make_product()
     topic = f"stock:{product.pk}"
@@ -131,7 +134,7 @@ def test_audience_in_another_language_gets_its_own_html(open_socket, settings):
     assert (english.page.html[topic], german.page.html[topic]) == ("<p>en", "<p>de")
 
 
-def test_subscription_again_costs_no_query(open_socket, loads):
+def test_second_subscription_costs_no_query(open_socket, loads):
     product = make_product()
     socket = open_socket()
     socket.watch(f"stock:{product.pk}")
@@ -142,8 +145,8 @@ def test_subscription_again_costs_no_query(open_socket, loads):
     assert len(loads) == 1
 
 
-def test_page_that_is_ahead_of_the_hub_makes_it_look(hub, loop, open_socket):
-    """The page came from the database after an event was lost."""
+def test_page_with_a_higher_version_makes_the_hub_reload(hub, loop, open_socket):
+    """An event was lost, and the page was made from the database afterwards."""
     product = make_product()
     topic = f"stock:{product.pk}"
     first = open_socket()
@@ -158,14 +161,14 @@ def test_page_that_is_ahead_of_the_hub_makes_it_look(hub, loop, open_socket):
 
 
 def lose_events(loop, hub) -> None:
-    """From now on nothing comes through the layer."""
+    """The hub hears nothing more from the layer."""
     from realtime.publish import flush
 
     assert flush()
     loop.call(setattr, hub.listener, "hear", lambda event: None)
 
 
-def test_slow_socket_gets_the_state_as_it_is_once(open_socket, loop):
+def test_slow_socket_gets_the_newest_state_once(open_socket, loop):
     one, two, three = products = [make_product() for _ in range(3)]
     topics = [f"stock:{product.pk}" for product in products]
     quick, slow = open_socket(), open_socket()
@@ -189,7 +192,7 @@ def test_slow_socket_gets_the_state_as_it_is_once(open_socket, loop):
     assert [item[:2] for item in second] == sorted([[topics[0], 6], [topics[1], 2]])
 
 
-def test_socket_that_fails_does_not_stop_the_others(open_socket):
+def test_socket_that_fails_does_not_stop_a_fan_out(open_socket):
     product = make_product()
     topic = f"stock:{product.pk}"
     broken, other = open_socket(), open_socket()
@@ -205,7 +208,7 @@ def test_socket_that_fails_does_not_stop_the_others(open_socket):
         assert other.shows(topic, version)["available"] == 11 - version
 
 
-def test_topic_that_nobody_watches_is_forgotten_after_a_while(hub, loop, settings):
+def test_topic_without_watchers_is_forgotten_after_a_while(hub, loop, settings):
     settings.LIVE = settings.LIVE | {"LINGER_S": 0.2}
     product = make_product()
     socket = Socket(loop)
@@ -221,7 +224,7 @@ def test_topic_that_nobody_watches_is_forgotten_after_a_while(hub, loop, setting
     assert not loop.call(lambda: hub.audiences.listening)
 
 
-def test_state_of_a_visitor_without_a_basket_costs_no_query(open_socket, loads):
+def test_basket_topics_of_a_visitor_without_a_basket_cost_no_query(open_socket, loads):
     socket = open_socket()
     socket.watch("basket", "basket:lines")
 
@@ -230,7 +233,7 @@ def test_state_of_a_visitor_without_a_basket_costs_no_query(open_socket, loads):
     assert loads == []
 
 
-def test_product_that_appears_later_is_found(open_socket):
+def test_topic_that_did_not_exist_is_found_once_it_does(open_socket):
     product = make_product()
     socket = open_socket()
     unknown = f"stock:{product.pk + 1}"
@@ -244,7 +247,7 @@ def test_product_that_appears_later_is_found(open_socket):
     wait_until(lambda: other.watch(unknown, is_new=False)["items"], "it", 3)
 
 
-def test_heartbeat_is_the_digest_of_both_audiences(open_socket, settings, hub, loop):
+def test_heartbeat_has_the_digest_of_both_audiences(open_socket, settings, hub, loop):
     product = make_product()
     socket = open_socket(cookie=session_of(make_user()))
     socket.watch(f"stock:{product.pk}", "basket")
@@ -262,7 +265,7 @@ def beat(hub) -> None:
     hub.heartbeats.beat(hub.audiences.sockets_without_slot())
 
 
-def test_failure_of_a_job_is_logged_and_the_job_goes_on(
+def test_job_that_fails_is_logged_and_runs_again(
     open_socket, hub, loop, monkeypatch, caplog
 ):
     product = make_product()
@@ -281,7 +284,7 @@ def test_failure_of_a_job_is_logged_and_the_job_goes_on(
     assert json.loads(protocol.hb(protocol.Beat(0, 0)))["t"] == "hb"
 
 
-def test_burst_is_one_frame_a_tick(open_socket):
+def test_burst_of_changes_is_one_frame_in_each_tick(open_socket):
     product = make_product(on_hand=500)
     topic = f"stock:{product.pk}"
     socket = open_socket()
@@ -297,9 +300,7 @@ def test_burst_is_one_frame_a_tick(open_socket):
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("closed"), OSError("reset")])
-def test_client_that_leaves_while_it_is_answered_is_no_error(
-    open_socket, hub, db, failure
-):
+def test_client_that_leaves_during_an_answer_is_no_error(open_socket, hub, db, failure):
     product = make_product()
     left, stays = open_socket(), open_socket()
     stays.watch(f"stock:{product.pk}")
@@ -311,17 +312,17 @@ def test_client_that_leaves_while_it_is_answered_is_no_error(
     assert [topic.watchers for topic in hub.topics.by_key.values()] == [1]
 
 
-class Audience:
-    """Sockets without a network, for a fan-out that takes long."""
+class Crowd:
+    """Sockets without a network, enough for a fan-out that takes long."""
 
     def __init__(self, hub, key: str) -> None:
         self.hub, self.key, self.turns = hub, key, 0
         for _ in range(SOCKETS):
             audience = hub_sockets.Audience(frozenset([key]), None)
-            hub.audiences.move(Ear(), (audience,))
+            hub.audiences.move(SilentSocket(), (audience,))
 
     async def fan_out(self) -> int:
-        """How often others got a turn of the loop meanwhile."""
+        """Returns how often another task ran meanwhile."""
         others = asyncio.ensure_future(self._count())
         await self.hub.writer.write({self.key})
         others.cancel()
@@ -333,7 +334,7 @@ class Audience:
             await asyncio.sleep(0)
 
 
-class Ear:
+class SilentSocket:
     audiences, is_dismissed = (), False
 
     def push(self, frame, keys) -> bool:
@@ -341,21 +342,23 @@ class Ear:
 
 
 @pytest.mark.parametrize("every, turns", [(writing.YIELD_EVERY, 10), (10**6, 0)])
-def test_fan_out_gives_others_a_turn(hub, loop, open_socket, monkeypatch, every, turns):
-    """Handshakes, pages and health checks among them. The second is the control."""
+def test_fan_out_lets_other_tasks_run(
+    hub, loop, open_socket, monkeypatch, every, turns
+):
+    """Such as handshakes, pages and health checks. The second case is the control."""
     monkeypatch.setattr(writing, "YIELD_EVERY", every)
     product = make_product()
     open_socket().watch(f"stock:{product.pk}")
 
-    audience = loop.call(Audience, hub, f"stock:{product.pk}")
+    crowd = loop.call(Crowd, hub, f"stock:{product.pk}")
 
-    assert loop.run(audience.fan_out()) == turns
+    assert loop.run(crowd.fan_out()) == turns
 
 
-def test_change_that_redis_lost_is_found_though_an_audit_has_just_looked(
-    nothing_by_itself, hub, loop, open_socket, monkeypatch
+def test_recovery_finds_a_lost_change_while_an_older_audit_still_runs(
+    no_checks, hub, loop, open_socket, monkeypatch
 ):
-    """The audit of the polled database read the old version, and is not over yet."""
+    """The audit of a degraded hub has read the old version, and is not over yet."""
     product = make_product()
     topic = f"stock:{product.pk}"
     socket = open_socket()
@@ -383,7 +386,7 @@ def test_change_that_redis_lost_is_found_though_an_audit_has_just_looked(
 
 @pytest.fixture
 def no_audits(monkeypatch) -> None:
-    """No hub that starts from now on compares by itself, whatever happens."""
+    """A hub that starts now never audits on its own."""
 
     async def wait(audit: Audit) -> None:
         await asyncio.Event().wait()
@@ -392,7 +395,7 @@ def no_audits(monkeypatch) -> None:
 
 
 @pytest.fixture
-def audit(no_audits, nothing_by_itself, hub) -> Audit:
+def audit(no_audits, no_checks, hub) -> Audit:
     """An audit that runs when the test says so.
 
     The hub's own may run once more than the test asks: on a busy machine Redis may
@@ -405,7 +408,7 @@ def audit(no_audits, nothing_by_itself, hub) -> Audit:
 
 @pytest.mark.parametrize("is_late", [True, False])
 @pytest.mark.parametrize("comes, gaps", [(True, 0), (False, 1)])
-def test_message_that_comes_after_the_audit_has_seen_its_commit_is_no_gap(
+def test_change_that_an_audit_finds_is_a_gap_only_if_its_message_never_comes(
     audit, hub, loop, open_socket, comes, gaps, is_late
 ):
     """`is_late`: Redis answered too late as the hub began to listen."""
@@ -427,7 +430,7 @@ def test_message_that_comes_after_the_audit_has_seen_its_commit_is_no_gap(
     assert counted("shop_gaps_total") - before == gaps
 
 
-def test_backlog_is_what_has_changed_and_is_not_written_yet(hub, loop, open_socket):
+def test_backlog_metric_counts_topics_that_are_not_written_yet(hub, loop, open_socket):
     product = make_product()
     open_socket().watch(f"stock:{product.pk}")
     assert counted("shop_dirty_backlog") == 0
@@ -437,7 +440,7 @@ def test_backlog_is_what_has_changed_and_is_not_written_yet(hub, loop, open_sock
     assert counted("shop_dirty_backlog") == 1
 
 
-def test_messages_of_changes_are_counted(open_socket):
+def test_message_of_a_change_is_counted(open_socket):
     product = make_product()
     socket = open_socket()
     socket.watch(f"stock:{product.pk}")

@@ -1,4 +1,4 @@
-"""The live core knows its application by the registry alone: here it serves a toy."""
+"""The live core serves any application that has a registry: here a toy."""
 
 import asyncio
 import json
@@ -14,13 +14,13 @@ from tests.support.servers import wait_until
 
 @pytest.fixture
 def loop(settings, loop):
-    """The hub that starts on this loop serves the toy."""
+    """A hub that starts on this loop serves the toy."""
     settings.LIVE = settings.LIVE | {"REGISTRY": "tests.support.toy.toy"}
     return loop
 
 
 class Client:
-    """A socket of somebody whose session has that key."""
+    """A socket opened with that session."""
 
     def __init__(self, loop, session_key: str = "") -> None:
         self.frames: list[dict] = []
@@ -38,7 +38,7 @@ class Client:
             self.frames.append(json.loads(message["text"]))
 
     def watch(self, name: str) -> list[dict]:
-        """Subscribe to a topic; gives the frames up to the snapshot."""
+        """Subscribe to a topic; return the frames up to the snapshot."""
         frame = {"t": "sub", "id": 1, "topics": {name: None}}
         self._put({"type": "websocket.receive", "text": json.dumps(frame)})
         wait_until(lambda: self.items("snap") is not None, "the snapshot", 5)
@@ -68,13 +68,13 @@ def connect(transactional_db, loop):
 
 
 def change(identifier: str, key: str) -> int:
-    """Change a row of the toy and push a hint; gives the new version."""
+    """Change a row of the toy and push a hint; return the new version."""
     toy.database[identifier] += 1
     publish(key, version=toy.database[identifier])
     return toy.database[identifier]
 
 
-def test_push_of_a_toys_topic_arrives(connect):
+def test_push_of_a_toy_topic_arrives(connect):
     client = connect()
     version = toy.database["1"]
     assert client.watch("lamp:1")[-1]["items"] == [["lamp:1", version, {"n": version}]]
@@ -85,7 +85,7 @@ def test_push_of_a_toys_topic_arrives(connect):
     wait_until(lambda: client.items("upd") == pushed, "the push", 5)
 
 
-def test_topic_without_its_right_does_not_exist_and_is_not_pushed(connect):
+def test_toy_topic_is_refused_without_its_right_and_not_pushed(connect):
     outsider, keyholder = connect("visitor"), connect("keyholder")
     assert outsider.watch("vault")[0] | {"msg": ""} == {
         **{"t": "err", "id": 1, "code": "unknown_topic", "msg": ""},

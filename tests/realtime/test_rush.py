@@ -1,4 +1,4 @@
-"""Signed-in people who come at once are looked up, joined and loaded together."""
+"""Sessions and baskets of sockets that open at once are queried together."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ PAUSE_S = 3
 
 
 class SilentSocket:
-    """A socket, as far as the hub looks at one that only listens."""
+    """What the hub needs of a socket that it does not write to."""
 
     def __init__(self) -> None:
         self.audiences = ()
@@ -28,35 +28,37 @@ class SilentSocket:
 
 
 @pytest.fixture
-def asked(monkeypatch) -> dict[str, list[int]]:
-    """For how many the database was asked, each time, by what it was asked for."""
-    asked: dict[str, list[int]] = {"identify": [], "load": []}
+def queries(monkeypatch) -> dict[str, list[int]]:
+    """How many keys each query was for, by the registry's method."""
+    queries: dict[str, list[int]] = {"identify": [], "load": []}
 
     def note(name: str) -> Callable[[Iterable[str]], dict]:
-        ask = getattr(registry, name)
+        query = getattr(registry, name)
 
-        def ask_and_note(keys: Iterable[str]) -> dict:
+        def query_and_note(keys: Iterable[str]) -> dict:
             keys = list(keys)
-            asked[name].append(len(keys))
-            return ask(keys)
+            queries[name].append(len(keys))
+            return query(keys)
 
-        return ask_and_note
+        return query_and_note
 
-    for name in asked:
+    for name in queries:
         monkeypatch.setattr(registry, name, note(name))
-    return asked
+    return queries
 
 
 def session_keys(count: int) -> list[str]:
     return [session_of(make_user()).partition("=")[2] for _ in range(count)]
 
 
-async def come(hub: Hub, keys: list[str]) -> None:
-    """Each in a socket of their own, all in one turn of the loop."""
+async def open_sockets(hub: Hub, keys: list[str]) -> None:
+    """Open a socket for each session, all in one turn of the loop."""
     await asyncio.gather(*(hub.identify(SilentSocket(), key) for key in keys))
 
 
-def test_baskets_of_all_who_come_at_once_are_loaded_with_one_query(hub, loop, asked):
+def test_baskets_of_sockets_that_subscribe_at_once_are_loaded_with_one_query(
+    hub, loop, queries
+):
     topics = [f"basket:{Owner(make_user().pk).key}" for _ in range(12)]
 
     async def watch() -> None:
@@ -66,30 +68,32 @@ def test_baskets_of_all_who_come_at_once_are_loaded_with_one_query(hub, loop, as
 
     loop.run(watch())
 
-    assert asked["load"] == [12]
+    assert queries["load"] == [12]
 
 
-def test_who_comes_in_a_rush_does_not_wait_for_the_pause(hub, loop, asked, monkeypatch):
+def test_sessions_that_are_enough_are_looked_up_before_the_pause_ends(
+    hub, loop, queries, monkeypatch
+):
     monkeypatch.setattr(viewers, "GATHER_S", PAUSE_S)
     keys = session_keys(1 + viewers.ENOUGH)
-    loop.run(come(hub, keys[:1]))
+    loop.run(open_sockets(hub, keys[:1]))
     begun = time.monotonic()
 
-    loop.run(come(hub, keys[1:]))
+    loop.run(open_sockets(hub, keys[1:]))
 
     assert time.monotonic() - begun < PAUSE_S / 2
-    assert asked["identify"] == [1, viewers.ENOUGH]
+    assert queries["identify"] == [1, viewers.ENOUGH]
 
 
-def test_who_comes_alone_after_another_waits_no_longer_than_the_pause(
-    hub, loop, asked, monkeypatch
+def test_sessions_that_are_few_are_looked_up_when_the_pause_ends(
+    hub, loop, queries, monkeypatch
 ):
     monkeypatch.setattr(viewers, "GATHER_S", 0.3)
     first, second, third = session_keys(3)
-    loop.run(come(hub, [first]))
+    loop.run(open_sockets(hub, [first]))
     begun = time.monotonic()
 
-    loop.run(come(hub, [second, third]))
+    loop.run(open_sockets(hub, [second, third]))
 
     assert 0.1 < time.monotonic() - begun < PAUSE_S
-    assert asked["identify"] == [1, 2]
+    assert queries["identify"] == [1, 2]

@@ -1,4 +1,4 @@
-"""A restored database: versions are lower than pages show, and what is open follows."""
+"""After a restore of the database, versions are lower than pages show."""
 
 import pytest
 from django.db import connection
@@ -15,7 +15,7 @@ from tests.support.servers import wait_until
 
 @pytest.fixture
 def audits(settings) -> None:
-    """A hub that starts from now on looks at the database every moment."""
+    """A hub that starts now audits often."""
     settings.LIVE = settings.LIVE | {"AUDIT_S": 0.2}
 
 
@@ -30,7 +30,7 @@ def sold(product, *, units: int) -> None:
         stock.claim({product.pk: 1})
 
 
-def test_timeline_stays_while_rows_change_and_differs_after_a_restore(transactional_db):
+def test_timeline_changes_with_a_restore_and_not_with_rows(transactional_db):
     before = registry.timeline()
     make_product()
     connection.close()
@@ -42,7 +42,7 @@ def test_timeline_stays_while_rows_change_and_differs_after_a_restore(transactio
         assert registry.timeline() != before
 
 
-def test_open_socket_is_asked_to_come_back_and_shows_the_restored_state(
+def test_open_socket_comes_back_after_a_restore_and_shows_the_restored_state(
     audits, open_socket
 ):
     lamp, page = make_product(on_hand=10), page_of_now()
@@ -62,7 +62,9 @@ def test_open_socket_is_asked_to_come_back_and_shows_the_restored_state(
         assert page.facts[topic]["available"] == 10
 
 
-def test_page_of_another_timeline_gets_all_whatever_its_versions(hub, open_socket):
+def test_page_of_another_timeline_gets_every_item_whatever_its_versions(
+    hub, open_socket
+):
     lamp, page = make_product(on_hand=10), Page({"stock:1": 7})
     topic = f"stock:{lamp.pk}"
     page.shown, page.timeline = {topic: 7}, "of an older database"
@@ -75,7 +77,7 @@ def test_page_of_another_timeline_gets_all_whatever_its_versions(hub, open_socke
     assert socket.watch(is_new=False)["items"] == [], "from now on versions count"
 
 
-def test_page_that_does_not_know_its_timeline_gets_all(hub, open_socket):
+def test_page_that_does_not_know_its_timeline_gets_every_item(hub, open_socket):
     lamp, page = make_product(), Page()
     page.shown, page.timeline = {f"stock:{lamp.pk}": 1}, ""
 
@@ -84,7 +86,7 @@ def test_page_that_does_not_know_its_timeline_gets_all(hub, open_socket):
     assert [item[0] for item in items] == [f"stock:{lamp.pk}"]
 
 
-def test_client_that_says_no_timeline_is_compared_by_versions_and_told_none(
+def test_client_that_sends_no_timeline_is_compared_by_versions_and_gets_none(
     hub, open_socket
 ):
     lamp, page = make_product(), Page()

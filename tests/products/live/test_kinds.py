@@ -1,4 +1,4 @@
-"""Topics: who may watch what, and one truth for the page and for the push."""
+"""Topics: who may watch them, and that pages and pushes show the same."""
 
 import random
 import threading
@@ -63,7 +63,7 @@ STAFF = {
         (f"order:{TOKEN}", ANNA, f"order:{TOKEN}"),
     ],
 )
-def test_key_of_a_name_is_made_of_who_asks(name, owner, key):
+def test_key_of_a_personal_name_ends_with_the_viewers_owner(name, owner, key):
     assert registry.key_of(name, Viewer(owner.key)) == key
     assert registry.name_of(key) == name
 
@@ -118,13 +118,13 @@ def test_key_of_a_name_is_made_of_who_asks(name, owner, key):
         "__class__",
     ],
 )
-def test_key_of_a_name_that_is_no_topic_is_none(name, owner):
+def test_key_of_a_name_without_a_topic_is_none(name, owner):
     assert registry.key_of(name, Viewer(owner.key)) is None
 
 
 @pytest.mark.parametrize("name, right", STAFF.items())
 @pytest.mark.parametrize("may", sorted({*STAFF.values(), "products.view_basket"}))
-def test_key_of_a_staff_topic_is_for_who_has_the_right_alone(name, right, may):
+def test_key_of_a_staff_topic_needs_its_right(name, right, may):
     key = registry.key_of(name, Viewer(ANNA.key, frozenset([may])))
 
     if may == right:
@@ -134,7 +134,7 @@ def test_key_of_a_staff_topic_is_for_who_has_the_right_alone(name, right, may):
 
 
 @pytest.mark.django_db
-def test_outsider_who_says_basket_gets_their_own_never_anothers():
+def test_basket_of_an_outsider_is_their_own():
     product = make_product()
     user = make_user()
     make_basket(Owner(user_id=user.pk), {product: 3})
@@ -148,7 +148,7 @@ def test_outsider_who_says_basket_gets_their_own_never_anothers():
     assert registry.load([key])[key] == State(0, EMPTY_BASKET)
 
 
-def test_nobodys_topics_are_known_by_their_key():
+def test_topics_of_a_viewer_without_an_owner_are_empty():
     assert registry.is_ownerless("basket:") and registry.is_ownerless("basket:lines:")
     assert registry.is_ownerless("basket:hold:")
     assert not registry.is_ownerless("basket:u7")
@@ -174,7 +174,9 @@ def test_nobodys_topics_are_known_by_their_key():
         (6, False, 0, "gone"),
     ],
 )
-def test_load_of_stock_says_what_may_be_bought(on_hand, is_active, available, state):
+def test_load_of_stock_gives_the_units_that_can_be_bought(
+    on_hand, is_active, available, state
+):
     product = make_product(on_hand=on_hand, is_active=is_active)
     key = f"stock:{product.pk}"
 
@@ -190,7 +192,7 @@ def test_load_of_stock_says_what_may_be_bought(on_hand, is_active, available, st
 
 
 @pytest.mark.django_db(transaction=True)
-def test_product_that_is_not_on_sale_tells_outsiders_no_price_by_any_way(hear, client):
+def test_product_that_is_not_on_sale_shows_no_price_anywhere(hear, client):
     product = make_product(on_hand=10, price="98.70")
     key = f"stock:{product.pk}"
     with hear(key) as events:
@@ -212,7 +214,7 @@ def test_product_that_is_not_on_sale_tells_outsiders_no_price_by_any_way(hear, c
 
 
 @pytest.mark.django_db(transaction=True)
-def test_load_of_stock_equals_what_was_pushed(hear):
+def test_load_of_stock_equals_its_push(hear):
     product = make_product(on_hand=10)
     key = f"stock:{product.pk}"
 
@@ -233,7 +235,7 @@ def test_load_of_topics_that_do_not_exist_leaves_them_out():
 
 
 @pytest.mark.django_db
-def test_load_of_many_topics_takes_a_query_a_kind(django_assert_num_queries):
+def test_load_of_many_topics_takes_one_query_for_each_kind(django_assert_num_queries):
     products = make_products(30)
     owners = [make_owner() for _ in range(5)]
     for owner in owners:
@@ -268,7 +270,7 @@ def test_summary_of_a_basket_equals_its_contents():
 
 
 @pytest.mark.django_db
-def test_contents_of_a_basket_keep_the_price_that_was_shown_of_what_is_gone():
+def test_contents_of_a_basket_keep_the_shown_price_of_a_product_off_sale():
     owner, product = make_owner(), make_product(on_hand=4, price="12.50")
     make_basket(owner, {product: 2})
     product.is_active, product.price = False, Decimal("98.76")
@@ -283,7 +285,7 @@ def test_contents_of_a_basket_keep_the_price_that_was_shown_of_what_is_gone():
 
 
 @pytest.mark.django_db
-def test_contents_of_a_basket_show_price_and_stock_as_they_are_now():
+def test_contents_of_a_basket_show_current_price_and_stock():
     owner, product = make_owner(), make_product(on_hand=4, name="Brass lamp")
     make_basket(owner, {product: 6})
     product.price = 11
@@ -313,7 +315,7 @@ def test_contents_of_a_basket_show_price_and_stock_as_they_are_now():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("state_of", [baskets.summary, baskets.contents])
-def test_state_of_nobodys_basket_is_empty_without_a_query(
+def test_state_of_a_basket_without_an_owner_costs_no_query(
     state_of, django_assert_num_queries
 ):
     with django_assert_num_queries(0):
@@ -324,7 +326,7 @@ def test_state_of_nobodys_basket_is_empty_without_a_query(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("state_of", [baskets.summary, baskets.contents])
-def test_state_of_a_basket_that_was_closed_is_empty_with_its_version(state_of):
+def test_state_of_a_closed_basket_is_empty_and_keeps_its_version(state_of):
     owner = make_owner()
     closed = make_basket(owner, {make_product(): 2, make_product(): 1})
     Basket.objects.filter(pk=closed.pk).update(status=Basket.Status.ORDERED)
@@ -336,7 +338,7 @@ def test_state_of_a_basket_that_was_closed_is_empty_with_its_version(state_of):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("state_of", [baskets.summary, baskets.contents])
-def test_version_of_an_owners_basket_only_ever_grows(state_of):
+def test_version_of_an_owners_basket_only_grows(state_of):
     owner, product = make_owner(), make_product()
     seen = [state_of(owner).version]
     for _ in range(3):
@@ -351,7 +353,7 @@ def test_version_of_an_owners_basket_only_ever_grows(state_of):
 
 
 def found(name: str, viewer: Viewer = STRANGER) -> State:
-    """The state of a topic as its watchers get it."""
+    """The state of a topic as its viewers get it."""
     key = registry.key_of(name, viewer)
     state = registry.load([key])[key]
     if key != registry.pulse_key:  # which is in no database
@@ -360,7 +362,7 @@ def found(name: str, viewer: Viewer = STRANGER) -> State:
 
 
 @pytest.mark.django_db
-def test_load_of_a_hold_says_until_when_and_then_that_it_is_over():
+def test_load_of_a_hold_gives_its_end_until_it_is_given_up():
     owner = make_owner()
     mine = make_basket(owner, {make_product(): 2})
     seen = [found("basket:hold", Viewer(owner.key))]
@@ -375,7 +377,7 @@ def test_load_of_a_hold_says_until_when_and_then_that_it_is_over():
 
 
 @pytest.mark.django_db
-def test_load_of_an_order_tells_its_state_and_nothing_of_the_address():
+def test_load_of_an_order_gives_its_state_and_no_address():
     order = make_order({make_product(price="12.50"): 2, make_product(price="3"): 1})
 
     state = found(f"order:{order.access_token}")
@@ -409,7 +411,7 @@ def test_load_of_an_order_that_does_not_exist_finds_none():
 
 
 @pytest.mark.django_db
-def test_load_of_the_orders_counts_what_is_to_be_done():
+def test_load_of_the_orders_counts_those_that_wait_for_staff():
     board = Viewer(ANNA.key, frozenset(["products.view_order"]))
     assert found("orders", board) == State(0, {"counts": {}, "newest": None})
     staff = make_user(is_staff=True)
@@ -427,14 +429,14 @@ def test_load_of_the_orders_counts_what_is_to_be_done():
 
 
 def log_event(order: Order, key: int) -> int:
-    """A step that is committed now, with the key it was given; the board's version."""
+    """Commit an event with that key; return the board's version."""
     count = order.events.count()
     OrderEvent.objects.create(pk=key, order=order, version=count + 1, status="paid")
     return registry.versions(["orders:"])["orders:"]
 
 
 @pytest.mark.django_db
-def test_version_of_the_orders_grows_with_each_event_in_whatever_order_they_come():
+def test_version_of_the_orders_grows_with_each_event_in_any_order_of_commits():
     order, rng = make_order(), random.Random(4)
     first = order.events.get().pk
     given_out = [first + n for n in range(2, 400) if rng.random() < 0.8]  # with gaps
@@ -449,7 +451,7 @@ def test_version_of_the_orders_grows_with_each_event_in_whatever_order_they_come
 
 
 @pytest.mark.django_db
-def test_version_of_the_orders_does_not_fall_when_old_ones_are_deleted(monkeypatch):
+def test_version_of_the_orders_does_not_fall_when_an_order_is_deleted(monkeypatch):
     monkeypatch.setattr(moves, "LATE_EVENTS", 5)
     old = make_order()
     for _ in range(5):
@@ -462,8 +464,8 @@ def test_version_of_the_orders_does_not_fall_when_old_ones_are_deleted(monkeypat
 
 
 @pytest.mark.django_db(transaction=True)
-def test_version_of_the_orders_tells_of_a_step_that_is_committed_late():
-    """A slow transaction's event has a lower key than one that overtook it."""
+def test_version_of_the_orders_grows_with_an_event_that_commits_late():
+    """The event of a slow transaction has a lower key than one that commits first."""
     slow, quick = make_order(), make_order()
     is_written, may_commit = threading.Event(), threading.Event()
 
@@ -488,7 +490,7 @@ def test_version_of_the_orders_tells_of_a_step_that_is_committed_late():
 
 
 @pytest.mark.django_db
-def test_load_of_the_shelves_names_what_is_low_or_out_fewest_first():
+def test_load_of_the_shelves_lists_low_products_fewest_units_first():
     shelves = Viewer(ANNA.key, frozenset(["products.view_stock"]))
     for name, units in (("B", 5), ("C", 0), ("A", 5), ("D", 6), ("E", 1)):
         make_product(name=name, on_hand=units)
@@ -502,7 +504,7 @@ def test_load_of_the_shelves_names_what_is_low_or_out_fewest_first():
 
 
 @pytest.mark.django_db
-def test_load_of_the_shelves_counts_all_and_names_some(monkeypatch):
+def test_load_of_the_shelves_counts_all_low_products_and_lists_some(monkeypatch):
     shelves = Viewer(ANNA.key, frozenset(["products.view_stock"]))
     monkeypatch.setattr(loaders, "SHORT_SHELVES", 2)
     make_products(3, on_hand=0)
@@ -529,7 +531,7 @@ def test_version_of_the_shelves_grows_with_every_movement():
 
 @pytest.fixture
 def shopper(client: Client) -> tuple[Client, Viewer]:
-    """A visitor with something of each kind in the basket."""
+    """A visitor whose basket has a normal, a changed and a sold-out product."""
     products = [make_product(on_hand=n) for n in (9, 3, 1)]
     for product in products:
         client.post(reverse("products:basket-add", args=[product.pk]), {"quantity": 2})
@@ -568,7 +570,7 @@ def test_render_of_stock_equals_what_its_pages_include(client, on_hand):
 
 
 @pytest.mark.django_db
-def test_render_of_nobodys_basket_equals_what_the_pages_include(client):
+def test_render_of_a_basket_without_an_owner_equals_what_pages_include(client):
     page = client.get(reverse("products:basket")).text
 
     for name in ("basket", "basket:lines"):
@@ -577,7 +579,7 @@ def test_render_of_nobodys_basket_equals_what_the_pages_include(client):
 
 
 @pytest.mark.django_db
-def test_render_of_a_name_with_markup_escapes_it():
+def test_render_escapes_markup_in_a_name():
     owner = make_owner()
     make_basket(owner, {make_product(name="<b>Jug</b>"): 1})
 
@@ -587,8 +589,8 @@ def test_render_of_a_name_with_markup_escapes_it():
 
 
 @pytest.mark.django_db
-def test_render_of_every_topic_says_its_name_and_version():
-    """Without a request: this is how the client finds what to replace, and whether."""
+def test_render_of_every_topic_carries_its_name_and_version():
+    """The client finds by them what to replace. No request is needed to render."""
     owner, product = make_owner(), make_product(on_hand=3)
     holds.start(make_basket(owner, {product: 1}))
     order = make_order({product: 1})

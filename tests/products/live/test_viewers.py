@@ -1,4 +1,4 @@
-"""Who a session stands for, and what ends that."""
+"""Which viewer a session stands for, and what ends that."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ RIGHT = "products.view_stock"
 
 
 def sign_in(user: User) -> str:
-    """A session key of somebody who has signed in."""
+    """The key of a new session that is signed in."""
     client = Client()
     client.force_login(user)
     return client.session.session_key
@@ -41,7 +41,7 @@ def make_staff() -> User:
 
 
 @pytest.mark.django_db
-def test_identify_of_a_signed_in_session_gives_the_person():
+def test_identify_of_a_signed_in_session_gives_its_account():
     user = make_user()
 
     viewer = identify(sign_in(user))
@@ -78,14 +78,14 @@ def test_identify_of_an_expired_session_is_none():
 
 
 @pytest.mark.django_db
-def test_identify_of_staff_gives_the_rights_that_topics_ask_for():
+def test_identify_of_staff_gives_the_rights_that_topics_need():
     staff = make_staff()
 
     assert identify(sign_in(staff)).rights == {RIGHT}
 
 
 @pytest.mark.django_db
-def test_identify_of_a_shopper_who_holds_the_permission_gives_no_staff_right():
+def test_identify_of_a_shopper_with_a_permission_gives_no_right():
     user = make_staff()
     user.is_staff = False
     user.save()
@@ -94,7 +94,7 @@ def test_identify_of_a_shopper_who_holds_the_permission_gives_no_staff_right():
 
 
 @pytest.mark.django_db
-def test_identify_with_a_changed_password_gives_nobody_and_keeps_the_session():
+def test_identify_after_a_password_change_gives_no_account_and_keeps_the_session():
     user = make_user()
     key = sign_in(user)
     user.set_password("another")
@@ -108,7 +108,7 @@ def test_identify_with_a_changed_password_gives_nobody_and_keeps_the_session():
 
 
 @pytest.mark.django_db
-def test_identify_of_many_compares_each_session_with_its_own_password():
+def test_identify_of_many_checks_each_session_against_its_own_password():
     goes = make_user()
     keys = {sign_in(make_user()): Standing.GOOD for _ in range(2)}
     keys[sign_in(goes)] = Standing.PASSWORD_CHANGED
@@ -121,8 +121,8 @@ def test_identify_of_many_compares_each_session_with_its_own_password():
 
 
 @pytest.mark.django_db
-def test_identify_of_a_session_that_names_another_than_its_row_is_nobody():
-    """The row's account is a copy; the signed data decide."""
+def test_identify_of_a_session_whose_data_and_row_differ_gives_no_account():
+    """The account in the row is a copy. The signed data decide."""
     key = sign_in(make_user())
     Session.objects.filter(pk=key).update(user=make_user())
 
@@ -134,7 +134,7 @@ def test_identify_of_a_session_that_names_another_than_its_row_is_nobody():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["visitor", "shopper", "staff"])
-def test_identify_costs_a_query_and_staff_their_permissions(
+def test_identify_costs_one_query_and_two_more_for_staff(
     kind, django_assert_num_queries
 ):
     session = SessionStore()
@@ -150,7 +150,7 @@ def test_identify_costs_a_query_and_staff_their_permissions(
 
 
 @pytest.mark.django_db
-def test_identify_of_many_costs_what_one_costs(django_assert_num_queries):
+def test_identify_of_many_sessions_costs_one_query(django_assert_num_queries):
     people = [make_user() for _ in range(12)]
     keys = [sign_in(user) for user in people]
 
@@ -178,7 +178,7 @@ def viewers_of(*keys: str) -> dict[str, Viewer]:
         {"password": "another"},
     ],
 )
-def test_doubtful_finds_the_one_whose_account_changed_and_no_other(change):
+def test_doubtful_finds_only_the_session_whose_account_changed(change):
     changed, same = make_user(), make_user()
     held = viewers_of(sign_in(changed), sign_in(same))
     User.objects.filter(pk=changed.pk).update(**change)
@@ -228,7 +228,7 @@ def change(user: User, **fields) -> None:
         (lambda user: change(user, is_superuser=True), Close.RIGHTS_GAINED),
     ],
 )
-def test_compare_says_why_they_must_go(end, reason):
+def test_compare_gives_the_reason_to_close(end, reason):
     user = make_staff()
     before = identify(key := sign_in(user))
 
@@ -238,7 +238,7 @@ def test_compare_says_why_they_must_go(end, reason):
 
 
 @pytest.mark.django_db
-def test_compare_after_leaving_a_group_with_the_right_says_rights_lost():
+def test_compare_after_a_group_lost_its_right_gives_rights_lost():
     user, group = make_user(is_staff=True), Group.objects.create(name="shelves")
     group.permissions.add(Permission.objects.get(codename="view_stock"))
     user.groups.add(group)
@@ -251,7 +251,7 @@ def test_compare_after_leaving_a_group_with_the_right_says_rights_lost():
 
 
 @pytest.mark.django_db
-def test_compare_of_a_visitor_who_got_a_basket_lets_them_stay():
+def test_compare_of_a_visitor_who_got_a_basket_gives_no_reason():
     session = SessionStore()
     session.save()
     before = identify(session.session_key)
@@ -269,7 +269,7 @@ def make_boss() -> User:
 
 
 def show_factor(key: str, user: User) -> Authenticator:
-    """The session has shown a factor that the account has."""
+    """Give the account a second factor, which the session has shown."""
     factor = Authenticator.objects.create(user=user, type="totp", data={})
     session = SessionStore(key)
     session["account_authentication_methods_user"] = str(user.pk)
@@ -282,7 +282,7 @@ STAFF_TOPICS = [name for name, kind in registry.kinds.items() if kind.access.rig
 
 
 def keys_of(key: str) -> list[str | None]:
-    """Where each staff topic is kept for whoever has this session."""
+    """The keys of all staff topics for the viewer of this session."""
     viewer = identify(key)
     names = [f"{n}:1" if registry.kinds[n].accepts else n for n in STAFF_TOPICS]
     return [registry.key_of(name, viewer) for name in names]
@@ -290,9 +290,7 @@ def keys_of(key: str) -> list[str | None]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("has_factor", [False, True])
-def test_staff_topics_do_not_exist_for_a_session_that_has_shown_no_factor(
-    settings, has_factor
-):
+def test_staff_topics_do_not_exist_without_a_second_factor(settings, has_factor):
     boss = make_boss()
     key = sign_in(boss)
     if has_factor:
@@ -305,7 +303,7 @@ def test_staff_topics_do_not_exist_for_a_session_that_has_shown_no_factor(
 
 
 @pytest.mark.django_db
-def test_staff_topics_exist_for_a_session_that_has_shown_its_factor(settings):
+def test_staff_topics_exist_with_a_second_factor(settings):
     settings.STAFF_MFA_REQUIRED = True
     boss = make_boss()
     key = sign_in(boss)
@@ -316,10 +314,8 @@ def test_staff_topics_exist_for_a_session_that_has_shown_its_factor(settings):
 
 
 @pytest.mark.django_db
-def test_identify_of_many_staff_costs_what_one_costs(
-    settings, django_assert_num_queries
-):
-    """A process asks again every few seconds, for each board that is open."""
+def test_identify_of_many_staff_costs_four_queries(settings, django_assert_num_queries):
+    """Every process repeats these queries every few seconds while boards are open."""
     settings.STAFF_MFA_REQUIRED = True
     staff = [make_staff() for _ in range(6)]
     keys = [sign_in(user) for user in staff]
@@ -342,7 +338,7 @@ def test_identify_of_many_staff_costs_what_one_costs(
 
 
 @pytest.mark.django_db
-def test_compare_after_a_factor_was_shown_says_rights_gained(settings):
+def test_compare_after_a_second_factor_was_shown_gives_rights_gained(settings):
     settings.STAFF_MFA_REQUIRED = True
     boss = make_boss()
     key = sign_in(boss)
@@ -355,7 +351,7 @@ def test_compare_after_a_factor_was_shown_says_rights_gained(settings):
 
 
 @pytest.mark.django_db
-def test_compare_after_the_factor_was_removed_says_rights_lost(settings):
+def test_compare_after_the_second_factor_was_removed_gives_rights_lost(settings):
     settings.STAFF_MFA_REQUIRED = True
     boss = make_boss()
     key = sign_in(boss)
