@@ -90,7 +90,7 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
         return Contact(email=self.cleaned_data.get("email", ""), **place)
 
     @property
-    def is_to_be_kept(self) -> bool:
+    def saves_address(self) -> bool:
         """Whether it is to be saved: not one that they have already."""
         if not self.cleaned_data.get("keep"):
             return False

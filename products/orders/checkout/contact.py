@@ -21,7 +21,7 @@ from users import addresses
 
 
 class ContactView(CheckoutView):
-    """Who gets it, and where."""
+    """The form for the shopper's name and address."""
 
     template_name = "orders/checkout.html"
     title = gettext_lazy("Checkout")
@@ -33,13 +33,13 @@ class ContactView(CheckoutView):
         return super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
-        mine = self.my_baskets().open()
-        if not BasketLine.objects.filter(basket__in=mine).exists():
+        baskets = self.visitors_baskets().open()
+        if not BasketLine.objects.filter(basket__in=baskets).exists():
             self.refuse()
         return super().post(request, *args, **kwargs)
 
     def refuse(self) -> None:
-        """Raise what says why there is nothing to order; what was typed is kept."""
+        """Keep what was typed, and raise the reason why there is nothing to order."""
         had_account = self.request.POST.get("by") == "account"
         if self.owner.user_id or (self.owner and not had_account):
             raise BasketEmpty
@@ -62,12 +62,12 @@ class ContactView(CheckoutView):
         entry = asdict(form.contact) | ({"saved": saved} if saved else {})
         self.request.session[CONTACT] = entry
         self.request.session.pop(TYPED, None)
-        if form.is_to_be_kept:
-            self.keep(form)
+        if form.saves_address:
+            self.save_address(form)
         return SeeOther(self.get_success_url())
 
-    def keep(self, form: ContactForm) -> None:
-        """Save the address with the person's others; the order goes on if it cannot."""
+    def save_address(self, form: ContactForm) -> None:
+        """Save the address in the account. If there are too many, only say so."""
         try:
             addresses.add(self.request.user, form.instance)
         except addresses.TooManyAddresses as refusal:

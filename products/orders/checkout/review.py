@@ -32,7 +32,7 @@ from products.payments.views import OrderPayView
 
 
 class ReviewView(CheckoutView):
-    """All of it once more; POST places the order, and places it once."""
+    """Shows the whole order. POST places it, once."""
 
     template_name = "orders/checkout_review.html"
     title = gettext_lazy("Check your order")
@@ -50,8 +50,8 @@ class ReviewView(CheckoutView):
         self.seen = Shown.read(form.cleaned_data.get("shown", ""))
         basket = self.basket_shown()
         if basket and basket.status == Basket.Status.ORDERED:
-            return self.ordered_already(basket.order, form)
-        basket = basket or self.another_basket()
+            return self.already_ordered(basket.order, form)
+        basket = basket or self.open_basket()
         if not self.entered():
             return redirect("products:checkout")
         if "method" in form.errors:
@@ -62,28 +62,33 @@ class ReviewView(CheckoutView):
         return self.form_valid(form)
 
     def basket_shown(self) -> Basket | None:
-        """The basket that the form is about, if it is theirs and open or ordered. A
-        guest's that was ordered stays theirs when they have signed in."""
+        """Return the basket that the form is about, if it is the visitor's.
+
+        It is open or ordered. After a guest has signed in, the baskets that they
+        ordered as a guest are still theirs.
+        """
         if self.seen is None:
             return None
         pk = self.seen.basket
-        mine = self.my_baskets().exclude(status=Basket.Status.MERGED)
-        if basket := mine.filter(pk=pk).first():
+        baskets = self.visitors_baskets().exclude(status=Basket.Status.MERGED)
+        if basket := baskets.filter(pk=pk).first():
             return basket
         numbers = list(self.request.session.get(GUESTS, {}))
         ordered = Order.objects.filter(basket_id=pk, number__in=numbers)
         order = ordered.select_related("basket").first()
         return order and order.basket
 
-    def another_basket(self) -> Basket:
-        """The visitor's open basket, which is not the one that the form is about.
-        Raises `SessionEnded`, `BasketClosed` and `BasketEmpty`."""
-        was = self.seen and self.seen.user
-        if not self.owner or (was and not self.owner.user_id):
-            raise SessionEnded(had_account=bool(was), shown=self.seen)
-        if was and was != self.owner.user_id:
-            raise BasketClosed  # what somebody else was shown is not told
-        if basket := self.my_baskets().open().first():
+    def open_basket(self) -> Basket:
+        """Return the visitor's open basket; the form is about another one.
+
+        Raises `SessionEnded`, `BasketClosed` and `BasketEmpty`.
+        """
+        shown_to = self.seen and self.seen.user
+        if not self.owner or (shown_to and not self.owner.user_id):
+            raise SessionEnded(had_account=bool(shown_to), shown=self.seen)
+        if shown_to and shown_to != self.owner.user_id:
+            raise BasketClosed  # another person's page: show nothing of it
+        if basket := self.visitors_baskets().open().first():
             return basket
         raise BasketEmpty
 
@@ -99,24 +104,27 @@ class ReviewView(CheckoutView):
         )
         self.request.session.pop(CONTACT, None)
         if not self.is_as_shown(order, form):  # another tab was faster
-            return self.ordered_already(order, form)
+            return self.already_ordered(order, form)
         if not order.is_prepaid:
-            text = _("Thank you. We’ve emailed your order details to %(email)s.")
-            if order.awaits_confirmation:
-                text = _(
-                    "Thank you. We’ve sent an email to %(email)s. Please follow "
-                    "the link in it to confirm your order. Then we’ll pack it."
-                )
-            messages.success(self.request, text % {"email": order.email})
+            self.thank(order)
         return self.onward(order)
 
+    def thank(self, order: Order) -> None:
+        text = _("Thank you. We’ve emailed your order details to %(email)s.")
+        if order.awaits_confirmation:
+            text = _(
+                "Thank you. We’ve sent an email to %(email)s. Please follow the link "
+                "in it to confirm your order. Then we’ll pack it."
+            )
+        messages.success(self.request, text % {"email": order.email})
+
     def is_as_shown(self, order: Order, form: PlaceForm) -> bool:
-        """Whether the order is the one that this form asks for."""
+        """Return whether this is the order that the form describes."""
         methods = (form.cleaned_data.get("method", order.method), Order.Method.FREE)
         return order.method in methods and placing.terms_of(order) == self.seen.terms
 
-    def ordered_already(self, order: Order, form: PlaceForm) -> HttpResponse:
-        """The form was sent again, or another page's form was sent before it."""
+    def already_ordered(self, order: Order, form: PlaceForm) -> HttpResponse:
+        """Show the order. Warn if it is not the one that the form describes."""
         if not self.is_as_shown(order, form):
             text = _(
                 "You’ve already placed this order from another page, and it’s "
@@ -128,15 +136,17 @@ class ReviewView(CheckoutView):
 
     @property
     def contact(self) -> Contact:
-        """Who is signed in gets mail where we know that they read it."""
-        place = {k: v for k, v in self.entered().items() if k != "saved"}
+        """What was entered. With an account, the e-mail address is the account's."""
+        entry = {k: v for k, v in self.entered().items() if k != "saved"}
         if self.owner.user_id:
-            place["email"] = self.request.user.email
-        return Contact(**place)
+            entry["email"] = self.request.user.email
+        return Contact(**entry)
 
     def onward(self, order: Order) -> HttpResponse:
-        """To the payment, if there is one to be made, else to the order's page, which a
-        guest may see from now on."""
+        """Go on to the payment, if there is one, or else to the order's page.
+
+        From now on, a guest may see that page.
+        """
         if order.user_id is None:
             remember(self.request, order)
         if states.START_PAYMENT.allows(order):
@@ -144,21 +154,20 @@ class ReviewView(CheckoutView):
         return SeeOther(reverse("products:order", args=[order.number]))
 
     def terms_changed(self, refusal: TermsChanged) -> HttpResponse:
-        """What was shown and what it is now, and the form once more, which agrees to
-        the new terms."""
+        """Show how the terms have changed, with a form that agrees to the new ones."""
         try:
-            self.basket = self.hold()  # the refusal undid what was claimed
+            self.basket = self.hold()  # the refusal has rolled back the hold
         except (BasketEmpty, BasketClosed):
             return self.nothing_to_order()
         except Shortage as shortage:
-            return self.too_few(shortage)
+            return self.shortage(shortage)
         seen, now = refusal.seen, self.terms
         method = self.request.POST["method"]
         return self.answer(
             "changed",
             409,
             _("Your order has changed"),
-            form=self.another_form(),
+            form=self.new_form(),
             method=method if method in dict(self.methods) else None,
             seen=seen,
             changes=seen.changes(now) if seen else [],
@@ -167,7 +176,7 @@ class ReviewView(CheckoutView):
 
     @property
     def terms(self) -> Terms:
-        """What this page shows."""
+        """The terms that this page shows."""
         lines = self.goods["basket"]["lines"]
         return Terms.of(
             self.contact,
@@ -178,31 +187,31 @@ class ReviewView(CheckoutView):
         )
 
     def method_refused(self, refusal: MethodRefused) -> HttpResponse:
-        """The same page, with the ways to pay that there are."""
+        """Show the page again with the methods that are possible."""
         messages.error(self.request, str(refusal))
         with suppress(Shortage, BasketEmpty, BasketClosed):
             self.hold()
-        return self.answer("review", 409, self.title, form=self.another_form())
+        return self.answer("review", 409, self.title, form=self.new_form())
 
     # --- The form ---
 
     @cached_property
     def offers(self) -> list[payments.Offer]:
-        """How one may pay what the basket costs now, and how one may not."""
+        """The methods of payment, possible for this total or not."""
         return payments.offers(self.total, settings.CURRENCY)
 
     @property
     def methods(self) -> list[tuple[str, str]]:
-        """How one may pay; the first is chosen unless they choose."""
+        """The possible methods as choices. The first one is the default."""
         return [(o.value, o.label) for o in self.offers if not o.limits]
 
     def get_form_kwargs(self) -> dict:
-        is_sent = self.request.method == "POST"  # `place` looks at it closely
+        is_sent = self.request.method == "POST"  # `place` checks the method
         methods = Order.Method.choices if is_sent else self.methods
         return super().get_form_kwargs() | {"methods": methods}
 
-    def another_form(self) -> PlaceForm:
-        """A form for the basket as it is now, in answer to one that was refused."""
+    def new_form(self) -> PlaceForm:
+        """Return a form for the basket as it is now, after one was refused."""
         return self.get_form_class()(methods=self.methods, initial=self.get_initial())
 
     def form_invalid(self, form: PlaceForm) -> HttpResponse:
@@ -211,7 +220,7 @@ class ReviewView(CheckoutView):
 
     def get_initial(self) -> dict:
         if not hasattr(self, "basket"):
-            return {}  # a form that was sent: it says by itself which it is about
+            return {}  # the form was sent, with its own values
         chosen = self.request.POST.get("method")
         is_offered = chosen in dict(self.methods)
         return {

@@ -24,20 +24,20 @@ from project.views import TitleMixin
 
 # In the session: what was entered, and what was typed after a session had ended.
 CONTACT, TYPED = "checkout", "checkout_typed"
-LATELY = timedelta(hours=1)
+LATELY = timedelta(hours=1)  # an order this new is shown instead of an empty basket
 
 
 class SeeOther(HttpResponseRedirect):
-    """The answer to a form that was sent is elsewhere, and is asked for by GET."""
+    """Redirects a form that was sent to a page that the browser requests with GET."""
 
     status_code = 303
 
 
 class SessionEnded(Exception):
-    """The page belongs to a session that is over, and its basket with it.
+    """The page and its basket belong to a session that has ended.
 
-    `had_account` says whether somebody was signed in; `shown` is what the page showed,
-    if it says so.
+    `had_account` says whether the visitor was signed in. `shown` is what the page
+    showed, if it says so.
     """
 
     def __init__(self, *, had_account: bool, shown: Shown | None = None) -> None:
@@ -46,9 +46,9 @@ class SessionEnded(Exception):
 
 @method_decorator(never_cache, name="dispatch")
 class CheckoutView(TitleMixin, FormView):
-    """A step of the checkout, or the page that says why there is none."""
+    """A step of the checkout, or the page that says why it is not possible."""
 
-    pause: HoldPaused | None = None  # why nothing is reserved
+    pause: HoldPaused | None = None  # set if nothing is reserved
 
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         self.owner = viewers.owner_of(request.session, request.user)
@@ -59,34 +59,38 @@ class CheckoutView(TitleMixin, FormView):
         except (BasketEmpty, BasketClosed):
             return self.nothing_to_order()
         except Shortage as refusal:
-            return self.too_few(refusal)
+            return self.shortage(refusal)
         except MethodRefused as refusal:
             return self.method_refused(refusal)
         except TooManyOrders as refusal:
-            return self.too_many(refusal)
+            return self.too_many_orders(refusal)
         except TermsChanged as refusal:
             return self.terms_changed(refusal)
         except SessionEnded as end:
             return self.session_ended(end)
 
     def hold(self) -> Basket:
-        """The visitor's basket with its units held. Raises what `holds.start` does,
-        and `Shortage` too for what left the shop since it was held."""
-        mine = self.my_baskets().open().first()
-        if mine is None:
+        """Hold the units of the visitor's basket and return the basket.
+
+        Raises what `holds.start` raises, and `Shortage` if a product is no longer sold.
+        """
+        basket = self.visitors_baskets().open().first()
+        if basket is None:
             raise BasketEmpty
         try:
-            mine = holds.start(mine, network=visitor_of(self.request).network)
+            basket = holds.start(basket, network=visitor_of(self.request).network)
         except HoldPaused as pause:
             self.pause = pause
         lines = self.goods["basket"]["lines"]
-        if left := self.shortage(lines):
+        if left := self.units_left(lines):
             raise Shortage(left)
-        return mine
+        return basket
 
-    def shortage(self, lines: list[dict]) -> dict[int, int]:
-        """What is left of products of which the basket asks for more. What is held is
-        there, unless it left the shop since."""
+    def units_left(self, lines: list[dict]) -> dict[int, int]:
+        """Return how many units are left of each product that is short.
+
+        Units that are held are not short, unless the product is no longer sold.
+        """
         return {
             ln["product"]: ln["stock"]["available"] or 0
             for ln in lines
@@ -94,20 +98,23 @@ class CheckoutView(TitleMixin, FormView):
             or (self.pause and (ln["stock"]["available"] or 0) < ln["quantity"])
         }
 
-    def my_baskets(self):
+    def visitors_baskets(self):
         if not self.owner:
             return Basket.objects.none()
         return Basket.objects.filter(user_id=self.owner.user_id, token=self.owner.token)
 
     def entered(self) -> dict:
-        """What the session has of the first step; nothing before it was sent, or if no
-        mail can be sent there, as by the rules of an earlier release."""
+        """Return what was entered in the first step, or {}.
+
+        An address to which no mail can be sent counts as not entered. An earlier
+        release may have accepted it.
+        """
         entry = self.request.session.get(CONTACT, {})
         if entry.get("email") and not is_email_address(entry["email"]):
             return {}
         return entry
 
-    # --- What the page shows ---
+    # --- Context ---
 
     def get_context_data(self, **kwargs) -> dict:
         hold = baskets.all_holds([self.owner]).get(self.owner)
@@ -122,33 +129,34 @@ class CheckoutView(TitleMixin, FormView):
 
     @cached_property
     def goods(self) -> dict:
-        """The lines as they are now: asked for once they are held."""
+        """The basket as it is now. It must not be read before it is held."""
         state = self.request.basket_state = baskets.contents(self.owner)
         return {"basket": state.facts}
 
     @property
     def total(self) -> Decimal:
-        """What the order would cost."""
+        """The price of the order."""
         return Decimal(self.goods["basket"]["total"])
 
-    # --- What else may be answered ---
+    # --- Pages instead of a step ---
 
     def answer(self, page: str, status: int, title: str, **context) -> HttpResponse:
-        """A page that stands in the place of a step."""
+        """Return a page instead of a step."""
         self.template_name = f"orders/checkout_{page}.html"
         context = {"title": title, "form": None} | context
         return self.render_to_response(self.get_context_data(**context), status=status)
 
     def nothing_to_order(self) -> HttpResponse:
-        """Empty, or closed: perhaps because it was ordered a moment ago."""
-        placed = Order.objects.filter(basket__in=self.my_baskets())
+        """Say that the basket is empty or closed, and show an order placed lately."""
+        placed = Order.objects.filter(basket__in=self.visitors_baskets())
         last = placed.filter(placed_at__gt=timezone.now() - LATELY).order_by("-pk")
         status = 409 if self.request.method == "POST" else 200
         return self.answer(
             "empty", status, _("There’s nothing to order"), order=last.first()
         )
 
-    def too_few(self, refusal: Shortage) -> HttpResponse:
+    def shortage(self, refusal: Shortage) -> HttpResponse:
+        """Show which products are short, and how many units are left."""
         lines = self.goods["basket"]["lines"]
         short = [
             line | {"left": min(refusal.left[line["product"]], line["quantity"])}
@@ -159,8 +167,8 @@ class CheckoutView(TitleMixin, FormView):
             "short", 409, _("Some products are no longer available"), short=short
         )
 
-    def too_many(self, refusal: TooManyOrders) -> HttpResponse:
-        """Say when to come back; basket, hold and address stay as they are."""
+    def too_many_orders(self, refusal: TooManyOrders) -> HttpResponse:
+        """Say when to come back. Basket, hold and address stay as they are."""
         title = _("Too many orders without an account")
         response = self.answer("limited", 429, title, wait=refusal.wait)
         if refusal.wait:
@@ -168,8 +176,10 @@ class CheckoutView(TitleMixin, FormView):
         return response
 
     def session_ended(self, end: SessionEnded) -> HttpResponse:
-        """Say so, name what was in the basket, and offer to sign in. The address is
-        kept for whoever goes on in this browser."""
+        """Name what was in the basket, and offer to sign in.
+
+        The session keeps the address, so nobody has to enter it again.
+        """
         goods = end.shown.terms.goods if end.shown else ()
         if end.shown:
             self.request.session[CONTACT] = asdict(end.shown.terms.contact)
@@ -179,7 +189,7 @@ class CheckoutView(TitleMixin, FormView):
             409,
             _("Your session has ended"),
             had_account=end.had_account,
-            goods=[(units, still_sold.get(units.product)) for units in goods],
+            goods=[(line, still_sold.get(line.product)) for line in goods],
         )
 
     def terms_changed(self, refusal: TermsChanged) -> HttpResponse:
