@@ -1,4 +1,4 @@
-"""Orders in the admin. Their status changes on the staff's board."""
+"""Orders in the admin. Staff change their status on the board."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -23,7 +23,7 @@ class OrderLineInline(ReadOnlyMixin, admin.TabularInline):
 
 
 class OrderEventInline(ReadOnlyMixin, admin.TabularInline):
-    """What became of it; a note may be added, nothing is changed."""
+    """The order's history. Staff may add a note and change nothing."""
 
     model = OrderEvent
     extra = 1

@@ -13,16 +13,16 @@ CLAIMED_AT_ONCE = 500
 
 
 def claimable(user: AbstractUser) -> QuerySet[Order]:
-    """Orders placed as a guest with the address that is theirs and verified."""
+    """Return guest orders with the account's address, if that is verified."""
     guests = Order.objects.filter(Exists(_proven(user)), user=None, departed_at=None)
     return guests.alias(address=Lower("email")).filter(address=user.email.lower())
 
 
 @transaction.atomic
 def claim(user: AbstractUser) -> int:
-    """Add those orders to the account, at most `CLAIMED_AT_ONCE`; how many.
+    """Add these orders to the account, at most `CLAIMED_AT_ONCE`. Return how many.
 
-    The address is locked meanwhile, so that it cannot become somebody else's.
+    The address is locked, so that nobody else can take it over at the same time.
     """
     if not _proven(user).select_for_update().exists():
         return 0

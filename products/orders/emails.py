@@ -16,10 +16,12 @@ CONFIRM_SIGNER = Signer(salt="products.orders.confirm")
 
 
 def order_moved(order: Order) -> None:
-    """Tell the shopper which state their order is in, if there is a mail for that.
-    Raises `MailRefused`."""
+    """Send the shopper the mail of the order's state, if there is one.
+
+    Raises `MailRefused`.
+    """
     mail = states.mail_of(order)
-    if mail is None or not order.email:  # no address: it was erased with the account
+    if mail is None or not order.email:  # the address was erased with the account
         return
     link = confirm_link(order) if order.awaits_confirmation else order_link(order)
     with translation.override(order.language):
@@ -34,13 +36,13 @@ def order_moved(order: Order) -> None:
 
 
 def confirm_link(order: Order) -> str:
-    """Where a guest confirms their order: only their mail says it."""
+    """Return the address where a guest confirms their order. Only their mail has it."""
     token = CONFIRM_SIGNER.sign(order.number)
     return absolute(reverse("products:order-confirm", args=[token]))
 
 
 def order_to_confirm(token: str) -> Order | None:
-    """Whose mail had that link; None for what is no link of ours."""
+    """Return the order that the link confirms, or None if the link is wrong."""
     try:
         number = CONFIRM_SIGNER.unsign(token)
     except BadSignature:
@@ -49,15 +51,15 @@ def order_to_confirm(token: str) -> Order | None:
 
 
 def order_link(order: Order) -> str:
-    """Where whoever has the mail sees the order, signed in or not."""
+    """Return the address of the order's page. It opens without signing in."""
     path = reverse("products:order", args=[order.number])
     return absolute(f"{path}?{urlencode({'t': order.access_token})}")
 
 
 def order_came_in(order: Order) -> None:
-    """Tell staff of a new order, if someone is to hear of it. Raises `MailRefused`.
+    """Tell staff about a new order, if `STAFF_ALERTS` names somebody.
 
-    Of the shopper it says no more than the country: the rest is behind the link.
+    The mail says nothing about the shopper except their country. Raises `MailRefused`.
     """
     to = settings.STAFF_ALERTS["orders"]
     if not to:

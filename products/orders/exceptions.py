@@ -1,4 +1,4 @@
-"""Errors that the order services raise, each with a sentence to show."""
+"""Errors that the order services raise. Their texts are for people."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,8 +9,10 @@ from products.exceptions import ShopError
 
 
 class TooManyOrders(ShopError):
-    """A guest's order is one too many for its e-mail address, postal address, session
-    or network. `wait` says for how long; None: until one of the others is closed."""
+    """A guest has too many orders for their address, session or network.
+
+    `wait` is how long they must wait. None means until another order is closed.
+    """
 
     def __init__(self, wait: timedelta | None) -> None:
         self.wait = wait
@@ -18,10 +20,10 @@ class TooManyOrders(ShopError):
 
 
 class TermsChanged(ShopError):
-    """The order would be another than what the shopper saw.
+    """The terms of the order are not those that the shopper saw.
 
-    `seen` and `now` are terms (`products.orders.terms`); `seen` is None where the
-    form does not say what was shown.
+    `seen` and `now` are terms (`products.orders.terms`). `seen` is None if the form
+    does not say what was shown.
     """
 
     def __init__(self, seen: Any, now: Any) -> None:
@@ -32,7 +34,7 @@ class TermsChanged(ShopError):
 
 
 class StatusConflict(ShopError):
-    """The order cannot go there from where it is (any more)."""
+    """The order cannot make this move, perhaps because somebody else was first."""
 
     def __init__(self, number: str, status: str, who: str = "") -> None:
         self.number, self.status, self.who = number, status, who
@@ -43,7 +45,7 @@ class StatusConflict(ShopError):
 
 
 class OrderOnHold(ShopError):
-    """Staff must look at the order's money before it is packed or sent."""
+    """Staff must check the order's payments before they pack or ship it."""
 
     def __init__(self, number: str, why: str) -> None:
         self.number, self.why = number, why
@@ -57,7 +59,7 @@ class OrderOnHold(ShopError):
 
 
 class MethodRefused(ShopError):
-    """This way to pay does not take the order's total."""
+    """This method of payment does not accept the order's total."""
 
     def __init__(self) -> None:
         super().__init__(

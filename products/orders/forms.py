@@ -15,7 +15,7 @@ from project.mail.fields import EmailFormField
 from project.widgets import CountrySelect
 
 ANOTHER = "new"  # none of the saved addresses
-# Of the postal address: what browsers fill in by themselves.
+# The fields of a postal address, and how browsers know what to fill in.
 AUTOCOMPLETE = {
     "full_name": "shipping name",
     "line1": "shipping address-line1",
@@ -29,8 +29,11 @@ AUTOCOMPLETE = {
 
 
 class ContactForm(PostalFormMixin, forms.ModelForm):
-    """Who gets the parcel and where. Guests say where mail reaches them; who is signed
-    in has an address of which we know that, and may have saved where they live."""
+    """Who gets the parcel, and where.
+
+    Guests enter an e-mail address. An account has a verified one, and may have saved
+    postal addresses to choose from.
+    """
 
     email = EmailFormField(
         label=_("Email address"),
@@ -74,8 +77,8 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
         self.initial.setdefault("saved", next(iter(addresses)))
         if self.initial["saved"] not in addresses:
             self.initial["saved"] = ANOTHER
-        # The fields of another address are hidden while a saved one is chosen: what is
-        # hidden must not keep a browser from sending the form.
+        # While a saved address is chosen, the fields for another one are hidden. Hidden
+        # required fields would keep the browser from sending the form.
         self.use_required_attribute = False
         self.chosen = addresses.get(self.data.get("saved", ""))
         if self.chosen:
@@ -84,14 +87,14 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
 
     @property
     def contact(self) -> Contact:
-        """What was entered, or what stands in the address that was chosen."""
+        """The contact that was entered, or that of the saved address."""
         address = self.chosen or self.instance
         place = {name: str(getattr(address, name)) for name in AUTOCOMPLETE}
         return Contact(email=self.cleaned_data.get("email", ""), **place)
 
     @property
     def saves_address(self) -> bool:
-        """Whether it is to be saved: not one that they have already."""
+        """Whether to save the address: it is wanted, and not saved yet."""
         if not self.cleaned_data.get("keep"):
             return False
         same = self.user.addresses.filter(**self.cleaned_address)
@@ -105,7 +108,7 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
 
 
 class PlaceForm(forms.Form):
-    """How the order is paid, and what the page showed (`products.orders.shown`)."""
+    """The method of payment, and what the page showed (`products.orders.shown`)."""
 
     method = forms.ChoiceField(label=_("Payment"), widget=forms.RadioSelect)
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -115,5 +118,5 @@ class PlaceForm(forms.Form):
         self.offer(methods)
 
     def offer(self, methods: list[tuple[str, str]]) -> None:
-        """Let one choose among these, (value, label) each."""
+        """Set the methods to choose from, as (value, label)."""
         self.fields["method"].choices = methods

@@ -1,8 +1,8 @@
-"""How much one visitor may hold and order before they have to pay or to sign in.
+"""Limits on what a visitor may hold and order without paying or signing in.
 
-All of it is counted in the database, under locks: what guards the stock must not depend
-on Redis. A visitor's network is the address that limits count for (of IPv6 the /64); a
-program on this very machine has none, and only the limits of its own basket.
+The database counts, under locks: what protects the stock must not depend on Redis. A
+visitor's network is their IP address, for IPv6 the /64. A program on this machine has
+no network; only the limits of its own basket apply.
 """
 
 import hashlib
@@ -34,8 +34,7 @@ LOCK = 1_937_010_544  # the first half of our advisory locks' keys
 
 
 class Visitor(NamedTuple):
-    """Who orders without an account: their network, and the numbers of the orders that
-    their session has placed."""
+    """Somebody without an account: their network, and the orders of their session."""
 
     network: str = ""
     orders: tuple[str, ...] = ()
@@ -50,11 +49,11 @@ HERE = Visitor()  # a program on this machine
 def begin_hold(
     basket: Basket, products: Collection[int], network: str
 ) -> tuple[datetime, datetime]:
-    """Note that the basket's owner holds the products now. Gives the moment from which
-    their time counts, and the moment when this hold ends.
+    """Record that the basket's owner holds the products. Return (since, until).
 
-    An owner may hold a product for `HOLD_MINUTES_AT_MOST`; short breaks count as held.
-    Then a pause of `HOLD_PAUSE_MINUTES` must pass. Raises `HoldPaused`.
+    `since` is the moment from which their time counts; `until` is when this hold ends.
+    An owner may hold a product for `HOLD_MINUTES_AT_MOST`, short breaks included. After
+    that they must wait for `HOLD_PAUSE_MINUTES`. Raises `HoldPaused`.
     """
     now, owner = timezone.now(), _owner(basket)
     rows = HoldSpell.objects.filter(owner=owner, product__in=products)
@@ -85,26 +84,28 @@ def begin_hold(
 
 
 def prolong_hold(basket: Basket) -> None:
-    """Note that the basket's hold ends later, as its row says."""
+    """Record that the basket's hold was prolonged, as its row says."""
     products = basket.lines.values("product")
     spells = HoldSpell.objects.filter(owner=_owner(basket), product__in=products)
     spells.update(until=basket.held_until)
 
 
 def end_hold(basket: Basket, products: Iterable[int]) -> None:
-    """The products were ordered: their time counts anew."""
+    """Forget how long the products were held, because they were ordered."""
     HoldSpell.objects.filter(owner=_owner(basket), product__in=products).delete()
 
 
 def forget_spells() -> int:
-    """Delete what no limit asks for any more; how many rows."""
+    """Delete rows that no limit counts any more. Return how many."""
     old = timezone.now() - max(HOUR, _pause())
     return HoldSpell.objects.filter(until__lt=old).delete()[0]
 
 
 def _check_network(network: str, owner: str, products: Collection[int]) -> None:
-    """So many visitors of one network may hold the same product within an hour without
-    ordering it. Raises `HoldPaused`."""
+    """Raise `HoldPaused` if too many visitors of the network hold one of the products.
+
+    Visitors count who held it within the last hour and did not order it.
+    """
     now, limit = timezone.now(), settings.HOLDS_PER_NETWORK
     others = HoldSpell.objects.filter(
         network=network, product__in=products, until__gt=now - HOUR
@@ -131,8 +132,10 @@ def _pause() -> timedelta:
 
 
 def marks(contact: Contact, visitor: Visitor) -> dict[str, str]:
-    """What a guest's order is counted by: columns of `Order`. Empty for one that was
-    placed on this machine."""
+    """Return the columns of `Order` by which a guest's order is counted.
+
+    They are {} for an order that was placed on this machine.
+    """
     if not visitor.network:
         return {}
     return {
@@ -143,21 +146,25 @@ def marks(contact: Contact, visitor: Visitor) -> dict[str, str]:
 
 
 def email_key(email: str) -> str:
-    """One key for all spellings that reach the same mailbox, as far as we know them."""
+    """Return one key for all known spellings of the same mailbox."""
     return _digest(mailbox(email))
 
 
 def address_key(contact: Contact) -> str:
-    """One key for one house, however its address is punctuated, and whether its letters
-    and digits are wide, narrow or accented by signs of their own."""
+    """Return one key for all spellings of the same postal address.
+
+    Punctuation, case, the width of letters and the encoding of accents do not matter.
+    """
     text = f"{contact.line1}|{contact.postcode}|{contact.country}"
     text = unicodedata.normalize("NFKC", text).casefold()
     return _digest("".join(sign for sign in text if sign.isalnum() or sign == "|"))
 
 
 def check_order(contact: Contact, visitor: Visitor) -> None:
-    """Whether a guest may place one more order. The caller's transaction keeps others
-    of the same address or network waiting. Raises `TooManyOrders`."""
+    """Raise `TooManyOrders` if a guest may not place one more order.
+
+    Until the caller's transaction ends, orders with the same address or network wait.
+    """
     keys = marks(contact, visitor)
     if not keys:
         return
@@ -172,14 +179,14 @@ def check_order(contact: Contact, visitor: Visitor) -> None:
 
 
 def forget_networks() -> int:
-    """Take the network off orders that no limit counts any more; how many."""
+    """Delete the network of orders that no limit counts any more. Return how many."""
     counted = UNPAID | Q(placed_at__gt=timezone.now() - DAY)
     old = Order.objects.exclude(network="").exclude(counted)
     return old.update(network="", email_key="", address_key="")
 
 
 def _limits() -> dict[str, tuple[int, Q, str]]:
-    """Of each limit: how many, which orders it counts, by which marks."""
+    """Return (maximum, condition for the orders it counts, column) for each limit."""
     now = timezone.now()
     hour, day = Q(placed_at__gt=now - HOUR), Q(placed_at__gt=now - DAY)
     return {
@@ -211,7 +218,7 @@ def _any_over(found: dict[str, int], kind: str) -> bool:
 
 
 def _lock(keys: Iterable[str]) -> None:
-    """Wait for whoever places an order with one of the keys right now."""
+    """Wait for orders with one of these keys that are being placed."""
     numbers = sorted(int(_digest(key)[:7], 16) for key in keys)
     with connection.cursor() as cursor:
         for number in numbers:

@@ -1,4 +1,4 @@
-"""What was bought, what became of it, and the money."""
+"""Orders, their lines and their history."""
 
 import secrets
 from decimal import Decimal
@@ -21,18 +21,18 @@ from project import phones
 from project.mail.fields import EmailField, shape_constraint
 from project.phones import PhoneField
 
-# No 0 O 1 I L: a number is read out over the telephone.
+# No 0 O 1 I L: people read out a number over the telephone.
 LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 NUMBER_LENGTH = 8
 
 
 def new_number() -> str:
-    """An order's number, which nobody can guess from another: 31⁸ of them."""
+    """Return an order's number, one of 31⁸, which nobody can guess from another."""
     return "".join(secrets.choice(LETTERS) for _ in range(NUMBER_LENGTH))
 
 
 def new_access_token() -> str:
-    """What lets a guest see their order."""
+    """Return a token that lets a guest see their order."""
     return secrets.token_urlsafe(24)
 
 
@@ -46,13 +46,15 @@ class OrderQuerySet(models.QuerySet):
         return self.filter(status__in=states.ACTIVE)
 
     def overdue(self) -> "OrderQuerySet":
-        """Orders that were not paid or confirmed in time. Orders for which some money
-        came are left to staff."""
+        """Orders that were not paid or confirmed in time.
+
+        Orders for which some money was received are left to staff.
+        """
         return self.filter(states.EXPIRE.condition, expires_at__lte=timezone.now())
 
 
 class Order(Swept):
-    """A basket that was ordered. What it says of goods and address is as it was then.
+    """A basket that was ordered, with its goods and address as they were then.
 
     Only `products.orders.services` writes it.
     """
@@ -62,13 +64,13 @@ class Order(Swept):
     number = models.CharField(
         _("number"), max_length=NUMBER_LENGTH, unique=True, default=new_number
     )
-    # Who knows it may see the order: a guest by the link in their mail, and every page
-    # that shows it, by the name of its live topic.
+    # Whoever knows it may see the order. It is in the link in a guest's mail and in
+    # the name of the order's live topic.
     access_token = models.CharField(
         max_length=32, default=new_access_token, unique=True, editable=False
     )
-    # One order a basket: whoever orders twice finds the first. The order outlives it,
-    # as it does its shopper's account.
+    # A basket has one order: whoever orders twice gets the first one. The order
+    # outlives the basket and the shopper's account.
     basket = models.OneToOneField(
         Basket, models.SET_NULL, null=True, blank=True, related_name="order"
     )
@@ -87,7 +89,7 @@ class Order(Swept):
     )
     version = models.PositiveBigIntegerField(_("version"), default=1)
     method = models.CharField(_("payment"), max_length=10, choices=Method.choices)
-    # As many digits as the fullest basket at the highest price needs, and some.
+    # More digits than the fullest basket at the highest price needs.
     total = models.DecimalField(_("total"), max_digits=20, decimal_places=2)
     currency = models.CharField(_("currency"), max_length=3)
     language = models.CharField(_("language"), max_length=10)
@@ -111,21 +113,21 @@ class Order(Swept):
         verbose_name=_("handled by"),
     )
     placed_at = models.DateTimeField(_("placed"), default=timezone.now)
-    # To be paid by then, or for a guest's on delivery to be confirmed by then.
+    # The order must be paid by then, or, for a guest's on delivery, confirmed.
     expires_at = models.DateTimeField(_("to be paid by"), null=True, blank=True)
-    # When a guest followed the link in their mail; only where that is asked for.
+    # When a guest confirmed the order with the link in their mail.
     confirmed_at = models.DateTimeField(
         _("confirmed"), null=True, blank=True, editable=False
     )
     changed_at = models.DateTimeField(_("changed"), default=timezone.now)
 
-    # What a guest's order is counted by (`products.orders.limits`), while it counts.
+    # By these, `products.orders.limits` counts a guest's order while a limit applies.
     network = models.CharField(max_length=45, blank=True, editable=False)
     email_key = models.CharField(max_length=32, blank=True, editable=False)
     address_key = models.CharField(max_length=32, blank=True, editable=False)
 
-    # Their account was deleted: what is not needed of them is erased once the order is
-    # finished (`products.personal`), and then nothing of them is left.
+    # When the shopper's account was deleted, and when all their details were erased.
+    # Details that the order still needs are kept until then (`products.personal`).
     departed_at = models.DateTimeField(null=True, blank=True, editable=False)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -182,12 +184,12 @@ class Order(Swept):
 
     @property
     def state(self) -> State:
-        """What the shop says about an order like this one."""
+        """The row of `products.orders.states` for this order."""
         return states.find(self.status, self.method, self.expires_at)
 
     @property
     def label(self) -> str:
-        """What staff call its state."""
+        """The name of its state, for staff."""
         return str(self.state.label or self.get_status_display())
 
     @property
@@ -197,7 +199,7 @@ class Order(Swept):
 
     @property
     def is_unconfirmed(self) -> bool:
-        """Whether its guest had to follow the link in their mail, and has not."""
+        """Whether its guest has not confirmed it, though they had to."""
         return self.kind is OrderKind.UNCONFIRMED
 
     @property
@@ -207,13 +209,15 @@ class Order(Swept):
 
     @property
     def may(self) -> list[str]:
-        """The names of the moves that its shopper can still make."""
+        """The names of the moves that its shopper may make."""
         return [move.name for move in states.offers(self, Actor.SHOPPER)]
 
     @property
     def money(self) -> list[dict]:
-        """What came in and went back, JSON-ready: {"currency", "received", "refunded",
-        "disputed"} for each currency. Needs `payments`."""
+        """The sums for each currency, JSON-ready. Needs `payments`.
+
+        Each is {"currency", "received", "refunded", "disputed"}.
+        """
         sums = {}
         for payment in self.payments.all():
             if payment.received is not None:
@@ -228,8 +232,11 @@ class Order(Swept):
 
     @property
     def facts(self) -> dict:
-        """The state of the live topic `order:<token>`, JSON-ready: for whoever has the
-        token, so without anything of the address. Needs `lines` and `payments`."""
+        """The facts of the live topic `order:<token>`, JSON-ready.
+
+        Everybody who has the token gets them, so they hold no address. Needs `lines`
+        and `payments`.
+        """
         return {
             "token": self.access_token,
             "number": self.number,
@@ -247,12 +254,12 @@ class Order(Swept):
 
 
 def spelled(amount: Decimal) -> str:
-    """An amount with two places, or three where the third says something."""
+    """Return an amount with two decimal places, or three if the third is not 0."""
     return f"{amount:.3f}".removesuffix("0")
 
 
 class OrderLine(models.Model):
-    """Units of one product, named and priced as they were when they were ordered."""
+    """Units of one product, with name and price as they were when it was ordered."""
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
     product = models.ForeignKey(Product, models.PROTECT, related_name="+")
@@ -284,7 +291,7 @@ class OrderLine(models.Model):
 
 
 class OrderEvent(models.Model):
-    """A step of an order: who, when, why. Append-only; numbered as its versions."""
+    """An entry in an order's history. Append-only; numbered by the order's versions."""
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="events")
     version = models.PositiveBigIntegerField(_("version"))

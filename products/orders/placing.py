@@ -1,4 +1,4 @@
-"""Places an order once, under the terms that the shopper saw.
+"""Turns a basket into an order, once, on the terms that the shopper saw.
 
 Locks are taken in the order basket → order → stock by product.
 """
@@ -32,12 +32,14 @@ def place(
     user: AbstractUser | None = None,
     visitor: limits.Visitor = limits.HERE,
 ) -> Order:
-    """Make an order of a basket; `seen` is what the shopper was shown and agreed to,
-    `visitor` whom a guest's order counts for.
+    """Order a basket and return the order.
 
-    Done twice, it gives the first order again. What costs nothing has the method
-    `FREE`, whatever was chosen. Raises `BasketClosed`, `BasketEmpty`, `Shortage`,
-    `TermsChanged`, `MethodRefused` and `TooManyOrders`; then nothing has changed.
+    `seen` are the terms that the shopper saw and agreed to. The limits for guests count
+    the order for `visitor`. If the basket was ordered before, return that order. An
+    order that costs nothing gets the method `FREE`, whatever was chosen.
+
+    Raises `BasketClosed`, `BasketEmpty`, `Shortage`, `TermsChanged`, `MethodRefused`
+    and `TooManyOrders`. Then nothing has changed.
     """
     basket = holds.row(basket)
     if basket.status == Basket.Status.ORDERED:
@@ -45,13 +47,13 @@ def place(
     if basket.status != Basket.Status.OPEN:
         raise BasketClosed
     if user is None:
-        limits.check_order(contact, visitor)  # before rows of stock are locked
+        limits.check_order(contact, visitor)  # before it locks rows of stock
     if not holds.is_held(basket):
         holds.let_go(basket)
         holds.claim(basket)
     lines = list(basket.lines.select_related("product").order_by("pk"))
     gone = {line.product_id: 0 for line in lines if not line.product.is_active}
-    if gone:  # since it was held
+    if gone:  # left the shop since they were held
         raise Shortage(gone)
     now = Terms.of(contact, map(_goods, lines))
     if now != seen:
@@ -86,13 +88,13 @@ def place(
 
 
 def terms(basket: Basket, contact: Contact) -> Terms:
-    """What an order of the basket would be now."""
+    """Return the terms on which the basket would be ordered now."""
     lines = basket.lines.select_related("product")
     return Terms.of(contact, map(_goods, lines))
 
 
 def terms_of(order: Order) -> Terms:
-    """What was ordered."""
+    """Return the terms on which the order was placed."""
     goods = order.lines.values_list("product", "name", "quantity", "unit_price")
     return Terms.of(contact_of(order), (Goods(*line) for line in goods))
 
@@ -116,7 +118,7 @@ def _line(order: Order, line) -> OrderLine:
 
 
 def _close(basket: Basket) -> None:
-    """What was held for the basket is held for its order now."""
+    """Close the basket: from now on its units are held for the order."""
     basket.lines.update(held=0)
     basket.held_since = basket.held_until = None
     basket.status = Basket.Status.ORDERED

@@ -1,7 +1,7 @@
-"""Moves orders from state to state. Of two people who try at once, one wins.
+"""Moves orders from state to state. If two people try at once, one of them wins.
 
-Which moves there are says `products.orders.states`. Locks are taken in the order
-order → stock by product.
+`products.orders.states` lists the moves. Locks are taken in the order order → stock by
+product.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from products.sweeps import services as sweeps
 Method = Order.Method
 ALWAYS = Q()
 SWEEP = 500
-# What happens in the stock when the units of an order go from here to there.
+# What the stock does when a move changes where the units are.
 UNIT_CHANGES = {
     (Units.RESERVED, Units.SENT): stock.ship,
     (Units.RESERVED, Units.RETURNED): stock.release,
@@ -37,7 +37,7 @@ UNIT_CHANGES = {
 
 
 def deadline_of(method: str, user_id: int | None) -> datetime | None:
-    """Until when it must be paid, or confirmed by its guest, before it is packed."""
+    """Return when an order must be paid or confirmed, or None if it need not be."""
     minutes = settings.PAYMENT_MINUTES
     if method in (Method.DELIVERY, Method.FREE):
         is_guests = method == Method.DELIVERY and not user_id
@@ -48,13 +48,15 @@ def deadline_of(method: str, user_id: int | None) -> datetime | None:
 
 
 def pay(order: Order, *, actor: AbstractUser | None = None, note: str = "") -> Order:
-    """The money has arrived. Raises `StatusConflict`."""
+    """Mark an order as paid. Raises `StatusConflict`."""
     return advance(order, states.PAY, actor=actor, note=note)
 
 
 def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order:
-    """Let the shopper pay when the parcel arrives. Raises `StatusConflict` unless the
-    order waits for its payment."""
+    """Let the shopper pay when the parcel arrives.
+
+    Raises `StatusConflict` unless the order waits for its payment.
+    """
     deadline = deadline_of(Method.DELIVERY, order.user_id)
     fields = {"method": Method.DELIVERY, "expires_at": deadline}
     note = _("Changed to payment on delivery.")
@@ -62,15 +64,17 @@ def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order
 
 
 def to_confirm(token: str) -> Order | None:
-    """Which order the link in a guest's mail is about; None for no link of ours."""
+    """Return the order that a guest's link confirms, or None if the link is wrong."""
     return emails.order_to_confirm(token)
 
 
 @transaction.atomic
 def confirm(order: Order, *, actor: AbstractUser | None = None) -> Order:
-    """Let a guest's order be packed: they followed the link in their mail, claimed the
-    order into their account, or spoke with staff. Raises `StatusConflict` unless the
-    order waits for that."""
+    """Confirm a guest's order, so that it can be packed.
+
+    The guest followed the link in their mail, claimed the order for their account or
+    spoke with staff. Raises `StatusConflict` unless the order waits for confirmation.
+    """
     now = timezone.now()
     fields = {"expires_at": None, "confirmed_at": now}
     note = _("Confirmed.") if actor else _("Confirmed with the link in the email.")
@@ -81,40 +85,44 @@ def confirm(order: Order, *, actor: AbstractUser | None = None) -> Order:
         note=note,
         fields=fields,
     )
-    return mailed(order, emails.order_came_in)  # staff hear of it now
+    return mailed(order, emails.order_came_in)  # staff were not told before
 
 
 def revive(order: Order, *, note: str = "") -> Order:
-    """Reserve the units of an order again that was paid after it expired. Raises
-    `StatusConflict` and `NotEnoughStock`; then nothing has changed."""
+    """Reopen an order that was paid after it had expired, and reserve its units again.
+
+    Raises `StatusConflict` and `NotEnoughStock`. Then nothing has changed.
+    """
     return advance(order, states.REVIVE, note=note)
 
 
 def pack(order: Order, *, actor: AbstractUser, note: str = "") -> Order:
-    """The parcel is packed. Raises `StatusConflict`, `OrderOnHold`."""
+    """Mark an order as packed. Raises `StatusConflict`, `OrderOnHold`."""
     return advance(order, states.PACK, actor=actor, note=note)
 
 
 def ship(order: Order, *, actor: AbstractUser, note: str = "") -> Order:
-    """The parcel left the house, and its units with it. Raises `StatusConflict`,
-    `OrderOnHold`."""
+    """Mark an order as shipped, and take its units out of the stock.
+
+    Raises `StatusConflict`, `OrderOnHold`.
+    """
     return advance(order, states.SHIP, actor=actor, note=note)
 
 
 def deliver(
     order: Order, *, actor: AbstractUser | None = None, note: str = ""
 ) -> Order:
-    """The parcel has arrived. Raises `StatusConflict`."""
+    """Mark an order as delivered. Raises `StatusConflict`."""
     return advance(order, states.DELIVER, actor=actor, note=note)
 
 
 def cancel(order: Order, *, actor: AbstractUser | None = None, note: str = "") -> Order:
-    """Give the units back: nobody wants the order any more. Raises `StatusConflict`."""
+    """Cancel an order and release its units. Raises `StatusConflict`."""
     return advance(order, states.CANCEL, actor=actor, note=note)
 
 
 def cancel_by_shopper(order: Order, *, actor: AbstractUser | None = None) -> Order:
-    """As `cancel`, as long as nobody has packed the order. Raises `StatusConflict`."""
+    """Cancel an order that is not packed yet. Raises `StatusConflict`."""
     return advance(order, states.CANCEL_BY_SHOPPER, actor=actor)
 
 
@@ -128,11 +136,13 @@ def advance(
     note: str = "",
     fields: dict[str, Any] | None = None,
 ) -> Order:
-    """Make a move, with its units and its mail. Return the order as it is now.
+    """Make a move, change the stock and send the mail. Return the order as it is now.
 
-    One statement decides who wins. `condition` must hold besides the move's own;
-    `fields` change besides the status. Raises `StatusConflict`, `OrderOnHold`, and
-    `NotEnoughStock` where the units have to be reserved again.
+    One `UPDATE` decides which of two attempts wins. `condition` must be true besides
+    the move's own condition; `fields` change besides the status.
+
+    Raises `StatusConflict` and `OrderOnHold`, and `NotEnoughStock` if units must be
+    reserved again.
     """
     changes = {
         "status": move.to,
@@ -154,7 +164,7 @@ def advance(
 
 
 def _still_on_hold() -> Case:
-    """Keep an order that is over on hold only for what staff still have to settle."""
+    """Return on_hold for an order that ends: "" unless staff must still act."""
     reasons = [reason for reason, hold in states.HOLDS.items() if hold.ends_with_order]
     return Case(When(on_hold__in=reasons, then=Value("")), default=F("on_hold"))
 
@@ -174,8 +184,10 @@ def note(
     note: str,
     on_hold: str | None = None,
 ) -> Order:
-    """Write something beside an order, for staff to read; it stays where it is.
-    `on_hold` says why nobody may pack or send it, "" that they may."""
+    """Add a note to the order's history; the order keeps its status.
+
+    `on_hold` puts the order on hold for that reason; "" releases it.
+    """
     fields = {} if on_hold is None else {"on_hold": on_hold}
     Order.objects.filter(pk=order.pk).update(version=F("version") + 1, **fields)
     order = Order.objects.get(pk=order.pk)
@@ -185,26 +197,27 @@ def note(
 
 @transaction.atomic
 def adopt(order: Order, user: AbstractUser) -> bool:
-    """Make a guest's order one of the account's; `False` if it is someone's already.
-    The link in the guest's mail goes on working.
+    """Add a guest's order to an account. Return False if it has an account already.
 
-    Whoever calls knows that the order's address is theirs and verified, so an order
-    that waits for its confirmation has it now."""
+    The link in the guest's mail still works. The caller has checked that the order's
+    address is the account's and verified. So an order that waits for confirmation is
+    confirmed.
+    """
     guests = Order.objects.filter(pk=order.pk, user=None, departed_at=None)
     if not guests.update(user=user, version=F("version") + 1):
         return False
     order = Order.objects.get(pk=order.pk)
     log_event(order, actor=user, note=_("Added to the customer’s account."))
     if order.awaits_confirmation:
-        with suppress(StatusConflict):  # its time is over
+        with suppress(StatusConflict):  # it has expired
             confirm(order, actor=user)
     return True
 
 
 def expire_overdue() -> int:
-    """Expire orders that were not paid or confirmed in time; how many.
+    """Expire orders that were not paid or confirmed in time. Return how many.
 
-    May run several at once.
+    Several of these may run at once.
     """
     return sweeps.one_by_one(_overdue, _expire, at_most=SWEEP)
 
@@ -218,8 +231,10 @@ def _expire(order: Order) -> None:
 
 
 def mailed(order: Order, tell: Callable[[Order], None] = emails.order_moved) -> Order:
-    """Mail the shopper, or whomever `tell` mails. The order stands even if the mail is
-    refused: then staff read so beside it."""
+    """Send a mail about the order with `tell`. Return the order as it is now.
+
+    If the mail is refused, the order stays valid, and a note tells staff.
+    """
     try:
         tell(order)
     except MailRefused as refusal:
@@ -231,7 +246,7 @@ def mailed(order: Order, tell: Callable[[Order], None] = emails.order_moved) -> 
 
 
 def _conflict(order: Order, move: Move) -> StatusConflict | OrderOnHold:
-    """Why the order cannot make the move. Only staff read who was first."""
+    """Return why the order cannot make the move. Only staff see who was first."""
     now = Order.objects.get(pk=order.pk)
     is_staffs = Actor.STAFF in move.by
     if now.on_hold and is_staffs and move.on_hold is OnHoldRule.REFUSED:
@@ -243,7 +258,7 @@ def _conflict(order: Order, move: Move) -> StatusConflict | OrderOnHold:
 def _who_moved(order: Order) -> str:
     """Return the name of the person who brought the order to its status, or ""."""
     events = order.events.filter(status=order.status).select_related("actor")
-    move = events.order_by("version").first()  # those after it are notes
+    move = events.order_by("version").first()  # later ones are notes
     return move.actor.get_username() if move and move.actor else ""
 
 

@@ -1,6 +1,6 @@
-"""What a page of the checkout showed, as its form carries it.
+"""What the review page showed, as its form carries it.
 
-It is signed, so that it is what we wrote.
+The value is signed, so that nobody can change it.
 """
 
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ SALT = "products.checkout"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Which basket, whose (None: a guest's), and the terms of its order."""
+    """A basket, its user (None for a guest), and the terms of its order."""
 
     basket: int
     user: int | None
     terms: Terms
 
     def sign(self) -> str:
-        """A text for a form, which `read` takes."""
+        """Return the signed text for a form."""
         values = [self.basket, self.user, self.terms.to_json()]
         return signing.dumps(values, salt=SALT, compress=True)
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """What was shown; None if the text is not one of ours."""
+        """Return what was shown, or None if the text is not valid."""
         try:
             basket, user, terms = signing.loads(text, salt=SALT)
             return cls(basket, user, Terms.from_json(terms))
         except (signing.BadSignature, InvalidOperation, TypeError, ValueError):
-            return None  # forged, or of a release that wrote something else
+            return None  # forged, or from another release

@@ -1,7 +1,7 @@
-"""What a shopper agrees to: who gets what, where, and at which price.
+"""The terms that a shopper agrees to: who gets what, where, and at which price.
 
-The review shows the terms and the order's form carries them, so that nothing else is
-ordered than what was shown. Pure values: nothing here asks the database.
+The review page shows the terms and its form carries them, so that only what was shown
+is ordered. These are plain values; nothing here queries the database.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Who gets it and where; checked by a form before."""
+    """Who gets the order, and where. A form has checked it."""
 
     email: str
     full_name: str
@@ -35,7 +35,7 @@ class Goods(NamedTuple):
 
 
 class Change(NamedTuple):
-    """How the goods of one product differ; None where there were or are none."""
+    """A difference in one product. `before` or `after` is None if there are none."""
 
     name: str
     before: Goods | None
@@ -44,14 +44,14 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A contact and the goods, in the order of their products."""
+    """A contact and the goods, sorted by product."""
 
     contact: Contact
     goods: tuple[Goods, ...]
 
     @classmethod
     def of(cls, contact: Contact, goods: Iterable[Goods]) -> Self:
-        """The terms, whatever the order of the goods."""
+        """Return the terms of goods in any order."""
         return cls(contact, tuple(sorted(goods)))
 
     @property
@@ -59,20 +59,20 @@ class Terms:
         return sum((g.quantity * g.price for g in self.goods), Decimal(0))
 
     def changes(self, now: Self) -> list[Change]:
-        """How the goods of `now` differ from these."""
+        """Return how the goods of `now` differ from these."""
         before = {g.product: g for g in self.goods}
         after = {g.product: g for g in now.goods}
         pairs = [(before.get(pk), after.get(pk)) for pk in sorted(before | after)]
         return [Change((b or a).name, b, a) for b, a in pairs if b != a]
 
     def to_json(self) -> list:
-        """The terms as plain values, for `from_json`."""
+        """Return the terms as plain values for `from_json`."""
         goods = [[g.product, g.name, g.quantity, str(g.price)] for g in self.goods]
         return [asdict(self.contact), goods]
 
     @classmethod
     def from_json(cls, values: list) -> Self:
-        """The terms that `to_json` wrote, perhaps by an earlier release."""
+        """Return the terms that `to_json` wrote, perhaps in an earlier release."""
         contact, goods = values
         return cls.of(
             Contact(**contact),
@@ -84,5 +84,5 @@ class Terms:
 
 
 def contact_of(row: Any) -> Contact:
-    """The contact that stands in an order, or whatever has its fields."""
+    """Return the contact of an order, or of anything with the same fields."""
     return Contact(**{f.name: str(getattr(row, f.name)) for f in fields(Contact)})

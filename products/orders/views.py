@@ -1,4 +1,4 @@
-"""A shopper's orders: the page of one, which moves by itself, and all of them."""
+"""A shopper's orders: the list, and the page of one order with its buttons."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -22,12 +22,15 @@ from products.orders.models import NUMBER_LENGTH
 from project.views import TitleMixin
 
 GUESTS = "orders"  # in the session: number → access token of a guest's orders
-REMEMBERED = 20  # of them, the newest
+REMEMBERED = 20  # of a guest's orders, the newest
 
 
 def own_order(request: HttpRequest, number: str, queryset: QuerySet[Order]) -> Order:
-    """The order of that number if it is the visitor's: theirs by account, or by what
-    their session holds. Raises `Http404`, the same whether there is one or not."""
+    """Return the visitor's order with this number.
+
+    It belongs to their account, or their session holds its token. Otherwise raises
+    `Http404`, whether there is such an order or not.
+    """
     if len(number) == NUMBER_LENGTH and number.isalnum():
         order = queryset.filter(number=number).first()
         if order and _is_theirs(request, order):
@@ -44,17 +47,17 @@ def _is_theirs(request: HttpRequest, order: Order) -> bool:
 
 
 def remember(request: HttpRequest, order: Order) -> None:
-    """Let the visitor's session see the order from now on."""
+    """Keep the order's token in the session, so that the visitor may see the order."""
     held = {**request.session.get(GUESTS, {}), order.number: order.access_token}
     request.session[GUESTS] = dict(list(held.items())[-REMEMBERED:])
 
 
 @method_decorator(never_cache, name="dispatch")
 class OrderView(TitleMixin, DetailView):
-    """One order: where it is, what is in it, what can still be done.
+    """The page of one order.
 
-    The link in a mail carries the token that opens it; the visitor's session remembers
-    it, and goes on at an address without it.
+    The link in a mail holds the order's token. The view keeps the token in the session
+    and redirects to an address without it.
     """
 
     template_name = "orders/order.html"
@@ -88,9 +91,10 @@ class OrderView(TitleMixin, DetailView):
 
 @method_decorator(never_cache, name="dispatch")
 class OrderConfirmView(TitleMixin, TemplateView):
-    """The link in a guest's mail: a page with a button, as mail programs follow links.
+    """The page behind the link in a guest's mail, with a button to confirm the order.
 
-    Whoever has the mail may see the order.
+    A GET changes nothing, because mail programs follow links. Whoever has the mail may
+    see the order.
     """
 
     template_name = "orders/confirm.html"
@@ -99,7 +103,7 @@ class OrderConfirmView(TitleMixin, TemplateView):
     def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         order = orders.to_confirm(self.kwargs["token"])
         if order and not order.awaits_confirmation:
-            return self.to_the(order)
+            return self.to_order(order)
         status = 200 if order else 404
         context = self.get_context_data(order=order)
         return self.render_to_response(context, status=status)
@@ -116,16 +120,16 @@ class OrderConfirmView(TitleMixin, TemplateView):
                 messages.error(request, _("It’s too late to confirm this order."))
         else:
             messages.success(request, _("Thank you. Your order is confirmed."))
-        return self.to_the(order)
+        return self.to_order(order)
 
-    def to_the(self, order: Order) -> HttpResponse:
-        """To the order's page: who has the mail may see it."""
+    def to_order(self, order: Order) -> HttpResponse:
+        """Redirect to the order's page, and let the visitor see it."""
         remember(self.request, order)
         return redirect("products:order", number=order.number)
 
 
 class OrderCancelView(View):
-    """The shopper wants it no more."""
+    """Cancels an order for its shopper."""
 
     http_method_names = ["post", "options"]
 
@@ -151,7 +155,7 @@ class OrderCancelView(View):
 
 
 class OrdersView(LoginRequiredMixin, TitleMixin, ListView):
-    """What the shopper has ordered, the newest first."""
+    """The shopper's orders, the newest first."""
 
     template_name = "orders/history.html"
     context_object_name = "orders"
@@ -172,7 +176,7 @@ class OrdersView(LoginRequiredMixin, TitleMixin, ListView):
 
 
 class OrdersClaimView(LoginRequiredMixin, View):
-    """Orders that were placed as a guest, with the address that is theirs."""
+    """Adds orders to the account that were placed as a guest with its address."""
 
     http_method_names = ["post", "options"]
 

@@ -1,4 +1,4 @@
-"""Whom the limits on holds and orders count for."""
+"""Tells for whom the limits on holds and orders count."""
 
 from django.http import HttpRequest
 
@@ -8,6 +8,6 @@ from realtime.addresses import client_of_request
 
 
 def visitor_of(request: HttpRequest) -> Visitor:
-    """Who asks, as far as limits want to know."""
+    """Return the visitor of a request, for `products.orders.limits`."""
     numbers = tuple(request.session.get(GUESTS, {}))
     return Visitor(client_of_request(request.META) or "", numbers)

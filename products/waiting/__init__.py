@@ -1,1 +1,1 @@
-"""Back in stock: who waits for what, and hears of it."""
+"""Back in stock: tells people about products that they wait for."""

@@ -10,7 +10,7 @@ from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
 
 @admin.register(Waiting)
 class WaitingAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
-    """Who waits for a sold-out product, and why somebody got no mail."""
+    """Shows who waits for a sold-out product, and why a mail was not sent."""
 
     list_display = ["email", "product", "created_at", "told_at", "problem"]
     list_filter = ["created_at", ("told_at", admin.EmptyFieldListFilter), HAS_PROBLEM]

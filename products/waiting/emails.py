@@ -13,8 +13,10 @@ SIGNER = Signer(salt="products.waiting")
 
 
 def back_in_stock(waiting: Waiting) -> None:
-    """Tell somebody that what they waited for is there. Needs `product`. Raises
-    `MailRefused`."""
+    """Tell somebody that their product is back in stock.
+
+    Needs `product`. Raises `MailRefused`.
+    """
     product = waiting.product
     with translation.override(waiting.language):
         send(
@@ -28,12 +30,12 @@ def back_in_stock(waiting: Waiting) -> None:
 
 
 def stop_token(waiting: Waiting) -> str:
-    """What the link "write no more" carries."""
+    """Return the token in the link that ends the mails."""
     return SIGNER.sign(waiting.pk)
 
 
 def waiting_of(token: str) -> Waiting | None:
-    """Whose mail had that link; None for what is no link of ours."""
+    """Return the request whose mail had this token, or None if it is wrong."""
     try:
         return Waiting.objects.filter(pk=int(SIGNER.unsign(token))).first()
     except BadSignature:

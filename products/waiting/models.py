@@ -13,16 +13,16 @@ from project.mail.fields import EmailField, shape_constraint
 
 class WaitingQuerySet(models.QuerySet):
     def open(self) -> "WaitingQuerySet":
-        """Those who have not been told."""
+        """Requests of people who were not told yet."""
         return self.filter(told_at=None)
 
     def due(self) -> "WaitingQuerySet":
-        """Of those, whose mail may be tried now."""
+        """Open requests whose mail may be tried now."""
         return self.open().filter(is_due())
 
 
 class Waiting(Swept):
-    """Somebody who hears once when a sold-out product is there again.
+    """A request to be told once when a sold-out product is back.
 
     Only `products.waiting.services` writes it.
     """
@@ -37,11 +37,11 @@ class Waiting(Swept):
         related_name="waiting",
     )
     language = models.CharField(_("language"), max_length=10)
-    # The stock's version when they asked, and when they were told: what came back
-    # since is counted from there.
+    # The stock's version when they asked, and when they were told. Units that came back
+    # are counted from there.
     asked_version = models.PositiveBigIntegerField(default=0)
     told_version = models.PositiveBigIntegerField(null=True, blank=True)
-    # Instead of that, where no mail was needed: they read it on the page.
+    # Set instead, if they saw it on the product's page and needed no mail.
     seen_version = models.PositiveBigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(_("requested"), auto_now_add=True)
     told_at = models.DateTimeField(_("notified"), null=True, blank=True)

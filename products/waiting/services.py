@@ -1,9 +1,8 @@
-"""Back in stock: whoever asked reads it on the open page, or gets one mail; first
-come, first served.
+"""Tells people that a product is back: on its open page, or with one mail.
 
-So many people are told as units came back, so that ten mails do not go out for one
-lamp. A sweep of the beat finds them, not the movement itself: a claim stays one
-statement on one row, and nobody is forgotten when Redis or the worker was away.
+First come, first served, and only as many people as units came back: one lamp does not
+cause ten mails. A sweep finds whom to tell, not the movement of the stock. So a claim
+stays one statement on one row, and an outage of Redis or of a worker forgets nobody.
 """
 
 import logging
@@ -24,7 +23,7 @@ from products.waiting import emails
 logger = logging.getLogger(__name__)
 
 COLUMNS = "product_id, email, user_id, language, asked_version, created_at"
-# One statement: two who ask at once for one address leave one row and no error.
+# One statement, so that two requests at once for one address leave one row.
 ASK = f"""
 INSERT INTO products_waiting ({COLUMNS})
 VALUES (%s, %s, %s, %s, %s, statement_timestamp())
@@ -36,20 +35,18 @@ RETURNING id
 def ask(
     product_id: int, email: str, *, language: str, user: AbstractUser | None = None
 ) -> int | None:
-    """Remember that somebody waits for a product. Gives the key of the new request, 0
-    if none was made, None if the product is there.
+    """Record that somebody waits for a product. Return the key of the new request.
 
-    Asked twice it is once. An address for which strangers have left as many requests as
-    it takes gets no more, and who asks is not told: it may be somebody else's.
-    Raises `UnknownProduct`.
+    Return 0 if there is a request already, and None if the product is in stock. Return
+    0 also if the address has too many requests by visitors. Nobody is told which,
+    because the address may be somebody else's. Raises `UnknownProduct`.
     """
     product = Product.objects.active().with_stock().filter(pk=product_id).first()
     if product is None:
         raise UnknownProduct
     if product.stock.available > 0:
         return None
-    mine = _at(email).open()
-    if mine.count() >= settings.WAITING_PER_ADDRESS:
+    if _at(email).open().count() >= settings.WAITING_PER_ADDRESS:
         return 0
     row = (
         product_id,
@@ -60,24 +57,23 @@ def ask(
     )
     with connection.cursor() as cursor:
         cursor.execute(ASK, row)
-        made = cursor.fetchone()
-    return made[0] if made else 0
+        created = cursor.fetchone()
+    return created[0] if created else 0
 
 
 def is_waiting(product_id: int, user: AbstractUser | None, request: int = 0) -> bool:
-    """Whether `user`, or whoever made that request, has not been told."""
+    """Return whether `user`, or the person with that request, still waits."""
     theirs = Q(user=user) if user else Q(pk=request)
     return Waiting.objects.open().filter(theirs, product=product_id).exists()
 
 
 def is_link(token: str) -> bool:
-    """Whether `token` is that of a link in a mail of ours."""
+    """Return whether `token` is from a link in one of our mails."""
     return emails.waiting_of(token) is not None
 
 
 def stop(token: str) -> int:
-    """Forget everything that was asked for the address to which the mail with this
-    link went; how much."""
+    """Delete all requests for the address whose mail had this link. Return how many."""
     waiting = emails.waiting_of(token)
     return _at(waiting.email).open().delete()[0] if waiting else 0
 
@@ -87,7 +83,7 @@ def _at(email: str) -> QuerySet[Waiting]:
 
 
 def tell_all() -> int:
-    """Tell who waits for what has come back; how many. Any number may run at once."""
+    """Tell people what is back. Return how many. Several of these may run at once."""
     open_ones = Waiting.objects.due().filter(product=OuterRef("pk"))
     back = Product.objects.active().filter(
         Exists(open_ones), stock__on_hand__gt=F("stock__reserved")
@@ -96,7 +92,7 @@ def tell_all() -> int:
 
 
 def _tell_or_log(product_id: int) -> int:
-    """As `tell`. What goes wrong with one product holds up no other."""
+    """Do as `tell`, and log an error: it must not hold up the other products."""
     try:
         return tell(product_id)
     except sweeps.OF_ALL:
@@ -108,18 +104,17 @@ def _tell_or_log(product_id: int) -> int:
 
 @transaction.atomic
 def tell(product_id: int) -> int:
-    """Write to the first people who wait for a product, as many as units came back
-    since the last were told; how many.
+    """Mail the first people who wait for a product. Return how many.
 
-    Units count a few seconds after they came: who has the page open reads of them
-    there, and needs no mail. A mail that cannot be written is noted beside its
-    person, and the next one has their turn.
+    They are as many as units came back since the last mails. Units count a few seconds
+    after they came, because people who have the page open see them there and need no
+    mail. If a mail is refused, its request says why, and the next person gets one.
     """
-    product = _lock(product_id, skip_locked=True)  # who has it tells them
+    product = _lock(product_id, skip_locked=True)  # another sweep has it
     if product is None:
         return 0
     patience = timedelta(seconds=settings.WAITING_PATIENCE_S)
-    units, version = _came(product, until=timezone.now() - patience)
+    units, version = _units_back(product, until=timezone.now() - patience)
     told, tried = [], []
     while people := _queue(product, units - len(told), besides=tried):
         tried += [person.pk for person in people]
@@ -131,7 +126,7 @@ def tell(product_id: int) -> int:
 
 
 def _write(person: Waiting, product: Product) -> bool:
-    """Whether their mail is in the outbox; if not, it is noted beside them why."""
+    """Put the mail into the outbox. If that is refused, note why and return False."""
     person.product = product
     try:
         with transaction.atomic():
@@ -147,32 +142,35 @@ def _write(person: Waiting, product: Product) -> bool:
 
 @transaction.atomic
 def seen(product_id: int, *, user: AbstractUser | None, request: int = 0) -> int:
-    """`user`, or whoever made that request, reads on the product's page that it is
-    back: they get no mail, if it is their turn; how many were told so."""
+    """Record that somebody saw on the product's page that it is back.
+
+    It is `user`, or the person with that request. If it is their turn, they get no
+    mail. Return how many requests that ends.
+    """
     product = _lock(product_id)
     if product is None:
         return 0
-    units, version = _came(product)
+    units, version = _units_back(product)
     people = _queue(product, units)
-    mine = [p for p in people if p.pk == request or user and p.user_id == user.pk]
-    for person in mine:
+    theirs = [p for p in people if p.pk == request or user and p.user_id == user.pk]
+    for person in theirs:
         person.told_at, person.seen_version = timezone.now(), version
-    Waiting.objects.bulk_update(mine, ["told_at", "seen_version"])
-    return len(mine)
+    Waiting.objects.bulk_update(theirs, ["told_at", "seen_version"])
+    return len(theirs)
 
 
 def _lock(product_id: int, *, skip_locked: bool = False) -> Product | None:
-    """The product, if it is sold. One at a time looks whose turn it is."""
+    """Lock and return the product; None if it is not sold or, to be skipped, locked."""
     products = Product.objects.active().with_stock()
     rows = products.select_for_update(no_key=True, skip_locked=skip_locked, of=["self"])
     return rows.filter(pk=product_id).first()
 
 
-def _came(product: Product, *, until: datetime | None = None) -> tuple[int, int]:
-    """How many may be told, and the version of the last movement that made it so.
+def _units_back(product: Product, *, until: datetime | None = None) -> tuple[int, int]:
+    """Return how many people may be told, and the version of the last movement.
 
-    Counted from when the last mails were written, or from when the first who waits has
-    asked; less those who have read it on the page since.
+    Units count since the last mails or, if there were none, since the first person
+    asked. People who saw it on the page since then are subtracted.
     """
     rows = Waiting.objects.filter(product=product)
     told = rows.aggregate(last=Max("told_version"))["last"] or 0
@@ -184,16 +182,16 @@ def _came(product: Product, *, until: datetime | None = None) -> tuple[int, int]
     if until:
         movements = movements.filter(created_at__lte=until)
     gained = Sum(F("d_on_hand") - F("d_reserved"))
-    came = movements.aggregate(units=gained, last=Max("version"))
+    back = movements.aggregate(units=gained, last=Max("version"))
     seen_by = rows.filter(seen_version__gt=since).count()
-    units = min(product.stock.available, (came["units"] or 0) - seen_by)
-    return units, came["last"] or 0
+    units = min(product.stock.available, (back["units"] or 0) - seen_by)
+    return units, back["last"] or 0
 
 
 def _queue(
     product: Product, places: int, *, besides: Sequence[int] = ()
 ) -> list[Waiting]:
-    """Whose turn it is, the first come first; `besides` are those who had theirs."""
+    """Return open requests, the oldest first, without those in `besides`."""
     people = Waiting.objects.due().filter(product=product).exclude(pk__in=besides)
     locked = people.order_by("pk").select_for_update(skip_locked=True)
     return list(locked[: max(places, 0)])

@@ -1,4 +1,4 @@
-""" "Tell me" on a sold-out product, and the way out of it."""
+"""The form on the page of a sold-out product, and the link that ends the mails."""
 
 from allauth.core import ratelimit
 from django import forms
@@ -16,39 +16,41 @@ from project.mail.addresses import mailbox
 from project.mail.fields import EmailFormField
 from project.views import TitleMixin
 
-PLACE = "waiting"  # in the session: product → the request for it that was made here
+PLACE = "waiting"  # in the session: product → request made in this session
 REMEMBERED = 50
 
 
 def has_asked(request: HttpRequest, product: Product) -> bool:
-    """Whether the page of a sold-out product is open for somebody who waits for it."""
+    """Return whether the visitor waits for the product."""
     if request.user.is_authenticated and waiting.is_waiting(product.pk, request.user):
         return True
     made = made_here(request, product.pk)
-    # Of one that was there before nobody hears what became of it.
+    # Nobody learns what became of a request that existed before.
     return made == 0 or bool(made) and waiting.is_waiting(product.pk, None, made)
 
 
 def made_here(request: HttpRequest, product_id: int) -> int | None:
-    """The visitor's request for the product; 0 for one that somebody had made before,
-    None for no request."""
+    """Return the visitor's request for the product, or None.
+
+    It is 0 if the request existed before they asked.
+    """
     return request.session.get(PLACE, {}).get(str(product_id))
 
 
 def remember(request: HttpRequest, product_id: int, made: int) -> None:
     theirs = request.session.get(PLACE, {})
-    made = made or theirs.get(str(product_id), 0)  # asking twice loses no request
+    made = made or theirs.get(str(product_id), 0)  # asking twice keeps the request
     theirs = {**theirs, str(product_id): made}
     request.session[PLACE] = dict(list(theirs.items())[-REMEMBERED:])
 
 
 def waits(request: HttpRequest) -> bool:
-    """Whether the visitor has asked of anything in this session."""
+    """Return whether the visitor asked for any product in this session."""
     return bool(request.session.get(PLACE))
 
 
 class TellMeView(View):
-    """The answer is the same whatever address is typed, and however often."""
+    """Takes a request. The answer never tells whether the address is known."""
 
     http_method_names = ["post", "options"]
 
@@ -62,7 +64,7 @@ class TellMeView(View):
         return redirect(product)
 
     def address(self) -> str | None:
-        """Where to write to; None for what is no address."""
+        """Return the address to write to, or None if it is not valid."""
         user = self.request.user
         typed = user.email if user.is_authenticated else ""
         typed = typed or self.request.POST.get("email", "")
@@ -90,8 +92,10 @@ class TellMeView(View):
 
 
 class TellSeenView(View):
-    """The open page of the product shows that it is back. Says nothing: a request that
-    was not made here is nobody's business here."""
+    """Is told by the open page that it shows the product as back.
+
+    The answer is empty: it must not tell about requests made elsewhere.
+    """
 
     http_method_names = ["post", "options"]
 
@@ -104,7 +108,7 @@ class TellSeenView(View):
 
 
 class TellStopView(TitleMixin, TemplateView):
-    """The link in the mail: a page with a button, for mail programs follow links."""
+    """The page behind the link in a mail; a button, as mail programs follow links."""
 
     template_name = "products/tell_stop.html"
     title = gettext_lazy("Stop all back-in-stock emails")
