@@ -1,1 +1,1 @@
-"""Ways to pay, and the money of orders."""
+"""Methods of payment, payments, refunds and disputes."""

@@ -27,7 +27,7 @@ class DisputeInline(ReadOnlyMixin, admin.TabularInline):
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
-    """Attempts to pay. Not the page one pays at, which is the shopper's."""
+    """Shows attempts to pay, without the address of the shopper's payment page."""
 
     list_display = ["order", "status", "money", "provider", "created_at", "changed_at"]
     list_filter = ["status", "provider", "created_at", HAS_PROBLEM]
@@ -59,7 +59,7 @@ class PaymentAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
-    """What providers told, and what came of it."""
+    """Shows what providers reported, and what the shop did about it."""
 
     list_display = ["type", "event_id", "outcome", "received_at"]
     list_filter = ["outcome", "provider", "received_at"]

@@ -1,4 +1,4 @@
-"""Disputes: a shopper's bank asks for a payment back, and takes it meanwhile."""
+"""Disputes: a shopper's bank wants a payment back, and may withdraw it at once."""
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -12,14 +12,14 @@ from products.payments.settling import locked, settle
 
 @transaction.atomic
 def record(payment: Payment, facts: DisputeFacts) -> bool:
-    """Write down a dispute as the provider has it; whether anything was new."""
+    """Store a dispute as the provider reports it. Return whether anything is new."""
     order, payment = locked(payment)
     dispute = payment.disputes.filter(reference=facts.reference).first()
     if dispute is None:
         dispute = Dispute(payment=payment, reference=facts.reference)
     before = (dispute.status, dispute.is_withdrawn)
-    _take_status(dispute, facts)
-    _take_money(dispute, facts)
+    _update_status(dispute, facts)
+    _update_money(dispute, facts)
     dispute.save()
     if (dispute.status, dispute.is_withdrawn) == before:
         return False
@@ -27,8 +27,8 @@ def record(payment: Payment, facts: DisputeFacts) -> bool:
     return True
 
 
-def _take_status(dispute: Dispute, facts: DisputeFacts) -> None:
-    """What was told of a later moment counts, of one moment the further step."""
+def _update_status(dispute: Dispute, facts: DisputeFacts) -> None:
+    """Take the later report. Of two reports of one moment, take the further state."""
     if dispute.status:
         known = (dispute.told_at, states.dispute_step(dispute.status))
         if (facts.at, states.dispute_step(facts.status)) <= known:
@@ -38,8 +38,8 @@ def _take_status(dispute: Dispute, facts: DisputeFacts) -> None:
     dispute.reason = facts.reason
 
 
-def _take_money(dispute: Dispute, facts: DisputeFacts) -> None:
-    """Where it was never told that the money was taken, a lost dispute says so."""
+def _update_money(dispute: Dispute, facts: DisputeFacts) -> None:
+    """Take the later report. A lost dispute without one counts as withdrawn."""
     is_withdrawn = facts.is_withdrawn
     if is_withdrawn is None:
         if dispute.is_lost and dispute.money_told_at is None:
@@ -58,5 +58,5 @@ def _note_of(dispute: Dispute) -> str:
     money = (
         _("The money has been withdrawn from the shop.") if dispute.is_withdrawn else ""
     )
-    told = text % {"amount": amount, "reason": dispute.reason or "–"}
-    return f"{told} {money}".strip()
+    note = text % {"amount": amount, "reason": dispute.reason or "–"}
+    return f"{note} {money}".strip()

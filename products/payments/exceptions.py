@@ -1,4 +1,4 @@
-"""Errors that the payment services raise, each with a sentence to show."""
+"""Errors that the payment services raise. Their texts are for people."""
 
 from django.utils.translation import gettext as _
 
@@ -6,7 +6,7 @@ from products.exceptions import ShopError
 
 
 class PaymentRefused(ShopError):
-    """The payment provider will not take the payment; trying again does not help."""
+    """The provider refuses the payment. Trying again does not help."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -18,7 +18,7 @@ class PaymentRefused(ShopError):
 
 
 class PaymentUnderWay(ShopError):
-    """Somebody has just paid at the provider; it is about to tell us."""
+    """Somebody has just paid at the provider, which has not reported it yet."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -30,8 +30,7 @@ class PaymentUnderWay(ShopError):
 
 
 class RefundRefused(ShopError):
-    """The payment provider does not give a payment back. Its own words are in the
-    log."""
+    """The provider refuses to refund a payment. The log says why."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -40,7 +39,7 @@ class RefundRefused(ShopError):
 
 
 class PaymentUnavailable(ShopError):
-    """The payment provider did not answer. One may try again."""
+    """The provider did not answer. The shopper may try again."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""What the shop wants of a payment provider."""
+"""The interface of a payment provider."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +22,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A page of the provider's where one attempt is paid."""
+    """The provider's page for one attempt to pay."""
 
     reference: str
     address: str
@@ -30,7 +30,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class RefundFacts:
-    """A refund as the provider had it at some moment. `key` is ours, if it is ours."""
+    """A refund at a moment, as the provider reports it. `key` is set if we asked."""
 
     reference: str
     amount: Decimal
@@ -43,8 +43,10 @@ class RefundFacts:
 
 @dataclass(frozen=True, slots=True)
 class DisputeFacts:
-    """A dispute as the provider had it at some moment. `is_withdrawn` is whether its
-    money was money withdrawn, None where that was not told."""
+    """A dispute at a moment, as the provider reports it.
+
+    `is_withdrawn` is None if the report does not say whether money was withdrawn.
+    """
 
     reference: str
     amount: Decimal
@@ -57,9 +59,12 @@ class DisputeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a provider told, its signature checked. `key` names the attempt, or else
-    `intent` the payment. `refunded` is the sum of all refunds, if it was told.
-    `payload` is what is kept of it, and says all of this again."""
+    """A report by a provider, with a valid signature.
+
+    `key` names the attempt to pay, or else `intent` names the payment. `refunded` is
+    the sum of all refunds, if the report says so. `payload` is what the shop stores: it
+    is enough to make the same event again.
+    """
 
     provider: str
     id: str
@@ -77,33 +82,32 @@ class Event:
 
 
 class BadSignature(Exception):
-    """Whoever sent this is not the provider, or sent it too long ago."""
+    """The provider did not send this, or sent it too long ago."""
 
 
 class BadEvent(Exception):
-    """The provider signed it, but it is no event as its documentation has them. Telling
-    it again does not help."""
+    """The provider signed it, but it is not an event as documented."""
 
 
 class Refused(Exception):
-    """The provider said no: the same attempt would be refused again."""
+    """The provider refused. It would refuse the same request again."""
 
 
 class Misconfigured(Refused):
-    """The provider does not take the shop's keys, or does not allow it what it asks."""
+    """The provider rejects the shop's keys, or does not give it permission."""
 
 
 class Superseded(Refused):
-    """The attempt was asked for in other words before: only a new one can be made."""
+    """The key was used with other parameters. Only a new attempt helps."""
 
 
 class Unreachable(Exception):
-    """No answer: it may have been done or not. The same key may be tried again."""
+    """No answer: it was done or not. The same key may be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The smallest and the largest amount that a provider takes at once."""
+    """The smallest and the largest amount that a provider accepts."""
 
     least: Decimal
     most: Decimal
@@ -117,27 +121,35 @@ class Provider(Protocol):
     def limits(cls, currency: str) -> Limits: ...
 
     def open(self, payment: Payment, back: str) -> Session:
-        """A page to pay at; `back` is where it leads to in the end. Done twice, it
-        gives the same. Raises `Refused`, `Unreachable`."""
+        """Return a page to pay at, the same one each time.
+
+        It leads to `back` in the end. Raises `Refused`, `Unreachable`.
+        """
 
     def close(self, reference: str) -> bool:
-        """See that nobody can begin to pay there any more. Done twice, or too late, it
-        does nothing. Out: whether somebody had paid there, or was about to. Raises
-        `Refused`, `Unreachable`."""
+        """Close the page, so that nobody can start to pay there.
+
+        Return whether somebody has paid there or is paying. Closing a closed page does
+        nothing. Raises `Refused`, `Unreachable`.
+        """
 
     def refund(self, refund: Refund) -> RefundFacts:
-        """Give its amount back, once. Raises `Refused`, `Unreachable`."""
+        """Refund its amount, once. Raises `Refused`, `Unreachable`."""
 
     def refunds(self, payment: Payment) -> list[RefundFacts]:
-        """All that was given back of it, by whomever. Raises `Refused`,
-        `Unreachable`."""
+        """Return all refunds of the payment, whoever made them.
+
+        Raises `Refused`, `Unreachable`.
+        """
 
     def event(self, body: bytes, signature: str) -> Event:
-        """What it told. Raises `BadSignature`, `BadEvent`."""
+        """Return the event in a webhook's body. Raises `BadSignature`, `BadEvent`."""
 
     def told(self) -> list[Event]:
-        """All that it told, as far back as it remembers, the oldest first. Raises
-        `Refused`, `Unreachable`."""
+        """Return all events that the provider still has, the oldest first.
+
+        Raises `Refused`, `Unreachable`.
+        """
 
     def again(self, payload: dict) -> Event:
-        """The event that was kept so. Raises `BadEvent`."""
+        """Return the event that was stored as `payload`. Raises `BadEvent`."""

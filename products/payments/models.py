@@ -1,4 +1,4 @@
-"""Attempts to pay an order, and what providers have told of them."""
+"""Attempts to pay an order, and what providers reported about them."""
 
 import secrets
 from datetime import timedelta
@@ -16,7 +16,7 @@ from products.sweeps.models import Swept, problem_index
 
 
 def new_key() -> str:
-    """Names one attempt, here and at the provider."""
+    """Return a key that names one attempt, here and at the provider."""
     return secrets.token_hex(16)
 
 
@@ -32,11 +32,11 @@ class Payment(Swept):
     )
     amount = models.DecimalField(_("amount"), max_digits=20, decimal_places=2)
     currency = models.CharField(_("currency"), max_length=3)
-    # The same for each try of this attempt: the provider does it once.
+    # The same for each try of this attempt, so that the provider does it once.
     idempotency_key = models.CharField(
         max_length=32, default=new_key, unique=True, editable=False
     )
-    # What came in, and of it what went back: the sums of `refunds` and `disputes`.
+    # What was received, and the sums of `refunds` and `disputes`.
     received = models.DecimalField(
         _("received"), max_digits=17, decimal_places=3, null=True, blank=True
     )
@@ -48,7 +48,7 @@ class Payment(Swept):
         _("disputed"), max_digits=17, decimal_places=3, default=0
     )
     is_accepted = models.BooleanField(_("accepted as it is"), default=False)
-    # The provider has told of refunds that we do not know: it is to be asked.
+    # The provider reported refunds that have no rows yet: it must be asked.
     is_outdated = models.BooleanField(default=False)
     reference = models.CharField(_("session"), max_length=255, blank=True)
     intent = models.CharField(_("payment at the provider"), max_length=255, blank=True)
@@ -104,25 +104,27 @@ class Payment(Swept):
 
     @property
     def differs(self) -> bool:
-        """Whether something else came in than was asked for."""
-        asked = (self.amount, self.currency.upper())
-        return (self.received, self.received_currency) != asked
+        """Whether another amount was received than the order asks for."""
+        expected = (self.amount, self.currency.upper())
+        return (self.received, self.received_currency) != expected
 
     @property
     def left(self) -> Decimal:
-        """How much of it is still here, in the currency in which it came."""
+        """How much the shop still has, in the currency that was received."""
         return (self.received or 0) - self.refunded - self.disputed
 
 
 class RefundQuerySet(models.QuerySet):
     def asked(self) -> "RefundQuerySet":
-        """Refunds that are owed and that the provider has not accepted."""
+        """Refunds that the provider has not accepted yet."""
         return self.filter(status=Refund.Status.ASKED)
 
 
 class Refund(models.Model):
-    """Money given back, by us or in the provider's dashboard: a row for each time.
-    Only `products.payments.refunds` writes it."""
+    """One refund, made by the shop or in the provider's dashboard.
+
+    Only `products.payments.refunds` writes it.
+    """
 
     Status = states.RefundStatus
 
@@ -133,7 +135,7 @@ class Refund(models.Model):
     amount = models.DecimalField(_("amount"), max_digits=17, decimal_places=3)
     currency = models.CharField(_("currency"), max_length=3)
     is_ours = models.BooleanField(_("by the shop"), default=False)
-    # The same for each try: the provider does it once. It says it again of ours.
+    # The same for each try, so that the provider does it once and names it in reports.
     idempotency_key = models.CharField(
         max_length=32, default=new_key, unique=True, editable=False
     )
@@ -157,7 +159,7 @@ class Refund(models.Model):
                 condition=~Q(reference=""),
                 name="refund_reference",
             ),
-            # Nothing is asked for twice at a time.
+            # Only one refund of a payment is asked for at a time.
             models.UniqueConstraint(
                 fields=["payment"],
                 condition=Q(status="asked"),
@@ -186,8 +188,10 @@ class Refund(models.Model):
 
 
 class Dispute(models.Model):
-    """A shopper's bank wants a payment back. Only `products.payments.disputes` writes
-    it."""
+    """A shopper's bank wants a payment back.
+
+    Only `products.payments.disputes` writes it.
+    """
 
     Status = states.DisputeStatus
 
@@ -219,25 +223,24 @@ class Dispute(models.Model):
 
 class WebhookEventQuerySet(models.QuerySet):
     def old(self) -> "WebhookEventQuerySet":
-        """What no provider tells again, and nobody looks into any more."""
-        kept = timedelta(days=settings.WEBHOOK_EVENT_DAYS)
-        return self.filter(received_at__lt=timezone.now() - kept)
+        """Events that no provider sends again and nobody needs any more."""
+        lifetime = timedelta(days=settings.WEBHOOK_EVENT_DAYS)
+        return self.filter(received_at__lt=timezone.now() - lifetime)
 
     def waiting(self) -> "WebhookEventQuerySet":
-        """What was told of payments that the shop does not know yet."""
+        """Events about payments that the shop does not know yet."""
         return self.exclude(awaits="")
 
 
 class WebhookEvent(models.Model):
-    """Something a provider told, once. Of its contents what is needed to look into it,
-    and nothing of a person."""
+    """An event that a provider sent, stored once, without personal data."""
 
     provider = models.CharField(_("provider"), max_length=10)
     event_id = models.CharField(_("event"), max_length=255)
     type = models.CharField(_("type"), max_length=100)
     payload = models.JSONField(_("contents"), default=dict)
     outcome = models.CharField(_("what came of it"), max_length=200, blank=True)
-    # The payment, as the provider calls it, that we do not know yet.
+    # The provider's id of a payment that the shop does not know yet.
     awaits = models.CharField(max_length=255, blank=True, editable=False)
     received_at = models.DateTimeField(_("received"), auto_now_add=True)
 

@@ -1,4 +1,4 @@
-"""Ways to pay. Each provider is a module that does `Provider`'s part."""
+"""Methods of payment. Each provider implements `interface.Provider`."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +16,7 @@ PROVIDERS: dict[str, type[Provider]] = {Method.STRIPE.value: Stripe}
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A way to pay some amount, or why it is none: `limits` that it is not within."""
+    """A method of payment. `limits` is set if the amount is not within them."""
 
     value: str
     label: str | Promise
@@ -24,8 +24,10 @@ class Offer:
 
 
 def offers(total: Decimal, currency: str) -> list[Offer]:
-    """Each way to pay in this shop; on delivery is the first. What costs nothing has
-    one way of its own."""
+    """Return each method of this shop, payment on delivery first.
+
+    An order that costs nothing has one method of its own.
+    """
     if not total:
         return [Offer(Method.FREE.value, Method.FREE.label)]
     methods = [Method.DELIVERY]
@@ -34,13 +36,13 @@ def offers(total: Decimal, currency: str) -> list[Offer]:
 
 
 def available(total: Decimal, currency: str) -> list[tuple[str, str]]:
-    """(value, label) of each method by which this amount can be paid."""
-    found = offers(total, currency)
-    return [(offer.value, offer.label) for offer in found if not offer.limits]
+    """Return (value, label) of each method that accepts this amount."""
+    possible = offers(total, currency)
+    return [(offer.value, offer.label) for offer in possible if not offer.limits]
 
 
 def exceeded(method: str, total: Decimal, currency: str) -> Limits | None:
-    """The method's limits if the amount is not within them."""
+    """Return the method's limits if the amount is not within them."""
     if method not in PROVIDERS:
         return None
     limits = PROVIDERS[method].limits(currency)
@@ -48,13 +50,12 @@ def exceeded(method: str, total: Decimal, currency: str) -> Limits | None:
 
 
 def configured() -> list[Provider]:
-    """Every provider of this shop."""
+    """Return every provider of this shop."""
     return [kind() for kind in PROVIDERS.values() if kind.is_configured()]
 
 
 def provider(method: str) -> Provider:
-    """Who takes the money for it. Raises `PaymentUnavailable` if nobody does (any
-    more): on delivery needs no provider."""
+    """Return the provider of a method. Raises `PaymentUnavailable` if it has none."""
     if method not in PROVIDERS or not PROVIDERS[method].is_configured():
         raise PaymentUnavailable
     return PROVIDERS[method]()

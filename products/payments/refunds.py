@@ -1,9 +1,8 @@
-"""Money that goes back: asked for once by us, and recorded whoever gave it.
+"""Asks for refunds, and stores those that providers report.
 
-What is owed is a row first and asked for after the commit, under a key of its own. It
-is never more than what is left of what came in, in the currency in which it came. The
-provider is never called inside a transaction; locks are taken in the order
-order → payment.
+A refund is a row with a key of its own, and is asked for after the commit. It is never
+more than what is left of the payment, in the currency that was received. The provider
+is never called inside a transaction. Locks are taken in the order order → payment.
 """
 
 import logging
@@ -28,17 +27,19 @@ SWEEP = 100
 FAILURES = (interface.Unreachable, interface.Misconfigured, PaymentUnavailable)
 
 
-# --- Asking for it ----------------------------------------------------------------
+# --- Asking for refunds -----------------------------------------------------------
 
 
 def give_back(order: Order, payment: Payment, *, note: str) -> None:
-    """Note that all that is left of it goes back, and why; asked for when this is
-    committed. Needs both locked."""
+    """Refund all that is left of a payment. Both rows must be locked.
+
+    `note` says why. The provider is asked after the commit.
+    """
     refund = _owe(order, payment, note=note)
     if refund is None:
         return
 
-    # Nested, not partial(): Django asks a failing callback for its name.
+    # Not partial(): if a callback fails, Django needs its __name__.
     def ask_for_it() -> None:
         ask(refund)
 
@@ -46,7 +47,7 @@ def give_back(order: Order, payment: Payment, *, note: str) -> None:
 
 
 def _owe(order: Order, payment: Payment, *, note: str) -> Refund | None:
-    """The row of what is to be asked for; None if there is nothing left."""
+    """Create the refund of what is left. Return None if there is nothing left."""
     if payment.left <= 0 or payment.refunds.asked().exists():
         return None
     refund = Refund.objects.create(
@@ -60,14 +61,16 @@ def _owe(order: Order, payment: Payment, *, note: str) -> Refund | None:
 
 
 def ask(refund: Refund) -> bool:
-    """Ask the provider for it, once; whether it is given back now. If the provider does
-    not answer, `ask_all` asks again."""
+    """Ask the provider for a refund. Return whether it was accepted.
+
+    If the provider does not answer, `ask_all` asks again.
+    """
     payment = refund.payment
     try:
         facts = providers.provider(payment.provider).refund(refund)
     except FAILURES as error:
         logger.error("Refund %s of payment %s: %s", refund.pk, payment.pk, error)
-        # The others have their turn first.
+        # Other payments have their turn first.
         Payment.objects.filter(pk=payment.pk).update(changed_at=timezone.now())
         return False
     except interface.Refused as refusal:
@@ -77,15 +80,18 @@ def ask(refund: Refund) -> bool:
 
 
 def _refused(refund: Refund, why: str) -> bool:
-    """The provider will not give it: perhaps it was given in its dashboard, at least in
-    part. What is left then is asked for; else staff must see to it."""
+    """Deal with a refusal. Return whether the money was refunded anyway.
+
+    Perhaps it was refunded in the provider's dashboard, at least in part. Then ask for
+    the rest. Otherwise staff must deal with it.
+    """
     if not look_up(refund.payment):
-        sweeps.note(refund.payment, RefundRefused())  # to be asked again
+        sweeps.note(refund.payment, RefundRefused())  # it is asked again later
         return False
     with transaction.atomic():
         order, payment = locked(refund.payment)
         refund = payment.refunds.get(pk=refund.pk)
-        if not refund.is_asked:  # that was it
+        if not refund.is_asked:  # it was refunded
             return True
         refund.status, refund.failure = states.REFUND_REFUSED, why[:300]
         refund.save()
@@ -102,8 +108,11 @@ def _refused(refund: Refund, why: str) -> bool:
 
 
 def ask_all() -> int:
-    """Give back what is owed, also for what was paid for orders that are over by now;
-    how many refunds. May run several at once."""
+    """Ask for all refunds that are owed. Return how many were accepted.
+
+    This includes payments of orders that ended after they were paid. Several of these
+    may run at once.
+    """
     sweeps.each(_to_be_owed().filter(is_due())[:SWEEP], _owe_late)
     due = Payment.objects.filter(is_due()).order_by("changed_at")
     sweeps.each(due.filter(is_outdated=True)[:SWEEP], look_up)
@@ -112,15 +121,13 @@ def ask_all() -> int:
 
 
 def _ask_of(payment: Payment) -> bool:
-    """Ask for what is owed of it."""
-    asked = payment.refunds.asked().select_related("payment")
-    refund = asked.first()
+    """Ask for the refund of a payment."""
+    refund = payment.refunds.asked().select_related("payment").first()
     return refund is not None and ask(refund)
 
 
 def _to_be_owed() -> QuerySet[Payment]:
-    """Payments of orders that are over, and those that differ of orders that were paid
-    otherwise."""
+    """Return payments whose order is over, or was paid in another way."""
     is_over = Q(status__in=states.KEPT, order__status__in=order_states.OVER)
     waits_for_money = Q(order__status__in=order_states.PAY.statuses)
     is_odd = Q(status__in=states.ACCEPT.sources) & ~waits_for_money
@@ -136,12 +143,14 @@ def _owe_late(payment: Payment) -> None:
         )
 
 
-# --- Recording it -----------------------------------------------------------------
+# --- Storing refunds --------------------------------------------------------------
 
 
 def look_up(payment: Payment) -> bool:
-    """Ask the provider what was given back of it, and record that; whether it has
-    answered."""
+    """Ask the provider for a payment's refunds and store them.
+
+    Return whether it answered.
+    """
     try:
         facts = providers.provider(payment.provider).refunds(payment)
     except (interface.Refused, *FAILURES) as error:
@@ -155,17 +164,17 @@ def look_up(payment: Payment) -> bool:
 
 
 @transaction.atomic
-def record(payment: Payment, told: list[RefundFacts]) -> bool:
-    """Write down refunds as the provider has them; whether anything was new."""
+def record(payment: Payment, reports: list[RefundFacts]) -> bool:
+    """Store refunds as the provider reports them. Return whether anything is new."""
     order, payment = locked(payment)
-    notes = [note for facts in told if (note := _recorded(payment, facts))]
+    notes = [note for facts in reports if (note := _store(payment, facts))]
     for note in notes:
         order = settle(order, payment, note=note)
     return bool(notes)
 
 
-def _recorded(payment: Payment, facts: RefundFacts) -> str:
-    """Write one down; what to note of it, "" if it was known."""
+def _store(payment: Payment, facts: RefundFacts) -> str:
+    """Store one refund. Return the note for its order, or "" if it is not new."""
     refund = _row_of(payment, facts)
     if refund is None:
         refund = Refund(payment=payment, reference=facts.reference)
@@ -180,7 +189,7 @@ def _recorded(payment: Payment, facts: RefundFacts) -> str:
 
 
 def _row_of(payment: Payment, facts: RefundFacts) -> Refund | None:
-    """The row of that refund, also if we asked for it and heard no answer."""
+    """Return the row of a refund, even if the provider never answered for it."""
     is_it = Q(reference=facts.reference)
     if facts.key:
         is_it |= Q(reference="", idempotency_key=facts.key)
@@ -188,8 +197,8 @@ def _row_of(payment: Payment, facts: RefundFacts) -> Refund | None:
 
 
 def _is_news(refund: Refund, facts: RefundFacts) -> bool:
-    """Whether it says more than what we know: of a later moment, or a further step."""
-    if refund.told_at is None:  # we have asked for it, and heard nothing
+    """Return whether the report is later than the row, or further in one moment."""
+    if refund.told_at is None:  # the provider has not answered yet
         return True
     if refund.status == facts.status:
         return False
@@ -203,7 +212,7 @@ def _note_of(payment: Payment, refund: Refund, *, is_new: bool) -> str:
     if refund.has_failed:
         text = _("A refund of %(amount)s failed: the money came back to the shop.")
         return text % amount
-    if not is_new:  # known, and a step further
+    if not is_new:  # it was stored before
         return _("The refund of %(amount)s was paid out.") % amount
     if not refund.is_ours:
         return _("%(amount)s was refunded at the payment service.") % amount

@@ -1,8 +1,8 @@
 """Starts, switches and closes payments.
 
-The provider is never called inside a transaction. What it is to be asked for is
-written and committed before, so that a lost answer is asked for again under the
-same key. Locks are taken in the order order → payment → stock.
+The provider is never called inside a transaction. A row with a key is committed before
+each call, so that a call without an answer can be repeated with the same key. Locks are
+taken in the order order → payment → stock.
 """
 
 import logging
@@ -33,23 +33,22 @@ from products.sweeps.models import is_due
 Offer, offers = providers.Offer, providers.offers
 logger = logging.getLogger(__name__)
 SWEEP = 100
-FRESH = timedelta(hours=1)  # an attempt is gone on with so long
-MISCONFIGURED_S = 3600  # that the provider does not take our keys is logged so rarely
+FRESH = timedelta(hours=1)  # an older attempt is replaced
+MISCONFIGURED_S = 3600  # rejected keys are logged once in this time
 
 
 def start(order: Order) -> str:
-    """Where the shopper pays the order: an address of the provider's.
+    """Return the address of the provider's page where the shopper pays the order.
 
-    Done again, it gives the same page while that can be paid at. Raises
-    `StatusConflict` unless the order waits for payment, `PaymentUnavailable` if the
-    provider does not answer, which may be tried again, and `PaymentRefused` if it will
-    not take the payment.
+    It is the same page each time, while it is open. Raises `StatusConflict` unless the
+    order waits for payment, `PaymentUnavailable` if the provider does not answer, and
+    `PaymentRefused` if it refuses the payment.
     """
     if not order.is_prepaid:
         raise StatusConflict(order.number, order.label)
     try:
         provider = providers.provider(order.method)
-    except PaymentUnavailable as error:  # not in this shop any more
+    except PaymentUnavailable as error:  # this shop no longer has the method
         raise PaymentRefused from error
     for _turn in range(2):
         payment = _attempt(order)
@@ -72,7 +71,7 @@ def start(order: Order) -> str:
 
 
 def _refused(order: Order, payment: Payment, error: interface.Refused) -> None:
-    """Nobody pays there; staff read in the log why, of bad keys once in an hour."""
+    """End the attempt and log why. Rejected keys are logged once an hour."""
     is_known = isinstance(error, interface.Misconfigured) and not cache.add(
         f"payments:misconfigured:{payment.provider}", True, MISCONFIGURED_S
     )
@@ -95,7 +94,7 @@ def _back(order: Order) -> str:
 
 @transaction.atomic
 def _attempt(order: Order) -> Payment:
-    """The attempt that is under way, or a new one. Raises `StatusConflict`."""
+    """Return the open attempt, or a new one. Raises `StatusConflict`."""
     order = Order.objects.select_for_update().get(pk=order.pk)
     if not order_states.START_PAYMENT.allows(order):
         raise StatusConflict(order.number, order.label)
@@ -113,17 +112,16 @@ def _attempt(order: Order) -> Payment:
 
 
 def end_attempt(payment: Payment) -> bool:
-    """It leads nowhere any more, unless it did meanwhile. Whether it was under way."""
+    """Mark an open attempt as failed. Return False if it was not open any more."""
     begun = Payment.objects.filter(pk=payment.pk, status__in=states.OPEN)
     return bool(begun.update(status=states.END.to, changed_at=timezone.now()))
 
 
 def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order:
-    """Let the order be paid when it arrives, and close the page to pay at.
+    """Change the order to payment on delivery, and close the provider's page.
 
-    Who finds a way to pay there all the same gets their money back. Raises
-    `PaymentUnderWay` if somebody has just paid, `StatusConflict` unless the order waits
-    for payment.
+    If somebody still pays there, the payment is refunded. Raises `PaymentUnderWay` if
+    somebody has just paid, and `StatusConflict` unless the order waits for payment.
     """
     attempts = order.payments.filter(status__in=states.OPEN)
     for payment in attempts.select_related("order"):
@@ -132,8 +130,10 @@ def pay_on_delivery(order: Order, *, actor: AbstractUser | None = None) -> Order
 
 
 def _close_unless_paid(payment: Payment) -> None:
-    """Raises `PaymentUnderWay`. A provider that does not answer keeps nobody from
-    paying another way: `close_all` asks it again."""
+    """Close an attempt's page. Raises `PaymentUnderWay` if it was paid.
+
+    If the provider does not answer, `close_all` closes the page later.
+    """
     try:
         is_paid = _shut(payment)
     except (interface.Refused, interface.Unreachable, PaymentUnavailable) as error:
@@ -156,8 +156,11 @@ def _switch(order: Order, *, actor: AbstractUser | None) -> Order:
 
 @transaction.atomic
 def go_on(order: Order, *, actor: AbstractUser, note: str) -> Order:
-    """Staff have looked at an order that is on hold: it goes on. One that was paid
-    differently counts as paid. Raises `StatusConflict` unless it is on hold."""
+    """Release an order that is on hold, after staff have checked it.
+
+    If another amount was paid, the order counts as paid. Raises `StatusConflict` unless
+    the order is on hold.
+    """
     order = Order.objects.select_for_update().get(pk=order.pk)
     if not order.on_hold:
         raise StatusConflict(order.number, order.label)
@@ -172,28 +175,32 @@ def go_on(order: Order, *, actor: AbstractUser, note: str) -> Order:
 
 
 def close_all() -> int:
-    """Close the pages of attempts that nobody should pay any more: their order is over,
-    or another attempt took their place; how many. May run several at once."""
+    """Close the pages that nobody should pay at. Return how many.
+
+    Several of these may run at once.
+    """
     oldest_first = to_close().filter(is_due()).order_by("changed_at")
-    found = oldest_first.select_related("order")[:SWEEP]
-    return sweeps.each(found, close)
+    attempts = oldest_first.select_related("order")[:SWEEP]
+    return sweeps.each(attempts, close)
 
 
 def to_close() -> QuerySet[Payment]:
-    """Attempts whose page is open and that nobody should pay any more."""
+    """Return attempts with an open page whose order is over or has a newer attempt."""
     waits_for_money = Q(order__status__in=order_states.PAY.statuses)
     is_pointless = Q(status__in=states.CLOSE.sources) & ~waits_for_money
     return Payment.objects.filter(Q(status=states.CLOSE.to) | is_pointless)
 
 
 def close(payment: Payment) -> bool:
-    """Ask the provider to close the attempt's page; whether it was done now. If not,
-    `close_all` asks again. Who pays meanwhile gets their money back."""
+    """Close an attempt's page. Return whether the provider did it.
+
+    If not, `close_all` tries again. What is paid there until then is refunded.
+    """
     try:
         _shut(payment)
     except (interface.Refused, interface.Unreachable, PaymentUnavailable) as error:
         logger.warning("Closing payment %s: %s", payment.pk, error)
-        # The others have their turn first.
+        # Other attempts have their turn first.
         waits = Payment.objects.filter(pk=payment.pk, status__in=states.OPEN)
         waits.update(changed_at=timezone.now())
         return False
@@ -201,14 +208,14 @@ def close(payment: Payment) -> bool:
 
 
 def _shut(payment: Payment) -> bool:
-    """Close the page at the provider; whether somebody had paid there."""
+    """Close the page at the provider. Return whether somebody has paid there."""
     provider = providers.provider(payment.provider)
     reference = payment.reference
-    if not reference:  # its answer was lost: asked again, it is the same page
+    if not reference:  # its answer was lost: the same key gives the same page
         try:
             reference = provider.open(payment, _back(payment.order)).reference
         except interface.Misconfigured:
             raise
-        except interface.Refused:  # there is none
+        except interface.Refused:  # there is no page
             return False
     return provider.close(reference)

@@ -1,8 +1,8 @@
-"""What a payment's refunds and disputes make of it and of its order.
+"""Updates a payment and its order after a change in refunds or disputes.
 
-A payment's sums and status, and whether its order is on hold, follow from the rows. So
-it does not matter in which order, how often or how late a provider tells of them.
-Whoever calls holds the locks: order → payment.
+A payment's sums and status, and whether its order is on hold, are computed from the
+rows. So it does not matter in which order, how often or how late a provider reports.
+The caller holds the locks: order → payment.
 """
 
 from decimal import Decimal
@@ -21,18 +21,17 @@ def locked(payment: Payment) -> tuple[Order, Payment]:
 def settle(
     order: Order, payment: Payment, *, note: str, is_about_dispute: bool = False
 ) -> Order:
-    """Bring the payment and its order in line with the payment's rows, and write down
-    why. Out: the order as it is now.
+    """Compute the payment and its order from the rows, with a note in the history.
 
-    An order that staff have let go on is held again only for news: when the payment's
-    sums or status have changed, or a dispute has.
+    Return the order as it is now. An order that staff released is put on hold again
+    only if the payment's sums or status, or a dispute, have changed.
     """
     before = (payment.status, payment.refunded, payment.disputed)
     refunds, disputes = list(payment.refunds.all()), list(payment.disputes.all())
     payment.refunded = sum(
         (r.amount for r in refunds if r.status in states.REFUNDED), Decimal(0)
     )
-    payment.disputed = sum((_taken(payment, d) for d in disputes), Decimal(0))
+    payment.disputed = sum((_withdrawn(payment, d) for d in disputes), Decimal(0))
     payment.status = states.when_settled(payment, refunds)
     payment.save()
     is_same = before == (payment.status, payment.refunded, payment.disputed)
@@ -41,8 +40,8 @@ def settle(
     return orders.note(order, note=note, on_hold=_on_hold(order))
 
 
-def _taken(payment: Payment, dispute: Dispute) -> Decimal:
-    """What a dispute took of it: never more than came, and in another currency all."""
+def _withdrawn(payment: Payment, dispute: Dispute) -> Decimal:
+    """Return how much a dispute withdrew. In another currency, that is all of it."""
     if not dispute.is_withdrawn:
         return Decimal(0)
     if dispute.currency != payment.received_currency:

@@ -1,4 +1,4 @@
-"""On the way to the payment, and what the provider tells of it."""
+"""The way to the provider's payment page, and the webhook for its reports."""
 
 import logging
 
@@ -32,8 +32,8 @@ MAX_EVENT_BYTES = 256 * 1024
 class OrderPayView(View):
     """Sends the shopper to the provider's page.
 
-    By a page of ours that moves on by itself: browsers hold the redirect after a form
-    against the policy of where forms may go, which is here.
+    A page of ours does the redirect. Browsers apply the `form-action` policy, which
+    allows only this site, to redirects of forms too.
     """
 
     http_method_names = ["post", "options"]
@@ -56,7 +56,7 @@ class OrderPayView(View):
 
 
 class PayOnDeliveryView(View):
-    """The shopper pays when the parcel arrives instead."""
+    """Changes an order to payment on delivery."""
 
     http_method_names = ["post", "options"]
 
@@ -81,8 +81,10 @@ class PayOnDeliveryView(View):
 
 @method_decorator(csrf_exempt, name="dispatch")
 class StripeWebhookView(View):
-    """Hears Stripe, which signs what it says. 400 to anybody else; 200 says that it
-    need not be told again."""
+    """Takes events that Stripe has signed; others get 400.
+
+    After 200, Stripe does not send the event again.
+    """
 
     http_method_names = ["post", "options"]
 

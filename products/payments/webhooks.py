@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 def hear(event: Event) -> None:
-    """Do what an event means, once however often it is told."""
+    """Handle an event, once however often it arrives."""
     with transaction.atomic():
         try:
-            with transaction.atomic():  # waits for who inserts the same right now
+            with transaction.atomic():  # waits for another insert of the same event
                 row = WebhookEvent.objects.create(
                     provider=event.provider,
                     event_id=event.id,
@@ -37,21 +37,24 @@ def hear(event: Event) -> None:
                 )
         except IntegrityError:
             return
-        _note_outcome(row, event)
+        _store_outcome(row, event)
 
 
-def _note_outcome(row: WebhookEvent, event: Event) -> None:
-    """Do it; a word on what was done, for who looks into the table."""
+def _store_outcome(row: WebhookEvent, event: Event) -> None:
+    """Handle the event, and store the outcome for people who look at the table."""
     try:
-        row.outcome, row.awaits = _done(event), ""
+        row.outcome, row.awaits = _handle(event), ""
     except Payment.DoesNotExist:
-        # Perhaps that it was paid is told later; or it is another shop's.
+        # Perhaps the payment is reported later, or belongs to another shop.
         row.outcome, row.awaits = "no such payment", event.intent
     row.save(update_fields=["outcome", "awaits"])
 
 
-def _done(event: Event) -> str:
-    """Raises `Payment.DoesNotExist` if it is about a payment that we don't know."""
+def _handle(event: Event) -> str:
+    """Handle the event and return the outcome.
+
+    Raises `Payment.DoesNotExist` if its payment is not known.
+    """
     if event.kind == EventKind.REFUNDED:
         return _refunded(_by_intent(event), event)
     if event.kind == EventKind.DISPUTED:
@@ -59,15 +62,15 @@ def _done(event: Event) -> str:
         return "dispute recorded" if is_news else "known already"
     if event.kind == EventKind.OTHER:
         return "nothing to do"
-    found = Payment.objects.filter(
+    attempt = Payment.objects.filter(
         provider=event.provider, idempotency_key=event.key
     ).first()
-    if found is None or found.reference not in ("", event.reference):
-        # Of another shop with the same account, perhaps.
+    if attempt is None or attempt.reference not in ("", event.reference):
+        # Perhaps of another shop with the same account.
         logger.warning("Event %s is about no payment of ours", event.id)
         return "no such payment"
-    order = Order.objects.select_for_update().get(pk=found.order_id)
-    payment = Payment.objects.select_for_update().get(pk=found.pk)
+    order = Order.objects.select_for_update().get(pk=attempt.order_id)
+    payment = Payment.objects.select_for_update().get(pk=attempt.pk)
     if event.kind == EventKind.FAILED:
         return _failed(order, payment)
     return _paid(order, payment, event)
@@ -76,11 +79,11 @@ def _done(event: Event) -> str:
 def _by_intent(event: Event) -> Payment:
     if not event.intent:
         raise Payment.DoesNotExist
-    payments_of_it = Payment.objects.filter(provider=event.provider)
-    found = payments_of_it.filter(intent=event.intent, received__isnull=False).first()
-    if found is None:
+    received = Payment.objects.filter(received__isnull=False)
+    payment = received.filter(provider=event.provider, intent=event.intent).first()
+    if payment is None:
         raise Payment.DoesNotExist
-    return found
+    return payment
 
 
 def _refunded(payment: Payment, event: Event) -> str:
@@ -112,19 +115,19 @@ def _paid(order: Order, payment: Payment, event: Event) -> str:
     payment.received_currency = event.currency
     payment.status = states.when_received(payment)
     payment.save()
-    outcome = _taken_in(order, payment)
+    outcome = _use_payment(order, payment)
     _catch_up(payment)
     return outcome
 
 
-def _taken_in(order: Order, payment: Payment) -> str:
-    """Pay the order with it, put the order on hold, or give it back."""
+def _use_payment(order: Order, payment: Payment) -> str:
+    """Pay the order, put it on hold, or refund the payment. Return the outcome."""
     if payment.differs:
         logger.error("Payment of %s: %s", order.number, _difference(payment))
     if payment.differs and order.is_prepaid and order_states.PAY.allows(order):
         settle(order, payment, note=_difference(payment))
         return "differs"
-    if not payment.differs and _settles(order):
+    if not payment.differs and _pay_order(order):
         return "paid"
     text = _("The payment came too late. It is being refunded.")
     refunds.give_back(order, payment, note=text)
@@ -138,32 +141,37 @@ def _difference(payment: Payment) -> str:
 
 
 def _catch_up(payment: Payment) -> None:
-    """Do what was told of this payment before it was told that it was paid."""
+    """Handle events about the payment that arrived before it was known."""
     if not payment.intent:
         return
     waiting = WebhookEvent.objects.filter(awaits=payment.intent)
     for row in waiting.filter(provider=payment.provider).order_by("pk"):
         event = providers.provider(row.provider).again(row.payload)
-        _note_outcome(row, event)
+        _store_outcome(row, event)
 
 
 def catch_up_all() -> int:
-    """Do what was told of payments that are known by now, as both may have come at the
-    same moment; how many payments. May run several at once."""
+    """Handle events that waited for a payment which is known now.
+
+    Both may have arrived at the same moment. Return how many payments there were.
+    Several of these may run at once.
+    """
     waiting = WebhookEvent.objects.waiting().values("awaits")
     known = Payment.objects.filter(intent__in=waiting, received__isnull=False)
-    found = list(known[:SWEEP])
-    for payment in found:
+    payments = list(known[:SWEEP])
+    for payment in payments:
         with transaction.atomic():
             Order.objects.select_for_update().get(pk=payment.order_id)
             _catch_up(payment)
-    return len(found)
+    return len(payments)
 
 
-def _settles(order: Order) -> bool:
-    """Whether the money makes the order paid: if it waits for it, or expired and its
-    units are still to be had."""
-    if not order.is_prepaid:  # the shopper chose another way meanwhile
+def _pay_order(order: Order) -> bool:
+    """Mark the order as paid, if it waits for payment or can be reopened.
+
+    Return whether that was possible.
+    """
+    if not order.is_prepaid:  # the shopper has changed the method
         return False
     try:
         if order_states.REVIVE.allows(order):

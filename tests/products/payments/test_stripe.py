@@ -590,7 +590,7 @@ def test_two_events_at_once_without_the_locks_give_the_price_of_goods_back(
         both_have_looked.wait()
         return webhooks._paid(order, payment, event)
 
-    monkeypatch.setattr(webhooks, "_done", without_locks)
+    monkeypatch.setattr(webhooks, "_handle", without_locks)
     order = make_pending()
     session = begun(stripe, order)
     bodies = [stripe.event(session, kind) for kind in sorted(PAID)]
