@@ -4,14 +4,14 @@
 so it runs on any machine that has the processors. `manage.py loadtest` also checks the
 shop's books.
 
-- `command`: from the flags to the exit code; `options`: the flags, their limits, and
-  which hosts may be loaded
+- `command`: from the flags to the exit code; `options`: the flags and their limits;
+  `targets`: which hosts may be loaded, and from which addresses
 - `run`, `phases`: one test and what happens in it; `crowd`: its people
 - `watchers`: sockets that show what a page would show; `shoppers`: people who hold
   units, give them back, and order; `ledger`: what all of these measure
 - `wire`, `visit`: WebSocket and HTTP clients that cost little themselves
-- `vitals`: CPU and memory of the server and of this program; `processes`: the addresses
-  of the server's processes
+- `vitals`: CPU and memory of the server and of this program; `server_metrics`: what
+  `/metrics` says; `processes`: the addresses of the server's processes
 - `team`, `follower`, `link`, `merging`: several generators that make one test
 - `measures`, `conclusions`, `gates`: percentiles, figures and complaints, the verdict
 - `report`, `report_text`, `report_html`, `plots`: how all of it is presented

@@ -1,15 +1,12 @@
 """The flags and their limits. A load test of somebody else's shop is an attack."""
 
 import argparse
-import ipaddress
-import math
 import os
-import socket
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from realtime.loadtest import processes
+from realtime.loadtest import processes, targets
 from realtime.loadtest.gates import expectation
 
 PHASES = ("connect", "idle", "fanout", "shopping", "storm", "drain")
@@ -17,7 +14,6 @@ MOST_SOCKETS, MOST_RATE, MOST_SECONDS = 1_000_000, 5_000, 3_600
 AUTO = 0  # one process for each processor
 MOST_PROCESSES = 256  # and as many that join
 PARENT = "-"  # joins the process that started us, on the standard input
-PORTS = 28_000  # that Linux uses between two addresses
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -151,45 +147,14 @@ def check(options: argparse.Namespace) -> None:
         raise ValueError(
             f"{options.processes} processes are too many for {options.sockets} sockets"
         )
-    check_target(options)
-    if not options.metrics and is_loopback(urlsplit(options.url).hostname):
+    targets.check_target(options)
+    if not options.metrics and targets.is_loopback(urlsplit(options.url).hostname):
         options.metrics = processes.of_make_run(options.url)
     processes.named(options.metrics)
     for file in filter(None, (options.json, options.html, options.csv)):
         _check_file(Path(file))  # before anything is measured
     others = options.joining if options.listen else 0
-    check_sources(options, options.processes / (options.processes + others))
-
-
-def check_target(options: argparse.Namespace) -> None:
-    """Check that the shop may be loaded. Raises `ValueError`."""
-    address = urlsplit(options.url)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError(f"{options.url!r} is not the address of a shop")
-    if address.query or address.fragment:
-        raise ValueError(f"{options.url!r}: leave out what follows the path")
-    if not is_loopback(address.hostname) and options.i_own_this_host != (
-        address.hostname
-    ):
-        raise ValueError(
-            f"{address.hostname} is not this machine. If you may load it, add "
-            f"--i-own-this-host {address.hostname}"
-        )
-    options.url = options.url.rstrip("/")
-
-
-def check_sources(options: argparse.Namespace, share: float = 1) -> None:
-    """Check that there are enough addresses to connect from, for this machine's share
-    of the sockets. Raises `ValueError`."""
-    sockets = math.ceil(options.sockets * share)
-    if not options.source and is_loopback(urlsplit(options.url).hostname):
-        options.source = sources(sockets)
-    if options.source and len(options.source) * PORTS < sockets:
-        raise ValueError(
-            f"{sockets} sockets need more addresses: one --source per {PORTS:,}"
-        )
-    if not options.source and sockets > PORTS:
-        raise ValueError(f"More than {PORTS:,} sockets need more than one --source")
+    targets.check_sources(options, options.processes / (options.processes + others))
 
 
 # Flags that a leader sends to all followers, and those for its own machine alone.
@@ -239,11 +204,11 @@ def from_leader(
             f"the test loads {host}. If you may load it, join with "
             f"--i-own-this-host {host}"
         )
-    check_target(options)
+    targets.check_target(options)
     options.source = list(message["source"] if is_ours else own.source)
     options.metrics = list(message["metrics"]) if is_ours else []
     if not is_ours:
-        check_sources(options, 1 / of)
+        targets.check_sources(options, 1 / of)
     return options
 
 
@@ -258,21 +223,6 @@ def place(text: str) -> tuple[str, int]:
 def _check_file(file: Path) -> None:
     if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
         raise ValueError(f"{file} cannot be written")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name stands for this machine alone."""
-    try:
-        entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return False
-    return all(ipaddress.ip_address(entry[4][0]).is_loopback for entry in entries)
-
-
-def sources(sockets: int) -> list[str]:
-    """Return enough loopback addresses for so many sockets; none if one is enough."""
-    needed = -(-sockets // PORTS)
-    return [f"127.0.0.{1 + n}" for n in range(needed)] if needed > 1 else []
 
 
 def _number(most: float):

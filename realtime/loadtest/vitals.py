@@ -11,6 +11,13 @@ from typing import Any
 
 from realtime.loadtest.ledger import Ledger
 from realtime.loadtest.measures import Timeline, slope
+from realtime.loadtest.server_metrics import (
+    MEMORY,
+    STARTED,
+    figures_of,
+    parse,
+    series,
+)
 from realtime.loadtest.visit import FAILURES, Visit, split_url
 
 EVERY_S = 1.0
@@ -20,10 +27,6 @@ WINDOW_S = 10
 TOO_LATE_S = 1.0  # sum of such delays in the window, after which we judge nothing
 SATURATED = 0.9  # of the one processor that this process can use
 CLOCK_TRIES = 15
-CPU, MEMORY = "process_cpu_seconds_total", "process_resident_memory_bytes"
-FILES, SOCKETS = "process_open_fds", "shop_sockets"
-LAG = "shop_loop_lag_seconds"
-STARTED = "process_start_time_seconds"
 BOTH = "both"  # pages and sockets: the role of a process that does not say its role
 WHOLE = ""  # the name of a server that is asked at the shop's own address
 
@@ -179,7 +182,7 @@ class Vitals:
     @property
     def is_one_process_each(self) -> bool:
         """Whether each name stood for one process throughout."""
-        starts = (_series(rows, STARTED) for rows in self.rows.values())
+        starts = (series(rows, STARTED) for rows in self.rows.values())
         return all(len({value for _, value in line}) < 2 for line in starts)
 
     def processes(self) -> dict[str, dict[str, Any]]:
@@ -188,7 +191,7 @@ class Vitals:
             return {}  # mixed counters mean nothing
         reported = {name: rows for name, rows in self.rows.items() if rows}
         return {
-            name: {"role": self.roles.get(name, BOTH)} | _figures_of(rows)
+            name: {"role": self.roles.get(name, BOTH)} | figures_of(rows)
             for name, rows in reported.items()
         }
 
@@ -210,7 +213,7 @@ class Vitals:
 
     def memory_slope(self, since: float, until: float) -> float | None:
         """Return by how many KB a minute the server grew in that time."""
-        lines = (_series(rows, MEMORY) for rows in self.rows.values())
+        lines = (series(rows, MEMORY) for rows in self.rows.values())
         slopes = [slope([p for p in line if since <= p[0] <= until]) for line in lines]
         known = [steepness for steepness in slopes if steepness is not None]
         return round(sum(known) * 60 / 1024, 1) if known else None
@@ -219,7 +222,7 @@ class Vitals:
         """Return the bytes of all processes at the end of a second, or None before
         each has reported."""
         latest = [
-            [value for at, value in _series(rows, MEMORY) if at < second + 1][-1:]
+            [value for at, value in series(rows, MEMORY) if at < second + 1][-1:]
             for rows in self.rows.values()
         ]
         return sum(sum(last) for last in latest) if all(latest) else None
@@ -233,60 +236,6 @@ TOTALS: dict[str, Callable] = {
     "sockets": sum,
     "loop_lag_ms": max,
 }
-
-
-def _figures_of(rows: list[dict[str, float]]) -> dict[str, Any]:
-    """Return the figures of one process, in the report's units."""
-    figures: dict[str, Any] = {}
-    spent = _series(rows, CPU)
-    if len(spent) > 1:
-        (t0, first), (t1, last) = spent[0], spent[-1]
-        figures["cpu_percent"] = round(100 * (last - first) / (t1 - t0), 1)
-    if memory := _series(rows, MEMORY):
-        figures["memory_mb"] = round(max(v for _, v in memory) / 2**20, 1)
-    for name, key in ((FILES, "files"), (SOCKETS, "sockets")):
-        if values := [value for _, value in _series(rows, name)]:
-            figures[key] = max(values)
-    if (lag := _loop_lag(rows)) is not None:
-        figures["loop_lag_ms"] = round(1000 * lag, 2)
-    return figures
-
-
-def _loop_lag(rows: list[dict[str, float]]) -> float | None:
-    """Return the bucket of the 99th percentile since the start of the test."""
-    first, last = rows[0], rows[-1]
-    edges = [name for name in last if name.startswith(f"{LAG}_le_")]
-    counts = sorted(
-        (float(name.rpartition("_")[2]), last[name] - first.get(name, 0))
-        for name in edges
-    )
-    if len(counts) < 2 or not counts[-1][1]:
-        return None
-    wanted = 0.99 * counts[-1][1]
-    edge = next((edge for edge, count in counts if count >= wanted), counts[-1][0])
-    return min(edge, counts[-2][0])
-
-
-def _series(rows: list[dict[str, float]], name: str) -> list[tuple[float, float]]:
-    return [(row["at"], row[name]) for row in rows if name in row]
-
-
-def parse(text: str) -> dict[str, float]:
-    """Return the numbers that we need from Prometheus' text. Those with the same name
-    are added up; the loop's lag is kept by bucket."""
-    numbers: dict[str, float] = {}
-    for line in text.splitlines():
-        name, _, rest = line.partition(" ")
-        base, _, labels = name.partition("{")
-        values = rest.split()
-        if not values:
-            continue
-        if base in (CPU, MEMORY, FILES, SOCKETS, STARTED):
-            numbers[base] = numbers.get(base, 0) + float(values[-1])
-        elif base == f"{LAG}_bucket":
-            edge = labels.partition('le="')[2].partition('"')[0]
-            numbers[f"{LAG}_le_{float(edge)}"] = float(values[-1])
-    return numbers
 
 
 def _role(answer) -> str:

@@ -20,8 +20,8 @@ def test_measurements_of_generators_are_added_up():
         part.spans = [("idle", 1.0, 2.0 + number)]
         part.count()
         part.numbers = [f"N{number}"]
-        told = json.loads(json.dumps(merging.raw(part)))
-        merging.absorb(whole, told)
+        results = json.loads(json.dumps(merging.raw(part)))
+        merging.absorb(whole, results)
 
     conclusions.conclude(whole)
 

@@ -71,10 +71,10 @@ async def test_overloaded_generator_does_not_report_handshakes_as_lost(
         try:
             await test.go_through_phases()
         except visit.Unreachable:
-            found = Verdict.UNREACHABLE
+            actual = Verdict.UNREACHABLE
         else:
             test.count()
             conclusions.conclude(test)
-            found, _ = judge(test.wrong, test.figures, [], test.cut_short, test.late)
+            actual, _ = judge(test.wrong, test.figures, [], test.cut_short, test.late)
 
-    assert found == verdict
+    assert actual == verdict

@@ -19,24 +19,24 @@ def test_digest_is_the_one_of_the_protocol(example):
 
 
 def test_socket_of_a_hidden_tab_asks_for_a_pace_and_is_not_timed():
-    ledger, asked = Ledger(), []
+    ledger, sent = Ledger(), []
     watcher = watchers.Watcher("http://localhost", ["stock:1"], ledger)
-    watcher.wire = SimpleNamespace(send=lambda payload: asked.append(payload))
+    watcher.wire = SimpleNamespace(send=lambda payload: sent.append(payload))
     watcher.hide()
 
     watcher.subscribe()
     watcher._receive(b'{"t":"upd","ts":1000,"items":[["stock:1",2,{"available":3}]]}')
 
-    assert json.loads(asked[0])["pace"] == watchers.PACE_MS
+    assert json.loads(sent[0])["pace"] == watchers.PACE_MS
     assert (ledger.count["hidden_pushes"], ledger.push.all.count) == (1, 0)
     watcher.show()
-    assert "pace" not in json.loads(asked[1])
+    assert "pace" not in json.loads(sent[1])
 
 
 def test_digest_in_a_frame_to_a_hidden_tab_is_compared():
-    ledger, asked = Ledger(), []
+    ledger, sent = Ledger(), []
     watcher = watchers.Watcher("http://localhost", ["stock:42"], ledger)
-    watcher.wire = SimpleNamespace(send=lambda payload: asked.append(payload))
+    watcher.wire = SimpleNamespace(send=lambda payload: sent.append(payload))
     items = '"items":[["stock:42",17,{"available":3}]]'
     frame = '{"t":"upd","digest":"%s","spread_ms":3000,' + items + "}"
 
@@ -44,7 +44,7 @@ def test_digest_in_a_frame_to_a_hidden_tab_is_compared():
     assert (ledger.count["gaps"], watcher.spread_s) == (0, 3)
 
     watcher._receive((frame % "00000000").encode())
-    assert (ledger.count["gaps"], len(asked)) == (1, 1)
+    assert (ledger.count["gaps"], len(sent)) == (1, 1)
 
 
 async def test_socket_that_cannot_reconnect_keeps_its_close_code():
