@@ -5,8 +5,7 @@ It knows nothing of the shop, which `registry` hands to it. To read it, start wi
 
 - `publish` sends an event after the commit, through `sending`, which works in the
   background, and `layer`, the channel layer
-- `hub` receives it, keeps the newest state of each topic, and writes frames; `paced`
-  holds the slots of hidden tabs
+- `hub` receives it, keeps the newest state of each topic, and writes frames
 - `consumers` talk to one socket each; `routing` finds them; `eager` starts coroutines
 
 What surrounds them:

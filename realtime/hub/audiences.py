@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable
 
+from realtime.hub.slots import Slot, Turns
 from realtime.hub.sockets import Audience, Socket
 from realtime.hub.topics import Topics
-from realtime.paced import Slot, Turns
 
 
 class Audiences:

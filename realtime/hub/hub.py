@@ -21,6 +21,7 @@ from realtime.hub.loading import Loader
 from realtime.hub.monitor import Monitor
 from realtime.hub.pacing import PacedWriter
 from realtime.hub.probe import Probe
+from realtime.hub.slots import Turns
 from realtime.hub.sockets import Socket
 from realtime.hub.stragglers import SilentSockets, SlowSockets
 from realtime.hub.subscriptions import Snapshot, Subscriptions, Versions
@@ -28,7 +29,6 @@ from realtime.hub.topics import Topics
 from realtime.hub.viewers import Viewers
 from realtime.hub.writing import YIELD_EVERY, Writer
 from realtime.layer import Layer
-from realtime.paced import Turns
 from realtime.protocol import Frame
 from realtime.registry import Registry, Viewer
 

@@ -9,9 +9,9 @@ from realtime import metrics, protocol
 from realtime.admission import Admission
 from realtime.hub import writing
 from realtime.hub.audiences import Audiences, slot_of
+from realtime.hub.slots import Slot, Turn, Turns
 from realtime.hub.sockets import Audience, Socket
 from realtime.hub.topics import Topics
-from realtime.paced import Slot, Turn, Turns
 from realtime.protocol import Frame
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from realtime.paced import Slot
+from realtime.hub.slots import Slot
 from realtime.protocol import Close, Frame
 
 

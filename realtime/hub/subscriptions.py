@@ -14,9 +14,9 @@ from realtime.hub.database import Unavailable
 from realtime.hub.groups import Groups
 from realtime.hub.health import Health
 from realtime.hub.loading import Loader
+from realtime.hub.slots import slot_for
 from realtime.hub.sockets import Socket
 from realtime.hub.topics import Topic, Topics
-from realtime.paced import slot_for
 from realtime.registry import Registry, State
 
 LOAD_TIMEOUT_S = 3  # a page waits four seconds for an answer

@@ -10,7 +10,7 @@ from products.basket import services as basket
 from products.live import viewers
 from products.live.registry import registry
 from products.stock import services as stock
-from realtime.paced import PARTS, Slot, slot_for
+from realtime.hub.slots import PARTS, Slot, slot_for
 from realtime.registry import State
 from tests.support.factories import make_product, make_user
 from tests.support.page import Page
@@ -182,7 +182,7 @@ def test_heartbeat_for_all_is_not_sent_to_paced_sockets(
 def test_turn_is_right_for_a_socket_that_subscribed_since_the_last(
     open_socket, hub, loop, monkeypatch, is_new
 ):
-    monkeypatch.setattr("realtime.paced.PARTS", 1)  # so that they share an audience
+    monkeypatch.setattr("realtime.hub.slots.PARTS", 1)  # so that they share an audience
     product, other = make_product(), make_product()
     topics = [f"stock:{each.pk}" for each in (product, other)]
     seen = open_socket(*topics)
@@ -226,7 +226,7 @@ def test_change_before_the_tick_is_in_the_turn(open_socket, hub, loop):
 
 
 def test_change_during_a_turn_reaches_all_sockets(open_socket, hub, loop, monkeypatch):
-    monkeypatch.setattr("realtime.paced.PARTS", 1)
+    monkeypatch.setattr("realtime.hub.slots.PARTS", 1)
     monkeypatch.setattr("realtime.hub.writing.YIELD_EVERY", 1)
     product = make_product()
     topic = f"stock:{product.pk}"
