@@ -1,5 +1,7 @@
 /* The live pieces of a page: elements with data-topic and data-version. */
 
+import { Idiomorph } from "./vendor/idiomorph.js";
+
 const latest = new Map(); // topic -> the newest item applied
 
 const rootsOf = (name, within = document) =>
@@ -39,16 +41,16 @@ export function apply(item) {
   const roots = [...rootsOf(name)];
   // Another visitor's topic may have the same version, so the version says nothing.
   const old = roots.filter((root) => isPersonalRoot(root) || versionOf(root) < version);
-  // What stands around a piece that is newer (it came with its basket) is newer too.
+  // If a root is newer, it came inside another partial, and so did what surrounds it.
   if (old.length === roots.length) {
     bind(name, facts, document);
   }
   for (const root of old) {
-    show(root, html);
+    update(root, parse(html));
   }
 }
 
-/** The versions on the page are of another timeline: whatever comes next is newer. */
+/** Take whatever comes next for newer: the versions on the page are of another timeline. */
 export function forget() {
   latest.clear();
   for (const root of document.querySelectorAll("[data-version]")) {
@@ -58,96 +60,62 @@ export function forget() {
 
 const versionOf = (root) => Number(root.dataset.version);
 
-function show(root, html) {
+/** Parse a partial. Where the page has a newer version of a topic inside it, that version
+ * is put in its place. */
+function parse(html) {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
-  const fresh = template.content.firstElementChild;
-  // A piece rendered a moment ago may hold pieces of which we have heard since.
-  for (const inner of fresh.querySelectorAll("[data-topic]")) {
-    const item = latest.get(inner.dataset.topic);
-    if (item && versionOf(inner) < item[1]) {
-      show(inner, item[3]);
-      bind(item[0], item[2], fresh);
+  const partial = template.content.firstElementChild;
+  for (const root of partial.querySelectorAll("[data-topic]")) {
+    const newest = latest.get(root.dataset.topic);
+    if (newest && versionOf(root) < newest[1]) {
+      root.replaceWith(parse(newest[3]));
+      bind(newest[0], newest[2], partial);
     }
   }
-  const isNews = versionOf(root) !== versionOf(fresh);
-  const now = morph(root, fresh);
-  if (isNews) {
-    now.classList.add("is-changed");
-    now.addEventListener("animationend", () => now.classList.remove("is-changed"), { once: true });
+  return partial;
+}
+
+/** Make a topic's root on the page equal to a new partial. What has the focus keeps it. */
+function update(root, partial) {
+  const isChanged = versionOf(root) !== versionOf(partial);
+  const restoreFocus = rememberFocus(root);
+  const [updated] = Idiomorph.morph(root, partial, { restoreFocus: false, callbacks });
+  restoreFocus();
+  if (isChanged) {
+    updated.classList.add("is-changed");
+    const done = () => updated.classList.remove("is-changed");
+    updated.addEventListener("animationend", done, { once: true });
   }
 }
 
-/** Put `fresh` in the place of `old`, but never swap what has the focus. */
-function morph(old, fresh) {
-  const focused = document.activeElement;
-  const anchor = [...old.children].find((child) => child.contains(focused));
-  const twin = anchor && twinOf(anchor, fresh);
-  if (!twin) {
-    const place = [...old.children].indexOf(anchor);
-    old.replaceWith(fresh);
-    if (anchor) {
-      focusLike(focused, fresh.children[Math.min(place, fresh.children.length - 1)]);
+const isFocusedField = (node) => node === document.activeElement && node.matches("input");
+
+// A field that has the focus keeps its value.
+const callbacks = {
+  beforeAttributeUpdated: (name, element) => name !== "value" || !isFocusedField(element),
+  afterNodeMorphed(node, newNode) {
+    if (isFocusedField(node)) {
+      offerValue(node, newNode.value);
     }
-    return fresh;
-  }
-  for (const { name, value } of fresh.attributes) {
-    old.setAttribute(name, value);
-  }
-  while (old.firstChild !== anchor) {
-    old.firstChild.remove();
-  }
-  while (old.lastChild !== anchor) {
-    old.lastChild.remove();
-  }
-  while (fresh.firstChild !== twin) {
-    anchor.before(fresh.firstChild);
-  }
-  while (fresh.lastChild !== twin) {
-    anchor.after(fresh.lastChild);
-  }
-  if (anchor !== focused) {
-    morph(anchor, twin);
-  } else if (anchor.matches("input")) {
-    catchUp(anchor, twin.value);
-  }
-  return old;
-}
+  },
+};
 
-/** What had the focus is gone: who works with the keyboard goes on where it was. */
-function focusLike(gone, within) {
-  const same = gone.name && within?.querySelector(`${gone.localName}[name="${gone.name}"]`);
-  const next = same || within?.querySelector("a, button, input") || document.getElementById("main");
-  next.focus({ preventScroll: true });
-}
-
-/** The element of `fresh` that stands for `anchor`. */
-function twinOf(anchor, fresh) {
-  const { key } = anchor.dataset;
-  const isTwin = key
-    ? (child) => child.dataset.key === key
-    : (child, index) =>
-        child.tagName === anchor.tagName &&
-        child.name === anchor.name &&
-        index === [...anchor.parentElement.children].indexOf(anchor);
-  return [...fresh.children].find(isTwin);
-}
-
-/** A field that has the focus takes a newer value when it loses it, and only if nobody
- * has typed in it: what was typed is sent then, and wins. */
-function catchUp(field, value) {
+/** Set a newer value of a field when the field loses the focus, unless the visitor has
+ * typed something: that is sent then, and wins. */
+function offerValue(field, value) {
   if (field.value === value) {
     field.defaultValue = value;
     delete field.dataset.newer;
     return;
   }
   if (!("newer" in field.dataset)) {
-    field.addEventListener("blur", leave, { once: true });
+    field.addEventListener("blur", takeOffer, { once: true });
   }
   field.dataset.newer = value;
 }
 
-function leave({ target: field }) {
+function takeOffer({ target: field }) {
   const { newer } = field.dataset;
   delete field.dataset.newer;
   if (newer !== undefined && field.value === field.defaultValue) {
@@ -155,12 +123,38 @@ function leave({ target: field }) {
   }
 }
 
-/** What stands outside the pushed partial because it can have the focus, or because
- * it depends on the line it is in. */
+/** Remember what has the focus in a root. Returns a function that moves the focus on if
+ * its element has gone: to the same control of the next line, or to the next control. */
+function rememberFocus(root) {
+  const focused = document.activeElement;
+  if (!root.contains(focused)) {
+    return () => {};
+  }
+  const places = [];
+  for (let node = focused; node !== root.parentElement; node = node.parentElement) {
+    const parent = node.parentElement;
+    places.push({ parent, index: [...parent.children].indexOf(node) });
+  }
+  return () => {
+    if (document.activeElement === focused) {
+      return;
+    }
+    const { parent, index } = places.find((place) => place.parent.isConnected);
+    const next = parent.children[Math.min(index, parent.children.length - 1)];
+    controlIn(next, focused).focus({ preventScroll: true });
+  };
+}
+
+function controlIn(root, { localName, name }) {
+  const same = name && root?.querySelector(`${localName}[name="${name}"]`);
+  return same || root?.querySelector("a, button, input") || document.getElementById("main");
+}
+
+/** Update what depends on a topic's facts and is outside its partial, as a control that
+ * can have the focus, or a note about one line. */
 function bind(name, facts, within) {
   const [kind, id] = name.split(":");
   if (kind === "order") {
-    // What its shopper may still do.
     for (const action of within.querySelectorAll(`[data-order="${id}"]`)) {
       action.hidden = !facts.may.includes(action.dataset.may);
     }
@@ -173,7 +167,7 @@ function bind(name, facts, within) {
     button.disabled = facts.available < 1;
   }
   for (const offer of within.querySelectorAll(`[data-tell="${id}"]`)) {
-    // "Tell me", unless somebody types in it just now.
+    // Keep the "Tell me" form while somebody types in it.
     offer.hidden = facts.state !== "out" && !offer.contains(document.activeElement);
   }
   for (const note of within.querySelectorAll(`[data-back="${id}"]`)) {
