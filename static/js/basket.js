@@ -1,7 +1,7 @@
 /* The basket's forms without a reload. Each is a plain form: without this script the
  * browser posts it and the server answers with a page. */
 
-import { showFailure, showMessages } from "./messages.js";
+import { showMessage, showMessages } from "./messages.js";
 import { basePath } from "./page.js";
 import { post } from "./requests.js";
 import { shown } from "./topics.js";
@@ -85,7 +85,7 @@ async function send(form, body, submitter, take, identified) {
     }
   } catch (error) {
     console.error("The form was not sent:", error);
-    showFailure();
+    showMessage("error", "failed");
   } finally {
     submitter?.removeAttribute("aria-busy");
   }

@@ -1,28 +1,28 @@
-/* One socket for the page (protocol shop.v1, see realtime/asyncapi.yaml).
+/* The page's socket (protocol shop.v1, see realtime/asyncapi.yaml).
  *
- * It says which topics the page shows and in which version, and hands on what is
- * newer. When it is down it comes back by itself, and asks again: state is absolute,
- * so nothing that happened meanwhile can be missed.
+ * It tells the server which topics the page shows, with their versions, and passes on
+ * what is newer. After a failure it reconnects and subscribes again. Each item is the
+ * whole state of its topic, so the page misses nothing that happened meanwhile.
  */
 
-const PATIENCE_MS = 40_000; // without a frame, and the pace more; the server beats every 15 s
-const OPEN_MS = 10_000; // for a socket to open; many may be waiting for theirs
-const ANSWER_MS = 4_000; // to answer "sub"
-const FIRST_MS = 250; // at most, before the page comes back; doubles with each failure
-const FEW_MS = 4_000; // up to this, where the server has told of a small crowd
-const FEW_FAILURES = 6; // then the waits grow beyond what it has told
-const MOST_MS = 60_000; // or this
-const REFUSALS = 5; // handshakes in a row, before the page asks why
-const OFF_MS = [30_000, 60_000, 120_000, 300_000]; // between attempts, refused for good
-const WAKE_MS = 10_000; // and at least, however often the page is looked at
-const BEGUN_MS = 1_000; // a socket being opened is left alone: a page is often woken twice
+const SILENCE_MS = 40_000; // without a frame, plus the pace; the server's heartbeat is 15 s
+const OPEN_MS = 10_000; // for the socket to open; the server may have a queue of them
+const ANSWER_MS = 4_000; // for the answer to "sub"
+const FIRST_MS = 250; // the longest first wait before a retry; doubles with each failure
+const FEW_MS = 4_000; // the longest wait if the server has reported few sockets
+const FEW_FAILURES = 6; // after these, waits grow beyond what the server reported
+const MOST_MS = 60_000; // the longest wait of all
+const REFUSALS = 5; // refused handshakes in a row before the page asks why
+const OFF_MS = [30_000, 60_000, 120_000, 300_000]; // waits after a permanent refusal
+const WAKE_MS = 10_000; // the shortest of those waits, however often the page is seen
+const BEGUN_MS = 1_000; // a socket so young is kept: pages are often woken twice
 const QUIET_MS = 1_500; // down for so long before the page says so
 const MAX_TOPICS = 64;
-const [OTHER_FROM, OTHER_TO] = [4510, 4519]; // close codes: the visitor is someone else now
-const REST_MS = 1_000; // hidden, before it asks for fewer frames
-const PACE_MS = 45_000; // between two frames, while nobody sees them
-const SLEEP_MS = 600_000; // hidden, before it wants none
-const LOOK_MS = 600; // after a scroll or a swap, what is shown? 16 frames in 10 s at most
+const [OTHER_FROM, OTHER_TO] = [4510, 4519]; // close codes: the visitor has changed
+const REST_MS = 1_000; // hidden for so long before the page asks for fewer frames
+const PACE_MS = 45_000; // between two frames while the page is hidden
+const SLEEP_MS = 600_000; // hidden for so long before the page closes its socket
+const LOOK_MS = 600; // between a scroll or a push and "sub": at most 16 in 10 s
 
 export class Live extends EventTarget {
   /**
@@ -42,16 +42,16 @@ export class Live extends EventTarget {
     this.forget = forget;
     this.isPersonal = isPersonal;
     this.timeline = document.documentElement.dataset.timeline ?? ""; // of the versions
-    this.known = new Map(); // topic -> version; what a digest is made of
+    this.known = new Map(); // topic -> version, as in the server's digest
     this.unknown = new Set(); // topics that the server does not have
     this.failures = 0;
-    this.refusals = 0; // handshakes that failed since one did not
-    this.why = null; // "off" or "cookies": refused for good
-    this.spreadMs = null; // over which the server wants its crowd to come back
+    this.refusals = 0; // failed handshakes since the last good one
+    this.why = null; // "off" or "cookies" after a permanent refusal
+    this.spreadMs = null; // the time over which the server wants its sockets to reconnect
     this.requests = 0;
     this.asksAnew = false;
     this.pace = 0; // milliseconds between two frames, at least
-    this.isAsleep = false; // hidden for so long that it has no socket
+    this.isAsleep = false; // hidden for so long that the socket was closed
   }
 
   /** Open the socket; does nothing while there is one, or while the page sleeps. */
@@ -69,19 +69,19 @@ export class Live extends EventTarget {
       this.refusals = 0;
       this.subscribe();
     };
-    socket.onmessage = (event) => this.hear(JSON.parse(event.data));
-    socket.onclose = (event) => this.lost(socket, event.code, wasOpen);
+    socket.onmessage = (event) => this.receive(JSON.parse(event.data));
+    socket.onclose = (event) => this.onClose(socket, event.code, wasOpen);
     this.expect(OPEN_MS);
   }
 
-  /** Drop the socket and open another now: the visitor may be someone else. */
+  /** Open a new socket now: the visitor may have changed. */
   reconnect() {
     this.drop();
     this.failures = 0;
     this.connect();
   }
 
-  /** Say what the page shows now. The answer brings what is newer. */
+  /** Tell the server what the page shows. The answer contains what is newer. */
   subscribe() {
     const topics = {};
     const shown = this.wanted();
@@ -101,7 +101,7 @@ export class Live extends EventTarget {
     this.expect(ANSWER_MS);
   }
 
-  /** Subscribe again, soon, if the page shows other topics than it did. */
+  /** Subscribe again soon, if the page shows other topics than before. */
   refresh() {
     this.refreshTimer ??= setTimeout(() => {
       this.refreshTimer = null;
@@ -117,8 +117,8 @@ export class Live extends EventTarget {
     return [...this.shown()].filter(([name]) => !this.unknown.has(name)).slice(0, MAX_TOPICS);
   }
 
-  /** Nobody sees the page any more: a few frames will do, and after a while none. A page
-   * that has something to say at once all the same has `data-live-hidden="matters"`. */
+  /** The page is hidden: ask for fewer frames, and close the socket after a while. Pages
+   * that must stay up to date have `data-live-hidden="matters"`. */
   hide() {
     if (!document.querySelector('[data-live-hidden="matters"]')) {
       clearTimeout(this.restTimer);
@@ -141,7 +141,7 @@ export class Live extends EventTarget {
     clearTimeout(this.retryTimer);
   }
 
-  /** Somebody sees the page again: it wants every frame from the next `sub` on. */
+  /** The page is seen again: ask for every frame with the next "sub". */
   see() {
     clearTimeout(this.restTimer);
     clearTimeout(this.sleepTimer);
@@ -152,7 +152,7 @@ export class Live extends EventTarget {
     }
   }
 
-  /** The page is looked at again, or the network is back: is the socket alive? */
+  /** The page is seen again, or the network is back: check the socket. */
   wake() {
     if (this.isAsleep) {
       return;
@@ -179,7 +179,8 @@ export class Live extends EventTarget {
     }
   }
 
-  /** The database was restored, or a standby took over: versions count anew. */
+  /** Follow a new timeline: the database was restored, or a standby took over, and
+   * versions may have gone back. */
   follow(timeline) {
     if (timeline && timeline !== this.timeline) {
       this.timeline = timeline;
@@ -189,8 +190,8 @@ export class Live extends EventTarget {
     }
   }
 
-  /** Connect, and follow whether the page is seen, left, or has its network back.
-   * `follow` is called before the socket is looked after. */
+  /** Connect, and react when the page is hidden, seen or left, or the network returns.
+   * `follow` is called before the socket is checked. */
   start(follow = () => {}) {
     const wake = () => {
       if (!document.hidden) {
@@ -220,15 +221,15 @@ export class Live extends EventTarget {
     this.socket.send(JSON.stringify(frame));
   }
 
-  hear(frame) {
-    this.expect(PATIENCE_MS + this.pace);
+  receive(frame) {
+    this.expect(SILENCE_MS + this.pace);
     switch (frame.t) {
       case "snap":
         this.follow(frame.timeline);
         frame.items.forEach((item) => this.take(item));
         this.failures = 0;
         this.why = null;
-        this.say(true);
+        this.report(true);
         this.refresh();
         break;
       case "upd":
@@ -240,7 +241,7 @@ export class Live extends EventTarget {
         this.check(frame);
         break;
       case "err":
-        this.refused(frame);
+        this.onError(frame);
         break;
       case "bye":
         this.retryMs = frame.retry_ms;
@@ -248,15 +249,15 @@ export class Live extends EventTarget {
     }
   }
 
-  /** What a heartbeat says. While nobody sees the page, "upd" says it too. */
-  check({ digest: told, spread_ms: spreadMs }) {
+  /** Read what a heartbeat reports. For a hidden page "upd" reports it too. */
+  check({ digest: expected, spread_ms: spreadMs }) {
     this.spreadMs = spreadMs ?? this.spreadMs;
-    if (told !== undefined && told !== digest(this.known)) {
+    if (expected !== undefined && expected !== digest(this.known)) {
       this.subscribe();
     }
   }
 
-  refused(frame) {
+  onError(frame) {
     if (frame.code === "unknown_topic") {
       frame.topics.forEach((name) => {
         this.known.delete(name);
@@ -270,13 +271,13 @@ export class Live extends EventTarget {
     }
   }
 
-  /** Without a frame for so long the socket is taken for dead. */
+  /** Take the socket for dead if no frame comes in so many milliseconds. */
   expect(ms) {
-    clearTimeout(this.patience);
-    this.patience = setTimeout(() => this.reconnectLater(), ms);
+    clearTimeout(this.silenceTimer);
+    this.silenceTimer = setTimeout(() => this.reconnectLater(), ms);
   }
 
-  lost(socket, code, wasOpen) {
+  onClose(socket, code, wasOpen) {
     if (socket !== this.socket) {
       return;
     }
@@ -286,7 +287,7 @@ export class Live extends EventTarget {
     } else if (code >= 4500) {
       this.drop();
       this.why = "off";
-      this.say(false);
+      this.report(false);
     } else if (!wasOpen && (++this.refusals % REFUSALS === 0 || this.why)) {
       this.askWhy();
     } else {
@@ -294,8 +295,8 @@ export class Live extends EventTarget {
     }
   }
 
-  /** The browser keeps to itself why a handshake failed. A plain request to the same
-   * address, with the same cookies, is told what the handshake was, and may say it. */
+  /** Find out why handshakes fail. The browser does not tell, but a plain request to the
+   * same address, with the same cookies, gets the same answer. */
   async askWhy() {
     this.drop();
     this.doubt();
@@ -306,14 +307,14 @@ export class Live extends EventTarget {
     if (why !== this.why) {
       this.failures = 0;
       this.why = why;
-      this.say(false);
+      this.report(false);
     }
     this.retryMs = retryMs;
     this.reconnectLater();
   }
 
-  /** Full jitter: a thousand pages don't come back at once. Who was refused for good
-   * waits half of the limit at least. */
+  /** Reconnect after a random wait (full jitter), so that a thousand pages do not come
+   * back at once. After a permanent refusal wait at least half of the limit. */
   reconnectLater() {
     this.drop();
     const jitter = this.why ? (1 + Math.random()) / 2 : Math.random();
@@ -334,18 +335,18 @@ export class Live extends EventTarget {
       return Math.max(FIRST_MS, this.spreadMs ?? 0);
     }
     const known = this.spreadMs === null ? MOST_MS : Math.max(FEW_MS, 2 * this.spreadMs);
-    // After some failures the server is slower than it said.
+    // After some failures the server is slower than it reported.
     const ceiling = known * 2 ** Math.max(0, this.failures - FEW_FAILURES);
     return Math.min(MOST_MS, ceiling, FIRST_MS * 2 ** (this.failures - 1));
   }
 
-  /** Say that it is down, unless it is up again in a moment. */
+  /** Report that the page is not live, unless it is again in a moment. */
   doubt() {
-    this.quietTimer ??= setTimeout(() => this.say(false), QUIET_MS);
+    this.quietTimer ??= setTimeout(() => this.report(false), QUIET_MS);
   }
 
   drop() {
-    clearTimeout(this.patience);
+    clearTimeout(this.silenceTimer);
     const socket = this.socket;
     this.socket = null;
     this.asksAnew = true;
@@ -355,28 +356,29 @@ export class Live extends EventTarget {
     }
   }
 
-  say(isUp) {
+  report(isUp) {
     clearTimeout(this.quietTimer);
     this.quietTimer = null;
     this.dispatchEvent(new CustomEvent("status", { detail: { isUp, why: this.why } }));
   }
 }
 
-/** Why handshakes at an address fail: for good, or for a while (`why` is null). */
+/** Ask an address why handshakes fail: permanently, or for a while (`why` is null). */
 async function reasonAt(url) {
-  let answer;
+  let response;
   try {
-    answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
+    response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
   } catch {
-    return { why: null }; // nobody is there
+    return { why: null }; // the server cannot be reached
   }
-  if (answer.status === 429 || answer.status >= 500) {
-    return { why: null, retryMs: 1_000 * Number(answer.headers.get("Retry-After")) };
+  if (response.status === 429 || response.status >= 500) {
+    return { why: null, retryMs: 1_000 * Number(response.headers.get("Retry-After")) };
   }
-  return { why: answer.status === 431 ? "cookies" : "off" };
+  return { why: response.status === 431 ? "cookies" : "off" };
 }
 
-/** What the server's heartbeat says of the same topics: the sum of FNV-1a hashes. */
+/** Return the digest that the server's heartbeat has for the same topics: a sum of
+ * FNV-1a hashes. */
 export function digest(known) {
   let sum = 0;
   for (const [name, version] of known) {

@@ -13,10 +13,10 @@ export function showMessages(messages) {
   );
 }
 
-/** Show that a form could not be sent. */
-export function showFailure() {
-  const { failed } = document.getElementById("messages").dataset;
-  showMessages([{ level: "error", text: failed }]);
+/** Show one of the messages that the page has ready, in data attributes of #messages. */
+export function showMessage(level, name) {
+  const text = document.getElementById("messages").dataset[name];
+  showMessages([{ level, text }]);
 }
 
 /** Show the sentence of #live-status, or the one for the reason, while `live` is down. */

@@ -10,16 +10,17 @@ export function socketUrl() {
   return new URL(`${basePath}ws/`, location.href).href.replace(/^http/, "ws");
 }
 
-// In localStorage, which all shops of an origin share: the viewer's id, and when they came.
-const PLACE = `shop-visitor:${basePath}`;
+// The key in localStorage, which all shops of an origin share. The value is the visitor's
+// id and the time: "7@1700000000000".
+const STORAGE_KEY = `shop-visitor:${basePath}`;
 const page = document.documentElement.dataset;
 
 /**
- * Keep the tabs of a browser agreed on whom they show. State rather than messages: a
- * tab that slept finds it when it wakes, and it keeps no page out of the back/forward
- * cache, as a BroadcastChannel does.
+ * Tell the browser's other tabs who the visitor is, and follow them. This uses stored
+ * state, as a tab that slept can read it when it wakes. A BroadcastChannel would miss it,
+ * and would keep pages out of the back/forward cache.
  *
- * @param {() => void} changed called when this page's sockets must be opened anew
+ * @param {() => void} changed called when this page's socket must be opened again
  */
 export function visitor(changed) {
   let seen = read();
@@ -42,16 +43,16 @@ export function visitor(changed) {
   if (viewerOf(seen) !== page.viewer) {
     announce();
   }
-  window.addEventListener("storage", ({ key }) => key === PLACE && follow());
+  window.addEventListener("storage", ({ key }) => key === STORAGE_KEY && follow());
   return { announce, follow };
 }
 
 const viewerOf = (text) => text?.split("@")[0];
 
-// Where storage is forbidden each tab is on its own.
+// Where storage is forbidden, tabs cannot tell each other.
 function read() {
   try {
-    return localStorage.getItem(PLACE);
+    return localStorage.getItem(STORAGE_KEY);
   } catch {
     return null;
   }
@@ -59,14 +60,14 @@ function read() {
 
 function write(text) {
   try {
-    localStorage.setItem(PLACE, text);
+    localStorage.setItem(STORAGE_KEY, text);
   } catch (error) {
-    console.warn("Other tabs are not told:", error);
+    console.warn("Other tabs will not follow:", error);
   }
 }
 
-/** The server says that the visitor is no longer who the page was made for: make it
- * theirs. Returns whether they have been signed out. */
+/** Renew the page for another visitor, as the server asks. Returns whether the visitor
+ * has been signed out. */
 export async function becomeAnother() {
   const before = page.viewer;
   await renew();

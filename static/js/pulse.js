@@ -1,18 +1,18 @@
-/* The pulse page. The topic "pulse" is pushed every two seconds, the same for all who have
- * the page open. A page that is paused does not ask for it. */
+/* The pulse page. The topic "pulse" is pushed every two seconds. A paused page does not
+ * subscribe to it. */
 
 import { live } from "./staff.js";
 
-const SILENT_MS = 15_000; // then the numbers are called old
-const LOOK_MS = 2_000;
+const SILENT_MS = 15_000; // then the page says that the numbers are old
+const CHECK_MS = 2_000;
 
-const silent = document.getElementById("pulse-silent");
+const notice = document.getElementById("pulse-silent");
 const button = document.querySelector("[data-pause]");
-let heard = Date.now();
+let receivedAt = Date.now();
 
 const isPaused = () => button.getAttribute("aria-pressed") === "true";
-const beginAnew = () => {
-  heard = Date.now(); // it was nobody's fault
+const restartClock = () => {
+  receivedAt = Date.now();
 };
 
 function pause(isPause) {
@@ -23,16 +23,16 @@ function pause(isPause) {
   } else {
     root.dataset.topic = "pulse";
   }
-  beginAnew();
+  restartClock();
   live.refresh();
 }
 
-document.addEventListener("live:item", ({ detail: [name] }) => name === "pulse" && beginAnew());
-document.addEventListener("visibilitychange", beginAnew);
+document.addEventListener("live:item", ({ detail: [name] }) => name === "pulse" && restartClock());
+document.addEventListener("visibilitychange", restartClock);
 button.addEventListener("click", () => pause(!isPaused()));
 
 setInterval(() => {
   if (!document.hidden && !isPaused()) {
-    silent.hidden = Date.now() - heard < SILENT_MS;
+    notice.hidden = Date.now() - receivedAt < SILENT_MS;
   }
-}, LOOK_MS);
+}, CHECK_MS);

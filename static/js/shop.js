@@ -1,8 +1,8 @@
-/* What every page starts. */
+/* The script of every page of the shop. */
 
 import { enhanceBasket } from "./basket.js";
 import { Live } from "./live.js";
-import { showMessages, showStatus } from "./messages.js";
+import { showMessage, showStatus } from "./messages.js";
 import { becomeAnother, socketUrl, visitor } from "./page.js";
 import { suggest, tidy } from "./search.js";
 import { apply, forget, isPersonal, shown } from "./topics.js";
@@ -11,8 +11,8 @@ const live = new Live(socketUrl(), shown, apply, forget, isPersonal);
 
 showStatus(live);
 
-// A socket keeps the identity it was opened with. When the visitor gets a session or
-// signs in or out in one tab, the other tabs' sockets must be opened anew.
+// A socket keeps the visitor it was opened for. When the visitor gets a session, or signs
+// in or out in one tab, the sockets of all tabs must be opened again.
 const { announce, follow } = visitor(() => live.reconnect());
 
 enhanceBasket(
@@ -23,15 +23,15 @@ enhanceBasket(
   },
 );
 
-// In the tab that signs in or out the answer with the new cookie may still be under
-// way: a page asked for with the old one would take the new one away again.
+// In the tab that signs in or out, the response with the new cookie may not have arrived.
+// A request with the old cookie would replace the new one, so wait for it.
 const COOKIE_MS = 1_000;
 
 live.addEventListener("dismissed", () => {
   setTimeout(async () => {
     try {
       if (await becomeAnother()) {
-        showMessages([{ level: "info", text: document.getElementById("messages").dataset.signedOut }]);
+        showMessage("info", "signedOut");
       }
     } catch (error) {
       console.warn("The page is not renewed:", error);
@@ -40,10 +40,10 @@ live.addEventListener("dismissed", () => {
   }, COOKIE_MS * (1 + Math.random()));
 });
 
-// Passkeys: the browser's own prompt was closed, or the device has none.
+// A passkey was not used: somebody closed the browser's prompt, or there is no passkey.
 document.addEventListener("allauth.error", (event) => {
   event.preventDefault();
-  showMessages([{ level: "error", text: document.getElementById("messages").dataset.passkey }]);
+  showMessage("error", "passkey");
 });
 
 window.addEventListener("offline", () => live.reconnectLater());

@@ -1,4 +1,4 @@
-/* What a staff page starts: its live pieces, and nothing of a shopper's. */
+/* The script of staff pages: live topics, without the basket and search. */
 
 import { Live } from "./live.js";
 import { showStatus } from "./messages.js";
@@ -11,7 +11,7 @@ const show = (item) => {
 };
 export const live = new Live(socketUrl(), shown, show, forget, isPersonal);
 showStatus(live);
-// Signed out, or the rights are gone: the server knows what may be seen now.
+// The user was signed out, or has lost permissions: the server says what they may see.
 live.addEventListener("dismissed", () => setTimeout(() => location.reload(), 1_000));
 
 live.start();

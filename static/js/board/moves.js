@@ -1,7 +1,7 @@
 /* Forms that move an order to its next status, without a reload. */
 
 import { boardVersion } from "./cards.js";
-import { showFailure, showMessages } from "../messages.js";
+import { showMessage, showMessages } from "../messages.js";
 import { post } from "../requests.js";
 
 /**
@@ -40,7 +40,7 @@ async function submit(form) {
     return isDone;
   } catch (error) {
     console.error("The form was not sent:", error);
-    showFailure();
+    showMessage("error", "failed");
     return false;
   } finally {
     form.removeAttribute("aria-busy");
