@@ -145,11 +145,11 @@ class Provider(Protocol):
     def event(self, body: bytes, signature: str) -> Event:
         """Return the event in a webhook's body. Raises `BadSignature`, `BadEvent`."""
 
-    def told(self) -> list[Event]:
+    def past_events(self) -> list[Event]:
         """Return all events that the provider still has, the oldest first.
 
         Raises `Refused`, `Unreachable`.
         """
 
-    def again(self, payload: dict) -> Event:
+    def stored_event(self, payload: dict) -> Event:
         """Return the event that was stored as `payload`. Raises `BadEvent`."""

@@ -79,7 +79,7 @@ def hear_of_payments() -> tuple[int, list[Event]]:
     What was heard before the backup does nothing when it is heard again. Raises
     `Refused`, `Unreachable`.
     """
-    events = list(chain.from_iterable(p.told() for p in providers.configured()))
+    events = list(chain.from_iterable(p.past_events() for p in providers.configured()))
     for event in events:
         webhooks.hear(event)
     paid = [event for event in events if event.kind == EventKind.PAID]

@@ -1,4 +1,4 @@
-"""Stripe Checkout: cards are entered at Stripe's pages, never at ours."""
+"""Stripe Checkout: shoppers enter their cards on Stripe's pages, never on ours."""
 
 import logging
 from collections.abc import Iterator
@@ -30,12 +30,12 @@ from products.payments.stripe_events import digits, from_units
 
 logger = logging.getLogger(__name__)
 
-# A session lives 30 minutes at least, counted from when Stripe hears of it; retries of
-# an attempt must ask for the same time, so there is some to spare.
+# Stripe wants a session to last at least 30 minutes from its request. Retries must send
+# the same time, so there is some to spare.
 LIFETIME = timedelta(hours=2)
 LONGEST_SIGNATURE = 4096
-# What Stripe takes at least, where the shop's account is kept in that currency, and in
-# another one about half a dollar. Where it knows better, it refuses the page.
+# The least amount for accounts in that currency; in others about half a dollar. If
+# Stripe wants more, it refuses the session.
 LEAST = {
     **{"AED": "2", "AUD": "0.50", "BGN": "1", "BRL": "0.50", "CAD": "0.50"},
     **{"CHF": "0.50", "CZK": "15", "DKK": "2.50", "EUR": "0.50", "GBP": "0.30"},
@@ -45,12 +45,12 @@ LEAST = {
 }
 MOST_UNITS = 99_999_999  # eight digits, 999,999.99 EUR
 MORE_DIGITS = {"COP": 10, "HUF": 10, "IDR": 12, "INR": 9, "JPY": 10}
-MOST_LISTED = 100  # refunds or events in an answer
-IN_USE = 409  # the same is being done right now
+MOST_LISTED = 100  # refunds or events in one answer
+IN_USE = 409  # another request with this key is running
 
 
 def to_units(amount: Decimal, currency: str) -> int:
-    """As Stripe counts: 1250 for 12.50 EUR. Raises `Refused` for half a yen."""
+    """Return an amount in Stripe's units, 1250 for 12.50 EUR. Raises `Refused`."""
     units = amount.scaleb(digits(currency))
     if units != int(units):
         raise Refused(f"{amount} {currency} is no amount of money")
@@ -58,7 +58,7 @@ def to_units(amount: Decimal, currency: str) -> int:
 
 
 class Stripe:
-    """Does the part of `interface.Provider`."""
+    """Implements `interface.Provider`."""
 
     @classmethod
     def is_configured(cls) -> bool:
@@ -84,7 +84,7 @@ class Stripe:
             except stripe.InvalidRequestError as refusal:
                 if refusal.param != "customer_email":
                     raise
-                # Their page asks for an address then.
+                # Then Stripe's page asks for an address.
                 del params["customer_email"]
                 session = create(params, {"idempotency_key": f"{key}-no-email"})
         return Session(session.id, session.url)
@@ -95,7 +95,7 @@ class Stripe:
             try:
                 sessions.expire(reference)
             except stripe.InvalidRequestError as refusal:
-                # Paid or expired meanwhile (its event tells), or never there.
+                # It was paid, has expired or never existed. An event reports payments.
                 logger.info("Session %s is not open: %s", reference, refusal)
             else:
                 return False
@@ -112,8 +112,8 @@ class Stripe:
         }
         options = {"idempotency_key": f"refund-{refund.idempotency_key}"}
         with self.client() as client:
-            told = client.v1.refunds.create(params, options)
-        return understood(told)
+            created = client.v1.refunds.create(params, options)
+        return understood(created)
 
     def refunds(self, payment: Payment) -> list[RefundFacts]:
         params = {"payment_intent": payment.intent, "limit": MOST_LISTED}
@@ -121,7 +121,7 @@ class Stripe:
             listed = client.v1.refunds.list(params).auto_paging_iter()
             return [understood(refund) for refund in listed]
 
-    def told(self) -> list[Event]:
+    def past_events(self) -> list[Event]:
         """Stripe keeps its events for 30 days."""
         params = {"types": sorted(stripe_events.TYPES), "limit": MOST_LISTED}
         with self.client() as client:
@@ -134,12 +134,12 @@ class Stripe:
                 logger.warning("Event %s cannot be read: %s", event.id, error)
         return events
 
-    def again(self, payload: dict) -> Event:
+    def stored_event(self, payload: dict) -> Event:
         return stripe_events.read(payload)
 
     @contextmanager
     def client(self) -> Iterator[stripe.StripeClient]:
-        """Talks to Stripe; its errors become those of the interface."""
+        """Give a client for Stripe; turn its errors into those of the interface."""
         base = settings.STRIPE_API_BASE
         with requests.Session() as session:
             http = stripe.RequestsClient(settings.STRIPE_TIMEOUT, session)
@@ -148,24 +148,24 @@ class Stripe:
                     settings.STRIPE_SECRET_KEY,
                     base_addresses={"api": base} if base else {},
                     http_client=http,
-                    max_network_retries=0,  # the shopper waits: they try again
+                    max_network_retries=0,  # the shopper waits and can try again
                 )
             except stripe.StripeError as error:
                 raise meant_by(error)(str(error)) from error
 
     def event(self, body: bytes, signature: str) -> Event:
         check_signature(body, signature)
-        event = stripe_events.read(told := stripe_events.parse(body.decode()))
-        if told.get("livemode") is False and is_live_key():
+        event = stripe_events.read(raw := stripe_events.parse(body.decode()))
+        if raw.get("livemode") is False and is_live_key():
             logger.warning("Event %s is a test, but the shop's key is live", event.id)
             return Event(event.provider, event.id, event.type)
         return event
 
 
 def page_params(payment: Payment, back: str) -> dict:
-    """What Stripe is asked for: the same each time, as a repeated key wants it."""
+    """Return the parameters of a session, the same for each use of a key."""
     order = payment.order
-    with override(order.language):  # whoever asks again asks for the same
+    with override(order.language):  # a repeated request must be the same
         title = _("Order %(number)s") % {"number": order.number}
     item = {
         "currency": payment.currency.lower(),
@@ -185,7 +185,7 @@ def page_params(payment: Payment, back: str) -> dict:
 
 
 def understood(refund: stripe.Refund) -> RefundFacts:
-    """What Stripe answers of a refund. Raises `Unreachable` for what cannot be read."""
+    """Return Stripe's answer about a refund. Raises `Unreachable` if it is odd."""
     try:
         return stripe_events.refund_facts(refund.to_dict())
     except BadEvent as error:
@@ -193,12 +193,12 @@ def understood(refund: stripe.Refund) -> RefundFacts:
 
 
 def meant_by(error: stripe.StripeError) -> type[Exception]:
-    """Which exception of the interface says what Stripe's does."""
+    """Return the interface's exception for one of Stripe's."""
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         return Misconfigured
     if isinstance(error, stripe.APIConnectionError | stripe.RateLimitError):
         return Unreachable
-    if error.code == "balance_insufficient":  # there will be more
+    if error.code == "balance_insufficient":  # there will be more money later
         return Unreachable
     status = error.http_status or 500
     if status >= 500 or status == IN_USE or status < 400:
@@ -207,8 +207,8 @@ def meant_by(error: stripe.StripeError) -> type[Exception]:
 
 
 def check_signature(body: bytes, signature: str) -> None:
-    """Raises `BadSignature` unless Stripe signed it in the last five minutes."""
-    # The library compares it with ASCII and fails for anything else.
+    """Raise `BadSignature` unless Stripe signed it in the last five minutes."""
+    # The library fails for anything but ASCII.
     if not signature.isascii() or len(signature) > LONGEST_SIGNATURE:
         raise BadSignature("no signature of Stripe's")
     try:
@@ -223,5 +223,5 @@ def check_signature(body: bytes, signature: str) -> None:
 
 
 def is_live_key() -> bool:
-    """Whether the shop's key moves real money."""
+    """Return whether the shop's key moves real money."""
     return "_live_" in settings.STRIPE_SECRET_KEY[:8]

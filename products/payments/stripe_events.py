@@ -1,5 +1,4 @@
-"""What Stripe tells, read strictly: whatever is not as its documentation says is a
-`BadEvent`, so nothing odd reaches the database."""
+"""Reads Stripe's events strictly: what is not as documented raises `BadEvent`."""
 
 import json
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from products.payments.interface import (
 )
 from products.payments.states import DisputeStatus, RefundStatus
 
-# Stripe counts in the smallest unit of a currency; most have a hundredth.
+# Stripe counts in a currency's smallest unit, for most a hundredth.
 WHOLE = {
     *("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA"),
     *("PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"),
@@ -37,16 +36,16 @@ DISPUTE_TYPES = {
     )
 }
 TYPES = PAID_TYPES | FAILED_TYPES | REFUND_TYPES | CHARGE_TYPES | DISPUTE_TYPES
-# What is kept of an object, and read: nothing of a person.
+# The fields that are stored and read. None is personal.
 KEPT_TEXTS = (
     *("id", "client_reference_id", "currency", "payment_status", "status", "reason"),
     *("failure_reason",),
 )
 KEPT_WHOLES = ("amount", "amount_total", "amount_refunded", "created")
-MOST_UNITS = 10**13  # what our columns hold
-LATEST = 2**32  # in 2106
+MOST_UNITS = 10**13  # the most that our columns hold
+LATEST = 2**32  # seconds, in the year 2106
 REFUND_STATUS = {
-    "": RefundStatus.DONE,  # of old versions
+    "": RefundStatus.DONE,  # in old versions of the API
     "pending": RefundStatus.PENDING,
     "requires_action": RefundStatus.PENDING,
     "succeeded": RefundStatus.DONE,
@@ -66,33 +65,33 @@ DISPUTE_STATUS = {
 
 
 def digits(currency: str) -> int:
-    """How many decimal places Stripe's unit of a currency has."""
+    """Return how many decimal places Stripe's unit of a currency has."""
     currency = currency.upper()
     return 0 if currency in WHOLE else 3 if currency in THOUSANDTHS else 2
 
 
 def from_units(units: int, currency: str) -> Decimal:
-    """12.50 for 1250 of EUR."""
+    """Return an amount from Stripe's units, 12.50 for 1250 of EUR."""
     return Decimal(units).scaleb(-digits(currency))
 
 
 def parse(body: str) -> dict:
-    """The event in a webhook's body. Raises `BadEvent` unless it is an object."""
+    """Return the JSON object in a webhook's body. Raises `BadEvent`."""
     try:
-        told = json.loads(body)
+        raw = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise BadEvent(f"not JSON: {error}") from error
-    if not isinstance(told, dict):
+    if not isinstance(raw, dict):
         raise BadEvent("not an object")
-    return told
+    return raw
 
 
-def read(told: dict) -> Event:
-    """What an event means to the shop. Raises `BadEvent`."""
-    name = text(told, "type", required=True)
+def read(raw: dict) -> Event:
+    """Return the shop's event for one of Stripe's. Raises `BadEvent`."""
+    name = text(raw, "type", required=True)
     common = {
         "provider": "stripe",
-        "id": text(told, "id", required=True),
+        "id": text(raw, "id", required=True),
         "type": name[:100],
     }
     readers = {
@@ -103,17 +102,17 @@ def read(told: dict) -> Event:
     }
     if name not in readers:
         return Event(**common)
-    kept = _kept(_object(told))
-    payload = common | {"created": _seconds(told), "data": {"object": kept}}
+    stored = _stored(_object(raw))
+    payload = common | {"created": _seconds(raw), "data": {"object": stored}}
     del payload["provider"]
-    return Event(**common, payload=payload, **readers[name](payload, kept))
+    return Event(**common, payload=payload, **readers[name](payload, stored))
 
 
-def _session(told: dict, session: dict) -> dict:
+def _session(raw: dict, session: dict) -> dict:
     units = session["amount_total"]
     currency = _currency(session)
     return {
-        "kind": _kind_of(told["type"], session),
+        "kind": _kind_of(raw["type"], session),
         "key": session["client_reference_id"],
         "reference": text(session, "id", required=True),
         "intent": session["payment_intent"],
@@ -125,13 +124,13 @@ def _session(told: dict, session: dict) -> dict:
 def _kind_of(name: str, session: dict) -> EventKind:
     if name in FAILED_TYPES:
         return EventKind.FAILED
-    # Completed, but a bank transfer is on its way: another event follows.
+    # Completed, but a bank transfer takes days: another event follows.
     is_paid = session["payment_status"] in ("paid", "no_payment_required")
     return EventKind.PAID if is_paid else EventKind.OTHER
 
 
-def _refund(told: dict, refund: dict) -> dict:
-    facts = refund_facts(refund, told["created"])
+def _refund(raw: dict, refund: dict) -> dict:
+    facts = refund_facts(refund, raw["created"])
     return {
         "kind": EventKind.REFUNDED,
         "intent": refund["payment_intent"],
@@ -139,7 +138,7 @@ def _refund(told: dict, refund: dict) -> dict:
     }
 
 
-def _charge(told: dict, charge: dict) -> dict:
+def _charge(raw: dict, charge: dict) -> dict:
     units = charge["amount_refunded"]
     if units is None:
         raise BadEvent("no amount_refunded")
@@ -147,7 +146,7 @@ def _charge(told: dict, charge: dict) -> dict:
         "kind": EventKind.REFUNDED,
         "intent": charge["payment_intent"],
         "refunds": tuple(
-            refund_facts(r | {"payment_intent": ""}, told["created"])
+            refund_facts(r | {"payment_intent": ""}, raw["created"])
             for r in charge["refunds"]
         ),
         "refunded": from_units(units, _currency(charge)),
@@ -155,31 +154,33 @@ def _charge(told: dict, charge: dict) -> dict:
 
 
 def refund_facts(refund: dict, at: int | None = None) -> RefundFacts:
-    """A refund of Stripe's as it was at that moment, by default when it was made.
-    Raises `BadEvent`."""
-    kept = _kept(refund)
-    currency = _currency(kept)
+    """Return a refund of Stripe's at a moment, by default when it was created.
+
+    Raises `BadEvent`.
+    """
+    stored = _stored(refund)
+    currency = _currency(stored)
     return RefundFacts(
-        reference=text(kept, "id", required=True),
-        amount=_amount(kept, currency),
+        reference=text(stored, "id", required=True),
+        amount=_amount(stored, currency),
         currency=currency,
-        status=REFUND_STATUS.get(kept["status"], RefundStatus.PENDING),
-        at=_moment(kept["created"] if at is None else at),
-        key=kept["metadata"]["refund"],
-        failure=kept["failure_reason"],
+        status=REFUND_STATUS.get(stored["status"], RefundStatus.PENDING),
+        at=_moment(stored["created"] if at is None else at),
+        key=stored["metadata"]["refund"],
+        failure=stored["failure_reason"],
     )
 
 
-def _dispute(told: dict, dispute: dict) -> dict:
+def _dispute(raw: dict, dispute: dict) -> dict:
     currency = _currency(dispute)
     facts = DisputeFacts(
         reference=text(dispute, "id", required=True),
         amount=_amount(dispute, currency),
         currency=currency,
         status=DISPUTE_STATUS.get(dispute["status"], DisputeStatus.OPEN),
-        at=_moment(told["created"]),
+        at=_moment(raw["created"]),
         reason=dispute["reason"][:100],
-        is_withdrawn=_is_withdrawn(told["type"], dispute),
+        is_withdrawn=_is_withdrawn(raw["type"], dispute),
     )
     return {
         "kind": EventKind.DISPUTED,
@@ -197,27 +198,29 @@ def _is_withdrawn(name: str, dispute: dict) -> bool | None:
     return sum(moved) < 0 if moved else None
 
 
-def _kept(found: dict) -> dict:
-    """What is kept of an object: each field of its kind, "" or None where it has none;
-    of what was kept before it is the same."""
-    metadata = found.get("metadata")
+def _stored(value: dict) -> dict:
+    """Return the fields of an object that are stored, "" or None where it has none.
+
+    For a stored object, return the same again.
+    """
+    metadata = value.get("metadata")
     key = text(metadata, "refund") if isinstance(metadata, dict) else ""
     return {
-        **{name: text(found, name) for name in KEPT_TEXTS},
-        **{name: whole(found, name) for name in KEPT_WHOLES},
-        "payment_intent": identifier(found, "payment_intent"),
+        **{name: text(value, name) for name in KEPT_TEXTS},
+        **{name: whole(value, name) for name in KEPT_WHOLES},
+        "payment_intent": identifier(value, "payment_intent"),
         "metadata": {"refund": key},
-        "refunds": [_kept(refund) for refund in _listed(found.get("refunds"))],
+        "refunds": [_stored(refund) for refund in _listed(value.get("refunds"))],
         "balance_transactions": [
             transaction if isinstance(transaction, int) else _moved(transaction)
-            for transaction in _listed(found.get("balance_transactions"), (dict, int))
+            for transaction in _listed(value.get("balance_transactions"), (dict, int))
         ],
     }
 
 
-def _listed(found: object, kind: type | tuple[type, ...] = dict) -> list:
-    """The items of a list, as Stripe has it or as it was kept."""
-    items = found.get("data") if isinstance(found, dict) else found
+def _listed(value: object, kind: type | tuple[type, ...] = dict) -> list:
+    """Return the items of a list, in Stripe's form or as stored."""
+    items = value.get("data") if isinstance(value, dict) else value
     return [i for i in items if isinstance(i, kind)] if isinstance(items, list) else []
 
 
@@ -239,8 +242,8 @@ def _amount(source: dict, currency: str) -> Decimal:
     return from_units(units, currency)
 
 
-def _seconds(told: dict) -> int:
-    created = whole(told, "created") or 0
+def _seconds(raw: dict) -> int:
+    created = whole(raw, "created") or 0
     if created > LATEST:
         raise BadEvent("created is no time")
     return created
@@ -250,20 +253,22 @@ def _moment(seconds: int | None) -> datetime:
     return datetime.fromtimestamp(min(seconds or 0, LATEST), UTC)
 
 
-def _object(told: dict) -> dict:
-    data = told.get("data")
-    found = data.get("object") if isinstance(data, dict) else None
-    if not isinstance(found, dict):
+def _object(raw: dict) -> dict:
+    data = raw.get("data")
+    value = data.get("object") if isinstance(data, dict) else None
+    if not isinstance(value, dict):
         raise BadEvent("no object")
-    return found
+    return value
 
 
 # --- One field --------------------------------------------------------------------
 
 
 def text(source: dict, name: str, *, limit: int = 255, required: bool = False) -> str:
-    """A field's text, "" for null. Raises `BadEvent` for what is none, or has control
-    characters or lone surrogates."""
+    """Return a field's text, "" for null.
+
+    Raises `BadEvent` if it is no text, or has control characters or lone surrogates.
+    """
     value = source.get(name)
     if value is None and not required:
         return ""
@@ -274,13 +279,13 @@ def text(source: dict, name: str, *, limit: int = 255, required: bool = False) -
 
 
 def identifier(source: dict, name: str) -> str:
-    """The id of another object, which may stand there whole."""
+    """Return the id of another object, which may be included whole."""
     value = source.get(name)
     return text(value, "id") if isinstance(value, dict) else text(source, name)
 
 
 def whole(source: dict, name: str) -> int | None:
-    """An amount in units, None for null. Raises `BadEvent`."""
+    """Return an amount in units, None for null. Raises `BadEvent`."""
     value = source.get(name)
     if value is None:
         return None

@@ -146,7 +146,7 @@ def _catch_up(payment: Payment) -> None:
         return
     waiting = WebhookEvent.objects.filter(awaits=payment.intent)
     for row in waiting.filter(provider=payment.provider).order_by("pk"):
-        event = providers.provider(row.provider).again(row.payload)
+        event = providers.provider(row.provider).stored_event(row.payload)
         _store_outcome(row, event)
 
 

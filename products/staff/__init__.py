@@ -1,1 +1,1 @@
-"""The staff's pages: the board, exports, the pulse."""
+"""Pages for staff: the board, an order, exports and the pulse."""

@@ -1,4 +1,4 @@
-"""What the staff's board shows: orders in columns, by what is to be done with them.
+"""The columns of the board: orders sorted by what staff have to do with them.
 
 An open board applies its filters itself to the cards that are pushed: if you change a
 filter here, change static/js/board/filters.js too.
@@ -20,13 +20,13 @@ from products.models import Order
 from products.orders import states
 from products.staff.columns import CARDS, CONDITIONS
 
-CARDS_ALONE = 100  # of a column that has the board for itself, on one page
+CARDS_ALONE = 100  # cards on a page of a column that is shown alone
 Prefetch = Callable[[list[Order]], None]
 
 
 @dataclass
 class Column:
-    """Orders that wait for the same thing."""
+    """A column of the board, with its orders."""
 
     key: str
     title: str | Promise
@@ -44,7 +44,7 @@ class Column:
 
     @property
     def hidden(self) -> int:
-        """How many more there are than cards."""
+        """How many orders of the column have no card."""
         return 0 if self.page else self.count - len(self.orders)
 
 
@@ -69,60 +69,59 @@ def _title(column: states.Column) -> str | Promise:
 
 
 def fill(
-    asked: dict[str, Any], user: AbstractUser, page: str, prefetch: Prefetch
+    filters: dict[str, Any], user: AbstractUser, page: str, prefetch: Prefetch
 ) -> list[Column]:
-    """The columns that were asked for, with their orders, in few queries.
+    """Return the columns that the filters select, with their orders, in few queries.
 
-    In: the valid filters, who looks, the number of the page of a column alone, and what
-    loads the lines of the orders that are shown.
+    `filters` are valid, `user` is who looks, `page` is the page of a column that is
+    shown alone, and `prefetch` loads the lines of the orders that are shown.
     """
-    found = _filtered(asked, user)
-    wanted = columns()
-    if status := asked.get("status"):
-        wanted = [column for column in wanted if column.key == status]
-        _fill_alone(wanted[0], found, page)
+    orders = _filtered(filters, user)
+    if key := filters.get("status"):
+        shown = [column for column in columns() if column.key == key]
+        _fill_alone(shown[0], orders, page)
     else:
-        if not asked.get("q"):
-            wanted = [column for column in wanted if column.is_work]
-        _fill_beside(wanted, found)
+        is_search = bool(filters.get("q"))
+        shown = [column for column in columns() if column.is_work or is_search]
+        _fill_beside(shown, orders)
         # Of the orders that are done, show only those that a search has found.
-        wanted = [column for column in wanted if column.is_work or column.orders]
-    prefetch([order for column in wanted for order in column.orders])
-    return wanted
+        shown = [column for column in shown if column.is_work or column.orders]
+    prefetch([order for column in shown for order in column.orders])
+    return shown
 
 
-def _filtered(asked: dict[str, Any], user: AbstractUser) -> QuerySet[Order]:
+def _filtered(filters: dict[str, Any], user: AbstractUser) -> QuerySet[Order]:
     orders = Order.objects.select_related("handler")
-    if text := asked.get("q"):
+    if text := filters.get("q"):
         orders = orders.filter(_matches(text))
-    if method := asked.get("method"):
+    if method := filters.get("method"):
         orders = orders.filter(method=method)
-    if asked.get("mine"):
+    if filters.get("mine"):
         orders = orders.filter(handler=user)
-    if asked.get("sort") == "oldest":
+    if filters.get("sort") == "oldest":
         return orders.order_by("placed_at", "pk")
     return orders
 
 
 def _matches(text: str) -> Q:
-    """Whose number or e-mail address begins so."""
+    """Return the condition for orders whose number or e-mail address starts with it."""
     if "@" in text:
         return Q(email__istartswith=text)
     return Q(number__startswith=text.upper()) | Q(email__istartswith=text)
 
 
-def _fill_alone(column: Column, found: QuerySet[Order], page: str) -> None:
-    pages = Paginator(found.filter(column.condition), CARDS_ALONE)
+def _fill_alone(column: Column, orders: QuerySet[Order], page: str) -> None:
+    pages = Paginator(orders.filter(column.condition), CARDS_ALONE)
     column.page = pages.get_page(page)
     column.orders = list(column.page.object_list)
     column.count = pages.count
 
 
-def _fill_beside(wanted: Iterable[Column], found: QuerySet[Order]) -> None:
-    of_each = {column.key: Count("pk", filter=column.condition) for column in wanted}
-    any_of_them = reduce(or_, (column.condition for column in wanted))
-    counts = found.filter(any_of_them).order_by().aggregate(**of_each)
-    for column in wanted:
+def _fill_beside(shown: Iterable[Column], orders: QuerySet[Order]) -> None:
+    totals = {column.key: Count("pk", filter=column.condition) for column in shown}
+    in_any = reduce(or_, (column.condition for column in shown))
+    counts = orders.filter(in_any).order_by().aggregate(**totals)
+    for column in shown:
         column.count = counts[column.key]
         if column.count:
-            column.orders = list(found.filter(column.condition)[:CARDS])
+            column.orders = list(orders.filter(column.condition)[:CARDS])

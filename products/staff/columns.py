@@ -1,4 +1,4 @@
-"""Which column of the staff's board an order is in, and how many are in each."""
+"""Tells which column of the board an order is in, and counts each column."""
 
 from django.db.models import Case, Count, Q, Value, When
 
@@ -6,7 +6,7 @@ from products.models import Order
 from products.orders import states
 from products.orders.machine import any_of
 
-CARDS = 40  # that a board shows of a column beside others, the newest
+CARDS = 40  # the newest ones of a column that is shown beside others
 IN_WORK = tuple(column.key for column in states.COLUMNS if column.is_work)
 
 
@@ -16,7 +16,7 @@ def _condition(column: states.Column) -> Q:
     return any_of(s for s in states.STATES if s.column is column) & Q(on_hold="")
 
 
-# The condition for the orders of each column; `column_of` says the same of one order.
+# The condition for each column's orders; `column_of` says the same for one order.
 CONDITIONS = {column.key: _condition(column) for column in states.COLUMNS}
 
 

@@ -1,7 +1,7 @@
-"""Orders as a table: any number of them in the memory of a few hundred.
+"""Exports orders as CSV, with only a few hundred of them in memory.
 
-One row for each order, or one for each of its lines. In the second, the order's sums
-(`total`, `units`) stand in its first row only, so that a column adds up.
+There is a row for each order, or for each of its lines. With rows for lines, only the
+first line has the order's sums (`total`, `units`), so that a column adds up.
 """
 
 from collections import defaultdict
@@ -48,21 +48,21 @@ LINE_COLUMNS = [
 
 
 class OrdersExportView(StaffMixin, View):
-    """The orders placed in some days, as CSV in UTF-8, the oldest first."""
+    """Streams the orders placed on some days as CSV in UTF-8, the oldest first."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         form = ExportForm(request.GET)
         if not form.is_valid():
             messages.error(request, form.advice)
             return redirect("staff:orders")
-        asked = form.cleaned_data
-        since, until = asked["since"], asked["until"]
+        options = form.cleaned_data
+        since, until = options["since"], options["until"]
         content = rows(
             placed_between(since, until),
-            DIALECTS[asked["format"]],
-            by_line=asked["rows"] == "lines",
+            DIALECTS[options["format"]],
+            by_line=options["rows"] == "lines",
         )
-        if isinstance(request, ASGIRequest):  # which would collect an iterator first
+        if isinstance(request, ASGIRequest):  # it would collect an iterator first
             content = one_by_one(content)
         name = f"orders-{since:%Y-%m-%d}-{until:%Y-%m-%d}.csv"
         return StreamingHttpResponse(
@@ -76,7 +76,7 @@ class OrdersExportView(StaffMixin, View):
 
 
 def placed_between(since: date, until: date) -> QuerySet[Order]:
-    """The orders of these days, both included, as the shop's clock has them."""
+    """Return the orders of these days, both included, in the shop's time zone."""
     zone = timezone.get_current_timezone()
     orders = Order.objects.filter(
         placed_at__gte=datetime.combine(since, time.min, zone)
@@ -90,7 +90,7 @@ def placed_between(since: date, until: date) -> QuerySet[Order]:
 def rows(
     orders: QuerySet[Order], dialect: Dialect, *, by_line: bool = False
 ) -> Iterator[str]:
-    """The table's text, some hundred lines at a time."""
+    """Yield the text of the table, some hundred lines at a time."""
     writer = Writer(dialect)
     yield writer.head(LINE_COLUMNS if by_line else COLUMNS)
     cells = line_rows if by_line else order_rows
@@ -104,11 +104,11 @@ def rows(
 
 
 def chunks(orders: QuerySet[Order]) -> Iterator[list[Order]]:
-    """All of them, in short queries that each begin where the last one ended. Orders
-    that are placed after the first query are left out.
+    """Yield the orders in short queries, each starting where the last one ended.
 
-    A cursor would keep a connection for as long as the slowest browser takes, and is
-    none where a pooler forbids it: then all rows would be fetched at once.
+    Orders that are placed after the first query are left out. A server-side cursor
+    would keep a connection for as long as the slowest browser takes. Where a pooler
+    forbids cursors, Django would fetch all rows at once.
     """
     newest = Order.objects.aggregate(pk=Max("pk"))["pk"] or 0
     rest = orders = orders.filter(pk__lte=newest)
@@ -120,7 +120,7 @@ def chunks(orders: QuerySet[Order]) -> Iterator[list[Order]]:
 
 
 class Line(NamedTuple):
-    """What the table says of an order's line."""
+    """An order's line, as the table shows it."""
 
     quantity: int
     name: str
@@ -130,24 +130,27 @@ class Line(NamedTuple):
 
 
 def lines_of(orders: list[Order]) -> dict[int, list[Line]]:
-    """The lines of each order. No rows that know their order, which knows them: Python
-    would leave such rings in memory for thousands of orders."""
+    """Return the lines of each order, as plain values.
+
+    Model instances would refer to their order and the order to them. Python would keep
+    such cycles in memory for thousands of orders.
+    """
     lines = defaultdict(list)
-    found = OrderLine.objects.filter(order__in=orders).order_by("pk")
-    for order_id, *line in found.values_list("order_id", *Line._fields):
+    rows = OrderLine.objects.filter(order__in=orders).order_by("pk")
+    for order_id, *line in rows.values_list("order_id", *Line._fields):
         lines[order_id].append(Line(*line))
     return lines
 
 
 async def one_by_one(texts: Iterator[str]) -> AsyncIterator[str]:
-    """The same, each part made in the request's thread when the last is sent."""
+    """Yield the same texts, each made in the request's thread when it is needed."""
     following = sync_to_async(next)
     while (text := await following(texts, None)) is not None:
         yield text
 
 
 def order_rows(order: Order, lines: list[Line], writer: Writer) -> Iterator[list]:
-    """The one row of an order."""
+    """Yield the row of an order."""
     yield [
         *_first(order, lines),
         "; ".join(f"{line.quantity} × {line.name}" for line in lines),
@@ -158,7 +161,7 @@ def order_rows(order: Order, lines: list[Line], writer: Writer) -> Iterator[list
 
 
 def line_rows(order: Order, lines: list[Line], writer: Writer) -> Iterator[list]:
-    """A row for each of an order's lines."""
+    """Yield a row for each line of an order."""
     first, last = _first(order, lines), _last(order)
     for number, line in enumerate(lines, start=1):
         yield [

@@ -1,4 +1,4 @@
-"""Forms of the staff's board and of the page of an order."""
+"""Forms of the board and of the page of an order."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from products.models import Order
 
 
 class BoardForm(forms.Form):
-    """Which orders the board shows. What is not understood is left out."""
+    """The filters of the board. Values that are not valid are ignored."""
 
     SORTS = [("", _("newest first")), ("oldest", _("oldest first"))]
 
@@ -25,20 +25,20 @@ class BoardForm(forms.Form):
         self.fields["method"].choices = [("", _("Any payment")), *Order.Method.choices]
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def filters(self) -> dict[str, Any]:
         """The filters that are set and valid."""
         self.full_clean()
         return {name: value for name, value in self.cleaned_data.items() if value}
 
 
 class ReasonForm(forms.Form):
-    """Why an order is cancelled: its history keeps it."""
+    """The reason for a move. The order's history keeps it."""
 
     note = forms.CharField(max_length=500, label=_("Reason"))
 
 
 class NoteForm(forms.Form):
-    """What staff write beside an order."""
+    """A note in an order's history."""
 
     note = forms.CharField(
         max_length=500, label=_("Note"), widget=forms.Textarea({"rows": 2})
@@ -46,7 +46,7 @@ class NoteForm(forms.Form):
 
 
 class ExportForm(forms.Form):
-    """Which days' orders are exported, both included; which rows; which format."""
+    """The days of an export, both included, and its rows and format."""
 
     FORMATS = [
         ("csv", _("Other programs (comma)")),
@@ -72,20 +72,22 @@ class ExportForm(forms.Form):
         label=_("For"),
         widget=forms.Select({"class": "input"}),
     )
-    bom = forms.BooleanField(required=False)  # "excel", in links made before `format`
+    bom = forms.BooleanField(
+        required=False
+    )  # means "excel", in links older than `format`
 
     def clean(self) -> dict[str, Any]:
-        asked = super().clean()
-        since, until = asked.get("since"), asked.get("until")
+        data = super().clean()
+        since, until = data.get("since"), data.get("until")
         if since and until and until < since:
             self.add_error("until", _("The last day is before the first."))
-        asked["format"] = asked.get("format") or ("excel" if asked["bom"] else "csv")
-        asked["rows"] = asked.get("rows") or "orders"
-        return asked
+        data["format"] = data.get("format") or ("excel" if data["bom"] else "csv")
+        data["rows"] = data.get("rows") or "orders"
+        return data
 
     @property
     def advice(self) -> str:
-        """What to do about the errors, in a sentence."""
+        """Say in one sentence how to correct the form."""
         if {"since", "until"} & self.errors.keys():
             return _("Please say from which day to which.")
         return _("Please choose the rows and the format from the lists.")

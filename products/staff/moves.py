@@ -1,8 +1,8 @@
-"""What moved on the board lately, as cards that every open board is sent.
+"""Finds the orders that moved lately, and renders their cards for all open boards.
 
-A process renders a card once for each version of its order, language and right, however
-many boards show it. What moved since a version is found by the events' keys, because
-events are committed in another order than they are numbered.
+A process renders a card once for each version of its order, language and permission,
+however many boards show it. It finds what moved since a version by the keys of events,
+because events are not committed in the order of their keys.
 """
 
 import threading
@@ -19,23 +19,23 @@ from django.utils.translation import get_language
 from products.models import Order, OrderEvent
 from products.staff.columns import CARDS, CONDITIONS, column_of
 
-LATE_EVENTS = 1000  # so many newer keys may be committed before an event is
-MOST_CARDS = 40  # that are pushed at once: if more moved, boards fetch themselves anew
-ENOUGH_CARDS = 8  # of earlier moves, for boards that missed the last push
-KEPT_CARDS = 2000  # rendered ones
+LATE_EVENTS = 1000  # an event may be committed after this many with higher keys
+MOST_CARDS = 40  # in one push; if more moved, boards fetch themselves again
+ENOUGH_CARDS = 8  # of earlier moves, for boards that missed a push
+KEPT_CARDS = 2000  # rendered cards in memory
 
 
 # --- Versions ---------------------------------------------------------------------
 
 
 def late_events() -> QuerySet[OrderEvent]:
-    """The newest event and those whose keys are not far below its own.
+    """Return the newest event and those with keys not far below.
 
-    The newest key plus the number of these is the version of everything that is shown
-    of orders. Keys are given out in one order and committed in another: the newest key
-    alone would not tell of an older one that came late. When it grows by d, the number
-    loses d at most and wins one: every event raises the sum. And this costs the same
-    after a million orders, which counting them all does not.
+    The newest key plus the number of these events is the version of all that is shown
+    about orders. The newest key alone is not enough: an event with a lower key may be
+    committed later. If the newest key grows by d, the number shrinks by d - 1 at most,
+    so every event raises the sum. Unlike a count of all events, this is as fast after a
+    million orders.
     """
     newest = OrderEvent.objects.order_by("-pk").values("pk")[:1]
     return OrderEvent.objects.filter(pk__gt=Subquery(newest) - LATE_EVENTS).order_by()
@@ -47,8 +47,11 @@ _cards: dict[tuple, SafeString] = {}
 
 
 def card(order: Order, *, may_change: bool = True) -> SafeString:
-    """The order's card in the current language, for the script: without a token and a
-    way back in its forms. Needs `lines` and `handler` unless it is rendered already."""
+    """Return the order's card in the current language, for the script.
+
+    Its forms have no token and no address to return to. Needs `lines` and `handler`
+    unless the card is rendered already.
+    """
     key = _key(order, may_change)
     if key not in _cards:
         context = {"order": order, "now": timezone.now(), "may_change": may_change}
@@ -60,13 +63,13 @@ def card(order: Order, *, may_change: bool = True) -> SafeString:
 
 
 def prefetch_lines(orders: list[Order], *, may_change: bool = True) -> None:
-    """The lines of those orders whose cards are not rendered yet."""
+    """Load the lines of orders whose cards are not rendered yet."""
     new = [order for order in orders if _key(order, may_change) not in _cards]
     prefetch_related_objects(new, "lines")
 
 
 def _key(order: Order, may_change: bool) -> tuple:
-    """All that can change in a card; lines never do."""
+    """Return all that can change in a card. Lines never change."""
     handler = order.handler
     return (
         *(order.pk, order.version, order.full_name, order.city, order.erased_at),
@@ -80,7 +83,7 @@ def _key(order: Order, may_change: bool) -> tuple:
 
 
 class Moves(NamedTuple):
-    """Which orders changed between two versions, as they are now, oldest move first."""
+    """The orders that changed between two versions, the oldest move first."""
 
     since: int
     version: int
@@ -93,38 +96,39 @@ class Moves(NamedTuple):
 
 
 def coming(counts: list[list], moved: list[Order]) -> dict[str, list[Order]]:
-    """For each column with more orders than a board shows, or that had more, the last
-    of those that it shows now: so many that a board which some of `moved` have left
-    finds its own last card among them, and what comes next behind it.
+    """Return the orders that come into view when others leave a long column.
 
-    In: `columns.counted()`, and what `Moves` has."""
-    left = sum(order.version > 1 for order in moved)  # who is new has left none
+    For each column that has, or had, more orders than a board shows, these are the last
+    ones that it shows now. There are enough of them that a board finds its own last
+    card among them, with the next ones behind it. `counts` is `columns.counted()`.
+    """
+    left = sum(order.version > 1 for order in moved)  # new orders have left no column
     if not left:
         return {}
     sums: Counter[str] = Counter()
     for column, *_, count in counts:
         sums[column] += count
     orders = Order.objects.select_related("handler")
-    found = {
+    following = {
         column: list(
             orders.filter(CONDITIONS[column])[max(0, CARDS - left - 1) : CARDS]
         )
         for column, count in sums.items()
         if count + left > CARDS
     }
-    prefetch_lines([order for orders in found.values() for order in orders])
-    return found
+    prefetch_lines([order for orders in following.values() for order in orders])
+    return following
 
 
 class Recent:
-    """What a process remembers between two looks, to tell what moved in between."""
+    """What a process remembers from its last look, to find what moved since then."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # looks are in the order of their snapshots
+        self._lock = threading.Lock()  # keeps looks in the order of their snapshots
         self._forget("", {}, 0)
 
     def _forget(self, timeline: str, events: dict[int, int], version: int) -> None:
-        """Begin here: what moved before is not known."""
+        """Start again: what moved before is not known."""
         self._timeline, self._events = timeline, events
         self._since = self._version = version
         self._steps: deque[tuple[int, set[int]]] = deque()  # version, orders
@@ -136,14 +140,14 @@ class Recent:
             self._remember(connection.timeline, events, version)
             keys = {key: None for _, moved in self._steps for key in sorted(moved)}
             since = self._since
-        found = Order.objects.select_related("handler").in_bulk(keys)
-        orders = [found[key] for key in keys if key in found]
+        rows = Order.objects.select_related("handler").in_bulk(keys)
+        orders = [rows[key] for key in keys if key in rows]
         prefetch_lines(orders)
         return Moves(since, version, orders)
 
     def _remember(self, timeline: str, events: dict[int, int], version: int) -> None:
         if timeline != self._timeline or version < self._version:
-            self._forget(timeline, events, version)  # restored: rows are others
+            self._forget(timeline, events, version)  # the database was restored
             return
         moved = {order for key, order in events.items() if key not in self._events}
         if len(moved) > MOST_CARDS or max(events, default=0) - LATE_EVENTS > max(
@@ -156,7 +160,7 @@ class Recent:
             self._steps.append((self._version, moved))
             self._version = version
         while sum(len(moved) for _, moved in [*self._steps][:-1]) > ENOUGH_CARDS:
-            self._steps.popleft()  # the newest always stays
+            self._steps.popleft()  # the newest step always stays
         if self._steps:
             self._since = self._steps[0][0]
 

@@ -1,4 +1,4 @@
-"""How the live core does, for staff. The live topic "pulse" moves the page."""
+"""The state of the live core, for staff. The live topic "pulse" updates the page."""
 
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView
@@ -10,8 +10,10 @@ from realtime import pulse
 
 
 class PulseView(StaffMixin, TitleMixin, LiveMixin, TemplateView):
-    """Sockets, waits and refusals, drawn small. Nothing about persons: whoever packs
-    may see why a board stands still."""
+    """Sockets, waiting times and refusals as small drawings.
+
+    There is no personal data, so everybody who packs may see why a board stands still.
+    """
 
     template_name = fragment_name = "staff/pulse.html"
     title = gettext_lazy("Pulse")

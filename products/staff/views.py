@@ -1,8 +1,8 @@
-"""The staff's board, and the page of one order.
+"""The board, and the page of one order.
 
-Every step is a plain form that redirects with a message. The client script posts the
-same forms and asks for JSON. The live topic "board" pushes the cards that move; the
-script fetches the board anew (`?fragment=1`) where it missed some.
+Each move is a plain form that redirects with a message. The script posts the same forms
+and asks for JSON. The live topic "board" pushes cards that have moved. If the script
+missed some, it fetches the board again (`?fragment=1`).
 """
 
 from datetime import timedelta
@@ -45,7 +45,7 @@ MONTH = timedelta(days=30)
 
 
 class StaffMixin(PermissionRequiredMixin):
-    """Open to staff with a permission; others are told so, visitors may sign in."""
+    """Lets in staff with a permission. Visitors may sign in; others see why not."""
 
     permission_required = "products.view_order"
 
@@ -54,8 +54,7 @@ class StaffMixin(PermissionRequiredMixin):
 
 
 class LiveMixin:
-    """What staff pages show of live topics, and whether only the inner part of the
-    page is asked for."""
+    """Adds live topics to a page. With `?fragment=1`, renders only its inner part."""
 
     fragment_name = ""
 
@@ -69,7 +68,7 @@ class LiveMixin:
         return super().get_template_names()
 
     def get_context_data(self, **kwargs) -> dict:
-        # The version before the orders: what changes in between is fetched again.
+        # Read before the orders, so that a change in between is fetched again.
         state = registry.load(["orders:"])["orders:"]
         context = {
             "orders": state.facts,
@@ -82,14 +81,14 @@ class LiveMixin:
         return super().get_context_data(**context | kwargs)
 
     def get_here(self) -> str:
-        """Where a form's answer leads back to: this page with its filters."""
+        """Return the address of this page with its filters, for redirects back."""
         query = self.request.GET.copy()
         query.pop("fragment", None)
         return f"{self.request.path}?{query.urlencode()}".rstrip("?")
 
 
 class BoardView(StaffMixin, TitleMixin, LiveMixin, TemplateView):
-    """All orders that are somebody's work, in columns by what is to be done."""
+    """The board: all orders that are in work, in columns."""
 
     template_name = "staff/board.html"
     fragment_name = "staff/_board.html"
@@ -97,21 +96,21 @@ class BoardView(StaffMixin, TitleMixin, LiveMixin, TemplateView):
 
     def get_context_data(self, **kwargs) -> dict:
         context = super().get_context_data(**kwargs)
-        asked = self.form.asked
+        filters = self.form.filters
         page = self.request.GET.get("page", "")
         context |= {
             "form": self.form,
-            "asked": asked,
-            "is_filtered": bool(asked),
-            "columns": board.fill(asked, self.request.user, page, self.prefetch),
-            "query": urlencode({k: v for k, v in asked.items() if k != "status"}),
+            "filters": filters,
+            "is_filtered": bool(filters),
+            "columns": board.fill(filters, self.request.user, page, self.prefetch),
+            "query": urlencode({k: v for k, v in filters.items() if k != "status"}),
         }
         if not self.is_fragment:
             context |= {"export": _export_form(), **self.shelves()}
         return context
 
     def prefetch(self, shown: list[Order]) -> None:
-        """What the cards need: those of the script may have been rendered already."""
+        """Load what the cards need. Cards for the script may be rendered already."""
         if self.is_fragment:
             may_change = self.request.user.has_perm("products.change_order")
             moves.prefetch_lines(shown, may_change=may_change)
@@ -124,7 +123,7 @@ class BoardView(StaffMixin, TitleMixin, LiveMixin, TemplateView):
         return BoardForm(self.request.GET, statuses=statuses)
 
     def shelves(self) -> dict:
-        """What is low, for who may see stock."""
+        """Return what is low in stock, if the user may see that."""
         if not self.request.user.has_perm("products.view_stock"):
             return {}
         state = registry.load(["shelves:"])["shelves:"]
@@ -137,7 +136,7 @@ def _export_form() -> ExportForm:
 
 
 class OrderView(StaffMixin, TitleMixin, LiveMixin, DetailView):
-    """One order: what, for whom, and what became of it."""
+    """The page of one order for staff."""
 
     queryset = Order.objects.select_related("handler", "user")
     context_object_name = "order"
@@ -170,7 +169,7 @@ class OrderView(StaffMixin, TitleMixin, LiveMixin, DetailView):
 
 
 class SlipView(OrderView):
-    """What lies in the parcel: no prices, ready to be printed."""
+    """The packing slip of an order, without prices."""
 
     template_name = fragment_name = "staff/slip.html"
 
@@ -184,7 +183,7 @@ class SlipView(OrderView):
 
 
 class OrderPostView(StaffMixin, View):
-    """Does something with an order, and answers a form or the script."""
+    """Changes an order, and answers a plain form or the script."""
 
     permission_required = ("products.view_order", "products.change_order")
     http_method_names = ["post", "options"]
@@ -200,11 +199,11 @@ class OrderPostView(StaffMixin, View):
         return HttpResponseRedirect(onward)
 
     def act(self, order: Order, **kwargs) -> int:
-        """Do it and leave a message. Return the status of the answer."""
+        """Change the order and add a message. Return the status of the answer."""
         raise NotImplementedError
 
     def refuse(self, form: Form, why: str) -> int:
-        """Leave a message for each field that is wrong."""
+        """Add a message for each error of the form. Return the status of the answer."""
         for errors in form.errors.values():
             messages.error(self.request, f"{why} {errors[0]}")
         return 422

@@ -1,5 +1,4 @@
-"""How the live core does, in words and small drawings: what the pulse page shows of
-each process that serves sockets."""
+"""The numbers and drawings of the pulse page, for each process with sockets."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +12,8 @@ from django.utils.translation import ngettext
 from realtime import pulse
 from realtime.pulse import Process, Sample
 
-WIDTH, HEIGHT = 120, 32  # of a drawing, in its own units
-RECENT = 16  # moments, which are half a minute
+WIDTH, HEIGHT = 120, 32  # of a drawing, in SVG units
+RECENT = 16  # samples, which are half a minute
 NOTHING = "–"
 
 Line = list[float | None]
@@ -23,19 +22,19 @@ Noted = tuple[Sample, ...]
 
 @dataclass
 class Card:
-    """One number: what it is, how much now, and its last two minutes."""
+    """One number: its name, its value now, and its last two minutes."""
 
     key: str
     title: str | Promise
     value: str
     hint: str
     line: Line
-    limit: float | None = None  # from here on somebody should look
+    limit: float | None = None  # above it, somebody should look
     is_high: bool = False
 
     @property
     def path(self) -> str:
-        """The line as SVG draws it; what is not known is a gap."""
+        """The line as an SVG path. Unknown values are gaps."""
         top = self._top()
         step = WIDTH / (pulse.MAX_SAMPLES - 1)
         first = pulse.MAX_SAMPLES - len(self.line)  # the newest is at the right edge
@@ -46,30 +45,29 @@ class Card:
                 continue
             parts.append(f"{pen}{number * step:.1f} {_height(value, top):.1f}")
             if pen == "M":
-                parts.append("h0")  # a dot, if it stays alone
+                parts.append("h0")  # a dot, if no neighbour is known
             pen = "L"
         return "".join(parts)
 
     @property
     def limit_height(self) -> str:
-        """Where the limit lies in the drawing; nothing, if that is too far up to say
-        anything."""
+        """The height of the limit in the drawing. None if it is far above the line."""
         return f"{_height(self.limit, self._top()):.1f}" if self.is_near() else ""
 
     def is_near(self) -> bool:
-        """Whether the line comes near its limit."""
+        """Whether the line is near its limit."""
         return bool(self.limit) and 2 * self._highest() >= self.limit
 
     def _highest(self) -> float:
         return max((value for value in self.line if value is not None), default=0)
 
     def _top(self) -> float:
-        """What the full height stands for: a limit keeps small noise small."""
+        """The value at the full height. With a limit, small noise stays small."""
         return max(self._highest(), (self.limit or 0) / 2) or 1
 
 
 class Part:
-    """One process. Its words are in the language in which they are asked for."""
+    """One process. Its texts are in the current language."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -88,7 +86,7 @@ class Part:
 
 
 def cards(process: Process) -> list[Card]:
-    """What is worth a look, the most telling first."""
+    """The cards of the process, the most important first."""
     noted = process.samples
     return [
         _sockets(process),
@@ -104,7 +102,7 @@ def cards(process: Process) -> list[Card]:
     ]
 
 
-# --- Each of them -----------------------------------------------------------------
+# --- Cards ------------------------------------------------------------------------
 
 
 def _sockets(process: Process) -> Card:
@@ -115,7 +113,7 @@ def _sockets(process: Process) -> Card:
 
 
 def _wait(noted: Noted, name: str, title: str, what: str, limit: float) -> Card:
-    """The slowest hundredth of the last half minute."""
+    """The 99th percentile of the last half minute."""
     recent = noted[-RECENT:]
     most = pulse.quantile(name, 0.99, recent[0], recent[-1])
     half = pulse.quantile(name, 0.5, recent[0], recent[-1])
@@ -140,14 +138,14 @@ def _frames(noted: Noted) -> Card:
 def _slow(noted: Noted) -> Card:
     line = pulse.levels("slow", noted)
     now = noted[-1].sums
-    told = {"skips": _whole(now["skips"]), "cuts": _whole(now["cuts"])}
-    hint = _("%(skips)s frames skipped, %(cuts)s sockets cut") % told
+    numbers = {"skips": _whole(now["skips"]), "cuts": _whole(now["cuts"])}
+    hint = _("%(skips)s frames skipped, %(cuts)s sockets cut") % numbers
     value = _whole(line[-1])
     return Card("slow", _("Slow sockets"), value, hint, line, 1, bool(line[-1]))
 
 
 def _refusals(noted: Noted) -> Card:
-    """Those of the last two minutes, and when they were."""
+    """The refusals of the last two minutes."""
     newest = noted[-1].sums["refusals"]
     fresh = newest - noted[0].sums["refusals"]
     hint = _("in two minutes; %(n)s since the start") % {"n": _whole(newest)}
@@ -161,8 +159,8 @@ def _redis(noted: Noted) -> Card:
     recent, now = noted[-RECENT:], noted[-1].sums
     is_away = bool(now["degraded"])
     wait = pulse.quantile("probe", 0.5, recent[0], recent[-1])
-    told = {"gaps": _whole(now["gaps"]), "resyncs": _whole(now["resyncs"])}
-    hint = _("%(gaps)s gaps, %(resyncs)s resyncs since the start") % told
+    numbers = {"gaps": _whole(now["gaps"]), "resyncs": _whole(now["resyncs"])}
+    hint = _("%(gaps)s gaps, %(resyncs)s resyncs since the start") % numbers
     line = pulse.quantiles("probe", 0.5, noted)
     value = _("away") if is_away else _time(wait)
     return Card("redis", _("Redis and back"), value, hint, line, 0.25, is_away)
@@ -184,12 +182,12 @@ def _memory(noted: Noted) -> Card:
 
 
 def _recent_rate(name: str, noted: Noted) -> float | None:
-    """By how much a sum rose a second, over the last half minute."""
+    """Return the growth of a sum a second, over the last half minute."""
     recent = noted[-RECENT:]
     return pulse.rate(name, recent[0], recent[-1])
 
 
-# --- Numbers as words -------------------------------------------------------------
+# --- Numbers as text --------------------------------------------------------------
 
 
 def _whole(number: float | None) -> str:
@@ -208,5 +206,5 @@ def _time(seconds: float | None) -> str:
 
 
 def _height(value: float, top: float) -> float:
-    """From the upper edge, with room for the line's own width."""
+    """Return the distance from the upper edge, with room for the line's width."""
     return HEIGHT - 1.5 - (HEIGHT - 3) * min(1, value / top)
