@@ -40,42 +40,64 @@ class Hub:
 
     def __init__(self, registry: Registry) -> None:
         layer = cast(Layer, get_channel_layer())
-        turns = Turns()
         self.registry = registry
         self.admission: Admission[Socket] = Admission()
         self.database = Database()
         self.health = Health()
+
+        # What is watched.
+        turns = Turns()
         self.topics = Topics(registry)
         self.audiences = Audiences(self.topics, turns)
-        self.slow = SlowSockets()
-        self.silent = SilentSockets(self.admission)
+
+        # Out to sockets.
         self.writer = Writer(self.topics, self.audiences)
         self.paced = PacedWriter(self.topics, self.audiences, turns, self.admission)
         self.heartbeats = Heartbeats(
             self.topics, self.audiences, self.admission, self.writer.lock
         )
+        self.slow = SlowSockets()
+        self.silent = SilentSockets(self.admission)
+
+        # In from the database and the channel layer.
+        self.viewers = Viewers(registry, self.database)
         self.loader = Loader(
             registry, self.database, self.topics, self.writer, self._on_restore
         )
-        self.viewers = Viewers(registry, self.database)
         self.groups = Groups(layer, self.topics, self.health)
         self.probe = Probe(layer, self.health)
         self.listener = Listener(
-            *(layer, self.groups, self.probe, self.health),
-            *(self.topics, self.loader, self.viewers.hear),
+            layer,
+            self.groups,
+            self.probe,
+            self.health,
+            self.topics,
+            self.loader,
+            self.viewers.hear,
         )
+        self.subscriptions = Subscriptions(
+            registry,
+            self.topics,
+            self.audiences,
+            self.groups,
+            self.loader,
+            self.health,
+        )
+
+        # Checks.
         self.audit = Audit(
-            *(registry, self.database, self.topics),
-            *(self.loader, self.viewers, self.health),
+            registry,
+            self.database,
+            self.topics,
+            self.loader,
+            self.viewers,
+            self.health,
         )
         self.layer_check = LayerCheck(
             self.probe, self.listener, self.groups, self.audit, self.health
         )
-        self.subscriptions = Subscriptions(
-            *(registry, self.topics, self.audiences),
-            *(self.groups, self.loader, self.health),
-        )
         self.monitor = Monitor(self.topics, self.loader, registry.pulse_key)
+
         self._tasks: list[asyncio.Task[None]] = []
         self._farewell: asyncio.Task[None] | None = None
 
