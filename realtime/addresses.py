@@ -6,11 +6,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 
+from realtime.asgi import Scope
+
 IPV6_HOME = 64  # bits: what one customer of a provider gets
 NAT64 = ip_network("64:ff9b::/96")  # IPv4 addresses behind a translator
 
 
-def client_of(scope: dict) -> str | None:
+def client_of(scope: Scope) -> str | None:
     """Return the address that limits count for; of an IPv6 address its /64.
 
     It is None for a program on this machine, and if the address is unknown.
@@ -36,7 +38,7 @@ def client_of_request(meta: Mapping[str, str]) -> str | None:
     )
 
 
-def _forwarded(scope: dict) -> list[str]:
+def _forwarded(scope: Scope) -> list[str]:
     values = [v for name, v in scope["headers"] if name == b"x-forwarded-for"]
     parts = b",".join(values).decode("latin1").split(",")
     return [part.strip() for part in parts if part.strip()]

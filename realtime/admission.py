@@ -4,7 +4,6 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import takewhile
@@ -13,13 +12,12 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 
 from realtime import draining, file_budget, metrics, pulse, request_ids
+from realtime.asgi import Scope, Send
 from realtime.pace import Pace
 
 HANDSHAKE_S = 10  # after which a handshake counts as over
 
 S = TypeVar("S")  # the class of the sockets, which must be hashable
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +171,7 @@ def _decrease(counter: Counter[str | None], address: str | None) -> None:
         del counter[address]
 
 
-async def refuse(scope: dict[str, Any], send: Send, refusal: Refusal) -> None:
+async def refuse(scope: Scope, send: Send, refusal: Refusal) -> None:
     """Refuse a handshake with a status and a reason. Servers that cannot send them send
     403."""
     metrics.REFUSALS.labels(refusal.reason).inc()

@@ -32,4 +32,5 @@ def limit_of_target(method: bytes, target: bytes) -> int:
 def deadline(start: float, received: int) -> float:
     """Return the time by which more of a body must have arrived: some seconds to begin
     with, and one more per `BODY_RATE` bytes."""
-    return start + settings.HTTP["BODY_S"] + received / settings.HTTP["BODY_RATE"]
+    seconds: float = settings.HTTP["BODY_S"] + received / settings.HTTP["BODY_RATE"]
+    return start + seconds

@@ -1,12 +1,12 @@
 """The session's cookie in a handshake."""
 
-from typing import Any
-
 from django.conf import settings
 from django.http.cookie import parse_cookie
 
+from realtime.asgi import Scope
 
-def session_key_of(scope: dict[str, Any]) -> str | None:
+
+def session_key_of(scope: Scope) -> str | None:
     """The session's key in a scope's Cookie header."""
     for name, value in scope["headers"]:
         if name == b"cookie":

@@ -6,11 +6,12 @@ a thousand tasks for nothing. (Python 3.12 has `eager_start`; the shop supports 
 
 import asyncio
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from typing import Any
 
 
-def start(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task | None:
+def start(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
     """Run a coroutine until it waits. Returns a task for the rest, or None if it has
     ended. Raises what the coroutine raises before it waits.
     """
@@ -29,17 +30,18 @@ async def _finish(coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
 
 
 @types.coroutine
-def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator:
+def _rest(
+    coroutine: Coroutine[Any, Any, None], awaited: Any
+) -> Generator[Any, Any, None]:
     while True:
+        step: Callable[[], Any]
         try:
-            sent = yield awaited
-        except (
-            BaseException
-        ) as error:  # the coroutine handles cancellation and failures
-            step = coroutine.throw, error
+            result = yield awaited
+        except BaseException as error:  # the coroutine's: failures and cancellation
+            step = partial(coroutine.throw, error)
         else:
-            step = coroutine.send, sent
+            step = partial(coroutine.send, result)
         try:
-            awaited = step[0](step[1])
+            awaited = step()
         except StopIteration:
             return

@@ -9,6 +9,7 @@ This depends on internals of `channels_redis.pubsub`, whose version is pinned.
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
@@ -21,7 +22,7 @@ class Layer(RedisPubSubChannelLayer):
         layer = self._get_layer()
         if channel not in layer.channels:
             raise RuntimeError("The channel has ended")
-        names = defaultdict(list)
+        names: dict[Any, list[str]] = defaultdict(list)
         for group in groups:
             name = layer._get_group_channel_name(group)
             layer.groups.setdefault(name, set()).add(channel)
@@ -32,16 +33,17 @@ class Layer(RedisPubSubChannelLayer):
 
     def group_on_each(self, stem: str) -> list[str]:
         """Return names of groups that start with `stem`, one for each server."""
-        layer, groups = self._get_layer(), {}
-        for number in itertools.count():
-            group = f"{stem}.{number}"
+        layer = self._get_layer()
+        groups: dict[Any, str] = {}
+        numbers = itertools.count()
+        while len(groups) < len(layer._shards):
+            group = f"{stem}.{next(numbers)}"
             shard = layer._get_shard(layer._get_group_channel_name(group))
             groups.setdefault(shard, group)
-            if len(groups) == len(layer._shards):
-                return list(groups.values())
+        return list(groups.values())
 
 
-async def _subscribe(shard, names: list[str]) -> None:
+async def _subscribe(shard: Any, names: list[str]) -> None:
     """Subscribe to several names, as the shard does to one."""
     async with shard._lock:
         new = [name for name in names if name not in shard._subscribed_to]

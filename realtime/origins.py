@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from realtime.asgi import Scope
 
-def is_allowed(scope: dict) -> bool:
+
+def is_allowed(scope: Scope) -> bool:
     """Whether the handshake's Origin is this shop's.
 
     Programs other than browsers send no Origin. They have no visitor's cookies either.
@@ -22,7 +24,7 @@ def is_allowed(scope: dict) -> bool:
     return origin.decode("latin1").lower() in _allowed(scope, headers)
 
 
-def _allowed(scope: dict, headers: dict[bytes, bytes]) -> set[str]:
+def _allowed(scope: Scope, headers: dict[bytes, bytes]) -> set[str]:
     scheme, shop, *_path = urlsplit(settings.DOMAIN_NAME)
     origins = [f"{scheme}://{shop}", *settings.LIVE["ORIGINS"]]
     host = headers.get(b"host", b"").decode("latin1").lower()
@@ -32,7 +34,7 @@ def _allowed(scope: dict, headers: dict[bytes, bytes]) -> set[str]:
     return {origin.lower() for origin in origins}
 
 
-def _scheme(scope: dict, headers: dict[bytes, bytes]) -> str:
+def _scheme(scope: Scope, headers: dict[bytes, bytes]) -> str:
     """Return http or https, as pages see it. Trust a proxy's header only if it is
     configured."""
     if settings.SECURE_PROXY_SSL_HEADER:

@@ -72,7 +72,8 @@ class Pace:
 
     def _update_rate(self) -> None:
         now = self._clocks()
-        clock, cpu, delay = (after - before for after, before in zip(now, self._began))
+        began = self._began or now
+        clock, cpu, delay = (after - before for after, before in zip(now, began))
         if self._opened_while_others_wait == self._opened:
             seconds = clock
         else:

@@ -13,6 +13,7 @@ from django.conf import settings
 from realtime import admission, draining, metrics, roles
 from realtime.addresses import client_of
 from realtime.admission import Refusal
+from realtime.asgi import Application, Receive, Scope, Send
 from realtime.hub import running_hub
 from realtime.responses import respond
 from realtime.server import handshake_queue
@@ -26,30 +27,30 @@ WELCOME = Refusal(
 class SocketProbes:
     """An ASGI application that answers these requests. `pages` answers the others."""
 
-    def __init__(self, pages) -> None:
+    def __init__(self, pages: Application) -> None:
         self._pages = pages
 
-    async def __call__(self, scope: dict, receive, send: admission.Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] != PATH or scope["method"] not in ("GET", "HEAD"):
             await self._pages(scope, receive, send)
             return
         await _answer(scope, send, _objection(scope) or WELCOME)
 
 
-async def no_pages(scope: dict, receive, send: admission.Send) -> None:
+async def no_pages(scope: Scope, receive: Receive, send: Send) -> None:
     """Refuse a page, in a process that serves none."""
     metrics.REFUSALS.labels(admission.NO_PAGES.reason).inc()
     await _answer(scope, send, admission.NO_PAGES)
 
 
-async def _answer(scope: dict, send: admission.Send, refusal: Refusal) -> None:
+async def _answer(scope: Scope, send: Send, refusal: Refusal) -> None:
     headers, body = admission.answer(refusal)
     if refusal is WELCOME:
         headers.append((b"upgrade", b"websocket"))
     await respond(send, refusal.status, headers, body, method=scope["method"])
 
 
-def _objection(scope: dict) -> Refusal | None:
+def _objection(scope: Scope) -> Refusal | None:
     if not roles.serves_sockets():
         return admission.NO_SOCKETS
     hub = running_hub()

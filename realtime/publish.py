@@ -30,7 +30,7 @@ def group_of(topic: str) -> str:
     return "live." + topic.replace(":", ".")
 
 
-def publish(topic: str, *, version: int, facts: dict | None = None) -> None:
+def publish(topic: str, *, version: int, facts: dict[str, Any] | None = None) -> None:
     """Tell every process that `topic` now has `version`.
 
     `facts` is the new state; None means "load it if anyone watches". Call this after
@@ -84,7 +84,7 @@ def _newest(waiting: Event, event: Event) -> Event:
     return event
 
 
-def _open_connection() -> Send:
+def _open_connection() -> Send[Event]:
     """One event loop for the thread, so that one connection to Redis serves all."""
     runner = asyncio.Runner()
     return lambda events: runner.run(_send(events))

@@ -128,8 +128,8 @@ def processor_share() -> float:
 def shared() -> list[Process]:
     """Return the processes in the cache, which turns tuples into lists."""
     return [
-        Process(*fields, samples=tuple(Sample(*sample) for sample in samples))
-        for *fields, samples in cache.get_many(_names()).values()
+        Process(pid, host, started, kinds, tuple(Sample(*each) for each in samples))
+        for pid, host, started, kinds, samples in cache.get_many(_names()).values()
     ]
 
 

@@ -1,10 +1,10 @@
 """Answers an HTTP request from ASGI code, without Django."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+
+from realtime.asgi import Send
 
 Header = tuple[bytes, bytes]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 NO_BODY = {204, 304}
 

@@ -28,7 +28,7 @@ class BackgroundSender(Generic[Item]):
     def __init__(
         self,
         name: str,
-        open_connection: Callable[[], Send],
+        open_connection: Callable[[], Send[Item]],
         *,
         batch_size: int | None = None,
         max_waiting: int | None = None,

@@ -148,7 +148,8 @@ RULES: dict[str, list[str]] = {
     ],
     # A library in all but name: `realtime.registry` is all that it knows of the shop.
     "realtime": ["realtime"],
-    "realtime.addresses": [],
+    "realtime.addresses": ["realtime.asgi"],
+    "realtime.asgi": [],
     "realtime.masks": [],
     "realtime.outages": [],
     "realtime.publish": [
@@ -158,7 +159,7 @@ RULES: dict[str, list[str]] = {
     ],
     "realtime.registry": ["realtime.protocol"],
     "realtime.request_ids": [],
-    "realtime.responses": [],
+    "realtime.responses": ["realtime.asgi"],
     "realtime.sending": [],
     "users.settings": ["project.base_settings"],
     "products": PAGES,

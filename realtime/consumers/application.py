@@ -6,7 +6,8 @@ import time
 from realtime import admission, metrics, protocol, request_ids
 from realtime.addresses import client_of
 from realtime.admission import Refusal
-from realtime.consumers.connection import Gone, Receive, Scope, Send
+from realtime.asgi import Receive, Scope, Send
+from realtime.consumers.connection import Gone
 from realtime.consumers.consumer import Consumer
 from realtime.hub import get_hub
 from realtime.origins import is_allowed

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from realtime import eager, metrics, protocol
+from realtime.asgi import Scope, Send
 from realtime.hub.hub import Hub
 from realtime.hub.sockets import Audience
 from realtime.protocol import Close, Frame
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from realtime.server.wire import Wire
 
 logger = logging.getLogger(__name__)
-
-Scope = dict[str, Any]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 WIRE = "shop.wire"  # `realtime.server` offers it; other servers do not
 INTERNAL_ERROR = 1011  # RFC 6455

@@ -8,7 +8,8 @@ from typing import Any
 from django.conf import settings
 
 from realtime import metrics, protocol, request_ids
-from realtime.consumers.connection import Connection, Gone, Receive, Scope, Send
+from realtime.asgi import Receive, Scope, Send
+from realtime.consumers.connection import Connection, Gone
 from realtime.cookies import session_key_of
 from realtime.hub.database import Unavailable
 from realtime.hub.hub import Hub
