@@ -61,9 +61,9 @@ def _page(template: str, status: HTTPStatus) -> HttpResponse:
     return render(None, template, {"reference": request_ids.current()}, status=status)
 
 
-def met(error: BaseException) -> None:
-    """Note an outage; the first one who does so logs it."""
-    _outage.met(error)
+def report(error: BaseException) -> None:
+    """Log an outage of the database, unless it is logged already."""
+    _outage.report(error)
 
 
 class OneLine(logging.Filter):
@@ -72,7 +72,7 @@ class OneLine(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and is_outage(record.exc_info[1]):
-            met(record.exc_info[1])
+            report(record.exc_info[1])
             return False
         return True
 
@@ -90,24 +90,24 @@ class _Outage:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._met_at: float | None = None
+        self._reported_at: float | None = None
 
-    def met(self, error: BaseException) -> None:
+    def report(self, error: BaseException) -> None:
         with self._lock:
             now = time.monotonic()
-            is_new = self._met_at is None or now - self._met_at > QUIET_S
-            self._met_at = now
+            is_new = self._reported_at is None or now - self._reported_at > QUIET_S
+            self._reported_at = now
         if is_new:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             logger.error("The database is away: %s", reason)
 
     @property
     def is_on(self) -> bool:
-        return self._met_at is not None
+        return self._reported_at is not None
 
     def ended(self) -> None:
         with self._lock:
-            was_away, self._met_at = self.is_on, None
+            was_away, self._reported_at = self.is_on, None
         if was_away:
             logger.warning("The database is back.")
 
