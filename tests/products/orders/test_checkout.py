@@ -133,7 +133,7 @@ def expect_nothing_ordered(product: Product | None = None) -> None:
 # --- From the basket to the order ---------------------------------------------------
 
 
-def test_the_baskets_page_leads_to_the_checkout_if_there_is_something(client, basket):
+def test_basket_page_links_to_the_checkout_unless_it_is_empty(client, basket):
     assert f'href="{CHECKOUT}"' in client.get("/basket/").text
 
     baskets.clear(basket)
@@ -157,7 +157,7 @@ def test_a_guest_orders(client, agreed, lamp):
     assert list(books.reconcile()) == []
 
 
-def test_who_has_ordered_is_thanked_once(client, agreed):
+def test_shopper_is_thanked_once_after_ordering(client, agreed):
     page = client.post(REVIEW, agreed, follow=True)
     again = client.post(REVIEW, agreed, follow=True)
 
@@ -177,7 +177,7 @@ def test_a_guest_may_see_their_order_and_the_session_forgets_their_address(
     assert Client().get(order_page(order)).status_code in (302, 404)
 
 
-def test_looking_at_the_checkout_holds_the_units_and_says_until_when(client, basket):
+def test_checkout_page_holds_the_units_and_says_until_when(client, basket):
     page = client.get(CHECKOUT)
 
     basket.refresh_from_db()
@@ -187,7 +187,7 @@ def test_looking_at_the_checkout_holds_the_units_and_says_until_when(client, bas
     assert "Reserved for you until" in page.text
 
 
-def test_looking_again_prolongs_the_hold_and_claims_nothing_more(client, basket, lamp):
+def test_second_visit_prolongs_the_hold_and_claims_nothing_more(client, basket, lamp):
     client.get(CHECKOUT)
     soon = timezone.now() + timedelta(minutes=2)
     Basket.objects.update(held_until=soon)
@@ -199,7 +199,7 @@ def test_looking_again_prolongs_the_hold_and_claims_nothing_more(client, basket,
     assert reserved(lamp) == 2
 
 
-def test_looking_after_the_hold_has_lapsed_claims_again(client, basket, lamp):
+def test_visit_after_the_hold_has_lapsed_claims_again(client, basket, lamp):
     client.get(CHECKOUT)
     lapse(basket)
 
@@ -221,7 +221,7 @@ def test_placing_after_the_hold_has_lapsed_claims_again(client, agreed, basket, 
     assert reserved(lamp) == 2
 
 
-def test_what_was_entered_is_kept_until_it_is_ordered_and_is_in_no_address(
+def test_contact_stays_in_the_session_until_the_order_and_never_in_a_url(
     client, agreed
 ):
     page = client.get(CHECKOUT)
@@ -293,7 +293,7 @@ def test_bad_input_is_refused_beside_its_field(client, basket, field, value, err
         {"phone": "\u202a+49\u00a030 1234567\u202c"},
     ],
 )
-def test_place_that_the_post_of_its_country_knows_is_taken(client, basket, place):
+def test_postal_address_that_is_valid_in_its_country_is_accepted(client, basket, place):
     sent = client.post(CHECKOUT, GUEST | place)
     assert sent.status_code == 303, sent.context["form"].errors
 
@@ -319,7 +319,7 @@ def test_place_that_the_post_of_its_country_knows_is_taken(client, basket, place
         ({"phone": "12"}, "phone", "Enter a telephone number"),
     ],
 )
-def test_place_that_no_parcel_reaches_is_told_beside_its_field(
+def test_error_of_a_postal_address_is_shown_beside_its_field(
     client, basket, place, field, told
 ):
     page = client.post(CHECKOUT, GUEST | place)
@@ -328,7 +328,7 @@ def test_place_that_no_parcel_reaches_is_told_beside_its_field(
     assert told in page.context["form"].errors[field][0]
 
 
-def test_address_of_a_session_that_no_mail_reaches_is_asked_for_again(client, basket):
+def test_invalid_email_address_in_the_session_must_be_entered_again(client, basket):
     """It was entered before the shop refused such addresses."""
     session = client.session
     session["checkout"] = GUEST | {"email": '"x,victim@example.org,y"@example.com'}
@@ -348,7 +348,7 @@ def test_form_names_its_fields_as_the_country_does(client, basket):
     assert '<label for="id_city">Town or city</label>' in page
 
 
-def test_form_without_a_country_leaves_it_to_the_server_what_is_needed(client, basket):
+def test_form_without_a_country_marks_no_field_as_required(client, basket):
     """Without JavaScript a browser must not insist on a postcode for Hong Kong."""
     page = client.get(CHECKOUT).text
 
@@ -366,9 +366,7 @@ def test_a_script_in_the_name_is_shown_as_text(client, basket):
     assert "&lt;script&gt;x" in page
 
 
-def test_a_guest_may_give_an_address_that_is_registered_and_hears_nothing_of_it(
-    client, basket
-):
+def test_guest_may_use_a_registered_address_and_learns_nothing_about_it(client, basket):
     make_shopper(email="known@example.com")
 
     known = client.post(CHECKOUT, GUEST | {"email": "known@example.com"})
@@ -404,7 +402,7 @@ def shopper(client, lamp):
     return user
 
 
-def test_who_is_signed_in_orders_with_their_own_address(client, shopper):
+def test_order_of_an_account_has_the_email_address_of_the_account(client, shopper):
     page = client.get(CHECKOUT)
     assert 'name="email"' not in page.text
     assert "anna@example.com" in page.text
@@ -418,7 +416,7 @@ def test_who_is_signed_in_orders_with_their_own_address(client, shopper):
     assert not shopper.addresses.exists()
 
 
-def test_a_saved_address_is_offered_and_taken(client, shopper):
+def test_saved_address_can_be_chosen(client, shopper):
     usual = make_address(shopper, city="Hamburg")
     other = make_address(shopper, city="Bremen")
     page = client.get(CHECKOUT).text
@@ -432,7 +430,7 @@ def test_a_saved_address_is_offered_and_taken(client, shopper):
     assert shopper.addresses.count() == 2
 
 
-def test_somebody_elses_address_cannot_be_taken(client, shopper):
+def test_saved_address_of_another_account_cannot_be_chosen(client, shopper):
     make_address(shopper)
     foreign = make_address(make_shopper(), line1="Secret Lane 9")
 
@@ -444,7 +442,7 @@ def test_somebody_elses_address_cannot_be_taken(client, shopper):
     assert "checkout" not in client.session
 
 
-def test_another_address_is_saved_if_asked_once(client, shopper):
+def test_new_address_is_saved_once_on_request(client, shopper):
     for _ in range(2):
         client.post(CHECKOUT, PLACE | {"saved": "new", "keep": "on"})
 
@@ -466,7 +464,9 @@ def test_one_address_too_many_is_not_saved_and_the_order_goes_on(client, shopper
 
 @pytest.mark.parametrize("path", [CHECKOUT, REVIEW])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_who_has_not_verified_their_address_cannot_go_on(client, lamp, path, method):
+def test_account_without_a_verified_address_cannot_check_out(
+    client, lamp, path, method
+):
     user = make_shopper(email="new@example.com", verified=False)
     client.force_login(user)
     make_basket(Owner(user_id=user.pk), {lamp: 2})
@@ -523,9 +523,7 @@ def test_taking_what_is_left_goes_on(client, basket, lamp):
     assert reserved(lamp) == 5
 
 
-def test_what_was_sold_before_the_order_was_placed_is_told(
-    client, agreed, basket, lamp
-):
+def test_units_that_were_sold_before_the_order_are_named(client, agreed, basket, lamp):
     lapse(basket)
     holds.release_lapsed()
     stocks.claim({lamp.pk: 4})
@@ -540,7 +538,7 @@ def test_what_was_sold_before_the_order_was_placed_is_told(
     assert client.session["checkout"]["city"] == "Port"
 
 
-def test_what_left_the_shop_is_told(client, basket, lamp):
+def test_product_that_is_no_longer_sold_is_named(client, basket, lamp):
     lamp.is_active = False
     catalogue.save(lamp)
 
@@ -551,7 +549,9 @@ def test_what_left_the_shop_is_told(client, basket, lamp):
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_what_left_the_shop_while_it_was_held_is_told(client, agreed, lamp, method):
+def test_product_that_left_the_shop_during_the_hold_is_named(
+    client, agreed, lamp, method
+):
     lamp.is_active = False
     catalogue.save(lamp)
 
@@ -589,7 +589,7 @@ def test_a_changed_price_places_nothing_until_it_is_agreed_to(client, agreed, la
     ],
     ids=lambda shown: ascii(shown[:4]),  # signatures differ from process to process
 )
-def test_a_form_that_does_not_say_what_was_shown_is_asked_about(client, agreed, shown):
+def test_form_without_the_shown_terms_must_be_confirmed(client, agreed, shown):
     page = client.post(REVIEW, agreed | {"shown": shown})
 
     assert page.status_code == 409
@@ -599,14 +599,14 @@ def test_a_form_that_does_not_say_what_was_shown_is_asked_about(client, agreed, 
     assert client.post(REVIEW, fields(page.text)).status_code == 303
 
 
-def test_a_changed_form_is_not_believed(client, agreed):
+def test_forged_form_must_be_confirmed(client, agreed):
     page = client.post(REVIEW, agreed | {"shown": f"{agreed['shown'][:-3]}abc"})
 
     assert page.status_code == 409
     expect_nothing_ordered()
 
 
-def test_a_line_that_another_tab_added_is_asked_about(client, agreed, basket):
+def test_line_that_another_tab_added_must_be_confirmed(client, agreed, basket):
     baskets.add(basket, make_product(name="Egg cup", price="3.00").pk)
 
     page = client.post(REVIEW, agreed)
@@ -617,7 +617,7 @@ def test_a_line_that_another_tab_added_is_asked_about(client, agreed, basket):
     expect_nothing_ordered()
 
 
-def test_another_product_to_another_street_from_another_tab_is_shown_and_asked_about(
+def test_product_and_address_changed_in_another_tab_must_be_confirmed(
     client, agreed, basket, lamp
 ):
     jug = make_product(name="Jug", price="12.50")
@@ -652,9 +652,7 @@ def test_the_other_tabs_form_places_what_it_showed(client, agreed):
     assert Order.objects.get().email == "ben@example.com"
 
 
-def test_an_older_tabs_form_after_the_order_gives_the_order_and_says_it_is_different(
-    client, agreed
-):
+def test_form_of_an_older_tab_shows_the_order_and_says_it_is_different(client, agreed):
     client.post(CHECKOUT, GUEST | {"line1": "Low Street 2"})
     newer = fields(client.get(REVIEW).text)
     client.post(REVIEW, newer)
@@ -666,7 +664,7 @@ def test_an_older_tabs_form_after_the_order_gives_the_order_and_says_it_is_diffe
     assert len([text for text in said(late) if "from another page" in text]) == 1
 
 
-def test_a_form_of_a_guest_who_signs_in_is_asked_about_once(client, agreed, lamp):
+def test_form_of_a_guest_who_signs_in_must_be_confirmed_once(client, agreed, lamp):
     user = make_shopper(email="anna@example.com")
     make_basket(Owner(user_id=user.pk), {make_product(name="Jug", price="1.00"): 1})
     form = {"login": user.email, "password": "password"}
@@ -686,7 +684,7 @@ def test_a_form_of_a_guest_who_signs_in_is_asked_about_once(client, agreed, lamp
     assert (Order.objects.get().user, Order.objects.get().total) == (user, 26)
 
 
-def test_what_somebody_else_was_shown_is_not_told(client, shopper):
+def test_form_of_another_account_shows_nothing_of_its_terms(client, shopper):
     client.post(CHECKOUT, PLACE | {"line1": "Secret Lane 9"})
     theirs = fields(client.get(REVIEW).text)
     other = make_shopper()
@@ -774,7 +772,7 @@ def test_a_form_from_before_a_sign_in_in_another_tab_leads_back_to_the_checkout(
     assert f'href="{REVIEW}"' in page.text
 
 
-def test_a_price_that_went_there_and_back_is_no_change(client, agreed, lamp):
+def test_price_that_changed_back_needs_no_confirmation(client, agreed, lamp):
     set_price(lamp, "15.00")
     set_price(lamp, "12.50")
 
@@ -797,11 +795,11 @@ def card(settings) -> None:
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
 
 
-def test_what_is_paid_on_delivery_needs_nothing_else(client, agreed):
+def test_order_on_delivery_needs_no_payment_page(client, agreed):
     assert "stripe" not in client.get(REVIEW).text
 
 
-def test_an_order_by_card_is_placed_though_its_provider_is_away(client, card, agreed):
+def test_order_by_card_is_placed_while_the_provider_is_down(client, card, agreed):
     assert re.search('value="stripe"', client.get(REVIEW).text)
 
     response = client.post(REVIEW, agreed | {"method": "stripe"})
@@ -894,7 +892,7 @@ def test_somebody_elses_basket_cannot_be_ordered(client, agreed, basket, none):
     assert holds.is_held(theirs)
 
 
-def test_somebody_elses_order_is_not_told(client, agreed, lamp):
+def test_order_of_somebody_else_is_not_shown(client, agreed, lamp):
     stranger = Client()
     basket = bring(stranger, {lamp: 1}, token="other")
     stranger.get(CHECKOUT)

@@ -59,7 +59,7 @@ def test_a_checkout_without_a_hold_says_what_is_left(client):
     assert "Take the last one" in page.text
 
 
-def test_an_order_too_many_is_answered_kindly_and_nothing_is_lost(settings, mailoutbox):
+def test_order_over_the_limit_is_refused_and_nothing_is_lost(settings, mailoutbox):
     settings.GUEST_OPEN_ORDERS_PER_EMAIL = 1
     order(visitor("203.0.113.5"), "first")
     client = visitor("198.51.100.7")
@@ -114,7 +114,7 @@ def test_orders_of_one_network_count_together(settings, one, other, same):
     assert page.status_code == (429 if same else 303)
 
 
-def test_a_network_is_what_the_outermost_proxy_of_ours_has_seen(settings):
+def test_network_is_the_address_that_the_outermost_trusted_proxy_saw(settings):
     settings.TRUSTED_PROXY_COUNT = 1
     client = Client(headers={"X-Forwarded-For": "10.9.9.9, 203.0.113.5"})
 
@@ -123,7 +123,7 @@ def test_a_network_is_what_the_outermost_proxy_of_ours_has_seen(settings):
     assert Order.objects.get().network == "203.0.113.5"
 
 
-def test_a_hold_notes_its_network():
+def test_hold_records_its_network():
     client = visitor("203.0.113.5")
     bring(client, {make_product(): 1})
 
@@ -132,7 +132,7 @@ def test_a_hold_notes_its_network():
     assert HoldSpell.objects.get().network == "203.0.113.5"
 
 
-def test_a_guests_mail_holds_nothing_that_the_guest_typed(mailoutbox):
+def test_mail_to_a_guest_repeats_nothing_that_the_guest_typed(mailoutbox):
     client = visitor("203.0.113.5")
     spam = {"full_name": "Buy pills", "line1": "spam.example", "city": "Spamtown"}
 

@@ -48,7 +48,7 @@ def let_expire(order: Order) -> None:
     Order.objects.filter(pk=order.pk).update(expires_at=ago)
 
 
-def test_mail_asks_for_the_confirmation_and_holds_no_text_of_the_guest(
+def test_mail_asks_for_confirmation_and_repeats_nothing_the_guest_typed(
     order, mailoutbox
 ):
     [mail] = mailoutbox
@@ -76,7 +76,7 @@ def test_link_shows_a_page_and_its_button_confirms(client, order, lamp, mailoutb
     assert reserved(lamp) == 2
 
 
-def test_staff_hear_of_the_order_when_it_is_confirmed(settings, lamp, mailoutbox):
+def test_staff_get_a_mail_when_the_order_is_confirmed(settings, lamp, mailoutbox):
     settings.STAFF_ALERTS = settings.STAFF_ALERTS | {"orders": ["staff@example.com"]}
     order = make_order({lamp: 1})
     assert [mail.to for mail in mailoutbox] == [["ann@example.com"]]
@@ -129,7 +129,7 @@ def test_link_followed_again_leads_to_the_order(client, order, mailoutbox):
 
 
 @pytest.mark.parametrize("path", ["x", "ABCDEFGH:x", "\x00", "é", "9" * 500])
-def test_link_that_is_not_right_confirms_nothing(client, order, path):
+def test_wrong_link_confirms_nothing(client, order, path):
     for send in (client.get, client.post):
         page = send(f"/orders/confirm/{path}/")
 
@@ -138,7 +138,7 @@ def test_link_that_is_not_right_confirms_nothing(client, order, path):
     assert order.awaits_confirmation
 
 
-def test_whoever_placed_it_cannot_confirm_it_by_the_orders_page(client, order):
+def test_order_page_alone_cannot_confirm_the_order(client, order):
     client.get(f"/orders/{order}/?t={order.access_token}")
 
     page = client.get(f"/orders/{order}/")
@@ -147,7 +147,7 @@ def test_whoever_placed_it_cannot_confirm_it_by_the_orders_page(client, order):
     assert "/orders/confirm/" not in page.text
 
 
-def test_order_that_nobody_confirms_expires_and_writes_no_more(
+def test_order_that_nobody_confirms_expires_without_another_mail(
     client, order, lamp, mailoutbox
 ):
     let_expire(order)
@@ -164,7 +164,7 @@ def test_order_that_nobody_confirms_expires_and_writes_no_more(
     assert books.reconcile() == []
 
 
-def test_order_cancelled_before_it_is_confirmed_writes_no_more(order, mailoutbox):
+def test_order_cancelled_before_confirmation_sends_no_other_mail(order, mailoutbox):
     orders.cancel_by_shopper(order)
 
     assert len(mailoutbox) == 1
@@ -213,7 +213,7 @@ def test_orders_of_accounts_and_by_card_need_no_confirmation(lamp):
     assert not mine.awaits_confirmation and not paid.awaits_confirmation
 
 
-def test_board_shows_it_apart_and_staff_may_confirm_it(client, order):
+def test_board_shows_unconfirmed_orders_apart_and_staff_may_confirm_them(client, order):
     client.force_login(make_user(is_staff=True, is_superuser=True))
 
     page = client.get(BOARD)
@@ -229,7 +229,7 @@ def test_board_shows_it_apart_and_staff_may_confirm_it(client, order):
     assert order.status == Order.Status.PACKED
 
 
-def test_without_the_setting_nothing_is_asked(settings, lamp, mailoutbox):
+def test_without_the_setting_no_confirmation_is_needed(settings, lamp, mailoutbox):
     settings.GUEST_CONFIRM_MINUTES = 0
 
     order = make_order({lamp: 1})

@@ -112,7 +112,7 @@ def hold_as_long_as_possible(basket: Basket) -> timedelta:
     raise AssertionError(f"held since {start}")
 
 
-def test_same_owner_holds_a_product_no_longer_than_at_most():
+def test_owner_cannot_hold_a_product_longer_than_the_limit():
     lamp = make_product()
     basket = make_basket(lines={lamp: 2})
 
@@ -124,7 +124,7 @@ def test_same_owner_holds_a_product_no_longer_than_at_most():
     assert books.reconcile() == []
 
 
-def test_a_lapsed_hold_that_is_claimed_again_counts_on():
+def test_time_of_a_lapsed_hold_that_is_claimed_again_adds_up():
     basket = holds.start(make_basket(lines={make_product(): 2}))
     pass_time(20)  # it lapsed ten minutes ago, and nobody has noticed
 
@@ -197,7 +197,7 @@ def test_whoever_has_ordered_may_hold_the_same_again():
     assert again.held_since > timezone.now() - timedelta(minutes=1)
 
 
-def test_during_the_pause_one_may_order_what_is_there():
+def test_visitor_may_order_available_units_during_the_pause():
     lamp = make_product()
     basket = holds.start(make_basket(lines={lamp: 2}))
     hold_on(basket, 27)
@@ -212,7 +212,7 @@ def test_during_the_pause_one_may_order_what_is_there():
     assert reserved(lamp) == 2
 
 
-def test_new_sessions_of_one_network_hold_a_product_so_often_an_hour(settings):
+def test_holds_of_new_sessions_of_one_network_are_limited_by_the_hour(settings):
     settings.HOLDS_PER_NETWORK = 2
     lamp, jug = make_product(), make_product()
     for _ in range(2):
@@ -228,7 +228,7 @@ def test_new_sessions_of_one_network_hold_a_product_so_often_an_hour(settings):
     holds.start(make_basket(lines={lamp: 1}), network=NET)
 
 
-def test_this_machine_holds_as_often_as_it_likes():
+def test_holds_of_this_machine_are_not_limited():
     lamp = make_product(on_hand=50)
 
     for _ in range(30):
@@ -237,7 +237,7 @@ def test_this_machine_holds_as_often_as_it_likes():
     assert reserved(lamp) == 30
 
 
-def test_spells_are_forgotten_when_no_limit_asks_for_them():
+def test_spells_are_deleted_when_no_limit_counts_them():
     holds.start(make_basket(lines={make_product(): 1}), network=NET)
 
     assert tasks.forget_limits() == 0
@@ -274,7 +274,7 @@ def test_open_orders_of_one_mailbox_are_limited(generous, settings):
         ("a.nn@googlemail.com", "ann+2@GMail.com"),
     ],
 )
-def test_email_key_of_two_spellings_of_a_mailbox_is_one(one, other):
+def test_two_spellings_of_a_mailbox_have_the_same_key(one, other):
     assert limits.email_key(one) == limits.email_key(other)
 
 
@@ -341,7 +341,7 @@ def test_orders_in_an_hour_of_one_session_and_network_are_limited(generous, sett
         place(**elsewhere(5))
 
 
-def test_this_machine_orders_as_often_as_it_likes():
+def test_orders_of_this_machine_are_not_limited():
     for _ in range(12):
         place(visitor=limits.HERE)
 
@@ -360,7 +360,7 @@ def test_many_orders_at_one_moment_do_not_pass_the_limit(generous, settings):
     assert books.reconcile() == []
 
 
-def test_networks_are_forgotten_when_no_limit_asks_for_them():
+def test_networks_are_deleted_when_no_limit_counts_them():
     open_one, closed = place(**elsewhere(1)), place(**elsewhere(2))
     orders.cancel(closed)
     pass_time(25 * 60)

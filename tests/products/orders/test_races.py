@@ -229,7 +229,7 @@ def test_order_while_signing_in_is_placed_once_or_its_basket_is_merged():
 # --- One order, several hands -----------------------------------------------------
 
 
-def test_transition_by_two_staff_at_once_is_won_by_one_whom_the_other_is_told():
+def test_one_of_two_staff_wins_a_move_and_the_other_reads_who():
     staff = [make_user(is_staff=True) for _ in range(2)]
     for _ in range(10):
         order = make_order()

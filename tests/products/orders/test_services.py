@@ -119,7 +119,7 @@ def test_order_without_a_hold_claims_its_units():
     assert books.reconcile() == []
 
 
-def test_order_placed_twice_is_the_first_again():
+def test_placing_twice_returns_the_first_order():
     lamp = make_product()
     basket = holds.start(make_basket(lines={lamp: 2}))
 
@@ -468,7 +468,7 @@ def test_event_says_who_did_what_and_why():
     ]
 
 
-def test_handler_is_who_of_the_staff_moved_it_last():
+def test_handler_is_the_last_member_of_staff_who_moved_the_order():
     anna, ben = make_user(is_staff=True), make_user(is_staff=True)
     order = make_order(user=make_user())
     assert order.handler is None

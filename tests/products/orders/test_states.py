@@ -115,7 +115,7 @@ def test_order_of_any_kind_is_in_one_state_in_each_status():
 @pytest.mark.parametrize(
     "move", [m for m in states.MOVES if m.targets], ids=lambda move: move.name
 )
-def test_move_leads_to_one_status_and_keeps_the_kinds_it_started_from(move):
+def test_all_targets_of_a_move_have_one_status(move):
     assert len({target.status for target in move.targets}) == 1
     assert len({source.units for source in move.sources}) == 1
 
@@ -187,7 +187,7 @@ def expected_subjects(order: Order) -> list[str]:
     return [message.subject % {"number": order.number}] if message else []
 
 
-def test_states_that_are_news_to_the_shopper_have_a_mail_and_others_have_none():
+def test_only_states_that_matter_to_the_shopper_have_a_mail():
     mails = {
         (state.status.value, kind): state.mail.template if state.mail else None
         for state in states.STATES
@@ -234,7 +234,7 @@ def test_order_page_of_staff_has_a_form_for_each_move_that_staff_may_make(
         assert forms_in(page) == wanted, (status, kind, on_hold)
 
 
-def test_order_page_of_the_shopper_has_a_form_for_each_move_of_theirs_and_its_text(
+def test_order_page_of_the_shopper_has_the_text_and_a_form_for_each_move(
     client,
 ):
     shopper = make_user()
@@ -284,7 +284,7 @@ def test_move_of_staff_is_refused_to_everybody_else(order, client, name):
 # --- A new row --------------------------------------------------------------------
 
 
-def test_new_row_is_a_button_a_key_and_an_address_with_its_mail(
+def test_new_move_gets_its_button_key_address_and_mail_from_its_row(
     order, admin_client, monkeypatch
 ):
     """Nothing but the table knows of it."""

@@ -61,7 +61,7 @@ def test_owner_sees_lines_total_address_payment_and_status(client, shopper):
     assert response["Referrer-Policy"] == "same-origin"
 
 
-def test_guest_whose_session_holds_it_sees_it(client, order):
+def test_guest_sees_an_order_of_their_session(client, order):
     hold(client, order)
 
     response = client.get(page_of(order))
@@ -70,7 +70,9 @@ def test_guest_whose_session_holds_it_sees_it(client, order):
     assert "Brass &lt;lamp&gt;" in response.text
 
 
-def test_link_of_the_mail_opens_it_and_goes_on_without_the_token(client, order):
+def test_link_in_the_mail_opens_the_order_at_an_address_without_the_token(
+    client, order
+):
     parts = urlsplit(emails.order_link(order))
 
     response = client.get(f"{parts.path}?{parts.query}")
@@ -81,7 +83,7 @@ def test_link_of_the_mail_opens_it_and_goes_on_without_the_token(client, order):
     assert client.get(response["Location"]).status_code == 200
 
 
-def test_who_was_let_in_by_one_link_keeps_the_orders_of_before(client, order):
+def test_link_to_one_order_keeps_access_to_earlier_orders(client, order):
     other = make_order()
     for each in (order, other):
         client.get(page_of(each), {"t": each.access_token})
@@ -90,7 +92,7 @@ def test_who_was_let_in_by_one_link_keeps_the_orders_of_before(client, order):
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "ä", "\x00", "x" * 5000])
-def test_wrong_token_is_the_same_404_as_an_order_that_is_none(client, order, token):
+def test_wrong_token_gives_the_same_404_as_an_unknown_number(client, order, token):
     there = client.get(page_of(order), {"t": token})
     nowhere = client.get("/orders/ZZZZZZZZ/", {"t": token})
 
@@ -100,7 +102,7 @@ def test_wrong_token_is_the_same_404_as_an_order_that_is_none(client, order, tok
 
 
 @pytest.mark.parametrize("who", ["nobody", "another", "staff", "wrong token"])
-def test_somebody_elses_order_is_not_there(client, who):
+def test_order_of_somebody_else_is_not_found(client, who):
     order = make_order(user=make_user())
     if who in ("another", "staff"):
         client.force_login(make_user(is_staff=who == "staff"))
@@ -226,7 +228,7 @@ def placed(user, quantity: int) -> None:
     )
 
 
-def test_history_has_ones_own_orders_by_pages(client, shopper):
+def test_history_has_pages_of_the_shoppers_own_orders(client, shopper):
     placed(shopper, 25)
     foreign = make_order(user=make_user())
 
@@ -237,7 +239,7 @@ def test_history_has_ones_own_orders_by_pages(client, shopper):
     assert "2 items" in pages[0].text and "€5.00" in pages[0].text
 
 
-def test_history_is_for_who_is_signed_in_and_linked_from_the_profile(client):
+def test_history_needs_an_account_and_the_profile_links_to_it(client):
     assert client.get("/orders/")["Location"] == "/users/login/?next=/orders/"
 
     client.force_login(make_user())

@@ -76,9 +76,7 @@ def test_place_by_a_method_that_does_not_take_it_is_refused(method):
     assert not Order.objects.exists()
 
 
-def test_price_that_leaves_the_limits_while_one_looks_asks_for_the_method_again(
-    client, stripe
-):
+def test_price_that_leaves_the_limits_meanwhile_needs_another_method(client, stripe):
     product = make_product(price="1.00")
     page = review(client, product)
     Product.objects.filter(pk=product.pk).update(price=Decimal("0.10"))

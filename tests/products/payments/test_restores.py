@@ -59,7 +59,7 @@ def test_cache_that_holds_newer_pages_is_emptied():
     assert cache.get("kept") is None
 
 
-def test_cache_that_does_not_answer_is_told(settings, tmp_path, capsys):
+def test_cache_that_does_not_answer_is_reported(settings, tmp_path, capsys):
     away = settings.CACHES["default"] | {"LOCATION": f"unix://{tmp_path}/none?db=0"}
     settings.CACHES = settings.CACHES | {"default": away}
 
@@ -142,7 +142,7 @@ def test_more_events_than_fit_on_a_page_of_stripes_are_all_read(stripe, capsys):
 
 
 @pytest.mark.parametrize("mood", ["down", "forbids"])
-def test_stripe_that_does_not_answer_is_told_and_the_rest_is_done(
+def test_stripe_that_does_not_answer_is_reported_and_the_rest_is_done(
     stripe: StripeServer, mood, capsys
 ):
     stripe.mood = mood
@@ -155,7 +155,7 @@ def test_stripe_that_does_not_answer_is_told_and_the_rest_is_done(
     assert "The books agree." in told.out
 
 
-def test_drift_is_told(capsys):
+def test_drift_is_reported(capsys):
     make_product(on_hand=3)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE products_stock SET on_hand = 4")

@@ -79,7 +79,7 @@ def ways(total: str, currency: str = "EUR") -> list[str]:
 # --- Which there are --------------------------------------------------------------
 
 
-def test_without_keys_one_pays_on_delivery_only():
+def test_without_keys_only_payment_on_delivery_is_offered():
     assert ways("10.00") == ["delivery"]
     with pytest.raises(PaymentUnavailable):
         providers.provider("stripe")
@@ -165,7 +165,7 @@ def test_start_with_a_new_key_would_make_two_sessions(stripe):
 
 
 @pytest.mark.parametrize("mood", ["down", "broken", "slow", "busy", "in use"])
-def test_start_while_stripe_is_ill_keeps_the_attempt_and_works_later(
+def test_start_during_an_outage_of_stripe_keeps_the_attempt_and_works_later(
     stripe, settings, mood
 ):
     settings.STRIPE_TIMEOUT = 0.5 if mood == "slow" else 10
@@ -218,7 +218,7 @@ def test_start_with_an_address_that_stripe_refuses_leaves_it_out(stripe):
     assert now(order) == (Status.PENDING, ["created"])
 
 
-def test_start_of_what_was_asked_for_in_other_words_is_a_new_attempt(stripe, settings):
+def test_start_with_changed_parameters_makes_a_new_attempt(stripe, settings):
     order = make_pending()
     stripe.mood = "drops"
     with pytest.raises(PaymentUnavailable):
@@ -238,7 +238,7 @@ def test_start_in_a_shop_that_takes_no_cards_any_more_is_refused(stripe, setting
         payments.start(order)
 
 
-def test_start_by_many_clicks_is_one_session(stripe):
+def test_many_clicks_start_one_session(stripe):
     order = make_pending()
 
     outcomes = together([lambda: payments.start(order)] * 6)
@@ -256,7 +256,7 @@ def test_start_of_an_order_that_is_over_is_refused(stripe):
     assert stripe.asked == []
 
 
-def test_pay_page_moves_on_by_itself_and_is_the_owners_only(stripe):
+def test_pay_page_redirects_its_owner_only(stripe):
     user, stranger = make_user(), make_user()
     order = make_pending(user=user)
     page = reverse("products:order-pay", args=[order.number])
@@ -446,7 +446,7 @@ def test_completed_without_the_money_waits_for_it(stripe):
 
 
 @pytest.mark.parametrize("kind", ["expired", "async_payment_failed"])
-def test_failure_lets_one_try_again_and_after_the_payment_is_harmless(stripe, kind):
+def test_failure_allows_another_try_and_changes_nothing_after_a_payment(stripe, kind):
     order = make_pending()
     tell(stripe.event(begun(stripe, order), kind))
     assert now(order) == (Status.PENDING, ["failed"])
@@ -615,9 +615,7 @@ def test_refunds_asked_for_by_many_sweepers_are_one(stripe):
     assert given.count() == 1
 
 
-def test_webhook_whose_refund_breaks_is_heard_and_the_refund_comes_later(
-    stripe, monkeypatch
-):
+def test_webhook_is_accepted_although_its_refund_fails_until_later(stripe, monkeypatch):
     def broken(refund: Refund) -> bool:
         raise RuntimeError("something nobody thought of")
 

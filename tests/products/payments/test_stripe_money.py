@@ -89,7 +89,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong, noted, shown", WRONG)
-def test_order_that_was_paid_differently_waits_for_staff(stripe, wrong, noted, shown):
+def test_order_paid_with_a_different_amount_waits_for_staff(
+    stripe, wrong, noted, shown
+):
     order = make_pending()
 
     tell(stripe.event(begun(stripe, order), **wrong))
@@ -108,7 +110,7 @@ def test_order_that_was_paid_differently_waits_for_staff(stripe, wrong, noted, s
         payments.pay_on_delivery(order)
 
 
-def test_order_that_was_paid_differently_does_not_expire(stripe):
+def test_order_paid_with_a_different_amount_does_not_expire(stripe):
     order = make_pending()
     tell(stripe.event(begun(stripe, order), amount_total=1000))
 
@@ -118,9 +120,7 @@ def test_order_that_was_paid_differently_does_not_expire(stripe):
 
 
 @pytest.mark.parametrize("wrong, noted, shown", WRONG)
-def test_what_was_paid_differently_is_given_back_after_cancelling(
-    stripe, wrong, noted, shown
-):
+def test_different_amount_is_refunded_after_cancelling(stripe, wrong, noted, shown):
     order = make_pending()
     session = begun(stripe, order)
     tell(stripe.event(session, **wrong))
@@ -148,7 +148,7 @@ def test_other_amount_for_an_order_that_is_over_is_given_back_at_once(stripe):
     assert now(order) == (Status.CANCELLED, ["refunded"])
 
 
-def test_staff_take_what_was_paid_differently_as_paid(stripe):
+def test_staff_accept_a_different_amount_as_paid(stripe):
     order, clerk = make_pending(), make_clerk("view_order", "change_order")
     tell(stripe.event(begun(stripe, order), amount_total=1200))
     client = Client()
@@ -291,7 +291,7 @@ def test_charge_refunded_of_an_old_version_brings_its_refunds(stripe):
     assert len(stripe.asked) == asked
 
 
-def test_refund_told_many_times_at_once_is_one(stripe):
+def test_refund_reported_many_times_at_once_is_stored_once(stripe):
     order, session = make_paid(stripe)
     refund = stripe.refund_at_dashboard(session, 500)
     bodies = [
@@ -333,7 +333,7 @@ def test_refund_in_any_order_of_its_events_is_the_same(stripe):
     expect_good_books()
 
 
-def test_refund_told_at_the_same_moment_as_the_payment_is_caught_up_with(stripe):
+def test_refund_reported_together_with_its_payment_is_handled_afterwards(stripe):
     order, session = make_paid(stripe)
     refund = stripe.refund_at_dashboard(session, 500)
     Payment.objects.update(received=None)  # as the one sees it while the other begins
@@ -372,7 +372,7 @@ def test_cancelling_after_a_partial_refund_gives_the_rest_back(stripe):
 
 
 @pytest.mark.parametrize("before", [500, 1250])
-def test_refund_after_one_in_the_dashboard_that_we_never_heard_of(stripe, before):
+def test_refund_after_one_in_the_dashboard_that_was_never_reported(stripe, before):
     order, session = make_paid(stripe)
     stripe.refund_at_dashboard(session, before)
     orders.cancel(order)
@@ -385,7 +385,7 @@ def test_refund_after_one_in_the_dashboard_that_we_never_heard_of(stripe, before
     expect_good_books()
 
 
-def test_our_refund_told_before_its_answer_is_one_row(stripe):
+def test_refund_reported_before_its_answer_is_one_row(stripe):
     order, session = make_paid(stripe)
     orders.cancel(order)
     stripe.mood = "drops"
@@ -439,7 +439,7 @@ def test_refund_that_fails_later_is_shown_to_staff_and_not_asked_for_again(strip
     assert sums(order)[:5] == ("cancelled", "", "refunded", "12.50", "12.50")
 
 
-def test_refund_that_failed_stays_so_when_older_news_come_later(stripe):
+def test_failed_refund_stays_failed_when_an_older_report_arrives_later(stripe):
     order, session = make_paid(stripe)
     refund = stripe.refund_at_dashboard(session, 500)
     tell(stripe.told("refund.failed", refund | {"status": "failed"}, at=60))
@@ -462,7 +462,7 @@ def test_refund_that_stripe_refuses_is_shown_to_staff(stripe):
 
 
 @pytest.mark.parametrize("mood", ["down", "knows no such key", "busy"])
-def test_refund_while_stripe_is_ill_is_asked_for_later(stripe, mood):
+def test_refund_during_an_outage_of_stripe_is_asked_for_later(stripe, mood):
     order, _session = make_paid(stripe)
     orders.cancel(order)
     stripe.mood = mood
@@ -613,7 +613,7 @@ def test_dispute_says_by_its_balance_that_the_money_was_taken(stripe):
 # --- What is kept, what is broken, and the books ----------------------------------
 
 
-def test_events_are_kept_without_anything_of_a_person(stripe):
+def test_events_are_stored_without_personal_data(stripe):
     _order, session = make_paid(stripe)
     tell(stripe.told("charge.refunded", stripe.charge(session)))
     tell(stripe.told("charge.dispute.created", stripe.dispute(session)))

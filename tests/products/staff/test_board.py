@@ -89,7 +89,7 @@ def test_visitor_is_asked_to_sign_in(client):
         lambda: make_clerk("view_order", is_staff=False),
     ],
 )
-def test_who_may_not_see_orders_gets_a_page_that_says_so(client, user):
+def test_staff_without_the_permission_get_a_page_that_says_so(client, user):
     client.force_login(user())
     order = make_order()
 
@@ -107,7 +107,7 @@ def test_staff_without_a_second_factor_set_one_up_first(client, clerk, settings)
     assert client.get(BOARD)["Location"] == "/users/2fa/"
 
 
-def test_who_may_only_look_has_no_buttons_and_no_say(client):
+def test_staff_who_may_only_view_orders_have_no_buttons_and_change_nothing(client):
     client.force_login(make_clerk("view_order"))
     order = make_order()
 
@@ -125,7 +125,9 @@ def test_who_may_only_look_has_no_buttons_and_no_say(client):
         (["view_order"], {"is_staff": False}, False),
     ],
 )
-def test_board_is_in_the_header_for_who_may_see_it(client, codenames, fields, is_there):
+def test_header_links_to_the_board_for_staff_who_may_see_it(
+    client, codenames, fields, is_there
+):
     assert f'href="{BOARD}"' not in client.get("/").text
     client.force_login(make_clerk(*codenames, **fields))
 
@@ -135,7 +137,7 @@ def test_board_is_in_the_header_for_who_may_see_it(client, codenames, fields, is
 # --- What ---------------------------------------------------------------------------
 
 
-def test_orders_stand_in_the_column_of_what_is_to_be_done(client, clerk):
+def test_orders_are_in_the_column_of_their_next_step(client, clerk):
     unpaid = make_order(method="stripe")
     on_delivery, paid = make_order(), orders.pay(make_order(method="stripe"))
     packed = orders.pack(make_order(), actor=clerk)
@@ -151,7 +153,7 @@ def test_orders_stand_in_the_column_of_what_is_to_be_done(client, clerk):
     assert cancelled.number not in response.text
 
 
-def test_card_tells_number_lines_total_method_and_who_handles_it(client, clerk):
+def test_card_shows_number_lines_total_method_and_handler(client, clerk):
     products = [make_product(name=f"Bowl {n}", price="2.00") for n in range(5)]
     order = make_order({product: 2 for product in products})
     orders.pack(order, actor=clerk)
@@ -172,7 +174,7 @@ def test_name_that_is_markup_is_shown_as_text(client, clerk):
     assert "<script>alert" not in text and "&lt;script&gt;alert" in text
 
 
-def test_filters_leave_what_was_asked_for(client, clerk):
+def test_filters_select_orders(client, clerk):
     mine = orders.pack(make_order(), actor=clerk)
     theirs = orders.pack(make_order(), actor=make_clerk())
     card = make_order(method="stripe")
@@ -302,7 +304,7 @@ def test_order_is_packed_shipped_and_delivered_by_plain_forms(client, clerk):
     assert Stock.objects.get(pk=product.pk).on_hand == 3
 
 
-def test_second_of_two_hears_who_was_first(client, clerk):
+def test_second_of_two_staff_reads_who_was_first(client, clerk):
     order = make_order()
     orders.pack(order, actor=make_clerk(username="bob"))
 
@@ -335,7 +337,7 @@ def test_cancellation_needs_a_reason_and_keeps_it(client, clerk):
 
 
 @pytest.mark.parametrize("verb", ["ship", "deliver"])
-def test_step_that_is_not_possible_changes_nothing(client, clerk, verb):
+def test_move_that_is_not_possible_changes_nothing(client, clerk, verb):
     order = make_order()
 
     response = client.post(
@@ -350,7 +352,7 @@ def test_step_that_is_not_possible_changes_nothing(client, clerk, verb):
 @pytest.mark.parametrize(
     "path", ["{number}/pay/", "{number}/delete/", "NOBODY22/pack/", "%00/pack/"]
 )
-def test_step_or_order_that_does_not_exist_is_not_found(client, clerk, path):
+def test_unknown_move_or_order_is_not_found(client, clerk, path):
     order = make_order()
 
     assert client.post(BOARD + path.format(number=order.number)).status_code == 404

@@ -73,7 +73,7 @@ def test_both_days_are_included_and_no_others(client, clerk):
         {"since": "0000-00-00", "until": "99999-01-01"},
     ],
 )
-def test_range_that_is_none_leads_back_with_a_word(client, clerk, query):
+def test_invalid_range_redirects_with_a_message(client, clerk, query):
     response = client.get(EXPORT, query, follow=True)
 
     assert response.redirect_chain == [(BOARD, 302)]
@@ -111,7 +111,7 @@ def test_cell_that_looks_like_a_formula_is_quoted(client, clerk, name):
     assert row["city"] == 'a "quoted", city'
 
 
-def test_export_of_a_telephone_number_is_one(client, clerk):
+def test_export_keeps_telephone_numbers_readable(client, clerk):
     make_orders(1, phone="+49-30-1234567")
 
     (row,) = table(client.get(EXPORT, ALWAYS))
@@ -171,7 +171,7 @@ def test_export_for_excel_in_europe_has_its_delimiter_mark_and_decimal_comma(
 
 
 @pytest.mark.parametrize("query", [{"format": "xlsx"}, {"rows": "pages"}])
-def test_format_that_is_none_leads_back_with_a_word(client, clerk, query):
+def test_invalid_format_redirects_with_a_message(client, clerk, query):
     response = client.get(EXPORT, ALWAYS | query, follow=True)
 
     assert response.redirect_chain == [(BOARD, 302)]
@@ -185,7 +185,7 @@ def test_board_offers_the_formats(client, clerk):
     assert '<option value="lines">' in text
 
 
-def test_excel_gets_its_mark(client, clerk):
+def test_export_for_excel_has_a_byte_order_mark(client, clerk):
     make_orders(1, full_name="Søren 漢")
 
     marked = client.get(EXPORT, ALWAYS | {"format": "excel"}).getvalue()
@@ -222,7 +222,7 @@ def test_memory_does_not_grow_with_the_orders(client, clerk, monkeypatch):
     assert many < few * 2
 
 
-def test_orders_of_one_moment_are_all_there_once(client, clerk, monkeypatch):
+def test_orders_placed_at_the_same_moment_are_exported_once(client, clerk, monkeypatch):
     """Where one chunk ends and the next begins."""
     monkeypatch.setattr(export, "CHUNK", 3)
     moments = [

@@ -117,7 +117,7 @@ def test_look_tells_the_orders_that_moved_as_they_are_now():
     assert still.number not in registry.render("board:", state, "en")
 
 
-def test_looks_before_the_last_are_told_too_until_there_are_enough(monkeypatch):
+def test_look_includes_earlier_moves_until_there_are_enough(monkeypatch):
     """A board that missed a push misses what moved since its own version."""
     monkeypatch.setattr(moves, "ENOUGH_CARDS", 3)
     versions = [look().version]
@@ -165,7 +165,7 @@ def test_look_on_another_timeline_begins_anew(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_move_that_is_committed_late_is_told_all_the_same():
+def test_move_that_is_committed_late_is_found():
     """Its event has a lower key than those which boards were told of already."""
     slow, quick = make_order(), make_order()
     registry.timeline()  # this connection may be older than the tables
@@ -281,7 +281,7 @@ def test_pushed_card_holds_no_token_and_is_that_of_the_fragment(client):
     assert "csrf" not in html and "next" not in html
 
 
-def test_fragment_has_no_buttons_for_who_may_only_look(client):
+def test_fragment_has_no_buttons_for_staff_who_may_only_view(client):
     make_order()
     client.force_login(staff())
     assert "data-move" in client.get(BOARD, {"fragment": "1"}).text

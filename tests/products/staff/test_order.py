@@ -24,7 +24,7 @@ def page_of(order: Order) -> str:
     return f"{BOARD}{order.number}/"
 
 
-def test_page_tells_address_lines_and_history(client, clerk):
+def test_page_shows_address_lines_and_history(client, clerk):
     order = make_order({make_product(name="Blue bowl", price="3.00"): 2})
     orders.pack(order, actor=clerk, note="two parcels")
 
@@ -56,7 +56,7 @@ def test_note_is_kept_in_the_history_and_moves_nothing(client, clerk):
 
 
 @pytest.mark.parametrize("note", ["", "  ", "x" * 501, "a\0b"])
-def test_note_that_is_none_is_refused(client, clerk, note):
+def test_empty_note_is_refused(client, clerk, note):
     order = make_order()
 
     response = client.post(page_of(order) + "note/", {"note": note}, follow=True)
@@ -146,7 +146,7 @@ def test_admin_does_not_show_the_key_to_an_order(client, clerk):
     assert order.access_token not in client.get(admin_of(order)).text
 
 
-def test_who_may_only_look_writes_no_note(client):
+def test_staff_who_may_only_view_orders_cannot_add_a_note(client):
     client.force_login(make_clerk("view_order"))
     order = make_order()
 

@@ -46,7 +46,7 @@ def vital(html: str, key: str) -> str:
     return f"{text} !" if "vital--high" in classes else text
 
 
-def test_pulse_says_which_process_answered_and_all_its_numbers(client, clerk):
+def test_pulse_shows_the_process_that_answered_and_its_numbers(client, clerk):
     response = client.get(PULSE)
 
     assert f'Process <span class="pulse__pid">{os.getpid()}</span>' in response.text
@@ -90,9 +90,7 @@ def test_pulse_of_a_quiet_process_marks_nothing(client, clerk):
     assert "Redis is away" not in text
 
 
-def test_pulse_of_what_somebody_should_look_at_is_marked_in_words(
-    client, clerk, degraded
-):
+def test_pulse_marks_in_words_what_needs_attention(client, clerk, degraded):
     pulse.note()
     for _ in range(100):
         metrics.PUSH_LAG.observe(0.8)

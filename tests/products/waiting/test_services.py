@@ -50,7 +50,7 @@ def lamp() -> Product:
 # --- Telling ----------------------------------------------------------------------
 
 
-def test_as_many_people_are_told_as_units_came_back_the_first_first(lamp):
+def test_as_many_people_are_told_as_units_came_back_in_order(lamp):
     ask(lamp, "ann", "bob", "cid", "dan")
 
     stock.receive(lamp.pk, 2)
@@ -104,7 +104,7 @@ def test_units_from_before_somebody_asked_are_not_theirs(lamp):
     assert told() == ["ann"]
 
 
-def test_mail_says_what_it_is_about_as_it_is_called(lamp):
+def test_mail_names_the_product(lamp):
     ask(lamp, "ann")
     stock.receive(lamp.pk, 1)
     tasks.tell_waiting()
@@ -117,7 +117,7 @@ def test_mail_says_what_it_is_about_as_it_is_called(lamp):
     assert lamp.get_absolute_url() in message.body and "/tell-me/stop/" in message.body
 
 
-def test_mail_waits_for_who_may_read_it_on_the_page(lamp, settings):
+def test_mail_waits_while_somebody_may_see_it_on_the_page(lamp, settings):
     settings.WAITING_PATIENCE_S = 3600
     ask(lamp, "ann")
     stock.receive(lamp.pk, 1)
@@ -134,7 +134,7 @@ def seen(product: Product, name: str) -> int:
     return waiting.seen(product.pk, user=None, request=request)
 
 
-def test_who_reads_it_on_the_page_gets_no_mail_and_takes_their_turn(lamp):
+def test_person_who_sees_it_on_the_page_gets_no_mail_and_uses_their_turn(lamp):
     ask(lamp, "ann", "bob", "cid")
     stock.receive(lamp.pk, 2)
 
@@ -148,7 +148,7 @@ def test_who_reads_it_on_the_page_gets_no_mail_and_takes_their_turn(lamp):
     assert told() == ["cid"]
 
 
-def test_who_reads_it_out_of_turn_takes_nobodys_turn(lamp):
+def test_person_who_sees_it_before_their_turn_uses_nobodys_turn(lamp):
     ask(lamp, "ann", "bob")
     stock.receive(lamp.pk, 1)
 
@@ -161,7 +161,7 @@ def test_who_reads_it_out_of_turn_takes_nobodys_turn(lamp):
     assert told() == ["bob"]
 
 
-def test_page_that_says_so_before_it_is_true_changes_nothing(lamp):
+def test_page_that_reports_it_too_early_changes_nothing(lamp):
     ask(lamp, "ann")
 
     assert seen(lamp, "ann") == 0
@@ -172,7 +172,7 @@ def test_page_that_says_so_before_it_is_true_changes_nothing(lamp):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_read_it_at_once_get_no_mail(lamp):
+def test_two_people_who_see_it_at_once_get_no_mail(lamp):
     ask(lamp, "ann", "bob", "cid")
     stock.receive(lamp.pk, 2)
 
@@ -209,13 +209,13 @@ def test_sweepers_at_once_tell_everybody_once(lamp):
 # --- Asking -----------------------------------------------------------------------
 
 
-def test_asked_twice_is_once(lamp):
+def test_two_requests_for_one_product_are_one(lamp):
     ask(lamp, "ann", "Ann", "ann")
 
     assert Waiting.objects.count() == 1
 
 
-def test_who_was_told_may_ask_again(lamp):
+def test_person_who_was_told_may_ask_again(lamp):
     ask(lamp, "ann")
     stock.receive(lamp.pk, 1)
     tasks.tell_waiting()
@@ -228,7 +228,7 @@ def test_who_was_told_may_ask_again(lamp):
     assert told() == ["ann", "ann"]
 
 
-def test_product_that_is_there_needs_no_asking():
+def test_product_in_stock_takes_no_requests():
     there = make_product().pk
     assert waiting.ask(there, "ann@example.com", language="en") is None
     assert not Waiting.objects.exists()
@@ -258,7 +258,7 @@ def tell_me(product: Product) -> str:
     return reverse("products:tell-me", args=[product.pk])
 
 
-def test_signed_in_one_click_is_enough_and_no_address_can_be_typed(client, lamp):
+def test_account_asks_with_one_click_and_cannot_enter_an_address(client, lamp):
     user = make_user()
     client.force_login(user)
     page = client.get(lamp.get_absolute_url())
@@ -272,7 +272,7 @@ def test_signed_in_one_click_is_enough_and_no_address_can_be_typed(client, lamp)
     assert Waiting.objects.get().user == user
 
 
-def test_guest_types_an_address_and_hears_the_same_whoever_has_asked(client, lamp):
+def test_guest_gets_the_same_answer_whether_the_address_is_known_or_not(client, lamp):
     ask(lamp, "ann")
     answers = []
     for name in ("ann", "bob"):
@@ -289,7 +289,7 @@ def see(client, product: Product):
     return client.post(reverse("products:tell-seen", args=[product.pk]))
 
 
-def test_guest_who_reads_it_on_the_page_gets_no_mail(client, lamp):
+def test_guest_who_sees_it_on_the_page_gets_no_mail(client, lamp):
     client.post(tell_me(lamp), {"email": "ann@example.com"})
     stock.receive(lamp.pk, 1)
 
@@ -301,7 +301,7 @@ def test_guest_who_reads_it_on_the_page_gets_no_mail(client, lamp):
     assert "We’ll tell you on this page" not in page.text, "they may ask again"
 
 
-def test_signed_in_who_reads_it_on_the_page_gets_no_mail(client, lamp):
+def test_account_that_sees_it_on_the_page_gets_no_mail(client, lamp):
     client.force_login(make_user())
     client.post(tell_me(lamp))
     stock.receive(lamp.pk, 1)
@@ -311,7 +311,7 @@ def test_signed_in_who_reads_it_on_the_page_gets_no_mail(client, lamp):
     assert tasks.tell_waiting() == 0
 
 
-def test_who_typed_somebody_elses_address_cannot_take_their_mail(client, lamp):
+def test_visitor_who_entered_a_strangers_address_cannot_end_their_mail(client, lamp):
     ask(lamp, "ann")
     client.post(tell_me(lamp), {"email": "ann@example.com"})
     client.post(tell_me(lamp), {"email": "ann@example.com"})
@@ -323,7 +323,7 @@ def test_who_typed_somebody_elses_address_cannot_take_their_mail(client, lamp):
     assert told() == ["ann"]
 
 
-def test_who_asked_for_nothing_changes_nothing_by_reading(client, lamp):
+def test_visitor_without_a_request_changes_nothing_on_the_page(client, lamp):
     ask(lamp, "ann")
     stock.receive(lamp.pk, 1)
 
@@ -334,7 +334,7 @@ def test_who_asked_for_nothing_changes_nothing_by_reading(client, lamp):
 
 
 @pytest.mark.parametrize("email", ["", "x", "a@b", "a@example.com\nBcc: b@c.de"])
-def test_what_is_no_address_is_refused(client, lamp, email):
+def test_invalid_address_is_refused(client, lamp, email):
     page = client.post(tell_me(lamp), {"email": email}, follow=True)
 
     assert "Enter an email address." in page.text
@@ -352,17 +352,17 @@ def test_asking_very_often_is_refused(client, lamp, settings):
     assert Waiting.objects.get().email == "ann@example.com"
 
 
-def test_product_that_is_there_shows_no_form(client):
+def test_product_in_stock_shows_no_form(client):
     page = client.get(make_product().get_absolute_url())
 
     assert re.search(r'data-tell="\d+" hidden', page.text)
 
 
-def test_product_that_is_not_there_is_404(client):
+def test_unknown_product_is_404(client):
     assert client.post("/products/999/tell-me/").status_code == 404
 
 
-def test_link_in_the_mail_asks_first_and_then_forgets_everything(client, lamp):
+def test_link_in_the_mail_asks_before_it_deletes_all_requests(client, lamp):
     other = make_product(on_hand=0)
     ask(lamp, "ann", "bob")
     ask(other, "ann")
@@ -378,7 +378,7 @@ def test_link_in_the_mail_asks_first_and_then_forgets_everything(client, lamp):
 
 
 @pytest.mark.parametrize("token", ["1", "1:x", "x:y", ":", "%00"])
-def test_link_that_is_not_right_does_nothing(client, lamp, token):
+def test_wrong_link_changes_nothing(client, lamp, token):
     ask(lamp, "ann")
 
     for answer in (client.get, client.post):
@@ -386,7 +386,7 @@ def test_link_that_is_not_right_does_nothing(client, lamp, token):
     assert Waiting.objects.count() == 1
 
 
-def test_who_deletes_their_account_waits_no_more(lamp):
+def test_deleted_account_waits_for_nothing(lamp):
     user = make_user()
     waiting.ask(lamp.pk, user.email, language="en", user=user)
 
