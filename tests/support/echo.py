@@ -1,7 +1,8 @@
-"""Applications that do what they are told, for what every server of sockets owes them:
-`python -m realtime.server tests.support.echo:application`.
+"""Small applications for tests of the server.
 
-`python -m tests.support.echo` is the same server without its limits on what comes in.
+    python -m realtime.server tests.support.echo:application
+
+`python -m tests.support.echo` is the same server without its limits on input.
 """
 
 import gc
@@ -25,7 +26,7 @@ settings.LIVE["MAX_PARTS"] = 2**40  # the suite sends thousands
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Send each message back as it came, an empty one too."""
+    """Send each message back unchanged, even an empty one."""
     await receive()  # "websocket.connect"
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] != "websocket.disconnect":
@@ -33,10 +34,12 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 async def puppet(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Do what the path says: `/refuse/429`, or `/` and then what each text says:
-    `close 1012`, `put 70000 3` (so many bytes, so often), `scope`, `pending`,
-    `connections` (how many the server knows), `garbage` (what has been thrown away in
-    circles since it was asked last)."""
+    """Obey the path, `/refuse/429`, or each text on another path.
+
+    Texts are `close 1012`, `put 70000 3` (write so many bytes, so often), `scope`,
+    `pending`, `connections` (how many the server has) and `garbage` (objects in
+    reference cycles since the last time).
+    """
     await receive()
     if "/refuse/" in scope["path"]:
         await _refuse(int(scope["path"].rpartition("/")[2]), send)
@@ -77,15 +80,15 @@ async def _do(word: str, numbers: list[int], scope: dict[str, Any], send: Any) -
 
 
 def _garbage() -> dict[str, int]:
-    """Of each type, objects that only a search finds; nobody else searches."""
+    """Count garbage by type. Automatic collection is off from now on."""
     gc.disable()
     gc.set_debug(gc.DEBUG_SAVEALL)
     gc.collect()
-    found = Counter(type(thing).__name__ for thing in gc.garbage)
+    counts = Counter(type(thing).__name__ for thing in gc.garbage)
     gc.set_debug(0)
     gc.garbage.clear()
     gc.collect()
-    return found
+    return counts
 
 
 class Unlimited(server.Server):

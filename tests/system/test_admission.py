@@ -1,4 +1,4 @@
-"""What a full shop says, to whom, and that it is so over a real socket."""
+"""Which sockets a shop refuses, and how."""
 
 import contextlib
 import json
@@ -22,12 +22,12 @@ LIMIT_S = 20
 
 
 def seen_from(address: str) -> dict[str, str]:
-    """What the proxy in front writes of a client."""
+    """Return the header that the proxy sends for a client."""
     return {"X-Forwarded-For": address}
 
 
 def refused(shop: Shop, **options) -> tuple[int, dict, dict]:
-    """Status, headers and body of a handshake that fails."""
+    """Return status, headers and body of a refused handshake."""
     with pytest.raises(InvalidStatus) as answer:
         Client(shop, **options).__enter__()
     response = answer.value.response
@@ -75,8 +75,8 @@ def started(django_db_setup, tmp_path_factory, shared_redis, static) -> Iterator
 
 @pytest.fixture
 def strict(transactional_db, redis, started) -> Shop:
-    """One that takes two sockets of an address or a person. Tests leave it running:
-    each comes from addresses of its own."""
+    """A shop that takes two sockets of an address or a person. Tests leave it running,
+    so each uses its own addresses."""
     return started
 
 
@@ -209,7 +209,7 @@ def test_too_many_messages_close_the_socket(strict, product):
 
 
 def raw(first: int, payload: bytes = b"") -> bytes:
-    """A frame of a client: its first byte has the opcode."""
+    """Return a client's frame. Its first byte has the opcode."""
     return bytes([first, 0x80 | len(payload)]) + bytes(4) + payload
 
 
@@ -243,7 +243,7 @@ def test_pings_at_a_normal_rate_are_answered(strict, product):
 
 
 def test_too_many_bytes_close_the_socket(strict):
-    """In frames that are too large, of which none is finished."""
+    """They are in one large frame that never ends."""
     before = refusals(strict, "bytes")
     with Client(strict) as client:
         part = bytes([0x01, 0xFE, 0xFF, 0xFF]) + bytes(4) + b"x" * 0xFFFF

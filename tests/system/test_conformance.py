@@ -44,7 +44,7 @@ def served(kind, folder):
 
 
 def outcomes(address: str, *selection: str) -> dict[str, dict]:
-    """What came out of each case, by its number; `selection` as in `fuzzing.py`."""
+    """Return the result of each case, by its number. See `fuzzing.py`."""
     fuzzer = subprocess.run(
         [sys.executable, FUZZER, address, *selection],
         stdout=subprocess.PIPE,
@@ -55,14 +55,14 @@ def outcomes(address: str, *selection: str) -> dict[str, dict]:
 
 
 def failed(results: dict[str, dict]) -> dict[str, int | None]:
-    """The close codes of the cases that went wrong."""
+    """Return the close codes of failed cases."""
     return {
         case: result["code"] for case, result in results.items() if not result["passed"]
     }
 
 
 def reasons(results: dict[str, dict]) -> dict[str, str]:
-    """What the suite says of the cases that went wrong, and how long they took."""
+    """Return what the suite says about failed cases, and their durations."""
     return {case: results[case]["why"] for case in failed(results)}
 
 

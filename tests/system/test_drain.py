@@ -1,4 +1,4 @@
-"""SIGTERM: sockets are asked to come back, pages are finished, nothing is lost."""
+"""SIGTERM drains: sockets reconnect elsewhere, pages are finished, nothing is lost."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ def product(transactional_db):
 
 
 def ask(shop: Shop, path: str) -> tuple[int, str]:
-    """Status and body of a page."""
+    """Return the status and body of a page."""
     try:
         with urllib.request.urlopen(f"{shop.url}{path}", timeout=LIMIT_S) as answer:
             return answer.status, answer.read().decode()
@@ -39,12 +39,12 @@ def ask(shop: Shop, path: str) -> tuple[int, str]:
 
 
 def over(shop: Shop, seconds: float = LIMIT_S) -> float:
-    """Wait for the end of a process that ends as it should; the seconds it took."""
-    begun = time.monotonic()
+    """Wait until a process has ended as it should. Returns the seconds."""
+    start = time.monotonic()
     assert shop.ended(seconds) == 0, shop.said()[-2000:]
     assert "Traceback" not in shop.said(), shop.said()[-4000:]
     assert "never retrieved" not in shop.said(), shop.said()[-4000:]
-    return time.monotonic() - begun
+    return time.monotonic() - start
 
 
 @contextlib.contextmanager
@@ -86,7 +86,7 @@ def test_drain_spreads_the_return_of_sockets(redis, serve, product):
 
 
 def test_drain_of_plain_daphne_says_nothing(redis, serve, product):
-    """The control: what Daphne does by itself."""
+    """The control: plain Daphne."""
     shop = serve(redis, PlainDaphne)
     with Client(shop) as client:
         client.watch(f"stock:{product.pk}")
@@ -183,7 +183,7 @@ def is_waiting(table: str) -> bool:
 
 
 def is_closed(shop: Shop) -> bool:
-    """Whether nobody can connect any more."""
+    """Whether nobody can connect."""
     try:
         socket.create_connection(("127.0.0.1", shop.port), 1).close()
     except OSError:
@@ -206,7 +206,7 @@ def test_drain_gives_up_a_page_that_never_ends(redis, serve, product):
 
 
 def swallow(call, *arguments) -> None:
-    """The page's connection may end any way."""
+    """The page's connection may end in any way."""
     with contextlib.suppress(OSError, ValueError):
         call(*arguments)
 

@@ -1,4 +1,4 @@
-"""A server process with few files: what it takes, and that the rest goes on."""
+"""A server process with few files still serves pages."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ PATHS = ("/healthz", "/readyz", "/products/")
 
 
 class Limited(Daphne):
-    """One that may have so many files: the soft limit, and the hard one."""
+    """A server with these limits of open files, soft and hard."""
 
     limits = (256, 256)
 
@@ -85,7 +85,7 @@ def _many_files() -> None:
 
 
 class Asking:
-    """Asks for pages again and again, on a thread of its own, until it is left."""
+    """Loads pages again and again on its own thread, until the block ends."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop, self._is_over = shop, threading.Event()
@@ -113,30 +113,30 @@ class Asking:
                 self.quickest[path] = min(took, self.quickest.get(path, took))
 
     def is_quick(self) -> bool:
-        """Whether all are answered in the time that they have."""
+        """Whether all pages are answered in time."""
         return all(self.quickest.get(path, SOON_S) < PAGE_S for path in PATHS)
 
 
 def get(shop: Shop, path: str) -> None:
-    """Raises `OSError` unless it is answered with 200."""
+    """Load a page. Raises `OSError` unless its status is 200."""
     with urllib.request.urlopen(shop.url + path, timeout=SOON_S) as answer:
         answer.read()
 
 
 def visitors(shop: Shop) -> int:
-    """The connections that it has accepted and not closed."""
+    """Return the connections that the server has accepted and not closed."""
     found = psutil.Process(shop.pid).net_connections("tcp")
     return sum(each.laddr.port == shop.port and bool(each.raddr) for each in found)
 
 
 def held(shop: Shop) -> list[str]:
-    """What it holds open; temporary files are "(deleted)"."""
+    """Return the files that it has open. Temporary ones are "(deleted)"."""
     links = Path(f"/proc/{shop.pid}/fd").iterdir()
     return [os.readlink(link) for link in links]
 
 
 def count(product: Product, units: int) -> None:
-    """Change its stock, on a thread of its own."""
+    """Change the stock on another thread."""
     with contextlib.closing(connection):
         stock.count(product.pk, units)
 
@@ -151,7 +151,7 @@ def flooded(work: Callable[[Flood], Awaitable[None]]) -> None:
 
 @contextlib.contextmanager
 def connected(shop: Shop, count: int, data: bytes = b"") -> Iterator[None]:
-    """So many connections that say this, and no more."""
+    """Open connections that send this and nothing else."""
     with contextlib.ExitStack() as stack:
         for _ in range(count):
             link = socket.create_connection(("127.0.0.1", shop.port), SOON_S)
@@ -209,7 +209,7 @@ def test_silent_connections_leave_room_for_pages(server, data):
 
 
 def test_bodies_of_unknown_length_take_no_files(server):
-    """Each would be one that nobody has counted."""
+    """Such files would not be in the budget."""
     head = "POST /users/login/ HTTP/1.1\r\nHost: localhost\r\n"
     with connected(server, 60, f"{head}Transfer-Encoding: chunked\r\n\r\n".encode()):
         wait_until(lambda: visitors(server) >= 60, "all of them", SOON_S)
@@ -221,7 +221,7 @@ def test_bodies_of_unknown_length_take_no_files(server):
 
 
 def test_refused_files_are_logged_once_and_lose_no_work(server):
-    """Somebody lowers the limit of the running process, and raises it again."""
+    """Lower the limit of the running process, and raise it again."""
     process, limit = psutil.Process(server.pid), server.limits[1]
     since = server.mark()
     process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds(), limit))
@@ -239,7 +239,7 @@ def test_refused_files_are_logged_once_and_lose_no_work(server):
 
 
 def test_libraries_take_files_numbered_above_1024(transactional_db, redis, settings):
-    """None of them waits by select(), which cannot."""
+    """None of them uses select(), which cannot."""
     picture = io.BytesIO()
     Image.new("RGB", (8, 8)).save(picture, "PNG")
     upload = SimpleUploadedFile("8.png", picture.getvalue())

@@ -1,5 +1,4 @@
-"""Processes that serve pages or sockets, and the nginx that sends each request to its
-kind."""
+"""Processes for pages and for sockets, behind an nginx that knows which is which."""
 
 import contextlib
 import json
@@ -77,7 +76,7 @@ def shared_site(
 
 @pytest.fixture
 def site(transactional_db, redis, shared_site) -> Iterator[Site]:
-    """Tests leave it running. Its logs show no traceback afterwards."""
+    """A site that tests leave running, without a traceback in its logs."""
     marks = [(shop, shop.mark()) for shop in (shared_site.pages, shared_site.sockets)]
     yield shared_site
     for shop, since in marks:
@@ -85,7 +84,7 @@ def site(transactional_db, redis, shared_site) -> Iterator[Site]:
 
 
 def ask(url: str, method: str = "GET", body: bytes | None = None) -> tuple[int, str]:
-    """The status and the text of an answer."""
+    """Return status and text of a response."""
     asked = urllib.request.Request(url, body, method=method)
     try:
         with urllib.request.urlopen(asked, timeout=LIMIT_S) as answer:
@@ -182,7 +181,7 @@ def test_unknown_role_fails_with_one_line(role):
 
 @pytest.fixture
 def as_role(monkeypatch):
-    """`as_role("pages")`: this process serves pages only."""
+    """Set the role of this process: `as_role("pages")`."""
     return lambda role: monkeypatch.setattr(roles, "_role", role)
 
 

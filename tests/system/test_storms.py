@@ -1,4 +1,4 @@
-"""More sockets at once than a process can open at once."""
+"""More sockets arrive than a process can open at once."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ def handshake(shop: Shop, *headers: str) -> bytes:
 
 
 def knock(shop: Shop, *headers: str) -> socket.socket:
-    """Ask for a socket, without waiting for the answer."""
+    """Send a handshake, without waiting for the response."""
     connection = socket.create_connection(("127.0.0.1", shop.port), LIMIT_S)
     connection.sendall(handshake(shop, *headers))
     return connection
@@ -44,7 +44,7 @@ def knock(shop: Shop, *headers: str) -> socket.socket:
 def answer(
     connection: socket.socket, has_more: bool = True
 ) -> tuple[str, str, dict | None]:
-    """The first line, the headers and, up to the connection's end, the body."""
+    """Return the first line, the headers, and the body up to the end."""
     data = b""
     while b"\r\n\r\n" not in data and (piece := connection.recv(65536)):
         data += piece
@@ -64,7 +64,7 @@ def metric(shop: Shop, name: str) -> float:
 
 @pytest.fixture
 def limits() -> dict[str, str]:
-    """The shop's own."""
+    """Return the shop's metrics."""
     return {}
 
 
