@@ -26,8 +26,8 @@ def claim(user: AbstractUser) -> int:
     """
     if not _proven(user).select_for_update().exists():
         return 0
-    theirs = claimable(user).order_by("pk")[:CLAIMED_AT_ONCE]
-    return sum(orders.adopt(order, user) for order in theirs)
+    claimed = claimable(user).order_by("pk")[:CLAIMED_AT_ONCE]
+    return sum(orders.adopt(order, user) for order in claimed)
 
 
 def _proven(user: AbstractUser) -> QuerySet[EmailAddress]:

@@ -169,12 +169,12 @@ def check_order(contact: Contact, visitor: Visitor) -> None:
     if not keys:
         return
     _lock(keys.values())
-    found = _count(keys, visitor)
-    if _any_over(found, "open"):
+    counts = _count(keys, visitor)
+    if _any_over(counts, "open"):
         raise TooManyOrders(None)
-    if _any_over(found, "day"):
+    if _any_over(counts, "day"):
         raise TooManyOrders(DAY)
-    if _any_over(found, "hour"):
+    if _any_over(counts, "hour"):
         raise TooManyOrders(HOUR)
 
 
@@ -203,18 +203,18 @@ def _limits() -> dict[str, tuple[int, Q, str]]:
 def _count(keys: dict[str, str], visitor: Visitor) -> dict[str, int]:
     by = keys | {"number__in": visitor.orders}
     recent = UNPAID | Q(placed_at__gt=timezone.now() - DAY)
-    theirs = Q(_connector=Q.OR, **by)
+    same_visitor = Q(_connector=Q.OR, **by)
     counts = {
         name: Count("pk", filter=which & Q(**{mark: by[mark]}))
         for name, (_most, which, mark) in _limits().items()
     }
-    guests = Order.objects.filter(theirs, recent, user=None)
+    guests = Order.objects.filter(same_visitor, recent, user=None)
     return guests.order_by().aggregate(**counts)
 
 
-def _any_over(found: dict[str, int], kind: str) -> bool:
+def _any_over(counts: dict[str, int], kind: str) -> bool:
     limits = {k: most for k, (most, *_) in _limits().items() if k.startswith(kind)}
-    return any(most and found[name] >= most for name, most in limits.items())
+    return any(most and counts[name] >= most for name, most in limits.items())
 
 
 def _lock(keys: Iterable[str]) -> None:

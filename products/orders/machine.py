@@ -1,4 +1,4 @@
-"""What the table of states (`products.orders.states`) is written with."""
+"""The types of which the table of states (`products.orders.states`) is made."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class OrderKind(Enum):
 
     PREPAID = auto()  # a payment provider takes the money before the order is packed
     ON_DELIVERY = auto()
-    UNCONFIRMED = auto()  # on delivery, and its guest has not followed the mail's link
+    UNCONFIRMED = auto()  # on delivery, but its guest has not confirmed it
     FREE = auto()
 
     @classmethod
@@ -52,7 +52,7 @@ class Units(Enum):
     """Where the units of an order are."""
 
     RESERVED = auto()  # in the stock, reserved for this order
-    SENT = auto()  # out of the house
+    SENT = auto()  # sent to the shopper
     RETURNED = auto()  # back in the stock, for sale
 
 
@@ -71,7 +71,7 @@ class Column:
     title: Text
     hint: Text = ""  # shown while the column is empty
     title_with_guests: Text = ""  # the title where guests must confirm their orders
-    is_work: bool = False  # always shown: somebody has to do something about these
+    is_work: bool = False  # always shown, because staff have work to do here
     gets_late: bool = False  # its orders should leave the house within a day
 
 
@@ -90,7 +90,7 @@ class State:
     tag: str = ""  # how the summary is coloured: "good", "warn"
     text: Text  # the sentence on the shopper's page
     text_without_deadline: Text = ""  # if it differs
-    tells_of_refund: bool = False  # the page says that the money is being refunded
+    tells_of_refund: bool = False  # the page says that the payment is being refunded
     mail: Mail | None = None  # sent to the shopper when the order gets here
 
     @property
@@ -106,9 +106,9 @@ class Hold:
     text: Text = ""  # on the shopper's page, instead of the state's
     statuses: tuple[str, ...] | None = None  # where that text is shown; None: in all
     is_summary: bool = False  # the shopper's list of orders names it, too
-    ends_with_order: bool = False  # an order that is over is on hold no more
+    ends_with_order: bool = False  # the order is released when it is over
     shows_received: bool = False  # the shopper's page compares money and total
-    release_note: Text = ""  # what staff read when they are about to release the order
+    release_note: Text = ""  # shown above the form that releases the order
 
 
 class Actor(Enum):
@@ -131,16 +131,16 @@ class OnHoldRule(Enum):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Move:
-    """A way from some states to others."""
+    """A change from one of some states to another, or within the same one."""
 
     name: str
     sources: tuple[State, ...]
-    targets: tuple[State, ...] = ()  # of one status; (): the order stays where it is
+    targets: tuple[State, ...] = ()  # of one status; () if the order stays in its state
     by: tuple[Actor, ...]
     on_hold: OnHoldRule = OnHoldRule.IGNORED
     button: Text = ""
-    done: Text = ""  # what staff read when it is done
-    reason: Text = ""  # what staff read if they gave no reason; "": none is needed
+    done: Text = ""  # the message when it is done
+    reason: Text = ""  # the error without a reason; "" if none is needed
     submit: Text = ""  # the button below the reason
     is_harmful: bool = False  # it cannot be undone
     key: str = ""  # on the board's keyboard
@@ -148,12 +148,12 @@ class Move:
 
     @cached_property
     def statuses(self) -> tuple[str, ...]:
-        """The statuses that it leads away from."""
+        """The statuses of its sources."""
         return statuses_of(self.sources)
 
     @property
     def to(self) -> str:
-        """The status that it leads to."""
+        """The status of its targets."""
         return self.targets[0].status
 
     @property
@@ -172,7 +172,7 @@ class Move:
         return any_of(self.sources) & on_hold
 
     def allows(self, order: Any) -> bool:
-        """Return whether the order can make this move; `condition` without a query."""
+        """Return whether the order can make this move, without a query."""
         if order.state not in self.sources:
             return False
         if self.on_hold is OnHoldRule.IGNORED:

@@ -52,9 +52,9 @@ def place(
         holds.let_go(basket)
         holds.claim(basket)
     lines = list(basket.lines.select_related("product").order_by("pk"))
-    gone = {line.product_id: 0 for line in lines if not line.product.is_active}
-    if gone:  # left the shop since they were held
-        raise Shortage(gone)
+    unavailable = {line.product_id: 0 for line in lines if not line.product.is_active}
+    if unavailable:  # left the shop since they were held
+        raise Shortage(unavailable)
     now = Terms.of(contact, map(_goods, lines))
     if now != seen:
         raise TermsChanged(seen, now)

@@ -2,7 +2,8 @@
 
 Services, pages, the board, mails and scripts read this table and name no state
 themselves. To add a state, add its `Status`, its row in `STATES`, and the moves that
-lead there and away. To add a move for staff, add its row in `MOVES`.
+lead there and away. To add a move for staff, add its row in `MOVES`. A move for
+shoppers also needs a form in `templates/orders/moves/`.
 
     pending ─pay→ paid ─pack→ packed ─ship→ shipped ─deliver→ delivered
        └─expire→ expired ─revive→ paid      pending | paid | packed ─cancel→ cancelled
@@ -135,7 +136,7 @@ PAID = State(
 PAID_BEFORE_DELIVERY = replace(
     PAID, kinds=(OrderKind.ON_DELIVERY, OrderKind.UNCONFIRMED), is_detour=True
 )
-NOTHING_TO_PAY = State(  # no mail, as it was never waited for
+NOTHING_TO_PAY = State(  # no mail, because nobody had to pay
     status=Status.PAID,
     kinds=(OrderKind.FREE,),
     column=PACKING_COLUMN,
@@ -204,7 +205,7 @@ STATES = (
 )
 _states = {(state.status, kind): state for state in STATES for kind in state.kinds}
 
-# Statuses by what else depends on them.
+# Groups of statuses, for queries.
 RESERVING = statuses_of(s for s in STATES if s.units is Units.RESERVED)
 SENT = statuses_of(s for s in STATES if s.units is Units.SENT)
 OVER = statuses_of(s for s in STATES if s.is_over)
@@ -355,8 +356,10 @@ def find(status: str, method: str, expires_at: datetime | str | None) -> State:
 
 
 def way(status: str, method: str, expires_at: datetime | str | None) -> list[State]:
-    """Return the states that an order with these values passes, from the first to the
-    last. Of an order that ended early, return the first and the last only."""
+    """Return the states that an order with these values passes, the first one first.
+
+    For an order that was cancelled or has expired, return its first and its last state.
+    """
     kind, here = OrderKind.of(method, expires_at), find(status, method, expires_at)
     first, *others = (_states[each, kind] for each in Status)
     if here.is_over:
@@ -368,7 +371,7 @@ def way(status: str, method: str, expires_at: datetime | str | None) -> list[Sta
 def mail_of(order: Any) -> Mail | None:
     """Return the mail that tells the shopper of the order's state, if there is one.
 
-    An address that nobody confirmed may be a stranger's, who gets one mail only.
+    An address that nobody confirmed may be a stranger's. It gets only one mail.
     """
     if order.is_unconfirmed and order.state is not UNCONFIRMED:
         return None

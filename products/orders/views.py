@@ -163,8 +163,8 @@ class OrdersView(LoginRequiredMixin, TitleMixin, ListView):
     title = gettext_lazy("Your orders")
 
     def get_queryset(self) -> QuerySet[Order]:
-        mine = Order.objects.filter(user=self.request.user)
-        newest_first = mine.order_by("-placed_at", "-pk")
+        own = Order.objects.filter(user=self.request.user)
+        newest_first = own.order_by("-placed_at", "-pk")
         return newest_first.annotate(units=Sum("lines__quantity"))
 
     def get_context_data(self, **kwargs) -> dict:

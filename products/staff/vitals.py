@@ -17,7 +17,7 @@ RECENT = 16  # samples, which are half a minute
 NOTHING = "–"
 
 Line = list[float | None]
-Noted = tuple[Sample, ...]
+Samples = tuple[Sample, ...]
 
 
 @dataclass
@@ -87,18 +87,18 @@ class Part:
 
 def cards(process: Process) -> list[Card]:
     """The cards of the process, the most important first."""
-    noted = process.samples
+    samples = process.samples
     return [
         _sockets(process),
-        _wait(noted, "push", _("Push lag"), _("from the commit to the write"), 0.25),
-        _wait(noted, "loop", _("Loop lag"), _("how late the loop wakes"), 0.05),
-        _wait(noted, "tick", _("Tick"), _("to write a tick’s frames"), 0.25),
-        _frames(noted),
-        _slow(noted),
-        _refusals(noted),
-        _redis(noted),
-        _cpu(noted),
-        _memory(noted),
+        _wait(samples, "push", _("Push lag"), _("from the commit to the write"), 0.25),
+        _wait(samples, "loop", _("Loop lag"), _("how late the loop wakes"), 0.05),
+        _wait(samples, "tick", _("Tick"), _("to write a tick’s frames"), 0.25),
+        _frames(samples),
+        _slow(samples),
+        _refusals(samples),
+        _redis(samples),
+        _cpu(samples),
+        _memory(samples),
     ]
 
 
@@ -112,78 +112,78 @@ def _sockets(process: Process) -> Card:
     return Card("sockets", _("Sockets"), _whole(line[-1]), hint, line)
 
 
-def _wait(noted: Noted, name: str, title: str, what: str, limit: float) -> Card:
+def _wait(samples: Samples, name: str, title: str, what: str, limit: float) -> Card:
     """The 99th percentile of the last half minute."""
-    recent = noted[-RECENT:]
+    recent = samples[-RECENT:]
     most = pulse.quantile(name, 0.99, recent[0], recent[-1])
     half = pulse.quantile(name, 0.5, recent[0], recent[-1])
     hint = _("half of them %(time)s; %(what)s") % {"time": _time(half), "what": what}
     if half is None:
         hint = what
-    line = pulse.quantiles(name, 0.99, noted)
+    line = pulse.quantiles(name, 0.99, samples)
     is_high = most is not None and most > limit
     return Card(name, f"{title}, p99", _time(most), hint, line, limit, is_high)
 
 
-def _frames(noted: Noted) -> Card:
-    line = pulse.rates("frames", noted)
-    dirty = int(noted[-1].sums["dirty"])
+def _frames(samples: Samples) -> Card:
+    line = pulse.rates("frames", samples)
+    dirty = int(samples[-1].sums["dirty"])
     hint = ngettext("%(n)s topic waits", "%(n)s topics wait", dirty)
-    value = _whole(_recent_rate("frames", noted))
+    value = _whole(_recent_rate("frames", samples))
     return Card(
         "frames", _("Frames a second"), value, hint % {"n": _whole(dirty)}, line
     )
 
 
-def _slow(noted: Noted) -> Card:
-    line = pulse.levels("slow", noted)
-    now = noted[-1].sums
+def _slow(samples: Samples) -> Card:
+    line = pulse.levels("slow", samples)
+    now = samples[-1].sums
     numbers = {"skips": _whole(now["skips"]), "cuts": _whole(now["cuts"])}
     hint = _("%(skips)s frames skipped, %(cuts)s sockets cut") % numbers
     value = _whole(line[-1])
     return Card("slow", _("Slow sockets"), value, hint, line, 1, bool(line[-1]))
 
 
-def _refusals(noted: Noted) -> Card:
+def _refusals(samples: Samples) -> Card:
     """The refusals of the last two minutes."""
-    newest = noted[-1].sums["refusals"]
-    fresh = newest - noted[0].sums["refusals"]
+    newest = samples[-1].sums["refusals"]
+    fresh = newest - samples[0].sums["refusals"]
     hint = _("in two minutes; %(n)s since the start") % {"n": _whole(newest)}
-    line = pulse.rates("refusals", noted)
+    line = pulse.rates("refusals", samples)
     return Card(
         "refusals", _("Refusals"), _whole(fresh), hint, line, 1, is_high=fresh > 0
     )
 
 
-def _redis(noted: Noted) -> Card:
-    recent, now = noted[-RECENT:], noted[-1].sums
+def _redis(samples: Samples) -> Card:
+    recent, now = samples[-RECENT:], samples[-1].sums
     is_away = bool(now["degraded"])
     wait = pulse.quantile("probe", 0.5, recent[0], recent[-1])
     numbers = {"gaps": _whole(now["gaps"]), "resyncs": _whole(now["resyncs"])}
     hint = _("%(gaps)s gaps, %(resyncs)s resyncs since the start") % numbers
-    line = pulse.quantiles("probe", 0.5, noted)
+    line = pulse.quantiles("probe", 0.5, samples)
     value = _("away") if is_away else _time(wait)
     return Card("redis", _("Redis and back"), value, hint, line, 0.25, is_away)
 
 
-def _cpu(noted: Noted) -> Card:
-    line = [share and 100 * share for share in pulse.rates("cpu", noted)]
-    share = _recent_rate("cpu", noted)
+def _cpu(samples: Samples) -> Card:
+    line = [share and 100 * share for share in pulse.rates("cpu", samples)]
+    share = _recent_rate("cpu", samples)
     value = NOTHING if share is None else f"{_whole(100 * share)} %"
     hint = _("of one core, half a minute")
     is_high = share is not None and share > 0.9
     return Card("cpu", _("Processor"), value, hint, line, 90, is_high)
 
 
-def _memory(noted: Noted) -> Card:
-    line = pulse.levels("memory", noted)
+def _memory(samples: Samples) -> Card:
+    line = pulse.levels("memory", samples)
     value = NOTHING if line[-1] is None else filesizeformat(line[-1])
     return Card("memory", _("Memory"), value, _("of the process"), line)
 
 
-def _recent_rate(name: str, noted: Noted) -> float | None:
+def _recent_rate(name: str, samples: Samples) -> float | None:
     """Return the growth of a sum a second, over the last half minute."""
-    recent = noted[-RECENT:]
+    recent = samples[-RECENT:]
     return pulse.rate(name, recent[0], recent[-1])
 
 
