@@ -37,10 +37,6 @@ def new_access_token() -> str:
 
 
 class OrderQuerySet(models.QuerySet):
-    def holding(self) -> "OrderQuerySet":
-        """Orders whose units are reserved in the stock."""
-        return self.filter(status__in=states.RESERVING)
-
     def active(self) -> "OrderQuerySet":
         """Orders that somebody still has to do something about."""
         return self.filter(status__in=states.ACTIVE)
