@@ -4,7 +4,6 @@ import time
 from functools import partial
 
 import pytest
-from prometheus_client import REGISTRY
 
 from products.basket import services as basket
 from products.live import viewers
@@ -12,6 +11,7 @@ from products.live.registry import registry
 from products.stock import services as stock
 from realtime.hub.slots import PARTS, Slot, slot_for
 from realtime.registry import State
+from tests.support.counters import counted
 from tests.support.factories import make_product, make_user
 from tests.support.page import Page
 from tests.support.servers import wait_until
@@ -350,7 +350,3 @@ def test_paces_are_rounded_to_few_slots():
         pace <= slot_for(pace, None, 500).period_ms < pace + 500
         for pace in (1, 499, 500, 501, 5000, 59_999, 60_000)
     )
-
-
-def counted(name: str) -> float:
-    return REGISTRY.get_sample_value(name)

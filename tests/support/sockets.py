@@ -91,3 +91,17 @@ class Socket:
         """Go away; raises what the application raised."""
         self._put({"type": "websocket.disconnect", "code": 1001})
         self.served()
+
+
+class SilentSocket:
+    """What the hub needs of a socket, without a client."""
+
+    def __init__(self) -> None:
+        self.audiences = ()
+        self.is_dismissed = False
+
+    def push(self, frame, keys) -> bool:
+        return True
+
+    def dismiss(self, reason) -> None:
+        self.is_dismissed = True

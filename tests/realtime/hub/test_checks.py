@@ -1,0 +1,94 @@
+"""Checks find what no message has announced."""
+
+import asyncio
+import threading
+
+import pytest
+
+from products.live.registry import registry
+from products.models import Stock
+from realtime.hub.checks import Audit
+from realtime.hub.health import Health
+from tests.support.counters import counted
+from tests.support.factories import make_product
+
+
+@pytest.fixture
+def no_checks(settings) -> None:
+    """A hub that starts now neither probes Redis nor, unless Redis fails, audits."""
+    settings.LIVE = settings.LIVE | {"AUDIT_S": 600, "PROBE_S": 600}
+
+
+def test_recovery_finds_a_lost_change_while_an_older_audit_still_runs(
+    no_checks, hub, loop, open_socket, monkeypatch
+):
+    """The audit of a degraded hub has read the old version, and is not over yet."""
+    product = make_product()
+    topic = f"stock:{product.pk}"
+    socket = open_socket()
+    socket.watch(topic)
+    has_looked, may_end = threading.Event(), threading.Event()
+    versions = registry.versions
+
+    def slow_versions(keys):
+        found = versions(keys)
+        if not has_looked.is_set():
+            has_looked.set()
+            may_end.wait(20)
+        return found
+
+    monkeypatch.setattr(registry, "versions", slow_versions)
+    loop.call(hub.health.fail, OSError("Redis is away"))
+    assert has_looked.wait(5)
+    Stock.objects.update(version=2, reserved=1)  # and nobody says so
+
+    loop.run(hub.layer_check.recover())
+
+    assert socket.shows(topic, 2)["available"] == 9
+    may_end.set()
+
+
+@pytest.fixture
+def no_audits(monkeypatch) -> None:
+    """A hub that starts now never audits on its own."""
+
+    async def wait(audit: Audit) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Audit, "run", wait)
+
+
+@pytest.fixture
+def audit(no_audits, no_checks, hub) -> Audit:
+    """An audit that runs when the test says so.
+
+    The hub's own may run once more than the test asks: on a busy machine Redis may
+    answer too late as the hub begins to listen, and then the hub polls the database and
+    counts no gaps.
+    """
+    parts = hub.registry, hub.database, hub.topics, hub.loader, hub.viewers
+    return Audit(*parts, Health())
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+@pytest.mark.parametrize("comes, gaps", [(True, 0), (False, 1)])
+def test_change_that_an_audit_finds_is_a_gap_only_if_its_message_never_comes(
+    audit, hub, loop, open_socket, comes, gaps, is_late
+):
+    """`is_late`: Redis answered too late as the hub began to listen."""
+    product = make_product()
+    topic = f"stock:{product.pk}"
+    socket = open_socket()
+    socket.watch(topic)
+    if is_late:
+        loop.call(hub.health.fail, OSError("too late"))
+    before = counted("shop_gaps_total")
+    Stock.objects.update(version=2, reserved=1)
+    loop.run(audit.compare())
+    facts = socket.shows(topic, 2)
+
+    if comes:
+        loop.call(hub.listener.hear, {"topic": topic, "version": 2, "facts": facts})
+    loop.run(audit.compare())
+
+    assert counted("shop_gaps_total") - before == gaps
