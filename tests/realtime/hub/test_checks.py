@@ -11,6 +11,7 @@ from realtime.hub.checks import Audit
 from realtime.hub.health import Health
 from tests.support.counters import counted
 from tests.support.factories import make_product
+from tests.support.servers import wait_until
 
 
 @pytest.fixture
@@ -60,12 +61,14 @@ def no_audits(monkeypatch) -> None:
 
 @pytest.fixture
 def audit(no_audits, no_checks, hub) -> Audit:
-    """An audit that runs when the test says so.
+    """An audit that runs when the test says so, of a hub that does nothing by itself.
 
-    The hub's own may run once more than the test asks: on a busy machine Redis may
-    answer too late as the hub begins to listen, and then the hub polls the database and
-    counts no gaps.
+    As a hub begins to listen, it loads all topics. On a busy machine that may be late,
+    and find a change before the audit does. So wait until it listens. It may also take
+    Redis for away, then polls the database and counts no gaps. So this audit has a
+    health of its own.
     """
+    wait_until(lambda: hub.groups.channel, "the subscription", 20)
     parts = hub.registry, hub.database, hub.topics, hub.loader, hub.viewers
     return Audit(*parts, Health())
 
@@ -75,13 +78,13 @@ def audit(no_audits, no_checks, hub) -> Audit:
 def test_change_that_an_audit_finds_is_a_gap_only_if_its_message_never_comes(
     audit, hub, loop, open_socket, comes, gaps, is_late
 ):
-    """`is_late`: Redis answered too late as the hub began to listen."""
+    """`is_late`: the hub takes Redis for away, as it answered too late."""
     product = make_product()
     topic = f"stock:{product.pk}"
     socket = open_socket()
     socket.watch(topic)
     if is_late:
-        loop.call(hub.health.fail, OSError("too late"))
+        loop.call(setattr, hub.health, "is_degraded", True)
     before = counted("shop_gaps_total")
     Stock.objects.update(version=2, reserved=1)
     loop.run(audit.compare())
