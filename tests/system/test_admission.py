@@ -243,7 +243,7 @@ def test_pings_at_a_normal_rate_are_answered(strict, product):
 
 
 def test_too_many_bytes_close_the_socket(strict):
-    """They are in one large frame that never ends."""
+    """The bytes are in large frames that never end."""
     before = refusals(strict, "bytes")
     with Client(strict) as client:
         part = bytes([0x01, 0xFE, 0xFF, 0xFF]) + bytes(4) + b"x" * 0xFFFF
