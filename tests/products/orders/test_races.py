@@ -5,11 +5,11 @@ import random
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection
-from django.db.models import Q
 from django.utils import timezone
 
 from products.basket import holds
@@ -28,8 +28,9 @@ from products.models import (
 )
 from products.orders import placing
 from products.orders import services as orders
+from products.orders import states
 from products.orders.exceptions import StatusConflict, TermsChanged
-from products.orders.models import Status
+from products.orders.states import Status
 from products.stock import books
 from products.stock import services as stock
 from products.sweeps import services as sweeps
@@ -250,11 +251,13 @@ def test_transition_that_looks_and_then_writes_is_won_by_both(monkeypatch):
     staff = [make_user(is_staff=True) for _ in range(2)]
     order, both_have_looked = make_order(), threading.Barrier(2, timeout=60)
 
+    from_anywhere = replace(states.PACK, sources=states.STATES)
+
     def naive_pack(who) -> Order:
-        found = Order.objects.get(pk=order.pk)
+        row = Order.objects.get(pk=order.pk)
         both_have_looked.wait()
-        assert found.status == Status.PENDING
-        return orders._move(found, Status.PACKED, Q(), actor=who)
+        assert row.status == Status.PENDING
+        return orders.advance(row, from_anywhere, actor=who)
 
     outcomes = together([lambda who=who: naive_pack(who) for who in staff])
 
