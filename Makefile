@@ -12,7 +12,7 @@ $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),\
 	$(eval override export $(name) := $$(value $(name)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check format shell status stop clean
+.PHONY: help run test coverage soak check types format shell status stop clean
 # A recipe's command line says less than what it prints.
 .SILENT:
 
@@ -33,11 +33,20 @@ test: ## the checks, then every test, on servers of their own (ARGS="…" goes t
 	exec $(UP) --test exec python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder \
 		$(if $(filter 0,$(BROWSER)),--ignore tests/browser) $(ARGS)
 
+coverage: ## the lines and branches that no test runs, lowest files first (ARGS="tests/users")
+	rm -rf .local/coverage && mkdir -p .local/coverage
+	exec $(UP) --test exec python -m coverage run -m pytest -n 0 $(ARGS)
+	.venv/bin/python -m coverage combine --quiet
+	.venv/bin/python -m coverage report
+
 soak: ## ten minutes of sockets and orders against a shop of its own (ARGS="--duration 60 …")
 	exec $(UP) --test exec python tests/load/soak.py $(ARGS)
 
 check: ## flake8, isort, black, djade, oxlint, migrations, check --deploy
 	exec $(UP) --test exec python deploy/local/check.py
+
+types: ## mypy, but for the modules that pyproject.toml lists
+	exec $(UP) --test exec python -m mypy
 
 format: ## isort, black and djade, over every file
 	exec $(UP) --test install
