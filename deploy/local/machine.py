@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import importlib.util
 import os
 import pwd
 import signal
@@ -95,6 +96,35 @@ def end(pid: int, first: int = signal.SIGTERM, seconds: float = 8) -> None:
             return
         if wait_until(lambda: not started(pid), seconds):
             return
+
+
+def package_folder(name: str) -> Path | None:
+    """Out: the folder of an installed package, without importing it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def connects(path: Path, ask: bytes = b"", answer: bytes = b"") -> bool:
+    """Whether something listens on the socket and, when asked, answers so."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(2)
+        try:
+            client.connect(str(path))
+            client.sendall(ask)
+            return not ask or client.recv(64).startswith(answer)
+        except OSError:
+            return False
+
+
+def tail(path: Path, lines: int = 5) -> str:
+    """Out: the end of a log, and where the rest is."""
+    try:
+        end = path.read_text(errors="replace").splitlines()[-lines:]
+    except OSError:
+        end = []
+    return "\n".join([*end, f"(the whole log: {path})"])
 
 
 # --- Locks ------------------------------------------------------------------------

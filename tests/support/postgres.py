@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from accounts import account
 from django.db import connection
-from servers import Postgres, account
+from postgres import Postgres
 
 from tests.support.servers import database_url
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg2
+from accounts import account, group
 from django.db import connection
 from machine import alive
-from servers import Postgres, account, group
+from postgres import Postgres
 
 from project import server_urls
 from tests.support.postgres import copy_tables
