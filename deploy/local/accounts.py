@@ -14,10 +14,10 @@ ACCOUNT = "shop-postgres"
 
 
 def account() -> int:
-    """Who runs PostgreSQL, which refuses root. Out: a user id.
+    """Return the user id that runs PostgreSQL, which refuses to run as root.
 
-    Anyone else runs it as himself. Root gets an account that can do nothing else,
-    or nobody's where no account can be made.
+    For root this is an account that can do nothing else, or `nobody` where no account
+    can be created. Any other user runs PostgreSQL under their own account.
     """
     if os.geteuid() != 0:
         return os.geteuid()
@@ -40,25 +40,25 @@ def _make_account() -> None:
 
 
 def group(uid: int) -> int:
-    """In: an account. Out: its group."""
+    """Return the group of an account."""
     return pwd.getpwuid(uid).pw_gid
 
 
 def may_enter(folder: Path, uid: int) -> bool:
-    """Whether that account can walk down to an existing folder: asked, not guessed."""
+    """Return whether the account can enter an existing folder. This tries it."""
     return run_as(uid, ["sh", "-c", 'cd "$1"', "sh", str(folder)]).returncode == 0
 
 
 def run_as(
     uid: int, command: list[str], *, start_new_session: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command as an account. Out: its end; stdout holds all that it printed.
+    """Run a command as an account. `stdout` of the result has all that it printed.
 
-    The output goes through a file: a server that is left behind would keep a pipe open.
+    The output goes through a file: a server in the background would keep a pipe open.
     """
     who = {} if uid == os.geteuid() else {"user": uid, "group": group(uid)}
     who |= {"extra_groups": []} if who else {}
-    # In English, and without the PG… variables of whoever calls.
+    # In English, and without the caller's PG… variables.
     env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     with tempfile.TemporaryFile("w+") as out:
         done = subprocess.run(

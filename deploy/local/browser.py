@@ -1,4 +1,4 @@
-"""A Chromium for the browser tests: found, or Debian's installed when root asks."""
+"""Finds a Chromium for the browser tests. For root, it installs Debian's."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 
 
 def find() -> str | None:
-    """Out: the path of a Chromium; CHROMIUM names one that lies elsewhere."""
+    """Return the path of a Chromium, or None. The variable CHROMIUM comes first."""
     asked = os.environ.get("CHROMIUM")
     if asked:
         return shutil.which(asked)
@@ -22,16 +22,16 @@ def find() -> str | None:
 
 
 def find_shell() -> str | None:
-    """Out: the path of the same browser without its windows and services, which takes
-    half the time, or else what `find` gives."""
+    """Return the path of the headless browser, which takes half the time, or else what
+    `find` returns."""
     if os.environ.get("CHROMIUM"):
         return find()
     return shutil.which(SHELL) or find()
 
 
 def ensure() -> None:
-    """Install what is missing, if root asks. Raises Problem with what to install, if
-    there is no Chromium then."""
+    """For root, install what is missing. Raises Problem with instructions if there is
+    still no Chromium."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
         if find() is None:
             _install(CHROMIUM, FONT)
@@ -47,7 +47,7 @@ def ensure() -> None:
 
 
 def _install(*packages: str) -> None:
-    """From the lists of packages that there are, or else from new ones."""
+    """Install packages. If that fails, update the package lists and try again."""
     say(f"Installing Debian's {' and '.join(packages)}; a minute or two.")
     install = ["install", "-y", "-q", "--no-install-recommends", *packages]
     if not _apt(*install):
@@ -58,7 +58,7 @@ def _install(*packages: str) -> None:
 
 
 def _apt(*command: str) -> str:
-    """Out: its last line if it fails, else nothing."""
+    """Run apt-get. Return its last line if it fails, else ""."""
     try:
         done = subprocess.run(
             ["apt-get", *command],
@@ -70,6 +70,6 @@ def _apt(*command: str) -> str:
             timeout=PATIENCE_S,
         )
     except subprocess.TimeoutExpired:
-        return f"nothing in {PATIENCE_S} s"
-    lines = done.stdout.strip().splitlines() or ["no word"]
+        return f"no result within {PATIENCE_S} s"
+    lines = done.stdout.strip().splitlines() or ["no message"]
     return lines[-1] if done.returncode else ""

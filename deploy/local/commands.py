@@ -34,16 +34,16 @@ ROOT = install.ROOT
 HERE = Path(__file__).resolve().parent
 
 
-# What a person can mend: a disk that is full or read-only, a folder of somebody else.
+# Errors that a person can fix: a full or read-only disk, another account's folder.
 REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Stopped(Exception):
-    """A signal asked for the end. In: its number."""
+    """A signal has asked us to stop. Its argument is the number of the signal."""
 
 
 def main() -> int:
-    """Out: the exit code."""
+    """Run the command of the arguments. Return the exit code."""
     arguments = parse(sys.argv[1:])
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup keeps its meaning
@@ -66,9 +66,9 @@ def main() -> int:
 
 
 def refuse_other_owners(local: Path) -> None:
-    """Raises Problem if somebody else's run made the files here.
+    """Raise Problem if the files here belong to another account.
 
-    Root could use them, but what root writes among them is lost to their owner.
+    Root could use them, but their owner could not use what root writes there.
     """
     for folder in (local, install.VENV):
         if folder.exists() and folder.stat().st_uid != os.geteuid():
@@ -80,7 +80,7 @@ def refuse_other_owners(local: Path) -> None:
 
 
 def stop_now(number: int, _frame: object) -> None:
-    """Once: while everything is being stopped, impatience must not break it off."""
+    """Stop everything. Ignore further signals, which would interrupt the stopping."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     raise Stopped(number)
@@ -103,13 +103,13 @@ def parse(words: list[str]) -> argparse.Namespace:
 
 
 def instance(arguments: argparse.Namespace) -> Path:
-    """Out: the folder of this checkout's servers; SHOP_LOCAL_DIR names another one."""
+    """Return the folder of this checkout's servers, or the one in SHOP_LOCAL_DIR."""
     local = Path(os.environ.get("SHOP_LOCAL_DIR") or ROOT / ".local")
     return local / "test" if arguments.test else local
 
 
 def into_venv(arguments: argparse.Namespace) -> None:
-    """Goes on in .venv's Python, made and filled when it is not."""
+    """Continue in the Python of .venv, which is created if need be."""
     if arguments.here:
         return
     install.ensure(tests=arguments.test)
@@ -120,10 +120,10 @@ def into_venv(arguments: argparse.Namespace) -> None:
 
 
 def environment(servers: Servers, *, joined: bool = False) -> dict[str, str]:
-    """Return the environment of every command. What the caller has set stays.
+    """Return the environment of every command. Variables that the caller has set stay.
 
-    The shop's part is also written to the instance's `env`, which settings.py reads;
-    not if the command has `joined` a running shop, whose file it is.
+    The shop's settings are also written to the instance's file `env`, which settings.py
+    reads, unless the command has `joined` a running shop, which has written that file.
     """
     written = servers.local / "env"
     host, port = asked_address()
@@ -139,22 +139,22 @@ def environment(servers: Servers, *, joined: bool = False) -> dict[str, str]:
     if not joined:
         env_file.write(written, {**servers.urls, **own, **env_file.settings_of(env)})
     folders = [str(Path(sys.executable).parent)]
-    if servers.postgres in servers.own:  # psql, pg_dump and pg_restore that fit it
+    if servers.postgres in servers.own:  # psql, pg_dump and pg_restore of its version
         folders.append(str(servers.postgres.tools))
     path = os.pathsep.join([*folders, env.get("PATH", os.defpath)])
     return env | {"PATH": path, "SHOP_LOCAL_DIR": str(servers.local)}
 
 
 def kept_secret(written: Path) -> str:
-    """Return the last run's key: a new one would sign everybody out."""
+    """Return the secret key of the last run: a new one would sign everybody out."""
     return env_file.read(written).get("SECRET_KEY") or secrets.token_urlsafe(50)
 
 
 def join_running_shop(arguments: argparse.Namespace) -> bool:
-    """Take over what a running shop was told, so that a second terminal works on the
-    same servers with the same settings. What is set here wins.
+    """Take over the settings of a running shop, so that a second terminal works with
+    the same servers and settings. Variables that are set here win.
 
-    Returns whether a shop runs. Tests have servers of their own and join none.
+    Return whether a shop runs. Tests have their own servers and never join a shop.
     """
     local = instance(arguments)
     if arguments.test or not Lock(local / "run.lock").holder():
@@ -169,7 +169,7 @@ def join_running_shop(arguments: argparse.Namespace) -> bool:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """everything, in one terminal"""
+    """runs everything in one terminal"""
     local = instance(arguments)
     lock, note = Lock(local / "run.lock"), local / "run.json"
     count = asked_servers()
@@ -179,7 +179,7 @@ def run(arguments: argparse.Namespace) -> int:
     host, port = asked_address()
     left = end_left_overs(note)
     if left:
-        say(f"A run before this one was killed; ended what it left ({left} processes).")
+        say(f"The last run was killed. Ended the {left} processes that it left behind.")
     if not port_is_free(host, port):
         raise Problem(
             f"Port {port} is in use. Choose another: make run PORT={port + 1}"
@@ -197,7 +197,7 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
-STARTING = "Another make run of this folder is just starting."
+STARTING = "Another make run is starting in this folder."
 
 
 def environment_of_run(servers: Servers, host: str, port: int) -> dict[str, str]:
@@ -205,7 +205,7 @@ def environment_of_run(servers: Servers, host: str, port: int) -> dict[str, str]
     env = environment(servers) | {"HOST": host, "PORT": str(port)}
     env["ADDRESS"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     env["PYTHON"] = sys.executable
-    if os.geteuid() == 0:  # Celery would warn; here it is one's own machine
+    if os.geteuid() == 0:  # Celery warns of root; this is a developer's machine
         env["PYTHONWARNINGS"] = "ignore:You're running the worker with superuser"
     if host in ("0.0.0.0", "::"):
         names = ["localhost", "127.0.0.1", "[::1]", *names_of_this_machine()]
@@ -214,40 +214,42 @@ def environment_of_run(servers: Servers, host: str, port: int) -> dict[str, str]
 
 
 def asked_servers() -> int:
-    """Return WEB of the environment, how many server processes there are to be. Raises
-    Problem for what is no such number."""
+    """Return the number of server processes, from the variable WEB. Raises Problem if
+    WEB is not such a number."""
     text = os.environ.get("WEB") or ""
     most = nginx.MOST_PROCESSES
     if not text:
         return min(nginx.USUAL_PROCESSES, processors())
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= most):
-        raise Problem(f"WEB={text} is not from 1 to {most}. Try: make run WEB=2")
+        raise Problem(
+            f"WEB={text} is not a number from 1 to {most}. Try: make run WEB=2"
+        )
     return int(text)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """any command with the servers up: those of a running shop, or for the while"""
+    """runs any command with the servers: a running shop's, or started for it"""
     if not arguments.words:
-        raise Problem("Say what to run: up.py exec CMD …")
+        raise Problem("Give a command: up.py exec CMD …")
     joined = join_running_shop(arguments)
     into_venv(arguments)
     servers = Servers(instance(arguments), durable=not arguments.test)
     env = environment(servers, joined=joined)
-    if arguments.test:  # they start the shop hundreds of times: compile it once
+    if arguments.test:  # tests start the shop hundreds of times: keep compiled files
         env.pop("PYTHONDONTWRITEBYTECODE", None)
     with servers.up(quiet=True):
         return child(arguments.words, env)
 
 
 def child(words: list[str], env: dict[str, str]) -> int:
-    """Runs a command to its end. Out: its exit code, as a shell would give it.
+    """Run a command and wait for it. Return its exit code, as a shell would.
 
-    A terminal gives Ctrl-C to the command as well, which may live on (a shell does);
-    any other signal is passed on.
+    A terminal sends Ctrl-C to the command too, which may continue (a shell does).
+    Other signals are passed on.
     """
     before = {}
     process: subprocess.Popen[bytes] | None = None
-    early = []  # what came while the command was being started
+    early = []  # signals that came while the command was being started
 
     def pass_on(number: int, _frame: object) -> None:
         if process is None:
@@ -272,7 +274,7 @@ def child(words: list[str], env: dict[str, str]) -> int:
 
 
 def restart(arguments: argparse.Namespace) -> int:
-    """stops and starts one server under a running shop"""
+    """restarts one server under a running shop"""
     join_running_shop(arguments)
     into_venv(arguments)
     Servers(instance(arguments)).restart(arguments.server, arguments.pause)
@@ -280,7 +282,7 @@ def restart(arguments: argparse.Namespace) -> int:
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """what is running here (exit code 3 when nothing is)"""
+    """shows what is running here (exit code 3 if nothing is)"""
     running = join_running_shop(arguments)
     local = instance(arguments)
     note = read_note(local / "run.json")
@@ -295,33 +297,33 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def stop(arguments: argparse.Namespace) -> int:
-    """stops the shop, or what a killed one left behind"""
+    """stops the shop, or the processes that a killed one left behind"""
     local = instance(arguments)
     lock, note = Lock(local / "run.lock"), local / "run.json"
     if pid := lock.holder():
         end(pid, seconds=20)
         say("The shop: stopped.")
     if end_left_overs(note):
-        say("What a killed run left behind: ended.")
+        say("The processes that a killed run left behind: stopped.")
     for name in Servers(local).stop():
         say(f"{name}: stopped.")
     return 0
 
 
 def only_install(arguments: argparse.Namespace) -> int:
-    """makes .venv, or brings it up to date"""
+    """creates .venv, or brings it up to date"""
     install.ensure(tests=arguments.test)
     return 0
 
 
 def find_browser(arguments: argparse.Namespace) -> int:
-    """sees that there is a Chromium for the browser tests"""
+    """makes sure that there is a Chromium for the browser tests"""
     browser.ensure()
     return 0
 
 
 def clean(arguments: argparse.Namespace) -> int:
-    """removes .venv and .local, the shop's data with it"""
+    """removes .venv and .local with all data"""
     say("Removing .venv and .local: packages, database, pictures.")
     stop(arguments)
     local = instance(arguments)

@@ -1,4 +1,4 @@
-"""The file `env` of an instance: what its shop was told. settings.py reads it, too."""
+"""The file `env` of an instance: the settings of its shop. settings.py reads it too."""
 
 import os
 import re
@@ -22,8 +22,8 @@ def settings_of(env: dict[str, str]) -> dict[str, str]:
 
 
 def write(path: Path, values: dict[str, str]) -> None:
-    """Write the file whole, for its owner's eyes only. A line break ends a value, so
-    a value with one is left out."""
+    """Write the file at once; only its owner can read it. Values with a line break are
+    left out, because a line break ends a value."""
     lines = [
         f"{name}={_quoted(value)}\n"
         for name, value in values.items()
@@ -37,7 +37,7 @@ def write(path: Path, values: dict[str, str]) -> None:
 
 
 def read(path: Path) -> dict[str, str]:
-    """Return what `write` has written; nothing if there is no such file."""
+    """Return the values of the file, or none if there is no file."""
     try:
         lines = path.read_text().splitlines()
     except FileNotFoundError:
@@ -47,7 +47,8 @@ def read(path: Path) -> dict[str, str]:
 
 
 def _quoted(value: str) -> str:
-    """django-environ takes quotes round a value away, and what is escaped within."""
+    """Quote a value that starts with a quote: django-environ removes the outer quotes
+    and resolves escapes."""
     if value[:1] not in ("'", '"'):
         return value
     return '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'

@@ -14,26 +14,27 @@ LONGEST_FOLDER = 103 - len("/.s.PGSQL.5432")
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that its owner alone may enter, or an old one so, whatever the
-    umask. Raises Problem if it is somebody else's."""
+    """Create a folder that only its owner may enter, whatever the umask. If the folder
+    exists, restrict it. Raises Problem if it belongs to another account."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         folder.chmod(0o700)
     except PermissionError:
-        raise Problem(f"{folder} belongs to somebody else; remove it.") from None
+        raise Problem(f"{folder} belongs to another account; remove it.") from None
 
 
 def key(local: Path) -> str:
-    """In: an instance's folder. Out: a short name that no other folder has."""
+    """Return a short name for an instance's folder that no other folder has."""
     return hashlib.sha256(os.fsencode(local.resolve())).hexdigest()[:12]
 
 
 def socket_folder(local: Path, uid: int, runtime: str = "") -> Path:
-    """Where the sockets go. In: the instance's folder, who must reach it, and the
-    user's runtime folder. Out: a path that is short and needs no quoting anywhere.
+    """Return the folder of an instance's sockets. Its path is short and needs no
+    quoting.
 
-    Usually .local/run; for a deep checkout, or one that PostgreSQL's account cannot
-    enter, a folder named after the checkout's hash.
+    `uid` is the account that must reach it, `runtime` the user's runtime folder. It is
+    usually .local/run. If that path is too long, or the account cannot enter it, the
+    folder is elsewhere and named after the checkout's hash.
     """
     near = local.resolve() / "run"
     fits = is_plain(near) and len(str(near)) <= LONGEST_FOLDER
@@ -48,7 +49,8 @@ def is_plain(path: Path) -> bool:
 
 
 def outside(local: Path, runtime: str = "") -> Path:
-    """Return a plain folder, outside the instance's, that no other instance has."""
+    """Return a folder outside the instance's own that no other instance uses. Its path
+    needs no quoting."""
     if os.geteuid() == 0:
         return Path("/run" if os.path.isdir("/run") else "/tmp") / f"shop-{key(local)}"
     if runtime and os.access(runtime, os.W_OK) and len(runtime) < 60:
@@ -57,7 +59,8 @@ def outside(local: Path, runtime: str = "") -> Path:
 
 
 def programs_folder(local: Path) -> Path:
-    """Return where copies of PostgreSQL's programs go, a path without odd names."""
+    """Return the folder for copies of PostgreSQL's programs. Its path needs no
+    quoting."""
     if os.geteuid() == 0:
         return Path("/var/lib") / f"shop-{key(local)}"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -1,6 +1,6 @@
-"""Makes .venv and keeps it as the requirement files say; standard library only.
+"""Creates .venv and keeps it up to date, with the standard library only.
 
-What was half done is never trusted: a note stands in .venv while packages are being
+An unfinished install is never used: .venv has a marker file while packages are being
 installed, and a stamp with the hash of the requirement files is written last.
 """
 
@@ -32,15 +32,15 @@ TESTS = [
 
 
 def ensure(*, tests: bool = False) -> None:
-    """.venv is there and complete afterwards. Raises Problem when it cannot be.
+    """Create or complete .venv. Raises Problem if that fails.
 
-    A stamp that holds costs a millisecond; two that install at once take turns.
+    If .venv is up to date, this takes a millisecond. Two installs take turns.
     """
     if _is_done(tests):
         return
     lock = Lock(ROOT / ".local" / "install.lock")
     if not lock.take():
-        say("Another make is installing here; waiting for it.")
+        say("Another make is installing packages here. Waiting for it.")
         lock.take(wait=True)
     try:
         if not _is_done(tests):
@@ -55,7 +55,7 @@ def _is_done(tests: bool) -> bool:
 
 
 def _is_whole() -> bool:
-    """Whether .venv is ours to use: made here, its Python there, nothing half done."""
+    """Return whether .venv is complete, was created here and for this Python."""
     config = _read(VENV / "pyvenv.cfg")
     made_for = re.search(r"^version\s*=\s*(\d+)\.(\d+)", config, re.M)
     right = made_for and tuple(map(int, made_for.groups())) == sys.version_info[:2]
@@ -65,7 +65,7 @@ def _is_whole() -> bool:
 
 
 def _moved() -> str:
-    """Out: where .venv was made, when that is another place than it is now."""
+    """Return where .venv was created if it has been moved since, else ""."""
     place = _read(VENV / "made-at")
     return "" if place == str(VENV) else place or "nowhere"
 
@@ -87,14 +87,16 @@ def _read(path: Path) -> str:
 
 
 def _make_venv() -> None:
-    """A fresh .venv, unless the one that is there will do."""
+    """Create .venv unless there is a usable one."""
     if VENV.exists():
         if _is_whole():
             return
         why = (
-            "unfinished" if UNFINISHED.exists() else "broken, moved or another Python's"
+            "unfinished"
+            if UNFINISHED.exists()
+            else "broken, moved or for another Python"
         )
-        say(f"The last install is {why}: making .venv anew.")
+        say(f"The last install is {why}. Creating .venv again.")
         shutil.rmtree(VENV)
     command = [sys.executable, "-m", "venv", str(VENV)]
     if not importlib.util.find_spec("ensurepip"):  # bare Debian
@@ -107,13 +109,15 @@ def _make_venv() -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         shutil.rmtree(VENV, ignore_errors=True)
-        raise Problem(f"No .venv could be made: {done.stderr or done.stdout}".strip())
+        raise Problem(
+            f".venv could not be created: {done.stderr or done.stdout}".strip()
+        )
     UNFINISHED.touch()
     (VENV / "made-at").write_text(str(VENV))
 
 
 def pip() -> list[str]:
-    """The command of a pip that installs into .venv, which may have none itself."""
+    """Return the command of a pip that installs into .venv, which may have no pip."""
     if (VENV / "lib").exists() and list(VENV.glob("lib/python*/site-packages/pip")):
         return [str(PYTHON), "-m", "pip"]
     return [sys.executable, "-m", "pip", "--python", str(PYTHON)]
@@ -173,7 +177,7 @@ def _is_quietly_done(command: list[str], settings: dict[str, str]) -> bool:
 
 
 def _run_pip(command: list[str]) -> None:
-    """Shows pip's progress; raises Problem with its last words when it fails."""
+    """Run pip and show its progress. Raises Problem with its last lines if it fails."""
     env = os.environ | {"PYTHONUNBUFFERED": "1", "PIP_ROOT_USER_ACTION": "ignore"}
     log: list[str] = []
     with subprocess.Popen(
@@ -192,18 +196,21 @@ def _run_pip(command: list[str]) -> None:
             pip.terminate()
             raise
     if pip.returncode:
-        raise Problem("\n".join(["pip failed:", *log[-12:], "Then start again."]))
+        raise Problem(
+            "\n".join(["pip failed:", *log[-12:], "Fix this, then start again."])
+        )
 
 
 def log_lines(lines: Iterator[str], log: list[str]) -> Iterator[str]:
-    """Passes pip's lines on and keeps them."""
+    """Yield each line, and add it to the log."""
     for line in lines:
         log.append(line.rstrip())
         yield line
 
 
 def _show(lines: Iterator[str]) -> None:
-    """One line that is rewritten on a terminal, one for ten packages elsewhere."""
+    """Show progress: one line that changes on a terminal, elsewhere a line for every
+    ten packages."""
     live, count = sys.stdout.isatty(), 0
     for line in lines:
         found = re.match(

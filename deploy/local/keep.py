@@ -11,7 +11,7 @@ import sys
 import time
 
 FIRST_S, LONGEST_S = 1.0, 30.0
-STEADY_S = 60.0  # a command that has run so long is well again
+STEADY_S = 60.0  # after so long, a command counts as stable
 
 
 class Keeper:
@@ -23,7 +23,7 @@ class Keeper:
         self.is_over = False
 
     def stop(self, number: int, _frame: object) -> None:
-        """Pass the signal on. Nothing is started after it."""
+        """Pass the signal on, and do not start the command again."""
         self.is_over = True
         if self.child:
             self.child.send_signal(number)

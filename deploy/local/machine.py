@@ -1,4 +1,4 @@
-"""What the rest needs from the operating system: processes, locks, ports, output."""
+"""The operating system: processes, locks, sockets, ports and output."""
 
 import errno
 import fcntl
@@ -16,24 +16,25 @@ from pathlib import Path
 
 
 class Problem(Exception):
-    """Something a person can mend; its text is the one line to show."""
+    """A problem that a person can fix. Its text is shown as it is."""
 
 
 def say(text: str) -> None:
-    """Prints a line at once, also into a pipe; a reader who left is no error."""
+    """Print a line without buffering. A closed output is not an error."""
     try:
         print(text, flush=True)
     except OSError:
-        sys.stdout = open(os.devnull, "w")  # kept for the rest of the run
+        sys.stdout = open(os.devnull, "w")  # for the rest of the run
 
 
 # --- Processes --------------------------------------------------------------------
 
 
 def started(pid: int) -> str:
-    """In: a process id. Out: when it started, in the system's own words; "" when gone.
+    """Return the start time of a process as the system writes it, or "" if it has
+    ended.
 
-    Together with the id it names a process for good: ids are used again.
+    Ids are used again; an id and a start time together identify a process.
     """
     if Path("/proc/self/stat").exists():
         try:
@@ -46,7 +47,7 @@ def started(pid: int) -> str:
 
 
 def command_line(pid: int) -> str:
-    """In: a process id. Out: its command line; "" when it is gone."""
+    """Return the command line of a process, or "" if it has ended."""
     if Path("/proc/self/stat").exists():
         try:
             raw = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -62,12 +63,12 @@ def _ps(pid: int, columns: str) -> str:
 
 
 def alive(pid: int, word: str = "") -> bool:
-    """Whether the process runs (a zombie does not) and has the word on its line."""
+    """Return whether the process runs, zombies excluded, with `word` in its command."""
     return bool(started(pid)) and word in command_line(pid)
 
 
 def exists(pid: int) -> bool:
-    """Whether the system has the process in its books, be it dead."""
+    """Return whether the process exists, zombies included."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -78,7 +79,7 @@ def exists(pid: int) -> bool:
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> bool:
-    """Asks again and again for so many seconds. Out: whether it came true."""
+    """Wait until `true()` for at most `seconds`. Return whether it came true."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
@@ -88,7 +89,8 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
 
 
 def end(pid: int, first: int = signal.SIGTERM, seconds: float = 8) -> None:
-    """Ends a process: politely, then not. One that is gone already is no error."""
+    """End a process with the signal `first`, and kill it after `seconds`. A process
+    that has ended is not an error."""
     for number in (first, signal.SIGKILL):
         try:
             os.kill(pid, number)
@@ -99,7 +101,7 @@ def end(pid: int, first: int = signal.SIGTERM, seconds: float = 8) -> None:
 
 
 def package_folder(name: str) -> Path | None:
-    """Out: the folder of an installed package, without importing it."""
+    """Return the folder of an installed package, without importing it, or None."""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -107,7 +109,8 @@ def package_folder(name: str) -> Path | None:
 
 
 def connects(path: Path, ask: bytes = b"", answer: bytes = b"") -> bool:
-    """Whether something listens on the socket and, when asked, answers so."""
+    """Return whether something listens on the socket and, if `ask` is sent, replies
+    with a text that starts with `answer`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(2)
         try:
@@ -119,7 +122,7 @@ def connects(path: Path, ask: bytes = b"", answer: bytes = b"") -> bool:
 
 
 def tail(path: Path, lines: int = 5) -> str:
-    """Out: the end of a log, and where the rest is."""
+    """Return the last lines of a log, and its path."""
     try:
         end = path.read_text(errors="replace").splitlines()[-lines:]
     except OSError:
@@ -129,7 +132,7 @@ def tail(path: Path, lines: int = 5) -> str:
 
 # --- Locks ------------------------------------------------------------------------
 
-# `struct flock` as fcntl takes and gives it: its members, and where type and pid are.
+# The layout of `struct flock`, and the positions of its type and pid.
 if sys.platform == "darwin":
     FLOCK, TYPE, PID = "@qqihh", 3, 2
 else:
@@ -139,8 +142,8 @@ else:
 class Lock:
     """A lock file between processes, released by the system when its holder dies.
 
-    Record locks (lockf), not flock: a forked child does not hold them, so what a
-    killed run leaves behind does not look like a running one.
+    These are record locks (lockf), not flock: a forked child does not inherit them, so
+    processes that a killed run left behind do not look like a running shop.
     """
 
     file = -1  # until the file is open
@@ -149,14 +152,14 @@ class Lock:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         if os.fstat(self.file).st_uid == os.geteuid():
-            os.fchmod(self.file, 0o600)  # whatever the umask has made of it
+            os.fchmod(self.file, 0o600)  # whatever the umask
 
     def __del__(self) -> None:
         if self.file >= 0:
             os.close(self.file)
 
     def take(self, *, shared: bool = False, wait: bool = False) -> bool:
-        """Out: whether it is held now; with wait it always is, sooner or later."""
+        """Take the lock. Return whether it is held now; with `wait` it always is."""
         how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
             fcntl.lockf(self.file, how if wait else how | fcntl.LOCK_NB)
@@ -167,7 +170,7 @@ class Lock:
     def holder(self) -> int:
         """Return the process that holds the lock, or 0 if none does.
 
-        The system knows it, so this works where nothing could be written down.
+        The system knows this, so it works on a full disk too.
         """
         asked = [0] * 5
         asked[TYPE] = fcntl.F_WRLCK
@@ -211,13 +214,16 @@ def user_name(uid: int) -> str:
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now. Raises Problem for a strange host."""
+    """Return whether a server could listen there now. Raises Problem if the host is not
+    an address of this machine."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise Problem(f"HOST={host} is no address of this machine ({error}).") from None
+        raise Problem(
+            f"HOST={host} is not an address of this machine ({error})."
+        ) from None
     with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -225,38 +231,41 @@ def port_is_free(host: str, port: int) -> bool:
             probe.listen(1)
         except PermissionError:
             raise Problem(
-                f"Port {port} is for root only. Choose another: make run PORT=8080"
+                f"Only root may use port {port}. Choose another: make run PORT=8080"
             ) from None
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
-                raise Problem(f"HOST={host} is no address of this machine.") from None
+                raise Problem(
+                    f"HOST={host} is not an address of this machine."
+                ) from None
             return False
     return True
 
 
 def asked_address() -> tuple[str, int]:
-    """Out: HOST and PORT of the environment. Raises Problem for what is no port."""
+    """Return HOST and PORT of the environment. Raises Problem if PORT is not a port."""
     text = os.environ.get("PORT") or "8000"
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise Problem(f"PORT={text} is no port. Try: make run PORT=8001")
+        raise Problem(f"PORT={text} is not a port. Try: make run PORT=8001")
     return os.environ.get("HOST") or "127.0.0.1", int(text)
 
 
 def address_of(env: dict[str, str]) -> tuple[str, int]:
-    """Return where a server that was told HOST and PORT can be reached from here."""
+    """Return the address at which a server with this HOST and PORT can be reached from
+    this machine."""
     near = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     return near.get(env["HOST"], env["HOST"]), int(env["PORT"])
 
 
 def url_of(host: str, port: int) -> str:
-    """In: where the server listens. Out: what to type into a browser here."""
+    """Return the address to open in a browser on this machine."""
     if host in ("127.0.0.1", "0.0.0.0", "::", "::1", ""):
         host = "localhost"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def names_of_this_machine() -> list[str]:
-    """Out: the names and addresses under which the local network may call it."""
+    """Return the names and addresses of this machine in the local network."""
     names = [socket.gethostname()]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

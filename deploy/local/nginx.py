@@ -1,10 +1,10 @@
 """nginx in front of several server processes, on one port: `make run WEB=4`.
 
-The configuration is that of deploy/nginx, with these processes, this port and this
-machine's folders put in. All that nginx is told of lies in one folder, whose path needs
-no quoting; links there lead to logs and pictures, which may have any path.
+The configuration is that of deploy/nginx, with these processes, this port and the
+folders of this machine. It uses one folder, whose path needs no quoting. Links there
+point to logs and pictures, which may have any path.
 
-    nginx.conf, shop-….conf     made anew at each start
+    nginx.conf, shop-….conf     written at each start
     logs, public/media          links to .local/nginx and to MEDIA_ROOT
     pages.1, sockets.1, …       the Unix sockets of the processes
 """
@@ -87,29 +87,29 @@ def _version(path: str) -> tuple[int, int]:
 
 
 def split(count: int) -> dict[str, int]:
-    """How many of so many server processes serve pages, and how many sockets. Pages
-    take most of the processor's time."""
+    """Return how many of `count` server processes serve pages, and how many sockets.
+    Pages take most of the processor's time."""
     sockets = max(1, count // 4)
     return {"pages": count - sockets, "sockets": sockets}
 
 
 class Nginx:
-    """The configuration of one run. In: the folder for it, the shop's environment, and
-    how many processes serve pages and sockets."""
+    """The configuration of one run. `counts` says how many processes serve pages, and
+    how many sockets."""
 
     def __init__(
         self, folder: Path, env: dict[str, str], counts: dict[str, int]
     ) -> None:
         self.folder, self.env = folder, env
         self.path = urlsplit(env["DOMAIN_NAME"]).path.rstrip("/")
-        # As honcho calls them.
+        # The names that honcho gives them.
         self.names = {
             kind: [f"{kind}.{number}" for number in range(1, count + 1)]
             for kind, count in counts.items()
         }
 
     def write(self) -> None:
-        """Make the folder anew. Nothing of an earlier run is left in it."""
+        """Create the folder, without anything of an earlier run."""
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "public").mkdir(mode=0o700, parents=True)
         logs = Path(self.env["SHOP_LOCAL_DIR"]) / "nginx"
@@ -130,7 +130,7 @@ class Nginx:
         host, port = self.env["HOST"], self.env["PORT"]
         listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if host == "::":
-            listen += " ipv6only=off"  # as the shop itself listens
+            listen += " ipv6only=off"  # the shop without nginx takes IPv4 there too
         _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if hard == resource.RLIM_INFINITY:
             hard = MOST_CONNECTIONS
@@ -144,7 +144,7 @@ class Nginx:
         )
 
     def _locations(self) -> tuple[str, str]:
-        """The file's name, and its text with the paths of this shop."""
+        """Return the name of the file, and its text with the paths of this shop."""
         name = "shop-under-path.conf" if self.path else "shop-locations.conf"
         text = (SOURCE / name).read_text().replace("/srv/shop/public/", "public/")
         if self.path:
@@ -154,7 +154,7 @@ class Nginx:
                 text,
                 flags=re.MULTILINE,
             )
-        if is_on(self.env.get("BEHIND_PROXY", "")):  # which knows the scheme
+        if is_on(self.env.get("BEHIND_PROXY", "")):  # the outer proxy knows the scheme
             text = text.replace("Proto $scheme;", "Proto $http_x_forwarded_proto;")
         return name, text
 
@@ -163,11 +163,11 @@ class Nginx:
         return " ".join(f"server unix:{path} max_fails=0;" for path in paths)
 
     def of_servers(self) -> dict[str, str]:
-        """What the processes behind it are told: one proxy more."""
+        """Return the settings of the processes behind nginx: one more proxy."""
         count = "0"
         if is_on(self.env.get("BEHIND_PROXY", "")):
             count = self.env.get("TRUSTED_PROXY_COUNT") or "1"
-        # What is no number the shop itself refuses, in one line.
+        # The shop itself refuses what is not a number.
         more = str(int(count) + 1) if count.isdecimal() else count
         return {
             "BEHIND_PROXY": "1",
@@ -176,12 +176,13 @@ class Nginx:
 
 
 def is_on(text: str) -> bool:
-    """Whether a variable of the environment says yes, as the settings read it."""
+    """Return whether a variable is true, as the settings read it."""
     return text.lower() in ("1", "true", "on", "ok", "yes", "y", "t")
 
 
 def _of_the_server() -> str:
-    """What shop-locations.conf says for a whole server, and the other file does not."""
+    """Return the lines of shop-locations.conf for the whole server, which
+    shop-under-path.conf does not have."""
     text = (SOURCE / "shop-locations.conf").read_text()
     lines = re.findall(
         r"^(?:client_header_timeout|large_client_header_buffers|error_page 494"

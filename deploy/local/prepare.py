@@ -1,5 +1,7 @@
-"""What must be done before the shop opens, in one Django process: starting one costs
-a second. Migrates, collects static files, loads the demo catalogue."""
+"""Prepares the shop: migrates, collects static files, loads the demo catalogue.
+
+All of it runs in one Django process, because starting one takes a second.
+"""
 
 import os
 import signal
@@ -24,8 +26,8 @@ def migrate() -> None:
 
 
 def check_columns() -> None:
-    """Raises `CommandError` for a database of an earlier day: until the first release
-    migrations are rewritten, and what has run once is not run again."""
+    """Raise `CommandError` if the database lacks a column. Until the first release the
+    initial migrations are edited, and Django does not run a migration twice."""
     from django.apps import apps
     from django.core.management import CommandError
     from django.db import connection
@@ -44,16 +46,16 @@ def check_columns() -> None:
     if missing := sorted(needed - there):
         table, column = missing[0]
         raise CommandError(
-            f"The database is of an earlier day (it has no {table}.{column}); until "
-            "the first release no migration leads from there to here. Begin anew: "
-            "`make clean` removes its data; in a database of your own, drop the tables."
+            f"The database is out of date: it has no {table}.{column}. Before the first"
+            " release there are no migrations between versions, so start again."
+            " `make clean` removes the data. In your own database, drop the tables."
         )
 
 
 def collect_static() -> None:
-    """Anew only when a file is newer than the last time, or one came or went.
+    """Collect static files if one has changed, been added or been removed.
 
-    Not for DEBUG, which serves them from where they are written.
+    With DEBUG this does nothing, because files are served from their sources.
     """
     from django.conf import settings
     from django.contrib.staticfiles.finders import get_finders
@@ -88,7 +90,7 @@ def main() -> None:
         call_command("demo")
     except DatabaseError as error:
         sys.exit(
-            f"The database refuses: {str(error).splitlines()[0]}. The role in"
+            f"The database refused: {str(error).splitlines()[0]}. The role in"
             " DATABASE_URL must own its database; deploy/README.md says how to make"
             " both."
         )

@@ -25,8 +25,8 @@ HERE = Path(__file__).resolve().parent
 
 
 class Terminal(Printer):
-    """Honcho's printer, which outlives its terminal: a closed one ends the shop by a
-    signal, and the processes must still be stopped after it."""
+    """A printer of honcho that survives its terminal. When the terminal is closed, a
+    signal ends the shop, and its processes must still be stopped."""
 
     def write(self, message: Message) -> None:
         try:
@@ -39,7 +39,7 @@ Address = tuple[str, int] | Path  # a Unix socket's
 
 
 class Link(HTTPConnection):
-    """A connection to any of them."""
+    """A connection to an address."""
 
     def __init__(self, address: Address) -> None:
         host, port = ("localhost", 80) if isinstance(address, Path) else address
@@ -56,22 +56,22 @@ class Link(HTTPConnection):
 
 
 class Front(NamedTuple):
-    """The nginx before the servers, and the path of the shop there."""
+    """The nginx in front of the servers, and the path of the shop there."""
 
     address: tuple[str, int]
     path: str
 
     def answers(self) -> bool:
         """Return whether pages and sockets can be reached through it."""
-        with asked(self.address, f"{self.path}/robots.txt") as page:
+        with response_of(self.address, f"{self.path}/robots.txt") as page:
             is_page = page.status < 500
-        with asked(self.address, f"{self.path}/ws/") as probe:
+        with response_of(self.address, f"{self.path}/ws/") as probe:
             return is_page and probe.status == HTTPStatus.UPGRADE_REQUIRED
 
 
 @contextmanager
-def asked(address: Address, path: str) -> Iterator[HTTPResponse]:
-    """The answer to a request from this machine."""
+def response_of(address: Address, path: str) -> Iterator[HTTPResponse]:
+    """Send a GET request from this machine, and yield the response."""
     link = Link(address)
     try:
         link.request("GET", path, headers={"Host": "localhost"})
@@ -81,8 +81,8 @@ def asked(address: Address, path: str) -> Iterator[HTTPResponse]:
 
 
 class Shop(Manager):
-    """Honcho's manager, which also keeps a note of what it started, watches the
-    servers, says when the shop answers, and is quiet about the rest."""
+    """A manager of honcho that keeps a note of its processes, watches the servers, says
+    when the shop is ready, and prints little else."""
 
     def __init__(
         self,
@@ -92,8 +92,8 @@ class Shop(Manager):
         lost: Callable[[], str],
         front: Front | None = None,
     ) -> None:
-        """`servers` are the names of the server processes, and where each listens;
-        `front` is what visitors ask, if it is another."""
+        """`servers` are the names of the server processes and their addresses. `front`
+        is the proxy that visitors reach, if there is one."""
         super().__init__(Terminal(sys.stdout))
         self.note, self.url, self.lost = note, url, lost
         self.servers, self.front = servers, front
@@ -108,16 +108,19 @@ class Shop(Manager):
         counts: dict[str, int] | None = None,
         server_env: dict[str, str] | None = None,
     ) -> None:
-        """Add the processes of a file. `counts` says how many of a kind, which are then
-        called "pages.1", "pages.2"; `server_env` is for those among the servers."""
+        """Add the processes of a Procfile.
+
+        `counts` says how many of each kind there are; they are called "pages.1",
+        "pages.2". `server_env` has more variables for the servers among them.
+        """
         kinds = parse_procfile(procfile.read_text()).processes
         for each in expand_processes(kinds, counts):
             kind = each.name.partition(".")[0]
             name = each.name if kind in (counts or {}) else kind
-            told = env | each.env  # its name
+            variables = env | each.env  # its name
             if name in self.servers:
-                told |= server_env or {}
-            self.add_process(name, each.cmd, env=told, cwd=os.getcwd())
+                variables |= server_env or {}
+            self.add_process(name, each.cmd, env=variables, cwd=os.getcwd())
 
     def loop(self) -> None:
         try:
@@ -138,7 +141,7 @@ class Shop(Manager):
         super().terminate()
 
     def _watch(self) -> None:
-        """Wait until the shop is ready, then look after the servers."""
+        """Wait until the shop is ready, then watch the servers."""
         while not self.over.is_set() and not self._is_ready():
             self.over.wait(0.25)
         if not self.over.is_set():
@@ -151,8 +154,7 @@ class Shop(Manager):
                 self.terminate()
 
     def _is_ready(self) -> bool:
-        """Return whether each of our own servers says that it can serve, and visitors
-        can reach them."""
+        """Return whether all our servers are ready, and visitors can reach them."""
         try:
             is_ready = all(map(self._is_up, self.servers))
             return is_ready and (self.front is None or self.front.answers())
@@ -160,8 +162,9 @@ class Shop(Manager):
             return False
 
     def _is_up(self, name: str) -> bool:
-        """Another program on the port may answer anything."""
-        with asked(self.servers[name], "/readyz") as answer:
+        """Return whether our server is ready. Another program may answer on its
+        port."""
+        with response_of(self.servers[name], "/readyz") as answer:
             is_ready = answer.status == HTTPStatus.OK
             return is_ready and self._is_ours(name, json.loads(answer.read()))
 
@@ -173,7 +176,7 @@ class Shop(Manager):
             return False
 
     def _system_print(self, data: str) -> None:
-        """Honcho's own lines: kept are a death that nobody asked for, and the end."""
+        """Print only two kinds of honcho's lines: an unexpected death, and the end."""
         self._write_note()
         if data.endswith("received\n"):
             say("\nStopping…")
@@ -184,7 +187,8 @@ class Shop(Manager):
             self.returncode = self.returncode or 1
 
     def _write_note(self) -> None:
-        """For the next run, should this one be killed: every process and its start."""
+        """Write every process and its start time, for the next run if this one is
+        killed."""
         pids = [p["pid"] for p in self._processes.values() if p.get("pid")]
         pids += [p["process"].pid for p in self._processes.values() if "process" in p]
         named = {n: p["pid"] for n, p in self._processes.items() if p.get("pid")}
@@ -192,11 +196,11 @@ class Shop(Manager):
         sockets = [path for path in self.servers.values() if isinstance(path, Path)]
         self.is_noted = write_note(self.note, self.url, pids, named, sockets)
         if was_noted and not self.is_noted:
-            say(f"Cannot write {self.note}: is the disk full? The shop goes on.")
+            say(f"Cannot write {self.note}: is the disk full? The shop keeps running.")
 
 
 def together(servers: Servers, env: dict[str, str], note: Path, count: int) -> int:
-    """Runs a Procfile until Ctrl-C or a death. Out: the exit code."""
+    """Run the shop until Ctrl-C, or until a process dies. Return the exit code."""
     url, address = env["DOMAIN_NAME"], address_of(env)
     program = nginx.program() if count > 1 else None
     if nginx.is_on(env.get("DEBUG", "")):
@@ -217,7 +221,7 @@ def together(servers: Servers, env: dict[str, str], note: Path, count: int) -> i
 def behind_nginx(
     servers: Servers, env: dict[str, str], note: Path, program: str, count: int
 ) -> Shop:
-    """Return several server processes, and the nginx before them."""
+    """Return a shop with several server processes behind an nginx."""
     servers.make_socket_folder()
     folder = servers.sockets / "web"
     counts = nginx.split(count)
@@ -237,7 +241,7 @@ def behind_nginx(
 
 
 def until_the_end(shop: Shop, note: Path) -> int:
-    """Runs all processes until Ctrl-C or a death. Out: the exit code."""
+    """Run all processes until Ctrl-C, or until one dies. Return the exit code."""
     # A closed terminal ends the shop as Ctrl-C does.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
@@ -247,7 +251,7 @@ def until_the_end(shop: Shop, note: Path) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         note.unlink(missing_ok=True)
-    # Ctrl-C is how the shop is meant to end: no failure.
+    # Ctrl-C is the normal way to end the shop, not a failure.
     return 0 if shop.returncode == 130 else shop.returncode or 0
 
 

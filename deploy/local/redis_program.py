@@ -1,6 +1,6 @@
-"""The redis-server program: the machine's own, or one taken out of a wheel.
+"""Finds a redis-server: the machine's own, or one from a wheel.
 
-A wheel's program needs no Python, so each wheel here serves every Python version.
+The program does not need Python, so one wheel serves every Python version.
 """
 
 import functools
@@ -36,7 +36,7 @@ MISSING = (
 def find() -> str | None:
     """Return the program to start, or None.
 
-    The machine's own comes first, then the one that `ensure` has downloaded.
+    The machine's own comes first, then the one that `ensure` downloaded.
     """
     paths = [shutil.which(name) for name in NAMES]
     for path in filter(None, [*paths, str(KEPT)]):
@@ -56,7 +56,7 @@ def version(path: str) -> tuple[int, int]:
 
 
 def ensure() -> None:
-    """Download a program unless there is one. Raises Problem if none can be had."""
+    """Download a redis-server if there is none. Raises Problem if that fails."""
     if find():
         return
     if (sys.platform, platform.machine()) == ("linux", "x86_64"):

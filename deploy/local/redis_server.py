@@ -9,7 +9,8 @@ from machine import Problem, alive, connects, end, tail, wait_until
 
 
 class Redis:
-    """One Redis. In: the instance's folder, its socket folder, durable or fast."""
+    """One Redis. `local` is the instance's folder and `sockets` the folder of its
+    socket. If it is not `durable`, it keeps nothing on disk."""
 
     label = "Redis"
 
@@ -23,12 +24,12 @@ class Redis:
 
     @property
     def pid(self) -> int:
-        """The process that serves our socket; 0 when none does."""
+        """The process that serves our socket; 0 if none does."""
         try:
             pid = int((self.home / "pid").read_text())
         except (OSError, ValueError):
             return 0
-        # Redis writes its own title: the program and the socket it listens on.
+        # The command line of Redis shows the socket it listens on.
         return pid if alive(pid, str(self.socket)) else 0
 
     @property
@@ -36,7 +37,7 @@ class Redis:
         return bool(self.pid) and connects(self.socket, b"PING\r\n", b"+PONG")
 
     def start(self) -> None:
-        """Starts it and waits for it. Raises Problem with the log's end."""
+        """Start it and wait until it answers. Raises Problem with the log's end."""
         program = redis_program.find()
         if program is None:
             raise Problem(redis_program.MISSING)
@@ -50,7 +51,7 @@ class Redis:
             "dir": str(self.home),
             "pidfile": str(self.home / "pid"),
             "logfile": str(self.home / "server.log"),
-            # Tasks wait in it: the append-only file loses a second in a crash.
+            # It holds waiting tasks. With this file a crash loses one second.
             "appendonly": "yes" if self.durable else "no",
             "save": "",
         }

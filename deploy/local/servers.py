@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis for one checkout, on Unix sockets, opening no port.
+"""A PostgreSQL and a Redis for one checkout, on Unix sockets and without open ports.
 
     .local/postgres   data and log (or a link: see `Postgres.home`)
     .local/redis      data and log
@@ -21,16 +21,16 @@ from machine import Lock, Problem, say
 from postgres import Postgres
 from redis_server import Redis
 
-# Folders for the user alone: sessions and tasks. (The folder above them is not one:
-# PostgreSQL's account must get to its own.)
+# Folders that only the user may enter: they hold sessions and tasks. (The folder above
+# them stays open, because PostgreSQL's account must reach its own.)
 PRIVATE = ("redis",)
 
 
 class Servers:
-    """The servers of one instance, but for those that a URL of the caller replaces.
+    """The servers of one instance, except those that the caller has replaced by a URL.
 
-    Whoever uses them holds a shared lock; the last one to leave stops them. A user
-    that was killed holds nothing any more.
+    Each program that uses them holds a shared lock, and the last one stops them. The
+    system releases the lock of a program that was killed.
     """
 
     def __init__(self, local: Path, *, durable: bool = True) -> None:
@@ -50,7 +50,7 @@ class Servers:
 
     @property
     def own(self) -> list[Postgres | Redis]:
-        """Those that are ours to start."""
+        """The servers that we start."""
         mine: list[Postgres | Redis] = []
         if not self.given["DATABASE_URL"]:
             mine.append(self.postgres)
@@ -65,7 +65,8 @@ class Servers:
 
     @contextlib.contextmanager
     def up(self, *, quiet: bool = False) -> Iterator[None]:
-        """Within it they run. Raises Problem when one cannot."""
+        """Run the servers during the `with` block. Raises Problem if one does not
+        start."""
         with self.turn:
             self.users.take(shared=True, wait=True)
             try:
@@ -83,9 +84,9 @@ class Servers:
     def _bring_up(self, server: Postgres | Redis, quiet: bool) -> None:
         if server.answers:
             if not quiet:
-                say(f"{server.label}: already up (process {server.pid}), taken over.")
+                say(f"{server.label}: already running (process {server.pid}).")
             return
-        server.stop()  # one of ours that no longer answers
+        server.stop()  # it may be running without answering
         self.make_socket_folder()
         begun = time.monotonic()
         server.start()
@@ -93,33 +94,34 @@ class Servers:
             say(f"{server.label}: started in {time.monotonic() - begun:.1f} s.")
 
     def make_socket_folder(self) -> None:
-        """Only its owner may enter: that is what guards the servers."""
+        """Create the folder. Only its owner may enter, which is what protects the
+        servers."""
         self.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.sockets.is_symlink() or self.sockets.stat().st_uid not in (
             os.geteuid(),
             self.uid,
         ):
-            raise Problem(f"{self.sockets} belongs to somebody else; remove it.")
+            raise Problem(f"{self.sockets} belongs to another account; remove it.")
         self.sockets.chmod(0o700)
         if self.sockets.stat().st_uid != self.uid:
             os.chown(self.sockets, self.uid, group(self.uid))
 
     def _leave(self) -> None:
-        """The last user stops them."""
+        """Stop the servers if nobody else uses them."""
         self.users.give()
         if self.users.take():
             self.stop()
             self.users.give()
 
     def stop(self) -> list[str]:
-        """Stops what runs of ours. Out: the names of what was stopped."""
+        """Stop our servers that are running. Return their names."""
         running = [s for s in (self.redis, self.postgres) if s.pid]
         for server in running:
             server.stop()
         return [server.label for server in running]
 
     def restart(self, name: str, pause: float) -> None:
-        """Stops one of them and, so many seconds later, starts it again."""
+        """Stop a server and start it again after `pause` seconds."""
         server = {"postgres": self.postgres, "redis": self.redis}[name]
         with self.turn:
             if server not in self.own or not server.pid:
@@ -132,9 +134,9 @@ class Servers:
             say(f"{server.label}: started.")
 
     def lost(self) -> str:
-        """Out: the name of a server that died although somebody uses it; "" when none.
+        """Return the name of a server that has died while in use, or "".
 
-        While somebody starts or restarts them (and so holds the turn) none is lost.
+        A server that is being started or restarted (which holds the turn) is not lost.
         """
         for server in self.own:
             if not server.pid and self.turn.take():
@@ -145,7 +147,7 @@ class Servers:
         return ""
 
     def remove(self) -> None:
-        """Removes what lies outside the instance's folder."""
+        """Remove the files outside the instance's folder."""
         home = self.postgres.home
         shutil.rmtree(programs_folder(self.local), ignore_errors=True)
         far = Path("/var/lib") / f"shop-{key(self.local)}"

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Starts the shop, or any command of it, with a PostgreSQL and a Redis of its own.
+"""Runs the shop, or one of its commands, with its own PostgreSQL and Redis.
 
-    up.py run                 everything, in one terminal        (make run)
-    up.py exec CMD …          one command with the servers up    (make shell, make test)
-    up.py restart SERVER      stops and starts postgres or redis under a running shop
-    up.py status | stop       what is running here; stops it
+    up.py run                 everything in one terminal         (make run)
+    up.py exec CMD …          one command with the servers       (make shell, make test)
+    up.py restart SERVER      restarts postgres or redis under a running shop
+    up.py status | stop       shows or stops what is running here
     up.py install | clean     only .venv; or removes .venv and .local
 
-`--test` takes servers of their own under .local/test, fast and not durable.
-`--here` uses the Python that runs this file and installs nothing.
-This file must stay readable for any Python 3: it tells old ones that they are too old.
+`--test` uses separate servers under .local/test, which are fast and not durable.
+`--here` uses the Python that runs this file and installs nothing. Any Python 3 must be
+able to read this file: it tells old versions that they are too old.
 """
 
 import sys
@@ -18,27 +18,27 @@ OLDEST, NEWEST = (3, 11), (3, 14)
 
 
 def other_python():
-    """In: nothing. Out: the path of a Python that will do, or None."""
+    """Return the path of a Python in the supported range, or None."""
     import shutil
     import subprocess
 
     for minor in (12, 13, 14, 11):
         path = shutil.which("python3.%d" % minor)
-        # A name on the PATH may be a version manager's, with nothing behind it.
+        # A version manager may put names on the PATH that run nothing.
         if path and subprocess.call([path, "-c", ""], stderr=subprocess.DEVNULL) == 0:
             return path
     return None
 
 
 def refuse():
-    """Hands over to a Python that will do, else ends with one line."""
+    """Continue with a supported Python if there is one, else exit with a message."""
     import os
 
     mine = "%d.%d" % sys.version_info[:2]
     path = other_python()
     if path and not os.environ.get("SHOP_HANDED_OVER"):
         os.environ["SHOP_HANDED_OVER"] = "1"
-        print("Python %s does not fit; taking %s." % (mine, path), flush=True)
+        print("Python %s is not supported. Using %s." % (mine, path), flush=True)
         os.execv(path, [path] + sys.argv)
     sys.exit(
         "The shop needs Python 3.11 to 3.14; this one is %s. "

@@ -338,13 +338,13 @@ def test_a_port_in_use_is_one_line_before_anything_else(local):
 @pytest.mark.parametrize("port", ["0", "65536", "http", "8000x", "-1"])
 def test_what_is_no_port_is_refused(local, port):
     done = up(local, "run", PORT=port)
-    line = f"PORT={port} is no port. Try: make run PORT=8001\n"
+    line = f"PORT={port} is not a port. Try: make run PORT=8001\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, line, "")
 
 
 def test_an_address_of_another_machine_is_refused(local):
     done = up(local, "run", HOST="192.0.2.1")
-    line = "HOST=192.0.2.1 is no address of this machine.\n"
+    line = "HOST=192.0.2.1 is not an address of this machine.\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, line, "")
 
 

@@ -209,7 +209,7 @@ def answers(url: str, status: int) -> bool:
 def test_web_that_is_no_number_of_processes_is_one_line(tmp_path, web):
     done = up(tmp_path, "run", WEB=web)
 
-    line = f"WEB={web} is not from 1 to 16. Try: make run WEB=2\n"
+    line = f"WEB={web} is not a number from 1 to 16. Try: make run WEB=2\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, line, "")
 
 
