@@ -42,7 +42,7 @@ coverage: ## the lines and branches that no test runs, lowest files first (ARGS=
 soak: ## ten minutes of sockets and orders against a shop of its own (ARGS="--duration 60 …")
 	exec $(UP) --test exec python tests/load/soak.py $(ARGS)
 
-check: ## flake8, isort, black, djade, oxlint, migrations, check --deploy
+check: ## flake8, mypy, isort, black, djade, oxlint, migrations, check --deploy
 	exec $(UP) --test exec python deploy/local/check.py
 
 types: ## mypy, but for the modules that pyproject.toml lists

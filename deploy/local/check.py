@@ -23,6 +23,7 @@ DJADE = [str(Path(PYTHON).with_name("djade")), "--target-version", "5.2"]
 OXLINT = ["--deny-warnings", "--allow", "unicorn/no-useless-spread", "static/js"]
 CHECKS = [
     ("flake8", [PYTHON, "-m", "flake8"], {}),
+    ("mypy", [PYTHON, "-m", "mypy"], {}),
     ("isort", [PYTHON, "-m", "isort", "--check", "--quiet", "."], {}),
     ("black", [PYTHON, "-m", "black", "--check", "."], {}),
     ("djade", [*DJADE, "--check", *TEMPLATES], {}),
