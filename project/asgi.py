@@ -37,7 +37,7 @@ def pages() -> Application:
     if not roles.serves_pages():
         return no_pages
     threads = Threads(settings.HTTP_THREADS)
-    return EarlyPages(ThreadedPages(SyncPages(), threads, settings.HTTP_LINE))
+    return EarlyPages(ThreadedPages(SyncPages(), threads, settings.HTTP_QUEUE))
 
 
 # From the outside in: what is not answered goes on to the next.

@@ -191,11 +191,11 @@ DATABASE_REPLICA_MAX_LAG_S = env.float(
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Pages run on so many threads of a process, each with a connection of its own; so many
-# requests may wait for one before others are told to come back later. More threads make
-# fewer pages (decision 0029): one interpreter makes them all, and the sockets' frames.
+# The threads of a process that make pages, each with its own database connection, and
+# the requests that may queue for a thread. Further requests get 503. More threads make
+# fewer pages (decision 0029): one interpreter makes them all, and the frames, too.
 HTTP_THREADS = env.int("HTTP_THREADS", 4, least=1, most=1000)
-HTTP_LINE = env.int("HTTP_LINE", 1000)
+HTTP_QUEUE = env.int("HTTP_QUEUE", 1000)
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 # The same Redis for all who use it: the layer, the cache, Celery and /readyz.

@@ -4,8 +4,8 @@
   large uploads and, for each thread that makes pages, its connections to the database,
   Redis and elsewhere.
 - `pages()`: for connections that are not sockets, such as pages, health checks and
-  handshakes. As many as `HTTP_CONNECTIONS` and `HTTP_LINE` allow, but at most a quarter
-  of the rest.
+  handshakes. As many as `HTTP_CONNECTIONS` and `HTTP_QUEUE` allow, but at most a
+  quarter of the rest.
 - `sockets()`: what is left, but at most `LIVE_SOCKETS`.
 
 A process that serves no pages has no such threads. One that serves no sockets takes
@@ -46,7 +46,7 @@ def pages() -> int:
     """Return how many of them are reserved for pages."""
     waiting = settings.HTTP["CONNECTIONS"]
     if roles.serves_pages():
-        waiting += settings.HTTP_LINE + settings.HTTP_THREADS
+        waiting += settings.HTTP_QUEUE + settings.HTTP_THREADS
     return min(waiting, connections() // PAGES_DIVISOR)
 
 

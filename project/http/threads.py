@@ -1,9 +1,9 @@
 """Pages on a fixed number of threads, each with a database connection that lasts.
 
 Django gives every request under ASGI a thread of its own, and with it a new connection:
-a burst of requests opens as many of both as it has members. Here a request waits in the
-event loop, which costs nothing, until one of a few threads is free, and keeps it until
-it is answered: whatever it does in the database, it does over one connection.
+a burst of requests opens as many of both as there are requests. Here requests queue in
+the event loop, which costs nothing, until one of a few threads is free. A request keeps
+its thread until it is answered, so it uses one connection to the database.
 """
 
 from collections import deque
@@ -26,10 +26,10 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Lease(Executor):
-    """One of the threads, for as long as a request takes.
+    """A thread that one request holds until it is answered.
 
-    It is asked for with the first piece of work: a visitor who sends a form slowly
-    keeps nobody from being served.
+    The request asks for a thread with its first piece of work, so a visitor who sends a
+    form slowly does not hold one meanwhile.
     """
 
     def __init__(self, threads: "Threads") -> None:
@@ -38,7 +38,7 @@ class Lease(Executor):
         self._work: deque[tuple] = deque()  # until there is a thread
 
     def submit(self, function: Callable, /, *args: Any, **kwargs: Any) -> Future:
-        """Called by the event loop only."""
+        """Run `function` in the thread. Only the event loop may call this."""
         piece = (Future(), function, args, kwargs)
         if self._thread:
             self._thread.submit(_do, *piece)
@@ -49,12 +49,13 @@ class Lease(Executor):
         return piece[0]
 
     def take(self, thread: ThreadPoolExecutor) -> None:
+        """Hold `thread`, and start the work that has waited for it."""
         self._thread = thread
         while self._work:
             thread.submit(_do, *self._work.popleft())
 
     def end(self) -> None:
-        """The request is answered, or its visitor has gone."""
+        """Return the thread, or leave the queue, as the request is over."""
         if self._thread:
             self._threads.give_back(self._thread)
         elif self._work:
@@ -66,29 +67,31 @@ def _do(future: Future, function: Callable, args: tuple, kwargs: dict) -> None:
         return
     try:
         future.set_result(function(*args, **kwargs))
-    except BaseException as error:  # whatever it is belongs to who waits for it
+    except BaseException as error:  # the caller gets it from the future
         future.set_exception(error)
 
 
 class Threads:
-    """`size` threads for one event loop; who finds none free waits in a line."""
+    """`size` threads for one event loop, and the queue for them."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        # The newest first: what is not needed is not started, and not connected.
+        # The last one returned is used first, so that no more threads start and connect
+        # than are needed.
         self._free = [ThreadPoolExecutor(1, f"page-{n}") for n in range(size)]
-        self._waiting: dict[Lease, None] = {}
+        self._queue: dict[Lease, None] = {}
 
     @property
     def busy(self) -> int:
         return self.size - len(self._free)
 
     @property
-    def waiting(self) -> int:
-        return len(self._waiting)
+    def queue_length(self) -> int:
+        return len(self._queue)
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[Lease]:
+        """Give a request a thread when it needs one, and take it back at the end."""
         lease = Lease(self)
         try:
             yield lease
@@ -96,35 +99,38 @@ class Threads:
             lease.end()
 
     def ask(self, lease: Lease) -> None:
+        """Give `lease` a free thread, or put it at the end of the queue."""
         if self._free:
             lease.take(self._free.pop())
         else:
-            self._waiting[lease] = None
+            self._queue[lease] = None
 
     def give_back(self, thread: ThreadPoolExecutor) -> None:
-        if self._waiting:
-            first = next(iter(self._waiting))
-            del self._waiting[first]
+        """Hand a thread that is no longer needed to the first lease in the queue."""
+        if self._queue:
+            first = next(iter(self._queue))
+            del self._queue[first]
             first.take(thread)
         else:
             self._free.append(thread)
 
     def forget(self, lease: Lease) -> None:
-        self._waiting.pop(lease, None)
+        """Take `lease` out of the queue."""
+        self._queue.pop(lease, None)
 
 
 class ThreadedPages:
     """An ASGI application whose synchronous parts run on `threads`.
 
-    With `line` requests waiting already it is too late to wait in it: the answer is
-    503 at once, which proxies and programs know to mean "later".
+    At most `max_queue` requests wait for a thread. Further requests get 503 at once,
+    which tells proxies and programs to try again later.
     """
 
-    def __init__(self, pages: Application, threads: Threads, line: int) -> None:
-        self._pages, self._threads, self._line = pages, threads, line
+    def __init__(self, pages: Application, threads: Threads, max_queue: int) -> None:
+        self._pages, self._threads, self._max_queue = pages, threads, max_queue
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._threads.waiting >= self._line:
+        if self._threads.queue_length >= self._max_queue:
             await _refuse(send)
             return
         async with self._threads.lease() as lease:

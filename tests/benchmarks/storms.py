@@ -39,7 +39,7 @@ PATIENCE_S = 30
 FILES = ["storms.py", "returning.py", "listeners.py"]
 # Fewer connections of pages leave more open files for sockets.
 LIMITS = {"LIVE_SOCKETS": "20000", "LIVE_SOCKETS_PER_ADDRESS": "20000"}
-LIMITS |= {"HTTP_CONNECTIONS": "1000", "HTTP_LINE": "200"}
+LIMITS |= {"HTTP_CONNECTIONS": "1000", "HTTP_QUEUE": "200"}
 
 
 class Reader(threading.Thread):

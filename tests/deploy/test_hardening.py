@@ -164,7 +164,7 @@ def test_server_has_files_for_all_the_sockets_that_it_may_take():
 
 
 def test_server_of_pages_has_files_for_all_the_connections_that_it_may_need():
-    needed = settings.HTTP["CONNECTIONS"] + settings.HTTP_LINE + settings.HTTP_THREADS
+    needed = settings.HTTP["CONNECTIONS"] + settings.HTTP_QUEUE + settings.HTTP_THREADS
 
     assert files_of_a_unit("pages") >= file_budget.own() + needed
 

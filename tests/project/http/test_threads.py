@@ -1,4 +1,4 @@
-"""Pages on few threads: who waits, who does not, and what a request keeps."""
+"""Pages on a few threads: the queue for them, and the thread that a request keeps."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ SCOPE = {"type": "http", "path": "/", "headers": []}
 
 
 class Visitor:
-    """One request; `sent` is what it was answered."""
+    """One request; `sent` holds the messages of its answer."""
 
     def __init__(self, *, is_slow: bool = False) -> None:
         self.sent: list[dict] = []
@@ -35,7 +35,7 @@ class Visitor:
 
 
 class Page:
-    """A page that works in its thread until it is let go."""
+    """A page that keeps its thread until `release` is set."""
 
     def __init__(self) -> None:
         self.release = threading.Event()
@@ -75,23 +75,23 @@ def serve(pages: ThreadedPages, visitor: Visitor) -> asyncio.Task:
     return asyncio.ensure_future(pages(SCOPE, visitor.receive, visitor.send))
 
 
-async def test_burst_is_answered_by_as_many_threads_as_there_are(page):
+async def test_burst_of_requests_shares_the_threads(page):
     threads = Threads(3)
     pages, visitors = ThreadedPages(page, threads, 100), [Visitor() for _ in range(40)]
 
     tasks = [serve(pages, visitor) for visitor in visitors]
     await until(lambda: page.now == 3)
-    assert (threads.busy, threads.waiting) == (3, 37)
+    assert (threads.busy, threads.queue_length) == (3, 37)
     page.release.set()
     await asyncio.gather(*tasks)
 
     assert {visitor.status for visitor in visitors} == {200}
     assert page.most == 3
     assert len({ident for both in page.threads for ident in both}) == 3
-    assert (threads.busy, threads.waiting) == (0, 0)
+    assert (threads.busy, threads.queue_length) == (0, 0)
 
 
-async def test_request_keeps_its_thread_from_first_to_last(page):
+async def test_request_keeps_its_thread_until_it_is_answered(page):
     pages = ThreadedPages(page, Threads(3), 100)
     page.release.set()
 
@@ -100,7 +100,7 @@ async def test_request_keeps_its_thread_from_first_to_last(page):
     assert all(first == second for first, second in page.threads)
 
 
-async def test_form_that_arrives_slowly_keeps_nobody_waiting(page):
+async def test_form_that_arrives_slowly_holds_no_thread(page):
     pages = ThreadedPages(page, Threads(1), 100)
     page.release.set()
     slow, quick = Visitor(is_slow=True), Visitor()
@@ -115,14 +115,14 @@ async def test_form_that_arrives_slowly_keeps_nobody_waiting(page):
     assert slow.status == 200
 
 
-async def test_visitor_who_leaves_the_line_leaves_it_to_the_others(page):
+async def test_request_whose_visitor_left_is_taken_out_of_the_queue(page):
     threads = Threads(1)
     pages = ThreadedPages(page, threads, 100)
     first, gone, last = Visitor(), Visitor(), Visitor()
     at_work = serve(pages, first)
     await until(lambda: page.now == 1)
     leaving, waiting = serve(pages, gone), serve(pages, last)
-    await until(lambda: threads.waiting == 2)
+    await until(lambda: threads.queue_length == 2)
 
     leaving.cancel()
     with suppress(asyncio.CancelledError):
@@ -132,16 +132,16 @@ async def test_visitor_who_leaves_the_line_leaves_it_to_the_others(page):
 
     assert gone.sent == []
     assert (first.status, last.status) == (200, 200)
-    assert (threads.busy, threads.waiting) == (0, 0)
+    assert (threads.busy, threads.queue_length) == (0, 0)
 
 
-async def test_line_that_is_too_long_is_told_to_who_comes_next(page):
+async def test_request_is_refused_at_once_if_the_queue_is_full(page):
     threads = Threads(1)
     pages, visitors = ThreadedPages(page, threads, 2), [Visitor() for _ in range(3)]
     async with AsyncExitStack() as stack:
         stack.callback(page.release.set)
         tasks = [serve(pages, visitor) for visitor in visitors]
-        await until(lambda: threads.waiting == 2)
+        await until(lambda: threads.queue_length == 2)
         refused = Visitor()
 
         since = time.monotonic()
@@ -149,12 +149,12 @@ async def test_line_that_is_too_long_is_told_to_who_comes_next(page):
 
         assert refused.status == 503
         assert (b"retry-after", b"5") in refused.sent[0]["headers"]
-        assert time.monotonic() - since < 5  # while the others wait for ten
+        assert time.monotonic() - since < 5  # the others wait for ten
     await asyncio.gather(*tasks)
     assert {visitor.status for visitor in visitors} == {200}
 
 
-async def test_failure_reaches_who_asked_and_frees_the_thread():
+async def test_error_in_a_thread_reaches_its_caller_and_frees_the_thread():
     def fail() -> None:
         raise LookupError("what was asked for")
 
