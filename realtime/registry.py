@@ -60,7 +60,7 @@ class Access(NamedTuple):
     right: str | None = None  # the permission that a viewer needs
 
 
-EVERYBODY, OWNERS = Access(), Access(personal=True)
+PUBLIC, PERSONAL = Access(), Access(personal=True)
 
 
 class TopicKind(NamedTuple):
@@ -151,7 +151,7 @@ class Registry(ABC):
     def _is_public(self, name: str) -> bool:
         """Whether the key of the topic `name` is the same for every viewer."""
         kind = self.kinds.get(name) or self.kinds.get(name.partition(":")[0])
-        return kind is None or kind.access == EVERYBODY
+        return kind is None or kind.access == PUBLIC
 
     def _parse_shared(self, name: str) -> tuple[str | None, str | None]:
         """The key of a topic that is not personal and the right it needs; None each if

@@ -26,7 +26,7 @@ from products.live.loaders import (
     shelves_version,
     stock_versions,
 )
-from realtime.registry import EVERYBODY, OWNERS, Access, TopicKind
+from realtime.registry import PERSONAL, PUBLIC, Access, TopicKind
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 
@@ -45,7 +45,7 @@ KINDS = {
     "stock": TopicKind(
         "products/_stock.html",
         "stock",
-        EVERYBODY,
+        PUBLIC,
         load_stock,
         stock_versions,
         accepts=_is_number,
@@ -68,7 +68,7 @@ KINDS = {
     "order": TopicKind(
         "orders/_status.html",
         "order",
-        EVERYBODY,
+        PUBLIC,
         load_order,
         order_versions,
         accepts=_is_token,
@@ -97,7 +97,7 @@ KINDS = {
     "basket": TopicKind(
         "products/_basket_badge.html",
         "basket",
-        OWNERS,
+        PERSONAL,
         by_owner(summaries, EMPTY_BASKET),
         basket_versions,
         empty=EMPTY_BASKET,
@@ -105,7 +105,7 @@ KINDS = {
     "basket:hold": TopicKind(
         "orders/_hold.html",
         "hold",
-        OWNERS,
+        PERSONAL,
         by_owner(all_holds, NO_HOLD),
         basket_versions,
         empty=NO_HOLD,
@@ -113,7 +113,7 @@ KINDS = {
     "basket:lines": TopicKind(
         "products/_basket_lines.html",
         "basket",
-        OWNERS,
+        PERSONAL,
         by_owner(all_contents, NO_LINES),
         basket_versions,
         empty=NO_LINES,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from realtime.registry import EVERYBODY, Access, Registry, State, TopicKind, Viewer
+from realtime.registry import PUBLIC, Access, Registry, State, TopicKind, Viewer
 
 database = Counter({"1": 1, "": 1})  # versions by identifier
 
@@ -17,7 +17,7 @@ def versions(ids: list[str]) -> dict[str, int]:
 
 class Toy(Registry):
     kinds = {
-        "lamp": TopicKind("", "lamp", EVERYBODY, load, versions, str.isdigit),
+        "lamp": TopicKind("", "lamp", PUBLIC, load, versions, str.isdigit),
         "vault": TopicKind("", "vault", Access(right="keyholder"), load, versions),
     }
 
