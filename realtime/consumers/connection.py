@@ -68,7 +68,7 @@ class Connection:
         if self._wire is None:
             await self._send({"type": "websocket.send", "text": text})
         elif self._wire.put(Frame(text).wire):
-            self._hub.lags(self)
+            self._hub.note_slow(self)
 
     def push(self, frame: Frame, keys: Iterable[str]) -> bool:
         """See `Socket.push`."""
@@ -79,7 +79,7 @@ class Connection:
             self._owe(keys)
             return False
         if left:
-            self._hub.lags(self)
+            self._hub.note_slow(self)
         return True
 
     def _push_by_send(self, frame: Frame, keys: Iterable[str]) -> bool:
@@ -103,7 +103,7 @@ class Connection:
     def _owe(self, keys: Iterable[str]) -> None:
         if self._owed is None:
             self._owed = set()
-            self._hub.lags(self)
+            self._hub.note_slow(self)
         self._owed.update(keys)
 
     def is_behind(self) -> bool:

@@ -86,7 +86,7 @@ class Consumer(Connection):
             await asyncio.wait([self._answering])
         if self._wire is not None and self._wire.pending():
             self._question = text  # only the last is answered, once it has caught up
-            self._hub.lags(self)
+            self._hub.note_slow(self)
         else:
             await self._answer(text)
         return not self.is_dismissed

@@ -187,8 +187,8 @@ class Hub:
         self.slow.discard(socket)
         self.viewers.leave(socket, session_key)
 
-    def lags(self, socket: Socket) -> None:
-        """The socket's client has not taken all that was sent: look after it."""
+    def note_slow(self, socket: Socket) -> None:
+        """Note that the socket's client has not taken all that was sent to it."""
         self.slow.add(socket)
 
     def catch_up(self, socket: Socket, keys: Iterable[str]) -> None:
