@@ -47,6 +47,7 @@ SERVICES = [
 # What may be done with an order or a payment: tables of constants.
 STATES = [
     "products.orders.machine",
+    "products.orders.on_hold",
     "products.orders.states",
     "products.payments.states",
 ]
@@ -236,11 +237,12 @@ RULES: dict[str, list[str]] = {
     ],
     # "Save this address" is a rule of the accounts: so many, one of them the usual.
     "products.orders.checkout": [*PAGES, "users.addresses"],
-    # One notion of an e-mail address.
     "products.orders.machine": [],
+    "products.orders.on_hold": ["products.orders.machine", "products.orders.states"],
     "products.orders.states": ["products.orders.machine"],
+    # There is one definition of an email address.
     "products.orders.limits": [*FROM_SERVICES, "project.mail.addresses"],
-    "products.orders.visitors": [*PAGES, "realtime.addresses"],  # one notion of them
+    "products.orders.visitors": [*PAGES, "realtime.addresses"],
     "products.pagecache.caching": ["project.replicas"],
     "products.pagecache.early": ["products.pagecache", "realtime.responses"],
     "products.pagecache.invalidation": [
@@ -250,7 +252,11 @@ RULES: dict[str, list[str]] = {
     ],
     "products.pagecache.shells": [],
     # Providers know rows, not rules.
-    "products.payments.states": ["products.orders.machine", "products.orders.states"],
+    "products.payments.states": [
+        "products.orders.machine",
+        "products.orders.on_hold",
+        "products.orders.states",
+    ],
     "products.payments.interface": [*MODELS, "products.payments"],
     "products.payments.providers": [*MODELS, *EXCEPTIONS, "products.payments"],
     "products.payments.stripe": [*MODELS, "products.payments"],

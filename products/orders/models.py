@@ -15,7 +15,8 @@ from products.basket.models import Basket
 from products.catalogue.models import Product
 from products.orders import states
 from products.orders.machine import Actor, Method, OrderKind, State
-from products.orders.states import OnHold, Status
+from products.orders.on_hold import OnHold
+from products.orders.states import Status
 from products.sweeps.models import Swept, problem_index
 from project import phones
 from project.mail.fields import EmailField, shape_constraint

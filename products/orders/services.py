@@ -22,6 +22,7 @@ from products.models import Order, OrderEvent
 from products.orders import emails, states
 from products.orders.exceptions import OrderOnHold, StatusConflict
 from products.orders.machine import Actor, Move, OnHoldRule, Units
+from products.orders.on_hold import HOLDS
 from products.stock import services as stock
 from products.sweeps import services as sweeps
 
@@ -165,7 +166,7 @@ def advance(
 
 def _still_on_hold() -> Case:
     """Return on_hold for an order that ends: "" unless staff must still act."""
-    reasons = [reason for reason, hold in states.HOLDS.items() if hold.ends_with_order]
+    reasons = [reason for reason, hold in HOLDS.items() if hold.ends_with_order]
     return Case(When(on_hold__in=reasons, then=Value("")), default=F("on_hold"))
 
 

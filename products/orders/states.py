@@ -21,7 +21,6 @@ from django.utils.translation import gettext_lazy as _
 from products.orders.machine import (
     Actor,
     Column,
-    Hold,
     Mail,
     Move,
     OnHoldRule,
@@ -42,15 +41,6 @@ class Status(TextChoices):
     DELIVERED = "delivered", _("delivered")
     CANCELLED = "cancelled", _("cancelled")
     EXPIRED = "expired", _("expired")
-
-
-class OnHold(TextChoices):
-    """Why nobody may pack or ship an order before staff have checked its payments."""
-
-    DIFFERS = "differs", _("wrong amount paid")
-    REFUNDED = "refunded", _("refunded")
-    DISPUTED = "disputed", _("payment disputed")
-    STUCK = "stuck", _("refund failed")
 
 
 # --- Columns of the board ---------------------------------------------------------
@@ -213,36 +203,6 @@ ACTIVE = statuses_of(s for s in STATES if s.column.is_work)
 UNPACKED = statuses_of((*PENDING_STATES, *PAID_STATES))
 UNSENT = statuses_of((*PAID_STATES, PACKED))
 PAID_OR_LATER = (*UNSENT, *SENT)
-
-# --- On hold ----------------------------------------------------------------------
-
-HOLDS = {
-    OnHold.DIFFERS: Hold(
-        text=_(
-            "The amount paid doesn’t match the total. We’re looking into it and will"
-            " email you."
-        ),
-        is_summary=True,
-        ends_with_order=True,
-        shows_received=True,
-        release_note=_("The order will count as paid and can be packed."),
-    ),
-    OnHold.REFUNDED: Hold(
-        text=_(
-            "Your payment was refunded. We won’t send anything unless we email you."
-        ),
-        is_summary=True,
-        ends_with_order=True,
-    ),
-    OnHold.DISPUTED: Hold(
-        text=_(
-            "Your bank has asked for the payment back. We won’t send anything until"
-            " that’s settled."
-        ),
-        statuses=UNSENT,
-    ),
-    OnHold.STUCK: Hold(),
-}
 
 # --- Moves ------------------------------------------------------------------------
 

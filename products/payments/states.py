@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from products.orders import states as order_states
 from products.orders.machine import Actor
-from products.orders.states import OnHold
+from products.orders.on_hold import OnHold
 
 
 class Status(TextChoices):

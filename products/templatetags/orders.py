@@ -6,6 +6,7 @@ from django.utils import dateformat
 from products.orders import states
 from products.orders.machine import Hold, State
 from products.orders.models import Order
+from products.orders.on_hold import HOLDS
 from products.templatetags.shop import moment
 
 register = template.Library()
@@ -22,7 +23,7 @@ def state(facts: dict) -> State:
 @register.filter
 def hold(facts: dict) -> Hold:
     """Return what the shop says while the order is on hold."""
-    return states.HOLDS.get(facts["on_hold"], NOT_HELD)
+    return HOLDS.get(facts["on_hold"], NOT_HELD)
 
 
 @register.filter
@@ -60,6 +61,6 @@ def way(facts: dict) -> list[dict]:
 @register.filter
 def summary(order: Order) -> str:
     """Return the state of an order in a few words for its shopper."""
-    if order.on_hold and states.HOLDS[order.on_hold].is_summary:
+    if order.on_hold and HOLDS[order.on_hold].is_summary:
         return order.get_on_hold_display().capitalize()
     return str(order.state.summary or order.state.step)

@@ -8,6 +8,7 @@ import pytest
 from products.models import Order, Payment
 from products.orders import states as order_states
 from products.orders.exceptions import StatusConflict
+from products.orders.on_hold import OnHold
 from products.payments import services as payments
 from products.payments import states, webhooks
 from products.payments.interface import Event, EventKind
@@ -60,7 +61,7 @@ def receive(payment: Payment) -> None:
 
 
 def accept(payment: Payment) -> None:
-    Order.objects.update(on_hold=order_states.OnHold.DIFFERS)
+    Order.objects.update(on_hold=OnHold.DIFFERS)
     payments.go_on(payment.order, actor=make_user(is_staff=True), note="Fine.")
 
 
