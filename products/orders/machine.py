@@ -73,6 +73,7 @@ class Column:
     title_with_guests: Text = ""  # the title where guests must confirm their orders
     is_work: bool = False  # always shown, because staff have work to do here
     gets_late: bool = False  # its orders should leave the house within a day
+    tone: str = ""  # the colour of its orders' states: "good", "warn" or "bad"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -87,7 +88,7 @@ class State:
     step: Text  # the name on the shopper's way from "Placed" to "Delivered"
     is_detour: bool = False  # the shopper's way shows it only while the order is here
     summary: Text = ""  # in the shopper's list of orders, if it is not the step's name
-    tag: str = ""  # how the summary is coloured: "good", "warn"
+    tag: str = ""  # the colour of the summary: "good" or "warn"
     text: Text  # the sentence on the shopper's page
     text_without_deadline: Text = ""  # if it differs
     tells_of_refund: bool = False  # the page says that the payment is being refunded

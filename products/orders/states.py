@@ -52,11 +52,13 @@ PAYMENT_COLUMN = Column(
     title_with_guests=_("Waiting for payment or confirmation"),
     is_work=True,
     gets_late=True,
+    tone="warn",
 )
 PACKING_COLUMN = Column(
     *("paid", _("To be packed"), _("Everything is packed.")),
     is_work=True,
     gets_late=True,
+    tone="warn",
 )
 SHIPPING_COLUMN = Column(
     *("packed", _("Packed"), _("No parcel waits for its carrier.")),
@@ -67,9 +69,9 @@ TRANSIT_COLUMN = Column(
     *("shipped", _("On its way"), _("Nothing is on its way.")), is_work=True
 )
 HOLD_COLUMN = Column("hold", _("On hold"), _("Nothing is on hold."), is_work=True)
-DELIVERED_COLUMN = Column("delivered", _("Delivered"))
-CANCELLED_COLUMN = Column("cancelled", _("Cancelled"))
-EXPIRED_COLUMN = Column("expired", _("Expired"))
+DELIVERED_COLUMN = Column("delivered", _("Delivered"), tone="good")
+CANCELLED_COLUMN = Column("cancelled", _("Cancelled"), tone="bad")
+EXPIRED_COLUMN = Column("expired", _("Expired"), tone="bad")
 COLUMNS = (
     *(PAYMENT_COLUMN, PACKING_COLUMN, SHIPPING_COLUMN, TRANSIT_COLUMN, HOLD_COLUMN),
     *(DELIVERED_COLUMN, CANCELLED_COLUMN, EXPIRED_COLUMN),

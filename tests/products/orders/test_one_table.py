@@ -56,11 +56,20 @@ def in_script(source: str) -> Iterator[str]:
     yield from WORDS.intersection(re.findall(r"""["'`]([\w-]+)["'`]""", source))
 
 
+def in_style_sheet(source: str) -> Iterator[str]:
+    """Yield each state and move that a class or an attribute is named after."""
+    source = re.sub(r"/\*.*?\*/", "", source, flags=re.S)
+    modifiers = re.findall(r"\.[\w-]+?--([\w-]+)", source)
+    values = re.findall(r"\[[\w-]+[~|^$*]?=[\"']?([\w-]+)", source)
+    yield from WORDS.intersection([*modifiers, *values])
+
+
 READERS = [
     ("*.py", in_python),
     ("*.html", in_template),
     ("*.txt", in_template),
     ("*.js", in_script),
+    ("*.css", in_style_sheet),
 ]
 
 
@@ -157,6 +166,8 @@ def test_name_of_a_state_of_payments_is_found(source):
         (in_template, '<form data-move="go-on">'),
         (in_script, "if (column === 'shipped') {"),
         (in_script, 'const VERBS = { p: "pack" };'),
+        (in_style_sheet, ".state--paid, .state { color: red }"),
+        (in_style_sheet, '[data-column="shipped"] { color: red }'),
     ],
 )
 def test_name_of_a_state_or_a_move_is_found(read, source):
@@ -173,6 +184,7 @@ def test_name_of_a_state_or_a_move_is_found(read, source):
         (in_template, '<p class="state state--paid">{% translate "paid" %}</p>'),
         (in_template, "{{ order.status }} is pending"),
         (in_script, "promise.pending // pending"),
+        (in_style_sheet, ".parts--packed-tight .pending { } /* .state--paid */"),
     ],
 )
 def test_other_words_are_not_found(read, source):
