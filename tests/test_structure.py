@@ -109,7 +109,7 @@ RULES: dict[str, list[str]] = {
     "project.mail.addresses": [],
     "project.mail.fields": ["project.mail.addresses"],
     "project.decoder": [],
-    "project.edits": [],
+    "project.edits": ["project.edits"],
     "project.modeladmin": [],
     "project.pictures": [],
     "project.second_factors": [],

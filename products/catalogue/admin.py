@@ -21,7 +21,7 @@ from products.importing.admin import ImportMixin
 from products.models import Product, ProductCategory, Stock
 from products.stock.admin import movements_link
 from products.templatetags.shop import money
-from project.edits import SafeEditsMixin
+from project.edits.admin import SafeEditsMixin
 from project.modeladmin import ListedLookupsMixin
 
 AVAILABLE = F("stock__on_hand") - F("stock__reserved")

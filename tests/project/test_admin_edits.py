@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from products.catalogue import services as catalogue
 from products.models import Product, ProductCategory
-from project.edits import SafeEditsMixin
+from project.edits.admin import SafeEditsMixin
 from tests.support.concurrency import together
 from tests.support.factories import make_category, make_picture, make_product, make_user
 from users.models import User

@@ -5,7 +5,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
-from project.edits import SafeEditsMixin
+from project.edits.admin import SafeEditsMixin
 from project.modeladmin import ListedLookupsMixin
 
 admin.site.unregister(Group)

@@ -14,7 +14,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from project.edits import SafeEditsMixin
+from project.edits.admin import SafeEditsMixin
 from project.modeladmin import ListedLookupsMixin
 from users import deletion, pictures, verification
 from users.admin.actions import PersonActionsMixin

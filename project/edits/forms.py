@@ -1,0 +1,163 @@
+"""Forms that compare what they showed with what is stored when they come back."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin.models import LogEntry
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+
+from project.edits.history import author_of, entries_of, newest_entry
+from project.edits.marks import Seen, mark, marks_of
+
+LONGEST = 120  # characters of a value in a message
+
+
+class EditForm(forms.ModelForm):
+    """A form of a row that somebody else may have changed since it was shown."""
+
+    seen_text: str | None = None  # what came back; None for a page that says nothing
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.kept: list[str] = []  # what others changed, and this form did not
+        self.seen = Seen()
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if self.seen_text is not None and self.instance.pk:
+            self._compare(data, Seen.loads(self.seen_text, self.instance))
+        return data
+
+    def _compare(self, data: dict[str, Any], seen: Seen) -> None:
+        now, disputed = marks_of(self), []
+        for name in [name for name in now if name in data]:
+            shown, entered = seen.marks.get(name), mark(self.fields[name], data[name])
+            if now[name] in (shown, entered):
+                continue
+            if entered == shown:
+                self.kept.append(name)
+                del data[name]  # the row keeps what it has
+            else:
+                disputed.append(name)
+        self.seen = seen
+        if disputed:
+            self._refuse(disputed, data, now)
+
+    def _refuse(
+        self, disputed: list[str], data: dict[str, Any], now: dict[str, str]
+    ) -> None:
+        """Say what is disputed. The page shows that from now on: sent again, it is
+        meant."""
+        entries = list(entries_of(self.instance, since=self.seen.entry))
+        for name in disputed:
+            entered = _shown(self.fields[name], data[name])
+            self.add_error(name, self._told(name, entered, entries))
+        self.add_error(
+            None,
+            ValidationError(
+                _(
+                    "Nothing was saved. Somebody else changed the same fields while "
+                    "you were editing. What you typed is still here. Change it, or "
+                    "save again to replace their changes."
+                ),
+                code="changed_meanwhile",
+            ),
+        )
+        shown = [*disputed, *(name for name in self.kept if self._show_stored(name))]
+        marks = self.seen.marks | {name: now[name] for name in shown}
+        self.seen = Seen(marks, self.seen.entry)
+
+    def _show_stored(self, name: str) -> bool:
+        """Fill in what somebody else saved and this form leaves alone; False for a
+        field that is not one plain input, which goes on showing what it did."""
+        form_field, key = self.fields[name], self.add_prefix(name)
+        if isinstance(form_field, forms.FileField | forms.MultiValueField):
+            return False
+        stored = form_field.prepare_value(self.get_initial_for_field(form_field, name))
+        self.data = self.data.copy()
+        if isinstance(form_field, forms.BooleanField):
+            self.data.pop(key, None)
+            stored = "on" if stored else None
+        if isinstance(form_field, forms.ModelMultipleChoiceField):
+            self.data.setlist(key, [str(one) for one in stored])
+        elif stored is not None:
+            self.data[key] = str(stored)
+        return True
+
+    def _told(self, name: str, entered: str, entries: list[LogEntry]) -> str:
+        text = _(
+            "%(who)s changed this to “%(theirs)s”. You entered “%(yours)s”. Nothing was"
+            " saved."
+        )
+        theirs = _shown(self.fields[name], _stored(self.instance, name))
+        who = author_of(entries, self.fields[name].label or name)
+        return text % {"who": who, "theirs": theirs, "yours": entered}
+
+    @property
+    def changed_data(self) -> list[str]:
+        """What this form changes, for the history."""
+        return [name for name in super().changed_data if name not in self.kept]
+
+    def page_seen(self) -> Seen:
+        """What the page of this form shows, to be carried by it."""
+        if self.is_bound and self.seen_text is not None:
+            return self.seen
+        return Seen(marks_of(self), newest_entry(self.instance))
+
+
+def _stored(row: Model, name: str) -> Any:
+    value = getattr(row, name)
+    return list(value.all()) if hasattr(value, "all") else value
+
+
+def _shown(form_field: forms.Field, value: Any) -> str:
+    """A value as a person reads it."""
+    if isinstance(value, bool):
+        text = _("yes") if value else _("no")
+    elif isinstance(form_field, forms.ModelMultipleChoiceField):
+        text = ", ".join(map(str, value))
+    elif isinstance(form_field, forms.ChoiceField) and value is not None:
+        is_row = isinstance(form_field, forms.ModelChoiceField)
+        text = str(value if is_row else dict(form_field.choices).get(value, value))
+    else:
+        text = "" if value is None else str(value)
+    return Truncator(text).chars(LONGEST) or _("(empty)")
+
+
+class ListEditForm(forms.ModelForm):
+    """A row of a list that is edited: Django carries its values in hidden fields."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        for form_field in self.fields.values():
+            form_field.show_hidden_initial = True
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        mine = set(self.changed_data)
+        for name in [name for name in self._meta.fields or () if name in data]:
+            if name not in mine:
+                del data[name]  # the row keeps what it has
+            elif self._is_disputed(name, data[name]):
+                self._refuse(name)
+        return data
+
+    def _is_disputed(self, name: str, entered: Any) -> bool:
+        shown = self.data.get(self.add_initial_prefix(name))
+        form_field = self.fields[name]
+        now = self.get_initial_for_field(form_field, name)
+        if shown is None or not form_field.has_changed(now, shown):
+            return False
+        return mark(form_field, entered) != mark(form_field, now)
+
+    def _refuse(self, name: str) -> None:
+        now = self.get_initial_for_field(self.fields[name], name)
+        entries = list(entries_of(self.instance))
+        text = _("%(who)s changed this to “%(theirs)s”. Save again to replace it.")
+        who = author_of(entries, self.fields[name].label or name)
+        self.add_error(name, text % {"who": who, "theirs": now})
+        self.data = self.data.copy()
+        self.data[self.add_initial_prefix(name)] = str(now)
