@@ -21,10 +21,10 @@ SEEN = "_seen"  # the form's hidden field
 
 
 class SafeEditsMixin:
-    """A `ModelAdmin` whose forms nobody's changes are lost by.
+    """A mixin for a `ModelAdmin`, so that no form overwrites another person's changes.
 
-    Its `get_object` locks the row while a form is handled, so nothing comes between the
-    comparison and the writing.
+    `get_object` locks the row while a form is handled, so nobody can change the row
+    between the comparison and the update.
     """
 
     delete_confirmation_template = "admin/delete_seen.html"
@@ -34,7 +34,9 @@ class SafeEditsMixin:
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Model | None:
         if request.method == "POST" and connection.in_atomic_block:
-            with contextlib.suppress(ValueError, ValidationError):  # no such key
+            with contextlib.suppress(
+                ValueError, ValidationError
+            ):  # there is no such row
                 rows = self.model._base_manager.select_for_update(no_key=True)
                 rows.filter(pk=object_id).first()
         return super().get_object(request, object_id, from_field)
@@ -59,12 +61,12 @@ class SafeEditsMixin:
         self, request: HttpRequest, form: forms.ModelForm, formsets: list, change: bool
     ) -> None:
         super().save_related(request, form, formsets, change)
-        if kept := getattr(form, "kept", []):
+        if fields := getattr(form, "changed_by_others", []):
             text = _(
                 "Somebody else changed %(fields)s while you were editing. Their change "
                 "was kept."
             )
-            labels = ", ".join(str(form.fields[name].label) for name in kept)
+            labels = ", ".join(str(form.fields[name].label) for name in fields)
             self.message_user(request, text % {"fields": labels}, messages.WARNING)
 
     # --- Deleting -------------------------------------------------------------
@@ -73,7 +75,7 @@ class SafeEditsMixin:
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict | None = None
     ) -> HttpResponse:
-        """Deletes what the page showed, or asks again."""
+        """Delete the row, or ask again if it has changed since the page showed it."""
         row = self.get_object(request, unquote(object_id))
         now = mark_of_row(row) if row else ""
         shown = request.POST.get(SEEN)
@@ -92,17 +94,17 @@ class SafeEditsMixin:
         return super().delete_view(request, object_id, context)
 
     def get_actions(self, request: HttpRequest) -> dict[str, tuple]:
-        """Deletes several as it deletes one."""
+        """Replace Django's deletion of several rows by `delete_several`."""
         actions = super().get_actions(request)
         if "delete_selected" in actions:
-            _django_s, name, description = actions["delete_selected"]
+            _function, name, description = actions["delete_selected"]
             actions[name] = (SafeEditsMixin.delete_several, name, description)
         return actions
 
     def delete_several(
         self, request: HttpRequest, queryset: QuerySet
     ) -> HttpResponse | None:
-        """Deletes the rows that the question showed, or asks again."""
+        """Delete the rows, or ask again if they have changed meanwhile."""
         now = mark_of_rows(queryset.order_by("pk"))
         shown = request.POST.get(SEEN)
         if request.POST.get("post") and shown not in (None, now):

@@ -16,13 +16,13 @@ LONGEST = 120  # characters of a value in a message
 
 
 class EditForm(forms.ModelForm):
-    """A form of a row that somebody else may have changed since it was shown."""
+    """A form for a row that another person may have changed since it was shown."""
 
-    seen_text: str | None = None  # what came back; None for a page that says nothing
+    seen_text: str | None = None  # from the submitted form; None if it has no marks
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.kept: list[str] = []  # what others changed, and this form did not
+        self.changed_by_others: list[str] = []  # fields that this form left alone
         self.seen = Seen()
 
     def clean(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class EditForm(forms.ModelForm):
             if now[name] in (shown, entered):
                 continue
             if entered == shown:
-                self.kept.append(name)
+                self.changed_by_others.append(name)
                 del data[name]  # the row keeps what it has
             else:
                 disputed.append(name)
@@ -49,12 +49,15 @@ class EditForm(forms.ModelForm):
     def _refuse(
         self, disputed: list[str], data: dict[str, Any], now: dict[str, str]
     ) -> None:
-        """Say what is disputed. The page shows that from now on: sent again, it is
-        meant."""
+        """Add an error for each field that both changed.
+
+        The page then counts as having shown the stored values, so the form is saved if
+        it is submitted again.
+        """
         entries = list(entries_of(self.instance, since=self.seen.entry))
         for name in disputed:
             entered = _shown(self.fields[name], data[name])
-            self.add_error(name, self._told(name, entered, entries))
+            self.add_error(name, self._error_text(name, entered, entries))
         self.add_error(
             None,
             ValidationError(
@@ -66,13 +69,19 @@ class EditForm(forms.ModelForm):
                 code="changed_meanwhile",
             ),
         )
-        shown = [*disputed, *(name for name in self.kept if self._show_stored(name))]
+        shown = [
+            *disputed,
+            *(name for name in self.changed_by_others if self._show_stored(name)),
+        ]
         marks = self.seen.marks | {name: now[name] for name in shown}
         self.seen = Seen(marks, self.seen.entry)
 
     def _show_stored(self, name: str) -> bool:
-        """Fill in what somebody else saved and this form leaves alone; False for a
-        field that is not one plain input, which goes on showing what it did."""
+        """Show the stored value of a field that only others changed.
+
+        Return False for a field that is not one plain input. It goes on showing the old
+        value.
+        """
         form_field, key = self.fields[name], self.add_prefix(name)
         if isinstance(form_field, forms.FileField | forms.MultiValueField):
             return False
@@ -87,7 +96,7 @@ class EditForm(forms.ModelForm):
             self.data[key] = str(stored)
         return True
 
-    def _told(self, name: str, entered: str, entries: list[LogEntry]) -> str:
+    def _error_text(self, name: str, entered: str, entries: list[LogEntry]) -> str:
         text = _(
             "%(who)s changed this to “%(theirs)s”. You entered “%(yours)s”. Nothing was"
             " saved."
@@ -98,11 +107,13 @@ class EditForm(forms.ModelForm):
 
     @property
     def changed_data(self) -> list[str]:
-        """What this form changes, for the history."""
-        return [name for name in super().changed_data if name not in self.kept]
+        """Return the fields that this form changes, for the history."""
+        return [
+            name for name in super().changed_data if name not in self.changed_by_others
+        ]
 
     def page_seen(self) -> Seen:
-        """What the page of this form shows, to be carried by it."""
+        """Return what the page of this form shows. The page carries it."""
         if self.is_bound and self.seen_text is not None:
             return self.seen
         return Seen(marks_of(self), newest_entry(self.instance))
@@ -114,7 +125,7 @@ def _stored(row: Model, name: str) -> Any:
 
 
 def _shown(form_field: forms.Field, value: Any) -> str:
-    """A value as a person reads it."""
+    """Return a value as people read it."""
     if isinstance(value, bool):
         text = _("yes") if value else _("no")
     elif isinstance(form_field, forms.ModelMultipleChoiceField):
@@ -128,7 +139,7 @@ def _shown(form_field: forms.Field, value: Any) -> str:
 
 
 class ListEditForm(forms.ModelForm):
-    """A row of a list that is edited: Django carries its values in hidden fields."""
+    """A row of a list that is edited. Its page carries the values in hidden fields."""
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)

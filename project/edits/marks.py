@@ -15,19 +15,19 @@ from django.utils.crypto import salted_hmac
 
 @dataclass(frozen=True)
 class Seen:
-    """What a page showed of a row: a mark of each field's value, and the newest line
-    of the row's history."""
+    """What a page showed of a row: a mark of each field's value, and the key of the
+    newest entry in the row's history."""
 
     marks: dict[str, str] = field(default_factory=dict)
     entry: int = 0
 
     def dumps(self, row: Model) -> str:
-        """As text, for the page of this row."""
+        """Return this as signed text for the page of `row`."""
         return signing.dumps([self.marks, self.entry], salt=_salt(row), compress=True)
 
     @classmethod
     def loads(cls, text: str, row: Model) -> "Seen":
-        """What the page of `row` says; nothing if it cannot be read."""
+        """Read the text from the page of `row`. If it is invalid, return no marks."""
         try:
             return cls(*signing.loads(text, salt=_salt(row)))
         except (signing.BadSignature, TypeError, ValueError):
@@ -39,7 +39,7 @@ def _salt(row: Model) -> str:
 
 
 def marks_of(form: forms.ModelForm) -> dict[str, str]:
-    """A mark of the stored value of each field that `form` can change."""
+    """Return a mark of the stored value of each field that `form` can change."""
     return {
         name: mark(
             form.fields[name], form.get_initial_for_field(form.fields[name], name)
@@ -57,7 +57,7 @@ def _editable(form: forms.ModelForm) -> Iterator[str]:
 
 
 def mark(form_field: forms.Field, value: Any) -> str:
-    """The same for the same value, whether it was stored or entered."""
+    """Return a short hash that is the same for a stored value and an entered one."""
     return hashlib.sha256(_plain(form_field, value).encode()).hexdigest()[:16]
 
 
@@ -78,10 +78,12 @@ def _plain(form_field: forms.Field, value: Any) -> str:
 
 
 def mark_of_rows(rows: Iterable[Model]) -> str:
+    """Return a mark of all values of these rows."""
     return salted_hmac("seen rows", ",".join(map(mark_of_row, rows))).hexdigest()[:20]
 
 
 def mark_of_row(row: Model) -> str:
+    """Return a mark of all values of a row that are not deferred."""
     left_out = row.get_deferred_fields() | {"last_login"}
     fields = [f for f in row._meta.concrete_fields if f.attname not in left_out]
     values = repr([(f.attname, str(f.value_from_object(row))) for f in fields])
