@@ -1,4 +1,4 @@
-"""Where allauth asks us."""
+"""The adapter for allauth's accounts: signing in, addresses and mails."""
 
 import logging
 from urllib.parse import urlsplit
@@ -32,14 +32,15 @@ from users.models import User
 
 logger = logging.getLogger(__name__)
 
-# The same for whom we don't know, a wrong password and a deactivated account.
+# Unknown people, wrong passwords and deactivated accounts get the same message.
 BAD_LOGIN = gettext_lazy("Incorrect email, username or password.")
 UNKNOWN_IP = "0.0.0.0"
 
-BEGAN_WITH = "sign_in_began_with"  # in the session: what the password was then
+# A session key: the hash of the password with which the sign-in began.
+BEGAN_WITH = "sign_in_began_with"
 # Notices that list the other ways into the account.
 NEW_PASSWORD_NOTICES = {
-    f"account/email/password_{done}" for done in ("changed", "set", "reset")
+    f"account/email/password_{change}" for change in ("changed", "set", "reset")
 }
 
 
@@ -54,8 +55,10 @@ class AccountAdapter(SignInLimits):
     # --- Signing in ---------------------------------------------------------------
 
     def authenticate(self, request: HttpRequest, **credentials) -> User | None:
-        """Whose credentials these are, unless the account is deactivated: allauth
-        would lead its holder to a page that says so."""
+        """Return the user with these credentials; None if their account is deactivated.
+
+        allauth would redirect to a page that reveals the deactivation.
+        """
         user = super().authenticate(request, **credentials)
         return user if user and user.is_active else None
 
@@ -66,8 +69,11 @@ class AccountAdapter(SignInLimits):
         return super().pre_login(request, user, **kwargs)
 
     def login(self, request: HttpRequest, user: User) -> None:
-        """Sign in, unless the password was changed since: a sign-in that waits for its
-        second factor or for a link was begun with the old one."""
+        """Sign in, unless the password has changed since the sign-in began.
+
+        A sign-in may wait for a second factor or a link. If the password has changed,
+        this raises `ImmediateHttpResponse` with a redirect to the sign-in page.
+        """
         began_with = request.session.pop(BEGAN_WITH, "")
         if not constant_time_compare(began_with, user.get_session_auth_hash()):
             clear_authentication_records(request)
@@ -91,8 +97,11 @@ class AccountAdapter(SignInLimits):
         return response
 
     def get_reauthentication_methods(self, user: User) -> list[dict]:
-        """How `user` can confirm that it is them. A code by mail is for people who have
-        no password: for others the mailbox would become a second password."""
+        """Return the ways in which `user` can confirm their identity.
+
+        Only people without a password can get a code by mail. For others, the mailbox
+        would become a second password.
+        """
         is_offered = not user.has_usable_password() and user.is_verified
         return [
             method
@@ -101,7 +110,7 @@ class AccountAdapter(SignInLimits):
         ]
 
     def set_password(self, user: User, password: str) -> None:
-        """Writes nothing else: `user` was read before a slow hash."""
+        """Save only the password, because `user` was read before a slow hash."""
         user.set_password(password)
         user.save(update_fields=["password"])
 
@@ -109,44 +118,56 @@ class AccountAdapter(SignInLimits):
         return reverse("users:profile")
 
     def is_safe_url(self, url: str | None) -> bool:
-        """Whether it is a page of this shop. allauth would allow all of ALLOWED_HOSTS,
-        which may be a domain with other people's sites in it, and any text."""
+        """Return whether `url` is a page of this shop.
+
+        allauth would allow any text, and all of ALLOWED_HOSTS, which may be a domain
+        with other people's sites in it.
+        """
         return is_page(allauth_context.request, url)
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """In the form that is counted and stored. Through a Unix socket, without a
-        proxy that names it, there is none; who went round a proxy has their own."""
+        """Return the client's address in the form that is counted and stored.
+
+        It is `UNKNOWN_IP` for a Unix socket, unless a proxy names the address. For a
+        request that bypasses our proxies, it is the address that it comes from.
+        """
         try:
-            found = get_client_ip(request)
-        except ImproperlyConfigured:  # fewer proxies than we have
-            found = request.META.get("REMOTE_ADDR")
-        return str(plain_address(found) or UNKNOWN_IP)
+            client_ip = get_client_ip(request)
+        except ImproperlyConfigured:  # the request came through too few proxies
+            client_ip = request.META.get("REMOTE_ADDR")
+        return str(plain_address(client_ip) or UNKNOWN_IP)
 
     # --- Addresses ----------------------------------------------------------------
 
     def clean_email(self, email: str) -> str:
-        """Django's form field takes longer ones than its model field, and allauth
-        would cut them: they would be somebody else's. It also takes addresses that
-        mail libraries split."""
+        """Return the normalised address. Raises `ValidationError`.
+
+        Django's form field accepts addresses that are too long for the model field.
+        allauth would truncate them, and the result may be another person's address. The
+        form field also accepts addresses that mail libraries split.
+        """
         MaxLengthValidator(User._meta.get_field("email").max_length)(email)
         validate_email_address(email)
         return super().clean_email(email)
 
     def can_delete_email(self, email_address: EmailAddress) -> bool:
-        """Only one they meant to change to: everybody has an address."""
+        """Allow only a pending new address to be deleted: everybody has an address."""
         return email_address.email != email_address.user.email
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """Make it theirs, and tell the address they had until now. `False` if another
-        account has it, verified or not: allauth looks at the verified ones only."""
+        """Make this the user's address, and notify their previous address.
+
+        Return False if another account uses the address, verified or not. allauth
+        checks the verified addresses only.
+        """
         user = email_address.user
-        theirs = EmailAddress.objects.filter(user=user).exclude(pk=email_address.pk)
+        others = EmailAddress.objects.filter(user=user).exclude(pk=email_address.pk)
         try:
             with transaction.atomic():
-                theirs.exclude(email=user.email).delete()
+                others.exclude(email=user.email).delete()
                 if email_address.email != user.email:
-                    # allauth tells the one other address, so there must be one.
-                    theirs.get_or_create(user=user, email=user.email)
+                    # allauth notifies the one other address, so there must be one.
+                    others.get_or_create(user=user, email=user.email)
                 return super().confirm_email(request, email_address)
         except IntegrityError:
             return False
@@ -182,8 +203,10 @@ class AccountAdapter(SignInLimits):
         context: dict | None = None,
         email: str | None = None,
     ) -> None:
-        """Tell `user` what was done to their account, at their own address: not at one
-        that somebody only wishes to change to."""
+        """Notify `user` of a change to their account.
+
+        The mail goes to their present address, never to a pending new one.
+        """
         context = context or {}
         if template_prefix in NEW_PASSWORD_NOTICES:
             context |= {
@@ -198,13 +221,17 @@ class AccountAdapter(SignInLimits):
         try:
             self.write_mail(template_prefix, email, context).send()
         except ValidationError:
-            # Forms let no such address in; what was done to the account stands.
+            # Forms refuse such addresses. The change to the account stays.
             logger.warning("A mail was refused: no mail can be sent to its address")
 
     def write_mail(
         self, template_prefix: str, email: str, context: dict
     ) -> EmailMessage:
-        """The mail, not sent: where nobody is to get one, this takes the same time."""
+        """Return a mail without sending it.
+
+        Callers also write mails that nobody gets, so that a request takes the same time
+        for an unknown address.
+        """
         shop = {
             "request": allauth_context.request,
             "email": email,

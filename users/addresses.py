@@ -1,5 +1,4 @@
-"""A person's postal addresses: at most `LIMIT`, and exactly one of them the usual one
-as long as there are any."""
+"""A person's postal addresses: at most `LIMIT`. Exactly one of them is the default."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -20,37 +19,42 @@ class TooManyAddresses(Exception):
 
 @transaction.atomic
 def add(user: User, address: Address) -> Address:
-    """Save a new address; the first is the usual one. Raises `TooManyAddresses`."""
-    theirs = _locked(user.pk)
-    if theirs.count() >= LIMIT:
+    """Save a new address, the first as the default. Raises `TooManyAddresses`."""
+    addresses = _locked(user.pk)
+    if addresses.count() >= LIMIT:
         raise TooManyAddresses
     address.user_id = user.pk
-    address.is_default = not theirs.filter(is_default=True).exists()
+    address.is_default = not addresses.filter(is_default=True).exists()
     address.save()
     return address
 
 
 @transaction.atomic
-def make_usual(address: Address) -> None:
-    """Raises `Address.DoesNotExist` if it was deleted meanwhile."""
-    theirs = _locked(address.user_id)
-    theirs.filter(is_default=True).exclude(pk=address.pk).update(is_default=False)
-    if not theirs.filter(pk=address.pk).update(is_default=True):
+def make_default(address: Address) -> None:
+    """Make an address the default.
+
+    Raises `Address.DoesNotExist` if another request has deleted it.
+    """
+    addresses = _locked(address.user_id)
+    addresses.filter(is_default=True).exclude(pk=address.pk).update(is_default=False)
+    if not addresses.filter(pk=address.pk).update(is_default=True):
         raise Address.DoesNotExist
 
 
 @transaction.atomic
 def remove(address: Address) -> None:
-    """Delete it; of the others the oldest takes its place as the usual one."""
-    theirs = _locked(address.user_id)
-    theirs.filter(pk=address.pk).delete()
-    heir = theirs.order_by("-is_default", "pk").first()
-    if heir and not heir.is_default:
-        theirs.filter(pk=heir.pk).update(is_default=True)
+    """Delete an address. If it was the default, the oldest other one becomes it."""
+    addresses = _locked(address.user_id)
+    addresses.filter(pk=address.pk).delete()
+    successor = addresses.order_by("-is_default", "pk").first()
+    if successor and not successor.is_default:
+        addresses.filter(pk=successor.pk).update(is_default=True)
 
 
 def _locked(user_id: int) -> QuerySet[Address]:
-    """Their addresses, after whoever changes them just now; rows that only refer to
-    the person do not wait."""
+    """Lock the user's row, and return the user's addresses.
+
+    The lock is `no_key`, so that rows which refer to the user can still be inserted.
+    """
     list(User.objects.select_for_update(no_key=True).filter(pk=user_id).values("pk"))
     return Address.objects.filter(user_id=user_id)

@@ -1,4 +1,4 @@
-"""Where allauth asks us about second factors."""
+"""The shop's adapter for allauth's second factors."""
 
 from urllib.parse import urlsplit
 
@@ -10,8 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 
 class MFAAdapter(DefaultMFAAdapter):
-    """Apps and devices note the shop's name and its one address, never the request's
-    Host: a passkey made at shop.example opens www.shop.example too."""
+    """Gives apps and devices the shop's name and host, never the request's Host.
+
+    So a passkey from shop.example also works at www.shop.example.
+    """
 
     error_messages = DefaultMFAAdapter.error_messages | {
         "incorrect_passkey": _(
@@ -24,15 +26,17 @@ class MFAAdapter(DefaultMFAAdapter):
         return settings.SHOP_NAME
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        """Who asks for a passkey. With another host in DOMAIN_NAME those made so far
-        fit no more."""
+        """Return the shop as fido2's relying party.
+
+        Existing passkeys stop working if the host in DOMAIN_NAME changes.
+        """
         return {
             "id": urlsplit(settings.DOMAIN_NAME).hostname,
             "name": settings.SHOP_NAME,
         }
 
     def validation_error(self, code: str, *args) -> ValidationError:
-        """allauth calls a passkey that does not fit an incorrect code, too."""
+        """Word the error for passkeys, which allauth would call an incorrect code."""
         if code == "incorrect_code" and "credential" in context.request.POST:
             code = "incorrect_passkey"
         return super().validation_error(code, *args)

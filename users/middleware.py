@@ -1,4 +1,4 @@
-"""What holds for many pages: who sees them afterwards, and who must prove more."""
+"""Middleware for caching of private pages, and for second factors of staff."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,10 +17,10 @@ from project.second_factors import Proof, proof
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
-ACCOUNT_PAGES = f"{settings.BASE_PATH}users/"  # what their addresses begin with
-STAFF_PAGES = {"admin", "staff"}  # namespaces
+ACCOUNT_PAGES = f"{settings.BASE_PATH}users/"  # the prefix of their paths
+STAFF_PAGES = {"admin", "staff"}  # namespaces of URLs
 OPEN_TO_STAFF = {"login", "logout"}
-FACTORS_SHOWN_OR_ASKED = {
+FACTOR_PAGES_WITHOUT_CHANGES = {
     "mfa_index",
     "mfa_list_webauthn",
     "mfa_authenticate",
@@ -31,8 +31,10 @@ FACTORS_SHOWN_OR_ASKED = {
 
 
 def private_pages(get_response: Handler) -> Handler:
-    """Pages made for one person stay with them: no cache that others share keeps one,
-    and the back button shows none after signing out. Costs no query."""
+    """Keep private pages out of shared caches, without a query.
+
+    After signing out, the back button shows no page of the account.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -56,9 +58,11 @@ def _is_about_an_account(request: HttpRequest) -> bool:
 
 
 class SecondFactorMiddleware:
-    """Where STAFF_MFA_REQUIRED is set, staff see staff's pages in sessions that have
-    proven a second factor. Such a session alone changes their factors, too: else a
-    stolen password could add one. Other people and pages cost no query."""
+    """Require a second factor for staff pages, if STAFF_MFA_REQUIRED is set.
+
+    Staff also need a session with a proven factor to change their factors. Otherwise,
+    somebody with a stolen password could add one. Other people and pages cost no query.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -93,7 +97,7 @@ def _is_staff_page(request: HttpRequest) -> bool:
 
 def _changes_factors(request: HttpRequest) -> bool:
     name = request.resolver_match.url_name or ""
-    return name.startswith("mfa_") and name not in FACTORS_SHOWN_OR_ASKED
+    return name.startswith("mfa_") and name not in FACTOR_PAGES_WITHOUT_CHANGES
 
 
 def _ask_for_factor(request: HttpRequest) -> HttpResponse:
@@ -103,7 +107,7 @@ def _ask_for_factor(request: HttpRequest) -> HttpResponse:
 
 
 def _ask_for_proof(request: HttpRequest) -> HttpResponse:
-    """To the page for the factor that they have, and back."""
+    """Redirect to the page that asks for the user's factor, and from there back."""
     ways = get_adapter().get_reauthentication_methods(request.user)
     page = next(way["url"] for way in ways if way["id"].startswith("mfa_"))
     messages.warning(

@@ -1,4 +1,4 @@
-"""Who they are and where their parcels go."""
+"""Users, their sessions and their postal addresses."""
 
 from functools import cached_property
 
@@ -25,7 +25,7 @@ class PlainField(models.CharField):
 
 
 class User(AbstractUser):
-    """A shopper, a staff member or an administrator; the e-mail is theirs alone."""
+    """A shopper, a staff member or an administrator, with a unique e-mail address."""
 
     first_name = PlainField(_("first name"), max_length=150, blank=True)
     last_name = PlainField(_("last name"), max_length=150, blank=True)
@@ -46,7 +46,7 @@ class User(AbstractUser):
             shape_constraint("email", name="user_email_is_one_address"),
         ]
 
-    was_added = False  # by the last `save()`, which did not find them in the database
+    was_added = False  # whether the last `save()` inserted the row
 
     def save(self, *args, **kwargs) -> None:
         self.email = self.email.lower()
@@ -54,23 +54,22 @@ class User(AbstractUser):
         super().save(*args, **kwargs)
 
     def get_short_name(self) -> str:
-        """What the shop calls them."""
+        """Return what the shop calls the user."""
         return self.first_name or self.username
 
     @cached_property
     def is_verified(self) -> bool:
-        """Whether a link sent to their present address has been followed."""
+        """Whether the user's present address is verified."""
         return EmailAddress.objects.filter(
             user=self, email=self.email, verified=True
         ).exists()
 
 
 class Session(AbstractBaseSession):
-    """A visitor's session, and whose it is: one query tells both
-    (`products.live.viewers`).
+    """A visitor's session with its user, for one query in `products.live.viewers`.
 
-    The account is what the session's signed data say, written with them. Like them it
-    may outlive the account, so nothing in the database binds it to one.
+    The user is a copy of what the session's signed data say. A session may outlive the
+    account, so there is no foreign key constraint in the database.
     """
 
     user = models.ForeignKey(
@@ -89,7 +88,7 @@ class Session(AbstractBaseSession):
 
 
 class Address(models.Model):
-    """Where parcels go. One of a person's addresses is their default."""
+    """A postal address. One of a person's addresses is their default."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="addresses")
     full_name = PlainField(_("full name"), max_length=120)

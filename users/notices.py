@@ -11,22 +11,22 @@ from users.models import User
 def by_staff(
     user: User, template: str, context: dict | None = None, *, to: str = ""
 ) -> None:
-    """Write one of allauth's notices, to the person's own address or to `to`.
+    """Send one of allauth's notices, to the person's own address or to `to`.
 
-    Such a mail names the computer that a change came from: here that is the shop's,
-    and staff's own address and browser are nobody else's business.
+    Such a mail names the computer that a change came from. The address and the browser
+    of staff are private, so it names the shop instead.
     """
-    whence = {"ip": _("the shop’s own"), "user_agent": _("our staff did this for you")}
+    origin = {"ip": _("the shop’s own"), "user_agent": _("our staff did this for you")}
     request = allauth_context.request or HttpRequest()  # a command has none
     with allauth_context.request_context(request):
         get_adapter().send_notification_mail(
-            template, user, whence | (context or {}), to or user.email
+            template, user, origin | (context or {}), to or user.email
         )
 
 
-def account_deleted(user: User, kept: list[str], *, is_by_staff: bool) -> None:
-    """Say goodbye; `kept` are sentences on what stays, and why."""
-    template, context = "account/email/account_deleted", {"kept": kept}
+def account_deleted(user: User, remaining: list[str], *, is_by_staff: bool) -> None:
+    """Confirm a deletion. `remaining` are sentences on what data stays, and why."""
+    template, context = "account/email/account_deleted", {"kept": remaining}
     if is_by_staff or allauth_context.request is None:
         by_staff(user, template, context)
     else:

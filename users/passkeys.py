@@ -1,6 +1,6 @@
-"""Forms with the answer of a device.
+"""Forms with the answer of a passkey or security key.
 
-allauth's own forms fail with an error page if the answer is nonsense.
+allauth's own forms raise an error if the answer is malformed.
 """
 
 import struct
@@ -16,29 +16,29 @@ from allauth.mfa.webauthn.internal.auth import (
 )
 
 # The exceptions of fido2 for answers that it cannot parse.
-NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error)
+MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error)
 
 
 @contextmanager
-def refusing_nonsense() -> Iterator[None]:
+def refusing_malformed() -> Iterator[None]:
     """Turn the exceptions of fido2 into `ValidationError`."""
     try:
         yield
-    except NONSENSE as error:
+    except MALFORMED as error:
         raise get_adapter().validation_error("incorrect_code") from error
 
 
 class AddForm(forms.AddWebAuthnForm):
     def clean_credential(self) -> dict:
         credential = self.cleaned_data["credential"]
-        with refusing_nonsense():
+        with refusing_malformed():
             parse_registration_response(credential)
         return credential
 
 
 class _AnswerMixin:
     def clean_credential(self) -> Authenticator:
-        with refusing_nonsense():
+        with refusing_malformed():
             parse_authentication_response(self.cleaned_data["credential"])
         return super().clean_credential()
 

@@ -1,10 +1,9 @@
-"""Giving an account back to its owner: a new password undoes what somebody else may
-have prepared in it.
+"""The recovery of an account: a new password undoes what an intruder has prepared.
 
-A change of the e-mail address that still waits would move the account to whoever asked
-for it, so it goes with the old password, whichever way that is replaced. Other ways in
-(second factors, passkeys, connected accounts) may be the owner's own: they are listed,
-for the owner to remove.
+A pending change of the e-mail address would hand the account to whoever requested the
+change. So every new password withdraws it, whichever way the password is replaced.
+Other ways in (second factors, passkeys, connected accounts) may belong to the owner, so
+they are listed, and the owner can remove them.
 """
 
 from datetime import datetime
@@ -26,33 +25,36 @@ from users.models import Address, User
 
 
 class WayIn(NamedTuple):
-    """Something beside the password that opens an account or is asked for with it."""
+    """A way to sign in besides the password, or a second factor."""
 
     name: str
     since: datetime
     last_used: datetime | None
-    page: str  # where its owner removes it
-    account: int | None = None  # the key of a connected account
-    is_replaced: bool = False  # recovery codes are: new ones end the old ones
+    page: str  # the page where its owner removes it
+    account: int | None = None  # the primary key of a connected account
+    is_replaced: bool = False  # true for recovery codes: new codes replace them
 
 
 @transaction.atomic
 def after_new_password(user: User) -> None:
-    """Withdraw changes of `user`'s e-mail address that wait, with their links, and end
-    their sessions but for the one that asks, if that is theirs."""
+    """Withdraw pending changes of the user's e-mail address, and end their sessions.
+
+    The links of those changes become invalid. If the user makes the present request,
+    its session goes on.
+    """
     withdraw_changes(user)
     end_sessions(user, but=_own_session(user))
 
 
 def withdraw_changes(user: User) -> None:
-    """Leave `user` no address but the present one."""
+    """Delete all addresses of `user` but the present one."""
     EmailAddress.objects.filter(user=user).exclude(email=user.email).delete()
 
 
 def end_sessions(user: User, *, but: str | None = None) -> None:
-    """Sign `user` out, in all sessions but the one with the key `but`."""
-    theirs = UserSession.objects.filter(user_id=user.pk).exclude(session_key=but)
-    get_adapter().end_sessions(list(theirs))
+    """End all sessions of `user` but the one with the key `but`."""
+    others = UserSession.objects.filter(user_id=user.pk).exclude(session_key=but)
+    get_adapter().end_sessions(list(others))
 
 
 def _own_session(user: User) -> str | None:
@@ -64,10 +66,11 @@ def _own_session(user: User) -> str | None:
 
 @transaction.atomic
 def forget_strangers(user: User) -> None:
-    """After `user` has reset their password by mail, who then owns the address.
+    """Delete what a stranger may have left in an account with an unverified address.
 
-    If nobody had confirmed it before, a stranger may have signed up with it first. What
-    they could come back by, and where they would have parcels sent, is deleted.
+    Call this after a reset by mail, which proves who owns the address. A stranger may
+    have signed up with it first. This deletes connected accounts, second factors and
+    postal addresses, unless the address was verified before.
     """
     if User.objects.get(pk=user.pk).is_verified:
         return
@@ -89,7 +92,7 @@ def disconnect(request: HttpRequest, account: SocialAccount) -> None:
 
 
 def ways_in(user: User) -> list[WayIn]:
-    """What opens `user`'s account beside the password, the newest first."""
+    """Return the ways into an account besides the password, the newest first."""
     ways = [*_factors(user), *_connected_accounts(user)]
     return sorted(ways, key=lambda way: way.since, reverse=True)
 
@@ -131,7 +134,7 @@ def _connected_accounts(user: User) -> list[WayIn]:
 
 
 def _provider(account: SocialAccount) -> str:
-    """The provider's name; of one that is offered no more, what it is stored under."""
+    """Return the provider's name; its key if the shop no longer offers it."""
     try:
         return account.get_provider().name
     except SocialApp.DoesNotExist:

@@ -12,7 +12,7 @@ from project.sessions import SessionStore
 from users import verification
 from users.models import Session
 
-# So long, the page of an expired link still says that it has expired.
+# During this time, the page of an expired link says that it has expired.
 EXPIRED_LINKS_KEPT = timedelta(days=30)
 
 

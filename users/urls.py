@@ -112,7 +112,11 @@ addresses = [
         profile.AddressDeleteView.as_view(),
         name="address-delete",
     ),
-    path("<int:pk>/usual/", profile.AddressUsualView.as_view(), name="address-usual"),
+    path(
+        "<int:pk>/usual/",
+        profile.AddressMakeDefaultView.as_view(),
+        name="address-usual",
+    ),
 ]
 
 # allauth's own patterns come after these. A view that takes the place of one of

@@ -1,7 +1,7 @@
-"""Whose an e-mail address is: what staff may do beside the links that people follow.
+"""The verification of e-mail addresses, by links and by staff.
 
-The rules are allauth's. A person has one address; a new one replaces it when it is
-verified, and `User.email` goes with it. Runs in a request: allauth's mails need one.
+The rules are allauth's. A person has one address. A new address replaces it, also in
+`User.email`, once it is verified. These functions need a request for allauth's mails.
 """
 
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from users.models import User
 
 
 class VerificationError(Exception):
-    """The text says to staff why not."""
+    """The base class. The message tells staff the reason."""
 
 
 class NothingToVerify(VerificationError):
@@ -40,34 +40,36 @@ class AddressTaken(VerificationError):
 
 
 def awaited(user: User) -> EmailAddress | None:
-    """The address of theirs that is not verified yet, the newest if there are two.
+    """Return the user's newest unverified address; None if all are verified.
 
-    Not in the database if they have none there: accounts that are older than
-    verification, or made in a shell.
+    The address is not saved yet if the account is older than verification or was
+    created in a shell.
     """
     newest = EmailAddress.objects.get_new(user)
-    theirs = EmailAddress.objects.filter(user=user)
-    if newest or theirs.filter(email=user.email).exists():
+    addresses = EmailAddress.objects.filter(user=user)
+    if newest or addresses.filter(email=user.email).exists():
         return newest
-    is_first = not theirs.filter(primary=True).exists()
+    is_first = not addresses.filter(primary=True).exists()
     return EmailAddress(user=user, email=user.email, primary=is_first)
 
 
 def is_change(address: EmailAddress) -> bool:
-    """Whether it is to take the place of its owner's present one."""
+    """Return whether the address would replace its owner's present address."""
     return address.email != address.user.email
 
 
 def is_taken(address: EmailAddress) -> bool:
-    """Whether it is another person's, verified or not."""
+    """Return whether another person uses the address, verified or not."""
     others = User.objects.exclude(pk=address.user_id).filter(email=address.email)
     return others.exists() or not address.can_set_verified()
 
 
 @transaction.atomic
 def resend(user: User) -> EmailAddress:
-    """Mail another link, to the address returned; earlier links stay good until they
-    run out. Raises `NothingToVerify`."""
+    """Mail another link, and return the address that it was sent to.
+
+    Earlier links stay valid until they expire. Raises `NothingToVerify`.
+    """
     address = _saved(awaited(user))
     confirmation = address.send_confirmation()
     signals.email_confirmation_sent.send(
@@ -80,7 +82,7 @@ def resend(user: User) -> EmailAddress:
 
 
 def unverified(user: User) -> EmailAddress | None:
-    """The present address of theirs, if it is not verified."""
+    """Return the user's present address if it is unverified, else None."""
     address = awaited(user)
     if address is None or not is_change(address):
         return address
@@ -90,16 +92,17 @@ def unverified(user: User) -> EmailAddress | None:
 
 
 def verify_by_hand(user: User) -> EmailAddress:
-    """Take staff's word that the present address, which is returned, is theirs. One
-    that they wish to change to they confirm themselves: the wish may be a thief's.
+    """Mark the user's present address as verified for staff, and return it.
 
-    Raises `NothingToVerify`, and `AddressTaken` if it is another person's.
+    Only the user can confirm a pending new address, because a thief may have requested
+    the change. Raises `NothingToVerify`, or `AddressTaken` if another account uses the
+    address.
     """
     address = unverified(user)
     try:
         with transaction.atomic():
             return _verify(_saved(address))
-    except IntegrityError as error:  # someone was quicker than our look
+    except IntegrityError as error:  # another request took it after our check
         raise AddressTaken(address.email if address else user.email) from error
 
 
@@ -124,17 +127,20 @@ def _verify(address: EmailAddress) -> EmailAddress:
 
 @transaction.atomic
 def follow(user: User, *, old: str = "") -> EmailAddress:
-    """After staff have set `user.email`: make it their one address, unverified unless
-    it was theirs and verified before. `old` is told if it is another."""
+    """Make `user.email`, which staff have set, the user's only address; return it.
+
+    It stays verified if the user had verified it before. A mail notifies the `old`
+    address if that differs.
+    """
     EmailAddress.objects.filter(user=user).exclude(email=user.email).delete()
     address, _created = EmailAddress.objects.update_or_create(
         user=user, email=user.email, defaults={"primary": True}
     )
-    _tell_change(old, address)
+    _notify_old_address(old, address)
     return address
 
 
-def _tell_change(old: str, address: EmailAddress) -> None:
+def _notify_old_address(old: str, address: EmailAddress) -> None:
     if old in ("", address.email):
         return
     emails = {"from_email": old, "to_email": address.email}
@@ -145,11 +151,11 @@ def _tell_change(old: str, address: EmailAddress) -> None:
 
 
 class State(models.TextChoices):
-    """Of a link that was mailed."""
+    """The states of a mailed link."""
 
     OPEN = "open", gettext_lazy("open")
     EXPIRED = "expired", gettext_lazy("expired")
-    USED = "used", gettext_lazy("used")  # it or another: the address is verified
+    USED = "used", gettext_lazy("used")  # this link or another has verified the address
 
 
 def lifetime() -> timedelta:
@@ -169,19 +175,19 @@ def state(link: EmailConfirmation) -> State:
 def in_state(
     links: models.QuerySet[EmailConfirmation], wanted: State
 ) -> models.QuerySet[EmailConfirmation]:
-    """Those of `links` that `state` says it of."""
+    """Return those of `links` whose `state` is `wanted`."""
     is_used = Q(email_address__verified=True)
     is_expired = Q(since__lte=timezone.now() - lifetime())
-    chosen = {
+    conditions = {
         State.USED: is_used,
         State.EXPIRED: ~is_used & is_expired,
         State.OPEN: ~is_used & ~is_expired,
     }
-    return dated(links).filter(chosen[wanted])
+    return dated(links).filter(conditions[wanted])
 
 
 def dated(
     links: models.QuerySet[EmailConfirmation],
 ) -> models.QuerySet[EmailConfirmation]:
-    """`links` with `since`, from when on their time runs."""
+    """Add `since` to `links`: when each was sent, or created if it was not sent."""
     return links.alias(since=Coalesce("sent", "created"))

@@ -226,7 +226,7 @@ def test_addresses_made_usual_and_deleted_at_once_leave_one_usual():
     mine = [make_address(anna) for _ in range(8)]
 
     outcomes = together(
-        [lambda a=a: addresses.make_usual(a) for a in mine]
+        [lambda a=a: addresses.make_default(a) for a in mine]
         + [lambda a=a: addresses.remove(a) for a in mine[:4]]
     )
 
@@ -242,6 +242,6 @@ def test_address_made_usual_that_was_deleted_meanwhile_changes_nothing(anna):
     Address.objects.filter(pk=gone.pk).delete()
 
     with pytest.raises(Address.DoesNotExist):
-        addresses.make_usual(gone)
+        addresses.make_default(gone)
 
     assert usual(anna) == ["A"]

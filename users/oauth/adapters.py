@@ -1,4 +1,4 @@
-"""Where allauth asks us about people who come from a provider."""
+"""The shop's adapter for allauth's accounts at providers."""
 
 from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.internal.emailkit import valid_email_or_none
@@ -19,16 +19,18 @@ from users import sessions
 from users.forms import has_account
 from users.models import User
 from users.oauth import pages
-from users.oauth.providers import at_home
+from users.oauth.providers import with_our_adapter
 
 
 class NotOffered(SocialApp.DoesNotExist, Http404):
-    """A provider without keys: its addresses are not there."""
+    """The provider has no keys, so its pages answer 404."""
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
-    """What a provider says is believed as far as it was verified; nobody gets at an
-    account that exists by saying they have its address."""
+    """Trusts a provider only where it has verified an address.
+
+    Nobody gets into an existing account by claiming its address.
+    """
 
     error_messages = DefaultSocialAccountAdapter.error_messages | {
         "no_password": _(
@@ -40,22 +42,24 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     def get_provider(
         self, request: HttpRequest, provider: str, client_id: str | None = None
     ) -> Provider:
-        """Raises `NotOffered`."""
+        """Return a provider with our adapter. Raises `NotOffered`."""
         try:
-            found = super().get_provider(request, provider, client_id)
+            offered = super().get_provider(request, provider, client_id)
         except SocialApp.DoesNotExist as error:
             raise NotOffered(provider) from error
-        return at_home(found)
+        return with_our_adapter(offered)
 
     def populate_user(
         self, request: HttpRequest, sociallogin: SocialLogin, data: dict
     ) -> User:
-        """Keep what the shop needs of a provider's answer, fit to be stored. Raises
-        `OAuth2Error` for an answer about two people."""
+        """Fill in the new user, and store only what the shop needs of the answer.
+
+        Raises `OAuth2Error` if the answer is about two people.
+        """
         account = sociallogin.account
         _check_subject(account.extra_data)
-        data = {name: _printable(data.get(name)) for name in KEPT}
-        # A user name that reads like an address could be taken for somebody's.
+        data = {name: _printable(data.get(name)) for name in STORED_CLAIMS}
+        # A user name that looks like an address could be mistaken for another person's.
         data["username"] = data["username"].partition("@")[0]
         sociallogin.email_addresses = _best(sociallogin.email_addresses)
         data["email"] = "".join(each.email for each in sociallogin.email_addresses)
@@ -63,18 +67,22 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         return super().populate_user(request, sociallogin, data)
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """The provider has answered: what follows is written as one."""
+        """Begin the transaction, now that the provider has answered."""
         request.writes.begin()
         if request.user.is_authenticated and not sessions.hold(request):
-            raise PermissionDenied  # signed out while the provider was asked
+            raise PermissionDenied  # signed out during the request to the provider
         if sociallogin.is_existing:
-            _vouch(sociallogin)
+            _verify_vouched(sociallogin)
 
     def is_auto_signup_allowed(
         self, request: HttpRequest, sociallogin: SocialLogin
     ) -> bool:
-        """No account is taken over: whoever has one connects the provider from inside.
-        Only to the owner of an address is it told that there is one."""
+        """Sign up without a form, unless the address has an account.
+
+        Owners of an account connect the provider on their own pages, so nobody can take
+        an account over. Only visitors whose address the provider has verified learn
+        that there is an account. Raises `ImmediateHttpResponse` with the page to show.
+        """
         is_allowed = super().is_auto_signup_allowed(request, sociallogin)
         for address in sociallogin.email_addresses:
             if has_account(address.email):
@@ -88,14 +96,16 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         return is_allowed
 
     def sign_up(self, request: HttpRequest, sociallogin: SocialLogin) -> HttpResponse:
-        """What allauth would do next, but for its question whether the address is free:
-        it takes one that somebody only wishes to change to for taken."""
+        """Sign up like allauth, but without its check that the address is free.
+
+        allauth counts a pending new address of another person as taken.
+        """
         try:
             get_account_adapter().clean_username(sociallogin.user.username)
         except ValidationError:
-            sociallogin.user.username = ""  # one is made up
+            sociallogin.user.username = ""  # allauth generates one
         self.save_user(request, sociallogin)
-        _vouch(sociallogin)  # where it asks the same, it has kept no address
+        _verify_vouched(sociallogin)  # `save_user` may have stored no address
         return complete_social_signup(request, sociallogin)
 
     def on_authentication_error(
@@ -106,7 +116,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         exception: Exception | None = None,
         extra_context: dict | None = None,
     ) -> None:
-        """A page with the reason, but for who declined: allauth has one."""
+        """Show a page with the reason.
+
+        People who declined get allauth's own page. Raises `ImmediateHttpResponse`.
+        """
         if error == AuthError.CANCELLED:
             return
         if exception is None and "state_id" not in (extra_context or {}):
@@ -116,8 +129,11 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     def validate_disconnect(
         self, account: SocialAccount, accounts: QuerySet[SocialAccount]
     ) -> None:
-        """Raises `ValidationError` for the last way in. A provider that is offered no
-        more is none, and two clicks at once are one after the other."""
+        """Raise `ValidationError` if this account is the only way to sign in.
+
+        Providers that are no longer offered don't count. A lock makes two simultaneous
+        requests run one after the other.
+        """
         user = get_user_model().objects.select_for_update().get(pk=account.user_id)
         offered = {provider.sub_id for provider in self.list_providers(self.request)}
         others = accounts.exclude(pk=account.pk).filter(provider__in=offered)
@@ -125,40 +141,45 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             raise self.validation_error("no_password")
 
 
-KEPT = ["username", "email", "name", "first_name", "last_name"]
+STORED_CLAIMS = ["username", "email", "name", "first_name", "last_name"]
 
 
 def _printable(text: object) -> str:
-    """`text` without control characters, as long as our columns are."""
+    """Return `text` without control characters, cut to the length of our columns."""
     if not isinstance(text, str):
         return ""
     return "".join(c for c in text if c.isprintable())[:150].strip()
 
 
 def _best(addresses: list[EmailAddress]) -> list[EmailAddress]:
-    """The one address of a person here, out of those that the shop can write to: a
-    verified one rather than their primary."""
+    """Return a list of the best address that the shop can write to, or an empty list.
+
+    A verified address is better than the primary one.
+    """
     for address in addresses:
-        address.verified = address.verified in (True, "true")  # some say it in words
-    fitting = [address for address in addresses if valid_email_or_none(address.email)]
-    fitting.sort(key=lambda address: (address.verified, address.primary), reverse=True)
-    for address in fitting[:1]:
+        address.verified = address.verified in (True, "true")  # some send a string
+    usable = [address for address in addresses if valid_email_or_none(address.email)]
+    usable.sort(key=lambda address: (address.verified, address.primary), reverse=True)
+    for address in usable[:1]:
         address.primary = True
-    return fitting[:1]
+    return usable[:1]
 
 
-def _vouch(sociallogin: SocialLogin) -> None:
-    """An address that somebody has here is verified, if their provider says so."""
+def _verify_vouched(sociallogin: SocialLogin) -> None:
+    """Mark the user's present address as verified if the provider vouches for it."""
     for address in sociallogin.email_addresses:
         key = {"user": sociallogin.user, "email": sociallogin.user.email}
         is_theirs = address.verified and address.email == key["email"]
         if is_theirs and not EmailAddress.objects.filter(**key, verified=True).exists():
-            done = {"verified": True, "primary": True}
-            EmailAddress.objects.update_or_create(**key, defaults=done)
+            values = {"verified": True, "primary": True}
+            EmailAddress.objects.update_or_create(**key, defaults=values)
 
 
 def _check_subject(claims: dict) -> None:
-    """OpenID Connect: whoever the id token is about, the user info is about."""
+    """Check that the id token and the user info name the same person.
+
+    Raises `OAuth2Error` if they don't.
+    """
     parts = [claims.get(part) or {} for part in ("id_token", "userinfo")]
     if len({part["sub"] for part in parts if part}) > 1:
         raise OAuth2Error("the user info is about somebody else")

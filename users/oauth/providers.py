@@ -43,7 +43,7 @@ class OpenIDConnect(_CallbackMixin, OpenIDConnectOAuth2Adapter):
 ADAPTERS = {adapter.provider_id: adapter for adapter in (GitHub, Google)}
 
 
-def at_home(provider: Provider) -> Provider:
+def with_our_adapter(provider: Provider) -> Provider:
     """Return `provider` with our adapter, which redirects to DOMAIN_NAME."""
     provider.oauth2_adapter_class = ADAPTERS.get(provider.id, OpenIDConnect)
     return provider

@@ -1,4 +1,4 @@
-"""Signing up, in and out."""
+"""Pages for signing up, in and out."""
 
 from allauth.account import views as allauth_views
 from django.contrib.messages.views import SuccessMessageMixin
@@ -9,13 +9,13 @@ from project.transactions import AtomicView
 from project.views import TitleMixin
 from users.forms import RegistrationForm, SignInForm
 
-# In the session: the address that was typed at the sign-up, whether known or not.
+# A session key: the address that was entered at the sign-up, known or not.
 REGISTERED = "registered_email"
 
 
 @AtomicView
 class UserRegistrationView(TitleMixin, SuccessMessageMixin, allauth_views.SignupView):
-    """Sign up. Signs nobody in: a link sent by mail does."""
+    """Sign up. The link in the mail signs in, this page doesn't."""
 
     template_name = "users/signup.html"
     form_class = RegistrationForm
@@ -29,7 +29,7 @@ class UserRegistrationView(TitleMixin, SuccessMessageMixin, allauth_views.Signup
 
 @AtomicView
 class UserLoginView(TitleMixin, SuccessMessageMixin, allauth_views.LoginView):
-    """Sign in; what was put in the basket before comes along."""
+    """Sign in. The visitor's basket becomes the user's basket."""
 
     template_name = "users/login.html"
     form_class = SignInForm
@@ -37,20 +37,20 @@ class UserLoginView(TitleMixin, SuccessMessageMixin, allauth_views.LoginView):
     success_message = _("Welcome back. You’re signed in.")
 
     def get_success_message(self, cleaned_data: dict) -> str:
-        """None where a second factor is still to come."""
+        """Return no message if the second factor is still missing."""
         is_in = self.request.user.is_authenticated
         return super().get_success_message(cleaned_data) if is_in else ""
 
 
 @AtomicView
 class UserLogoutView(TitleMixin, allauth_views.LogoutView):
-    """Sign out, by POST; GET asks."""
+    """Sign out (POST), or ask for confirmation (GET)."""
 
     template_name = "users/logout.html"
     title = _("Sign out")
 
 
 class InactiveView(TitleMixin, allauth_views.AccountInactiveView):
-    """Where other ways in than the password lead those whose account is closed."""
+    """Shown to people with a closed account who sign in without the password."""
 
     title = _("This account is closed")

@@ -1,4 +1,4 @@
-"""Passwords: change, set, forget. Whoever else is signed in is signed out by it."""
+"""Pages to change, set and reset passwords. A new password ends other sessions."""
 
 from allauth.account import views as allauth_views
 from allauth.account.forms import default_token_generator
@@ -20,11 +20,12 @@ from users.forms import (
 from users.models import User
 from users.views.held import HeldMixin
 
-JUST_RESET = "just_reset"  # in the session: whose password was reset in this browser
+# A session key: the user whose password was reset in this browser.
+JUST_RESET = "just_reset"
 
 
 class EndOthersMixin:
-    """A new password ends the sessions that came by the old one."""
+    """Ends the user's other sessions after a new password."""
 
     def form_valid(self, form) -> HttpResponse:
         response = super().form_valid(form)
@@ -50,7 +51,7 @@ class PasswordSetView(
 
 @AtomicView
 class PasswordResetView(TitleMixin, allauth_views.PasswordResetView):
-    """Ask for a link; the answer is the same for an address we don't know."""
+    """Request a link. The answer is the same for unknown addresses."""
 
     title = _("Forgot your password?")
     form_class = ResetForm
@@ -66,7 +67,7 @@ class PasswordResetFromKeyView(TitleMixin, allauth_views.PasswordResetFromKeyVie
     form_class = ResetFromKeyForm
 
     def form_valid(self, form) -> HttpResponse:
-        """The link must be good still once nobody else can change the account."""
+        """Check the link again once the account is locked, then set the password."""
         people = User.objects.select_for_update(no_key=True)
         self.reset_user = form.user = people.get(pk=self.reset_user.pk)
         if not default_token_generator.check_token(self.reset_user, self.key):
@@ -83,18 +84,21 @@ class PasswordResetFromKeyView(TitleMixin, allauth_views.PasswordResetFromKeyVie
 class PasswordResetFromKeyDoneView(
     TitleMixin, allauth_views.PasswordResetFromKeyDoneView
 ):
-    """Says what was done, and to who did it what else opens the account."""
+    """Confirms the new password. Its owner also sees the other ways in."""
 
     title = _("Your password has been changed")
 
     def get_context_data(self, **kwargs) -> dict:
-        user = _who_has_reset(self.request)
+        user = _user_just_reset(self.request)
         ways = recovery.ways_in(user) if user else []
         return super().get_context_data(ways_in=ways, **kwargs)
 
 
-def _who_has_reset(request: HttpRequest) -> User | None:
-    """Whose password was reset in this browser, if it is still that one."""
+def _user_just_reset(request: HttpRequest) -> User | None:
+    """Return whose password was reset in this browser.
+
+    Return None if nobody's was, or if the password has changed again.
+    """
     reset = request.session.get(JUST_RESET, {})
     user = User.objects.filter(pk=reset.get("user")).first()
     if user is None:
@@ -112,7 +116,7 @@ class ReauthenticateView(TitleMixin, HeldMixin, allauth_views.ReauthenticateView
 class RequestCodeView(
     TitleMixin, HeldMixin, allauth_views.RequestReauthenticationCodeView
 ):
-    """For people without a password: a code goes to their address."""
+    """Sends a code by mail to people without a password."""
 
     title = _("Confirm it’s you")
     form_class = RequestCodeForm

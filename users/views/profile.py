@@ -1,4 +1,4 @@
-"""One's own account: name, picture, postal addresses."""
+"""Pages of the user's profile: name, picture and postal addresses."""
 
 from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.models import UserSession
@@ -25,14 +25,17 @@ from users.models import Address, User
 class UserProfileView(LoginRequiredMixin, TitleMixin, SuccessMessageMixin, UpdateView):
     template_name = "users/profile.html"
     title = _("Your profile")
-    context_object_name = "person"  # `user` stays what is saved
+    context_object_name = "person"  # `user` stays the saved one
     form_class = ProfileForm
     success_url = reverse_lazy("users:profile")
     success_message = _("Your profile has been saved.")
 
     def get_object(self) -> User:
-        """Not `request.user`: the page's header shows what is saved. Nor is the row
-        locked yet: a picture takes its time to be drawn (`ProfileForm.save` locks)."""
+        """Return a copy of the user, as the page's header shows the saved values.
+
+        The row is not locked here, because processing a picture takes time.
+        `ProfileForm.save` locks it.
+        """
         return User.objects.get(pk=self.request.user.pk)
 
     def get_form_kwargs(self) -> dict:
@@ -46,10 +49,10 @@ class UserProfileView(LoginRequiredMixin, TitleMixin, SuccessMessageMixin, Updat
             return self.form_invalid(form)
 
     def get_context_data(self, **kwargs) -> dict:
-        mine = list(self.object.addresses.all())
+        own_addresses = list(self.object.addresses.all())
         return super().get_context_data(
-            addresses=mine,
-            address_limit_reached=len(mine) >= addresses.LIMIT,
+            addresses=own_addresses,
+            address_limit_reached=len(own_addresses) >= addresses.LIMIT,
             verified=self.object.is_verified,
             has_password=self.object.has_usable_password(),
             second_factor=is_mfa_enabled(self.object),
@@ -63,7 +66,7 @@ class UserProfileView(LoginRequiredMixin, TitleMixin, SuccessMessageMixin, Updat
 
 
 class OwnAddressMixin(LoginRequiredMixin, TitleMixin):
-    """One of the visitor's own addresses; another's is not found."""
+    """Finds the user's own addresses only; other addresses answer 404."""
 
     success_url = reverse_lazy("users:profile")
 
@@ -98,9 +101,9 @@ class AddressEditView(AddressFormMixin, UpdateView):
     success_message = _("Address saved.")
 
     def get_queryset(self) -> QuerySet[Address]:
-        mine = super().get_queryset()
+        queryset = super().get_queryset()
         is_change = self.request.method == "POST"
-        return mine.select_for_update(no_key=True) if is_change else mine
+        return queryset.select_for_update(no_key=True) if is_change else queryset
 
 
 @AtomicView
@@ -115,10 +118,10 @@ class AddressDeleteView(OwnAddressMixin, DeleteView):
 
 
 @AtomicView
-class AddressUsualView(OwnAddressMixin, SingleObjectMixin, View):
+class AddressMakeDefaultView(OwnAddressMixin, SingleObjectMixin, View):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         try:
-            addresses.make_usual(self.get_object())
+            addresses.make_default(self.get_object())
         except Address.DoesNotExist as error:  # deleted in another tab
             raise Http404 from error
         messages.success(request, _("This is now your default address."))

@@ -1,4 +1,7 @@
-"""E-mail address, sessions, second factors: allauth's pages, with our titles."""
+"""Pages for the e-mail address, sessions, second factors and connected accounts.
+
+Most are allauth's views with our titles.
+"""
 
 from allauth.account import views as account
 from allauth.mfa.base import views as mfa
@@ -24,14 +27,14 @@ from users.views.held import HeldMixin
 
 @AtomicView
 class EmailView(TitleMixin, HeldMixin, SuccessMessageMixin, account.EmailView):
-    """A new address replaces the present one once its link is followed."""
+    """Change the address. The new one replaces the old one after its verification."""
 
     title = _("Your email address")
     form_class = ChangeEmailForm
     success_message = _("We’ve emailed %(email)s. Follow the link in the email.")
 
     def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
-        """allauth could also swap addresses without a link: not here."""
+        """Refuse to swap addresses without a link, which allauth would allow."""
         if "action_primary" in request.POST:
             return redirect(self.success_url)
         return super().post(request, *args, **kwargs)
@@ -62,7 +65,7 @@ class IndexView(TitleMixin, mfa.IndexView):
     title = _("Sign-in methods")
 
 
-# Three of allauth's views drop what is passed to get_context_data: TitleMixin comes
+# Three of allauth's views ignore the arguments of get_context_data, so TitleMixin comes
 # last in these.
 @AtomicView
 class AuthenticateView(mfa.AuthenticateView, TitleMixin):
@@ -121,7 +124,7 @@ class PasskeyReauthenticateView(
     title = _("Confirm it’s you")
 
 
-# --- Accounts elsewhere -----------------------------------------------------------
+# --- Connected accounts -----------------------------------------------------------
 
 
 @AtomicView

@@ -1,4 +1,4 @@
-"""E-mail addresses are confirmed by following a link."""
+"""Pages to verify an e-mail address with a link, and to send another link."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ Link = EmailConfirmation
 
 
 class State(TextChoices):
-    """What a link is to who follows it."""
+    """The states of a link for the visitor who follows it."""
 
     OPEN = "open", _("Verify your email address")
     EXPIRED = "expired", _("This link has expired")
@@ -55,6 +55,7 @@ STATUS = {
 
 
 def state_of(link: Link | None, visitor: Any) -> State:
+    """Return the state of a link (None for an unknown one) for a visitor."""
     owner = link and link.email_address.user
     if not owner or not owner.is_active:
         return State.WRONG
@@ -71,24 +72,24 @@ def state_of(link: Link | None, visitor: Any) -> State:
 @method_decorator(never_cache, name="dispatch")
 @AtomicView
 class EmailVerificationView(TitleMixin, ConfirmEmailView):
-    """GET changes nothing, for mail programs follow links too; POST confirms, once."""
+    """Verify an address by POST. GET changes nothing, as mail programs follow links."""
 
     def get_title(self) -> str:
         return self.state.label
 
     def get(self, request: HttpRequest, key: str) -> HttpResponse:
-        self._look(key)
+        self._load(key)
         return self._show()
 
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
-        self._look(key)
+        self._load(key)
         if self.state == State.OPEN:
             if request.user.is_authenticated and not sessions.hold(request):
                 return redirect_to_login(request.path)
-            # Whoever confirms this address just now is waited for, by whatever link.
+            # Wait for other requests that confirm this address, with any link.
             email = self.object.email_address.email
             list(EmailAddress.objects.select_for_update().filter(email=email))
-            self._look(key)
+            self._load(key)
         if self.state != State.OPEN:
             return self._show()
         return super().post(request, key)
@@ -96,14 +97,14 @@ class EmailVerificationView(TitleMixin, ConfirmEmailView):
     def respond(self, success: bool) -> HttpResponse:
         if success:
             return super().respond(success)
-        self.state = State.TAKEN  # since the look, or in other letters
+        self.state = State.TAKEN  # taken after our check, or in other letter case
         return self._show()
 
     def _show(self) -> HttpResponse:
         context = self.get_context_data()
         return self.render_to_response(context, status=STATUS[self.state])
 
-    def _look(self, key: str) -> None:
+    def _load(self, key: str) -> None:
         links = Link.objects.select_related("email_address__user")
         self.object = links.filter(key=key.lower()).first()
         self.state = state_of(self.object, self.request.user)
@@ -117,10 +118,10 @@ class EmailVerificationView(TitleMixin, ConfirmEmailView):
 @AtomicView
 @method_decorator(rate_limit(action="resend_verification"), name="dispatch")
 class VerificationSentView(TitleMixin, SuccessMessageMixin, FormView):
-    """Look in your mail; and, by POST, the link once more.
+    """Ask people to check their mail (GET), or send another link (POST).
 
-    Links that were sent before stay good until they run out: mails overtake each
-    other, and whichever is followed first uses up the others.
+    Earlier links stay valid until they expire, because mails can arrive in any order.
+    The first link that is followed uses up the others.
     """
 
     template_name = "account/verification_sent.html"
@@ -149,8 +150,11 @@ class VerificationSentView(TitleMixin, SuccessMessageMixin, FormView):
         return super().form_valid(form)
 
     def _pretend(self, email: str) -> None:
-        """The same work for an address that waits for nothing. It is counted under
-        another name: nobody can use up the mails of an address before it signs up."""
+        """Do the same work for an address that needs no link.
+
+        It counts under another key, so that nobody can use up the limit of an address
+        before its owner signs up.
+        """
         if consume_email_verification_rate_limit(self.request, f"nobody:{email}"):
             prefix = "account/email/email_confirmation"
             get_adapter().write_mail(prefix, email, {"user": User()})
@@ -160,7 +164,7 @@ class VerificationSentView(TitleMixin, SuccessMessageMixin, FormView):
         user, address = self.request.user, self.get_initial()["email"]
         verified = False
         if user.is_authenticated:
-            waiting = context["form"].address
-            address, verified = (waiting or user).email, waiting is None
+            unverified = context["form"].address
+            address, verified = (unverified or user).email, unverified is None
         entrance = get_entrance_context_data(self.request)
         return context | entrance | {"address": address, "verified": verified}
