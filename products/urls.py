@@ -9,7 +9,7 @@ from products.orders.checkout.contact import ContactView
 from products.orders.checkout.review import ReviewView
 from products.payments import views as payments
 from products.waiting import views as waiting
-from project.replicas import from_replica
+from project.replicas.routing import from_replica
 
 app_name = "products"
 

@@ -120,7 +120,7 @@ MIDDLEWARE = [
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "users.middleware.private_pages",
-    "project.replicas.read_own_writes",
+    "project.replicas.routing.read_own_writes",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -183,7 +183,7 @@ if DATABASE_REPLICA_URL := env.str("DATABASE_REPLICA_URL", ""):
     DATABASES["replica"].setdefault(
         "CONN_MAX_AGE", DATABASES["default"]["CONN_MAX_AGE"]
     )
-    DATABASE_ROUTERS = ["project.replicas.Router"]
+    DATABASE_ROUTERS = ["project.replicas.routing.Router"]
 # A replica that is further behind is not asked; so long, and a little longer, whoever
 # has changed something reads the primary.
 DATABASE_REPLICA_MAX_LAG_S = env.float(

@@ -115,7 +115,7 @@ RULES: dict[str, list[str]] = {
     "project.second_factors": [],
     "project.personal": [],
     "project.phones": [],
-    "project.replicas": [],
+    "project.replicas": ["project.replicas"],
     "project.postal": [],
     "project.sessions": [],
     "project.spreadsheets": [],

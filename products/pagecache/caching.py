@@ -29,7 +29,7 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 
-from project import replicas
+from project.replicas.routing import caught_up
 
 T = TypeVar("T")
 
@@ -136,7 +136,7 @@ def _build_locked(
         entry, generations = look_up(name, names)
         if _is_fresh(entry, generations):
             return entry
-        with replicas.caught_up():  # no older than the generations
+        with caught_up():  # no older than the generations
             entry = Entry(build(), generations, time.time() + max_age)
         cache.set(_value_key(name), entry, max_age + GRACE_S)
         return entry

@@ -1,14 +1,12 @@
 """Reads in the admin's history who changed a row."""
 
-from collections.abc import Iterable
-
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 
 
-def entries_of(row: Model, *, since: int = 0) -> Iterable[LogEntry]:
+def entries_of(row: Model, *, since: int = 0) -> QuerySet[LogEntry]:
     """Return the row's entries in the admin's history, the newest first."""
     kind = ContentType.objects.get_for_model(row)
     entries = LogEntry.objects.filter(content_type=kind, object_id=str(row.pk))

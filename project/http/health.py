@@ -28,9 +28,9 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from project import replicas
 from project.background import Background
 from project.http.threads import Application, Receive, Scope, Send
+from project.replicas import standby
 from realtime import draining, outages, roles
 from realtime.addresses import plain_address
 from realtime.responses import respond
@@ -67,7 +67,7 @@ class Health:
 
     async def _readyz(self, scope: Scope) -> Answer:
         asks = [_ask_database, outages.ask]
-        asks += [replicas.ask] if replicas.is_on() else []
+        asks += [standby.ask] if standby.is_on() else []
         database, cache, *replica = await asyncio.gather(*map(self._asked, asks))
         is_ready = database == "ok" and not draining.is_draining()
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE

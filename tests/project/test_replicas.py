@@ -4,8 +4,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from project import replicas, server_urls
-from project.replicas import Look, Positions, Watch
+from project import server_urls
+from project.replicas import standby
+from project.replicas.standby import Look, Positions, Watch
 
 
 def positions(*noted: tuple[float, int]) -> Positions:
@@ -52,24 +53,24 @@ def test_positions_of_another_database_say_nothing():
 @pytest.mark.parametrize(
     ("look", "state"),
     [
-        (Look("this", 100, True, True), replicas.OK),
-        (Look("that", 100, True, True), replicas.ANOTHER),
-        (Look("this", 100, False, False), replicas.NO_STANDBY),
-        (Look("this", None, False, False), replicas.NO_STANDBY),
-        (Look("this", 100, True, False), replicas.CUT_OFF),
+        (Look("this", 100, True, True), standby.OK),
+        (Look("that", 100, True, True), standby.ANOTHER),
+        (Look("this", 100, False, False), standby.NO_STANDBY),
+        (Look("this", None, False, False), standby.NO_STANDBY),
+        (Look("this", 100, True, False), standby.CUT_OFF),
     ],
 )
 def test_replica_must_be_a_standby_of_the_same_database_that_follows(look, state):
     watch = Watch()
-    watch.positions = positions((replicas.time.monotonic(), 100))
+    watch.positions = positions((standby.time.monotonic(), 100))
 
     assert watch.judge(look) == state
 
 
 @pytest.mark.django_db
 def test_primary_itself_is_no_replica():
-    look = Look(*replicas._asked(connection, replicas.OF_REPLICA))
-    which, _position = replicas._asked(connection, replicas.OF_PRIMARY)
+    look = Look(*standby.query_one(connection, standby.OF_REPLICA))
+    which, _position = standby.query_one(connection, standby.OF_PRIMARY)
 
     assert look.which == which
     assert not look.is_standby

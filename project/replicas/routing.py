@@ -1,0 +1,172 @@
+"""Decides which pages read from the replica."""
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.conf import settings
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    InterfaceError,
+    connection,
+    connections,
+)
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import Counter
+
+from project.replicas.standby import (
+    ALIAS,
+    OF_PRIMARY_NOW,
+    is_on,
+    position_now,
+    query_one,
+)
+
+TABLES = {
+    "products.product",
+    "products.productcategory",
+    "products.searchword",
+    "products.stock",
+}
+# A commit is in the log a moment after others see it, if synchronous_commit is off.
+MARGIN_S = 2
+
+
+# It has a label, so that a shop without a replica does not show it.
+READS = Counter(
+    "shop_catalogue_reads", "Pages of the catalogue by what they read", ["server"]
+)
+
+
+class Reading:
+    """A page that may read from the replica. It asks for nothing before it reads."""
+
+    @functools.cached_property
+    def position(self) -> int | None:
+        """How far the standby has come; None if the primary is to be read."""
+        connection.ensure_connection()  # it knows the timeline that pages name
+        position = position_now()
+        READS.labels("primary" if position is None else ALIAS).inc()
+        return position
+
+
+_reading: ContextVar[Reading | None] = ContextVar("reading", default=None)
+
+
+class Router:
+    """Reads of the catalogue go to the replica within `from_replica`; nothing else."""
+
+    def db_for_read(self, model: type[Model], **hints) -> str:
+        reading = _reading.get()
+        if reading is None or model._meta.label_lower not in TABLES:
+            return DEFAULT_DB_ALIAS
+        if connection.in_atomic_block:  # where one reads what one has written
+            return DEFAULT_DB_ALIAS
+        return DEFAULT_DB_ALIAS if reading.position is None else ALIAS
+
+    def db_for_write(self, model: type[Model], **hints) -> str:
+        return DEFAULT_DB_ALIAS
+
+    def allow_relation(self, one: Model, other: Model, **hints) -> bool:
+        return True
+
+    def allow_migrate(self, db: str, app_label: str, **hints) -> bool:
+        return db == DEFAULT_DB_ALIAS
+
+
+@contextmanager
+def _reads(reading: Reading | None) -> Iterator[None]:
+    token = _reading.set(reading)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+
+
+@contextmanager
+def caught_up() -> Iterator[None]:
+    """Within, the replica is read only if it has all that is committed by now: for what
+    others are shown later. Costs the primary one short query if the replica is read,
+    and else nothing."""
+    reading = _reading.get()
+    if reading is None or reading.position is None:
+        yield
+        return
+    (needed,) = query_one(connection, OF_PRIMARY_NOW)
+    has_it = reading.position >= needed or (position_now() or 0) >= needed
+    with _reads(reading if has_it else None):
+        yield
+
+
+View = Callable[..., HttpResponse]
+
+
+def from_replica(view: View) -> View:
+    """A view that only reads: from the replica, if there is one, it is good enough and
+    the visitor does not wait for a change of their own. Should it fail meanwhile, the
+    page is made anew from the primary."""
+
+    @functools.wraps(view)
+    def read(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        if not is_on():
+            return view(request, *args, **kwargs)
+        if _may_lag(request):
+            try:
+                with _reads(Reading()):
+                    return _rendered(view(request, *args, **kwargs))
+            except (DatabaseError, InterfaceError):
+                if not connections[ALIAS].errors_occurred:
+                    raise
+                # Gone, or it cannot wait any longer for what the page is reading.
+                connections[ALIAS].close()
+                connections[ALIAS].errors_occurred = False
+        return view(request, *args, **kwargs)
+
+    return read
+
+
+def _rendered(response: HttpResponse) -> HttpResponse:
+    """Templates ask the database too, so it is done here and not by Django later."""
+    is_lazy = hasattr(response, "render") and not response.is_rendered
+    return response.render() if is_lazy else response
+
+
+# --- Who may get an older page ----------------------------------------------------
+
+
+def _may_lag(request: HttpRequest) -> bool:
+    if request.method not in ("GET", "HEAD") or _cookie() in request.COOKIES:
+        return False
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return True
+    return not request.user.is_staff
+
+
+def _cookie() -> str:
+    return f"{settings.COOKIE_PREFIX}wrote"
+
+
+def read_own_writes(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """A middleware: who has sent a form sees what became of it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if is_on() and request.method not in ("GET", "HEAD", "OPTIONS", "TRACE"):
+            response.set_cookie(
+                _cookie(),
+                "1",
+                max_age=math.ceil(settings.DATABASE_REPLICA_MAX_LAG_S + MARGIN_S),
+                path=settings.SESSION_COOKIE_PATH,
+                secure=settings.SESSION_COOKIE_SECURE,
+                httponly=True,
+                samesite="Lax",
+            )
+        return response
+
+    return middleware

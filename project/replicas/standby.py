@@ -1,0 +1,202 @@
+"""Measures whether the standby may be read, and how far behind the primary it is."""
+
+import logging
+import threading
+import time
+from collections import deque
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection, connections
+from prometheus_client import Gauge
+
+logger = logging.getLogger(__name__)
+
+ALIAS = "replica"
+LOOK_S = 0.5
+HISTORY = 600  # positions that are kept: for five minutes, lag is told in seconds
+UNKNOWN, OK, AWAY, BEHIND = "not known", "ok", "away", "behind"
+CUT_OFF, NO_STANDBY, ANOTHER = "follows nobody", "no standby", "another database"
+REASONS = {
+    AWAY: "it does not answer",
+    BEHIND: "it is too far behind the primary",
+    CUT_OFF: "it receives nothing from a primary",
+    NO_STANDBY: "it is not a standby",
+    ANOTHER: "it is another database",
+}
+STATES = (UNKNOWN, OK, *REASONS)
+
+# Each has a label, so that a shop without a replica shows none of them.
+STATE = Gauge("shop_replica", "1 for the state of the read replica", ["state"])
+LAG = Gauge(
+    "shop_replica_lag_seconds", "How old what the replica has is, at most", ["server"]
+)
+
+# Which database it is, and how far it has come.
+_WHICH = """
+(SELECT system_identifier FROM pg_control_system())::text || ' ' ||
+(SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+OF_PRIMARY = f"SELECT {_WHICH}, (pg_current_wal_lsn() - '0/0')::bigint"
+# With what is not written yet, but seen by others already.
+OF_PRIMARY_NOW = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
+OF_REPLICA = f"""
+SELECT {_WHICH}, (pg_last_wal_replay_lsn() - '0/0')::bigint, pg_is_in_recovery(),
+    EXISTS (SELECT FROM pg_stat_wal_receiver)
+"""
+
+
+def is_on() -> bool:
+    """Whether there is a replica."""
+    return ALIAS in settings.DATABASES
+
+
+class Look(NamedTuple):
+    """What a standby said of itself."""
+
+    which: str
+    position: int | None
+    is_standby: bool
+    follows: bool
+
+
+class Positions:
+    """Where the primary's log was when. By that, how old is what a standby shows?"""
+
+    def __init__(self) -> None:
+        self.which = ""
+        self._noted: deque[tuple[float, int]] = deque(maxlen=HISTORY)
+
+    def note(self, when: float, which: str, position: int) -> None:
+        """`when` is before the primary was asked."""
+        if which != self.which:
+            self._noted.clear()
+        self.which = which
+        self._noted.append((when, position))
+
+    def age(self, position: int, now: float) -> float:
+        """How many seconds ago the primary was surely no further than `position`; at
+        least, if that was before the first note."""
+        noted = list(self._noted)
+        found = (when for when, where in reversed(noted) if where <= position)
+        return now - next(found, noted[0][0] if noted else now)
+
+    def covers(self, position: int, seconds: float, now: float) -> bool:
+        """Whether the primary was no further than `position` within these seconds."""
+        return any(
+            where <= position and now - when <= seconds
+            for when, where in list(self._noted)
+        )
+
+
+class Watch:
+    """Asks both servers twice a second, in a thread of its own, so that no page waits
+    for a replica that is away."""
+
+    def __init__(self) -> None:
+        self.positions = Positions()
+        self.state = UNKNOWN
+        self._is_said = False
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Once a process, with its first page."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="replica", daemon=True
+                )
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._set(self.look())
+            time.sleep(LOOK_S)
+
+    def look(self) -> str:
+        """Ask the primary, then the replica; what is to be said of the replica."""
+        try:
+            now = time.monotonic()
+            self.positions.note(now, *query_one(connection, OF_PRIMARY))
+        except (DatabaseError, InterfaceError):
+            connection.close()
+            return self.state  # others tell of the primary
+        try:
+            return self.judge(Look(*query_one(connections[ALIAS], OF_REPLICA)))
+        except (DatabaseError, InterfaceError):
+            connections[ALIAS].close()
+            return AWAY
+
+    def judge(self, look: Look) -> str:
+        """What is to be said of a replica that answers so."""
+        if look.which != self.positions.which:
+            return ANOTHER
+        if not look.is_standby or look.position is None:
+            return NO_STANDBY
+        if not look.follows:
+            return CUT_OFF
+        age = self.positions.age(look.position, time.monotonic())
+        LAG.labels(ALIAS).set(age)
+        return BEHIND if age > settings.DATABASE_REPLICA_MAX_LAG_S else OK
+
+    def failed(self) -> None:
+        """A page met it: the others need not."""
+        self._set(AWAY)
+
+    def _set(self, state: str) -> None:
+        with self._lock:
+            self.state = state
+            for each in STATES:
+                STATE.labels(each).set(each == state)
+            if state == OK:
+                if self._is_said:
+                    logger.warning("The read replica is used again.")
+                self._is_said = False
+            elif state != UNKNOWN and not self._is_said:
+                self._is_said = True
+                logger.error("The read replica is not used: %s.", REASONS[state])
+
+
+_watch = Watch()
+
+
+def ask() -> str:
+    """What `/readyz` says of the replica, by connections made anew."""
+    watch = Watch()
+    watch.positions = _watch.positions
+    try:
+        return watch.look()
+    finally:
+        connections[ALIAS].close()
+        connection.close()
+
+
+def position_now() -> int | None:
+    """How far the standby of this thread's connection has come; None if it is not good
+    enough."""
+    _watch.start()
+    if _watch.state != OK:
+        return None
+    replica = connections[ALIAS]
+    was_open = replica.connection is not None
+    try:
+        look = Look(*query_one(replica, OF_REPLICA))
+    except (DatabaseError, InterfaceError):
+        replica.close()
+        if was_open:  # it may have broken long ago
+            return position_now()
+        _watch.failed()
+        return None
+    positions, most = _watch.positions, settings.DATABASE_REPLICA_MAX_LAG_S
+    is_good = _watch.judge(look) == OK
+    if is_good and positions.covers(look.position, most, time.monotonic()):
+        return look.position
+    replica.close()  # of several, the next may be another one
+    return None
+
+
+def query_one(server, query: str) -> tuple:
+    with server.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchone()
