@@ -43,11 +43,11 @@ READS = Counter(
 
 
 class Reading:
-    """A page that may read from the replica. It asks for nothing before it reads."""
+    """A page that may read from the replica. It asks when it first reads."""
 
     @functools.cached_property
     def position(self) -> int | None:
-        """How far the standby has come; None if the primary is to be read."""
+        """The standby's position, or None if the page must read from the primary."""
         connection.ensure_connection()  # it knows the timeline that pages name
         position = position_now()
         READS.labels("primary" if position is None else ALIAS).inc()
@@ -58,13 +58,13 @@ _reading: ContextVar[Reading | None] = ContextVar("reading", default=None)
 
 
 class Router:
-    """Reads of the catalogue go to the replica within `from_replica`; nothing else."""
+    """Sends reads of the catalogue to the replica in a `from_replica` view."""
 
     def db_for_read(self, model: type[Model], **hints) -> str:
         reading = _reading.get()
         if reading is None or model._meta.label_lower not in TABLES:
             return DEFAULT_DB_ALIAS
-        if connection.in_atomic_block:  # where one reads what one has written
+        if connection.in_atomic_block:  # it may read its own writes
             return DEFAULT_DB_ALIAS
         return DEFAULT_DB_ALIAS if reading.position is None else ALIAS
 
@@ -89,9 +89,11 @@ def _reads(reading: Reading | None) -> Iterator[None]:
 
 @contextmanager
 def caught_up() -> Iterator[None]:
-    """Within, the replica is read only if it has all that is committed by now: for what
-    others are shown later. Costs the primary one short query if the replica is read,
-    and else nothing."""
+    """Inside this block, read the replica only if it has every commit up to now.
+
+    Use it for what is cached for others. It costs one short query to the primary, and
+    none if the page does not read from the replica.
+    """
     reading = _reading.get()
     if reading is None or reading.position is None:
         yield
@@ -106,9 +108,12 @@ View = Callable[..., HttpResponse]
 
 
 def from_replica(view: View) -> View:
-    """A view that only reads: from the replica, if there is one, it is good enough and
-    the visitor does not wait for a change of their own. Should it fail meanwhile, the
-    page is made anew from the primary."""
+    """Let a view that only reads use the replica.
+
+    It uses the primary if there is no replica, if the replica is too far behind, or if
+    the visitor has just changed something. If the replica fails while the page is
+    made, the page is made again from the primary.
+    """
 
     @functools.wraps(view)
     def read(request: HttpRequest, *args, **kwargs) -> HttpResponse:
@@ -121,7 +126,7 @@ def from_replica(view: View) -> View:
             except (DatabaseError, InterfaceError):
                 if not connections[ALIAS].errors_occurred:
                     raise
-                # Gone, or it cannot wait any longer for what the page is reading.
+                # It is away, or cancelled a query that delayed its replay.
                 connections[ALIAS].close()
                 connections[ALIAS].errors_occurred = False
         return view(request, *args, **kwargs)
@@ -130,12 +135,12 @@ def from_replica(view: View) -> View:
 
 
 def _rendered(response: HttpResponse) -> HttpResponse:
-    """Templates ask the database too, so it is done here and not by Django later."""
+    """Render lazy responses now, because templates query the database, too."""
     is_lazy = hasattr(response, "render") and not response.is_rendered
     return response.render() if is_lazy else response
 
 
-# --- Who may get an older page ----------------------------------------------------
+# --- Which visitors may get an older page -----------------------------------------
 
 
 def _may_lag(request: HttpRequest) -> bool:
@@ -153,7 +158,7 @@ def _cookie() -> str:
 def read_own_writes(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """A middleware: who has sent a form sees what became of it."""
+    """Middleware that lets visitors who have sent a form see its outcome."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 ALIAS = "replica"
 LOOK_S = 0.5
-HISTORY = 600  # positions that are kept: for five minutes, lag is told in seconds
+HISTORY = 600  # positions to remember: those of the last five minutes
 UNKNOWN, OK, AWAY, BEHIND = "not known", "ok", "away", "behind"
 CUT_OFF, NO_STANDBY, ANOTHER = "follows nobody", "no standby", "another database"
 REASONS = {
@@ -32,13 +32,13 @@ LAG = Gauge(
     "shop_replica_lag_seconds", "How old what the replica has is, at most", ["server"]
 )
 
-# Which database it is, and how far it has come.
+# The identity of a database, and its position in the log.
 _WHICH = """
 (SELECT system_identifier FROM pg_control_system())::text || ' ' ||
 (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 OF_PRIMARY = f"SELECT {_WHICH}, (pg_current_wal_lsn() - '0/0')::bigint"
-# With what is not written yet, but seen by others already.
+# Includes commits that others can see although they are not yet written to disk.
 OF_PRIMARY_NOW = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
 OF_REPLICA = f"""
 SELECT {_WHICH}, (pg_last_wal_replay_lsn() - '0/0')::bigint, pg_is_in_recovery(),
@@ -47,12 +47,12 @@ SELECT {_WHICH}, (pg_last_wal_replay_lsn() - '0/0')::bigint, pg_is_in_recovery()
 
 
 def is_on() -> bool:
-    """Whether there is a replica."""
+    """Return whether the shop has a replica."""
     return ALIAS in settings.DATABASES
 
 
 class Look(NamedTuple):
-    """What a standby said of itself."""
+    """The answer of a standby to `OF_REPLICA`."""
 
     which: str
     position: int | None
@@ -61,28 +61,30 @@ class Look(NamedTuple):
 
 
 class Positions:
-    """Where the primary's log was when. By that, how old is what a standby shows?"""
+    """The primary's recent positions, which show how far behind a standby is."""
 
     def __init__(self) -> None:
         self.which = ""
         self._noted: deque[tuple[float, int]] = deque(maxlen=HISTORY)
 
     def note(self, when: float, which: str, position: int) -> None:
-        """`when` is before the primary was asked."""
+        """Remember a position. `when` is the time before the primary was asked."""
         if which != self.which:
             self._noted.clear()
         self.which = which
         self._noted.append((when, position))
 
     def age(self, position: int, now: float) -> float:
-        """How many seconds ago the primary was surely no further than `position`; at
-        least, if that was before the first note."""
+        """Return how many seconds ago the primary had surely not passed `position`.
+
+        If that was before the first note, return the age of the first note.
+        """
         noted = list(self._noted)
-        found = (when for when, where in reversed(noted) if where <= position)
-        return now - next(found, noted[0][0] if noted else now)
+        times = (when for when, where in reversed(noted) if where <= position)
+        return now - next(times, noted[0][0] if noted else now)
 
     def covers(self, position: int, seconds: float, now: float) -> bool:
-        """Whether the primary was no further than `position` within these seconds."""
+        """Return whether the primary had not passed `position` `seconds` ago."""
         return any(
             where <= position and now - when <= seconds
             for when, where in list(self._noted)
@@ -90,18 +92,18 @@ class Positions:
 
 
 class Watch:
-    """Asks both servers twice a second, in a thread of its own, so that no page waits
-    for a replica that is away."""
+    """Asks both servers twice a second in a separate thread, so that no page waits for
+    a replica that is away."""
 
     def __init__(self) -> None:
         self.positions = Positions()
         self.state = UNKNOWN
-        self._is_said = False
+        self._is_logged = False
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Once a process, with its first page."""
+        """Start the thread. The first page of a process calls this."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -115,13 +117,13 @@ class Watch:
             time.sleep(LOOK_S)
 
     def look(self) -> str:
-        """Ask the primary, then the replica; what is to be said of the replica."""
+        """Ask the primary, then the replica. Return the replica's state."""
         try:
             now = time.monotonic()
             self.positions.note(now, *query_one(connection, OF_PRIMARY))
         except (DatabaseError, InterfaceError):
             connection.close()
-            return self.state  # others tell of the primary
+            return self.state  # the primary's outages are reported elsewhere
         try:
             return self.judge(Look(*query_one(connections[ALIAS], OF_REPLICA)))
         except (DatabaseError, InterfaceError):
@@ -129,7 +131,7 @@ class Watch:
             return AWAY
 
     def judge(self, look: Look) -> str:
-        """What is to be said of a replica that answers so."""
+        """Return the state of a replica that gave this answer."""
         if look.which != self.positions.which:
             return ANOTHER
         if not look.is_standby or look.position is None:
@@ -141,7 +143,7 @@ class Watch:
         return BEHIND if age > settings.DATABASE_REPLICA_MAX_LAG_S else OK
 
     def failed(self) -> None:
-        """A page met it: the others need not."""
+        """Note that a page failed to read the replica, so others do not try."""
         self._set(AWAY)
 
     def _set(self, state: str) -> None:
@@ -150,11 +152,11 @@ class Watch:
             for each in STATES:
                 STATE.labels(each).set(each == state)
             if state == OK:
-                if self._is_said:
+                if self._is_logged:
                     logger.warning("The read replica is used again.")
-                self._is_said = False
-            elif state != UNKNOWN and not self._is_said:
-                self._is_said = True
+                self._is_logged = False
+            elif state != UNKNOWN and not self._is_logged:
+                self._is_logged = True
                 logger.error("The read replica is not used: %s.", REASONS[state])
 
 
@@ -162,7 +164,7 @@ _watch = Watch()
 
 
 def ask() -> str:
-    """What `/readyz` says of the replica, by connections made anew."""
+    """Return the replica's state for `/readyz`, over new connections."""
     watch = Watch()
     watch.positions = _watch.positions
     try:
@@ -173,8 +175,10 @@ def ask() -> str:
 
 
 def position_now() -> int | None:
-    """How far the standby of this thread's connection has come; None if it is not good
-    enough."""
+    """Return the position of the standby that this thread is connected to.
+
+    Return None if the standby may not be read.
+    """
     _watch.start()
     if _watch.state != OK:
         return None
@@ -184,7 +188,7 @@ def position_now() -> int | None:
         look = Look(*query_one(replica, OF_REPLICA))
     except (DatabaseError, InterfaceError):
         replica.close()
-        if was_open:  # it may have broken long ago
+        if was_open:  # the old connection may have broken long ago
             return position_now()
         _watch.failed()
         return None
@@ -192,11 +196,12 @@ def position_now() -> int | None:
     is_good = _watch.judge(look) == OK
     if is_good and positions.covers(look.position, most, time.monotonic()):
         return look.position
-    replica.close()  # of several, the next may be another one
+    replica.close()  # the next connection may reach another standby
     return None
 
 
 def query_one(server, query: str) -> tuple:
+    """Return the one row of a query. `server` is a connection."""
     with server.cursor() as cursor:
         cursor.execute(query)
         return cursor.fetchone()

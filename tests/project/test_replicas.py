@@ -1,4 +1,4 @@
-"""What a read replica must be, and how old what it shows is."""
+"""Which standbys may be read, and how far behind they are."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -10,44 +10,44 @@ from project.replicas.standby import Look, Positions, Watch
 
 
 def positions(*noted: tuple[float, int]) -> Positions:
-    found = Positions()
+    result = Positions()
     for when, position in noted:
-        found.note(when, "this", position)
-    return found
+        result.note(when, "this", position)
+    return result
 
 
-def test_standby_is_as_old_as_the_newest_position_that_it_has_reached():
-    found = positions((10, 100), (11, 200), (12, 300))
+def test_age_of_a_standby_counts_from_the_newest_position_it_has_reached():
+    noted = positions((10, 100), (11, 200), (12, 300))
 
-    assert found.age(300, now=13) == 1
-    assert found.age(299, now=13) == 2
-    assert found.age(100, now=13) == 3
-    assert found.age(99, now=13) == 3, "at least"
+    assert noted.age(300, now=13) == 1
+    assert noted.age(299, now=13) == 2
+    assert noted.age(100, now=13) == 3
+    assert noted.age(99, now=13) == 3, "at least"
 
 
 def test_standby_of_an_idle_primary_is_not_old():
-    found = positions((10, 100), (11, 100), (500, 100))
+    noted = positions((10, 100), (11, 100), (500, 100))
 
-    assert found.age(100, now=500.5) == 0.5
-    assert found.covers(100, 1, now=500.5)
+    assert noted.age(100, now=500.5) == 0.5
+    assert noted.covers(100, 1, now=500.5)
 
 
-def test_standby_is_not_trusted_before_it_has_reached_a_position_of_late():
-    found = positions((10, 100), (12, 300))
+def test_standby_is_not_trusted_before_it_has_reached_a_recent_position():
+    noted = positions((10, 100), (12, 300))
 
-    assert found.covers(100, 5, now=13)
-    assert not found.covers(100, 2, now=13)
-    assert not found.covers(99, 5, now=13)
-    assert not found.covers(300, 5, now=60), "nobody has asked the primary since"
+    assert noted.covers(100, 5, now=13)
+    assert not noted.covers(100, 2, now=13)
+    assert not noted.covers(99, 5, now=13)
+    assert not noted.covers(300, 5, now=60), "nobody has asked the primary since"
     assert not Positions().covers(100, 5, now=13)
 
 
-def test_positions_of_another_database_say_nothing():
-    found = positions((10, 100))
+def test_positions_of_another_database_are_forgotten():
+    noted = positions((10, 100))
 
-    found.note(11, "that", 200)
+    noted.note(11, "that", 200)
 
-    assert not found.covers(100, 60, now=12)
+    assert not noted.covers(100, 60, now=12)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_replica_must_be_a_standby_of_the_same_database_that_follows(look, state
 
 
 @pytest.mark.django_db
-def test_primary_itself_is_no_replica():
+def test_primary_is_not_taken_for_a_standby():
     look = Look(*standby.query_one(connection, standby.OF_REPLICA))
     which, _position = standby.query_one(connection, standby.OF_PRIMARY)
 
@@ -77,12 +77,12 @@ def test_primary_itself_is_no_replica():
 
 
 def test_replica_url_of_several_standbys_shares_the_connections():
-    found = server_urls.replica("postgres://u:p@a,b:5433/d")
+    replica = server_urls.replica("postgres://u:p@a,b:5433/d")
 
-    assert (found["HOST"], found["PORT"]) == ("a,b", "5432,5433")
-    assert found["OPTIONS"]["load_balance_hosts"] == "random"
-    assert "target_session_attrs" not in found["OPTIONS"]
-    assert found["OPTIONS"]["connect_timeout"] == 2
+    assert (replica["HOST"], replica["PORT"]) == ("a,b", "5432,5433")
+    assert replica["OPTIONS"]["load_balance_hosts"] == "random"
+    assert "target_session_attrs" not in replica["OPTIONS"]
+    assert replica["OPTIONS"]["connect_timeout"] == 2
     url = "postgres://a,b/d?target_session_attrs=standby&connect_timeout=9"
     options = server_urls.replica(url)["OPTIONS"]
     assert options["target_session_attrs"] == "standby"
