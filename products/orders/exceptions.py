@@ -51,8 +51,8 @@ class OrderOnHold(ShopError):
         self.number, self.why = number, why
         super().__init__(
             _(
-                "%(number)s is on hold: %(why)s. Please look at its payments, then "
-                "release it or cancel it."
+                "%(number)s is on hold: %(why)s. Check its payments, then release "
+                "or cancel it."
             )
             % {"number": number, "why": why}
         )

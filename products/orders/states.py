@@ -48,7 +48,7 @@ class Status(TextChoices):
 PAYMENT_COLUMN = Column(
     "pending",
     _("Waiting for payment"),
-    _("Nothing waits for its payment."),
+    _("No orders are waiting for payment."),
     title_with_guests=_("Waiting for payment or confirmation"),
     is_work=True,
     gets_late=True,
@@ -61,14 +61,14 @@ PACKING_COLUMN = Column(
     tone="warn",
 )
 SHIPPING_COLUMN = Column(
-    *("packed", _("Packed"), _("No parcel waits for its carrier.")),
+    *("packed", _("Packed"), _("No parcels are waiting for the carrier.")),
     is_work=True,
     gets_late=True,
 )
 TRANSIT_COLUMN = Column(
-    *("shipped", _("On its way"), _("Nothing is on its way.")), is_work=True
+    *("shipped", _("On its way"), _("No parcels are on their way.")), is_work=True
 )
-HOLD_COLUMN = Column("hold", _("On hold"), _("Nothing is on hold."), is_work=True)
+HOLD_COLUMN = Column("hold", _("On hold"), _("No orders are on hold."), is_work=True)
 DELIVERED_COLUMN = Column("delivered", _("Delivered"), tone="good")
 CANCELLED_COLUMN = Column("cancelled", _("Cancelled"), tone="bad")
 EXPIRED_COLUMN = Column("expired", _("Expired"), tone="bad")
@@ -279,7 +279,7 @@ DELIVER = Move(
     targets=(DELIVERED,),
     by=(Actor.STAFF,),
     button=_("Delivered"),
-    done=_("%(number)s has arrived."),
+    done=_("%(number)s is delivered."),
     key="d",
     key_label=_("delivered"),
 )
@@ -290,7 +290,7 @@ RELEASE = Move(
     on_hold=OnHoldRule.NEEDED,
     button=_("Release"),
     done=_("%(number)s is no longer on hold."),
-    reason=_("Please say why you release it."),
+    reason=_("Enter a reason for the release."),
     submit=_("Release"),
 )
 CANCEL = Move(
@@ -300,7 +300,7 @@ CANCEL = Move(
     by=(Actor.STAFF,),
     button=_("Cancel"),
     done=_("%(number)s is cancelled."),
-    reason=_("A cancellation needs a reason."),
+    reason=_("Enter a reason for the cancellation."),
     submit=_("Cancel the order"),
     is_harmful=True,
 )

@@ -210,7 +210,7 @@ def _is_news(refund: Refund, facts: RefundFacts) -> bool:
 def _note_of(payment: Payment, refund: Refund, *, is_new: bool) -> str:
     amount = {"amount": _amount(refund)}
     if refund.has_failed:
-        text = _("A refund of %(amount)s failed: the money came back to the shop.")
+        text = _("A refund of %(amount)s failed. The money was returned to the shop.")
         return text % amount
     if not is_new:  # it was stored before
         return _("The refund of %(amount)s was paid out.") % amount

@@ -103,7 +103,7 @@ def _refunded(payment: Payment, event: Event) -> str:
 def _failed(order: Order, payment: Payment) -> str:
     if not end_attempt(payment):
         return "too late"
-    orders.note(order, note=_("A payment failed, or was not finished in time."))
+    orders.note(order, note=_("A payment failed or was not completed in time."))
     return "failed"
 
 
@@ -129,14 +129,14 @@ def _use_payment(order: Order, payment: Payment) -> str:
         return "differs"
     if not payment.differs and _pay_order(order):
         return "paid"
-    text = _("The payment came too late. It is being refunded.")
+    text = _("The payment arrived too late. It is being refunded.")
     refunds.give_back(order, payment, note=text)
     return "to be refunded"
 
 
 def _difference(payment: Payment) -> str:
     got = f"{spelled(payment.received)} {payment.received_currency}"
-    text = _("%(got)s was paid instead of the total of %(total)s. Please check this.")
+    text = _("%(got)s was paid, but the total is %(total)s. Please check this.")
     return text % {"got": got, "total": f"{payment.amount} {payment.currency}"}
 
 

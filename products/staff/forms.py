@@ -13,7 +13,7 @@ class BoardForm(forms.Form):
 
     SORTS = [("", _("newest first")), ("oldest", _("oldest first"))]
 
-    q = forms.CharField(required=False, max_length=100, label=_("Number or e-mail"))
+    q = forms.CharField(required=False, max_length=100, label=_("Number or email"))
     status = forms.ChoiceField(required=False, label=_("Status"))
     method = forms.ChoiceField(required=False, label=_("Payment"))
     sort = forms.ChoiceField(required=False, choices=SORTS, label=_("Order"))
@@ -21,7 +21,7 @@ class BoardForm(forms.Form):
 
     def __init__(self, *args, statuses: list[tuple], **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["status"].choices = [("", _("All in work")), *statuses]
+        self.fields["status"].choices = [("", _("All open orders")), *statuses]
         self.fields["method"].choices = [("", _("Any payment")), *Order.Method.choices]
 
     @property
@@ -69,7 +69,7 @@ class ExportForm(forms.Form):
     format = forms.ChoiceField(
         choices=FORMATS,
         required=False,
-        label=_("For"),
+        label=_("Format"),
         widget=forms.Select({"class": "input"}),
     )
     bom = forms.BooleanField(
@@ -80,7 +80,7 @@ class ExportForm(forms.Form):
         data = super().clean()
         since, until = data.get("since"), data.get("until")
         if since and until and until < since:
-            self.add_error("until", _("The last day is before the first."))
+            self.add_error("until", _("The end date is before the start date."))
         data["format"] = data.get("format") or ("excel" if data["bom"] else "csv")
         data["rows"] = data.get("rows") or "orders"
         return data
@@ -89,5 +89,5 @@ class ExportForm(forms.Form):
     def advice(self) -> str:
         """Say in one sentence how to correct the form."""
         if {"since", "until"} & self.errors.keys():
-            return _("Please say from which day to which.")
+            return _("Enter a start date and an end date.")
         return _("Please choose the rows and the format from the lists.")

@@ -248,8 +248,8 @@ class OrderNoteView(OrderPostView):
     def act(self, order: Order) -> int:
         form = NoteForm(self.request.POST)
         if not form.is_valid():
-            return self.refuse(form, _("The note was not taken."))
+            return self.refuse(form, _("The note was not saved."))
         orders.note(order, actor=self.request.user, **form.cleaned_data)
-        text = _("Noted on %(number)s.")
+        text = _("Note added to %(number)s.")
         messages.success(self.request, text % {"number": order.number})
         return 200

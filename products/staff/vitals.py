@@ -90,9 +90,13 @@ def cards(process: Process) -> list[Card]:
     samples = process.samples
     return [
         _sockets(process),
-        _wait(samples, "push", _("Push lag"), _("from the commit to the write"), 0.25),
-        _wait(samples, "loop", _("Loop lag"), _("how late the loop wakes"), 0.05),
-        _wait(samples, "tick", _("Tick"), _("to write a tick’s frames"), 0.25),
+        _wait(samples, "push", _("Push lag"), _("from commit to write"), 0.25),
+        _wait(
+            samples, "loop", _("Loop lag"), _("how late the event loop wakes up"), 0.05
+        ),
+        _wait(
+            samples, "tick", _("Tick"), _("time to write the frames of one tick"), 0.25
+        ),
         _frames(samples),
         _slow(samples),
         _refusals(samples),
@@ -117,7 +121,7 @@ def _wait(samples: Samples, name: str, title: str, what: str, limit: float) -> C
     recent = samples[-RECENT:]
     most = pulse.quantile(name, 0.99, recent[0], recent[-1])
     half = pulse.quantile(name, 0.5, recent[0], recent[-1])
-    hint = _("half of them %(time)s; %(what)s") % {"time": _time(half), "what": what}
+    hint = _("median %(time)s, %(what)s") % {"time": _time(half), "what": what}
     if half is None:
         hint = what
     line = pulse.quantiles(name, 0.99, samples)
@@ -128,7 +132,7 @@ def _wait(samples: Samples, name: str, title: str, what: str, limit: float) -> C
 def _frames(samples: Samples) -> Card:
     line = pulse.rates("frames", samples)
     dirty = int(samples[-1].sums["dirty"])
-    hint = ngettext("%(n)s topic waits", "%(n)s topics wait", dirty)
+    hint = ngettext("%(n)s topic waiting", "%(n)s topics waiting", dirty)
     value = _whole(_recent_rate("frames", samples))
     return Card(
         "frames", _("Frames a second"), value, hint % {"n": _whole(dirty)}, line
@@ -148,7 +152,7 @@ def _refusals(samples: Samples) -> Card:
     """The refusals of the last two minutes."""
     newest = samples[-1].sums["refusals"]
     fresh = newest - samples[0].sums["refusals"]
-    hint = _("in two minutes; %(n)s since the start") % {"n": _whole(newest)}
+    hint = _("in the last 2 minutes; %(n)s since the start") % {"n": _whole(newest)}
     line = pulse.rates("refusals", samples)
     return Card(
         "refusals", _("Refusals"), _whole(fresh), hint, line, 1, is_high=fresh > 0
@@ -170,7 +174,7 @@ def _cpu(samples: Samples) -> Card:
     line = [share and 100 * share for share in pulse.rates("cpu", samples)]
     share = _recent_rate("cpu", samples)
     value = NOTHING if share is None else f"{_whole(100 * share)} %"
-    hint = _("of one core, half a minute")
+    hint = _("of one core, over 30 seconds")
     is_high = share is not None and share > 0.9
     return Card("cpu", _("Processor"), value, hint, line, 90, is_high)
 

@@ -267,7 +267,7 @@ def test_page_of_who_tries_too_often(visit, complaints):
             break
         page.goto("/users/password/reset/")
 
-    expect(page.get_by_role("heading")).to_have_text("A little slower, please")
+    expect(page.get_by_role("heading")).to_have_text("Too many attempts")
     expect_good_in_all_looks(page)
     assert "429" in complaints.pop()
 

@@ -294,7 +294,7 @@ def test_what_happened_while_redis_was_away_is_on_the_board_once(
 def test_shelf_that_runs_low_is_told_with_a_link_to_its_stock(staff):
     lamp = make_product(name="Storm lamp", on_hand=50)
     page = staff()
-    expect(page.locator(".shelves")).to_contain_text("All shelves are full")
+    expect(page.locator(".shelves")).to_contain_text("No products are low or sold out")
 
     stocks.claim({lamp.pk: 48})
 
@@ -332,7 +332,7 @@ def test_order_page_shows_what_colleagues_do_and_keeps_a_note_that_is_typed(staf
     expect(page.locator(".state")).to_have_text("packed")
     expect(page.locator(".steps-done")).to_contain_text("two parcels")
     note.press_sequentially("twice")
-    page.get_by_role("button", name="Add the note").click()
+    page.get_by_role("button", name="Add note").click()
     expect(page.locator(".steps-done")).to_contain_text("Rings twice")
     expect(note).to_have_value("")
 

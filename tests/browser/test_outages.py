@@ -199,7 +199,7 @@ def test_the_server_killed_and_started_again(visit, lamp, daphne, outage):
     for each in (page, other):
         expect(notice(each)).to_be_visible()
     buy(page, lamp).click()
-    expect(messages(page)).to_contain_text("That did not work.")
+    expect(messages(page)).to_contain_text("Something went wrong.")
     stocks.count(lamp.pk, 12)
     daphne.start()
 

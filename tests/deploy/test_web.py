@@ -315,7 +315,7 @@ def front(request, tmp_path) -> Iterator[str]:
 @pytest.mark.parametrize(
     "at, body, cookie, status, told",
     [
-        ("/", bytes(2 * 2**20), "", 413, "That is too large"),
+        ("/", bytes(2 * 2**20), "", 413, "That file is too large"),
         ("/users/profile/", bytes(7 * 2**20), "", 413, "choose a smaller file"),
         ("/products/", None, "x" * 17_000, 431, "Your browser sends too many cookies"),
         ("/products/", None, "", 503, "the shop is not available right now"),

@@ -272,7 +272,7 @@ def test_flood_of_sign_ins_gets_a_page_that_says_when_to_come_back(patient):
 
     assert refused.status_code == 429
     assert refused["Retry-After"] == "300"
-    assert "A little slower, please" in refused.text
+    assert "Too many attempts" in refused.text
     assert "masthead" in refused.text
     assert "no-store" in refused["Cache-Control"]
     assert is_in(sign_in(user.email, address=ELSEWHERE))

@@ -284,7 +284,7 @@ def test_shopper_at_the_admin_is_told_no_and_not_led_in_circles():
     response = client.get("/admin/", follow=True)
 
     assert response.status_code == 403
-    assert "This door is not yours" in response.text
+    assert "You can’t open this page" in response.text
     assert len(response.redirect_chain) <= 1
 
 

@@ -167,7 +167,7 @@ def test_list_page_that_does_not_exist_is_not_found(client, three_pages, page):
     response = client.get(LIST, {"page": page})
 
     assert response.status_code == 404
-    assert "The tide took this page" in response.text
+    assert "Page not found" in response.text
 
 
 @pytest.mark.parametrize("page", ["1", ""])
@@ -278,7 +278,7 @@ def test_detail_of_an_unknown_product_is_a_not_found_page_of_the_shop(client, ad
     response = client.get(address)
 
     assert response.status_code == 404
-    assert "The tide took this page" in response.text
+    assert "Page not found" in response.text
     assert "basket-badge" in response.text
 
 

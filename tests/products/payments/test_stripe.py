@@ -477,7 +477,7 @@ def test_other_amount_or_currency_does_not_pay(stripe, wrong, caplog):
     tell(stripe.event(begun(stripe, order), **wrong))
 
     assert now(order) == (Status.PENDING, ["differs"])
-    assert "instead of the total" in caplog.text
+    assert "but the total is" in caplog.text
     assert WebhookEvent.objects.get().outcome == "differs"
 
 

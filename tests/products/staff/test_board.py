@@ -97,7 +97,7 @@ def test_staff_without_the_permission_get_a_page_that_says_so(client, user):
         response = client.get(path)
 
         assert response.status_code == 403
-        assert "This door is not yours" in response.text
+        assert "You can’t open this page" in response.text
         assert order.number not in response.text
 
 

@@ -77,7 +77,7 @@ def test_invalid_range_redirects_with_a_message(client, clerk, query):
     response = client.get(EXPORT, query, follow=True)
 
     assert response.redirect_chain == [(BOARD, 302)]
-    assert "from which day to which" in response.text
+    assert "Enter a start date and an end date" in response.text
 
 
 def test_range_to_the_end_of_time_is_a_range(client, clerk):

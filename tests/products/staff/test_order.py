@@ -61,7 +61,7 @@ def test_empty_note_is_refused(client, clerk, note):
 
     response = client.post(page_of(order) + "note/", {"note": note}, follow=True)
 
-    assert "The note was not taken." in response.text
+    assert "The note was not saved." in response.text
     assert order.events.count() == 1
 
 

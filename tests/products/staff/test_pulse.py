@@ -84,10 +84,10 @@ def test_pulse_of_a_quiet_process_marks_nothing(client, clerk):
 
     text = client.get(PULSE).text
 
-    assert vital(text, "push") == "Push lag, p99 – from the commit to the write"
-    assert vital(text, "refusals").startswith("Refusals 0 in two minutes")
+    assert vital(text, "push") == "Push lag, p99 – from commit to write"
+    assert vital(text, "refusals").startswith("Refusals 0 in the last 2 minutes")
     assert "vital--high" not in text
-    assert "Redis is away" not in text
+    assert "Redis is down" not in text
 
 
 def test_pulse_marks_in_words_what_needs_attention(client, clerk, degraded):
@@ -100,11 +100,13 @@ def test_pulse_marks_in_words_what_needs_attention(client, clerk, degraded):
     text = client.get(PULSE).text
 
     assert re.match(
-        r"Push lag, p99 look 99\d ms half of them \d{3} ms; .* !$", vital(text, "push")
+        r"Push lag, p99 check 99\d ms median \d{3} ms, .* !$", vital(text, "push")
     )
-    assert vital(text, "refusals").startswith("Refusals look 1,234 in two minutes")
-    assert vital(text, "redis").startswith("Redis and back look away")
-    assert "Redis is away. The database is asked every second instead" in text
+    assert vital(text, "refusals").startswith(
+        "Refusals check 1,234 in the last 2 minutes"
+    )
+    assert vital(text, "redis").startswith("Redis and back check away")
+    assert "Redis is down. We’re checking the database every second" in text
 
 
 def test_processor_that_was_busy_for_half_a_minute_is_marked():
