@@ -37,7 +37,7 @@ def link_in(mail: Email, page: Page) -> str:
 
 
 def sign_up(page: Page, email: str) -> None:
-    page.get_by_role("link", name="Sign up").first.click()
+    page.get_by_role("link", name="Create account").first.click()
     page.get_by_label("Email").fill(email)
     page.get_by_label("First name").fill("Anna")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
