@@ -42,7 +42,7 @@ class ListedLookupsMixin:
         """Raises `BadRequest` if a ticked row has no valid key. Django would fail."""
         for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
             try:
-                self.opts.pk.to_python(key)
+                self.opts.pk.clean(key, None)
             except ValidationError:
                 raise BadRequest("The key of a ticked row is not valid.") from None
         return super().response_action(request, queryset)
