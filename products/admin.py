@@ -4,6 +4,7 @@ from products.basket.admin import BasketAdmin
 from products.catalogue.admin import ProductAdmin, ProductCategoryAdmin
 from products.orders.admin import OrderAdmin
 from products.payments.admin import PaymentAdmin, WebhookEventAdmin
+from products.pricing.admin import TaxClassAdmin, TaxRateAdmin
 from products.stock.admin import StockAdmin, StockMovementAdmin
 from products.waiting.admin import WaitingAdmin
 
@@ -15,6 +16,8 @@ __all__ = [
     "ProductCategoryAdmin",
     "StockAdmin",
     "StockMovementAdmin",
+    "TaxClassAdmin",
+    "TaxRateAdmin",
     "WaitingAdmin",
     "WebhookEventAdmin",
 ]

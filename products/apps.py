@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,4 +8,6 @@ class ProductsConfig(AppConfig):
     verbose_name = _("Shop")
 
     def ready(self) -> None:
-        from products import signals  # noqa: F401  connects sign-in to the basket
+        from products import signals  # connects sign-in to the basket
+
+        post_migrate.connect(signals.load_tax_rates, sender=self)

@@ -4,6 +4,7 @@ from products.basket.models import Basket, BasketLine, HoldSpell
 from products.catalogue.models import Product, ProductCategory
 from products.orders.models import Order, OrderEvent, OrderLine
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
+from products.pricing.models import TaxClass, TaxRate
 from products.search.models import SearchWord
 from products.stock.models import MovementKind, Stock, StockAlert, StockMovement
 from products.waiting.models import Waiting
@@ -25,6 +26,8 @@ __all__ = [
     "Stock",
     "StockAlert",
     "StockMovement",
+    "TaxClass",
+    "TaxRate",
     "Waiting",
     "WebhookEvent",
 ]

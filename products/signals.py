@@ -3,8 +3,10 @@
 from contextlib import suppress
 
 from allauth.account.signals import email_confirmed
+from django.apps.registry import Apps
 from django.contrib import messages
 from django.contrib.auth.signals import user_logged_in
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.urls import reverse
@@ -18,6 +20,7 @@ from products.basket.exceptions import BasketClosed
 from products.live.viewers import BASKET_TOKEN
 from products.models import Basket
 from products.orders import claims
+from products.pricing import services as pricing
 
 
 @receiver(user_logged_in)
@@ -56,3 +59,10 @@ def release_hold(instance: Basket, **kwargs) -> None:
     """Release the hold of a basket before it is deleted, alone or with an account."""
     with suppress(BasketClosed):  # another request has deleted it
         holds.let_go(holds.row(instance))
+
+
+def load_tax_rates(using: str, apps: Apps, **kwargs) -> None:
+    """Load tax classes and rates after `migrate`, if it made their tables."""
+    has_tables = "taxrate" in apps.all_models["products"]
+    if using == DEFAULT_DB_ALIAS and has_tables:
+        pricing.load_tax_rates()

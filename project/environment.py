@@ -24,6 +24,7 @@ ORIGIN = re.compile(
     rf"[a-z][a-z\d+.-]*://(?:\*\.)?(?:{HOST.pattern})(?::\d{{1,5}})?", re.I
 )
 IPV6 = re.compile(r"[\da-f]*:[\da-f.]*:[\da-f:.]*", re.I)
+COUNTRY = re.compile(r"[A-Z]{2}")
 TOKEN = re.compile(r"[!-~]+")
 LARGEST = 2**31 - 1  # what the database and the system take for a number
 LONGEST = 10_000_000  # seconds, or minutes: no clock or calendar ends before that
@@ -87,6 +88,15 @@ class Env:
                 " client could send it."
             )
         return text
+
+    def country(self, name: str, default: str) -> str:
+        """The two letters of a country (ISO 3166-1), in capitals."""
+        code = (_text(name) or default).upper()
+        if not COUNTRY.fullmatch(code):
+            raise ImproperlyConfigured(
+                f"{name} is not a country of two letters such as DE: {code!r}."
+            )
+        return code
 
     def hosts(self, name: str, default: list[str]) -> list[str]:
         """Names of hosts, which may begin with a dot, or "*"."""

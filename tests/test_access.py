@@ -35,7 +35,14 @@ from post_office.models import Email
 
 from products.demo.loading import staff_permissions
 from products.live.viewers import Owner
-from products.models import Product, StockMovement, Waiting, WebhookEvent
+from products.models import (
+    Product,
+    StockMovement,
+    TaxClass,
+    TaxRate,
+    Waiting,
+    WebhookEvent,
+)
 from tests.support.factories import (
     make_address,
     make_basket,
@@ -218,6 +225,8 @@ MODELS: dict[str, tuple[set[str], set[str]]] = {
     "products/productcategory": (ALL - {"delete"}, ALL),
     "products/stock": ({"view", "change"}, {"view", "change"}),
     "products/stockmovement": ({"view"}, {"view"}),
+    "products/taxclass": ({"view"}, ALL),
+    "products/taxrate": ({"view"}, ALL),
     "products/waiting": ({"view"}, {"view"}),
     "products/webhookevent": ({"view"}, {"view"}),
     "users/user": ({"view"}, ALL),
@@ -308,6 +317,8 @@ class World:
             "products/waiting": Waiting.objects.create(
                 product=lamp, email="ann@example.com", language="en"
             ),
+            "products/taxclass": TaxClass.objects.get(code="standard"),
+            "products/taxrate": TaxRate.objects.filter(country="DE")[0],
             "users/user": shopper,
         }
         order = rows["products/order"] = make_order(user=shopper)

@@ -41,6 +41,7 @@ SERVICES = [
     "products.payments.stripe",
     "products.payments.stripe_events",
     "products.payments.webhooks",
+    "products.pricing.tax",
     "products.stock.alerts",
     "products.stock.books",
 ]
@@ -217,6 +218,7 @@ RULES: dict[str, list[str]] = {
     # Pure: plain values in, plain values out.
     "products.pricing": ["products.pricing"],
     "products.pricing.quote": [],
+    "products.pricing.tax": MODELS,
     # The one door: nothing else of the shop publishes.
     "products.live.push": [
         *MODELS,

@@ -87,6 +87,7 @@ def main() -> None:
         migrate()
         check_columns()
         collect_static()
+        call_command("load_tax_rates")  # a new version of their package
         call_command("demo")
     except DatabaseError as error:
         sys.exit(

@@ -107,7 +107,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         (
             gettext_lazy("Offer"),
             {
-                "fields": ["price", "is_active"],
+                "fields": ["price", "tax_class", "is_active"],
                 "description": gettext_lazy(
                     "A change reaches open pages and baskets the moment you save."
                 ),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from imagekit.models import ImageSpecField
 
 from products.catalogue import thumbnails
+from products.pricing.models import TaxClass
 from products.search import queries, vectors
 
 
@@ -152,6 +153,13 @@ class Product(models.Model):
         max_digits=12,
         decimal_places=2,
         validators=[MinValueValidator(Decimal("0.00"))],
+    )
+    tax_class = models.ForeignKey(
+        TaxClass,
+        models.PROTECT,
+        default=TaxClass.STANDARD,
+        related_name="products",
+        verbose_name=_("tax class"),
     )
     image = models.ImageField(
         _("picture"), upload_to=thumbnails.upload_name, blank=True

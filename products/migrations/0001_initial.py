@@ -34,6 +34,94 @@ class Migration(migrations.Migration):
             products.search.vectors.FUNCTIONS, products.search.vectors.DROP_FUNCTIONS
         ),
         migrations.CreateModel(
+            name="TaxClass",
+            fields=[
+                (
+                    "code",
+                    models.SlugField(
+                        max_length=20,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="code",
+                    ),
+                ),
+                ("name", models.CharField(max_length=60, verbose_name="name")),
+                (
+                    "position",
+                    models.PositiveSmallIntegerField(
+                        default=0, verbose_name="position"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "tax class",
+                "verbose_name_plural": "tax classes",
+                "ordering": ["position", "code"],
+            },
+        ),
+        migrations.CreateModel(
+            name="TaxRate",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "country",
+                    django_countries.fields.CountryField(
+                        max_length=2, verbose_name="country"
+                    ),
+                ),
+                ("since", models.DateField(verbose_name="since")),
+                (
+                    "percent",
+                    models.DecimalField(
+                        decimal_places=2,
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(100),
+                        ],
+                        verbose_name="percent",
+                    ),
+                ),
+                (
+                    "is_loaded",
+                    models.BooleanField(
+                        default=False, editable=False, verbose_name="loaded"
+                    ),
+                ),
+                (
+                    "tax_class",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="rates",
+                        to="products.taxclass",
+                        verbose_name="tax class",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "tax rate",
+                "verbose_name_plural": "tax rates",
+                "ordering": ["country", "tax_class__position", "-since"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("country", "tax_class", "since"), name="tax_rate_since"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("percent__gte", 0), ("percent__lte", 100)),
+                        name="tax_rate_is_a_percentage",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Product",
             fields=[
                 (
@@ -67,6 +155,16 @@ class Migration(migrations.Migration):
                             django.core.validators.MinValueValidator(Decimal("0.00"))
                         ],
                         verbose_name="price",
+                    ),
+                ),
+                (
+                    "tax_class",
+                    models.ForeignKey(
+                        default="standard",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="products",
+                        to="products.taxclass",
+                        verbose_name="tax class",
                     ),
                 ),
                 (

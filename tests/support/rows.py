@@ -8,10 +8,18 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import OperationalError, connection, transaction
 from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 
+from products.models import TaxClass, TaxRate
+
 ATTEMPTS = 5
 
 # What is made with the tables. Servers that go on running remember its numbers.
-KEPT = {"django_migrations", ContentType._meta.db_table, Permission._meta.db_table}
+KEPT = {
+    "django_migrations",
+    ContentType._meta.db_table,
+    Permission._meta.db_table,
+    TaxClass._meta.db_table,
+    TaxRate._meta.db_table,
+}
 
 
 def delete_all() -> None:
