@@ -39,6 +39,13 @@ class AddressTaken(VerificationError):
 # --- Addresses --------------------------------------------------------------------
 
 
+def has_account(email: str) -> bool:
+    """Whether the address is somebody's. One that a person only wishes to change to
+    is not: else they could keep its owner from signing up."""
+    theirs = EmailAddress.objects.filter(email=email, verified=True)
+    return User.objects.filter(email=email).exists() or theirs.exists()
+
+
 def awaited(user: User) -> EmailAddress | None:
     """Return the user's newest unverified address; None if all are verified.
 

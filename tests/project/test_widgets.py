@@ -9,7 +9,7 @@ from django_countries.widgets import LazySelect
 
 from products.orders.forms import ContactForm
 from project.widgets import CountrySelect
-from users.forms import AddressForm
+from users.forms.profile import AddressForm
 from users.models import User
 
 CHOICES = [("", "---"), *countries, ("X", "<b>O'Neil</b> & Co")]

@@ -15,8 +15,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from users import sessions
-from users.forms import has_account
+from users import sessions, verification
 from users.models import User
 from users.oauth import pages
 from users.oauth.providers import with_our_adapter
@@ -85,7 +84,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         """
         is_allowed = super().is_auto_signup_allowed(request, sociallogin)
         for address in sociallogin.email_addresses:
-            if has_account(address.email):
+            if verification.has_account(address.email):
                 raise ImmediateHttpResponse(
                     pages.has_account(request, sociallogin.provider, address.email)
                     if address.verified

@@ -4,7 +4,7 @@ from allauth.account.adapter import get_adapter
 from allauth.socialaccount import forms
 from django.http import HttpRequest, HttpResponse
 
-from users.forms import has_account
+from users import verification
 from users.models import User
 from users.oauth import pages
 
@@ -13,7 +13,7 @@ class SignupForm(forms.SignupForm):
     """Asks for an e-mail address, without revealing whether it has an account."""
 
     def validate_unique_email(self, value: str) -> str:
-        self.account_already_exists = has_account(value)
+        self.account_already_exists = verification.has_account(value)
         return get_adapter().validate_unique_email(value)
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from project.transactions import AtomicView
 from project.views import TitleMixin
-from users.forms import RegistrationForm, SignInForm
+from users.forms.entrance import RegistrationForm, SignInForm
 
 # A session key: the address that was entered at the sign-up, known or not.
 REGISTERED = "registered_email"

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from project.transactions import AtomicView
 from project.views import TitleMixin
 from users import recovery, sessions
-from users.forms import (
+from users.forms.passwords import (
     ChangePasswordForm,
     ConfirmCodeForm,
     RequestCodeForm,

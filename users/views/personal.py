@@ -16,7 +16,7 @@ from django.views.generic import FormView, TemplateView, View
 from project.transactions import AtomicView
 from project.views import TitleMixin
 from users import deletion, download
-from users.forms import DeleteAccountForm
+from users.forms.personal import DeleteAccountForm
 
 
 class DataView(LoginRequiredMixin, TitleMixin, TemplateView):

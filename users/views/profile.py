@@ -18,7 +18,7 @@ from project.pictures import PictureRefused
 from project.transactions import AtomicView
 from project.views import TitleMixin
 from users import addresses
-from users.forms import AddressForm, ProfileForm
+from users.forms.profile import AddressForm, ProfileForm
 from users.models import Address, User
 
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from project.transactions import AtomicView
 from project.views import TitleMixin
 from users import sessions
-from users.forms import ChangeEmailForm, EndSessionsForm
+from users.forms.security import ChangeEmailForm, EndSessionsForm
 from users.views.held import HeldMixin
 
 # --- E-mail and sessions ----------------------------------------------------------

@@ -24,7 +24,7 @@ from django.views.generic import FormView
 from project.transactions import AtomicView
 from project.views import TitleMixin
 from users import sessions, verification
-from users.forms import ResendForm
+from users.forms.verification import ResendForm
 from users.models import User
 from users.views.entrance import REGISTERED
 

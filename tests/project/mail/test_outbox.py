@@ -18,7 +18,7 @@ from post_office.models import STATUS, Email
 
 from project.models import PrivateFile
 from tests.support.factories import make_user
-from users.forms import ResetForm
+from users.forms.passwords import ResetForm
 
 pytestmark = pytest.mark.django_db
 

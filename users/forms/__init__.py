@@ -1,0 +1,1 @@
+"""Forms of accounts, in modules like those of the views."""

@@ -1,0 +1,73 @@
+"""Forms for signing up and in."""
+
+from allauth.account import forms as allauth_forms
+from allauth.account.utils import complete_signup, get_next_redirect_url, perform_login
+from django import forms
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from users import verification
+from users.forms.labelled import LabelledForm
+from users.models import User
+from users.validators import no_control_characters
+
+NAME_LENGTH = User._meta.get_field("first_name").max_length
+
+
+class RegistrationForm(LabelledForm, allauth_forms.SignupForm):
+    """Whoever sends it, and whether the address is known or not, gets the same answer
+    for the same work; the mail tells the owner of the address which it was."""
+
+    first_name = forms.CharField(
+        label=_("First name"),
+        max_length=NAME_LENGTH,
+        required=False,
+        validators=[no_control_characters],
+        widget=forms.TextInput(attrs={"autocomplete": "given-name"}),
+        help_text=_("What should we call you?"),
+    )
+    field_order = ["email", "first_name", "password1", "password2"]
+    labels = {"email": _("Email"), "password2": _("Confirm password")}
+
+    def validate_unique_email(self, value: str) -> str:
+        self.account_already_exists = verification.has_account(value)
+        return value
+
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse]:
+        """The new person, if there is one, and the way to "look in your mail"."""
+        email, url = self.cleaned_data["email"], get_next_redirect_url(request)
+        user = self._new_user(request)
+        if user:
+            return user, complete_signup(request, user, "mandatory", url)
+        User().set_password(self.cleaned_data["password1"])  # takes as long
+        kwargs = {"redirect_url": url, "signup": True, "email": email}
+        return None, perform_login(request, None, "mandatory", **kwargs)
+
+    def _new_user(self, request: HttpRequest) -> User | None:
+        for _attempt in range(3):
+            if self.account_already_exists:
+                return None
+            try:
+                with transaction.atomic():
+                    return self.save(request)
+            except IntegrityError as error:  # the address or user name went meanwhile
+                self.validate_unique_email(self.cleaned_data["email"])
+                conflict = error
+        raise conflict
+
+
+class SignInForm(LabelledForm, allauth_forms.LoginForm):
+    labels = {"login": _("Email or username"), "remember": _("Stay signed in")}
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        attrs = {"autocomplete": "username", "autocapitalize": "none"}
+        self.fields["login"].widget.attrs |= attrs
+
+    def user_credentials(self) -> dict[str, str]:
+        """As a user name, which allauth also looks for among the e-mail addresses.
+        Asked for both, it would hash a known address's password twice: one could hear
+        by the clock who has an account."""
+        data = self.cleaned_data
+        return {"username": data["login"], "password": data["password"]}

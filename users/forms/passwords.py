@@ -1,0 +1,63 @@
+"""Forms to change, set and reset passwords, and to confirm an identity."""
+
+from allauth.account import forms as allauth_forms
+from allauth.account.adapter import get_adapter
+from django import forms
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from users.forms.labelled import LabelledForm
+from users.models import User
+
+NEW_PASSWORD = {
+    "oldpassword": _("Current password"),
+    "password1": _("New password"),
+    "password2": _("Confirm new password"),
+}
+
+
+class ChangePasswordForm(LabelledForm, allauth_forms.ChangePasswordForm):
+    labels = NEW_PASSWORD
+
+
+class SetPasswordForm(LabelledForm, allauth_forms.SetPasswordForm):
+    labels = NEW_PASSWORD
+
+
+class ResetFromKeyForm(LabelledForm, allauth_forms.ResetPasswordKeyForm):
+    labels = NEW_PASSWORD
+
+
+class ResetForm(LabelledForm, allauth_forms.ResetPasswordForm):
+    """A link goes to an account's own address only, not to one that somebody wishes to
+    change to; and where there is none, a mail is written that nobody gets."""
+
+    labels = {"email": _("Email")}
+
+    def clean_email(self) -> str:
+        email = super().clean_email()
+        self.users = [user for user in self.users if user.email == email]
+        return email
+
+    def save(self, request: HttpRequest, **kwargs) -> str:
+        email = super().save(request, **kwargs)
+        if not self.users:
+            context = {"user": User(), "password_reset_url": "", "username": ""}
+            prefix = "account/email/password_reset_key"
+            get_adapter().write_mail(prefix, email, context)
+        return email
+
+
+class RequestCodeForm(LabelledForm, allauth_forms.RequestReauthenticationCodeForm):
+    """Asks for a code by mail. It goes to the present address, so nobody chooses."""
+
+    def __init__(self, *args, user: User, **kwargs) -> None:
+        super().__init__(*args, user=user, **kwargs)
+        recipient = self.fields["recipient"]
+        recipient.choices = [(user.email, user.email)]
+        recipient.initial = user.email
+        recipient.widget = forms.HiddenInput()
+
+
+class ConfirmCodeForm(LabelledForm, allauth_forms.ConfirmReauthenticationCodeForm):
+    """The code is read from a mail."""
