@@ -40,10 +40,13 @@ class AddressTaken(VerificationError):
 
 
 def has_account(email: str) -> bool:
-    """Whether the address is somebody's. One that a person only wishes to change to
-    is not: else they could keep its owner from signing up."""
-    theirs = EmailAddress.objects.filter(email=email, verified=True)
-    return User.objects.filter(email=email).exists() or theirs.exists()
+    """Return whether an account uses the address.
+
+    A pending new address doesn't count. Otherwise, anybody could stop its owner from
+    signing up.
+    """
+    verified = EmailAddress.objects.filter(email=email, verified=True)
+    return User.objects.filter(email=email).exists() or verified.exists()
 
 
 def awaited(user: User) -> EmailAddress | None:

@@ -16,8 +16,10 @@ NAME_LENGTH = User._meta.get_field("first_name").max_length
 
 
 class RegistrationForm(LabelledForm, allauth_forms.SignupForm):
-    """Whoever sends it, and whether the address is known or not, gets the same answer
-    for the same work; the mail tells the owner of the address which it was."""
+    """Gives the same answer in the same time, whether the address is known or not.
+
+    A mail tells the owner of a known address that they have an account already.
+    """
 
     first_name = forms.CharField(
         label=_("First name"),
@@ -35,23 +37,27 @@ class RegistrationForm(LabelledForm, allauth_forms.SignupForm):
         return value
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse]:
-        """The new person, if there is one, and the way to "look in your mail"."""
+        """Return the new user, or None for a known address, and a redirect.
+
+        The redirect leads to "Check your email".
+        """
         email, url = self.cleaned_data["email"], get_next_redirect_url(request)
         user = self._new_user(request)
         if user:
             return user, complete_signup(request, user, "mandatory", url)
-        User().set_password(self.cleaned_data["password1"])  # takes as long
+        User().set_password(self.cleaned_data["password1"])  # takes the same time
         kwargs = {"redirect_url": url, "signup": True, "email": email}
         return None, perform_login(request, None, "mandatory", **kwargs)
 
     def _new_user(self, request: HttpRequest) -> User | None:
+        """Create the user; return None if the address is known."""
         for _attempt in range(3):
             if self.account_already_exists:
                 return None
             try:
                 with transaction.atomic():
                     return self.save(request)
-            except IntegrityError as error:  # the address or user name went meanwhile
+            except IntegrityError as error:  # taken by another request
                 self.validate_unique_email(self.cleaned_data["email"])
                 conflict = error
         raise conflict
@@ -66,8 +72,10 @@ class SignInForm(LabelledForm, allauth_forms.LoginForm):
         self.fields["login"].widget.attrs |= attrs
 
     def user_credentials(self) -> dict[str, str]:
-        """As a user name, which allauth also looks for among the e-mail addresses.
-        Asked for both, it would hash a known address's password twice: one could hear
-        by the clock who has an account."""
+        """Return the login as a user name, which may also be an e-mail address.
+
+        If the login were passed as both, allauth would hash the password of a known
+        address twice. The response time would reveal who has an account.
+        """
         data = self.cleaned_data
         return {"username": data["login"], "password": data["password"]}

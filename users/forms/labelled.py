@@ -12,8 +12,11 @@ PASSWORD_HELP = _(
 
 
 class LabelledForm(forms.Form):
-    """allauth's forms repeat each label as a placeholder: the label is enough. Who
-    opens the page starts in its first field; after an error they choose where."""
+    """Sets labels and the focus, and removes allauth's placeholders.
+
+    allauth's placeholders only repeat the labels. The first field of an empty form has
+    the focus. A form with errors leaves the focus to the visitor.
+    """
 
     labels: dict[str, Any] = {}
 

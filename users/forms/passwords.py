@@ -29,8 +29,10 @@ class ResetFromKeyForm(LabelledForm, allauth_forms.ResetPasswordKeyForm):
 
 
 class ResetForm(LabelledForm, allauth_forms.ResetPasswordForm):
-    """A link goes to an account's own address only, not to one that somebody wishes to
-    change to; and where there is none, a mail is written that nobody gets."""
+    """Sends a link to the present address of an account, never to a pending new one.
+
+    For an unknown address, it writes a mail that nobody gets, to take the same time.
+    """
 
     labels = {"email": _("Email")}
 
@@ -49,7 +51,7 @@ class ResetForm(LabelledForm, allauth_forms.ResetPasswordForm):
 
 
 class RequestCodeForm(LabelledForm, allauth_forms.RequestReauthenticationCodeForm):
-    """Asks for a code by mail. It goes to the present address, so nobody chooses."""
+    """Requests a code by mail, to the user's present address."""
 
     def __init__(self, *args, user: User, **kwargs) -> None:
         super().__init__(*args, user=user, **kwargs)
@@ -60,4 +62,4 @@ class RequestCodeForm(LabelledForm, allauth_forms.RequestReauthenticationCodeFor
 
 
 class ConfirmCodeForm(LabelledForm, allauth_forms.ConfirmReauthenticationCodeForm):
-    """The code is read from a mail."""
+    """Takes the code from the mail."""

@@ -38,7 +38,10 @@ class ProfileForm(forms.ModelForm):
             del self.fields["remove_picture"]
 
     def clean_picture(self) -> ContentFile | None:
-        """The square that is kept of it. Nothing is locked while it is drawn."""
+        """Return the picture as a square, or None without an upload.
+
+        Nothing is locked meanwhile. Raises `PictureRefused`.
+        """
         upload = self.cleaned_data["picture"]
         if not upload:
             return None
@@ -48,8 +51,10 @@ class ProfileForm(forms.ModelForm):
         return pictures.square(upload)
 
     def save(self, commit: bool = True) -> User:
-        """Writes no more than the form has, to the row as it is now. Raises
-        `PictureRefused`, and nothing is saved, if the picture cannot be stored."""
+        """Save only the form's fields, to the locked row.
+
+        Raises `PictureRefused`, and saves nothing, if the picture cannot be stored.
+        """
         picture = self.cleaned_data["picture"]
         return self._write(pictures.store(picture) if picture else "")
 
@@ -65,7 +70,7 @@ class ProfileForm(forms.ModelForm):
 
 
 class AddressForm(PostalFormMixin, forms.ModelForm):
-    """One of a person's addresses."""
+    """A postal address of a person."""
 
     class Meta:
         model = Address
@@ -85,12 +90,15 @@ class AddressForm(PostalFormMixin, forms.ModelForm):
     def __init__(self, *args, user: User, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
-        for name, kind in self.Meta.fields.items():
-            self.fields[name].widget.attrs["autocomplete"] = kind
+        for name, autocomplete in self.Meta.fields.items():
+            self.fields[name].widget.attrs["autocomplete"] = autocomplete
         self.fields["phone"].widget.input_type = "tel"
 
     def save(self, commit: bool = True) -> Address:
-        """Which is the usual one, another form says. Raises `TooManyAddresses`."""
+        """Save the address. Raises `TooManyAddresses`.
+
+        This doesn't change which address is the default, except for the first.
+        """
         if self.instance.pk is None:
             return addresses.add(self.user, self.instance)
         self.instance.save(update_fields=self.Meta.fields)

@@ -24,8 +24,11 @@ class ChangeEmailForm(LabelledForm, allauth_forms.AddEmailForm):
     labels = {"email": _("New email address")}
 
     def save(self, request: HttpRequest) -> EmailAddress:
-        """Wait for the new address's confirmation, instead of any that waited before.
-        The present one stays until then, even if it was never confirmed."""
+        """Save the pending new address, and send a link to it.
+
+        It replaces an earlier pending address. The present address stays until the new
+        one is verified, even if the present one is unverified.
+        """
         recovery.withdraw_changes(self.user)
         address = EmailAddress.objects.create(
             user=self.user, email=self.cleaned_data["email"]
@@ -45,7 +48,7 @@ class ChangeEmailForm(LabelledForm, allauth_forms.AddEmailForm):
 
 
 class EndSessionsForm(ManageUserSessionsForm):
-    """Sign out in one other browser, or in all others."""
+    """Ends one other session of the user, or all others."""
 
     session = forms.ModelChoiceField(
         UserSession.objects.none(),
@@ -55,12 +58,12 @@ class EndSessionsForm(ManageUserSessionsForm):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        theirs = UserSession.objects.filter(user=self.request.user)
-        here = self.request.session.session_key
-        self.fields["session"].queryset = theirs.exclude(session_key=here)
+        sessions = UserSession.objects.filter(user=self.request.user)
+        own_key = self.request.session.session_key
+        self.fields["session"].queryset = sessions.exclude(session_key=own_key)
 
     def save(self, request: HttpRequest) -> None:
-        if one := self.cleaned_data["session"]:
-            end_sessions(request, [one])
+        if session := self.cleaned_data["session"]:
+            end_sessions(request, [session])
         else:
             super().save(request)

@@ -13,7 +13,7 @@ from users.models import User
 
 
 class ResendForm(LabelledForm):
-    """Whose link is to be sent again: those who are signed in need not say."""
+    """Asks for the address, unless the visitor is signed in."""
 
     email = EmailFormField(
         label=_("Email"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
@@ -27,8 +27,10 @@ class ResendForm(LabelledForm):
 
     @cached_property
     def address(self) -> EmailAddress | None:
-        """The address that waits for its confirmation, if there is one. A change of
-        address is its owner's alone: only they get another link, signed in."""
+        """Return the unverified address, or None.
+
+        Only users who are signed in can get another link to a pending new address.
+        """
         if self.user.is_authenticated:
             return verification.awaited(self.user)
         return EmailAddress.objects.filter(
