@@ -1,7 +1,7 @@
-"""Bodies of requests are limited on every ASGI server, by `settings.HTTP`.
+"""Limits the bodies of requests on every ASGI server, by `settings.HTTP`.
 
-`realtime/server/` reads no more than is allowed; what it refused is answered here.
-Any other server hands over whatever comes, so bytes and time are counted here as well.
+`realtime/server/` reads no more than is allowed. This module answers the requests that
+it refused. Other servers have no such limits, so bytes and time are counted here, too.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ PAGES = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
 }
-TOLD = {
+TEXTS = {
     HTTPStatus.BAD_REQUEST: "The request could not be read.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (
         "Your browser sends too many cookies for this site, or other headers that are"
@@ -43,8 +43,11 @@ TOLD = {
 
 
 class Body:
-    """Counts what an application receives. When it is too much, or comes too slowly,
-    the application is told that the client has gone, and `refusal` says why."""
+    """Counts the bytes and the time of a body that an application receives.
+
+    If it is too large or too slow, the application gets a disconnect, and `refusal`
+    holds the reason.
+    """
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self._receive, self._limit = receive, limit
@@ -97,7 +100,7 @@ class LimitedBodies:
             await _answer(scope, send, HTTPStatus(refusal), limit)
 
     async def _count(self, scope: Scope, body: Body, send: Send) -> HTTPStatus | None:
-        """Make the page; the reason why not, if nothing has been answered yet."""
+        """Make the page. If nothing was answered, return the status of the refusal."""
         is_answered = False
 
         async def answer(message: dict[str, Any]) -> None:
@@ -110,10 +113,10 @@ class LimitedBodies:
 
 
 def _length(scope: Scope) -> int | None:
-    """How long the body is; None if it isn't said beforehand."""
+    """Return the length of the body, or None if no header gives it."""
     for name, value in scope["headers"]:
         if name == b"content-length":
-            # What is no number the server has refused, or it counts for nothing.
+            # Servers refuse or ignore a length that is not a number.
             return int(value) if value.isdigit() and len(value) < 20 else None
         if name == b"transfer-encoding":
             return None
@@ -121,8 +124,10 @@ def _length(scope: Scope) -> int | None:
 
 
 async def _answer(scope: Scope, send: Send, status: HTTPStatus, limit: int) -> None:
-    """Say why, as a page to browsers. The rest of the body is not read, so the
-    connection can't serve another request."""
+    """Answer with the reason, as a page if the client is a browser.
+
+    The rest of the body is not read, so the connection cannot serve another request.
+    """
     kind, text = _words(scope, status, limit)
     headers = [(b"content-type", kind), *HEADERS]
     if scope.get("http_version", "1.1").startswith("1"):
@@ -133,13 +138,13 @@ async def _answer(scope: Scope, send: Send, status: HTTPStatus, limit: int) -> N
 
 
 def _words(scope: Scope, status: HTTPStatus, limit: int) -> tuple[bytes, str]:
-    """The answer's content type and text."""
+    """Return the answer's content type and text."""
     accepts = b",".join(v for name, v in scope["headers"] if name == b"accept")
     size = filesizeformat(limit)
     if b"text/html" in accepts and status in PAGES:
         page = render_to_string(f"{status:d}.html", {"most": size})
         return b"text/html; charset=utf-8", page
     if status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return b"text/plain; charset=utf-8", f"{TOLD[status]}\n"
+        return b"text/plain; charset=utf-8", f"{TEXTS[status]}\n"
     size = size.replace("\xa0", " ")
     return b"text/plain; charset=utf-8", f"Too large: at most {size} are taken here.\n"

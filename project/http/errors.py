@@ -1,4 +1,4 @@
-"""What is refused has a page. Those that Django knows of are templates only."""
+"""Error pages that need more than Django's templates for 400, 403, 404 and 500."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ RETRY_AFTER_S = 5 * 60  # "a few minutes", as the page says
 
 
 def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """For `handler429`: one of ACCOUNT_RATE_LIMITS is used up."""
+    """Return the page for `handler429`. One of ACCOUNT_RATE_LIMITS is used up."""
     response = render(request, "429.html", status=HTTPStatus.TOO_MANY_REQUESTS)
     response["Retry-After"] = str(RETRY_AFTER_S)
     return response
@@ -27,8 +27,7 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 
 @receiver(got_request_exception)
 def log_broken_page(request: HttpRequest, **kwargs) -> None:
-    """Say what broke the page of a refusal: Django answers 500 then, and logs nothing
-    but that."""
+    """Log the error that broke an error page, as Django does not."""
     error = sys.exc_info()[1]
     if error and isinstance(error.__context__, REFUSALS):
         path = mask(request.path)

@@ -8,8 +8,11 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 
 def pages_for_own_site(get_response: Handler) -> Handler:
-    """No other site may load a page as if it were a picture or a script, and guess from
-    how that goes what it says. Pictures stay open: search engines show them."""
+    """Middleware that keeps other sites from loading pages as pictures or scripts.
+
+    They could guess from the result what a page says. Pictures stay open, because
+    search engines show them.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -1,17 +1,16 @@
-"""What machines ask a server: does it live, may it get visitors, what are its numbers.
+"""Health checks and metrics of a server process.
 
-Answered in the event loop, before Django: a server that is busy is not dead, so nothing
-here waits for a thread, and no host name is asked for that the shop would know.
+The event loop answers them before Django. So they do not wait for a thread while the
+server is busy, and they accept any host name.
 
-- `/healthz`: 200 as long as the event loop turns; it tells the time, by which a load
-  test sets its clock.
-- `/readyz`: 200 when pages can be served: the database takes writes, and the process is
-  not being stopped. Redis is told of ("ok", "away", "read-only", "out of memory", "not
-  allowed"), but not insisted on: without it the shop goes on. So is a read replica.
-- `/metrics`: Prometheus' text format, for who has the token, or, where none is set, for
-  programs on this machine, over TCP or a Unix socket, that no proxy has let in. The
-  numbers of this process, and those of the shop's background work
-  (`project.background`).
+- `/healthz` answers 200 while the event loop runs. It includes the time, by which a
+  load test sets its clock.
+- `/readyz` answers 200 if pages can be served: the database accepts writes and the
+  process is not draining. It also reports Redis ("ok", "away", "read-only", "out of
+  memory", "not allowed") and the read replica. The shop runs without either.
+- `/metrics` has the metrics of this process and of the shop's background work
+  (`project.background`) in Prometheus' text format. It needs the token. If none is set,
+  it answers programs on this machine that do not come through a proxy.
 """
 
 import asyncio
@@ -41,7 +40,7 @@ Answer = tuple[HTTPStatus, str, bytes]
 
 
 class Health:
-    """An ASGI application that answers these, and leaves the rest to `pages`."""
+    """An ASGI application that answers these paths and passes others to `pages`."""
 
     def __init__(self, pages: Application) -> None:
         self._pages = pages
@@ -66,28 +65,28 @@ class Health:
         return _json(HTTPStatus.OK, {"status": "ok", "now": time.time()})
 
     async def _readyz(self, scope: Scope) -> Answer:
-        asks = [_ask_database, outages.ask]
-        asks += [standby.ask] if standby.is_on() else []
-        database, cache, *replica = await asyncio.gather(*map(self._asked, asks))
+        checks = [_ask_database, outages.ask]
+        checks += [standby.ask] if standby.is_on() else []
+        database, cache, *replica = await asyncio.gather(*map(self._state_of, checks))
         is_ready = database == "ok" and not draining.is_draining()
         status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-        told = {
+        report = {
             "status": "ready" if is_ready else "not ready",
             "database": database,
             "redis": cache,
             **({"replica": replica[0]} if replica else {}),
             "draining": draining.is_draining(),
             "role": roles.current(),
-            "process": os.getpid(),  # by this `make run` knows its own server
+            "process": os.getpid(),  # `make run` recognises its server by this
         }
-        return _json(status, told)
+        return _json(status, report)
 
-    async def _asked(self, ask: Callable[[], str]) -> str:
-        """Return what a server says of itself, or "away"."""
-        asked = asyncio.get_running_loop().run_in_executor(self._thread, ask)
+    async def _state_of(self, check: Callable[[], str]) -> str:
+        """Return what `check` returns, or "away" if the server does not answer."""
+        state = asyncio.get_running_loop().run_in_executor(self._thread, check)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await asked
+                return await state
         except (DatabaseError, InterfaceError, OSError):
             return "away"
 
@@ -109,8 +108,10 @@ def _may_see(scope: Scope) -> bool:
 
 
 def _is_local(scope: Scope) -> bool:
-    """Whether the other side is on this machine. Neither end of a Unix socket has a
-    port; who may open it, the permissions of the file say."""
+    """Return whether the client is on this machine.
+
+    Neither end of a Unix socket has a port. The file's permissions say who may open it.
+    """
     if scope.get("client") is None:
         _path, port = scope.get("server") or (None, None)
         return port is None
@@ -119,7 +120,7 @@ def _is_local(scope: Scope) -> bool:
 
 
 def _ask_database() -> str:
-    """By a connection made anew: whether there are any left is part of the question."""
+    """Return the database's state over a new connection, because none may be left."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SHOW transaction_read_only")
@@ -133,5 +134,5 @@ def _ask_database() -> str:
     return "ok" if is_writable else "read-only"
 
 
-def _json(status: HTTPStatus, told: dict[str, Any]) -> Answer:
-    return status, "application/json", json.dumps(told).encode() + b"\n"
+def _json(status: HTTPStatus, content: dict[str, Any]) -> Answer:
+    return status, "application/json", json.dumps(content).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""Messages between two pages, in a cookie that is called as all of ours are."""
+"""Django's messages in a cookie that is named like the shop's other cookies."""
 
 from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
@@ -8,7 +8,7 @@ from django.http import HttpResponse
 
 
 class NamedCookieStorage(CookieStorage):
-    """Django's has a fixed name and the path "/"."""
+    """Sets name and path of the cookie. Django's has a fixed name and the path "/"."""
 
     cookie_name = settings.MESSAGES_COOKIE_NAME
 
@@ -19,6 +19,6 @@ class NamedCookieStorage(CookieStorage):
 
 
 class MessageStorage(FallbackStorage):
-    """What is too long for the cookie goes into the session."""
+    """Keeps messages that are too long for the cookie in the session."""
 
     storage_classes = (NamedCookieStorage, SessionStorage)

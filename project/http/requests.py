@@ -1,10 +1,10 @@
-"""The outermost layer of pages: each request gets its id, and a line in the log.
+"""The outermost layer of pages. It gives each request an id and logs it in one line.
 
-The id goes back in the answer's header, whoever answers: Django, a kept page, or a
-layer that refuses. It is added here, outside of all that keeps pages, so it is never
-kept with one. django-structlog and django-guid give it in a middleware of Django's, too
-late for all that is answered before Django, and asgi-correlation-id, which brings
-Starlette, believes whoever sends one.
+Every response carries the id in a header, whether it comes from Django, the page cache
+or a layer that refuses the request. The header is added outside of the page cache, so
+it is never cached. django-structlog and django-guid add the id in a Django middleware,
+which is too late for responses made before Django. asgi-correlation-id needs Starlette
+and trusts ids from any client.
 """
 
 import logging
@@ -22,8 +22,8 @@ from realtime.responses import respond
 
 logger = logging.getLogger(__name__)
 
-# What joins a request to a trace. Only a proxy may say it: a stranger's could make us
-# record whatever they like, as part of a trace of theirs.
+# Headers that join a request to a trace. Only a trusted proxy may send them. Otherwise
+# a stranger could make us record their requests as part of any trace.
 TRACES = {b"traceparent", b"tracestate", b"baggage", b"sentry-trace"}
 BROKEN = b"Something broke on our side. Please try again in a minute.\n"
 
@@ -40,17 +40,18 @@ class Requests:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = request_ids.begin(scope)
-        header = request_ids.NAME, request_id.encode()
+        id_header = request_ids.NAME, request_id.encode()
         begun, status = time.perf_counter(), None
         if not settings.TRUSTED_PROXY_COUNT and settings.IS_TRACED:
-            told = scope["headers"]
-            scope["headers"] = [pair for pair in told if pair[0] not in TRACES]
+            scope["headers"] = [
+                header for header in scope["headers"] if header[0] not in TRACES
+            ]
 
         async def answer(message: dict[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message.get("headers", ()), header]
+                headers = [*message.get("headers", ()), id_header]
                 message = message | {"headers": headers}
             await send(message)
 
@@ -58,7 +59,7 @@ class Requests:
             await self._pages(scope, receive, answer)
         except Exception:
             if status is not None:
-                raise  # the server says so, and ends the connection
+                raise  # the server logs it and closes the connection
             logger.exception("A request failed outside of its page")
             await _say_broken(answer)
         if settings.LOG_REQUESTS and status is not None:
@@ -74,13 +75,12 @@ async def _say_broken(send: Send) -> None:
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:
-    """One line a request. Where Django knows its address's pattern, that is shown, and
-    not what stands in its place."""
-    shown = logs.route() or mask(scope["path"])
+    """Log the request in one line, with the pattern of its URL if Django knows it."""
+    path = logs.route() or mask(scope["path"])
     ms = round(seconds * 1000, 1)
-    fields = {"method": scope["method"], "path": shown, "status": status}
+    fields = {"method": scope["method"], "path": path, "status": status}
     logger.info(
         "%s %s %s in %s ms",
-        *(scope["method"], shown, status, ms),
+        *(scope["method"], path, status, ms),
         extra=fields | {"duration_ms": ms},
     )
