@@ -1,9 +1,9 @@
-"""The cache as something the shop can do without.
+"""A cache that the shop can do without.
 
-Where Redis does not answer, everything is as if nothing had been cached, and `add()`
-says True: allauth's rate limits take a lock that way, and would turn everybody away for
-as long as Redis is. While it is, nothing is counted: on purpose, as a shop nobody can
-sign in to is the greater harm, and Argon2 makes each guess dear.
+While Redis does not answer, the cache behaves as if it were empty, and `add()` returns
+True: allauth's rate limits take locks that way, and would refuse everybody while Redis
+is away. So nothing is counted during that time. This is on purpose: a shop where nobody
+can sign in does more harm, and Argon2 makes each guess expensive.
 """
 
 import os
@@ -21,14 +21,17 @@ from redis.exceptions import RedisError
 from project import redis_url
 from realtime import outages
 
-PAUSE_S = 5  # after a failure; then one caller looks whether Redis is back
+PAUSE_S = 5  # after a failure; then one caller checks whether Redis is back
 MAX_OWED = 10_000  # keys; more deletions than that are not remembered
 AWAY = (RedisError, OSError)
 
 
 class Breaker:
-    """What a process knows of one Redis: whether it is worth asking, and which keys
-    must go when it is back. A Redis that hangs costs one time-out each `PAUSE_S`."""
+    """The circuit breaker of one Redis in this process.
+
+    It also remembers the keys to delete when Redis is back. A Redis that hangs costs
+    one timeout each `PAUSE_S`.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,14 +40,17 @@ class Breaker:
         self._owed: set[str] = set()
 
     def lets_through(self) -> bool:
-        """Whether the caller may ask, and must then say `failed` or `answered`."""
+        """Return whether the caller may ask Redis. It must then report the outcome.
+
+        It calls `failed` or `answered`.
+        """
         if not self._is_away:
             return True
         with self._lock:
             now = time.monotonic()
             if self._is_away and now < self._ask_at:
                 return False
-            self._ask_at = now + PAUSE_S  # nobody else, until this one knows
+            self._ask_at = now + PAUSE_S  # others wait for the outcome of this call
             return True
 
     def failed(self, error: Exception) -> None:
@@ -54,7 +60,7 @@ class Breaker:
         outages.report(error)
 
     def answered(self) -> set[str]:
-        """The keys that are to be deleted now."""
+        """Note that Redis has answered. Return the keys to delete now."""
         if not self._is_away:
             return set()
         with self._lock:
@@ -69,7 +75,7 @@ class Breaker:
                 self._owed.update(keys)
 
 
-# Django makes a cache for each request; what is known of a Redis is the process'.
+# Django makes a cache for each request. All requests of a process share a breaker.
 _breakers: dict[str, Breaker] = {}
 os.register_at_fork(after_in_child=_breakers.clear)
 
@@ -84,11 +90,13 @@ class Connections(ConnectionFactory):
 
 
 class ForgivingCache(RedisCache):
-    """django-redis' cache, raising nothing where Redis is away."""
+    """django-redis' cache, but it raises nothing while Redis is away."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
-        super().__init__([server], params)  # it would part a text at its commas
-        self._ignore_exceptions = False  # they come to us
+        super().__init__(
+            [server], params
+        )  # a list, because a string is split at commas
+        self._ignore_exceptions = False  # `_ask` handles them
         self._breaker = _breakers.setdefault(server, Breaker())
 
     def add(self, key, value, timeout=DEFAULT_TIMEOUT, version=None) -> bool:
@@ -98,7 +106,7 @@ class ForgivingCache(RedisCache):
         return self._ask(default, super().get, key, default, version)
 
     def set(self, key, value, timeout=DEFAULT_TIMEOUT, version=None, **kwargs) -> Any:
-        """What could not be replaced is out of date, and goes when Redis is back."""
+        """Set a value. If Redis is away, the old value is deleted when it is back."""
         owed = [(key, version)]
         return self._ask(
             None, super().set, key, value, timeout, version, owed=owed, **kwargs
@@ -108,8 +116,8 @@ class ForgivingCache(RedisCache):
         return self._ask(False, super().touch, key, timeout, version)
 
     def delete(self, key, version=None) -> bool:
-        """A deletion that Redis does not hear of is done when it is back: neither the
-        lock of someone who has long gone on nor what is out of date may stay."""
+        """Delete a key. If Redis is away, the key is deleted when it is back, so no
+        stale value and no abandoned lock stays."""
         return self._ask(False, super().delete, key, version, owed=[(key, version)])
 
     def has_key(self, key, version=None) -> bool:
@@ -130,15 +138,15 @@ class ForgivingCache(RedisCache):
         return self._ask(None, super().delete_many, keys, version, owed=owed)
 
     def incr(self, key, delta=1, version=None) -> int:
-        """Where Redis is away, each count is the first."""
+        """Increment a count. While Redis is away, each count is the first."""
         return self._ask(delta, super().incr, key, delta, version)
 
     def decr(self, key, delta=1, version=None) -> int:
         return self._ask(-delta, super().decr, key, delta, version)
 
     def clear(self) -> None:
-        """Only what is ours: django-redis would empty all of Redis, which keeps the
-        tasks of the workers too."""
+        """Delete only the cache's keys. django-redis would empty all of Redis, with the
+        workers' tasks."""
         self._ask(None, super().delete_pattern, "*")
 
     def _ask(
@@ -149,7 +157,7 @@ class ForgivingCache(RedisCache):
         owed: Iterable[tuple[str, int | None]] = (),
         **kwargs: Any,
     ) -> Any:
-        """What `method` answers, `otherwise` where Redis is away."""
+        """Return what `method` returns, or `otherwise` if Redis is away."""
         if self._breaker.lets_through():
             try:
                 answer = method(*args, **kwargs)
