@@ -81,7 +81,7 @@ async def test_body_that_is_too_large_is_told_to_people_as_a_page():
     assert await server.ask(declared(7 * MB) + BROWSER) == 413
 
     assert server.headers[b"content-type"] == b"text/html; charset=utf-8"
-    assert "You can send at most 6.0\xa0MB here" in server.text
+    assert "You can send at most 6.0\xa0MB." in server.text
     assert len(server.text.encode()) == int(server.headers[b"content-length"])
 
 
