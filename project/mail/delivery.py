@@ -1,14 +1,14 @@
-"""Brings the outbox's mails out, one at a time, by as many workers as one likes.
+"""Sends the outbox's mails, one at a time in each of any number of workers.
 
 A mail is delivered **at least once, and every copy has the same Message-ID**. Its row
-stays locked while one worker talks to the mail server, and is marked as sent in the
-moment the server has said 250: before the goodbye, which may fail or hang. A worker
-that is killed loses the lock, and the next sweep finds the mail as it was. So only a
-worker that dies between the server's 250 and our commit, or a 250 that gets lost on
-its way to us, makes a second copy: SMTP has no way to ask whether it has a mail.
+stays locked while one worker talks to the mail server. It is marked as sent as soon as
+the server has answered 250, before the goodbye, which may fail or hang. A worker that
+is killed loses the lock, and the next sweep finds the mail unchanged. A second copy is
+sent only if a worker dies between the server's 250 and our commit, or if the 250 is
+lost on the way: SMTP cannot ask a server whether it has a mail.
 
-post_office's own `send_queued` holds a lock file, which is one machine's, and notes
-what it sent after a whole batch: a worker that dies would send all of it again.
+`send_queued` of post_office holds a lock file, which works on one machine only. It
+marks mails as sent after a whole batch, so a worker that dies would send them again.
 """
 
 import contextlib
@@ -38,15 +38,15 @@ logger = logging.getLogger(__name__)
 
 SWEEP_S = 60  # a sweep takes no further mail after it; one mail takes two minutes more
 LONGEST_PAUSE_S = 60 * 60
-JITTER = 0.25  # mails that failed together shall not come back together
+JITTER = 0.25  # mails that failed together must not be retried together
 KEPT = {STATUS.sent: timedelta(days=30), STATUS.failed: timedelta(days=90)}
 WORDS = 1000  # characters of what a server said, at most
 
 REQUEST_ID = "X-Request-ID"  # a header of the mail
 WAITING = [STATUS.queued, STATUS.requeued]
 
-# Longer than any task may take: when a worker's machine vanishes from the network, the
-# database ends the transaction that it left open, and with it the lock.
+# Longer than any task may take. If a worker's machine vanishes from the network, the
+# database ends the transaction that it left open, and so releases the lock.
 LET_GO = "SET LOCAL idle_in_transaction_session_timeout = '6min'"
 
 
@@ -59,32 +59,34 @@ class Outcome(Enum):
 
 
 class ServerAway(Exception):
-    """The server could not be reached, or does not let the shop in. The mail itself
-    never came into it."""
+    """The server could not be reached or does not let the shop sign in. The mail is not
+    the reason."""
 
 
 class Expired(Exception):
-    """The mail's own time is over."""
+    """The mail has expired."""
 
 
 # --- Deliver ----------------------------------------------------------------------
 
 
 def due() -> QuerySet[Email]:
-    """Mails to be brought out now."""
+    """Return the mails to send now."""
     now = timezone.now()
     is_time = Q(scheduled_time=None) | Q(scheduled_time__lte=now)
     return Email.objects.filter(is_time, status__in=WAITING)
 
 
 def deliver(pk: int) -> Outcome:
-    """Bring out this mail, if it is due and nobody has it in hand."""
+    """Send this mail if it is due and no other worker is sending it."""
     return _deliver_first(due().filter(pk=pk))
 
 
 def sweep(seconds: float = SWEEP_S) -> int:
-    """Bring out what is due, until nothing is, the server is away or time is over. Out:
-    how many were sent."""
+    """Send mails until none is due, the server is away or the time is over.
+
+    Returns how many were sent.
+    """
     end, sent = time.monotonic() + seconds, 0
     waiting = F("scheduled_time").asc(nulls_first=True), "pk"
     while time.monotonic() < end:
@@ -99,15 +101,15 @@ def sweep(seconds: float = SWEEP_S) -> int:
 
 
 def bring_forward() -> None:
-    """The server is there: those that wait only because it was not are due now."""
-    said = Log.objects.filter(email=OuterRef("pk")).order_by("-pk")
-    last = Subquery(said.values("exception_type")[:1])
+    """Make mails due now that wait only because the server was away."""
+    logs = Log.objects.filter(email=OuterRef("pk")).order_by("-pk")
+    last = Subquery(logs.values("exception_type")[:1])
     with transaction.atomic():
-        kept = Email.objects.filter(
+        waiting = Email.objects.filter(
             status=STATUS.requeued, scheduled_time__gt=timezone.now()
         )
-        kept = kept.alias(last=last).filter(last=ServerAway.__name__)
-        keys = list(kept.select_for_update(skip_locked=True).values_list("pk"))
+        waiting = waiting.alias(last=last).filter(last=ServerAway.__name__)
+        keys = list(waiting.select_for_update(skip_locked=True).values_list("pk"))
         Email.objects.filter(pk__in=[pk for (pk,) in keys]).update(scheduled_time=None)
 
 
@@ -127,20 +129,20 @@ def _deliver_first(mails: QuerySet[Email]) -> Outcome:
 
 
 def _request_id(mail: Email) -> str | None:
-    """Of the request that wrote the mail, whoever delivers it; of an older one, of the
-    task that does."""
+    """Return the id of the request that wrote the mail, or of the current task if the
+    mail has none."""
     return (mail.headers or {}).get(REQUEST_ID) or request_ids.current()
 
 
 def _try(mail: Email, backend: BaseEmailBackend) -> Outcome:
-    """Send a mail that is locked, and note what came of it."""
+    """Send a locked mail and record the outcome."""
     try:
         message = _message(mail)
         _open(backend)
         backend.send_messages([message])
-    except Exception as error:  # whatever servers, networks and bad rows come up with
+    except Exception as error:  # servers, networks and bad rows raise all kinds
         return _fail(mail, error)
-    server.came()
+    server.note_back()
     _note_refused(mail, getattr(backend, "refused", {}))
     _set(mail, status=STATUS.sent)
     mail.logs.create(status=STATUS.sent)
@@ -153,8 +155,8 @@ def _message(mail: Email) -> EmailMessage:
         raise Expired
     message = mail.email_message()
     for person in message.recipients():
-        recipient(person)  # one address each, whoever wrote the row
-    message.message()  # raises, before the server is asked, for what cannot be sent
+        recipient(person)  # exactly one address, even if other code wrote the row
+    message.message()  # raises if it cannot be sent, before the server is asked
     return message
 
 
@@ -175,7 +177,7 @@ def _fail(mail: Email, error: Exception) -> Outcome:
     )
     is_outage = concerns_all(error)
     if is_outage:
-        server.went(error)
+        server.note_away(error)
     if is_final(error) or tries >= settings.OUTBOX_TRIES:
         _set(mail, status=STATUS.failed, number_of_retries=tries, scheduled_time=None)
         logger.error(
@@ -192,14 +194,14 @@ def _fail(mail: Email, error: Exception) -> Outcome:
 
 
 def next_try(tries: int) -> datetime:
-    """When, after so many failed attempts."""
+    """Return the time of the next attempt, after `tries` failed ones."""
     pause = min(settings.OUTBOX_RETRY_S * 2 ** min(tries - 1, 30), LONGEST_PAUSE_S)
     pause *= random.uniform(1 - JITTER, 1 + JITTER)
     return timezone.now() + timedelta(seconds=pause)
 
 
 def is_final(error: Exception) -> bool:
-    """Whether another try would end the same way."""
+    """Return whether another attempt would fail the same way."""
     match error:
         case smtplib.SMTPRecipientsRefused():
             return all(code >= 500 for code, _ in error.recipients.values())
@@ -215,7 +217,7 @@ def is_final(error: Exception) -> bool:
 
 
 def concerns_all(error: Exception) -> bool:
-    """Whether other mails would fail as well, and each cost a time-out."""
+    """Return whether other mails would fail, too, and each cost a timeout."""
     match error:
         case smtplib.SMTPSenderRefused():
             return error.smtp_code != 552
@@ -227,7 +229,7 @@ def concerns_all(error: Exception) -> bool:
 
 
 def words(error: Exception) -> str:
-    """What the server or the exception said, for the mail's log."""
+    """Return the text of an error for the mail's own log."""
     match error:
         case smtplib.SMTPRecipientsRefused():
             said = "; ".join(
@@ -242,7 +244,7 @@ def words(error: Exception) -> str:
 
 
 def brief(error: Exception) -> str:
-    """The same for the shop's log, where no addresses and no words of mails belong."""
+    """Return an error for the shop's log, without addresses and texts of mails."""
     match error:
         case smtplib.SMTPRecipientsRefused():
             said = " ".join(str(code) for code, _ in error.recipients.values())
@@ -260,10 +262,10 @@ def _text(answer: bytes | str) -> str:
 
 
 def _note_refused(mail: Email, refused: dict) -> None:
-    """Some of several people get it, others do not."""
+    """Record that the server refused some of a mail's recipients."""
     if refused:
         error = smtplib.SMTPRecipientsRefused(refused)
-        logger.error("Mail %s went not to all: %s", mail.pk, brief(error))
+        logger.error("Mail %s did not go to all recipients: %s", mail.pk, brief(error))
         mail.logs.create(
             status=STATUS.failed,
             exception_type=type(error).__name__,
@@ -272,28 +274,28 @@ def _note_refused(mail: Email, refused: dict) -> None:
 
 
 def _set(mail: Email, **fields) -> None:
-    """`save()` would check the addresses again, and could raise after the 250."""
+    """Update a mail. `save()` checks its addresses, and could raise after the 250."""
     fields["last_updated"] = timezone.now()
     Email.objects.filter(pk=mail.pk).update(**fields)
 
 
 class Server:
-    """What this process knows of the mail server. Says once when it goes and comes."""
+    """Whether the mail server answers this process. Logs once for each change."""
 
     def __init__(self) -> None:
         self._back_at: float | None = None
 
     @property
     def is_away(self) -> bool:
-        """Whether it was a moment ago; a sweep finds out when it is back."""
+        """Whether the server was away a moment ago. A sweep notices when it is back."""
         return self._back_at is not None and time.monotonic() < self._back_at
 
-    def went(self, error: Exception) -> None:
+    def note_away(self, error: Exception) -> None:
         if self._back_at is None:
             logger.warning("Mails wait, the mail server is away: %s", brief(error))
         self._back_at = time.monotonic() + settings.OUTBOX_RETRY_S
 
-    def came(self) -> None:
+    def note_back(self) -> None:
         if self._back_at is not None:
             logger.warning("The mail server is back.")
         self._back_at = None
@@ -306,8 +308,10 @@ server = Server()
 
 
 def clean() -> int:
-    """Delete what was sent 30 days ago or given up 90 days ago, and the files attached
-    to nothing else. Out: how many mails."""
+    """Delete mails sent 30 days ago or given up 90 days ago, and their files.
+
+    Returns how many mails were deleted.
+    """
     now = timezone.now()
     old = Q()
     for status, time_kept in KEPT.items():
@@ -319,7 +323,7 @@ def clean() -> int:
 
 
 def _delete(attachment: Attachment) -> None:
-    """The file first: if it cannot go, the row still says that it is there."""
+    """Delete the file before the row, so that a file that stays is still known."""
     try:
         attachment.file.delete(save=False)
     except OSError as error:

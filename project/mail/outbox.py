@@ -1,7 +1,7 @@
-"""The outbox: mail is a row first.
+"""The outbox: each mail is stored as a row before it is sent.
 
-Whoever sends mail, by Django's API, only writes it down, in the transaction that is
-open: the mail exists if its cause does. `project.mail.delivery` brings it out.
+Django's mail API only writes the row, in the open transaction. So a mail exists if and
+only if the change that caused it was committed. `project.mail.delivery` sends it.
 """
 
 import logging
@@ -28,11 +28,11 @@ REQUEST_ID = "X-Request-ID"
 
 
 class OutboxBackend(BaseEmailBackend):
-    """Writes each message to the outbox: all of them or none.
+    """Writes messages to the outbox, all of them or none.
 
-    A message that could not be delivered is refused here, where its author hears of
-    it: `ValidationError` for an address, `ValueError` for a line break in a header, or
-    for what a row cannot hold.
+    A message that could never be delivered is refused here, so that its caller gets the
+    error: `ValidationError` for an address, `ValueError` for a line break in a header
+    or for content that a row cannot hold.
     """
 
     def send_messages(self, email_messages: list[EmailMessage]) -> int:
@@ -49,10 +49,10 @@ class OutboxBackend(BaseEmailBackend):
 
 
 def write(message: EmailMessage) -> Email:
-    """The row of `message`, queued.
+    """Store `message` as a queued row and return the row.
 
-    Built from its texts as they are: post_office's own `mail.send()` takes them for
-    templates, and a shopper could call themselves `{% include … %}`.
+    This does not use `mail.send()` of post_office. It renders texts as templates, and a
+    shopper could choose the name `{% include … %}`.
     """
     message.message()  # raises for headers that could not be sent
     text, html = bodies(message)
@@ -75,12 +75,12 @@ def write(message: EmailMessage) -> Email:
 
 
 def new_message_id() -> str:
-    """Under the shop's name, the same for every try to deliver a mail."""
+    """Return an id in the shop's domain, for all attempts to deliver a mail."""
     return make_msgid(domain=urlsplit(settings.DOMAIN_NAME).hostname or "localhost")
 
 
 def bodies(message: EmailMessage) -> tuple[str, str]:
-    """Its text and its HTML; either may be empty."""
+    """Return the text and the HTML of a message. Either may be empty."""
     body = str(message.body)
     text, html = ("", body) if message.content_subtype == "html" else (body, "")
     for content, mimetype in getattr(message, "alternatives", []):
@@ -91,41 +91,45 @@ def bodies(message: EmailMessage) -> tuple[str, str]:
 
 
 def headers(message: EmailMessage) -> dict[str, str]:
-    """Its own headers, and those every mail of the shop has. The date is that of the
-    writing, so that a second copy is a copy."""
-    found = {name: str(value) for name, value in message.extra_headers.items()}
-    found.pop("Message-ID", None)
+    """Return the headers of a message and those of all the shop's mails.
+
+    The date is set now, so that a mail that is sent twice is the same both times.
+    """
+    result = {name: str(value) for name, value in message.extra_headers.items()}
+    result.pop("Message-ID", None)
     if message.reply_to:
-        found.setdefault("Reply-To", ", ".join(map(str, message.reply_to)))
-    found.setdefault("Date", formatdate())
-    found.setdefault("Auto-Submitted", "auto-generated")  # no holiday notes, please
-    # The row keeps it so, for the lines of whoever delivers it; and who asks about a
-    # mail finds there what to quote.
+        result.setdefault("Reply-To", ", ".join(map(str, message.reply_to)))
+    result.setdefault("Date", formatdate())
+    result.setdefault("Auto-Submitted", "auto-generated")  # no holiday notes, please
+    # The row keeps the request's id for the delivery's log lines. People who ask about
+    # a mail can quote it.
     if request_id := request_ids.current():
-        found.setdefault(REQUEST_ID, request_id)
-    return found
+        result.setdefault(REQUEST_ID, request_id)
+    return result
 
 
 def recipients(people: list[str]) -> list[str]:
-    """Each of `people` as post_office's field can hold it, which splits at commas.
-    Raises `ValidationError` for whoever is not exactly one address."""
+    """Return the recipients in a form for post_office's field, which splits at commas.
+
+    Raises `ValidationError` for a recipient that is not exactly one address.
+    """
     return [recipient(str(person)) for person in people if person]
 
 
 def attachments(message: EmailMessage) -> list[Attachment]:
-    """Rows and files. A file stays when the transaction fails; nobody can find it."""
-    made = []
+    """Store the attachments. If the transaction fails, their files stay, unused."""
+    rows = []
     for part in message.attachments:
         name, content, mimetype = plain(part)
         file = ContentFile(content, name=name or "attachment")
-        made.append(
+        rows.append(
             Attachment.objects.create(file=file, name=file.name, mimetype=mimetype)
         )
-    return made
+    return rows
 
 
 def plain(part: MIMEBase | tuple) -> tuple[str, bytes, str]:
-    """(name, content, type) of an attachment of either of Django's kinds."""
+    """Return name, content and type of an attachment of either of Django's kinds."""
     if isinstance(part, MIMEBase):
         content = part.get_payload(decode=True)
         if content is None or part["Content-ID"]:

@@ -206,7 +206,7 @@ def test_one_of_two_recipients_refused_is_told_and_the_other_gets_it(pointed, ca
     logs = mail.logs.order_by("pk")
     assert [log.status for log in logs] == [STATUS.failed, STATUS.sent]
     assert "bo@example.com: 550 No such person" in logs[0].message
-    assert f"Mail {mail.pk} went not to all" in caplog.text
+    assert f"Mail {mail.pk} did not go to all" in caplog.text
 
 
 def test_mail_is_given_up_after_the_last_try(pointed, settings, caplog):
