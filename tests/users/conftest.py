@@ -1,4 +1,4 @@
-"""What the tests about people share."""
+"""Fixtures for the tests of accounts."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from django.test import Client
 
 @pytest.fixture
 def hashed(monkeypatch) -> Callable[[Callable], int]:
-    """How many passwords are hashed during a call: what takes the time.
+    """Count how many passwords are hashed during a call, which takes most of the time.
 
     assert hashed(lambda: sign_in(client)) == 1
     """
@@ -32,7 +32,7 @@ def hashed(monkeypatch) -> Callable[[Callable], int]:
 
 @pytest.fixture
 def client_of() -> Callable[..., Client]:
-    """Another browser; signed in by password if a person is given."""
+    """Return another browser, signed in by password if a person is passed."""
 
     def browser(user=None, **headers) -> Client:
         client = Client(headers=headers)

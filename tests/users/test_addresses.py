@@ -1,4 +1,4 @@
-"""Postal addresses: one's own, and exactly one the usual."""
+"""Postal addresses: only the user's own, and exactly one default."""
 
 import pytest
 from django.urls import reverse
@@ -49,7 +49,7 @@ def cities(user) -> list[str]:
 # --- One's own --------------------------------------------------------------------
 
 
-def test_address_added_is_listed_and_the_first_is_the_usual_one(client, anna):
+def test_address_added_is_listed_and_the_first_is_the_default(client, anna):
     response = add(client)
     add(client, city="Altona")
 
@@ -97,9 +97,7 @@ def test_address_form_tells_browsers_what_each_field_is_for(client, anna):
         ("phone", "1" * 31),
     ],
 )
-def test_address_with_something_wrong_says_so_beside_the_field(
-    client, anna, field, value
-):
+def test_address_with_an_error_shows_it_beside_the_field(client, anna, field, value):
     page = add(client, **{field: value})
 
     assert page.status_code == 200
@@ -107,7 +105,7 @@ def test_address_with_something_wrong_says_so_beside_the_field(
     assert not Address.objects.exists()
 
 
-def test_address_changed_stays_the_usual_one(client, anna):
+def test_address_changed_stays_the_default(client, anna):
     address = make_address(anna)
 
     response = client.post(page_of(address, "edit"), HOME | {"city": "Bremen"})
@@ -116,7 +114,7 @@ def test_address_changed_stays_the_usual_one(client, anna):
     assert cities(anna) == usual(anna) == ["Bremen"]
 
 
-def test_address_deleted_is_gone_and_the_next_becomes_the_usual_one(client, anna):
+def test_address_deleted_is_gone_and_the_next_becomes_the_default(client, anna):
     first, second = make_address(anna, city="A"), make_address(anna, city="B")
     make_address(anna, city="C")
     assert client.get(page_of(first, "delete")).status_code == 200
@@ -130,7 +128,7 @@ def test_address_deleted_is_gone_and_the_next_becomes_the_usual_one(client, anna
     assert (cities(anna), usual(anna)) == (["C"], ["C"])
 
 
-def test_address_deleted_that_was_not_the_usual_one_leaves_that(client, anna):
+def test_address_deleted_that_was_not_the_default_keeps_the_default(client, anna):
     make_address(anna, city="A")
 
     client.post(page_of(make_address(anna, city="B"), "delete"))
@@ -138,7 +136,7 @@ def test_address_deleted_that_was_not_the_usual_one_leaves_that(client, anna):
     assert usual(anna) == ["A"]
 
 
-def test_address_made_usual_takes_over(client, anna):
+def test_address_made_the_default_replaces_the_old_one(client, anna):
     make_address(anna, city="A")
     second = make_address(anna, city="B")
 
@@ -185,7 +183,7 @@ def test_addresses_of_somebody_else_are_not_listed(client, anna):
     assert "Secret Lane" not in client.get(PROFILE).text
 
 
-def test_addresses_are_for_who_is_signed_in(client):
+def test_addresses_require_a_sign_in(client):
     address = make_address(make_shopper())
 
     for path in (ADD, *(page_of(address, a) for a in ("edit", "delete", "usual"))):
@@ -197,7 +195,7 @@ def test_addresses_are_for_who_is_signed_in(client):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_addresses_added_at_once_have_one_usual_among_them():
+def test_addresses_added_at_once_have_one_default():
     anna = make_shopper()
 
     outcomes = together([lambda: make_address(anna)] * 8)
@@ -221,7 +219,7 @@ def test_addresses_added_at_once_are_twenty_at_most():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_addresses_made_usual_and_deleted_at_once_leave_one_usual():
+def test_addresses_made_default_and_deleted_at_once_leave_one_default():
     anna = make_shopper()
     mine = [make_address(anna) for _ in range(8)]
 
@@ -236,7 +234,7 @@ def test_addresses_made_usual_and_deleted_at_once_leave_one_usual():
     assert len(usual(anna)) == 1
 
 
-def test_address_made_usual_that_was_deleted_meanwhile_changes_nothing(anna):
+def test_address_made_default_after_its_deletion_changes_nothing(anna):
     make_address(anna, city="A")
     gone = make_address(anna, city="B")
     Address.objects.filter(pk=gone.pk).delete()

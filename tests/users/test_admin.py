@@ -1,4 +1,4 @@
-"""People in the admin: what staff see and do, what is logged, what nobody can."""
+"""People in the admin: what staff see, may do and log."""
 
 import re
 from datetime import timedelta
@@ -43,7 +43,7 @@ def boss(client):
 
 @pytest.fixture
 def clerk(client):
-    """Signs in a member of staff who may do anything that is no administrator's."""
+    """Sign in a staff member with all permissions except those of administrators."""
 
     def sign_in(*codenames: str) -> User:
         user = make_user(username="clerk", is_staff=True)
@@ -63,7 +63,7 @@ def page(user: User, name: str = "change") -> str:
 
 
 def text(response) -> str:
-    """What the page says, without its tags."""
+    """Return the text of a page without its tags."""
     html = re.sub(r"<(script|style).*?</\1>", "", response.text, flags=re.S)
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
 
@@ -75,7 +75,7 @@ def new_person(**changes) -> dict:
 
 
 def person_form(user: User, **changes) -> dict:
-    """What the browser sends when staff press Save."""
+    """Return what the browser sends when staff press Save."""
     data = {name: getattr(user, name) for name in ("username", "email")}
     data |= {name: "" for name in ("first_name", "last_name")}
     data |= {"is_active": "on"} if user.is_active else {}
@@ -85,7 +85,7 @@ def person_form(user: User, **changes) -> dict:
 
 
 def make_person(*, verified: bool = True, **fields) -> User:
-    """A user and their address, as after signing up."""
+    """Create a user with an address, like a sign-up."""
     user = make_user(**fields)
     EmailAddress.objects.create(
         user=user, email=user.email, verified=verified, primary=True
@@ -94,7 +94,7 @@ def make_person(*, verified: bool = True, **fields) -> User:
 
 
 def make_session(user: User, ip: str = "192.0.2.7", **fields) -> UserSession:
-    """A session of theirs in another browser."""
+    """Create a session of the user in another browser."""
     store = SessionStore()
     store.create()
     fields = {"ip": ip, "user_agent": FIREFOX} | fields
@@ -111,7 +111,7 @@ def make_link(address: EmailAddress, key: str, *, hours_ago: float = 1):
 
 
 def history(user: User) -> list[tuple[str, str]]:
-    """(who, what) of all that the admin's history knows of a person."""
+    """Return the (user, message) pairs of a person's history in the admin."""
     entries = LogEntry.objects.filter(
         object_id=str(user.pk), content_type__model="user"
     )
@@ -154,7 +154,7 @@ def test_person_added_without_an_address_of_their_own_is_refused(
     assert not User.objects.filter(username="ben").exists()
 
 
-def test_email_changed_is_primary_and_unverified_and_the_old_one_is_told(client, boss):
+def test_email_changed_is_unverified_and_the_old_one_is_notified(client, boss):
     anna = make_person(email="anna@example.com")
 
     response = client.post(
@@ -198,7 +198,7 @@ def test_email_left_alone_stays_verified(client, boss):
     assert mail.outbox == []
 
 
-def test_picture_is_taken_away_by_staff_and_from_the_disk(
+def test_picture_removed_by_staff_is_deleted_from_the_disk(
     client, clerk, django_capture_on_commit_callbacks
 ):
     clerk("view_user", "change_user")
@@ -290,7 +290,7 @@ def test_people_list_costs_the_same_for_ten_and_a_hundred(client, boss):
 # --- A person's page --------------------------------------------------------------
 
 
-def test_person_page_shows_all_that_is_known_of_them(client, boss):
+def test_person_page_shows_all_details(client, boss):
     anna = make_person(picture=make_picture("anna.png"))
     new = EmailAddress.objects.create(user=anna, email="new@example.com")
     make_link(new, "key-1", hours_ago=1)
@@ -325,7 +325,7 @@ def test_person_page_shows_all_that_is_known_of_them(client, boss):
     assert anna.picture.url in response.text
 
 
-def test_person_page_takes_nothing_that_is_sent_about_what_it_shows(client, boss):
+def test_person_page_ignores_posted_values_of_read_only_rows(client, boss):
     anna = make_person(verified=False)
     address = anna.emailaddress_set.get()
     rows = {
@@ -344,7 +344,7 @@ def test_person_page_takes_nothing_that_is_sent_about_what_it_shows(client, boss
     assert not anna.emailaddress_set.get().verified
 
 
-def test_person_page_for_those_who_only_look_has_no_buttons(client, clerk):
+def test_person_page_with_view_permission_only_has_no_buttons(client, clerk):
     anna = make_person(verified=False)
     make_session(anna)
     clerk("view_user", "view_emailaddress")
@@ -376,12 +376,12 @@ def test_button_opened_as_a_link_does_nothing(client, boss, name):
 
 
 def press(client, user: User, doing: str, **data):
-    """The button on the person's page."""
+    """Press a button on the person's page."""
     return client.post(page(user, doing), data, follow=True)
 
 
 def choose(client, doing: str, *people: User):
-    """The action on the list."""
+    """Run an action on the list of people."""
     pks = [user.pk for user in people]
     data = {"action": f"{doing}_chosen", "_selected_action": pks}
     return client.post(LIST, data, follow=True)
@@ -413,7 +413,7 @@ def test_resend_mails_a_new_link_and_is_logged(clerk, do):
     assert history(anna) == [("clerk", said)]
 
 
-def test_resend_goes_to_the_new_address_that_waits(boss, do):
+def test_resend_goes_to_the_pending_new_address(boss, do):
     anna = make_person()
     EmailAddress.objects.create(user=anna, email="new@example.com")
 
@@ -460,8 +460,8 @@ def test_verify_by_hand_verifies_and_is_logged(clerk, do, has_row):
     assert history(anna) == [("clerk", said)]
 
 
-def test_verify_by_hand_leaves_a_change_that_waits_to_the_person(boss, do):
-    """Who asked for it may be a thief, and staff cannot know."""
+def test_verify_by_hand_does_not_confirm_a_pending_change(boss, do):
+    """A thief may have requested the change, and staff cannot know."""
     anna = make_person(email="old@example.com")
     EmailAddress.objects.create(user=anna, email="new@example.com")
 
@@ -473,7 +473,7 @@ def test_verify_by_hand_leaves_a_change_that_waits_to_the_person(boss, do):
     assert history(anna) == []
 
 
-def test_verify_by_hand_takes_the_present_address_and_not_the_wish(boss, do):
+def test_verify_by_hand_verifies_the_present_address_not_the_pending_one(boss, do):
     anna = make_person(email="old@example.com", verified=False)
     EmailAddress.objects.create(user=anna, email="new@example.com")
 
@@ -483,7 +483,7 @@ def test_verify_by_hand_takes_the_present_address_and_not_the_wish(boss, do):
     assert (anna.email, anna.is_verified) == ("old@example.com", True)
 
 
-def test_verify_by_hand_of_an_address_that_is_anothers_is_refused(boss, do):
+def test_verify_by_hand_of_an_address_of_another_account_is_refused(boss, do):
     anna = make_person(email="anna@example.com", verified=False)
     EmailAddress.objects.create(
         user=make_person(), email="anna@example.com", verified=True
@@ -526,7 +526,7 @@ def test_sign_out_there_ends_that_session_only(client, clerk):
     assert history(anna) == [("clerk", said)]
 
 
-def test_sign_out_everywhere_ends_all_but_ones_own(client, boss):
+def test_sign_out_everywhere_ends_all_but_the_requests_own(client, boss):
     session = client.session
     here = UserSession.objects.create(
         user=boss, session_key=session.session_key, ip="127.0.0.1"
@@ -561,7 +561,7 @@ def test_sign_out_of_no_session_of_theirs_ends_none(client, boss, chosen):
 # --- Second factors ---------------------------------------------------------------
 
 
-def test_second_factor_reset_forgets_all_and_tells_its_owner(client, boss):
+def test_second_factor_reset_deletes_all_and_notifies_the_owner(client, boss):
     anna = make_person(email="anna@example.com")
     TOTP.activate(anna, "SECRET")
     RecoveryCodes.activate(anna)
@@ -640,7 +640,7 @@ def test_staff_change_no_other_staff(client, clerk, colleague):
     assert shopper.emailaddress_set.get().verified  # the others were done
 
 
-def test_staff_give_nobody_rights_and_themselves_neither(client, clerk):
+def test_staff_cannot_give_rights_to_others_or_themselves(client, clerk):
     me = clerk()
     anna, group = make_person(), Group.objects.create(name="Chiefs")
     permission = Permission.objects.first()
@@ -726,7 +726,7 @@ def test_verifications_are_listed_by_their_state(client, clerk, links, state):
     assert {verification.state(links[name]) for name in expected} == {state}
 
 
-def test_verifications_can_only_be_looked_at(client, boss, links):
+def test_verifications_are_read_only(client, boss, links):
     link = links["open"]
     change = reverse("admin:account_emailconfirmation_change", args=[link.pk])
 
@@ -799,7 +799,7 @@ def test_no_page_of_the_admin_shows_a_secret(client, boss):
 
 
 def walk(client) -> set[str]:
-    """Every address below /admin/ that a person gets to by following links."""
+    """Return all paths below /admin/ that links lead to."""
     seen: set[str] = set()
     todo = {"/admin/"}
     while todo:
@@ -841,7 +841,7 @@ def test_secret_cannot_be_guessed_by_asking_a_list_for_it(
     "model",
     [EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession],
 )
-def test_page_of_allauths_that_would_show_secrets_or_give_accounts_is_gone(model):
+def test_page_of_allauth_with_secrets_or_rights_is_gone(model):
     assert not admin.site.is_registered(model)
     with pytest.raises(NoReverseMatch):
         reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")

@@ -1,4 +1,4 @@
-"""One address a person; a new one replaces it once its link is followed."""
+"""Changes of the e-mail address: a new one replaces it once it is verified."""
 
 import re
 
@@ -15,7 +15,7 @@ EMAIL = "/users/email/"
 
 @pytest.fixture
 def sign_in(client_of):
-    """A browser in which somebody is signed in and has just given their password."""
+    """Return a browser whose user has just signed in with a password."""
 
     def browser(user):
         client = client_of(user)
@@ -44,10 +44,10 @@ def test_new_address_replaces_the_old_one_when_its_link_is_followed(
     anna = User.objects.get()
     assert page.text.count("We’ve emailed new@example.com") == 1
     assert (anna.email, anna.is_verified) == ("old@example.com", True)
-    mail, asked = mailoutbox
+    mail, notice = mailoutbox
     assert mail.to == ["new@example.com"]
-    assert asked.to == ["old@example.com"]
-    assert "from old@example.com to new@example.com" in asked.body
+    assert notice.to == ["old@example.com"]
+    assert "from old@example.com to new@example.com" in notice.body
 
     client.post(re.search(r"/users/confirm-email/\w+/", mail.body)[0])
 
@@ -68,10 +68,10 @@ def test_new_address_asks_for_the_password_first(client_of, mailoutbox):
     assert mailoutbox == []
 
 
-def test_new_address_of_who_was_never_verified_leaves_the_old_one_until_then(
+def test_new_address_of_an_unverified_person_keeps_the_old_one_meanwhile(
     sign_in, mailoutbox
 ):
-    """allauth would leave them without any; two such people could not be stored."""
+    """allauth would leave the person without an address, which must be unique."""
     people = [make_shopper(verified=False) for _ in range(2)]
 
     for n, person in enumerate(people):
@@ -84,7 +84,7 @@ def test_new_address_of_who_was_never_verified_leaves_the_old_one_until_then(
         assert addresses(person) == {before: False, f"new{n}@example.com": False}
 
 
-def test_new_address_asked_for_again_forgets_the_one_before(sign_in, mailoutbox):
+def test_new_address_requested_again_replaces_the_pending_one(sign_in, mailoutbox):
     anna = make_shopper()
     client = sign_in(anna)
 
@@ -96,7 +96,7 @@ def test_new_address_asked_for_again_forgets_the_one_before(sign_in, mailoutbox)
     assert client.post(first).status_code == 404
 
 
-def test_new_address_that_somebody_has_looks_like_any_other(sign_in, mailoutbox):
+def test_new_address_of_another_account_gets_the_same_answer(sign_in, mailoutbox):
     anna, ben = make_shopper(), make_shopper()
     client = sign_in(anna)
 
@@ -134,7 +134,7 @@ def test_present_address_cannot_be_removed(sign_in, verified):
     assert addresses(anna) == {anna.email: verified}
 
 
-def test_wish_for_a_new_address_can_be_taken_back(sign_in):
+def test_new_address_can_be_withdrawn(sign_in):
     anna = make_shopper()
     client = sign_in(anna)
     ask(client)
@@ -160,7 +160,7 @@ def test_link_to_the_new_address_can_be_sent_again(sign_in, mailoutbox):
     "email",
     ["", "anna", "x" * 300 + "@example.com", '"x,victim@example.org,y"@example.com'],
 )
-def test_new_address_with_something_wrong_says_so(sign_in, email):
+def test_new_address_with_an_error_shows_it(sign_in, email):
     anna = make_shopper()
 
     page = ask(sign_in(anna), email)

@@ -58,7 +58,7 @@ def test_sign_in_lasts_longer_than_the_browser_only_when_asked(client, remember,
     assert client.session.get_expire_at_browser_close() is not lasts
 
 
-def test_sign_in_of_the_unverified_says_what_they_cannot_do_and_how_they_can(client):
+def test_sign_in_of_an_unverified_person_explains_how_to_verify(client):
     response = sign_in(client, make_shopper(verified=False).email)
     page = client.get(response.url).text
 
@@ -67,7 +67,7 @@ def test_sign_in_of_the_unverified_says_what_they_cannot_do_and_how_they_can(cli
     assert f'<a href="{reverse("users:verification-resend")}">' in page
 
 
-def test_sign_in_of_the_verified_says_nothing_of_confirming(client):
+def test_sign_in_of_a_verified_person_does_not_mention_verification(client):
     response = sign_in(client, make_shopper().email)
 
     assert "haven’t verified" not in client.get(response.url).text
@@ -111,7 +111,7 @@ def test_sign_in_with_a_wrong_password_says_so_and_signs_nobody_in(client, passw
 
 
 def refusals(client) -> dict[str, tuple]:
-    """What is said to who may not come in, by case."""
+    """Return the answers to sign-ins that fail, by case."""
     known, gone = make_shopper(), make_shopper(is_active=False)
     tries = {
         "wrong password": (known.email, "wrong"),
@@ -127,16 +127,18 @@ def refusals(client) -> dict[str, tuple]:
     }
 
 
-def test_sign_in_that_fails_says_the_same_whatever_the_reason(client):
+def test_sign_in_that_fails_shows_the_same_message_for_each_reason(client):
     answers = {case: attempt() for case, attempt in refusals(client).items()}
 
-    said = {case: r.context["form"].non_field_errors() for case, r in answers.items()}
-    assert said == {case: [REFUSAL] for case in answers}
+    messages = {
+        case: r.context["form"].non_field_errors() for case, r in answers.items()
+    }
+    assert messages == {case: [REFUSAL] for case in answers}
     assert {r.status_code for r in answers.values()} == {200}
     assert not is_in(client)
 
 
-def test_sign_in_that_fails_hashes_one_password_whatever_the_reason(client, hashed):
+def test_sign_in_that_fails_hashes_one_password_for_each_reason(client, hashed):
     counts = {case: hashed(attempt) for case, attempt in refusals(client).items()}
 
     assert counts == {case: 1 for case in counts}
@@ -179,7 +181,7 @@ def test_sign_in_never_leads_out_of_the_shop(client, settings, elsewhere):
     assert response.url == "/"
 
 
-def test_sign_in_page_for_who_is_signed_in_leads_to_the_shop(client):
+def test_sign_in_page_redirects_signed_in_visitors_to_the_shop(client):
     client.force_login(make_user())
 
     assert client.get(LOGIN).url == "/"
@@ -211,7 +213,7 @@ def test_client_ip_is_the_network_address(rf):
 # --- Out --------------------------------------------------------------------------
 
 
-def test_sign_out_takes_a_post(client):
+def test_sign_out_requires_a_post(client):
     client.force_login(make_user())
 
     page = client.get(LOGOUT)

@@ -1,4 +1,4 @@
-"""What apps and devices are told about the shop, and what they may answer."""
+"""What authenticator apps and passkeys learn about the shop, and may answer."""
 
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -24,7 +24,7 @@ def client(client_of):
     return client
 
 
-def test_app_notes_the_shops_name_not_the_requests_host(client):
+def test_app_gets_the_shops_name_not_the_requests_host(client):
     answer = client.get("/users/2fa/totp/activate/")
 
     noted = parse_qs(urlsplit(answer.context["totp_url"]).query)
@@ -38,7 +38,7 @@ def test_passkey_is_for_the_shops_address_not_the_requests_host(client):
     assert options["rp"] == {"id": "shop.example", "name": "Tidewater"}
 
 
-def test_passkey_is_asked_for_at_the_shops_address(client_of):
+def test_passkey_is_requested_for_the_shops_address(client_of):
     visitor = client_of(host="www.shop.example")
 
     answer = visitor.get(
@@ -56,7 +56,7 @@ NOT_ACCEPTED = (
     "We couldn’t accept your passkey. Please try again, or sign in another way."
 )
 RESPONSE = {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "AA"}
-NONSENSE = [
+MALFORMED = [
     1,
     "text",
     [1],
@@ -70,8 +70,10 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize("answer", NONSENSE, ids=str)
-def test_nonsense_for_a_passkey_is_refused_in_words(client, client_of, answer):
+@pytest.mark.parametrize("answer", MALFORMED, ids=str)
+def test_passkey_with_a_malformed_answer_is_refused_with_a_message(
+    client, client_of, answer
+):
     form = {"credential": json.dumps(answer)}
 
     visitor = client_of(host="www.shop.example")

@@ -1,4 +1,4 @@
-"""People."""
+"""The models of users, sessions and addresses."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -16,21 +16,21 @@ def test_user_model_is_the_shops_own():
     assert get_user_model() is User
 
 
-def test_user_with_an_email_that_someone_has_is_refused_by_the_table():
+def test_user_with_an_email_of_another_is_refused_by_the_database():
     make_user(email="anna@example.com")
 
     with pytest.raises(IntegrityError), transaction.atomic():
         make_user(email="anna@example.com")
 
 
-def test_user_is_stored_with_a_small_letter_address():
+def test_user_email_is_stored_in_lower_case():
     anna = make_user(email="Anna@Example.COM")
 
     anna.refresh_from_db()
     assert anna.email == "anna@example.com"
 
 
-def test_user_with_somebodys_email_in_other_letters_is_refused_by_the_table():
+def test_user_with_an_email_of_another_in_other_case_is_refused_by_the_database():
     make_user(email="anna@example.com")
     ben = make_user()
 
@@ -39,23 +39,23 @@ def test_user_with_somebodys_email_in_other_letters_is_refused_by_the_table():
 
 
 @pytest.mark.parametrize("verified", [True, False])
-def test_user_is_verified_by_the_address_they_have_now(verified):
+def test_user_is_verified_by_the_present_address(verified):
     assert make_shopper(verified=verified).is_verified is verified
 
 
-def test_user_is_not_verified_by_an_address_they_had():
+def test_user_is_not_verified_by_a_former_address():
     anna = make_shopper()
     anna.email = "new@example.com"
 
     assert not anna.is_verified
 
 
-def test_user_is_called_by_the_first_name_else_the_user_name():
+def test_user_short_name_is_the_first_name_or_the_user_name():
     assert make_user(username="anna").get_short_name() == "anna"
     assert make_user(first_name="Anna").get_short_name() == "Anna"
 
 
-def test_address_that_is_a_second_usual_one_is_refused_by_the_table():
+def test_address_that_is_a_second_default_is_refused_by_the_database():
     anna = make_user()
     make_address(anna)
     second = make_address(anna)
@@ -64,7 +64,7 @@ def test_address_that_is_a_second_usual_one_is_refused_by_the_table():
         Address.objects.filter(pk=second.pk).update(is_default=True)
 
 
-def test_clear_sessions_deletes_those_that_have_expired():
+def test_clear_sessions_deletes_expired_sessions():
     now = timezone.now()
     hour = timezone.timedelta(hours=1)
     Session.objects.create(session_key="old", expire_date=now - hour)

@@ -47,7 +47,7 @@ KEYS = {"client_id": CLIENT_ID, "secret": "s"}
 
 
 def settings_with(**environment: str) -> subprocess.CompletedProcess[str]:
-    """What a process with this environment prints of its providers."""
+    """Run a process with this environment that prints its providers."""
     program = (
         "import json; from django.conf import settings;"
         "print(json.dumps(settings.SOCIALACCOUNT_PROVIDERS))"
@@ -137,7 +137,7 @@ def provider(settings) -> Iterator[BrokenProvider]:
 
 
 def leave(client: Client, path: str = START, **query: str) -> dict[str, str]:
-    """Start, and give what the provider is asked."""
+    """Start the sign-in, and return the parameters that are sent to the provider."""
     response = client.post(path, query_params=query)
     assert response.status_code == 200, response
     url = re.search('http-equiv="refresh" content="0; url=(.*?)"', response.text)[1]
@@ -150,7 +150,7 @@ def come_back(client: Client, asked: dict[str, str]) -> HttpResponse:
 
 
 def come(client: Client, **query: str) -> HttpResponse:
-    """There and back."""
+    """Go to the provider and come back."""
     return come_back(client, leave(client, **query))
 
 
@@ -159,7 +159,7 @@ def is_in(client: Client) -> bool:
 
 
 def expect_failed(response: HttpResponse, told: str, caplog) -> None:
-    """The page, one line of log, nobody in the database."""
+    """Assert an error page, one line in the log, and no user in the database."""
     assert response.status_code == 401
     assert told in response.text and "Back to sign in" in response.text
     assert len(caplog.records) == 1, caplog.text
@@ -172,9 +172,7 @@ def warnings(caplog) -> None:
     caplog.set_level(logging.WARNING)
 
 
-def test_start_asks_with_state_and_pkce_for_the_shops_own_callback(
-    client, provider, settings
-):
+def test_start_sends_state_pkce_and_the_shops_own_callback(client, provider, settings):
     settings.DOMAIN_NAME = "https://shop.example"
 
     asked = leave(client)
@@ -187,7 +185,9 @@ def test_start_asks_with_state_and_pkce_for_the_shops_own_callback(
     assert set(asked["scope"].split()) == {"openid", "profile", "email"}
 
 
-def test_start_asks_github_for_what_the_shop_needs(client, provider, settings):
+def test_start_requests_the_scopes_that_the_shop_needs_from_github(
+    client, provider, settings
+):
     settings.DOMAIN_NAME = "https://shop.example"
     settings.SOCIALACCOUNT_PROVIDERS["github"]["SCOPE"] = ["user:email"]
 
@@ -197,7 +197,7 @@ def test_start_asks_github_for_what_the_shop_needs(client, provider, settings):
     assert asked["scope"] == "user:email" and "code_challenge" in asked
 
 
-def test_start_ignores_what_a_link_would_ask_of_the_provider(client, provider):
+def test_start_ignores_parameters_of_a_link_for_the_provider(client, provider):
     evil = {"scope": "repo", "auth_params": "state=x&redirect_uri=https://evil.example"}
 
     asked = leave(client, **evil)
@@ -207,7 +207,7 @@ def test_start_ignores_what_a_link_would_ask_of_the_provider(client, provider):
     assert asked["state"] != "x"
 
 
-def test_start_by_get_only_asks(client, provider):
+def test_start_by_get_asks_for_confirmation(client, provider):
     response = client.get(START)
 
     assert response.status_code == 200 and "Go to Harbour ID" in response.text
@@ -221,7 +221,7 @@ def test_start_from_another_site_is_refused(provider):
     assert provider.asked == []
 
 
-def test_start_of_connecting_takes_somebody_signed_in(client, provider):
+def test_start_of_connecting_requires_a_sign_in(client, provider):
     response = client.post(START, query_params={"process": "connect"})
 
     assert response.status_code == 302
@@ -255,7 +255,7 @@ AWAY, ANSWER = "isn’t responding at the moment", "a response that we can’t a
         ((200, {"authorization_endpoint": "javascript:alert(1)"}), ANSWER),
     ],
 )
-def test_start_with_a_provider_that_answers_badly_says_so(
+def test_start_with_a_bad_answer_of_the_provider_shows_an_error(
     client, provider, caplog, answer, told
 ):
     if answer is not HANG and b"{}" != answer[1] and isinstance(answer[1], dict):
@@ -267,7 +267,7 @@ def test_start_with_a_provider_that_answers_badly_says_so(
     expect_failed(response, told, caplog)
 
 
-def test_provider_that_hangs_is_given_up(client, provider):
+def test_provider_that_hangs_times_out(client, provider):
     provider.answers[CONFIGURATION] = HANG
     began = time.monotonic()
 
@@ -291,7 +291,7 @@ def test_provider_that_hangs_is_given_up(client, provider):
         ((200, b'{"access_token": "a", "expires_in": "soon"}'), ANSWER),
     ],
 )
-def test_callback_with_a_provider_that_answers_badly_says_so(
+def test_callback_with_a_bad_answer_of_the_provider_shows_an_error(
     client, provider, caplog, path, answer, told
 ):
     asked = leave(client)
@@ -313,7 +313,7 @@ def test_callback_with_a_provider_that_answers_badly_says_so(
         {"sub": "8"},  # the user info says 7
     ],
 )
-def test_id_token_that_is_not_in_order_lets_nobody_in(client, provider, caplog, lie):
+def test_id_token_that_is_invalid_signs_nobody_in(client, provider, caplog, lie):
     asked = leave(client)
     token = {"access_token": "a", "id_token": provider.id_token(**lie)}
     provider.answers["/token"] = (200, token)
@@ -324,8 +324,8 @@ def test_id_token_that_is_not_in_order_lets_nobody_in(client, provider, caplog, 
     assert not is_in(client)
 
 
-def test_id_token_in_order_lets_them_in(client, provider):
-    """The positive control of all that is refused here."""
+def test_id_token_that_is_valid_signs_in(client, provider):
+    """This is the positive control of the refusals here."""
     come(client)
 
     ada = User.objects.get()
@@ -338,7 +338,7 @@ def test_id_token_in_order_lets_them_in(client, provider):
     "claims",
     [{"sub": ""}, {"sub": "x" * 500}, {"sub": "\0"}, {"sub": ["a"] * 100}],
 )
-def test_subject_that_cannot_be_one_lets_nobody_in(client, provider, caplog, claims):
+def test_subject_that_is_invalid_signs_nobody_in(client, provider, caplog, claims):
     provider.claims |= claims
 
     response = come(client)
@@ -355,7 +355,7 @@ def test_subject_that_cannot_be_one_lets_nobody_in(client, provider, caplog, cla
         {"picture": "\0" * 9, "anything": {"\0": "\0"}},
     ],
 )
-def test_claims_that_our_columns_do_not_take_are_made_to_fit(client, provider, claims):
+def test_claims_that_do_not_fit_our_columns_are_cleaned(client, provider, claims):
     provider.claims |= claims
 
     come(client)
@@ -366,7 +366,7 @@ def test_claims_that_our_columns_do_not_take_are_made_to_fit(client, provider, c
     assert "@" not in ada.username
 
 
-def test_what_is_kept_of_an_answer_is_little(client, provider):
+def test_answer_of_a_provider_is_stored_only_in_part(client, provider):
     provider.claims |= {"phone_number": "123", "address": {"street": "Dock 1"}}
 
     come(client)
@@ -376,10 +376,10 @@ def test_what_is_kept_of_an_answer_is_little(client, provider):
     assert not SocialToken.objects.exists()
 
 
-def test_nothing_is_locked_while_the_provider_is_asked(
+def test_callback_locks_nothing_during_the_request_to_the_provider(
     client, provider, monkeypatch, caplog
 ):
-    """The transaction begins when it has answered: until then no row waits for it."""
+    """The transaction begins after the answer, so no lock waits for the provider."""
     depths = []
     outside = len(connection.savepoint_ids)
     original = adapters.SocialAccountAdapter.get_requests_session
@@ -395,7 +395,7 @@ def test_nothing_is_locked_while_the_provider_is_asked(
     assert is_in(client) and depths and set(depths) == {0}
 
 
-def test_state_counts_once(client, provider, caplog):
+def test_state_is_accepted_once(client, provider, caplog):
     asked = leave(client)
     come_back(client, asked)
     client.logout()
@@ -407,7 +407,7 @@ def test_state_counts_once(client, provider, caplog):
     assert not is_in(client)
 
 
-def test_state_of_another_provider_does_not_count(client, provider, caplog):
+def test_state_of_another_provider_is_refused(client, provider, caplog):
     asked = leave(client)
     callback = f"{OTHERS[0]}callback/"
 
@@ -417,7 +417,7 @@ def test_state_of_another_provider_does_not_count(client, provider, caplog):
 
 
 @pytest.mark.parametrize("query", [{"error": "server_error\nx"}, {}])
-def test_callback_without_a_code_says_so(client, provider, caplog, query):
+def test_callback_without_a_code_shows_an_error(client, provider, caplog, query):
     asked = leave(client)
 
     response = client.get(CALLBACK, {"state": asked["state"]} | query)
@@ -446,7 +446,7 @@ def test_verified_address_of_somebody_else_is_not_taken_over(client, provider):
 
 
 @pytest.mark.parametrize("verified", [False, None, "false", "no", 0, {}])
-def test_unverified_address_is_answered_alike_whether_it_is_known_or_not(
+def test_unverified_address_gets_the_same_answer_whether_known_or_not(
     provider, verified
 ):
     provider.claims |= {"email_verified": verified}
@@ -496,7 +496,7 @@ def test_unverified_address_is_verified_once_the_provider_vouches_for_it(
     assert is_in(client) and User.objects.get().is_verified
 
 
-def test_provider_vouches_for_no_address_but_ones_own(client, provider):
+def test_provider_vouches_only_for_the_users_own_address(client, provider):
     provider.claims |= {"email_verified": False}
     come(client)
     provider.claims |= {"email_verified": True, "email": "other@example.com"}
@@ -514,9 +514,7 @@ def wish_for(email: str) -> EmailAddress:
 
 
 @pytest.mark.parametrize("verified", [True, False])
-def test_address_that_somebody_only_wishes_to_change_to_is_free(
-    client, provider, verified
-):
+def test_address_pending_for_another_account_is_free(client, provider, verified):
     """Else anybody could keep its owner from signing up."""
     wish = wish_for("ada@example.com")
     provider.claims |= {"email_verified": verified, "preferred_username": "ada"}
@@ -531,7 +529,7 @@ def test_address_that_somebody_only_wishes_to_change_to_is_free(
     assert not wish.verified and wish.user.email == "grabber@example.com"
 
 
-def test_address_given_by_hand_that_somebody_only_wishes_for_is_free(client, provider):
+def test_address_entered_by_hand_pending_for_another_account_is_free(client, provider):
     wish_for("ada@example.com")
     without_an_address(client, provider)
 
@@ -548,7 +546,7 @@ def without_an_address(client: Client, provider: BrokenProvider) -> None:
     assert "didn’t give us an email address that we can use" in client.get(SIGNUP).text
 
 
-def test_address_given_by_hand_is_answered_alike_whether_it_is_known_or_not(
+def test_address_entered_by_hand_gets_the_same_answer_whether_known_or_not(
     client, provider
 ):
     make_user(email="known@example.com")
@@ -593,7 +591,7 @@ def test_address_of_a_provider_that_the_shop_cannot_write_to_is_asked_for(
         '"x,victim@example.org,y"@example.com',
     ],
 )
-def test_address_given_by_hand_that_is_none_is_refused(client, provider, email):
+def test_address_entered_by_hand_that_is_invalid_is_refused(client, provider, email):
     without_an_address(client, provider)
 
     response = client.post(SIGNUP, {"email": email})
@@ -602,7 +600,7 @@ def test_address_given_by_hand_that_is_none_is_refused(client, provider, email):
     assert not User.objects.exists()
 
 
-def test_somebody_deactivated_stays_outside(client, provider):
+def test_deactivated_account_is_not_signed_in(client, provider):
     come(client)
     client.logout()
     User.objects.update(is_active=False)
@@ -613,7 +611,7 @@ def test_somebody_deactivated_stays_outside(client, provider):
     assert not is_in(client)
 
 
-def test_somebody_new_who_comes_twice_at_once_gets_one_account(
+def test_new_person_who_comes_twice_at_once_gets_one_account(
     client, provider, caplog, monkeypatch
 ):
     """The second has looked before the first wrote."""
@@ -626,7 +624,7 @@ def test_somebody_new_who_comes_twice_at_once_gets_one_account(
     assert User.objects.count() == 1 and not SocialAccount.objects.exists()
 
 
-def test_error_of_ours_is_not_put_on_the_provider(client, provider, monkeypatch):
+def test_error_of_the_shop_is_not_blamed_on_the_provider(client, provider, monkeypatch):
     def broken(*args, **kwargs):
         raise KeyError("ours")
 
@@ -637,7 +635,7 @@ def test_error_of_ours_is_not_put_on_the_provider(client, provider, monkeypatch)
 
 
 @pytest.mark.parametrize("verified, kept", [(False, 0), (True, 1)])
-def test_reset_of_the_password_throws_out_who_took_an_address_before_its_owner(
+def test_reset_of_the_password_removes_a_stranger_who_signed_up_first(
     client, provider, verified, kept
 ):
     provider.claims |= {"email_verified": verified}
@@ -676,14 +674,14 @@ def disconnect(client: Client) -> HttpResponse:
     return client.post(CONNECTIONS, {"account": SocialAccount.objects.first().pk})
 
 
-def test_only_way_in_stays(client, ada):
+def test_only_way_in_cannot_be_disconnected(client, ada):
     response = disconnect(client)
 
     assert "This is your only way to sign in" in response.text
     assert SocialAccount.objects.count() == 1
 
 
-def test_way_in_of_a_provider_that_is_offered_no_more_does_not_count(client, ada):
+def test_way_in_of_a_provider_no_longer_offered_does_not_count(client, ada):
     SocialAccount.objects.create(user=ada, provider="google", uid="1")
 
     response = client.get(CONNECTIONS)

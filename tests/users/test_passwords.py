@@ -1,4 +1,4 @@
-"""Passwords: change, set, forget."""
+"""Changing, setting and resetting passwords."""
 
 import re
 
@@ -49,9 +49,7 @@ def test_change_of_password_keeps_this_session_and_ends_the_others(client_of):
     assert not Session.objects.filter(pk=there.cookies["sessionid"].value).exists()
 
 
-def test_change_of_password_of_who_cannot_be_written_to_is_made_all_the_same(
-    client_of, settings
-):
+def test_change_of_password_works_for_an_address_that_gets_no_mail(client_of, settings):
     settings.EMAIL_BACKEND = "project.mail.outbox.OutboxBackend"
     anna = make_shopper()
     client = client_of(anna)
@@ -64,7 +62,9 @@ def test_change_of_password_of_who_cannot_be_written_to_is_made_all_the_same(
     assert not anna.check_password("password")
 
 
-def test_change_of_password_is_told_by_mail_and_once_on_the_page(client_of, mailoutbox):
+def test_change_of_password_is_confirmed_by_mail_and_once_on_the_page(
+    client_of, mailoutbox
+):
     client = client_of(make_shopper(email="anna@example.com"))
 
     page = client.get(change(client).url)
@@ -81,7 +81,7 @@ def test_change_of_password_is_told_by_mail_and_once_on_the_page(client_of, mail
         ({"password1": "short", "password2": "short"}, "password1"),
     ],
 )
-def test_change_of_password_with_something_wrong_changes_nothing(
+def test_change_of_password_with_an_error_changes_nothing(
     client_of, mailoutbox, data, field
 ):
     anna = make_shopper()
@@ -112,7 +112,7 @@ def test_change_of_password_writes_nothing_but_the_password(client_of):
 # --- Set --------------------------------------------------------------------------
 
 
-def test_set_password_of_who_came_by_a_provider_ends_other_sessions(
+def test_set_password_of_a_providers_user_ends_other_sessions(
     client, client_of, mailoutbox
 ):
     anna = make_shopper()
@@ -185,7 +185,9 @@ def test_reset_link_works_once(client, client_of, mailoutbox):
     assert open_link(client_of(), mailoutbox[0]).context["token_fail"]
 
 
-def test_reset_says_the_same_whether_the_address_is_known_or_not(client_of, mailoutbox):
+def test_reset_gives_the_same_answer_whether_the_address_is_known_or_not(
+    client_of, mailoutbox
+):
     known, gone = make_shopper(), make_shopper(is_active=False)
 
     pages = [
@@ -217,7 +219,7 @@ def test_reset_writes_a_mail_for_an_unknown_address_too(
     assert mailoutbox == []
 
 
-def test_reset_sends_no_link_to_an_address_that_is_only_wished_for(client, mailoutbox):
+def test_reset_sends_no_link_to_a_pending_new_address(client, mailoutbox):
     """Its owner could take the account."""
     anna = make_shopper()
     EmailAddress.objects.create(user=anna, email="typo@example.com")

@@ -1,4 +1,4 @@
-"""One's data: to take along, and to have deleted."""
+"""The download of personal data, and the deletion of accounts."""
 
 import json
 from datetime import timedelta
@@ -85,17 +85,19 @@ def refers_to_people(model) -> bool:
 
 
 def test_every_model_that_refers_to_people_is_in_the_download_or_says_why_not():
-    kept = {s.model._meta.label for keeper in keepers() for s in keeper.SECTIONS}
-    kept |= {label for keeper in keepers() for label in keeper.NOT_THEIRS}
+    listed = {s.model._meta.label for keeper in keepers() for s in keeper.SECTIONS}
+    listed |= {label for keeper in keepers() for label in keeper.NOT_THEIRS}
 
-    found = {
+    referring = {
         model._meta.label
         for model in apps.get_models(include_auto_created=True)
         if refers_to_people(model)
     }
 
-    assert len(found) >= 12
-    assert found - kept == set(), "A new model: add it to a keeper of PERSONAL_DATA."
+    assert len(referring) >= 12
+    assert (
+        referring - listed == set()
+    ), "A new model: add it to a keeper of PERSONAL_DATA."
 
 
 def test_every_relation_to_people_is_looked_up_by_some_section():
@@ -152,7 +154,7 @@ def test_download_leaves_out_what_is_known_by_an_address_that_is_not_verified(cl
 
 
 @pytest.mark.parametrize("page", [DOWNLOAD, DELETE])
-def test_data_pages_ask_who_it_is_again_after_a_while(client, shopper, page):
+def test_data_pages_require_a_recent_authentication(client, shopper, page):
     client.force_login(shopper)
 
     response = client.get(page)
@@ -163,7 +165,7 @@ def test_data_pages_ask_who_it_is_again_after_a_while(client, shopper, page):
     assert User.objects.filter(pk=shopper.pk).exists()
 
 
-def test_section_has_at_most_so_many_rows(monkeypatch, shopper):
+def test_section_has_at_most_the_limit_of_rows(monkeypatch, shopper):
     monkeypatch.setattr("project.personal.LIMIT", 2)
     section = Section("orders", Order, ("number",))
     numbers = [make_order(user=shopper).number for _ in range(3)]
@@ -176,7 +178,7 @@ def test_section_has_at_most_so_many_rows(monkeypatch, shopper):
 # --- Leaving ----------------------------------------------------------------------
 
 
-def test_deletion_page_says_what_happens_and_wants_a_tick(client, shopper):
+def test_deletion_page_explains_the_deletion_and_requires_a_tick(client, shopper):
     sign_in(client, shopper)
 
     page = client.get(DELETE)
@@ -187,7 +189,7 @@ def test_deletion_page_says_what_happens_and_wants_a_tick(client, shopper):
     assert User.objects.filter(pk=shopper.pk).exists()
 
 
-def test_deletion_takes_all_that_was_theirs_alone(
+def test_deletion_deletes_all_data_of_the_owner_alone(
     client, client_of, shopper, settings, django_capture_on_commit_callbacks
 ):
     lamp = make_product(on_hand=5)
@@ -324,7 +326,9 @@ def test_orders_of_others_lose_nothing(client, shopper):
         assert order.email and order.full_name
 
 
-def test_goodbye_reaches_who_has_deleted_mails_only_of_a_verified_address(client):
+def test_deletion_is_confirmed_by_mail_and_deletes_mails_of_verified_addresses_only(
+    client,
+):
     user = make_user(email="victim@example.com")
     Email.objects.create(to="victim@example.com", from_email="shop@example.com")
     Waiting.objects.create(product=make_product(), email="victim@example.com")
@@ -335,7 +339,7 @@ def test_goodbye_reaches_who_has_deleted_mails_only_of_a_verified_address(client
     assert not User.objects.filter(pk=user.pk).exists()
 
 
-def test_last_administrator_cannot_leave_and_the_last_but_one_can(client):
+def test_last_administrator_cannot_be_deleted_but_the_last_but_one_can(client):
     first, second = (make_user(is_superuser=True, is_staff=True) for _ in range(2))
     make_user(is_superuser=True, is_active=False)
 

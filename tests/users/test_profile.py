@@ -1,4 +1,4 @@
-"""One's own name and picture."""
+"""The profile: name and picture."""
 
 import struct
 import zlib
@@ -39,12 +39,12 @@ def pictures_in(folder) -> list[str]:
 
 
 @pytest.mark.django_db
-def test_profile_is_for_who_is_signed_in(client):
+def test_profile_requires_a_sign_in(client):
     assert client.get(PROFILE).url == f"/users/login/?next={PROFILE}"
     assert save(client).url == f"/users/login/?next={PROFILE}"
 
 
-def test_profile_tells_how_the_account_stands(client, anna):
+def test_profile_shows_the_state_of_the_account(client, anna):
     context = client.get(PROFILE).context
 
     stands = ["verified", "has_password", "second_factor", "session_count"]
@@ -100,7 +100,7 @@ def test_profile_refuses_a_name_that_is_too_long_or_holds_control_characters(
     assert getattr(anna, field) == ""
 
 
-def test_profile_changes_nothing_that_it_does_not_ask(client, anna):
+def test_profile_changes_only_its_own_fields(client, anna):
     save(client, first_name="A", email="x@example.com", is_staff="on", username="boss")
 
     anna.refresh_from_db()
@@ -136,7 +136,7 @@ def test_picture_becomes_a_square_webp_under_a_name_nobody_can_guess(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_picture_of_somebody_who_is_deleted_goes_with_them(client, anna, settings):
+def test_picture_of_a_deleted_person_is_deleted(client, anna, settings):
     save(client, picture=make_picture())
     assert len(pictures_in(settings.MEDIA_ROOT)) == 1
 
@@ -146,7 +146,7 @@ def test_picture_of_somebody_who_is_deleted_goes_with_them(client, anna, setting
     assert pictures_in(settings.MEDIA_ROOT) == []
 
 
-def test_picture_goes_by_what_it_is_and_not_by_its_name(client, anna, settings):
+def test_picture_is_recognised_by_content_not_by_name(client, anna, settings):
     png = make_picture("me.png")
     png.name, png.content_type = "me.exe", "text/html"
 
@@ -180,7 +180,7 @@ def test_picture_keeps_its_transparency(client, anna, settings):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "I;16"])
-def test_picture_of_any_kind_of_colour_is_taken(client, anna, settings, mode):
+def test_picture_in_any_colour_mode_is_accepted(client, anna, settings, mode):
     ending = "jpg" if mode == "CMYK" else "png"
 
     save(client, picture=make_picture(f"me.{ending}", Image.new(mode, (300, 300))))
@@ -219,20 +219,20 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("data, told", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("data, message", REFUSED.values(), ids=REFUSED)
 def test_picture_that_cannot_be_used_is_refused_with_the_reason(
-    client, anna, settings, data, told
+    client, anna, settings, data, message
 ):
     page = save(client, first_name="A", picture=SimpleUploadedFile("me.jpg", data))
 
     (error,) = page.context["form"].errors["picture"]
-    assert told in error and told in page.text.replace("&nbsp;", "\xa0")
+    assert message in error and message in page.text.replace("&nbsp;", "\xa0")
     anna.refresh_from_db()
     assert not anna.picture and anna.first_name == ""
     assert pictures_in(settings.MEDIA_ROOT) == []
 
 
-def test_picture_that_is_vast_and_small_on_disk_is_refused_at_once(client, anna):
+def test_picture_with_many_pixels_in_a_small_file_is_refused_at_once(client, anna):
     vast = BytesIO()  # lossless WebP, all of one colour: a few bytes
     Image.new("RGB", (6320, 6320)).save(vast, "WEBP", lossless=True, method=0)
 
@@ -252,7 +252,7 @@ def test_pictures_of_one_person_are_limited_and_the_name_is_still_saved(client, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_account_is_not_locked_while_its_picture_is_drawn(client_of):
+def test_account_is_not_locked_while_its_picture_is_processed(client_of):
     anna = make_shopper()
     browser = client_of(anna)
 
@@ -267,7 +267,7 @@ def test_account_is_not_locked_while_its_picture_is_drawn(client_of):
     assert waiting.result().status_code == 302
 
 
-def test_picture_takes_the_place_of_the_one_before_after_the_commit(
+def test_picture_replaces_the_old_one_after_the_commit(
     client, anna, settings, django_capture_on_commit_callbacks
 ):
     save(client, picture=make_picture())
@@ -307,7 +307,7 @@ def test_picture_stays_when_only_the_name_is_saved(client, anna, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_pictures_put_at_once_leave_one_file(client_of, settings):
+def test_pictures_uploaded_at_once_leave_one_file(client_of, settings):
     anna = make_shopper()
     browsers = [client_of(anna) for _ in range(4)]
 

@@ -1,4 +1,4 @@
-"""How often something may be tried, by whom, and that nobody else pays for it."""
+"""Rate limits: how many attempts are allowed, and that others are not affected."""
 
 import time
 from collections.abc import Iterator
@@ -278,7 +278,7 @@ def test_flood_of_sign_ins_gets_a_page_that_says_when_to_come_back(patient):
     assert is_in(sign_in(user.email, address=ELSEWHERE))
 
 
-def test_looking_at_the_forms_is_never_limited(patient):
+def test_form_pages_are_never_limited(patient):
     patient(login="1/m/ip", signup="1/m/ip", reset_password="1/m/ip")
 
     for address in (LOGIN, SIGNUP, RESET) * 3:
@@ -343,7 +343,7 @@ def reset(email: str, address: str = HERE):
     ],
     ids=["reauthenticate", "change password", "manage e-mail"],
 )
-def test_session_left_open_lets_nobody_try_without_end(client_of, address, form):
+def test_session_left_open_limits_attempts(client_of, address, form):
     anna, bert = client_of(make_shopper()), client_of(make_shopper())
     for _time in range(10):
         anna.post(address, form)
@@ -361,7 +361,7 @@ def forged(n: int) -> dict[str, str]:
     return {"HTTP_X_FORWARDED_FOR": f"10.0.0.{n}", "HTTP_X_REAL_IP": f"10.0.0.{n}"}
 
 
-def test_forwarded_for_is_not_believed_without_a_proxy():
+def test_forwarded_for_is_ignored_without_a_proxy():
     user = make_shopper()
     form = {"login": user.email, "password": "wrong"}
     for n in range(5):
@@ -370,7 +370,7 @@ def test_forwarded_for_is_not_believed_without_a_proxy():
     assert TOO_MANY in browser().post(LOGIN, form, **forged(99)).text
 
 
-def test_forwarded_for_is_believed_as_far_as_our_proxy_wrote_it(settings):
+def test_forwarded_for_is_trusted_only_where_our_proxy_wrote_it(settings):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
     user = make_shopper()
     proxy = browser("10.0.0.1")
@@ -387,7 +387,7 @@ def test_forwarded_for_is_believed_as_far_as_our_proxy_wrote_it(settings):
 
 
 @pytest.mark.parametrize("forwarded", ["", "nonsense", "::1::", "1.2.3.4" * 100])
-def test_forwarded_for_that_makes_no_sense_breaks_nothing(settings, forwarded):
+def test_forwarded_for_that_is_malformed_is_ignored(settings, forwarded):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
     user = make_shopper()
     form = {"login": user.email, "password": "password"}

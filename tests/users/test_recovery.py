@@ -1,4 +1,4 @@
-"""A new password gives an account back: nothing that a thief prepared survives it."""
+"""Recovery: a new password undoes what an intruder has prepared."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -159,7 +159,7 @@ def test_new_password_ends_the_sessions_of_others(client_of, renew):
 
 
 @pytest.mark.parametrize("renew", WAYS, ids=lambda way: way.__name__)
-def test_new_password_is_told_by_mail_with_the_other_ways_in(renew):
+def test_new_password_is_confirmed_by_mail_with_the_other_ways_in(renew):
     anna = make_shopper()
     SocialAccount.objects.create(user=anna, provider="github", uid="1")
     Authenticator.objects.create(
@@ -267,7 +267,7 @@ def test_form_sent_before_a_new_password_writes_nothing_after_it(
     assert Authenticator.objects.count() == 1
 
 
-def test_reset_link_that_went_bad_while_the_form_was_sent_sets_nothing(monkeypatch):
+def test_reset_link_that_became_invalid_during_the_request_sets_nothing(monkeypatch):
     """Somebody changed the address, which the lock had to wait for."""
     anna = make_shopper()
     client = Client()
@@ -293,7 +293,7 @@ def test_reset_link_that_went_bad_while_the_form_was_sent_sets_nothing(monkeypat
 # --- An account that a stranger made with the address of somebody else ------------
 
 
-def test_reset_by_mail_forgets_what_a_stranger_left_in_an_unverified_account():
+def test_reset_by_mail_deletes_what_a_stranger_left_in_an_unverified_account():
     anna = make_shopper(verified=False)
     SocialAccount.objects.create(user=anna, provider="github", uid="1")
     TOTP.activate(anna, generate_totp_secret())
@@ -378,9 +378,7 @@ def test_ways_in_lists_each_with_a_way_to_remove_it(client, anna):
             assert client.get(way.page).status_code == 200
 
 
-def test_connected_account_is_removed_even_if_its_provider_is_offered_no_more(
-    client, anna
-):
+def test_connected_account_of_a_provider_no_longer_offered_can_be_removed(client, anna):
     account = SocialAccount.objects.get()
 
     response = client.post(f"{WAYS_IN}{account.pk}/disconnect/", follow=True)
@@ -413,7 +411,7 @@ def test_connected_account_of_somebody_else_is_not_found(client, anna):
     assert SocialAccount.objects.filter(pk=other.pk).exists()
 
 
-def test_connected_account_is_not_removed_without_confirming_that_it_is_oneself():
+def test_connected_account_is_not_removed_without_recent_authentication():
     anna, client = make_shopper(), Client()
     account = SocialAccount.objects.create(user=anna, provider="github", uid="1")
     client.force_login(anna)
@@ -448,7 +446,7 @@ def test_change_of_address_is_confirmed_only_signed_in_as_that_person(
     assert anna.email == THIEF
 
 
-def test_change_of_address_is_told_to_one_that_has_no_row(client):
+def test_change_of_address_notifies_an_old_address_without_a_row(client):
     """As of accounts that a command made."""
     anna = make_shopper(email="anna@example.com")
     EmailAddress.objects.all().delete()
@@ -483,7 +481,7 @@ def test_link_of_somebody_elses_change_is_not_renewed(
     assert THIEF not in [to for each in mail.outbox for to in each.to]
 
 
-def test_first_password_of_somebody_new_is_told_to_nobody():
+def test_first_password_of_a_new_person_sends_no_notice():
     make_shopper()
 
     assert mail.outbox == []
@@ -499,7 +497,7 @@ def test_notices_go_to_the_accounts_own_address_whatever_row_is_primary():
     assert [each.to for each in mail.outbox] == [["anna@example.com"]]
 
 
-def test_account_notices_of_allauth_go_there_too(rf):
+def test_notices_of_allauth_go_to_the_accounts_own_address(rf):
     anna = make_shopper(email="anna@example.com")
     EmailAddress.objects.filter(user=anna).update(primary=False)
     EmailAddress.objects.create(user=anna, email=THIEF, primary=True)

@@ -68,7 +68,7 @@ def test_sign_up_page_tells_browsers_what_each_field_is_for(client):
         ({"first_name": "Anna\nBcc: all"}, "first_name"),
     ],
 )
-def test_sign_up_with_something_wrong_says_so_beside_the_field(
+def test_sign_up_with_an_error_shows_it_beside_the_field(
     client, mailoutbox, data, field
 ):
     response = sign_up(client, **data)
@@ -117,7 +117,7 @@ def test_sign_up_leaves_the_anonymous_basket_until_signing_in(client):
     assert Basket.objects.open().get().user == User.objects.get()
 
 
-def test_sign_up_of_who_is_signed_in_leads_to_the_shop(client):
+def test_sign_up_redirects_signed_in_visitors_to_the_shop(client):
     client.force_login(make_user())
 
     assert client.get(SIGNUP).url == "/"
@@ -163,7 +163,7 @@ def without_token(page: str) -> str:
 
 
 @pytest.mark.parametrize("verified", [True, False])
-def test_sign_up_with_a_known_address_looks_like_any_other(
+def test_sign_up_with_a_known_address_gets_the_same_answer(
     client_of, mailoutbox, verified
 ):
     known = make_shopper(verified=verified)
@@ -199,7 +199,7 @@ def test_sign_up_with_a_known_address_writes_to_its_owner_and_changes_nothing(
     assert not EmailConfirmation.objects.exists()
 
 
-def test_sign_up_with_an_address_that_another_only_wishes_for_works(client, mailoutbox):
+def test_sign_up_with_a_pending_address_of_another_account_works(client, mailoutbox):
     """Else one could keep people out by asking to change to their address."""
     squatter = make_shopper()
     EmailAddress.objects.create(user=squatter, email="anna@example.com")

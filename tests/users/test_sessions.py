@@ -1,4 +1,4 @@
-"""Where one is signed in, and "sign out there"."""
+"""The list of sessions, and signing out of them."""
 
 import pytest
 from allauth.usersessions.models import UserSession
@@ -119,5 +119,5 @@ def test_sign_out_there_of_this_session_is_not_that_button(client_of):
     assert is_in(here)
 
 
-def test_sessions_are_for_who_is_signed_in(client):
+def test_sessions_require_a_sign_in(client):
     assert client.get(SESSIONS).url == f"/users/login/?next={SESSIONS}"

@@ -1,4 +1,4 @@
-"""Staff prove more than a password: at every door, and where it is asked of them."""
+"""Second factors of staff, on every page that requires them."""
 
 from urllib.parse import quote
 
@@ -106,7 +106,7 @@ def test_staff_page_is_open_to_a_session_that_has_shown_a_second_factor(required
 @pytest.mark.parametrize(
     "kind, ask", [("totp", PROVE), ("webauthn", "/users/2fa/webauthn/reauthenticate/")]
 )
-def test_staff_page_asks_a_session_from_before_the_second_factor_for_it(
+def test_staff_page_asks_an_older_session_for_the_second_factor(
     required, page, kind, ask
 ):
     user = make_staff(is_superuser=True)
@@ -263,7 +263,7 @@ def test_second_factor_of_staff_costs_one_query_on_staff_pages_and_none_elsewher
 
 
 @pytest.mark.parametrize("page", ["/admin/", "/admin/login/", "/admin/users/user/"])
-def test_stranger_at_the_admin_signs_in_at_the_shops_door_and_comes_back(page):
+def test_stranger_at_the_admin_signs_in_on_the_shops_page_and_returns(page):
     client, user = Client(), make_staff(is_superuser=True)
 
     found = client.get(page, follow=True)
@@ -278,7 +278,7 @@ def test_stranger_at_the_admin_signs_in_at_the_shops_door_and_comes_back(page):
     assert response.status_code == 200
 
 
-def test_shopper_at_the_admin_is_told_no_and_not_led_in_circles():
+def test_shopper_at_the_admin_is_refused_without_a_redirect_loop():
     client = signed_in(make_shopper())
 
     response = client.get("/admin/", follow=True)

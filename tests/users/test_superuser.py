@@ -1,4 +1,4 @@
-"""An administrator made on the command line."""
+"""The command `createsuperuser`."""
 
 import pytest
 from django.core.management import CommandError, call_command

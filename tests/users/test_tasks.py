@@ -1,4 +1,4 @@
-"""What the workers tidy away, and what they keep."""
+"""The Celery tasks of accounts."""
 
 from datetime import timedelta
 
@@ -38,7 +38,7 @@ def make_link(key: str, *, sent: float | None, created: float = 0, verified=Fals
     )
 
 
-def test_clear_sessions_forgets_those_that_expired_or_are_gone():
+def test_clear_sessions_deletes_details_of_expired_and_missing_sessions():
     make_session("open")
     make_session("expired", expired=True)
     make_session("gone")
@@ -50,7 +50,7 @@ def test_clear_sessions_forgets_those_that_expired_or_are_gone():
     assert set(UserSession.objects.values_list("session_key", flat=True)) == {"open"}
 
 
-def test_forget_old_links_keeps_those_that_ran_out_lately():
+def test_forget_old_links_keeps_recently_expired_links():
     make_link("open", sent=1)
     make_link("ran out", sent=31.9, created=32)
     make_link("old", sent=32.1, created=33)

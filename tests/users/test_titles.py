@@ -1,4 +1,4 @@
-"""Every page of allauth's that people can see is ours to name."""
+"""Every page of allauth has a title of ours."""
 
 import pytest
 from allauth.account import urls as account
@@ -45,14 +45,14 @@ PAGES = [
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_of_allauth_has_a_title_of_ours(name):
+def test_page_of_allauth_has_our_title(name):
     view = resolve(reverse(name, args=ARGUMENTS.get(name))).func.view_class
 
     assert issubclass(view, TitleMixin)
     assert view.title or "get_title" in vars(view)
 
 
-def test_pages_of_allauth_are_all_looked_at():
+def test_pages_of_allauth_are_all_checked():
     assert len(PAGES) > 25
 
 

@@ -1,4 +1,4 @@
-"""E-mail addresses are confirmed by following a link."""
+"""The verification of e-mail addresses with a link."""
 
 import re
 from datetime import timedelta
@@ -111,7 +111,7 @@ def test_link_of_somebody_else_in_the_browser_of_a_sign_up_signs_nobody_in(
 # --- Links that are good no more --------------------------------------------------
 
 
-def test_link_is_good_for_48_hours_and_no_longer(client):
+def test_link_is_valid_for_48_hours(client):
     young = make_link("y@example.com", timedelta(hours=47, minutes=59))
     old = make_link("o@example.com", timedelta(hours=48, seconds=1))
 
@@ -161,7 +161,7 @@ def test_link_confirmed_many_times_at_once_works_once(client_of):
 
 
 @pytest.mark.parametrize("key", ["nonsense", "x" * 64, "a:b-c", "%00", "é"])
-def test_link_that_is_wrong_says_so(client, key):
+def test_link_that_is_unknown_shows_an_error(client, key):
     page = client.get(f"/users/confirm-email/{key}/")
 
     assert page.status_code == 404
@@ -178,7 +178,7 @@ def test_link_of_a_deactivated_account_is_wrong(client):
     assert not is_verified()
 
 
-def test_link_of_someone_else_says_so_and_leaves_the_visitor_signed_in(client):
+def test_link_of_another_account_shows_an_error_and_keeps_the_sign_in(client):
     link, ben = make_link(), make_shopper()
     client.force_login(ben)
 
@@ -190,7 +190,7 @@ def test_link_of_someone_else_says_so_and_leaves_the_visitor_signed_in(client):
 
 
 @pytest.mark.parametrize("verified", [True, False])
-def test_link_to_an_address_that_another_account_has_by_now_says_so(client, verified):
+def test_link_to_an_address_of_another_account_shows_an_error(client, verified):
     anna = make_shopper()
     link = make_link("wanted@example.com", user=anna)
     client.force_login(anna)
@@ -203,7 +203,7 @@ def test_link_to_an_address_that_another_account_has_by_now_says_so(client, veri
     assert anna.is_verified
 
 
-def test_link_to_an_address_that_another_took_since_the_look_says_so(client):
+def test_link_to_an_address_taken_during_the_request_shows_an_error(client):
     """Only the table knows: here, as the other's is written in capitals."""
     anna, ben = make_shopper(), make_shopper()
     link = make_link("wanted@example.com", user=anna)
@@ -262,7 +262,9 @@ def test_resend_sends_another_link_and_the_first_stays_good(client, mailoutbox):
     assert state(client.get(first)) == state(client.get(second)) == ("open", 200)
 
 
-def test_resend_says_the_same_whether_the_address_is_known_or_not(client, mailoutbox):
+def test_resend_gives_the_same_answer_whether_the_address_is_known_or_not(
+    client, mailoutbox
+):
     make_link("waits@example.com")
     make_shopper(email="done@example.com")
 
@@ -300,7 +302,7 @@ def test_resend_for_an_address_before_its_sign_up_uses_up_nothing(client, mailou
     assert len(mailoutbox) == 1
 
 
-def test_resend_for_who_is_signed_in_asks_for_no_address(client, mailoutbox):
+def test_resend_for_a_signed_in_user_asks_for_no_address(client, mailoutbox):
     make_link()
     client.force_login(User.objects.get())
     page = client.get(SENT)
@@ -312,7 +314,7 @@ def test_resend_for_who_is_signed_in_asks_for_no_address(client, mailoutbox):
     assert [mail.to for mail in mailoutbox] == [["anna@example.com"]]
 
 
-def test_resend_for_who_is_verified_sends_nothing(client, mailoutbox):
+def test_resend_for_a_verified_user_sends_nothing(client, mailoutbox):
     client.force_login(make_shopper())
     assert client.get(SENT).context["verified"]
 
@@ -324,7 +326,7 @@ def test_resend_for_who_is_verified_sends_nothing(client, mailoutbox):
 def test_resend_for_an_account_older_than_verification_makes_its_row(
     client, mailoutbox
 ):
-    """As those of `createsuperuser`."""
+    """Accounts of `createsuperuser` have no such row."""
     user = make_user()
     client.force_login(user)
 
@@ -334,7 +336,7 @@ def test_resend_for_an_account_older_than_verification_makes_its_row(
     assert len(mailoutbox) == 1
 
 
-def test_resend_with_something_wrong_says_so(client, mailoutbox):
+def test_resend_with_an_error_shows_it(client, mailoutbox):
     page = client.post(SENT, {"email": "anna"})
 
     assert "email" in page.context["form"].errors
