@@ -51,7 +51,7 @@ def address(ip: str) -> str:
     return "" if ip == UNKNOWN_IP else ip
 
 
-def hold(request: HttpRequest) -> bool:
+def lock_account(request: HttpRequest) -> bool:
     """Lock the user's account until the end of the transaction.
 
     Return whether the user is still signed in. A new password may have ended the

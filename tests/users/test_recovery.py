@@ -226,18 +226,20 @@ def test_sign_up_that_waits_for_its_link_does_not_outlive_the_password():
 
 @pytest.fixture
 def password_changes_meanwhile(monkeypatch) -> Callable[[User], None]:
-    """Somebody sets a new password once the page knows who asks, and before it writes:
-    of the account's lock a request sees what was committed before."""
+    """Set a new password after the request has loaded its user, and before it writes.
+
+    The request sees the new password once it holds the account's lock.
+    """
     from users import sessions
 
     def arrange(user: User) -> None:
-        hold = sessions.hold
+        lock_account = sessions.lock_account
 
         def late(request) -> bool:
             in_a_shell(user)
-            return hold(request)
+            return lock_account(request)
 
-        monkeypatch.setattr(sessions, "hold", late)
+        monkeypatch.setattr(sessions, "lock_account", late)
 
     return arrange
 

@@ -68,7 +68,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Begin the transaction, now that the provider has answered."""
         request.writes.begin()
-        if request.user.is_authenticated and not sessions.hold(request):
+        if request.user.is_authenticated and not sessions.lock_account(request):
             raise PermissionDenied  # signed out during the request to the provider
         if sociallogin.is_existing:
             _verify_vouched(sociallogin)

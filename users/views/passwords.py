@@ -18,7 +18,7 @@ from users.forms.passwords import (
     SetPasswordForm,
 )
 from users.models import User
-from users.views.held import HeldMixin
+from users.views.locks import LockedAccountMixin
 
 # A session key: the user whose password was reset in this browser.
 JUST_RESET = "just_reset"
@@ -35,7 +35,7 @@ class EndOthersMixin:
 
 @AtomicView
 class PasswordChangeView(
-    TitleMixin, HeldMixin, EndOthersMixin, allauth_views.PasswordChangeView
+    TitleMixin, LockedAccountMixin, EndOthersMixin, allauth_views.PasswordChangeView
 ):
     title = _("Change your password")
     form_class = ChangePasswordForm
@@ -43,7 +43,7 @@ class PasswordChangeView(
 
 @AtomicView
 class PasswordSetView(
-    TitleMixin, HeldMixin, EndOthersMixin, allauth_views.PasswordSetView
+    TitleMixin, LockedAccountMixin, EndOthersMixin, allauth_views.PasswordSetView
 ):
     title = _("Set a password")
     form_class = SetPasswordForm
@@ -108,13 +108,15 @@ def _user_just_reset(request: HttpRequest) -> User | None:
 
 
 @AtomicView
-class ReauthenticateView(TitleMixin, HeldMixin, allauth_views.ReauthenticateView):
+class ReauthenticateView(
+    TitleMixin, LockedAccountMixin, allauth_views.ReauthenticateView
+):
     title = _("Confirm it’s you")
 
 
 @AtomicView
 class RequestCodeView(
-    TitleMixin, HeldMixin, allauth_views.RequestReauthenticationCodeView
+    TitleMixin, LockedAccountMixin, allauth_views.RequestReauthenticationCodeView
 ):
     """Sends a code by mail to people without a password."""
 
@@ -124,7 +126,7 @@ class RequestCodeView(
 
 @AtomicView
 class ConfirmCodeView(
-    TitleMixin, HeldMixin, allauth_views.ConfirmReauthenticationCodeView
+    TitleMixin, LockedAccountMixin, allauth_views.ConfirmReauthenticationCodeView
 ):
     title = _("Enter the code from our email")
     form_class = ConfirmCodeForm

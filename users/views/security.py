@@ -20,13 +20,13 @@ from project.transactions import AtomicView
 from project.views import TitleMixin
 from users import sessions
 from users.forms.security import ChangeEmailForm, EndSessionsForm
-from users.views.held import HeldMixin
+from users.views.locks import LockedAccountMixin
 
 # --- E-mail and sessions ----------------------------------------------------------
 
 
 @AtomicView
-class EmailView(TitleMixin, HeldMixin, SuccessMessageMixin, account.EmailView):
+class EmailView(TitleMixin, LockedAccountMixin, SuccessMessageMixin, account.EmailView):
     """Change the address. The new one replaces the old one after its verification."""
 
     title = _("Your email address")
@@ -73,12 +73,12 @@ class AuthenticateView(mfa.AuthenticateView, TitleMixin):
 
 
 @AtomicView
-class ReauthenticateView(TitleMixin, HeldMixin, mfa.ReauthenticateView):
+class ReauthenticateView(TitleMixin, LockedAccountMixin, mfa.ReauthenticateView):
     title = _("Confirm it’s you")
 
 
 @AtomicView
-class ActivateTOTPView(TitleMixin, HeldMixin, totp.ActivateTOTPView):
+class ActivateTOTPView(TitleMixin, LockedAccountMixin, totp.ActivateTOTPView):
     title = _("Set up an authenticator app")
 
 
@@ -93,7 +93,7 @@ class RecoveryCodesView(TitleMixin, recovery_codes.ViewRecoveryCodesView):
 
 @AtomicView
 class GenerateRecoveryCodesView(
-    TitleMixin, HeldMixin, recovery_codes.GenerateRecoveryCodesView
+    TitleMixin, LockedAccountMixin, recovery_codes.GenerateRecoveryCodesView
 ):
     title = _("New recovery codes")
 
@@ -103,7 +103,7 @@ class PasskeyListView(TitleMixin, webauthn.ListWebAuthnView):
 
 
 @AtomicView
-class PasskeyAddView(HeldMixin, webauthn.AddWebAuthnView, TitleMixin):
+class PasskeyAddView(LockedAccountMixin, webauthn.AddWebAuthnView, TitleMixin):
     title = _("Add a passkey")
 
 
@@ -119,7 +119,7 @@ class PasskeyRemoveView(TitleMixin, webauthn.RemoveWebAuthnView):
 
 @AtomicView
 class PasskeyReauthenticateView(
-    HeldMixin, webauthn.ReauthenticateWebAuthnView, TitleMixin
+    LockedAccountMixin, webauthn.ReauthenticateWebAuthnView, TitleMixin
 ):
     title = _("Confirm it’s you")
 
@@ -128,7 +128,7 @@ class PasskeyReauthenticateView(
 
 
 @AtomicView
-class ConnectionsView(TitleMixin, HeldMixin, socialaccount.ConnectionsView):
+class ConnectionsView(TitleMixin, LockedAccountMixin, socialaccount.ConnectionsView):
     title = _("Connected accounts")
 
 

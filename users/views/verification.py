@@ -84,7 +84,7 @@ class EmailVerificationView(TitleMixin, ConfirmEmailView):
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
         self._load(key)
         if self.state == State.OPEN:
-            if request.user.is_authenticated and not sessions.hold(request):
+            if request.user.is_authenticated and not sessions.lock_account(request):
                 return redirect_to_login(request.path)
             # Wait for other requests that confirm this address, with any link.
             email = self.object.email_address.email

@@ -17,7 +17,7 @@ from django.views.generic.detail import SingleObjectMixin
 from project.transactions import AtomicView
 from project.views import TitleMixin
 from users import recovery
-from users.views.held import HeldMixin
+from users.views.locks import LockedAccountMixin
 
 
 class WaysInView(LoginRequiredMixin, TitleMixin, TemplateView):
@@ -32,7 +32,7 @@ class WaysInView(LoginRequiredMixin, TitleMixin, TemplateView):
 
 
 @AtomicView
-class DisconnectView(LoginRequiredMixin, HeldMixin, SingleObjectMixin, View):
+class DisconnectView(LoginRequiredMixin, LockedAccountMixin, SingleObjectMixin, View):
     """Disconnects an account at a provider, even if it is no longer offered."""
 
     def get_queryset(self) -> QuerySet[SocialAccount]:

@@ -6,13 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from users import sessions
 
 
-class HeldMixin:
+class LockedAccountMixin:
     """Locks the user's account before a form is handled.
 
     If a new password has ended the session in the meantime, nothing is written.
     """
 
     def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
-        if request.user.is_authenticated and not sessions.hold(request):
+        if request.user.is_authenticated and not sessions.lock_account(request):
             return redirect_to_login(request.get_full_path())
         return super().post(request, *args, **kwargs)
