@@ -1,8 +1,8 @@
-"""Notes when each job of the beat schedule has run, and which workers are alive.
+"""Records when each job of the beat schedule has run, and which workers are alive.
 
-In the database, because that survives a Redis that lost its data, and can be asked
-while Redis is away. All jobs together make fewer than one write a second. The clock is
-the database's, so machines need not agree on the time.
+The records are in the database, so they are there even if Redis is away or has lost its
+data. All jobs together make less than one write a second. Times are the database's, so
+the clocks of machines need not agree.
 """
 
 import logging
@@ -30,21 +30,21 @@ logger = logging.getLogger(__name__)
 
 MISSED = 3  # heartbeats, after which a worker counts as dead
 STATEMENT_MS = 2000
-PAUSES = 10  # of a crontab that are looked at: more than a week of workdays
-KEPT = timedelta(days=1)  # of a worker that said no goodbye
+PAUSES = 10  # of a crontab to compare: more than a week of workdays
+KEPT = timedelta(days=1)  # the row of a worker that ended without a goodbye
 
 
 # --- Jobs -------------------------------------------------------------------------
 
 
 def intervals() -> dict[str, float]:
-    """Each job of the schedule, and how many seconds lie between two runs at most."""
+    """Return the longest time between two runs of each job, in seconds."""
     schedule = settings.CELERY_BEAT_SCHEDULE
     return {job: longest_pause(entry["schedule"]) for job, entry in schedule.items()}
 
 
 def longest_pause(schedule: float | timedelta | BaseSchedule) -> float:
-    """Seconds between two runs; of a crontab the longest of its next pauses."""
+    """Return the seconds between two runs. For a crontab, it is the longest pause."""
     found = maybe_schedule(schedule)
     if not isinstance(found, crontab):
         return found.run_every.total_seconds()
@@ -57,14 +57,14 @@ def longest_pause(schedule: float | timedelta | BaseSchedule) -> float:
 
 
 def jobs_of(task: str) -> list[str]:
-    """The jobs of the schedule that run this task."""
+    """Return the jobs of the schedule that run this task."""
     schedule = settings.CELERY_BEAT_SCHEDULE
     return [job for job, entry in schedule.items() if entry["task"] == task]
 
 
 @task_success.connect
 def job_ran(sender, **kwargs) -> None:
-    """A run counts whoever asked for it."""
+    """Record a run, whether beat or somebody else sent the task."""
     _note(sender.name, "ran_at")
 
 
@@ -84,13 +84,12 @@ def _note(task: str, field: str) -> None:
 
 @receiver(post_migrate)
 def know_jobs(sender, apps: Apps, using: str, **kwargs) -> None:
-    """A job that is new counts from now on: one that runs once a day is not late before
-    its first day is over."""
+    """Record new jobs as run now, so that a daily job is not late on its first day."""
     if sender.name != "project":
         return
     try:
         runs = apps.get_model("project", "JobRun").objects.using(using)
-    except LookupError:  # its table was taken back
+    except LookupError:  # the migration of its table was reversed
         return
     jobs = [runs.model(job=job, ran_at=Now()) for job in intervals()]
     runs.bulk_create(jobs, ignore_conflicts=True)
@@ -99,8 +98,11 @@ def know_jobs(sender, apps: Apps, using: str, **kwargs) -> None:
 
 @beat_init.connect
 def remember_runs(sender: Service, **kwargs) -> None:
-    """Beat counts from the last runs. Its own file may be gone, as with a container's
-    disk: then a job that runs once a day would wait for a day after each restart."""
+    """Give beat the time of each job's last run.
+
+    Beat's own file may be lost with a container's disk. Then a daily job would wait for
+    a day after each restart.
+    """
     runs = dict(JobRun.objects.exclude(ran_at=None).values_list("job", "ran_at"))
     connection.close()
     for job, entry in sender.scheduler.schedule.items():
@@ -111,10 +113,10 @@ def remember_runs(sender: Service, **kwargs) -> None:
 
 
 class Heartbeats(bootsteps.StartStopStep):
-    """Writes every few seconds that this worker takes tasks.
+    """Records every few seconds that this worker takes tasks.
 
-    The worker's own loop does it, so a worker that has lost its broker or hangs says
-    nothing. The connection is closed each time: no child inherits it.
+    The worker's own loop does this, so a worker that hangs or has lost its broker
+    records nothing. The connection is closed each time, so no child inherits it.
     """
 
     requires = {"celery.worker.consumer.tasks:Tasks"}
@@ -159,12 +161,12 @@ app.steps["consumer"].add(Heartbeats)
 
 
 def name_of(consumer: Consumer) -> str:
-    """Names this process: two workers of a machine may have one node name."""
+    """Return a name for this process, as workers of a machine may share a node name."""
     return f"{consumer.hostname}:{os.getpid()}"
 
 
 def alive(worker: str) -> None:
-    """It takes tasks, and will have said so again before `alive_until`."""
+    """Record that a worker takes tasks. It does so again before `alive_until`."""
     time = timedelta(seconds=MISSED * settings.WORKER_HEARTBEAT_S)
     WorkerHeartbeat.objects.bulk_create(
         [WorkerHeartbeat(worker=worker, alive_until=Now() + time)],
@@ -176,12 +178,12 @@ def alive(worker: str) -> None:
 
 
 def gone(worker: str) -> None:
-    """It takes no more tasks."""
+    """Record that a worker takes no more tasks."""
     WorkerHeartbeat.objects.filter(worker=worker).delete()
 
 
 def _try(write, worker: str) -> None:
-    """The worker goes on without it: a database that is away comes back."""
+    """Call `write`. If the database is away, log it and go on."""
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:

@@ -1,8 +1,8 @@
-"""Celery on a Redis that may be read-only, full or closed to us for a while.
+"""Lets Celery outlast a Redis that is read-only, full or refuses us for a while.
 
-kombu knows a Redis that is away. Whatever else Redis answers ends a worker, and makes
-beat try again at once, for ever. Here each refusal is a broken connection: worker and
-beat make another one after a pause that grows, and go on where they were.
+kombu handles a Redis that is away. Any other error ends a worker, and makes beat retry
+at once, for ever. Here each refusal counts as a broken connection. Worker and beat
+connect again after a back-off, and continue where they were.
 """
 
 import time
@@ -24,11 +24,11 @@ from redis.exceptions import RedisError, ResponseError
 from realtime import outages
 
 FIRST_S, LONGEST_S = 0.5, 10.0
-STEADY_S = 60.0  # what has worked for so long was well
+STEADY_S = 60.0  # after so long without a failure, the pauses start again
 
 
 class Pause:
-    """How long to wait before the next try: each time twice as long, up to a limit."""
+    """The back-off: each pause is twice as long as the last one, up to a limit."""
 
     def __init__(self) -> None:
         self._next, self._asked_at = FIRST_S, 0.0
@@ -47,14 +47,14 @@ class Pause:
 
 # --- The connection ---------------------------------------------------------------
 
-# Queue and message of what this process took off a queue, but could not note as taken.
-# Redis has it no more, so it must go back.
+# Messages, with their queues, that this process took but could not record as taken.
+# Redis no longer has them, so they must be put back.
 _homeless: deque[tuple[str, dict]] = deque()
 
 
 class QoS(kombu_redis.QoS):
     def append(self, message: Message, delivery_tag: str) -> None:
-        """Note that a message was taken. It is put back if Redis does not note it."""
+        """Record that a message was taken. If Redis refuses, it is put back later."""
         try:
             super().append(message, delivery_tag)
         except RedisError:
@@ -68,7 +68,7 @@ class QoS(kombu_redis.QoS):
         return connection is None or connection.client is None
 
     def restore_unacked(self, client: Any = None) -> None:
-        """Put back what is not done with."""
+        """Put back the messages that are not finished."""
         if not self._is_gone():
             super().restore_unacked(client)
 
@@ -78,8 +78,11 @@ class QoS(kombu_redis.QoS):
             super().reject(delivery_tag, requeue)
 
     def ack(self, delivery_tag: str) -> None:
-        """Note that a message is done with. A worker with some that it cannot get rid
-        of would take no more: it begins anew, and they are delivered again."""
+        """Record that a message is finished.
+
+        If Redis refuses, the connection counts as broken. Otherwise the worker would
+        keep its messages and take no more. They are delivered again.
+        """
         if self._is_gone():
             return
         try:
@@ -102,7 +105,7 @@ class Poller(kombu_redis.MultiChannelPoller):
 
 
 class ChannelMixin:
-    """A channel that can write, or is none."""
+    """A channel that is only opened if Redis accepts writes."""
 
     QoS = QoS
 
@@ -110,7 +113,7 @@ class ChannelMixin:
         super().__init__(*args, **kwargs)
         try:
             with self.conn_or_acquire() as client:
-                # A write that changes nothing: only what is there already.
+                # A write that changes nothing, as it only updates an existing entry.
                 client.zadd(self.unacked_index_key, {"": 0}, xx=True)
                 self._put_back(client)
         except RedisError:
@@ -118,7 +121,7 @@ class ChannelMixin:
             raise
 
     def _put_back(self, client: Any) -> None:
-        """Return what has no home to the end that is read next."""
+        """Put homeless messages back at the end that is read next."""
         while _homeless:
             queue, message = _homeless[-1]
             client.rpush(queue, dumps(message))
@@ -134,7 +137,7 @@ class SentinelChannel(ChannelMixin, kombu_redis.SentinelChannel):
 
 
 class TransportMixin:
-    """Whatever Redis refuses, another connection may get later."""
+    """Counts each refusal of Redis as a broken connection."""
 
     connection_errors = (*kombu_redis.Transport.connection_errors, ResponseError)
 
@@ -152,7 +155,7 @@ class SentinelTransport(TransportMixin, kombu_redis.SentinelTransport):
 
 
 def _connect(connection: Connection) -> None:
-    """Connect now or raise, where kombu's `connect` has pauses of its own."""
+    """Connect now or raise. kombu's own `connect` would pause and retry."""
     connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
 
 
@@ -160,7 +163,7 @@ def _connect(connection: Connection) -> None:
 
 
 class Consumer(consumer.Consumer):
-    """Connects again for ever, with pauses."""
+    """Connects again for ever, with a back-off."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._pause = Pause()
@@ -186,7 +189,7 @@ class Consumer(consumer.Consumer):
 
 
 def _sleep(seconds: float, look: Callable[[], None]) -> None:
-    """Wait, and look meanwhile whether the process is to end: then `look` raises."""
+    """Wait, and call `look` meanwhile. It raises if the process must end."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         look()
@@ -197,18 +200,18 @@ def _sleep(seconds: float, look: Callable[[], None]) -> None:
 
 
 class Unsent(Exception):
-    """A task could not be handed over."""
+    """A task could not be sent to the broker."""
 
 
 class Scheduler(PersistentScheduler):
-    """Sends what is due, later if it must be."""
+    """Sends tasks that are due, and retries after a back-off if Redis refuses."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._pause = Pause()
         super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Send one task. Returns the seconds until the next."""
+        """Send one task. Return the seconds until the next."""
         try:
             self.producer  # connects
             return super().tick(*args, **kwargs)
