@@ -47,7 +47,7 @@ class PostalFormMixin:
         given = {name: data.get(name) or name in self.errors for name in postal.LETTERS}
         for name in self.rules.missing(given):
             label = postal.lower_first(str(self.fields[name].label))
-            text = _("Enter the %(field)s. Parcels to this country need it.")
+            text = _("Enter the %(field)s. It’s needed for this country.")
             self.add_error(name, forms.ValidationError(text % {"field": label}))
 
     def _clean_one(self, name: str, clean, data: dict) -> None:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-NOT_A_NUMBER = _("Enter a telephone number, like +49 30 1234567, or leave this empty.")
+NOT_A_NUMBER = _("Enter a phone number, like +49 30 1234567, or leave this empty.")
 MAX_LENGTH = 40
 # Letters too: "ext. 12", "1-800-FLOWERS".
 ALLOWED = re.compile(r"[\w +()\[\]/.,;:=#*·~|\\-]*")

@@ -93,37 +93,38 @@ def refusal(code: str, **params: int) -> PictureRefused:
     """The refusal for `code`; `params` are the numbers that its text names."""
     match code:
         case "too_large":
-            text = _("The picture has %(size)s; at most %(limit)s are allowed.")
+            text = _("The picture is %(size)s. The limit is %(limit)s.")
             params = {name: filesizeformat(value) for name, value in params.items()}
         case "not_a_picture":
-            text = _(
-                "That is no picture we can read. Please choose a JPEG, PNG or WebP."
-            )
+            text = _("We can’t read this picture. Please choose a JPEG, PNG or WebP.")
         case "too_many_pixels":
             text = _(
-                "The picture has too many pixels: %(width)d × %(height)d. At most"
-                " %(limit)d million are allowed. Make it smaller and send it again."
+                "The picture has too many pixels: %(width)d × %(height)d. At most "
+                "%(limit)d million are allowed. Make it smaller and upload it "
+                "again."
             )
         case "too_thin":
             text = _(
-                "The picture is too long and thin: %(width)d × %(height)d. The longer"
-                " side may be %(limit)d times the shorter at most. Please crop it."
+                "The picture is too long and thin: %(width)d × %(height)d. The "
+                "longer side can be at most %(limit)d times the shorter. Please "
+                "crop it."
             )
         case "too_much_memory":
             text = _(
-                "The picture takes too much memory to read. Save it as a smaller JPEG"
-                " and send it again."
+                "The picture takes too much memory to read. Save it as a smaller "
+                "JPEG and upload it again."
             )
         case "busy":
             text = _(
-                "We are busy with other pictures. Please send yours again in a minute."
+                "We’re busy with other pictures. Please upload yours again in "
+                "a minute."
             )
         case "too_often":
-            text = _("You have sent too many pictures. Please try again in an hour.")
+            text = _("You’ve uploaded too many pictures. Please try again in an hour.")
         case "not_stored":
             text = _(
-                "We could not store the picture, and nothing was saved. Please try"
-                " again in a few minutes."
+                "We couldn’t store the picture, and nothing was saved. Please try "
+                "again in a few minutes."
             )
         case _:
             text = _("The picture is damaged. Please choose another file.")

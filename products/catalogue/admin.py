@@ -105,11 +105,11 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
     fieldsets = [
         (None, {"fields": ["name", "slug", "sku", "category", "description"]}),
         (
-            gettext_lazy("Offer"),
+            gettext_lazy("Price and availability"),
             {
                 "fields": ["price", "tax_class", "is_active"],
                 "description": gettext_lazy(
-                    "A change reaches open pages and baskets the moment you save."
+                    "Open pages and baskets update as soon as you save."
                 ),
             },
         ),
@@ -168,12 +168,14 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
     @admin.display(description=gettext_lazy("stock"))
     def stock_now(self, product: Product) -> SafeString | str:
         if not hasattr(product, "stock"):
-            return _("This product has no stock row; saving it gives it one.")
+            return _(
+                "This product has no stock record. Save the product to create one."
+            )
         return format_html(
             '{} · <a href="{}">{}</a> · {}',
             _level(product.stock),
             reverse("admin:products_stock_change", args=[product.pk]),
-            _("Receive or count"),
+            _("Receive or count stock"),
             movements_link(product.pk),
         )
 
@@ -204,14 +206,14 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         count = len(products)
         if is_active:
             text = ngettext(
-                "%(count)d product is in the shop again.",
-                "%(count)d products are in the shop again.",
+                "%(count)d product is back in the shop.",
+                "%(count)d products are back in the shop.",
                 count,
             )
         else:
             text = ngettext(
-                "%(count)d product was taken out of the shop.",
-                "%(count)d products were taken out of the shop.",
+                "%(count)d product was removed from the shop.",
+                "%(count)d products were removed from the shop.",
                 count,
             )
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
@@ -261,10 +263,10 @@ def _level(stock: Stock) -> SafeString:
 
 def _why_protected(product: Product) -> SafeString:
     text = ngettext(
-        "%(size)d stock movement of “%(name)s”, kept for the books. Deactivate the"
-        " product instead.",
-        "%(size)d stock movements of “%(name)s”, kept for the books. Deactivate the"
-        " product instead.",
+        "%(size)d stock movement of “%(name)s”, which we keep for the accounts. "
+        "Deactivate the product instead.",
+        "%(size)d stock movements of “%(name)s”, which we keep for the accounts. "
+        "Deactivate the product instead.",
         product.size,
     )
     return format_html(

@@ -31,15 +31,15 @@ class ProductForm(forms.ModelForm):
         fields = "__all__"
         field_classes = {"image": PictureField}
         help_texts = {
-            "sku": _("The number under which the warehouse knows it."),
-            "price": _("What one unit costs, tax included."),
+            "sku": _("The stock-keeping unit (SKU) that the warehouse uses."),
+            "price": _("The price of one unit, including tax."),
             "image": _(
-                "JPEG, PNG or WebP, at most 8 MB. Thumbnails are cut square, so leave"
-                " some room round the thing."
+                "JPEG, PNG or WebP, up to 8 MB. Thumbnails are cropped to a "
+                "square, so leave some space around the product."
             ),
             "is_active": _(
-                "Untick it to take the product out of the shop: its page says that it"
-                " is gone, orders and books keep it."
+                "Untick to stop selling this product. Its page will say that it’s "
+                "no longer sold. Past orders and stock records keep it."
             ),
         }
 
@@ -49,8 +49,8 @@ class ProductForm(forms.ModelForm):
         if "slug" in self.fields:
             self.fields["slug"].required = False
             self.fields["slug"].help_text = _(
-                "The last part of the page's address. Left empty, it is made of the"
-                " name."
+                "The last part of the page’s address. Leave it empty to create it "
+                "from the name."
             )
         if "image" in self.fields:
             self.fields["image"].widget.attrs["accept"] = ACCEPT

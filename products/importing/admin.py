@@ -45,7 +45,7 @@ RIGHTS = [
 
 
 TABS = {"tab": "\t"}  # as a form's value
-DETECT = ("", gettext_lazy("Detect"))
+DETECT = ("", gettext_lazy("Detect automatically"))
 DELIMITERS = [
     DETECT,
     (",", gettext_lazy("comma ,")),
@@ -90,8 +90,7 @@ class ReadingForm(forms.Form):
         required=False,
         label=gettext_lazy("Encoding"),
         help_text=gettext_lazy(
-            "How the file stores its letters. If we cannot detect it for sure, we ask "
-            "you."
+            "How the file stores its characters. If we can’t be sure, we’ll ask you."
         ),
     )
     delimiter = forms.ChoiceField(
@@ -116,16 +115,16 @@ class UploadForm(ReadingForm):
         label=gettext_lazy("CSV file"),
         widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
         help_text=gettext_lazy(
-            "Shopify's product export, or columns of ours: sku, name, category, price,"
-            " description, stock, active. Nothing is written before you have seen what"
-            " it would change."
+            "A Shopify product export, or a file with the columns sku, name, "
+            "category, price, description, stock and active. You’ll see what would "
+            "change before anything is saved."
         ),
     )
     category = forms.ModelChoiceField(
         ProductCategory.objects.all(),
         label=gettext_lazy("Category"),
         required=False,
-        help_text=gettext_lazy("For new products of which the file does not say it."),
+        help_text=gettext_lazy("For new products without a category in the file."),
     )
 
     def clean_file(self) -> UploadedFile:
@@ -133,8 +132,8 @@ class UploadForm(ReadingForm):
         if file.size > settings.IMPORT_MAX_BYTES:
             raise forms.ValidationError(
                 _(
-                    "The file has %(size)s; at most %(limit)s are taken here. Use"
-                    " “manage.py import_products” for it."
+                    "The file is %(size)s. You can upload at most %(limit)s here. "
+                    "Use “manage.py import_products” for larger files."
                 ),
                 params={
                     "size": filesizeformat(file.size),
@@ -202,7 +201,7 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
             messages.error(request, str(reason))
             return redirect("admin:products_product_import")
         except FileNotFoundError:  # another request has claimed the file
-            messages.warning(request, _("This file has been imported already."))
+            messages.warning(request, _("This file has already been imported."))
             return redirect("admin:products_product_import")
         context = {"title": _("Import %(file)s?") % {"file": upload["name"]}}
         context |= {"token": upload["file"], "form": reading_form(report)}
@@ -242,7 +241,7 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
         if request.POST.get("token") != upload["file"]:
             messages.warning(
                 request,
-                _("You have uploaded another file since. Look at what it would do."),
+                _("You’ve since uploaded another file. Check what it would change."),
             )
             return redirect("admin:products_product_import_preview")
         with claimed(upload["file"]) as file:

@@ -95,7 +95,7 @@ class Importer:
             for row in rows:
                 self.write([row])
         else:
-            text = _("Somebody else changed it at the same moment. Try again.")
+            text = _("Somebody else changed it at the same time. Try again.")
             self._refuse(rows[0], Refused("", text))
 
     def _write(self, rows: list[Row]) -> Outcome:

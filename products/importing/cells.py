@@ -145,7 +145,7 @@ def read_flag(text: str) -> bool:
     """Return whether the text is a word for yes; False if it is a word for no."""
     flag = FLAGS.get(plain(text))
     if flag is None:
-        raise BadCell(_("Write yes or no, not “%(text)s”.") % shown(text))
+        raise BadCell(_("Enter yes or no, not “%(text)s”.") % shown(text))
     return flag
 
 
@@ -172,24 +172,25 @@ def _refuse_rounded(text: str) -> None:
 
 def _refuse_formulas(text: str) -> None:
     if FAILED_FORMULA.fullmatch(text):
-        raise BadCell(_("A formula has failed here: “%(text)s”.") % shown(text))
+        raise BadCell(_("This formula failed: “%(text)s”.") % shown(text))
     if not text.startswith(FORMULA_SIGNS):
         return
     bar = text.find("|")
     calls_a_program = bar != -1 and bar < text.rfind("!")
     if calls_a_program or FORMULA.match(text):
         raise BadCell(
-            _("This looks like a formula: “%(text)s”. Write its value.") % shown(text)
+            _("This looks like a formula: “%(text)s”. Enter its value instead.")
+            % shown(text)
         )
 
 
 def _no_price(text: str) -> str:
-    return _("This is no price: “%(text)s”. Write it as 1234.50.") % shown(text)
+    return _("This is not a price: “%(text)s”. Write it as 1234.50.") % shown(text)
 
 
 def _ambiguous(text: str) -> str:
     return _(
-        "It is not clear which number “%(text)s” is. Write it without a thousands "
+        "“%(text)s” could mean more than one number. Write it without a thousands "
         "separator, like 1234 or 1234.50."
     ) % shown(text)
 
@@ -199,7 +200,7 @@ def _no_units(text: str) -> str:
 
 
 def _too_long(text: str, limit: int) -> str:
-    return _("It has %(length)d characters, at most %(limit)d are allowed.") % {
+    return _("This has %(length)d characters. The limit is %(limit)d.") % {
         "length": len(text),
         "limit": limit,
     }

@@ -88,7 +88,8 @@ def layout_of(header: list[str]) -> Layout:
         field = fields.get(name)
         if field in places:
             raise Unreadable(
-                _("Column “%(name)s” is there twice.") % {"name": header[place].strip()}
+                _("The column “%(name)s” appears twice.")
+                % {"name": header[place].strip()}
             )
         if field is not None:
             places[field] = place
@@ -112,8 +113,8 @@ def _check(is_shopify: bool, places: dict[str, int], header: list[str]) -> None:
     first_line = ", ".join(cell.strip()[:40] for cell in header[:12])
     raise Unreadable(
         _(
-            "Columns are missing. Needed are “Handle” and “Title” (Shopify), or “sku”"
-            " and some of %(ours)s. The first line says: %(found)s"
+            "Columns are missing. The file needs “Handle” and “Title” (Shopify), "
+            "or “sku” and some of %(ours)s. The first line is: %(found)s"
         )
         % {"ours": ", ".join(OURS), "found": first_line}
     )

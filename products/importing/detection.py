@@ -72,7 +72,7 @@ def encoding_of(file: BinaryIO, chosen: str | None = None) -> str:
     if encoding is not None:
         return encoding
     if len(CONTROL_BYTES.findall(sample)) > len(sample) / 100:
-        raise Unreadable(_("This is no text file. Save the table as CSV."))
+        raise Unreadable(_("This is not a text file. Save the table as CSV."))
     return _from_letters(file)
 
 
@@ -105,7 +105,10 @@ def _check_choice(encoding: str, sample: bytes) -> str:
     marked = [name for mark, name in MARKS if sample.startswith(mark)]
     if encoding in ("utf-16", "utf-32") and encoding not in marked:
         raise Unreadable(
-            _("This file does not begin with a %(encoding)s mark. Choose another one.")
+            _(
+                "This file does not begin with a %(encoding)s mark. Choose another "
+                "encoding."
+            )
             % {"encoding": encoding.upper()}
         )
     return "utf-8-sig" if encoding == "utf-8" else encoding

@@ -45,7 +45,7 @@ class SeenKeys:
         """Note that a line has this value. Raises `Refused` if another line has it."""
         other = self._lines.setdefault((field, value), line)
         if other != line:
-            text = _("“%(value)s” is on line %(line)d already.")
+            text = _("“%(value)s” is already on line %(line)d.")
             raise Refused(_column_of(field), text % {"value": value, "line": other})
 
     def is_free(self, field: str, value: str, line: int) -> bool:
@@ -112,9 +112,9 @@ class Matcher:
         """Return a new product with a SKU and a slug. Raises `Refused`."""
         for name in ("name", "price"):
             if getattr(row, name) is None:
-                raise Refused(name, _("A new product needs it."))
+                raise Refused(name, _("A new product needs this."))
         if not row.category and self._default is None:
-            raise Refused("category", _("A new product needs it."))
+            raise Refused("category", _("A new product needs this."))
         slug = row.slug or self._first_free("slug", slugs_for(row), row, known)
         sku = row.sku or self._first_free("sku", skus_for(slug), row, known)
         return Product(sku=sku, slug=slug, category=self._default)
@@ -128,7 +128,8 @@ class Matcher:
             if not is_taken and self._seen.is_free(field, name, row.line):
                 return name
         raise Refused(
-            _column_of(field), _("Give it one: those made of its name are taken.")
+            _column_of(field),
+            _("Enter one. Those made from the name are already used."),
         )
 
     # --- Categories ---------------------------------------------------------------
@@ -140,7 +141,7 @@ class Matcher:
         if known is not None:
             return known
         if self._added + len(outcome.categories) >= CATEGORIES_AT_MOST:
-            text = _("These would be more than %(limit)d new categories.")
+            text = _("The file would add more than %(limit)d new categories.")
             raise Refused("category", text % {"limit": CATEGORIES_AT_MOST})
         slugs = self._slugs | {new.slug for new in outcome.categories.values()}
         slug = slugify(name)
@@ -191,7 +192,7 @@ class Known:
         """
         product = self._find(row)
         if product and row.sku and product.sku != row.sku:
-            text = _("“%(slug)s” is the address of the product with the sku %(sku)s.")
+            text = _("“%(slug)s” is already used by the product with the SKU %(sku)s.")
             raise Refused("handle", text % {"slug": product.slug, "sku": product.sku})
         return product
 

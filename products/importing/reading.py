@@ -126,7 +126,9 @@ def _delimiter(
     try:
         first = next(lines)
     except LineTooLong:
-        raise Unreadable(_("Its first line is too long to name columns.")) from None
+        raise Unreadable(
+            _("The first line is too long to contain column names.")
+        ) from None
     separator = SEPARATOR_LINE.fullmatch(first)
     if separator:
         return chosen or separator[1]
@@ -178,7 +180,7 @@ def _records(lines: Lines, delimiter: str) -> Iterator[Record | Problem]:
         broken += 1
         if broken == MAX_BROKEN:
             raise Unreadable(
-                _("%(count)d rows cannot be read: is this a CSV file?")
+                _("%(count)d rows can’t be read. Is this a CSV file?")
                 % {"count": broken}
             )
 
@@ -195,7 +197,7 @@ def _good_records(lines: Lines, reader: Iterator[list[str]]) -> Iterator[Record]
 
 def _describe(error: str) -> str:
     if "field limit" in error:
-        return _("A cell is too long; perhaps a quote is opened and never closed.")
+        return _("A cell is too long. A closing quote may be missing.")
     if "unexpected end" in error:
-        return _("A quote is opened and never closed.")
+        return _("A closing quote is missing.")
     return _("A quote inside a quoted cell must be written twice.")

@@ -78,9 +78,9 @@ def _problem_of_record(layout: Layout, line: int, texts: list[str]) -> Problem |
         return Problem(line, "", text % {"there": width, "width": layout.width})
     text = "".join(texts)
     if REPLACEMENT in text:
-        return Problem(line, "", _("Some characters are not in the file's encoding."))
+        return Problem(line, "", _("Some characters don’t fit the file’s encoding."))
     if CONTROL.search(text):
-        return Problem(line, "", _("The row holds control characters (NUL, say)."))
+        return Problem(line, "", _("The row contains control characters, such as NUL."))
     return None
 
 
@@ -91,7 +91,8 @@ def _pad(layout: Layout, line: int, texts: list[str]) -> Problem:
     line break has cut in two.
     """
     text = _(
-        "The row has only %(there)d of %(width)d cells. The others count as empty."
+        "The row has only %(there)d of %(width)d cells. The others are treated "
+        "as empty."
     )
     text %= {"there": len(texts), "width": layout.width}
     texts += [""] * (layout.width - len(texts))
@@ -100,7 +101,7 @@ def _pad(layout: Layout, line: int, texts: list[str]) -> Problem:
 
 def _count_as_zero(layout: Layout, line: int, fields: dict[str, str]) -> Problem:
     """Set a negative stock to 0; return a warning. Shopify sells below zero."""
-    text = _("Shopify's stock is below zero: “%(text)s”. It is counted as 0.")
+    text = _("Shopify’s stock is below zero: “%(text)s”. It is treated as 0.")
     text %= cells.shown(fields["stock"])
     fields["stock"] = "0"
     return Problem(line, layout.name("stock"), text)
@@ -117,7 +118,7 @@ def _row(
             problems.append(Problem(line, layout.name(field), str(bad)))
     if not problems and not row.key:
         field = "sku" if "sku" in layout.places else "handle"
-        problems.append(Problem(line, layout.name(field), _("It is empty.")))
+        problems.append(Problem(line, layout.name(field), _("This is empty.")))
     return problems or row
 
 

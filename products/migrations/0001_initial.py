@@ -1621,7 +1621,7 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="order_email_is_one_address",
-                violation_error_message="Enter one e-mail address, like ann@example.com. Quotes, commas, spaces and brackets are not allowed in it.",
+                violation_error_message="Enter one email address, like ann@example.com. It can’t contain quotes, commas, spaces or brackets.",
             ),
         ),
         migrations.AddConstraint(
@@ -1636,7 +1636,7 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="waiting_email_is_one_address",
-                violation_error_message="Enter one e-mail address, like ann@example.com. Quotes, commas, spaces and brackets are not allowed in it.",
+                violation_error_message="Enter one email address, like ann@example.com. It can’t contain quotes, commas, spaces or brackets.",
             ),
         ),
         migrations.CreateModel(

@@ -100,8 +100,9 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
             form.add_error(
                 None,
                 _(
-                    "Staff moved this stock after you opened this page, see below."
-                    " Nothing was changed; press the button again if it is still right."
+                    "Somebody changed this stock after you opened the page (see "
+                    "below). Nothing was changed. If your entry is still right, "
+                    "submit it again."
                 ),
             )
             form.data = form.data.copy()
@@ -113,7 +114,7 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
             form.add_error(None, str(refusal))
             return False
         movement = StockMovement.objects.get(product=stock.pk, version=level.version)
-        text = _("%(kind)s: %(change)+d on hand, which makes %(on_hand)d.") % {
+        text = _("%(kind)s: %(change)+d on hand, now %(on_hand)d.") % {
             "kind": movement.get_kind_display().capitalize(),
             "change": movement.d_on_hand,
             "on_hand": level.on_hand,

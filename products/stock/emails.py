@@ -18,8 +18,8 @@ def low_stock(products: Sequence[tuple[Product, int]]) -> None:
         send(
             "products/email/low_stock",
             ngettext(
-                "%(count)d product is running out",
-                "%(count)d products are running out",
+                "%(count)d product is running low",
+                "%(count)d products are running low",
                 len(products),
             )
             % {"count": len(products)},

@@ -23,7 +23,9 @@ class MovementForm(forms.Form):
         max_length=StockMovement._meta.get_field("note").max_length,
         required=False,
         widget=forms.TextInput(attrs={"class": "vTextField"}),
-        help_text=_("Kept with the movement: a delivery's number, a reason."),
+        help_text=_(
+            "Saved with the movement, for example a delivery number or a reason."
+        ),
     )
 
     def __init__(self, data: Mapping | None, *, seen: int) -> None:
@@ -58,7 +60,10 @@ class ReceiveForm(MovementForm):
         label=_("Units received"),
         min_value=1,
         max_value=stock.MAX_UNITS,
-        help_text=_("They are added to what is on hand: 20 makes 27 of 7."),
+        help_text=_(
+            "Added to the stock on hand. For example, 7 on hand and 20 received "
+            "make 27."
+        ),
         widget=forms.NumberInput(attrs={"class": "vIntegerField"}),
     )
     field_order = ["received", "note"]
@@ -73,7 +78,10 @@ class CountForm(MovementForm):
         label=_("Units on the shelf"),
         min_value=0,
         max_value=stock.MAX_UNITS,
-        help_text=_("What you counted, with those reserved: it is now on hand."),
+        help_text=_(
+            "Everything you counted, including reserved units. This replaces the "
+            "number on hand."
+        ),
         widget=forms.NumberInput(attrs={"class": "vIntegerField"}),
     )
     field_order = ["counted", "note"]

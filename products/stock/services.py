@@ -96,11 +96,11 @@ def receive(
 ) -> Level:
     """Add units on hand. Raises `StockConflict` for less than 1 or too many."""
     if quantity < 1:
-        raise StockConflict(_("What was received must be 1 or more."))
+        raise StockConflict(_("Enter 1 or more units received."))
     with transaction.atomic():
         on_hand = _locked(product_id).on_hand
         if on_hand + quantity > MAX_UNITS:
-            raise StockConflict(_("That is more than a stock can hold."))
+            raise StockConflict(_("That number is too large."))
         return _move(product_id, MovementKind.RECEIVED, quantity, 0, note, actor)
 
 
@@ -112,14 +112,14 @@ def count(
     Raises `StockConflict` if more units are reserved, because those are sold.
     """
     if not 0 <= counted <= MAX_UNITS:
-        raise StockConflict(_("A count must be 0 or more."))
+        raise StockConflict(_("Enter a count of 0 or more."))
     with transaction.atomic():
         stock = _locked(product_id)
         if counted < stock.reserved:
             raise StockConflict(
                 _(
-                    "The count says %(counted)d, but %(reserved)d are reserved for"
-                    " orders. Cancel orders first."
+                    "You counted %(counted)d, but %(reserved)d are reserved for "
+                    "orders. Cancel orders first."
                 )
                 % {"counted": counted, "reserved": stock.reserved}
             )

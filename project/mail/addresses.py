@@ -25,8 +25,8 @@ SPECIALS = re.compile(r'[",;:()<>@\[\]\\\x00-\x1f\x7f]')  # of a header, in a na
 # Their users write dots wherever they like: it stays the same mailbox.
 DOTLESS = {"gmail.com", "googlemail.com"}
 NOT_ONE_ADDRESS = _(
-    "Enter one e-mail address, like ann@example.com. Quotes, commas, spaces and"
-    " brackets are not allowed in it."
+    "Enter one email address, like ann@example.com. It can’t contain quotes, "
+    "commas, spaces or brackets."
 )
 
 

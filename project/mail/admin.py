@@ -161,14 +161,14 @@ class OutboxAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     def text(self, mail: Email) -> str:
         return format_html("<pre>{}</pre>", mail.message)
 
-    @admin.display(description=gettext_lazy("as seen"))
+    @admin.display(description=gettext_lazy("preview"))
     def preview(self, mail: Email) -> str | None:
         if not mail.html_message:
             return None
         return format_html(
             '<iframe sandbox width="600" height="560" src="{}" title="{}"></iframe>',
             reverse("admin:post_office_email_preview", args=[mail.pk]),
-            _("The mail as seen"),
+            _("Email preview"),
         )
 
     @admin.display(description=gettext_lazy("attachments"))
@@ -178,7 +178,7 @@ class OutboxAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     # --- What can be done ---------------------------------------------------------
 
     @admin.action(
-        description=gettext_lazy("Send again what failed or was sent"),
+        description=gettext_lazy("Send selected emails again"),
         permissions=["send"],
     )
     def send_again(self, request: HttpRequest, queryset: QuerySet[Email]) -> None:
@@ -193,28 +193,30 @@ class OutboxAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
                     # Else mail programs would hide it as a copy of the first.
                     fields["message_id"] = new_message_id()
                 Email.objects.filter(pk=mail.pk).update(**fields)
-                self.log_change(request, mail, _("To be sent again."))
+                self.log_change(request, mail, _("Queued to be sent again."))
             deliver_soon([mail.pk for mail in mails])
         self._tell(request, len(mails))
 
-    @admin.action(description=gettext_lazy("Send now what waits"), permissions=["send"])
+    @admin.action(
+        description=gettext_lazy("Send waiting emails now"), permissions=["send"]
+    )
     def send_now(self, request: HttpRequest, queryset: QuerySet[Email]) -> None:
         """Waiting mails are due now, whenever their next try was planned."""
         with transaction.atomic():
             mails = _take(Email.objects.filter(status__in=WAITING), queryset)
             for mail in mails:
                 Email.objects.filter(pk=mail.pk).update(scheduled_time=None)
-                self.log_change(request, mail, _("To be sent now."))
+                self.log_change(request, mail, _("Queued to be sent now."))
             deliver_soon([mail.pk for mail in mails])
         self._tell(request, len(mails))
 
     def _tell(self, request: HttpRequest, quantity: int) -> None:
         if not quantity:
-            text = _("There is nothing to do for the mails that you chose.")
+            text = _("There is nothing to do for the emails you selected.")
             return self.message_user(request, text, messages.WARNING)
         text = ngettext(
-            "%(count)d mail will be sent within seconds.",
-            "%(count)d mails will be sent within seconds.",
+            "%(count)d email will be sent within seconds.",
+            "%(count)d emails will be sent within seconds.",
             quantity,
         )
         self.message_user(request, text % {"count": quantity}, messages.SUCCESS)

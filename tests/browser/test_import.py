@@ -77,7 +77,7 @@ def test_import_in_the_admin_reaches_the_page_of_a_visitor(
 
     choose(page, FILE)
     assert faults(page, complaints) == []
-    page.get_by_role("button", name="Show what it would do").click()
+    page.get_by_role("button", name="Preview import").click()
     expect(page.get_by_text("1 new product, 1 changed")).to_be_visible()
     row = page.get_by_role("row", name="BOWL")
     expect(page.get_by_text("This looks like a formula")).to_be_visible()
@@ -99,7 +99,7 @@ def test_import_in_the_admin_works_without_javascript(lamp, staff):
     page = staff(java_script_enabled=False)
 
     choose(page, "sku,price\nLAMP-1,5\n")
-    page.get_by_role("button", name="Show what it would do").click()
+    page.get_by_role("button", name="Preview import").click()
     page.get_by_role("button", name="Import now").click()
 
     expect(page.get_by_text("1 changed, 0 unchanged")).to_be_visible()
@@ -113,7 +113,7 @@ def test_import_asks_how_a_file_reads_right(lamp, staff, complaints):
     content = "sku;name\nLAMP-1;Café\n".encode("cp1252")
     file = {"name": "spring.csv", "mimeType": "text/csv", "buffer": content}
     page.get_by_label("CSV file").set_input_files(file)
-    page.get_by_role("button", name="Show what it would do").click()
+    page.get_by_role("button", name="Preview import").click()
     expect(page.get_by_text("LAMP-1;Café", exact=True)).to_be_visible()
     assert faults(page, complaints) == []
     page.get_by_role("button", name="This looks right: Windows, Western").press("Enter")

@@ -213,7 +213,7 @@ def test_product_picture_that_is_not_a_picture_is_refused_with_the_reason(client
         page("product_change", product.pk), product_form(product, image=fake)
     )
 
-    assert "That is no picture we can read." in text(response)
+    assert "We can’t read this picture." in text(response)
     assert not Product.objects.get(pk=product.pk).image
 
 
@@ -270,7 +270,9 @@ def test_product_with_movements_is_not_deleted_and_the_page_says_what_to_do(
 
     response = client.post(page("product_delete", product.pk), {"post": "yes"})
 
-    assert "1 stock movement of “Brass lamp”, kept for the books" in text(response)
+    assert "1 stock movement of “Brass lamp”, which we keep for the accounts" in text(
+        response
+    )
     assert "Deactivate the product instead" in text(response)
     assert Product.objects.filter(pk=product.pk).exists()
 
@@ -349,7 +351,7 @@ def test_stock_received_is_added_logged_and_pushed(client, boss, hear):
     with hear(f"stock:{product.pk}") as events:
         response = move(client, product, received="20", note="delivery 17")
 
-    assert "Received: +20 on hand, which makes 27." in text(response)
+    assert "Received: +20 on hand, now 27." in text(response)
     assert "27 available" in text(response)
     assert [event["facts"]["available"] for event in events] == [27]
     movement = StockMovement.objects.get(product=product, version=2)
@@ -362,7 +364,7 @@ def test_stock_counted_sets_the_units_on_hand(client, boss):
 
     response = move(client, product, counted="7")
 
-    assert "Counted: -3 on hand, which makes 7." in text(response)
+    assert "Counted: -3 on hand, now 7." in text(response)
     assert Stock.objects.get(pk=product.pk).available == 5
     assert StockMovement.objects.get(kind="counted").actor == boss
 
@@ -372,7 +374,7 @@ def test_stock_counted_below_the_reserved_units_is_refused_on_the_form(client, b
 
     response = move(client, product, counted="3")
 
-    assert "The count says 3, but 4 are reserved for orders." in text(response)
+    assert "You counted 3, but 4 are reserved for orders." in text(response)
     assert 'name="counted" value="3"' in response.text
     assert Stock.objects.get(pk=product.pk).on_hand == 10
 
@@ -386,7 +388,7 @@ def test_stock_counted_below_the_reserved_units_is_refused_on_the_form(client, b
         ({"received": "many"}, "Enter a whole number."),
         ({"received": "9" * 5000}, "Enter a whole number."),
         ({"received": str(2**31)}, "less than or equal to 2147483647"),
-        ({"received": str(2**31 - 1)}, "more than a stock can hold"),
+        ({"received": str(2**31 - 1)}, "number is too large"),
         ({"counted": "-1"}, "greater than or equal to 0"),
         ({"counted": "7", "note": "x" * 201}, "at most 200 characters"),
     ],
@@ -409,7 +411,7 @@ def test_stock_received_by_a_double_click_is_received_once(client, boss):
     client.post(address, shown)
     response = client.post(address, shown)
 
-    assert "Staff moved this stock after you opened this page" in text(response)
+    assert "Somebody changed this stock after you opened the page" in text(response)
     assert Stock.objects.get(pk=product.pk).on_hand == 27
 
     again = re.search(r'name="seen" value="(\d+)"', response.text)[1]

@@ -64,13 +64,13 @@ def test_picture_of_another_kind_under_an_allowed_name_is_refused():
     upload = make_picture("a.gif")
     upload.name = "a.png"
 
-    assert "That is no picture we can read." in picture_errors(upload)[0]
+    assert "We can’t read this picture." in picture_errors(upload)[0]
 
 
 def test_picture_that_is_text_is_refused():
     upload = SimpleUploadedFile("a.png", b"<svg onload=alert(1)>", "image/png")
 
-    assert "That is no picture we can read." in picture_errors(upload)[0]
+    assert "We can’t read this picture." in picture_errors(upload)[0]
 
 
 def test_picture_that_is_truncated_is_refused():
@@ -85,7 +85,7 @@ def test_picture_of_too_many_bytes_is_refused_with_the_limit(monkeypatch):
 
     (error,) = picture_errors(make_picture())
 
-    assert "at most 100\xa0bytes" in error
+    assert "The limit is 100\xa0bytes" in error
 
 
 def test_picture_that_is_long_and_thin_is_refused_before_it_is_decoded():

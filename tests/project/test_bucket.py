@@ -39,7 +39,7 @@ from tests.support.factories import (
 from users import deletion
 
 PROFILE = "/users/profile/"
-NOT_STORED = "We could not store the picture, and nothing was saved."
+NOT_STORED = "We couldn’t store the picture, and nothing was saved."
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_person_added_has_an_address_that_waits_for_its_verification(client, bos
         ("anna@example.com", "Someone already uses this email address."),
         ("Anna@example.com", "Someone already uses this email address."),
         ("old@example.com", "Someone already uses this email address."),
-        ('"x,victim@example.org,y"@example.com', "Enter one e-mail address"),
+        ('"x,victim@example.org,y"@example.com', "Enter one email address"),
     ],
 )
 def test_person_added_without_an_address_of_their_own_is_refused(
@@ -310,9 +310,9 @@ def test_person_page_shows_all_details(client, boss):
     shown = text(response)
     for words in (
         "new@example.com",
-        ": open, good until",
-        ": expired, good until",
-        ": used, good until",
+        ": open, valid until",
+        ": expired, valid until",
+        ": used, valid until",
         "192.0.2.7",
         "Firefox on Linux",
         "gh-4711",
@@ -354,7 +354,7 @@ def test_person_page_with_view_permission_only_has_no_buttons(client, clerk):
     shown = text(response)
     assert anna.email in shown
     assert "192.0.2.7" not in shown  # that takes a permission of its own
-    for words in ("Mark", "Send the", "Sign out", "algorithm", "Save"):
+    for words in ("Mark", "Resend", "Sign out", "algorithm", "Save"):
         assert words not in shown
     for name in ("resend", "verify", "sign_out", "second_factor"):
         assert client.post(page(anna, name)).status_code == 403
@@ -408,7 +408,7 @@ def test_resend_mails_a_new_link_and_is_logged(clerk, do):
     (message,) = mail.outbox
     assert message.to == ["anna@example.com"]
     assert link.key in message.body
-    said = "Sent the verification mail to anna@example.com again."
+    said = "Resent the verification email to anna@example.com."
     assert said in text(response)
     assert history(anna) == [("clerk", said)]
 
@@ -521,7 +521,7 @@ def test_sign_out_there_ends_that_session_only(client, clerk):
 
     assert not is_open(phone)
     assert is_open(laptop)
-    said = f"Signed out of 1 session of {anna}: Firefox on Linux (192.0.2.7)."
+    said = f"Signed {anna} out of 1 session: Firefox on Linux (192.0.2.7)."
     assert said in text(response)
     assert history(anna) == [("clerk", said)]
 
@@ -534,7 +534,7 @@ def test_sign_out_everywhere_ends_all_but_the_requests_own(client, boss):
     phone, anna = make_session(boss), make_person()
     annas = make_session(anna)
 
-    assert "You, here" in text(client.get(page(boss)))
+    assert "This session" in text(client.get(page(boss)))
     press(client, boss, "sign_out", everywhere="")
     choose(client, "sign_out", anna)
 
@@ -566,14 +566,14 @@ def test_second_factor_reset_deletes_all_and_notifies_the_owner(client, boss):
     TOTP.activate(anna, "SECRET")
     RecoveryCodes.activate(anna)
 
-    assert "Be sure that it is really them" in text(
+    assert "Make sure the request really comes from them" in text(
         client.get(page(anna, "second_factor"))
     )
     assert Authenticator.objects.filter(user=anna).count() == 2
     response = press(client, anna, "second_factor")
 
     assert not Authenticator.objects.filter(user=anna).exists()
-    said = f"Reset the second factor of {anna}."
+    said = f"Reset two-step verification for {anna}."
     assert said in text(response)
     assert history(anna) == [("boss", said)]
     (notice,) = mail.outbox
@@ -585,13 +585,13 @@ def test_second_factor_is_reset_by_administrators_only_and_not_their_own(client,
     TOTP.activate(anna, "SECRET")
     clerk()
 
-    assert "Reset second factor" not in text(client.get(page(anna)))
+    assert "Reset two-step verification" not in text(client.get(page(anna)))
     assert client.post(page(anna, "second_factor")).status_code == 403
 
     boss = make_user(is_staff=True, is_superuser=True)
     TOTP.activate(boss, "SECRET")
     client.force_login(boss)
-    assert "Reset second factor" in text(client.get(page(anna)))
+    assert "Reset two-step verification" in text(client.get(page(anna)))
     assert client.post(page(boss, "second_factor")).status_code == 403
     assert Authenticator.objects.count() == 2
 
@@ -629,7 +629,7 @@ def test_staff_change_no_other_staff(client, clerk, colleague):
         answer = client.post(page(colleague, doing), {"everywhere": ""})
         assert answer.status_code == 403
         told = choose(client, doing, colleague, shopper)
-        assert "Only an administrator may do that to chief@example.com." in text(told)
+        assert "Only an administrator can do that to chief@example.com." in text(told)
     choice = {"action": "delete_selected", "_selected_action": [colleague.pk]}
     client.post(LIST, choice | {"post": "yes"})
 

@@ -206,9 +206,9 @@ def half(upload: SimpleUploadedFile) -> bytes:
 
 NOISE = Image.effect_noise((400, 400), 99)
 REFUSED = {
-    "too large": (b"\xff" * (5 * 1024 * 1024 + 1), "at most 5.0\xa0MB are allowed"),
-    "a text": (b"<svg onload=alert(1)>", "That is no picture we can read."),
-    "a gif": (make_picture("a.gif").read(), "That is no picture we can read."),
+    "too large": (b"\xff" * (5 * 1024 * 1024 + 1), "The limit is 5.0\xa0MB"),
+    "a text": (b"<svg onload=alert(1)>", "We can’t read this picture."),
+    "a gif": (make_picture("a.gif").read(), "We can’t read this picture."),
     "40 million pixels and one row": (png_header(8000, 5001), "too many pixels"),
     "a bomb": (png_header(60_000, 60_000), "too many pixels"),
     "half a jpeg": (half(make_picture("a.jpg", NOISE)), "The picture is damaged."),
@@ -247,7 +247,7 @@ def test_pictures_of_one_person_are_limited_and_the_name_is_still_saved(client, 
 
     (error,) = answers[-1].context["form"].errors["picture"]
     assert [answer.status_code for answer in answers[:-1]] == [302] * 5
-    assert "You have sent too many pictures." in error
+    assert "You’ve uploaded too many pictures." in error
     assert save(client, first_name="Anna").status_code == 302
 
 

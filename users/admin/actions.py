@@ -34,15 +34,13 @@ class PersonActionsMixin:
     # --- On the list ----------------------------------------------------------
 
     @admin.action(
-        description=gettext_lazy("Send the verification mail again"),
+        description=gettext_lazy("Resend the verification email"),
         permissions=["change"],
     )
     def resend_chosen(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self._each(request, queryset, self._resend)
 
-    @admin.action(
-        description=gettext_lazy("Mark as verified by hand"), permissions=["change"]
-    )
+    @admin.action(description=gettext_lazy("Mark as verified"), permissions=["change"])
     def verify_chosen(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self._each(request, queryset, self._verify)
 
@@ -63,7 +61,7 @@ class PersonActionsMixin:
             if self.has_change_permission(request, user):
                 action(request, user)
             else:
-                text = _("Only an administrator may do that to %(email)s.")
+                text = _("Only an administrator can do that to %(email)s.")
                 self._refuse(request, text % {"email": user.email})
 
     # --- On a person's page ---------------------------------------------------
@@ -126,7 +124,7 @@ class PersonActionsMixin:
         context = self.admin_site.each_context(request) | {
             "opts": self.opts,
             "original": user,
-            "title": _("Reset the second factor of %(name)s") % {"name": user},
+            "title": _("Reset two-step verification for %(name)s") % {"name": user},
         }
         return TemplateResponse(request, "admin/users/user/second_factor.html", context)
 
@@ -146,7 +144,7 @@ class PersonActionsMixin:
             address = verification.resend(user)
         except VerificationError as refusal:
             return self._refuse(request, f"{refusal} ({user})")
-        text = _("Sent the verification mail to %(email)s again.")
+        text = _("Resent the verification email to %(email)s.")
         self._confirm(request, user, text % {"email": address.email})
 
     def _verify(self, request: HttpRequest, user: User) -> None:
@@ -168,12 +166,12 @@ class PersonActionsMixin:
         ]
         if not ended:
             return self._refuse(
-                request, _("There is no such session of %(name)s.") % {"name": user}
+                request, _("%(name)s has no such session.") % {"name": user}
             )
         get_sessions_adapter().end_sessions(ended)
         text = ngettext(
-            "Signed out of %(count)d session of %(name)s: %(where)s.",
-            "Signed out of %(count)d sessions of %(name)s: %(where)s.",
+            "Signed %(name)s out of %(count)d session: %(where)s.",
+            "Signed %(name)s out of %(count)d sessions: %(where)s.",
             len(ended),
         )
         where = ", ".join(
@@ -185,10 +183,10 @@ class PersonActionsMixin:
 
     def _reset(self, request: HttpRequest, user: User) -> None:
         if second_factors.reset(user):
-            text = _("Reset the second factor of %(name)s.")
+            text = _("Reset two-step verification for %(name)s.")
             self._confirm(request, user, text % {"name": user})
         else:
-            text = _("There is no second factor of %(name)s.")
+            text = _("%(name)s has no two-step verification.")
             self._refuse(request, text % {"name": user})
 
     def _confirm(self, request: HttpRequest, user: User, text: str) -> None:

@@ -73,7 +73,7 @@ class EmailAddressInline(ReadOnlyInline):
 
 def _describe(link: EmailConfirmation, address: EmailAddress) -> str:
     link.email_address = address  # saves a query
-    return _("%(sent)s: %(state)s, good until %(expires)s") % {
+    return _("%(sent)s: %(state)s, valid until %(expires)s") % {
         "sent": local_time(link.sent or link.created),
         "state": verification.state(link).label,
         "expires": local_time(verification.expires(link)),
@@ -94,7 +94,7 @@ class UserSessionInline(ReadOnlyInline):
     model = UserSession
     fields = ["where", "browser", "since", "seen", "sign_out"]
     ordering = ["-last_seen_at"]
-    verbose_name_plural = gettext_lazy("signed in")
+    verbose_name_plural = gettext_lazy("sessions")
 
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Leave out the button for staff who may not change this person."""
@@ -115,7 +115,7 @@ class UserSessionInline(ReadOnlyInline):
     def where(self, session: UserSession) -> str:
         return sessions.address(session.ip) or _("unknown")
 
-    @admin.display(description=gettext_lazy("which browser"))
+    @admin.display(description=gettext_lazy("browser"))
     def browser(self, session: UserSession) -> SafeString:
         device = sessions.device(session.user_agent)
         return format_html('<span title="{}">{}</span>', session.user_agent, device)
@@ -131,7 +131,7 @@ class UserSessionInline(ReadOnlyInline):
     @admin.display(description="")
     def sign_out(self, session: UserSession) -> SafeString | str:
         if session.is_this:
-            return _("You, here")
+            return _("This session")
         return format_html(
             '<button class="button" form="sign-out" name="session" value="{}">'
             "{}</button>",
@@ -144,14 +144,14 @@ class SocialAccountInline(ReadOnlyInline):
     model = SocialAccount
     fields = ["provider", "uid", "date_joined", "last_login"]
     ordering = ["pk"]
-    verbose_name_plural = gettext_lazy("signs in with")
+    verbose_name_plural = gettext_lazy("connected accounts")
 
 
 class AuthenticatorInline(ReadOnlyInline):
     model = Authenticator
     fields = ["type", "created_at", "last_used_at"]
     ordering = ["pk"]
-    verbose_name_plural = gettext_lazy("second factors")
+    verbose_name_plural = gettext_lazy("two-step verification")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Authenticator]:
         return super().get_queryset(request).defer("data")

@@ -74,7 +74,7 @@ class UserAdmin(
         "last_name",
         "emailaddress__email",
     ]
-    search_help_text = gettext_lazy("E-mail address, name or user name")
+    search_help_text = gettext_lazy("Email address, name or username")
     ordering = ["-date_joined", "-pk"]
     readonly_fields = [
         "verified",
@@ -104,7 +104,7 @@ class UserAdmin(
                 ]
             },
         ),
-        (gettext_lazy("Rights"), {"fields": ["is_active", *RIGHTS]}),
+        (gettext_lazy("Permissions"), {"fields": ["is_active", *RIGHTS]}),
         (
             gettext_lazy("Dates"),
             {"fields": ["date_joined", "last_login", "last_seen"]},
@@ -212,7 +212,7 @@ class UserAdmin(
     def last_seen(self, user: User) -> str:
         return local_time(user.seen_at) if user.seen_at else "–"
 
-    @admin.display(description=gettext_lazy("picture now"))
+    @admin.display(description=gettext_lazy("current picture"))
     def picture_now(self, user: User) -> SafeString | str:
         if not user.picture:
             return _("No picture.")
@@ -228,7 +228,9 @@ class UserAdmin(
             return
         address = verification.follow(obj, old=form.initial.get("email", ""))
         if not address.verified:
-            text = _("Not verified yet: %(email)s. You can send the verification mail.")
+            text = _(
+                "Not verified yet: %(email)s. You can send the verification email."
+            )
             self.message_user(request, text % {"email": obj.email}, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:

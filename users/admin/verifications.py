@@ -43,7 +43,7 @@ class EmailConfirmationAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin
     list_select_related = ["email_address__user"]
     list_per_page = 50
     search_fields = ["email_address__email", "email_address__user__username"]
-    search_help_text = gettext_lazy("E-mail address or user name")
+    search_help_text = gettext_lazy("Email address or username")
     ordering = ["-created", "-pk"]
     fields = ["address", "user", "created", "sent", "expires", "state"]
 

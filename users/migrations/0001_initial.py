@@ -288,7 +288,7 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="user_email_is_one_address",
-                violation_error_message="Enter one e-mail address, like ann@example.com. Quotes, commas, spaces and brackets are not allowed in it.",
+                violation_error_message="Enter one email address, like ann@example.com. It can’t contain quotes, commas, spaces or brackets.",
             ),
         ),
     ]

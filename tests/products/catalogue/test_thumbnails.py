@@ -157,7 +157,9 @@ def test_uploads_in_the_admin_are_rate_limited(client, settings):
 
     answers = [client.post(page, {"image": make_picture()}) for _ in range(2)]
 
-    refused = ["You have sent too many pictures." in answer.text for answer in answers]
+    refused = [
+        "You’ve uploaded too many pictures." in answer.text for answer in answers
+    ]
     assert refused == [False, True]
 
 

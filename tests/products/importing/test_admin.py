@@ -109,7 +109,7 @@ def test_import_of_a_file_that_another_request_claimed_is_not_done(
 
     again = press(client, page)
 
-    assert "has been imported already" in again.text
+    assert "has already been imported" in again.text
     assert not Product.objects.exists()
 
 
@@ -129,7 +129,7 @@ def test_import_of_a_replaced_file_is_not_done(client, clerk):
 
     page = press(client, first)
 
-    assert "another file since" in page.text
+    assert "since uploaded another file" in page.text
     assert not Product.objects.exists()
 
 
@@ -199,7 +199,7 @@ def a_picture() -> bytes:
         (b"PK\x03\x04" + bytes(100), "Excel (xlsx)"),
         (a_picture(), "PNG"),
         (b"one column\n1\n", "Columns are missing"),
-        (b"\x00\x01\x02" * 100, "no text file"),
+        (b"\x00\x01\x02" * 100, "not a text file"),
     ],
 )
 def test_upload_of_a_file_without_a_table_says_so(client, clerk, content, message):

@@ -234,7 +234,7 @@ def test_import_of_one_product_by_sku_and_by_handle_uses_the_first_row(
     lamp.refresh_from_db()
     assert lamp.price == Decimal("5")
     assert (report.problems[0].line, report.problems[0].column) == (3, "sku")
-    assert "line 2 already" in report.problems[0].text
+    assert "already on line 2" in report.problems[0].text
 
 
 HOSTILE = [

@@ -210,7 +210,7 @@ def test_reading_of_a_quote_that_is_never_closed_loses_one_row():
     _table, records = read("\n".join([HEADER, *rows]).encode())
 
     problems = [record for record in records if isinstance(record, Problem)]
-    assert problems == [Problem(3, "", "A quote is opened and never closed.")]
+    assert problems == [Problem(3, "", "A closing quote is missing.")]
     good = [record for record in records if not isinstance(record, Problem)]
     assert [cells[0] for _line, cells in good] == ["L-1", "L-3", "L-4"]
 
@@ -269,7 +269,7 @@ def test_reading_of_an_endless_line_loses_one_row_and_uses_little_memory():
 def test_reading_of_rows_that_are_all_broken_gives_up():
     rows = 'L-1;a"b"c;"x"y\n' * (reading.MAX_BROKEN + 5)
 
-    assert "is this a CSV file?" in refusal(f"{HEADER}\n{rows}".encode())
+    assert "Is this a CSV file?" in refusal(f"{HEADER}\n{rows}".encode())
 
 
 # --- What is no table -------------------------------------------------------------
@@ -295,7 +295,7 @@ def a_zip() -> bytes:
         (b"\x1f\x8b\x08\x00", "GZIP"),
         (bytes(range(32)) * 100, "no text"),
         (b"x" * 1_500_000, "too long"),
-        (b'"sku;name', "never closed"),
+        (b'"sku;name', "closing quote"),
     ],
 )
 def test_reading_of_another_kind_of_file_names_it(content, message):

@@ -95,7 +95,7 @@ def test_address_that_refuses_mail_stops_no_other_mail():
     assert tasks.tell_waiting() == 2, "bob has the turn of whom no mail reaches"
 
     first.refresh_from_db()
-    assert first.told_at is None and first.problem.startswith("Enter one e-mail")
+    assert first.told_at is None and first.problem.startswith("Enter one email")
     assert seconds_until(first.retry_at) > 50
     mailed = Waiting.objects.exclude(told_at=None).values_list("product", "email")
     assert set(mailed) == {(lamps.pk, "bob@example.com"), (cups.pk, "ann@example.com")}

@@ -71,7 +71,7 @@ TAKEN = [
 
 @pytest.mark.parametrize("address", REFUSED)
 def test_address_that_is_not_exactly_one_is_refused(address):
-    with pytest.raises(ValidationError, match="Enter one e-mail address"):
+    with pytest.raises(ValidationError, match="Enter one email address"):
         validate_email_address(address)
 
 

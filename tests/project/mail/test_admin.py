@@ -233,8 +233,8 @@ def test_mail_is_sent_again_and_that_is_on_record(packer, status):
 
     again = Email.objects.get()
     assert again.status == STATUS.queued and again.number_of_retries == 0
-    assert "1 mail will be sent within seconds." in page
-    assert LogEntry.objects.get().change_message == "To be sent again."
+    assert "1 email will be sent within seconds." in page
+    assert LogEntry.objects.get().change_message == "Queued to be sent again."
     assert "c0ffee" not in LogEntry.objects.get().object_repr
     # A second copy that is wanted is a new mail to mail programs.
     assert (again.message_id == mail.message_id) is (status == STATUS.failed)
@@ -248,7 +248,7 @@ def test_waiting_mail_is_sent_now(packer):
 
     mail.refresh_from_db()
     assert mail.scheduled_time is None and mail.status == STATUS.requeued
-    assert LogEntry.objects.get().change_message == "To be sent now."
+    assert LogEntry.objects.get().change_message == "Queued to be sent now."
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_action_leaves_mails_of_the_other_kind(packer, action, status):
 
     page = act(packer, action, mail)
 
-    assert "There is nothing to do for the mails that you chose." in page
+    assert "There is nothing to do for the emails you selected." in page
     mail.refresh_from_db()
     assert mail.status == status
     assert not LogEntry.objects.exists()

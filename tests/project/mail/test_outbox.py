@@ -212,7 +212,7 @@ def test_mail_with_a_header_that_cannot_be_is_refused(fields):
 def test_batch_with_one_bad_recipient_is_not_written_by_halves():
     mails = [make_mail(), make_mail(to=["no address"])]
 
-    with pytest.raises(ValidationError, match="Enter one e-mail address"):
+    with pytest.raises(ValidationError, match="Enter one email address"):
         get_connection().send_messages(mails)
 
     assert not Email.objects.exists()
