@@ -10,7 +10,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from products.catalogue import thumbnails
-from products.models import Product
+from products.models import Product, TaxClass
 from project.pictures import ACCEPT, EXTENSIONS
 
 
@@ -52,6 +52,9 @@ class ProductForm(forms.ModelForm):
                 "The last part of the page’s address. Leave it empty to create it "
                 "from the name."
             )
+        if "tax_class" in self.fields:
+            self.fields["tax_class"].required = False
+            self.fields["tax_class"].empty_label = None
         if "image" in self.fields:
             self.fields["image"].widget.attrs["accept"] = ACCEPT
 
@@ -65,6 +68,10 @@ class ProductForm(forms.ModelForm):
         if isinstance(picture, UploadedFile):
             return thumbnails.give(picture, self.instance)
         return picture
+
+    def clean_tax_class(self) -> TaxClass:
+        """Return the class that was chosen, or else the one that the product has."""
+        return self.cleaned_data["tax_class"] or self.instance.tax_class
 
     def clean(self) -> dict:
         data = super().clean()
