@@ -20,12 +20,14 @@ from realtime.publish import flush, group_of
 from tests.support.rows import delete_all
 from tests.support.s3 import KEYS, S3, TestBucket
 from tests.support.servers import collect_static
+from tests.support.settings import replace_in_one_step
 
 
 def pytest_configure() -> None:
     """Tests talk on channels of their own: a shop that runs on the same Redis, and
     other tests, hear nothing of them. Servers that tests start inherit it. And the
     folder of static files is there, though empty, when a module imports the pages."""
+    replace_in_one_step()
     # Tests write rows past the services: pages are kept only where that is the point.
     os.environ["CATALOGUE_MAX_AGE_S"] = "0"
     shop_settings.CATALOGUE_MAX_AGE_S = 0
