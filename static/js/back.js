@@ -13,7 +13,7 @@ function reportIfSeen() {
   observer.disconnect();
   document.removeEventListener("visibilitychange", reportIfSeen);
   post(note.dataset.seen, new FormData(), { keepalive: true }).catch((error) =>
-    console.warn("The visitor will get a mail too:", error),
+    console.warn("The visitor will get an email too:", error),
   );
 }
 
