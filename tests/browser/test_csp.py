@@ -161,7 +161,7 @@ def test_adding_a_product_in_the_admin_works_under_the_policy(visit, lamp, signe
 
     page.get_by_label("Name").fill("Green vase")
     page.get_by_label("Sku").fill("VASE-1")
-    page.get_by_label("Price").fill("12.00")
+    page.get_by_role("spinbutton", name="Price").fill("12.00")
     page.get_by_label("Category").select_option(index=1)
     expect(page.get_by_label("Slug")).to_have_value("green-vase")  # by its script
     with page.expect_popup() as opened:

@@ -45,7 +45,7 @@ def receive(staff: Page, units: int) -> None:
 def count(staff: Page, units: int) -> None:
     staff.get_by_label("Units on the shelf").fill(str(units))
     staff.get_by_role("button", name="Count").click()
-    expect(staff.get_by_text(f"makes {units}.")).to_be_visible()
+    expect(staff.get_by_text(f"now {units}.")).to_be_visible()
 
 
 def test_units_received_in_the_admin_reach_list_and_detail_of_a_visitor(
@@ -96,7 +96,7 @@ def test_a_price_set_in_the_admin_shows_on_card_detail_and_in_the_basket(
         mark(each)
 
     staff.goto(f"/admin/products/product/{lamp.pk}/change/")
-    staff.get_by_label("Price").fill("4.50")
+    staff.get_by_role("spinbutton", name="Price").fill("4.50")
     staff.get_by_role("button", name="Save", exact=True).click()
 
     for each in pages:

@@ -280,5 +280,5 @@ def test_picture_behind_two_others_is_refused_at_once(monkeypatch):
 def test_picture_of_too_many_bytes_is_not_read():
     upload = SimpleUploadedFile("a.png", bytes(11))
 
-    with pytest.raises(pictures.PictureRefused, match="at most 10"):
+    with pytest.raises(pictures.PictureRefused, match="limit is 10"):
         pictures.squares(upload, [64], max_bytes=10)

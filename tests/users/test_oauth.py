@@ -29,6 +29,7 @@ from tests.support.provider.broken import (
     BrokenProvider,
     broken_provider,
 )
+from users import verification
 from users.models import User
 from users.oauth import adapters
 from users.oauth.adapters import SocialAccountAdapter
@@ -616,7 +617,7 @@ def test_new_person_who_comes_twice_at_once_gets_one_account(
 ):
     """The second has looked before the first wrote."""
     make_user(email="ada@example.com")
-    monkeypatch.setattr(adapters, "has_account", lambda email: False)
+    monkeypatch.setattr(verification, "has_account", lambda email: False)
 
     response = come(client)
 

@@ -293,7 +293,7 @@ def a_zip() -> bytes:
         (make_picture("a.webp").read(), "WebP"),
         (b"%PDF-1.7 ...", "PDF"),
         (b"\x1f\x8b\x08\x00", "GZIP"),
-        (bytes(range(32)) * 100, "no text"),
+        (bytes(range(32)) * 100, "not a text file"),
         (b"x" * 1_500_000, "too long"),
         (b'"sku;name', "closing quote"),
     ],
