@@ -200,7 +200,7 @@ def _line_discount(line: Line) -> int:
     if line.line_percent is None:
         return of_units
     percent = _percent("line_percent", line.line_percent)
-    return max(of_units, _round(percent * line.unit * line.quantity / 100))
+    return max(of_units, round_half_up(percent * line.unit * line.quantity / 100))
 
 
 def _order_discount(goods: int, percent: Number | None, fixed: int) -> int:
@@ -209,7 +209,7 @@ def _order_discount(goods: int, percent: Number | None, fixed: int) -> int:
         return min(fixed, goods)
     if fixed:
         raise ValueError("An order has one discount: order_percent or order_fixed.")
-    return _round(_percent("order_percent", percent) * goods / 100)
+    return round_half_up(_percent("order_percent", percent) * goods / 100)
 
 
 # --- Shipping ---------------------------------------------------------------------
@@ -258,7 +258,7 @@ def _spread_taxes(
 
 def _tax_of(amount: int, rate: Decimal, gross_prices: bool) -> int:
     exact = Fraction(rate)
-    return _round(amount * exact / (100 + exact if gross_prices else 100))
+    return round_half_up(amount * exact / (100 + exact if gross_prices else 100))
 
 
 def _by_rate(by_kind: dict[_Tax, int]) -> dict[str, int]:
@@ -272,8 +272,8 @@ def _by_rate(by_kind: dict[_Tax, int]) -> dict[str, int]:
 # --- Numbers ----------------------------------------------------------------------
 
 
-def _round(value: Fraction) -> int:
-    """Half up. No value here is negative."""
+def round_half_up(value: Fraction) -> int:
+    """Round to a whole number. In: a value that is not negative."""
     return int(value + Fraction(1, 2))
 
 

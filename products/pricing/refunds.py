@@ -6,6 +6,8 @@ Pure, and cumulative: parts in any order add up to what was paid, to the last ce
 from fractions import Fraction
 from typing import NamedTuple
 
+from products.pricing.quote import round_half_up
+
 
 class Refund(NamedTuple):
     """In minor units. `amount` includes `tax` if the line's amount does."""
@@ -38,4 +40,4 @@ def _tax_up_to(part: int, amount: int, tax: int) -> int:
     """The tax in the first `part` of an amount, rounded half up."""
     if not amount:
         return 0
-    return int(Fraction(tax * part, amount) + Fraction(1, 2))
+    return round_half_up(Fraction(tax * part, amount))
