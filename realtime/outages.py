@@ -129,7 +129,7 @@ class Outage:
         threading.Thread(target=self._watch, name="outage", daemon=True).start()
 
     def recovered(self) -> None:
-        """Whoever reported the outage last can use Redis again."""
+        """Note that the code that reported the outage can use Redis again."""
         with self._lock:
             self._reported_at = -math.inf
 

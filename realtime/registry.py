@@ -94,7 +94,7 @@ class Viewer(NamedTuple):
     )
 
 
-STRANGER = Viewer()  # whoever has no session
+STRANGER = Viewer()  # a visitor without a session
 
 
 class Registry(ABC):

@@ -120,7 +120,7 @@ class Subscriptions:
                 if not topic.watchers and topic.idle_since <= limit
             ]
             for topic in idle:
-                # For each anew: sockets that join meanwhile wait for one, not for all.
+                # Taken for each topic: a socket that joins waits for one, not for all.
                 async with self._groups.lock:
                     await self._forget(topic)
 
