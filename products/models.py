@@ -1,7 +1,7 @@
 """All models of the shop; each domain has its own `models` module."""
 
 from products.basket.models import Basket, BasketLine, HoldSpell
-from products.catalogue.models import Product, ProductCategory
+from products.catalogue.models import Product, ProductCategory, ProductImage
 from products.orders.models import Order, OrderEvent, OrderLine
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
 from products.pricing.models import TaxClass, TaxRate
@@ -21,6 +21,7 @@ __all__ = [
     "Payment",
     "Product",
     "ProductCategory",
+    "ProductImage",
     "Refund",
     "SearchWord",
     "Stock",

@@ -3,6 +3,8 @@
 Changes go through the services, which update open pages. No page needs JavaScript.
 """
 
+import re
+
 from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib import admin, messages
@@ -16,13 +18,16 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from products.catalogue import services as catalogue
 from products.catalogue import thumbnails
-from products.catalogue.forms import ProductForm
+from products.catalogue.forms import PictureForm, ProductForm
 from products.importing.admin import ImportMixin
-from products.models import Product, ProductCategory, Stock
+from products.models import Product, ProductCategory, ProductImage, Stock
 from products.stock.admin import movements_link
 from products.templatetags.shop import money
 from project.edits.admin import SafeEditsMixin
 from project.modeladmin import ListedLookupsMixin
+
+PICTURE_INPUTS = re.compile(r"image|pictures-\d+-file")
+MOST_PICTURES = 12  # of one product
 
 AVAILABLE = F("stock__on_hand") - F("stock__reserved")
 
@@ -82,9 +87,41 @@ class StockLevelFilter(admin.SimpleListFilter):
         return queryset
 
 
+class PictureInline(admin.TabularInline):
+    """A product's pictures. Whoever may change the product may change them."""
+
+    model = ProductImage
+    form = PictureForm
+    fields = ["preview", "file", "alt", "position"]
+    readonly_fields = ["preview"]
+    extra = 1
+    max_num = MOST_PICTURES
+
+    @admin.display(description="")
+    def preview(self, picture: ProductImage) -> SafeString | str:
+        return _image(picture.image_small.url, 96) if picture.file else ""
+
+    def has_view_permission(self, request: HttpRequest, obj=None) -> bool:
+        return request.user.has_perm("products.view_product") or self._may(request)
+
+    def has_add_permission(self, request: HttpRequest, obj=None) -> bool:
+        return self._may(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
+        return self._may(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return self._may(request, obj)
+
+    def _may(self, request: HttpRequest, product: Product | None = None) -> bool:
+        verb = "change" if product else "add"
+        return request.user.has_perm(f"products.{verb}_product")
+
+
 @admin.register(Product)
 class ProductAdmin(SafeEditsMixin, ImportMixin):
     form = ProductForm
+    inlines = [PictureInline]
     list_display = [
         "thumbnail",
         "name",
@@ -127,19 +164,28 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
     def changeform_view(
         self, request: HttpRequest, object_id=None, form_url="", extra_context=None
     ) -> HttpResponse:
-        """Draw and store an uploaded picture before Django begins a transaction."""
-        upload = request.FILES.get("image")
+        """Draw and store uploaded pictures before Django begins a transaction."""
         may_save = self.has_change_permission(request)
         may_save = may_save or self.has_add_permission(request)
-        if upload and may_save:
-            user, action = request.user, "product_picture"
-            is_allowed = bool(ratelimit.consume(request, action=action, user=user))
-            thumbnails.draw(upload, is_allowed=is_allowed)
-            thumbnails.store(upload, Product())
+        if may_save:
+            _draw_and_store(request)
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Product, form, change) -> None:
         catalogue.save(obj, actor=request.user)
+
+    def save_formset(self, request: HttpRequest, form, formset, change) -> None:
+        """Save what this person changed of the pictures."""
+        formset.save(commit=False)
+        changes = {
+            picture.pk: {name: getattr(picture, name) for name in names}
+            for picture, names in formset.changed_objects
+        }
+        deleted = [picture.pk for picture in formset.deleted_objects]
+        if formset.new_objects or changes or deleted:
+            catalogue.save_pictures(
+                form.instance, new=formset.new_objects, changes=changes, deleted=deleted
+            )
 
     def delete_model(self, request: HttpRequest, obj: Product) -> None:
         catalogue.delete([obj])
@@ -239,14 +285,30 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
 
 
 def _picture(product: Product, size: int) -> SafeString | str:
-    if not product.image:
-        return ""
+    return _image(product.image_small.url, size) if product.image else ""
+
+
+def _image(address: str, size: int) -> SafeString:
     return format_html(
         '<img src="{}" width="{}" height="{}" alt="" loading="lazy">',
-        product.image_small.url,
+        address,
         size,
         size,
     )
+
+
+def _draw_and_store(request: HttpRequest) -> None:
+    """Draw and store the uploads of a product's form, or mark them as refused."""
+    uploads = [
+        upload for name, upload in request.FILES.items() if PICTURE_INPUTS.match(name)
+    ]
+    user, action = request.user, "product_picture"
+    for number, upload in enumerate(uploads):
+        is_allowed = number < MOST_PICTURES and bool(
+            ratelimit.consume(request, action=action, user=user)
+        )
+        thumbnails.draw(upload, is_allowed=is_allowed)
+        thumbnails.store(upload, Product())
 
 
 def _level(stock: Stock) -> SafeString:

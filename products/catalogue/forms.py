@@ -10,7 +10,8 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from products.catalogue import thumbnails
-from products.models import Product, TaxClass
+from products.models import Product, ProductImage, TaxClass
+from project.edits.forms import ListEditForm
 from project.pictures import ACCEPT, EXTENSIONS
 
 
@@ -35,7 +36,8 @@ class ProductForm(forms.ModelForm):
             "price": _("The price of one unit, including tax."),
             "image": _(
                 "JPEG, PNG or WebP, up to 8 MB. Thumbnails are cropped to a "
-                "square, so leave some space around the product."
+                "square, so leave some space around the product. This is the first "
+                "picture, which lists show. Add more below."
             ),
             "is_active": _(
                 "Untick to stop selling this product. Its page will say that it’s "
@@ -78,6 +80,52 @@ class ProductForm(forms.ModelForm):
         if not data.get("slug") and data.get("name") and "slug" not in self.errors:
             data["slug"] = free_slug(data["name"], self.instance.pk)
         return data
+
+
+class PictureForm(ListEditForm):
+    """One picture of a product. The file of a picture that is stored cannot change.
+
+    A field that only one of two people changed is saved as that one left it; see
+    `ListEditForm`.
+    """
+
+    class Meta:
+        model = ProductImage
+        fields = ["file", "alt", "position"]
+        field_classes = {"file": PictureField}
+        widgets = {"file": forms.FileInput, "alt": forms.TextInput(attrs={"size": 50})}
+        help_texts = {
+            "alt": _(
+                "What the picture shows, for people who don’t see it. Left empty, it is"
+                " the product’s name."
+            ),
+            "position": _("1 is first. Left empty, a new picture comes last."),
+        }
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if "file" not in self.fields:  # staff who may only view products
+            return
+        self.fields["file"].show_hidden_initial = False
+        self.fields["file"].widget.attrs["accept"] = ACCEPT
+        self.fields["file"].disabled = bool(self.instance.pk)
+        self.fields["position"].required = False
+        if not self.instance.pk:
+            self.instance.position = self.initial["position"] = None
+
+    def clean_file(self) -> Any:
+        """Return the name under which an upload is stored."""
+        picture = self.cleaned_data["file"]
+        if isinstance(picture, UploadedFile):
+            return thumbnails.give(picture, Product())
+        return picture
+
+    def clean_position(self) -> int | None:
+        """Return the position; None for a new picture that comes last."""
+        position = self.cleaned_data["position"]
+        if position is None and self.instance.pk:
+            return self.instance.position
+        return position
 
 
 def free_slug(name: str, product_id: int | None) -> str:

@@ -3,9 +3,12 @@
 from decimal import Decimal
 from functools import lru_cache
 
+from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.db.models.functions import Cast, JSONObject
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -67,6 +70,17 @@ class ProductQuerySet(models.QuerySet):
     def with_stock(self) -> "ProductQuerySet":
         """Load stock and category in the same query; omit products without stock."""
         return self.select_related("stock", "category").filter(stock__isnull=False)
+
+    def with_gallery(self) -> "ProductQuerySet":
+        """Load each product's pictures in the same query; see `Product.gallery`."""
+        rows = ProductImage.objects.filter(product=models.OuterRef("pk"))
+        row = JSONObject(file="file", alt="alt")
+        return self.annotate(gallery_rows=ArraySubquery(rows.values_list(row)))
+
+    def without_gallery(self) -> "ProductQuerySet":
+        """Have the columns of `with_gallery` without its rows, for a union with it."""
+        no_rows = Cast(models.Value("{}"), ArrayField(models.JSONField()))
+        return self.annotate(gallery_rows=no_rows)
 
     def matching(self, text: str) -> "ProductQuerySet":
         """Return products whose name, SKU or description have every word of `text`.
@@ -130,13 +144,21 @@ class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
         return super().get_queryset().defer("search")
 
 
-def thumbnail(side: int) -> ImageSpecField:
-    """Return a field for a square WebP of `side` pixels, made on saving a picture."""
-    return ImageSpecField(source="image", spec=thumbnails.of_side(side))
+def thumbnail(side: int, source: str) -> ImageSpecField:
+    """Return a field for a square WebP of `side` pixels of the picture in `source`.
+
+    It is made when the picture is saved.
+    """
+    return ImageSpecField(source=source, spec=thumbnails.of_side(side))
 
 
 class Product(models.Model):
-    """A product. Its stock is a row of its own, because it changes far more often."""
+    """A product. Its stock is a row of its own, because it changes far more often.
+
+    `image` is the file of its first picture, so that lists need no other table. To save
+    another `image` is to replace the first of `pictures`. Code that changes `pictures`
+    keeps `image` by `services.save_pictures`.
+    """
 
     category = models.ForeignKey(
         ProductCategory,
@@ -168,9 +190,9 @@ class Product(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     search = vectors.VectorField(expression=vectors.vector())
 
-    image_small = thumbnail(thumbnails.SIDES[0])
-    image_medium = thumbnail(thumbnails.SIDES[1])
-    image_large = thumbnail(thumbnails.SIDES[2])
+    image_small = thumbnail(thumbnails.SIDES[0], "image")
+    image_medium = thumbnail(thumbnails.SIDES[1], "image")
+    image_large = thumbnail(thumbnails.SIDES[2], "image")
 
     objects = ProductManager()
 
@@ -229,14 +251,66 @@ class Product(models.Model):
         if "image" not in self.__dict__:  # deferred, so unchanged
             return
         name = self.image.name or ""
-        if name and name != self._saved_picture:
-            thumbnails.settle(self.image)
+        if name != (self._saved_picture or ""):
+            if name:
+                thumbnails.settle(self.image)
+            self._replace_first_picture(name)
         self._saved_picture = name
+
+    def _replace_first_picture(self, name: str) -> None:
+        """Give the first picture the file `name`; delete it if `name` is empty.
+
+        After a deletion the next picture is the first.
+        """
+        first = self.pictures.first()
+        if not name:
+            if first:
+                first.delete()
+            self.set_first_picture()
+        elif first:
+            self.pictures.filter(pk=first.pk).update(file=name)
+        else:
+            self.pictures.bulk_create([ProductImage(product=self, file=name)])
+
+    def set_first_picture(self) -> None:
+        """Set `image` to the file of the first picture, here and in the database."""
+        first = self.pictures.first()
+        self.image = first.file.name if first else ""
+        self._saved_picture = self.image.name or ""
+        Product.objects.filter(pk=self.pk).update(image=self._saved_picture)
 
     def get_absolute_url(self) -> str:
         return reverse("products:detail", args=[self.slug])
 
     @property
+    def gallery(self) -> list["ProductImage"]:
+        """The pictures in order, if `with_gallery` loaded them."""
+        return [ProductImage(**row) for row in getattr(self, "gallery_rows", [])]
+
+    @property
     def stock_facts(self) -> dict:
         """The facts of this product's live topic, for its partial. Reads `stock`."""
         return self.stock.facts(price=self.price, is_active=self.is_active)
+
+
+class ProductImage(models.Model):
+    """A picture of a product. The first one is the product's `image` too."""
+
+    product = models.ForeignKey(
+        Product, models.CASCADE, related_name="pictures", verbose_name=_("product")
+    )
+    file = models.ImageField(_("picture"), upload_to=thumbnails.upload_name)
+    alt = models.CharField(_("alternative text"), max_length=250, blank=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=1)
+
+    image_small = thumbnail(thumbnails.SIDES[0], "file")
+    image_medium = thumbnail(thumbnails.SIDES[1], "file")
+    image_large = thumbnail(thumbnails.SIDES[2], "file")
+
+    class Meta:
+        ordering = ["position", "pk"]
+        verbose_name = _("picture")
+        verbose_name_plural = _("pictures")
+
+    def __str__(self) -> str:
+        return self.alt or self.file.name

@@ -6,7 +6,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from products.catalogue import thumbnails
-from products.models import Product
+from products.models import ProductImage
 
 GRACE_PERIOD = timedelta(days=1)  # open and cached pages may still show them
 
@@ -40,9 +40,9 @@ def make_missing_thumbnails() -> int:
     completed = 0
     for picture in sorted(_pictures_in_use()):
         if not stored_names.issuperset(thumbnails.names_of(picture)):
-            completed += thumbnails.make(Product(image=picture).image)
+            completed += thumbnails.make(ProductImage(file=picture).file)
     return completed
 
 
 def _pictures_in_use() -> set[str]:
-    return set(Product.objects.exclude(image="").values_list("image", flat=True))
+    return set(ProductImage.objects.values_list("file", flat=True))

@@ -4,13 +4,14 @@ Each pushes its change to open pages and invalidates the cached pages that show 
 (`products.pagecache.invalidation`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
 from products.basket import services as basket
-from products.models import Product, ProductCategory, Stock
+from products.catalogue import thumbnails
+from products.models import Product, ProductCategory, ProductImage, Stock
 from products.pagecache import caching, invalidation
 from products.search import services as search
 from products.stock import services as stock
@@ -40,6 +41,36 @@ def save(product: Product, *, actor: AbstractUser | None = None) -> Product:
         Stock.objects.get_or_create(product_id=product.pk)
     changed([product.pk], places_before)
     return product
+
+
+@transaction.atomic
+def save_pictures(
+    product: Product,
+    *,
+    new: Iterable[ProductImage] = (),
+    changes: Mapping[int, Mapping[str, str | int]] | None = None,
+    deleted: Iterable[int] = (),
+) -> None:
+    """Add, change and delete pictures of a product, and keep its `image` the first.
+
+    `changes` has the new values of fields by the key of their picture; other fields
+    stay as they are, also if somebody else has changed them. `deleted` are keys. New
+    pictures without a position come last.
+    """
+    Product.objects.select_for_update(no_key=True).get(pk=product.pk)
+    for key, values in (changes or {}).items():
+        product.pictures.filter(pk=key).update(**values)
+    product.pictures.filter(pk__in=list(deleted)).delete()
+    last = max(product.pictures.values_list("position", flat=True), default=0)
+    for picture in new:
+        picture.product = product
+        if picture.position is None:
+            last += 1
+            picture.position = last
+        picture.save()
+        thumbnails.settle(picture.file)
+    product.set_first_picture()
+    changed([product.pk])
 
 
 @transaction.atomic

@@ -244,10 +244,11 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
     def get_object(self, queryset=None) -> Product:
         """Return the product; set `self.related` to its neighbours. Takes one query."""
         slug = self.kwargs["slug"]
-        wanted = Product.objects.with_stock().filter(slug=slug)
+        wanted = Product.objects.with_stock().with_gallery().filter(slug=slug)
         neighbours = (
             Product.objects.active()
             .with_stock()
+            .without_gallery()
             .filter(category__products__slug=slug)
             .exclude(slug=slug)
             .order_by("-created_at", "-pk")[: settings.RELATED_PRODUCTS]
@@ -282,6 +283,7 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
         is_out = product.stock_facts["state"] == "out"
         return super().get_context_data(
             related=self.related,
+            gallery=product.gallery,
             json_ld=offer_ld(product) if product.is_active else None,
             is_waiting=is_out and has_asked(self.request, product),
             **kwargs,
@@ -317,5 +319,7 @@ def offer_ld(product: Product) -> dict:
         },
     }
     if product.image:
-        data["image"] = absolute(product.image_large.url)
+        pictures = product.gallery or [product]
+        addresses = [absolute(picture.image_large.url) for picture in pictures]
+        data["image"] = addresses[0] if len(addresses) == 1 else addresses
     return data

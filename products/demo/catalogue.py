@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,10 @@ PATH = Path(__file__).with_suffix(".json")
 
 
 class Item(NamedTuple):
-    """A product. Its price is in euros; shape and palette name its picture."""
+    """A product. Its price is in euros; shape and palette name its picture.
+
+    `views` has the alternative texts of more pictures, which are numbered from 2.
+    """
 
     name: str
     sku: str
@@ -20,6 +24,7 @@ class Item(NamedTuple):
     shape: str
     palette: str
     description: str
+    views: Sequence[str] = ()
 
 
 class Shelf(NamedTuple):

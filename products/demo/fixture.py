@@ -14,16 +14,19 @@ def text() -> str:
     shelves = {category.slug: category for category in rows.categories()}
     for key, category in enumerate(shelves.values(), start=1):
         category.pk = key
-    products, stocks, movements = [], [], []
+    products, images, stocks, movements = [], [], [], []
     for number, (shelf, item) in enumerate(rows.items()):
         product = rows.product(item, shelves[shelf.slug], number)
         product.pk = number + 1
         products.append(product)
+        for image in rows.images(product, item):
+            image.pk = len(images) + 1
+            images.append(image)
         stocks.append(rows.stock(product, item.stock))
         if movement := rows.movement(product, item.stock):
             movement.pk = number + 1
             movements.append(movement)
-    objects = [*shelves.values(), *products, *stocks, *movements]
+    objects = [*shelves.values(), *products, *images, *stocks, *movements]
     return serializers.serialize("json", objects, indent=1) + "\n"
 
 

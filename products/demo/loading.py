@@ -22,7 +22,7 @@ from django.db.models.fields.files import ImageFieldFile
 from products.catalogue import thumbnails
 from products.demo import rows
 from products.demo.catalogue import Item, Shelf
-from products.models import Product, ProductCategory, Stock, StockMovement
+from products.models import Product, ProductCategory, ProductImage, Stock, StockMovement
 from products.search import services as search
 
 BATCH = 2000
@@ -56,7 +56,7 @@ def load_pictures(items: Iterable[Item], progress: Progress = silent) -> int:
 
     Return how many pictures were stored.
     """
-    names = sorted({rows.picture_of(item) for item in items})
+    names = sorted({name for item in items for name in rows.pictures_of(item)})
     files = default_storage.files_below(thumbnails.FOLDER)
     present = {name for name, _stored_at in files}
     new = [name for name in names if name not in present]
@@ -129,6 +129,11 @@ def _add(
         rows.product(item, shelves[shelf.slug], number) for number, shelf, item in batch
     ]
     Product.objects.bulk_create(products)
+    ProductImage.objects.bulk_create(
+        image
+        for row, (_, _, item) in zip(products, batch, strict=True)
+        for image in rows.images(row, item)
+    )
     units = [item.stock for _, _, item in batch]
     Stock.objects.bulk_create(map(rows.stock, products, units))
     StockMovement.objects.bulk_create(filter(None, map(rows.movement, products, units)))

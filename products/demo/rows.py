@@ -8,7 +8,14 @@ from decimal import Decimal
 from django.utils.text import slugify
 
 from products.demo.catalogue import SHELVES, Item, Shelf
-from products.models import MovementKind, Product, ProductCategory, Stock, StockMovement
+from products.models import (
+    MovementKind,
+    Product,
+    ProductCategory,
+    ProductImage,
+    Stock,
+    StockMovement,
+)
 
 OPENED = datetime(2026, 1, 5, 8, tzinfo=UTC)  # fixed, so that the fixture is stable
 NOTE = "demo"
@@ -29,6 +36,14 @@ MAKERS = (
 def picture_of(item: Item) -> str:
     """Return the name of an item's picture in the storage. Items may share one."""
     return f"products/demo/{item.shape}-{item.palette}.webp".replace("_", "-")
+
+
+def pictures_of(item: Item) -> list[str]:
+    """Return the names of all pictures of an item, in order."""
+    first = picture_of(item)
+    base = first.removesuffix(".webp")
+    more = range(2, len(item.views) + 2)
+    return [first, *(f"{base}-{number}.webp" for number in more)]
 
 
 def categories() -> list[ProductCategory]:
@@ -64,6 +79,17 @@ def product(item: Item, category: ProductCategory, number: int) -> Product:
         image=picture_of(item),
         created_at=OPENED - timedelta(hours=number),
     )
+
+
+def images(row: Product, item: Item) -> list[ProductImage]:
+    """Return the unsaved pictures of a product."""
+    texts = ["", *item.views]  # without a text, a picture has the product's name
+    return [
+        ProductImage(product=row, file=name, alt=text, position=position)
+        for position, (name, text) in enumerate(
+            zip(pictures_of(item), texts, strict=True), start=1
+        )
+    ]
 
 
 def more_items(count: int) -> Iterator[tuple[Shelf, Item]]:

@@ -20,6 +20,7 @@ from products.models import (
 from products.stock import services as stock
 from tests.support.concurrency import together
 from tests.support.factories import (
+    NO_PICTURES,
     make_basket,
     make_category,
     make_order,
@@ -67,6 +68,7 @@ def text(response) -> str:
 def product_form(product: Product | None = None, **changes) -> dict:
     fields = ["name", "slug", "sku", "description", "price"]
     data = {name: getattr(product, name) for name in fields} if product else {}
+    data |= NO_PICTURES
     if product:
         data["category"] = product.category_id
         data |= {"is_active": "on"} if product.is_active else {}
@@ -144,6 +146,7 @@ def test_product_list_searched_finds_by_name_sku_and_description(client, boss, q
 def test_product_added_gets_stock_and_a_slug_made_of_its_name(client, boss):
     make_product(slug="brass-lamp")
     data = {"name": "Brass lamp", "sku": "B-1", "price": "49.90", "is_active": "on"}
+    data |= NO_PICTURES
 
     client.post(
         page("product_add"), data | {"category": make_category().pk, "description": ""}

@@ -131,6 +131,9 @@ def make_full_basket(owner: Owner, products: list[Product]) -> Basket:
     return basket
 
 
+# What a product's form in the admin sends of its pictures if it has none.
+NO_PICTURES = {"pictures-TOTAL_FORMS": 0, "pictures-INITIAL_FORMS": 0}
+
 FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "bmp": "BMP"}
 
 

@@ -15,7 +15,12 @@ from products.catalogue import services as catalogue
 from products.catalogue import thumbnails
 from products.models import Product
 from project import pictures
-from tests.support.factories import make_picture, make_product, make_user
+from tests.support.factories import (
+    NO_PICTURES,
+    make_picture,
+    make_product,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +127,7 @@ def test_upload_in_the_admin_is_decoded_once_outside_the_transaction(
 
     monkeypatch.setattr(pictures, "squares", drawn)
     form = {"name": "Jug", "sku": "J", "price": "1", "category": product.category_id}
+    form |= NO_PICTURES
 
     response = client.post(
         f"/admin/products/product/{product.pk}/change/",

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from products.catalogue import services as catalogue
-from products.models import Product, ProductCategory
+from products.models import Product, ProductCategory, ProductImage
 from products.pagecache import caching, invalidation
 from products.pagecache.caching import CATALOGUE, SHELVES, category, product
 from tests.support.factories import (
@@ -71,6 +71,14 @@ def test_product_with_another_picture_touches_its_page_its_shelf_and_the_lists(
     lamp.image = make_picture()
 
     catalogue.save(lamp)
+
+    assert touched == [{CATALOGUE, category("lamps"), product("lamp")}]
+
+
+def test_product_with_one_more_picture_touches_its_page_its_shelf_and_the_lists(
+    lamp, touched
+):
+    catalogue.save_pictures(lamp, new=[ProductImage(file="a.png", position=None)])
 
     assert touched == [{CATALOGUE, category("lamps"), product("lamp")}]
 
