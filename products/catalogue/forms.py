@@ -96,10 +96,12 @@ class PictureForm(ListEditForm):
         widgets = {"file": forms.FileInput, "alt": forms.TextInput(attrs={"size": 50})}
         help_texts = {
             "alt": _(
-                "What the picture shows, for people who don’t see it. Left empty, it is"
-                " the product’s name."
+                "What the picture shows, for people who can’t see it. If you leave it "
+                "empty, the product’s name is used."
             ),
-            "position": _("1 is first. Left empty, a new picture comes last."),
+            "position": _(
+                "1 is first. If you leave it empty, a new picture comes last."
+            ),
         }
 
     def __init__(self, *args, **kwargs) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from django.core import serializers
 
 from products.demo import rows
+from products.models import ProductImage
 
 PATH = Path(__file__).resolve().parents[1] / "fixtures" / "demo.json"
 
@@ -14,7 +15,8 @@ def text() -> str:
     shelves = {category.slug: category for category in rows.categories()}
     for key, category in enumerate(shelves.values(), start=1):
         category.pk = key
-    products, images, stocks, movements = [], [], [], []
+    products, stocks, movements = [], [], []
+    images: list[ProductImage] = []
     for number, (shelf, item) in enumerate(rows.items()):
         product = rows.product(item, shelves[shelf.slug], number)
         product.pk = number + 1
