@@ -48,12 +48,16 @@ def empty_cache() -> bool:
 
 
 def missing_files() -> list[str]:
-    """Return the names of the files that rows name and that are not there."""
-    return [
+    """Return the names of the files that rows name and that are not there, sorted.
+
+    A product and its first picture name the same file; it is listed once.
+    """
+    missing = {
         name
         for field, name in _files()
         if not field.storage.exists(name)  # type: ignore[attr-defined]
-    ]
+    }
+    return sorted(missing)
 
 
 def _files() -> Iterator[tuple[FileField, str]]:

@@ -198,7 +198,7 @@ def test_staff_put_pictures_in_another_order_and_delete_one(ann):
     assert product.image.name == product.pictures.first().file.name
 
 
-def test_refused_picture_is_told_and_nothing_is_saved(ann):
+def test_refused_picture_is_reported_and_nothing_is_saved(ann):
     product = make_gallery("front")
     fake = make_picture("b.png")
     fake.file.seek(0)
@@ -209,7 +209,7 @@ def test_refused_picture_is_told_and_nothing_is_saved(ann):
         opened(ann, product) | {"pictures-1-file": fake, "pictures-0-alt": "new"},
     )
 
-    assert "That is no picture we can read." in answer.text
+    assert "We can’t read this picture." in answer.text
     assert texts_of(product) == ["front"]
 
 
