@@ -5,6 +5,7 @@ from products.catalogue.admin import ProductAdmin, ProductCategoryAdmin
 from products.orders.admin import OrderAdmin
 from products.payments.admin import PaymentAdmin, WebhookEventAdmin
 from products.pricing.admin import TaxClassAdmin, TaxRateAdmin
+from products.shipping.admin import ShippingZoneAdmin
 from products.stock.admin import StockAdmin, StockMovementAdmin
 from products.waiting.admin import WaitingAdmin
 
@@ -14,6 +15,7 @@ __all__ = [
     "PaymentAdmin",
     "ProductAdmin",
     "ProductCategoryAdmin",
+    "ShippingZoneAdmin",
     "StockAdmin",
     "StockMovementAdmin",
     "TaxClassAdmin",

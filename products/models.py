@@ -6,6 +6,7 @@ from products.orders.models import Order, OrderEvent, OrderLine
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
 from products.pricing.models import TaxClass, TaxRate
 from products.search.models import SearchWord
+from products.shipping.models import ShippingMethod, ShippingRate, ShippingZone
 from products.stock.models import MovementKind, Stock, StockAlert, StockMovement
 from products.waiting.models import Waiting
 
@@ -24,6 +25,9 @@ __all__ = [
     "ProductImage",
     "Refund",
     "SearchWord",
+    "ShippingMethod",
+    "ShippingRate",
+    "ShippingZone",
     "Stock",
     "StockAlert",
     "StockMovement",

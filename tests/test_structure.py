@@ -42,6 +42,8 @@ SERVICES = [
     "products.payments.stripe_events",
     "products.payments.webhooks",
     "products.pricing.tax",
+    "products.shipping.defaults",
+    "products.shipping.prices",
     "products.stock.alerts",
     "products.stock.books",
 ]
@@ -64,6 +66,8 @@ FROM_SERVICES = [
     "products.pagecache.caching",
     "products.pagecache.invalidation",
     "products.search.queries",
+    "products.shipping.offers",
+    "products.shipping.postcodes",
     "project.celery",
 ]
 # Pages and forms. They never push.
@@ -86,6 +90,8 @@ PAGES = [
     "products.orders.shown",
     "products.orders.visitors",
     "products.pagecache",
+    "products.shipping.offers",
+    "products.shipping.postcodes",
     "products.staff",
     "products.sweeps.admin",
     "products.templatetags",
@@ -219,6 +225,9 @@ RULES: dict[str, list[str]] = {
     "products.pricing": ["products.pricing"],
     "products.pricing.quote": [],
     "products.pricing.tax": MODELS,
+    # Pure too.
+    "products.shipping.offers": ["products.shipping.postcodes"],
+    "products.shipping.postcodes": ["project.postal"],
     # The one door: nothing else of the shop publishes.
     "products.live.push": [
         *MODELS,

@@ -1,12 +1,16 @@
 """The fixture `demo.json`, which is the catalogue for `manage.py loaddata demo`."""
 
+from collections import Counter
 from pathlib import Path
 
 from django.core import serializers
+from django.db.models import Model
 
 from products.demo import rows
 from products.models import ProductImage
+from products.shipping import defaults
 
+COUNTRY = "DE"  # of the shop
 PATH = Path(__file__).resolve().parents[1] / "fixtures" / "demo.json"
 
 
@@ -28,8 +32,22 @@ def text() -> str:
         if movement := rows.movement(product, item.stock):
             movement.pk = number + 1
             movements.append(movement)
-    objects = [*shelves.values(), *products, *images, *stocks, *movements]
+    shipping = _numbered(defaults.rows(COUNTRY))
+    objects = [*shelves.values(), *products, *images]
+    objects += [*stocks, *movements, *shipping]
     return serializers.serialize("json", objects, indent=1) + "\n"
+
+
+def _numbered(objects: list[Model]) -> list[Model]:
+    """Give each row a key, and its references those of the rows before it."""
+    last: Counter[type[Model]] = Counter()
+    for row in objects:
+        last[type(row)] += 1
+        row.pk = last[type(row)]
+        for field in row._meta.concrete_fields:
+            if field.is_relation:
+                setattr(row, field.name, getattr(row, field.name))
+    return objects
 
 
 def write() -> Path:

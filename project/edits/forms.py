@@ -90,7 +90,9 @@ class EditForm(forms.ModelForm):
         if isinstance(form_field, forms.BooleanField):
             self.data.pop(key, None)
             stored = "on" if stored else None
-        if isinstance(form_field, forms.ModelMultipleChoiceField):
+        if isinstance(
+            form_field, forms.ModelMultipleChoiceField | forms.MultipleChoiceField
+        ):
             self.data.setlist(key, [str(one) for one in stored])
         elif stored is not None:
             self.data[key] = str(stored)
@@ -130,11 +132,14 @@ def _shown(form_field: forms.Field, value: Any) -> str:
         text = _("yes") if value else _("no")
     elif isinstance(form_field, forms.ModelMultipleChoiceField):
         text = ", ".join(map(str, value))
+    elif isinstance(form_field, forms.MultipleChoiceField):
+        labels = dict(form_field.choices)
+        text = ", ".join(str(labels[one]) for one in form_field.prepare_value(value))
     elif isinstance(form_field, forms.ChoiceField) and value is not None:
         is_row = isinstance(form_field, forms.ModelChoiceField)
         text = str(value if is_row else dict(form_field.choices).get(value, value))
     else:
-        text = "" if value is None else str(value)
+        text = "" if value is None else str(form_field.prepare_value(value))
     return Truncator(text).chars(LONGEST) or _("(empty)")
 
 
@@ -156,6 +161,11 @@ class ListEditForm(forms.ModelForm):
                 self._refuse(name)
         return data
 
+    @property
+    def logged_row(self) -> Model:
+        """The row in whose history changes of this one are."""
+        return self.instance
+
     def _is_disputed(self, name: str, entered: Any) -> bool:
         shown = self.data.get(self.add_initial_prefix(name))
         form_field = self.fields[name]
@@ -165,10 +175,12 @@ class ListEditForm(forms.ModelForm):
         return mark(form_field, entered) != mark(form_field, now)
 
     def _refuse(self, name: str) -> None:
-        now = self.get_initial_for_field(self.fields[name], name)
-        entries = list(entries_of(self.instance))
+        form_field = self.fields[name]
+        now = self.get_initial_for_field(form_field, name)
+        entries = list(entries_of(self.logged_row))
         text = _("%(who)s changed this to “%(theirs)s”. Save again to replace it.")
-        who = author_of(entries, self.fields[name].label or name)
-        self.add_error(name, text % {"who": who, "theirs": now})
+        who = author_of(entries, form_field.label or name)
+        theirs = _shown(form_field, now)
+        self.add_error(name, text % {"who": who, "theirs": theirs})
         self.data = self.data.copy()
-        self.data[self.add_initial_prefix(name)] = str(now)
+        self.data[self.add_initial_prefix(name)] = str(form_field.prepare_value(now))

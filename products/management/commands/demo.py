@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from products.demo import fixture, loading, orders, rows
+from products.shipping import services as shipping
 
 MOST = 1_000_000
 
@@ -65,6 +66,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{copied} pictures added.")
         added = loading.load_catalogue(options["products"], self.progress)
         self.stdout.write(f"{added} products added.")
+        self.stdout.write(f"{shipping.load_defaults()} shipping zones added.")
         if options["accounts"]:
             loading.load_accounts()
             self.stdout.write(f"{orders.load()} orders placed.")

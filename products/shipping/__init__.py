@@ -1,0 +1,1 @@
+"""Where the shop delivers, by which methods, and what they cost."""
