@@ -2,7 +2,7 @@
 
 from products.basket.models import Basket, BasketLine, HoldSpell
 from products.catalogue.models import Product, ProductCategory, ProductImage
-from products.orders.models import Order, OrderEvent, OrderLine
+from products.orders.models import Order, OrderEvent, OrderLine, ShippingPart
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
 from products.pricing.models import TaxClass, TaxRate
 from products.search.models import SearchWord
@@ -26,6 +26,7 @@ __all__ = [
     "Refund",
     "SearchWord",
     "ShippingMethod",
+    "ShippingPart",
     "ShippingRate",
     "ShippingZone",
     "Stock",

@@ -43,7 +43,8 @@ SECTIONS = [
         "orders",
         Order,
         (
-            *("number", "status", "method", "total", "currency", "placed_at", "email"),
+            *("number", "status", "method", "currency", "placed_at", "email"),
+            *("goods", "discount", "shipping", "tax", "prices_include_tax", "total"),
             *("full_name", "line1", "line2", "postcode", "city", "region", "country"),
             *("phone", "language"),
         ),
@@ -51,7 +52,10 @@ SECTIONS = [
     Section(
         "order_lines",
         OrderLine,
-        ("order__number", "sku", "name", "unit_price", "quantity", "line_total"),
+        (
+            *("order__number", "sku", "name", "unit_price", "quantity"),
+            *("line_discount", "order_discount", "amount", "tax", "tax_rate"),
+        ),
         by="order__user",
     ),
     Section(

@@ -41,6 +41,7 @@ SERVICES = [
     "products.payments.stripe",
     "products.payments.stripe_events",
     "products.payments.webhooks",
+    "products.pricing.baskets",
     "products.pricing.tax",
     "products.shipping.defaults",
     "products.shipping.prices",
@@ -215,6 +216,8 @@ RULES: dict[str, list[str]] = {
     "products.live": [
         *MODELS,
         "products.live",
+        "products.pricing.baskets",
+        "products.pricing.tax",
         "products.staff.columns",
         "products.staff.moves",
         "products.staff.vitals",
@@ -224,6 +227,7 @@ RULES: dict[str, list[str]] = {
     # Pure: plain values in, plain values out.
     "products.pricing": ["products.pricing"],
     "products.pricing.quote": [],
+    "products.pricing.baskets": [*MODELS, "products.pricing"],
     "products.pricing.tax": MODELS,
     # Pure too.
     "products.shipping.offers": ["products.shipping.postcodes"],

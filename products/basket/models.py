@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django_countries.fields import CountryField
 
 from products.catalogue.models import Product
 from products.sweeps.models import Swept, problem_index
@@ -54,6 +55,8 @@ class Basket(Swept):
         _("status"), max_length=8, choices=Status.choices, default=Status.OPEN
     )
     version = models.PositiveBigIntegerField(_("version"), default=0)
+    # Where the goods are sent, if that is known. Taxes depend on it.
+    country = CountryField(_("country"), blank=True)
     held_since = models.DateTimeField(_("reserved since"), null=True, blank=True)
     held_until = models.DateTimeField(_("reserved until"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

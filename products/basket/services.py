@@ -6,11 +6,10 @@ count. It ends in `_changed`, which gives the basket its next version and pushes
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
 
 from products.basket import holds
 from products.basket.exceptions import (
@@ -35,20 +34,22 @@ def open_for(owner: Owner) -> Basket:
     """Return the owner's open basket, created if there is none.
 
     A new basket continues the versions of the owner's earlier ones. So a page that
-    shows the old basket takes the new one as newer.
+    shows the old basket takes the new one as newer. The country is that of the last.
     """
     basket, _is_new = Basket.objects.open().get_or_create(
         user_id=owner.user_id,
         token=owner.token,
         status=Basket.Status.OPEN,
-        defaults={"version": _last_version(owner)},
+        defaults=_from_last(owner),
     )
     return basket
 
 
-def _last_version(owner: Owner) -> int:
+def _from_last(owner: Owner) -> dict[str, Any]:
+    """Return what a new basket takes over from the owner's last one."""
     baskets = Basket.objects.filter(user_id=owner.user_id, token=owner.token)
-    return baskets.aggregate(last=Max("version"))["last"] or 0
+    newest_first = baskets.order_by("-version").values("version", "country")
+    return newest_first.first() or {}
 
 
 @transaction.atomic
@@ -120,6 +121,18 @@ def clear(basket: Basket) -> None:
     _changed(basket)
 
 
+@transaction.atomic
+def set_country(basket: Basket, country: str) -> Basket:
+    """Note where the goods are sent, because taxes depend on it. A hold goes on.
+
+    Raises `BasketClosed`.
+    """
+    basket = holds.lock(basket)
+    basket.country = country
+    _changed(basket)
+    return basket
+
+
 class MergedLine(NamedTuple):
     """What became of a product of a merged basket."""
 
@@ -149,6 +162,7 @@ def merge(*, token: str, user_id: int) -> list[MergedLine]:
         return []
     holds.let_go(target, source)
     merged = _merge_lines(source, target)
+    target.country = target.country or source.country
     source.status = Basket.Status.MERGED
     _changed(source)
     _changed(target)
@@ -216,9 +230,8 @@ def _lock(basket: Basket) -> Basket:
 def _changed(basket: Basket) -> None:
     """Save the basket with its next version, and push it."""
     basket.version += 1
-    basket.save(
-        update_fields=["version", "status", "held_since", "held_until", "updated_at"]
-    )
+    fields = ["version", "status", "country", "held_since", "held_until", "updated_at"]
+    basket.save(update_fields=fields)
     push.basket_changed(basket)
 
 

@@ -349,6 +349,12 @@ class Migration(migrations.Migration):
                     models.PositiveBigIntegerField(default=0, verbose_name="version"),
                 ),
                 (
+                    "country",
+                    django_countries.fields.CountryField(
+                        blank=True, max_length=2, verbose_name="country"
+                    ),
+                ),
+                (
                     "held_since",
                     models.DateTimeField(
                         blank=True, null=True, verbose_name="reserved since"
@@ -394,6 +400,48 @@ class Migration(migrations.Migration):
                         primary_key=True,
                         serialize=False,
                         verbose_name="ID",
+                    ),
+                ),
+                (
+                    "goods",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=20, verbose_name="goods"
+                    ),
+                ),
+                (
+                    "discount",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=20,
+                        verbose_name="discount",
+                    ),
+                ),
+                (
+                    "shipping",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=20,
+                        verbose_name="shipping",
+                    ),
+                ),
+                (
+                    "tax",
+                    models.DecimalField(
+                        decimal_places=2, default=0, max_digits=20, verbose_name="tax"
+                    ),
+                ),
+                (
+                    "total",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=20, verbose_name="total"
+                    ),
+                ),
+                (
+                    "prices_include_tax",
+                    models.BooleanField(
+                        default=True, verbose_name="prices include tax"
                     ),
                 ),
                 (
@@ -481,12 +529,6 @@ class Migration(migrations.Migration):
                         ],
                         max_length=10,
                         verbose_name="payment",
-                    ),
-                ),
-                (
-                    "total",
-                    models.DecimalField(
-                        decimal_places=2, max_digits=20, verbose_name="total"
                     ),
                 ),
                 ("currency", models.CharField(max_length=3, verbose_name="currency")),
@@ -948,6 +990,37 @@ class Migration(migrations.Migration):
                         verbose_name="ID",
                     ),
                 ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=20, verbose_name="amount"
+                    ),
+                ),
+                (
+                    "tax",
+                    models.DecimalField(
+                        decimal_places=2, default=0, max_digits=20, verbose_name="tax"
+                    ),
+                ),
+                (
+                    "tax_rate",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=5,
+                        verbose_name="tax rate",
+                    ),
+                ),
+                (
+                    "tax_code",
+                    models.CharField(
+                        blank=True, max_length=20, verbose_name="tax code"
+                    ),
+                ),
+                (
+                    "tax_reason",
+                    models.CharField(blank=True, max_length=200, verbose_name="reason"),
+                ),
                 ("name", models.CharField(max_length=160, verbose_name="name")),
                 ("sku", models.CharField(max_length=40, verbose_name="sku")),
                 (
@@ -958,9 +1031,21 @@ class Migration(migrations.Migration):
                 ),
                 ("quantity", models.PositiveIntegerField(verbose_name="quantity")),
                 (
-                    "line_total",
+                    "line_discount",
                     models.DecimalField(
-                        decimal_places=2, max_digits=20, verbose_name="sum"
+                        decimal_places=2,
+                        default=0,
+                        max_digits=20,
+                        verbose_name="discount",
+                    ),
+                ),
+                (
+                    "order_discount",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=20,
+                        verbose_name="share of the order’s discount",
                     ),
                 ),
                 (
@@ -1242,6 +1327,64 @@ class Migration(migrations.Migration):
                         fields=["trigrams"], name="word_trigrams"
                     )
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ShippingPart",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=20, verbose_name="amount"
+                    ),
+                ),
+                (
+                    "tax",
+                    models.DecimalField(
+                        decimal_places=2, default=0, max_digits=20, verbose_name="tax"
+                    ),
+                ),
+                (
+                    "tax_rate",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=5,
+                        verbose_name="tax rate",
+                    ),
+                ),
+                (
+                    "tax_code",
+                    models.CharField(
+                        blank=True, max_length=20, verbose_name="tax code"
+                    ),
+                ),
+                (
+                    "tax_reason",
+                    models.CharField(blank=True, max_length=200, verbose_name="reason"),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="shipping_parts",
+                        to="products.order",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "part of the shipping",
+                "verbose_name_plural": "parts of the shipping",
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
@@ -1757,7 +1900,53 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="order",
             constraint=models.CheckConstraint(
-                condition=models.Q(("total__gte", 0)), name="order_total_not_negative"
+                condition=models.Q(
+                    ("discount__gte", 0),
+                    ("discount__lte", models.F("goods")),
+                    ("shipping__gte", 0),
+                    ("tax__gte", 0),
+                    ("tax__lte", models.F("total")),
+                ),
+                name="order_amounts_in_bounds",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("prices_include_tax", True),
+                        (
+                            "total",
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("goods"), "-", models.F("discount")
+                                ),
+                                "+",
+                                models.F("shipping"),
+                            ),
+                        ),
+                    ),
+                    models.Q(
+                        ("prices_include_tax", False),
+                        (
+                            "total",
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("goods"), "-", models.F("discount")
+                                    ),
+                                    "+",
+                                    models.F("shipping"),
+                                ),
+                                "+",
+                                models.F("tax"),
+                            ),
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="order_total_is_the_sum",
             ),
         ),
         migrations.AddConstraint(
@@ -1855,6 +2044,13 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tax__gte", 0), ("tax__lte", models.F("amount"))),
+                name="orderline_tax_within_amount",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="orderline",
             constraint=models.UniqueConstraint(
                 fields=("order", "product"), name="order_line_product"
             ),
@@ -1870,14 +2066,24 @@ class Migration(migrations.Migration):
             model_name="orderline",
             constraint=models.CheckConstraint(
                 condition=models.Q(
+                    ("line_discount__gte", 0),
+                    ("order_discount__gte", 0),
                     (
-                        "line_total",
+                        "amount",
                         django.db.models.expressions.CombinedExpression(
-                            models.F("unit_price"), "*", models.F("quantity")
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("unit_price"), "*", models.F("quantity")
+                                ),
+                                "-",
+                                models.F("line_discount"),
+                            ),
+                            "-",
+                            models.F("order_discount"),
                         ),
-                    )
+                    ),
                 ),
-                name="order_line_total_is_the_product",
+                name="order_line_amount_is_the_price",
             ),
         ),
         migrations.AddIndex(
@@ -1941,6 +2147,19 @@ class Migration(migrations.Migration):
                 condition=models.Q(("status", "asked")),
                 fields=("payment",),
                 name="refund_one_asked",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="shippingpart",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tax__gte", 0), ("tax__lte", models.F("amount"))),
+                name="shippingpart_tax_within_amount",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="shippingpart",
+            constraint=models.UniqueConstraint(
+                fields=("order", "tax_rate", "tax_code"), name="shipping_part_rate"
             ),
         ),
         migrations.AddConstraint(

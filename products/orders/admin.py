@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from products.models import Order, OrderEvent, OrderLine, Payment
+from products.models import Order, OrderEvent, OrderLine, Payment, ShippingPart
 from products.orders import services as orders
 from products.sweeps.admin import HAS_PROBLEM, PROBLEM
 from products.templatetags.shop import money
@@ -19,7 +19,16 @@ from project.modeladmin import FixedRowsMixin, ListedLookupsMixin, ReadOnlyMixin
 class OrderLineInline(ReadOnlyMixin, admin.TabularInline):
     model = OrderLine
     extra = 0
-    fields = ["quantity", "name", "sku", "unit_price", "line_total"]
+    fields = [
+        *("quantity", "name", "sku", "unit_price", "line_discount", "order_discount"),
+        *("amount", "tax", "tax_rate", "tax_code", "tax_reason"),
+    ]
+
+
+class ShippingPartInline(ReadOnlyMixin, admin.TabularInline):
+    model = ShippingPart
+    extra = 0
+    fields = ["amount", "tax", "tax_rate", "tax_code", "tax_reason"]
 
 
 class OrderEventInline(ReadOnlyMixin, admin.TabularInline):
@@ -72,12 +81,13 @@ class OrderAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
     # Not the token: who has it sees the order without signing in.
     fields = readonly_fields = [
         *("number", "on_the_board", "status", "on_hold", "method"),
+        *("goods", "discount", "shipping", "tax", "prices_include_tax"),
         "total_with_currency",
         *("user", "email", "full_name", "line1", "line2", "postcode", "city"),
         *("region", "country", "phone", "language", "handler"),
         *("placed_at", "expires_at", "changed_at", *PROBLEM),
     ]
-    inlines = [OrderLineInline, PaymentInline, OrderEventInline]
+    inlines = [OrderLineInline, ShippingPartInline, PaymentInline, OrderEventInline]
 
     @admin.display(description=gettext_lazy("total"), ordering="total")
     def total_with_currency(self, order: Order) -> str:

@@ -17,6 +17,7 @@ from products.orders import states
 from products.orders.machine import Actor, Method, OrderKind, State
 from products.orders.on_hold import OnHold
 from products.orders.states import Status
+from products.pricing.models import Taxed, Totals, amount_field
 from products.sweeps.models import Swept, problem_index
 from project import phones
 from project.mail.fields import EmailField, shape_constraint
@@ -50,7 +51,7 @@ class OrderQuerySet(models.QuerySet):
         return self.filter(states.EXPIRE.condition, expires_at__lte=timezone.now())
 
 
-class Order(Swept):
+class Order(Swept, Totals):
     """A basket that was ordered, with its goods and address as they were then.
 
     Only `products.orders.services` writes it.
@@ -86,8 +87,6 @@ class Order(Swept):
     )
     version = models.PositiveBigIntegerField(_("version"), default=1)
     method = models.CharField(_("payment"), max_length=10, choices=Method.choices)
-    # More digits than the fullest basket at the highest price needs.
-    total = models.DecimalField(_("total"), max_digits=20, decimal_places=2)
     currency = models.CharField(_("currency"), max_length=3)
     language = models.CharField(_("language"), max_length=10)
 
@@ -138,9 +137,7 @@ class Order(Swept):
             models.CheckConstraint(
                 condition=Q(status__in=Status.values), name="order_status_known"
             ),
-            models.CheckConstraint(
-                condition=Q(total__gte=0), name="order_total_not_negative"
-            ),
+            *Totals.Meta.constraints,
             shape_constraint("email", name="order_email_is_one_address"),
         ]
         indexes = [
@@ -255,7 +252,7 @@ def spelled(amount: Decimal) -> str:
     return f"{amount:.3f}".removesuffix("0")
 
 
-class OrderLine(models.Model):
+class OrderLine(Taxed):
     """Units of one product, with name and price as they were when it was ordered."""
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
@@ -264,13 +261,15 @@ class OrderLine(models.Model):
     sku = models.CharField(_("sku"), max_length=40)
     unit_price = models.DecimalField(_("price"), max_digits=12, decimal_places=2)
     quantity = models.PositiveIntegerField(_("quantity"))
-    line_total = models.DecimalField(_("sum"), max_digits=20, decimal_places=2)
+    line_discount = amount_field(_("discount"), default=0)
+    order_discount = amount_field(_("share of the order’s discount"), default=0)
 
     class Meta:
         ordering = ["id"]
         verbose_name = _("order line")
         verbose_name_plural = _("order lines")
         constraints = [
+            *Taxed.Meta.constraints,
             models.UniqueConstraint(
                 fields=["order", "product"], name="order_line_product"
             ),
@@ -278,13 +277,43 @@ class OrderLine(models.Model):
                 condition=Q(quantity__gte=1), name="order_line_quantity_positive"
             ),
             models.CheckConstraint(
-                condition=Q(line_total=F("unit_price") * F("quantity")),
-                name="order_line_total_is_the_product",
+                condition=Q(line_discount__gte=0, order_discount__gte=0)
+                & Q(
+                    amount=F("unit_price") * F("quantity")
+                    - F("line_discount")
+                    - F("order_discount")
+                ),
+                name="order_line_amount_is_the_price",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.name}"
+
+    @property
+    def subtotal(self) -> Decimal:
+        """The price before the order's discount."""
+        return self.amount + self.order_discount
+
+
+class ShippingPart(Taxed):
+    """The part of an order's shipping that is taxed at one rate."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="shipping_parts")
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("part of the shipping")
+        verbose_name_plural = _("parts of the shipping")
+        constraints = [
+            *Taxed.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["order", "tax_rate", "tax_code"], name="shipping_part_rate"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.amount}"
 
 
 class OrderEvent(models.Model):

@@ -4,6 +4,7 @@ Locks are taken in the order basket → order → stock by product.
 """
 
 from dataclasses import asdict
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -13,12 +14,19 @@ from django.utils.translation import gettext as _
 from products.basket import holds
 from products.basket.exceptions import BasketClosed, Shortage
 from products.live import push
-from products.models import Basket, BasketLine, Order, OrderLine
+from products.models import Basket, BasketLine, Order, OrderLine, ShippingPart
 from products.orders import emails, limits
 from products.orders.exceptions import MethodRefused, TermsChanged
 from products.orders.services import Method, deadline_of, log_event, mailed, pay
-from products.orders.terms import Contact, Goods, Terms, contact_of
+from products.orders.terms import Contact, Costs, Goods, Terms, contact_of
 from products.payments import providers
+from products.pricing.baskets import (
+    PricedBasket,
+    PricedLine,
+    PricedShipping,
+    Sums,
+    price_basket,
+)
 
 
 @transaction.atomic
@@ -55,7 +63,8 @@ def place(
     unavailable = {line.product_id: 0 for line in lines if not line.product.is_active}
     if unavailable:  # left the shop since they were held
         raise Shortage(unavailable)
-    now = Terms.of(contact, map(_goods, lines))
+    priced = price_basket(lines, country=contact.country)
+    now = _terms(contact, lines, priced)
     if now != seen:
         raise TermsChanged(seen, now)
     if not now.total:
@@ -71,11 +80,11 @@ def place(
         user=user,
         method=method,
         language=language,
-        total=now.total,
+        **_totals(priced.sums),
         currency=settings.CURRENCY,
         expires_at=deadline_of(method, user and user.pk),
     )
-    OrderLine.objects.bulk_create(_line(order, line) for line in lines)
+    _create_lines(order, lines, priced)
     limits.end_hold(basket, [line.product_id for line in lines])
     _close(basket)
     log_event(order, actor=user)
@@ -89,32 +98,81 @@ def place(
 
 def terms(basket: Basket, contact: Contact) -> Terms:
     """Return the terms on which the basket would be ordered now."""
-    lines = basket.lines.select_related("product")
-    return Terms.of(contact, map(_goods, lines))
+    lines = list(basket.lines.select_related("product").order_by("pk"))
+    return _terms(contact, lines, price_basket(lines, country=contact.country))
 
 
 def terms_of(order: Order) -> Terms:
     """Return the terms on which the order was placed."""
-    goods = order.lines.values_list("product", "name", "quantity", "unit_price")
-    return Terms.of(contact_of(order), (Goods(*line) for line in goods))
-
-
-def _goods(line: BasketLine) -> Goods:
-    product = line.product
-    return Goods(product.pk, product.name, line.quantity, product.price)
-
-
-def _line(order: Order, line) -> OrderLine:
-    product = line.product
-    return OrderLine(
-        order=order,
-        product=product,
-        name=product.name,
-        sku=product.sku,
-        unit_price=product.price,
-        quantity=line.quantity,
-        line_total=line.quantity * product.price,
+    goods = order.lines.values_list(
+        *("product", "name", "quantity", "unit_price", "line_discount"),
+        *("order_discount", "amount", "tax", "tax_rate", "tax_code"),
     )
+    costs = Costs(
+        *(order.goods, order.discount, order.shipping, order.tax, order.total),
+        order.prices_include_tax,
+    )
+    return Terms.of(contact_of(order), (Goods(*line) for line in goods), costs)
+
+
+def _terms(contact: Contact, lines: list[BasketLine], priced: PricedBasket) -> Terms:
+    goods = map(_goods, lines, priced.lines)
+    sums = {name: getattr(priced.sums, name) for name in Costs._fields}
+    return Terms.of(contact, goods, Costs(**sums))
+
+
+def _goods(line: BasketLine, price: PricedLine) -> Goods:
+    return Goods(
+        product=line.product_id,
+        name=line.product.name,
+        quantity=line.quantity,
+        price=price.price,
+        line_discount=price.line_discount,
+        order_discount=price.order_discount,
+        amount=price.amount,
+        tax=price.tax.amount,
+        tax_rate=price.tax.rate,
+        tax_code=price.tax.code,
+    )
+
+
+def _totals(sums: Sums) -> dict[str, Any]:
+    """Return the columns of `products.pricing.models.Totals`."""
+    names = ("goods", "discount", "shipping", "tax", "total")
+    amounts = {name: getattr(sums, name) for name in names}
+    return amounts | {"prices_include_tax": sums.includes_tax}
+
+
+def _create_lines(order: Order, lines: list[BasketLine], priced: PricedBasket) -> None:
+    """Store the lines and the parts of the shipping as they were agreed."""
+    OrderLine.objects.bulk_create(
+        OrderLine(
+            order=order,
+            product=line.product,
+            name=line.product.name,
+            sku=line.product.sku,
+            unit_price=price.price,
+            quantity=line.quantity,
+            line_discount=price.line_discount,
+            order_discount=price.order_discount,
+            **_taxed(price),
+        )
+        for line, price in zip(lines, priced.lines, strict=True)
+    )
+    ShippingPart.objects.bulk_create(
+        ShippingPart(order=order, **_taxed(part)) for part in priced.shipping
+    )
+
+
+def _taxed(price: PricedLine | PricedShipping) -> dict[str, Any]:
+    """Return the columns of `products.pricing.models.Taxed`."""
+    return {
+        "amount": price.amount,
+        "tax": price.tax.amount,
+        "tax_rate": price.tax.rate,
+        "tax_code": price.tax.code,
+        "tax_reason": price.tax.reason,
+    }
 
 
 def _close(basket: Basket) -> None:

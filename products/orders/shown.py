@@ -4,12 +4,12 @@ The value is signed, so that nobody can change it.
 """
 
 from dataclasses import dataclass
-from decimal import InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import Self
 
 from django.core import signing
 
-from products.orders.terms import Terms
+from products.orders.terms import Contact, Costs, Goods, Terms
 
 SALT = "products.checkout"
 
@@ -35,3 +35,31 @@ class Shown:
             return cls(basket, user, Terms.from_json(terms))
         except (signing.BadSignature, InvalidOperation, TypeError, ValueError):
             return None  # forged, or from another release
+
+
+def shown_terms(contact: Contact, basket: dict) -> Terms:
+    """Return the terms that a page shows. In: the facts of its basket."""
+    goods = (
+        Goods(
+            product=line["product"],
+            name=line["name"],
+            quantity=line["quantity"],
+            price=Decimal(line["price"]),
+            line_discount=Decimal(line["line_discount"]),
+            order_discount=Decimal(line["order_discount"]),
+            amount=Decimal(line["amount"]),
+            tax=Decimal(line["tax"]),
+            tax_rate=Decimal(line["tax_rate"]),
+            tax_code=line["tax_code"],
+        )
+        for line in basket["lines"]
+    )
+    costs = Costs(
+        goods=Decimal(basket["goods"]),
+        discount=Decimal(basket["discount"]),
+        shipping=Decimal(basket["shipping"]),
+        tax=Decimal(basket["tax"]),
+        total=Decimal(basket["total"]),
+        includes_tax=basket["includes_tax"],
+    )
+    return Terms.of(contact, goods, costs)

@@ -1,4 +1,4 @@
-"""The terms that a shopper agrees to: who gets what, where, and at which price.
+"""The terms that a shopper agrees to: who gets what, where, and what it costs.
 
 The review page shows the terms and its form carries them, so that only what was shown
 is ordered. These are plain values; nothing here queries the database.
@@ -26,12 +26,29 @@ class Contact:
 
 
 class Goods(NamedTuple):
-    """Some units of one product. Prices are for one unit, in the shop's currency."""
+    """Some units of one product. The price is for one, the amounts are for all."""
 
     product: int
     name: str
     quantity: int
     price: Decimal
+    line_discount: Decimal
+    order_discount: Decimal
+    amount: Decimal
+    tax: Decimal
+    tax_rate: Decimal
+    tax_code: str
+
+
+class Costs(NamedTuple):
+    """The sums of an order, as in `products.pricing.baskets.Sums`."""
+
+    goods: Decimal
+    discount: Decimal
+    shipping: Decimal
+    tax: Decimal
+    total: Decimal
+    includes_tax: bool
 
 
 class Change(NamedTuple):
@@ -44,19 +61,20 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A contact and the goods, sorted by product."""
+    """A contact, the goods, sorted by product, and the sums."""
 
     contact: Contact
     goods: tuple[Goods, ...]
+    costs: Costs
 
     @classmethod
-    def of(cls, contact: Contact, goods: Iterable[Goods]) -> Self:
+    def of(cls, contact: Contact, goods: Iterable[Goods], costs: Costs) -> Self:
         """Return the terms of goods in any order."""
-        return cls(contact, tuple(sorted(goods)))
+        return cls(contact, tuple(sorted(goods)), costs)
 
     @property
     def total(self) -> Decimal:
-        return sum((g.quantity * g.price for g in self.goods), Decimal(0))
+        return self.costs.total
 
     def changes(self, now: Self) -> list[Change]:
         """Return how the goods of `now` differ from these."""
@@ -67,20 +85,30 @@ class Terms:
 
     def to_json(self) -> list:
         """Return the terms as plain values for `from_json`."""
-        goods = [[g.product, g.name, g.quantity, str(g.price)] for g in self.goods]
-        return [asdict(self.contact), goods]
+        return [asdict(self.contact), [*map(_plain, self.goods)], _plain(self.costs)]
 
     @classmethod
     def from_json(cls, values: list) -> Self:
         """Return the terms that `to_json` wrote, perhaps in an earlier release."""
-        contact, goods = values
+        contact, goods, costs = values
         return cls.of(
             Contact(**contact),
-            (
-                Goods(pk, name, quantity, Decimal(price))
-                for pk, name, quantity, price in goods
-            ),
+            [Goods(*_values(Goods, row)) for row in goods],
+            Costs(*_values(Costs, costs)),
         )
+
+
+def _plain(row: tuple) -> list:
+    return [str(value) if isinstance(value, Decimal) else value for value in row]
+
+
+def _values(kind: type, row: list) -> list:
+    """Return the values of `_plain` with the types of a named tuple's fields."""
+    types = kind.__annotations__.values()
+    return [
+        Decimal(value) if of is Decimal else value
+        for of, value in zip(types, row, strict=True)
+    ]
 
 
 def contact_of(row: Any) -> Contact:

@@ -7,11 +7,16 @@ from decimal import Decimal
 
 import eu_vat_rates_data
 from django.conf import settings
-from django.utils.translation import gettext as _
-
-from products.models import TaxClass, TaxRate
+from django.db import connection
+from django.utils.translation import gettext_lazy
 
 EXPORT = "export"
+UNKNOWN = ""
+# Why no tax is charged, by the code of the rate.
+REASONS = {
+    EXPORT: gettext_lazy("Export outside the tax area"),
+    UNKNOWN: gettext_lazy("No tax rate is known"),
+}
 # Countries of their own that belong to the tax area of another one, with its rates.
 PARTS = {"MC": "FR", "IM": "GB"}
 
@@ -29,27 +34,41 @@ class Rate:
     reason: str = ""
 
 
+def untaxed(code: str) -> Rate:
+    """Return the rate of goods on which no tax is charged, for a reason."""
+    return Rate(Decimal(0), code, str(REASONS[code]))
+
+
+# Written as SQL because each page with a basket runs it.
+PERCENTS = """
+SELECT class.code, (
+    SELECT percent FROM products_taxrate rate
+    WHERE rate.country = %s AND rate.tax_class_id = class.code AND rate.since <= %s
+    ORDER BY rate.since DESC LIMIT 1
+)
+FROM products_taxclass class ORDER BY class.position, class.code
+"""
+
+
 def rates_for(country: str, on: date) -> dict[str, Rate]:
     """Return the rate of each tax class for a delivery to `country` on a day.
 
     A class without a rate in the country has that of the next higher class there, so
     too little is never charged. Outside the shop's tax area all rates are 0 if
-    `EXPORT_ZERO_RATED` is set, else those of `SHOP_COUNTRY`. At most two queries.
+    `EXPORT_ZERO_RATED` is set, else those of `SHOP_COUNTRY`. One query.
     """
-    classes = list(TaxClass.objects.values_list("code", flat=True))
     country = PARTS.get(country, country)
-    if not is_in_tax_area(country):
-        if settings.EXPORT_ZERO_RATED:
-            rate = Rate(Decimal(0), EXPORT, _("Export outside the tax area"))
-            return dict.fromkeys(classes, rate)
+    is_export = not is_in_tax_area(country)
+    if is_export:
         country = PARTS.get(settings.SHOP_COUNTRY, settings.SHOP_COUNTRY)
-    return fill_gaps(classes, percents(country, on))
-
-
-def percents(country: str, on: date) -> dict[str, Decimal]:
-    """Return the percentages in force in a country on a day, by the class's code."""
-    rows = TaxRate.objects.filter(country=country, since__lte=on).order_by("since")
-    return dict(rows.values_list("tax_class", "percent"))
+    with connection.cursor() as cursor:
+        cursor.execute(PERCENTS, [country, on])
+        rows = cursor.fetchall()
+    classes = [code for code, _percent in rows]
+    if is_export and settings.EXPORT_ZERO_RATED:
+        rate = untaxed(EXPORT)
+        return dict.fromkeys(classes, rate)
+    return fill_gaps(classes, {code: row for code, row in rows if row is not None})
 
 
 def fill_gaps(
@@ -58,7 +77,7 @@ def fill_gaps(
     """Return the rate of each class; `classes` are sorted, the highest rate first."""
     rates = {}
     highest = max(percents, key=lambda code: percents[code], default=None)
-    rate = Rate(Decimal(0), "", _("No tax rate is known"))
+    rate = untaxed(UNKNOWN)
     if highest is not None:
         rate = Rate(percents[highest], highest)
     for code in classes:

@@ -1,7 +1,7 @@
 """Exports orders as CSV, with only a few hundred of them in memory.
 
 There is a row for each order, or for each of its lines. With rows for lines, only the
-first line has the order's sums (`total`, `units`), so that a column adds up.
+first line has the order's sums (`goods` to `total`, `units`), so that a column adds up.
 """
 
 from collections import defaultdict
@@ -34,7 +34,8 @@ from project.spreadsheets import (
 CHUNK = 500  # orders in memory at once
 DIALECTS = {"csv": PLAIN, "excel": EXCEL, "excel-eu": EUROPEAN_EXCEL}
 
-FIRST = ["number", "placed", "status", "payment", "total", "currency", "units"]
+SUMS = ["goods", "discount", "shipping", "tax", "total"]
+FIRST = ["number", "placed", "status", "payment", *SUMS, "currency", "units"]
 LAST = [
     *("email", "name", "line1", "line2", "postcode", "city", "region", "country"),
     *("phone", "handler", "changed"),
@@ -42,7 +43,9 @@ LAST = [
 COLUMNS = [*FIRST, "lines", *LAST, "skus", "unit_prices"]
 LINE_COLUMNS = [
     *FIRST,
-    *("line", "sku", "product", "quantity", "unit_price", "line_total"),
+    *("line", "sku", "product", "quantity", "unit_price"),
+    *("line_discount", "order_discount", "amount"),
+    *("line_tax", "tax_rate", "tax_code", "tax_reason"),
     *LAST,
 ]
 
@@ -126,7 +129,13 @@ class Line(NamedTuple):
     name: str
     sku: str
     unit_price: Decimal
-    line_total: Decimal
+    line_discount: Decimal
+    order_discount: Decimal
+    amount: Decimal
+    tax: Decimal
+    tax_rate: Decimal
+    tax_code: str
+    tax_reason: str
 
 
 def lines_of(orders: list[Order]) -> dict[int, list[Line]]:
@@ -171,7 +180,13 @@ def line_rows(order: Order, lines: list[Line], writer: Writer) -> Iterator[list]
             line.name,
             line.quantity,
             line.unit_price,
-            line.line_total,
+            line.line_discount,
+            line.order_discount,
+            line.amount,
+            line.tax,
+            line.tax_rate,
+            line.tax_code,
+            line.tax_reason,
             *last,
         ]
         first = _without_sums(first)
@@ -183,14 +198,14 @@ def _first(order: Order, lines: list[Line]) -> list:
         order.placed_at,
         order.status,
         order.method,
-        order.total,
+        *(getattr(order, name) for name in SUMS),
         order.currency,
         sum(line.quantity for line in lines),
     ]
 
 
 def _without_sums(first: list) -> list:
-    sums = ("total", "units")
+    sums = (*SUMS, "units")
     return [
         "" if name in sums else cell for name, cell in zip(FIRST, first, strict=True)
     ]

@@ -78,7 +78,12 @@ def versions_that_rise(transactional_db) -> None:
     )
     address = {"full_name": "A", "line1": "B", "postcode": "1", "city": "C"}
     past = Order.objects.create(
-        status="delivered", method="delivery", total=0, country="DE", **address
+        status="delivered",
+        method="delivery",
+        goods=0,
+        total=0,
+        country="DE",
+        **address,
     )
     OrderEvent.objects.bulk_create(
         OrderEvent(order=past, version=n, status="delivered") for n in range(floor)

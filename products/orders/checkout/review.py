@@ -5,7 +5,6 @@ different by now, nothing is ordered: a page shows the difference and asks again
 """
 
 from contextlib import suppress
-from decimal import Decimal
 
 from django.conf import settings
 from django.contrib import messages
@@ -23,8 +22,8 @@ from products.orders import placing, states
 from products.orders.checkout.steps import CONTACT, CheckoutView, SeeOther, SessionEnded
 from products.orders.exceptions import MethodRefused, TermsChanged
 from products.orders.forms import PlaceForm
-from products.orders.shown import Shown
-from products.orders.terms import Contact, Goods, Terms
+from products.orders.shown import Shown, shown_terms
+from products.orders.terms import Contact, Terms
 from products.orders.views import GUESTS, remember
 from products.orders.visitors import visitor_of
 from products.payments import services as payments
@@ -177,14 +176,7 @@ class ReviewView(CheckoutView):
     @property
     def terms(self) -> Terms:
         """The terms that this page shows."""
-        lines = self.goods["basket"]["lines"]
-        return Terms.of(
-            self.contact,
-            (
-                Goods(ln["product"], ln["name"], ln["quantity"], Decimal(ln["price"]))
-                for ln in lines
-            ),
-        )
+        return shown_terms(self.contact, self.goods["basket"])
 
     def method_refused(self, refusal: MethodRefused) -> HttpResponse:
         """Show the page again with the methods that are possible."""

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView
 
-from products.basket import holds
+from products.basket import holds, services
 from products.basket.exceptions import BasketClosed, BasketEmpty, HoldPaused, Shortage
 from products.live import baskets, viewers
 from products.models import Basket, Order, Product
@@ -81,10 +82,18 @@ class CheckoutView(TitleMixin, FormView):
             basket = holds.start(basket, network=visitor_of(self.request).network)
         except HoldPaused as pause:
             self.pause = pause
+        basket = self.with_country(basket)
         lines = self.goods["basket"]["lines"]
         if left := self.units_left(lines):
             raise Shortage(left)
         return basket
+
+    def with_country(self, basket: Basket) -> Basket:
+        """Return the basket, which has the taxes of where its goods are sent."""
+        entered = self.entered().get("country")
+        if not entered or entered == (str(basket.country) or settings.SHOP_COUNTRY):
+            return basket
+        return services.set_country(basket, entered)
 
     def units_left(self, lines: list[dict]) -> dict[int, int]:
         """Return how many units are left of each product that is short.

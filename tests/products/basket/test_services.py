@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
+from products.basket import holds
 from products.basket import services as baskets
 from products.basket.exceptions import (
     BadQuantity,
@@ -20,6 +21,7 @@ from products.models import Basket, BasketLine
 from tests.support.factories import (
     make_basket,
     make_full_basket,
+    make_order,
     make_owner,
     make_product,
     make_products,
@@ -438,3 +440,42 @@ def test_line_without_units_is_refused_by_the_table():
 
     with pytest.raises(IntegrityError), transaction.atomic():
         BasketLine.objects.filter(basket=basket).update(quantity=0)
+
+
+# --- Where the goods are sent -----------------------------------------------------
+
+
+def test_country_gives_the_basket_a_version_and_keeps_its_hold():
+    basket = holds.start(make_basket(lines={make_product(): 2}))
+
+    after = baskets.set_country(basket, "FR")
+
+    assert (after.country, after.version) == ("FR", basket.version + 1)
+    assert after.held_until == basket.held_until
+    assert after.lines.get().held == 2
+
+
+def test_country_of_an_ordered_basket_stays():
+    basket = make_order().basket
+
+    with pytest.raises(BasketClosed):
+        baskets.set_country(basket, "FR")
+
+
+def test_new_basket_has_the_country_of_the_owners_last():
+    owner = make_owner()
+    last = baskets.set_country(make_basket(owner), "FR")
+    Basket.objects.filter(pk=last.pk).update(status=Basket.Status.ORDERED)
+
+    assert baskets.open_for(owner).country == "FR"
+
+
+@pytest.mark.parametrize("own, expected", [("", "FR"), ("DK", "DK")])
+def test_merged_basket_has_the_country_of_the_one_that_has_any(own, expected):
+    user, visitor = make_user(), make_owner()
+    baskets.set_country(make_basket(Owner(user_id=user.pk)), own)
+    baskets.set_country(make_basket(visitor, {make_product(): 1}), "FR")
+
+    baskets.merge(token=visitor.token, user_id=user.pk)
+
+    assert baskets.open_for(Owner(user_id=user.pk)).country == expected

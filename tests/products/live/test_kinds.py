@@ -279,7 +279,7 @@ def test_contents_of_a_basket_keep_the_shown_price_of_a_product_off_sale():
     facts = baskets.contents(owner).facts
 
     (line,) = facts["lines"]
-    assert (line["price"], line["was"], line["line_total"]) == ("12.50", None, "25.00")
+    assert (line["price"], line["was"], line["amount"]) == ("12.50", None, "25.00")
     assert line["stock"]["state"] == "gone" and line["stock"]["price"] is None
     assert facts["total"] == "0.00"
 
@@ -300,9 +300,15 @@ def test_contents_of_a_basket_show_current_price_and_stock():
         "image": "",
         "quantity": 6,
         "held": False,
-        "price": "11.00",
         "was": "12.50",
-        "line_total": "66.00",
+        "price": "11.00",
+        "line_discount": "0.00",
+        "order_discount": "0.00",
+        "subtotal": "66.00",
+        "amount": "66.00",
+        "tax": "10.54",
+        "tax_rate": "19",
+        "tax_code": "standard",
         "stock": {
             "product": product.pk,
             "available": 4,

@@ -199,7 +199,7 @@ def test_order_while_the_price_changes_costs_what_was_seen_or_is_refused():
     assert failures(outcomes) == []
     assert ends_of(outcomes[:8]).keys() <= {"done", TermsChanged}
     for order in Order.objects.all():
-        assert order.total == 25 == order.lines.get().line_total
+        assert order.total == 25 == order.lines.get().amount
     assert books.reconcile() == []
 
 

@@ -16,12 +16,13 @@ from products.basket import services as baskets
 from products.basket.exceptions import BasketClosed, BasketEmpty, Shortage
 from products.catalogue import services as catalogue
 from products.live.viewers import Owner
-from products.models import Basket, Order, Product, Stock
+from products.models import Basket, Order, Product, Stock, TaxRate
 from products.orders import placing
 from products.orders import services as orders
 from products.orders.exceptions import StatusConflict, TermsChanged
 from products.orders.models import LETTERS, Status
-from products.orders.terms import Terms
+from products.orders.terms import Costs, Terms
+from products.pricing import services as pricing
 from products.stock import books
 from products.stock.exceptions import NotEnoughStock
 from tests.support.factories import (
@@ -36,7 +37,7 @@ from tests.support.factories import (
 
 pytestmark = pytest.mark.django_db
 
-NOTHING = Terms.of(CONTACT, [])
+NOTHING = Terms.of(CONTACT, [], Costs(*[Decimal(0)] * 5, includes_tax=True))
 
 
 def place(basket: Basket, **options) -> Order:
@@ -73,7 +74,7 @@ def test_order_keeps_names_prices_address_and_total_as_they_were():
     catalogue.save(lamp)
 
     order.refresh_from_db()
-    fields = ("name", "sku", "unit_price", "quantity", "line_total")
+    fields = ("name", "sku", "unit_price", "quantity", "amount")
     assert list(order.lines.values_list(*fields)) == [
         ("Brass lamp", "L-1", Decimal("12.50"), 2, Decimal("25.00")),
         ("Jug", "J-1", Decimal("0.10"), 3, Decimal("0.30")),
@@ -166,6 +167,39 @@ def test_changed_price_orders_nothing_and_changes_nothing(price):
     assert place(basket, seen=refusal.value.now).total == 2 * price
 
 
+def test_changed_tax_rate_orders_nothing_and_changes_nothing():
+    lamp = make_product()
+    basket = holds.start(make_basket(lines={lamp: 2}))
+    seen = terms_of(basket)
+    rate = TaxRate.objects.get(country="DE", tax_class="standard")
+    rate.percent = 25
+    pricing.save_tax_rate(rate)
+    before = snapshot(lamp, basket)
+
+    with pytest.raises(TermsChanged) as refusal:
+        place(basket, seen=seen)
+
+    assert seen.costs.tax == Decimal("3.99") and refusal.value.now.costs.tax == 5
+    assert refusal.value.now.total == seen.total
+    assert snapshot(lamp, basket) == before
+
+
+def test_order_abroad_has_the_tax_of_where_it_goes():
+    basket = holds.start(make_basket(lines={make_product(): 2}))
+    contact = replace(CONTACT, country="DK")
+
+    order = placing.place(
+        *(basket, contact),
+        seen=placing.terms(basket, contact),
+        method="delivery",
+        language="en",
+    )
+
+    line = order.lines.get()
+    assert (line.tax, line.tax_rate, line.amount) == (5, 25, 25)
+    assert (order.tax, order.total) == (5, 25)
+
+
 def test_changed_price_after_the_hold_has_lapsed_claims_nothing():
     lamp = make_product()
     basket = make_basket(lines={lamp: 2})
@@ -179,18 +213,20 @@ def test_changed_price_after_the_hold_has_lapsed_claims_nothing():
 
 def _other_goods(basket: Basket) -> Terms:
     """Another product at the same price, which another tab put in instead."""
-    (line,) = terms_of(basket).goods
+    terms = terms_of(basket)
+    (line,) = terms.goods
     other = make_product(price=line.price)
-    return Terms.of(CONTACT, [line._replace(product=other.pk, name=other.name)])
+    return replace(terms, goods=(line._replace(product=other.pk, name=other.name),))
 
 
 def _swapped_quantities(basket: Basket) -> Terms:
     """As many units and the same total, but of each product as many as of the other."""
     extra = make_product(price=terms_of(basket).goods[0].price)
     baskets.add(basket, extra.pk, 1)
-    one, two = terms_of(basket).goods
-    swapped = [one._replace(quantity=two.quantity), two._replace(quantity=one.quantity)]
-    return Terms.of(CONTACT, swapped)
+    terms = terms_of(basket)
+    one, two = terms.goods
+    swapped = one._replace(quantity=two.quantity), two._replace(quantity=one.quantity)
+    return replace(terms, goods=swapped)
 
 
 def _other_contact(**fields) -> Callable[[Basket], Terms]:
@@ -225,7 +261,7 @@ def test_order_of_the_fullest_basket_at_the_highest_price_keeps_its_total():
 
     order.refresh_from_db()
     assert order.total == 120 * price
-    assert sum(line.line_total for line in order.lines.all()) == order.total
+    assert sum(line.amount for line in order.lines.all()) == order.total
 
 
 @pytest.mark.parametrize("noticed", [True, False], ids=["released", "unnoticed"])

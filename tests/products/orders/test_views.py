@@ -218,11 +218,11 @@ def test_cancelling_takes_a_token_of_the_form(order):
 def placed(user, quantity: int) -> None:
     """Rows as they would be, in two queries."""
     product = make_product(on_hand=1)
-    fields = {"method": "delivery", "total": "5.00", "currency": "EUR"}
+    fields = {"method": "delivery", "goods": 5, "total": 5, "currency": "EUR"}
     rows = Order.objects.bulk_create(
         Order(user=user, language="en", **fields) for _ in range(quantity)
     )
-    price = {"name": "Lamp", "unit_price": "2.50", "quantity": 2, "line_total": "5.00"}
+    price = {"name": "Lamp", "unit_price": "2.50", "quantity": 2, "amount": "5.00"}
     rows[0].lines.model.objects.bulk_create(
         rows[0].lines.model(order=row, product=product, **price) for row in rows
     )

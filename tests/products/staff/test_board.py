@@ -37,11 +37,13 @@ def make_orders(count: int, **fields) -> list[Order]:
     (product,) = make_products(1)
     start = timezone.now() - timedelta(days=3)
     address = {"full_name": "Ann", "line1": "Street", "postcode": "1", "city": "Port"}
-    defaults = {"method": "delivery", "total": 5, "currency": "EUR", "country": "DE"}
+    defaults = {"method": "delivery", "currency": "EUR", "country": "DE"}
     found = Order.objects.bulk_create(
         Order(
             email=f"ann{n}@example.com",
             placed_at=start + timedelta(seconds=n),
+            goods=5,
+            total=5,
             **address | defaults | {"language": "en"} | fields,
         )
         for n in range(count)
@@ -54,7 +56,7 @@ def make_orders(count: int, **fields) -> list[Order]:
             sku="SKU",
             unit_price=5,
             quantity=1,
-            line_total=5,
+            amount=5,
         )
         for order in found
     )

@@ -130,12 +130,17 @@ def test_export_in_rows_of_lines_has_sku_and_price_of_each(client, clerk):
     found = table(client.get(EXPORT, ALWAYS | {"rows": "lines"}))
 
     assert [row["number"] for row in found] == [order.number, order.number]
-    names = ("line", "sku", "product", "quantity", "unit_price", "line_total")
+    names = ("line", "sku", "product", "quantity", "unit_price", "amount", "line_tax")
     assert [tuple(row[name] for name in names) for row in found] == [
-        ("1", "LAMP-1", "Lamp", "1", "12.50", "12.50"),
-        ("2", "BOWL-1", "Bowl", "3", "2.50", "7.50"),
+        ("1", "LAMP-1", "Lamp", "1", "12.50", "12.50", "1.99"),
+        ("2", "BOWL-1", "Bowl", "3", "2.50", "7.50", "1.20"),
     ]
-    assert [row["total"] for row in found] == ["20.00", ""]  # so that a column adds up
+    assert {(row["tax_rate"], row["tax_code"]) for row in found} == {
+        ("19.00", "standard")
+    }
+    # Only the first line has the order's sums, so that a column adds up.
+    assert [row["total"] for row in found] == ["20.00", ""]
+    assert [row["tax"] for row in found] == ["3.19", ""]
     assert [row["units"] for row in found] == ["4", ""]
     assert {row["email"] for row in found} == {order.email}
 
