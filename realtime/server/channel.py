@@ -9,17 +9,15 @@
 
 import time
 from http import HTTPStatus
-from socket import MSG_PEEK
 
 from django.conf import settings
 from twisted.internet.interfaces import IHalfCloseableDescriptor
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from realtime import bodies, metrics, request_ids
 from realtime.server.handshake import HandshakeChannel
 from realtime.server.request import NEEDED_HEADERS, Refused, Request
-from realtime.server.wire import unsent_bytes
+from realtime.server.wire import next_byte, unsent_bytes
 
 MAX_HEADERS = 100
 LINE_END = 2  # bytes
@@ -184,13 +182,7 @@ class Channel(HandshakeChannel):
 
     def is_silent(self) -> bool:
         """Whether the client has sent nothing that waits to be read."""
-        transport = self.transport
-        if isinstance(transport, TLSMemoryBIOProtocol):
-            transport = transport.transport
-        try:
-            return not transport.socket.recv(1, MSG_PEEK)
-        except OSError:  # there is nothing to read, or the client has gone
-            return True
+        return not next_byte(self.transport)
 
     def end(self) -> None:
         """Close the connection now. Unsent bytes are lost."""

@@ -12,7 +12,9 @@ from twisted.web.http import HTTPChannel
 
 from realtime import admission, metrics
 from realtime.admission import Refusal
+from realtime.server import handover
 from realtime.server.request import FORWARDED_FOR, address_of
+from realtime.server.wire import next_byte
 
 UPGRADE_LINE = re.compile(rb"\r\nupgrade:[ \t]*websocket", re.I)
 FORWARDED_LINE = re.compile(rb"\r\n" + FORWARDED_FOR + rb":([^\r\n]*)", re.I)
@@ -38,16 +40,28 @@ class HandshakeChannel(HTTPChannel):
         LineReceiver.dataReceived(self, data)
 
     def serve(self) -> None:
-        """Read the handshake: its turn has come."""
+        """Read the handshake: its turn has come.
+
+        A client that has gone while the loop was busy costs nothing more. The loop will
+        read the end of its connection.
+        """
         data, self._unread = self._unread, None
-        LineReceiver.dataReceived(self, data)
+        if next_byte(self.transport) != b"":
+            self._begin(data)
+
+    def _begin(self, data: bytes) -> None:
+        target = handover.target_of(data)
+        if target is None:
+            LineReceiver.dataReceived(self, data)
+        else:
+            handover.hand_over(self, target, data)
 
     def _handshake_received(self, data: bytes) -> None:
         refusal = self.factory.general_refusal()
         if refusal is not None:
             self._refuse(refusal)
         elif self.factory.handshakes.is_free():
-            LineReceiver.dataReceived(self, data)
+            self._begin(data)
         else:
             self._join_queue(data)
 

@@ -14,7 +14,7 @@ from typing import Protocol
 EXTENSION = "shop.waiting"  # in the ASGI scope of pages: the length of the queue
 MAX_SERVED = 50  # handshakes at the same time
 MAX_STARTED = 30  # per loop iteration, so that pages and pushes get their share
-MAX_WAIT_S = 6  # in the queue; a page waits 10 s for its socket
+MAX_WAIT_S = 5  # in the queue; a page waits 10 s, the system's queue included
 MIN_LENGTH = 100  # that the queue may have, however slow the process is
 
 

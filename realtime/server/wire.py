@@ -3,6 +3,7 @@
 Consumers get it as `scope["extensions"]["shop.wire"]`.
 """
 
+from socket import MSG_PEEK
 from typing import Any, Protocol
 
 from twisted.internet.abstract import FileDescriptor
@@ -88,6 +89,19 @@ class WireMixin:
             super().sendData(data, sync, chopsize)
         elif self._offer(data) is None:
             self.transport.write(data)
+
+
+def next_byte(transport: Any) -> bytes | None:
+    """Return the next byte that the loop will read from the system. It is empty if the
+    client has gone, and None if there is nothing to read."""
+    if isinstance(transport, TLSMemoryBIOProtocol):
+        transport = transport.transport
+    try:
+        return transport.socket.recv(1, MSG_PEEK)
+    except BlockingIOError:
+        return None
+    except OSError:  # the connection was reset
+        return b""
 
 
 def unsent_bytes(transport: Any) -> int:
