@@ -12,23 +12,24 @@ from typing import NamedTuple
 
 FIRST_RATE = 300.0  # sockets a second, before the first sample
 SAMPLE = 50  # sockets
-WEIGHT = 0.3  # of a new sample against all earlier ones
+LONGEST_S = 1  # of a sample while no socket waits
+WEIGHT = 0.1  # of a new sample against all earlier ones
 USABLE = 0.9  # of the rate; the rest is for pages and pushes
 MAX_SPREAD_MS = 120_000
 SCHEDULER = Path("/proc/thread-self/schedstat")  # Linux: ns on a processor, ns in line
 
 
 class Clocks(NamedTuple):
-    """Times of this thread, in seconds."""
+    """Times in seconds."""
 
     clock: float
-    cpu: float
-    delay: float  # ready to run, without a processor
+    cpu: float  # of this process, as its other threads query for sockets
+    delay: float  # this thread was ready to run, without a processor
 
 
 def read_clocks() -> Clocks:
-    """Read the clocks of the current thread."""
-    return Clocks(time.monotonic(), time.thread_time(), _processor_delay())
+    """Read the clocks of the current thread and its process."""
+    return Clocks(time.monotonic(), time.process_time(), _processor_delay())
 
 
 def _processor_delay() -> float:
@@ -44,10 +45,13 @@ class Pace:
     """Measures how many sockets are opened in a second.
 
     While sockets wait, these are seconds by the clock, which include what pages and
-    other programs take. While no socket waits, they are seconds of the loop's CPU, and
-    of the time in which the loop was ready but had no processor. That time is at least
-    what the process would wait if all its siblings were busy: then it has `share()` of
-    a processor.
+    other programs take. While no socket waits, they are seconds of the process's CPU,
+    and of the time in which the loop was ready but had no processor. That time is at
+    least what the process would wait if all its siblings were busy: then it has
+    `share()` of a processor.
+
+    While few sockets come, most of the CPU is for other work, so such a sample does not
+    count.
     """
 
     def __init__(
@@ -55,11 +59,16 @@ class Pace:
         share: Callable[[], float] = lambda: 1.0,
         clocks: Callable[[], Clocks] = read_clocks,
     ) -> None:
-        self.rate = FIRST_RATE
+        self._seconds = 1 / FIRST_RATE  # that a socket takes
         self._share, self._clocks = share, clocks
         self._opened = 0  # in this sample
         self._opened_while_others_wait = 0  # of these
         self._began: Clocks | None = None
+
+    @property
+    def rate(self) -> float:
+        """How many sockets are opened in a second."""
+        return 1 / self._seconds
 
     def opened(self, others_wait: bool) -> None:
         """Count an open socket. Called on the event loop."""
@@ -74,11 +83,12 @@ class Pace:
         now = self._clocks()
         began = self._began or now
         clock, cpu, delay = (after - before for after, before in zip(now, began))
-        if self._opened_while_others_wait == self._opened:
-            seconds = clock
-        else:
-            seconds = max(cpu / self._share(), cpu + delay)
-        self.rate += WEIGHT * (self._opened / max(seconds, 1e-3) - self.rate)
+        is_busy = self._opened_while_others_wait == self._opened
+        if is_busy or clock <= LONGEST_S:
+            seconds = clock if is_busy else max(cpu / self._share(), cpu + delay)
+            # Seconds have a mean that says how long many take. Rates have not: a few
+            # fast samples would hide that the process had no processor for a while.
+            self._seconds += WEIGHT * (max(seconds, 1e-3) / SAMPLE - self._seconds)
         self._opened, self._opened_while_others_wait, self._began = 0, 0, now
 
     def spread_ms(self, sockets: int) -> int:

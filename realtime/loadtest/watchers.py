@@ -19,6 +19,7 @@ HANDSHAKE_S = 14  # a page waits 10 s for its socket, and 4 s for the first answ
 # failures, and ever.
 FIRST_WAIT_S, FEW_WAIT_S, MAX_WAIT_S = 0.25, 4.0, 60.0
 FEW_FAILURES = 6  # after more of them, waits exceed what the server announced
+AGAIN = 1 / 4  # of what the server announced: the shortest limit of a later wait
 FINAL_CODES = 4500  # from this close code on, a page does not reconnect
 PRIME, OFFSET, MASK = 0x01000193, 0x811C9DC5, 0xFFFFFFFF
 
@@ -223,4 +224,5 @@ def longest_wait(failures: int, spread_s: float | None) -> float:
     announced = MAX_WAIT_S if spread_s is None else max(FEW_WAIT_S, 2 * spread_s)
     # After some failures the server is slower than it announced.
     ceiling = announced * 2 ** max(0, failures - FEW_FAILURES)
-    return min(MAX_WAIT_S, ceiling, FIRST_WAIT_S * 2 ** (failures - 1))
+    limit = max(AGAIN * (spread_s or 0), FIRST_WAIT_S * 2 ** (failures - 1))
+    return min(MAX_WAIT_S, ceiling, limit)

@@ -11,6 +11,7 @@ const ANSWER_MS = 4_000; // for the answer to "sub"
 const FIRST_MS = 250; // the longest first wait before a retry; doubles with each failure
 const FEW_MS = 4_000; // the longest wait if the server has reported few sockets
 const FEW_FAILURES = 6; // after these, waits grow beyond what the server reported
+const AGAIN = 1 / 4; // of the time that the server reported: the shortest limit of a retry
 const MOST_MS = 60_000; // the longest wait of all
 const REFUSALS = 5; // refused handshakes in a row before the page asks why
 const OFF_MS = [30_000, 60_000, 120_000, 300_000]; // waits after a permanent refusal
@@ -337,7 +338,8 @@ export class Live extends EventTarget {
     const known = this.spreadMs === null ? MOST_MS : Math.max(FEW_MS, 2 * this.spreadMs);
     // After some failures the server is slower than it reported.
     const ceiling = known * 2 ** Math.max(0, this.failures - FEW_FAILURES);
-    return Math.min(MOST_MS, ceiling, FIRST_MS * 2 ** (this.failures - 1));
+    const limit = Math.max(AGAIN * this.spreadMs, FIRST_MS * 2 ** (this.failures - 1));
+    return Math.min(MOST_MS, ceiling, limit);
   }
 
   /** Report that the page is not live, unless it is again in a moment. */

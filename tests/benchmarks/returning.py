@@ -27,6 +27,7 @@ LIMIT_S = 150
 FEW_S = 4
 PING = b"\x89\x00"  # in no text frame: that is JSON in ASCII or UTF-8
 FEW_FAILURES = 6
+AGAIN = 1 / 4
 BACKOFF_S = [0.25 * 2**n for n in range(8)] + [60.0]
 
 
@@ -116,6 +117,7 @@ class Pages:
             limit = max(limit, page.spread)
         elif self._model.is_spread and page.spread:
             slower = 2 ** max(0, page.failures - FEW_FAILURES)  # than the server said
+            limit = max(limit, AGAIN * page.spread)
             limit = min(limit, slower * max(FEW_S, 2 * page.spread))
         page.failures += 1
         self._at(time.monotonic() + random.uniform(0, limit), page)

@@ -15,6 +15,7 @@ from websockets.sync.server import ServerConnection, serve
 from products.models import Product
 from products.stock import services as stocks
 from realtime import protocol
+from realtime.loadtest.watchers import longest_wait
 from tests.browser.pages import (
     another_tab,
     badge,
@@ -349,6 +350,26 @@ def test_pages_of_a_server_that_dies_come_back_over_the_time_it_told(visit, outa
         first, last = server.came[PAGES], server.came[-1]
 
     assert last - first > SPREAD_MS / 2000
+
+
+LIMITS = """async ([source, cases]) => {
+    const blob = new Blob([source], { type: "text/javascript" });
+    const { Live } = await import(URL.createObjectURL(blob));
+    return cases.map(([failures, spread_s]) => {
+        const live = new Live("", () => new Map(), () => {}, () => {}, () => false);
+        const spreadMs = spread_s === null ? null : 1000 * spread_s;
+        return Object.assign(live, { failures, spreadMs }).longestWait() / 1000;
+    });
+}"""
+
+
+def test_page_waits_as_long_as_a_socket_of_the_load_test(visit):
+    source = (ROOT / "static" / "js" / "live.js").read_text()
+    cases = [(n, spread_s) for n in range(12) for spread_s in (None, 0, 1, 40, 120)]
+
+    limits = visit("/", bypass_csp=True).evaluate(LIMITS, [source, cases])
+
+    assert limits == [longest_wait(*case) for case in cases]
 
 
 # --- Refused for good -------------------------------------------------------------

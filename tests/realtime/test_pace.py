@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -19,7 +20,7 @@ from realtime.pace import (
 )
 from realtime.pulse import PROCESSORS
 
-MANY = 30  # samples, after which a first guess no longer counts
+MANY = 80  # samples, after which a first guess no longer counts
 
 
 class Passing:
@@ -78,17 +79,39 @@ def test_rate_is_lower_while_other_programs_use_the_processors():
     assert rate == pytest.approx(1000, rel=0.01)
 
 
+def test_rate_is_that_of_many_sockets_however_uneven_their_times():
+    clocks = Passing()
+    pace = Pace(clocks=clocks)
+    for number in range(SAMPLE * MANY + 1):
+        pace.opened(others_wait=False)
+        is_slow = number // SAMPLE % 2 == 0
+        clocks.advance(clock=0.004, cpu=0.0005, delay=0.003 if is_slow else 0)
+
+    assert pace.rate == pytest.approx(500, rel=0.1)
+
+
 def test_delay_by_siblings_is_counted_once():
     rate = learned_rate(share=0.5, clock=0.002, cpu=0.0005, delay=0.0005)
 
     assert rate == pytest.approx(1000, rel=0.01)
 
 
-def test_time_without_sockets_does_not_count():
-    busy = learned_rate(clock=0.0005, cpu=0.0005)
-    idle = learned_rate(clock=5, cpu=0.0005)
+def test_time_without_cpu_does_not_count():
+    rate = learned_rate(clock=0.019, cpu=0.0005)
 
-    assert idle == pytest.approx(busy)
+    assert rate == pytest.approx(2000, rel=0.01)
+
+
+def test_cpu_of_other_work_while_few_sockets_come_does_not_count():
+    rate = learned_rate(clock=1, cpu=0.2)
+
+    assert rate == FIRST_RATE
+
+
+def test_rate_falls_while_sockets_wait_however_few_are_opened():
+    rate = learned_rate(others_wait=[True], clock=1, cpu=0.2)
+
+    assert rate == pytest.approx(1, rel=0.01)
 
 
 def test_clock_time_counts_while_sockets_wait():
@@ -103,13 +126,18 @@ def test_clock_time_does_not_count_if_nobody_waited_for_a_part_of_the_sample():
     assert rate == pytest.approx(2000, rel=0.01)
 
 
-def test_clocks_count_the_processor_time_of_this_thread():
+def test_clocks_count_the_processor_time_of_other_threads():
     before = read_clocks()
-    while time.thread_time() < before.cpu + 0.05:
-        pass
-    after = read_clocks()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_compute, seconds=0.05).result()
 
-    assert 0.05 <= after.cpu - before.cpu <= after.clock - before.clock
+    assert read_clocks().cpu - before.cpu >= 0.05
+
+
+def _compute(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
 
 
 if SCHEDULER.exists():  # macOS has no record of how long a thread waits

@@ -85,6 +85,7 @@ async def test_subscription_names_the_timeline():
     [
         *[(0, None, 0.25), (0, 30.0, 30.0), (1, None, 0.25), (5, None, 4.0)],
         *[(6, 1.0, 4.0), (7, 1.0, 8.0), (8, 1.0, 16.0), (20, 1.0, 60.0)],
+        *[(1, 40.0, 10.0), (6, 40.0, 10.0), (7, 40.0, 16.0), (1, 400.0, 60.0)],
     ],
 )
 def test_waits_grow_as_the_protocol_says(failures, spread_s, seconds):
