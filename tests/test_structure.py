@@ -193,6 +193,7 @@ RULES: dict[str, list[str]] = {
         *EXCEPTIONS,
         *STATES,
         "products.emails",
+        "products.pricing.baskets",
         "project.views",
     ],
     "products.*.exceptions": ["products.exceptions"],

@@ -1,5 +1,7 @@
 """Mails about orders, to shoppers and to staff."""
 
+from typing import Any
+
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.urls import reverse
@@ -10,6 +12,7 @@ from django.utils.translation import gettext as _
 from products.emails import send
 from products.models import Order
 from products.orders import states
+from products.pricing.baskets import sums_of
 from project.views import absolute
 
 CONFIRM_SIGNER = Signer(salt="products.orders.confirm")
@@ -29,10 +32,15 @@ def order_moved(order: Order) -> None:
             f"orders/email/{mail.template}",
             mail.subject % {"number": order.number},
             [order.email],
-            order=order,
-            lines=list(order.lines.all()),
+            **_costs(order),
             link=link,
         )
+
+
+def _costs(order: Order) -> dict[str, Any]:
+    """Return the order, its lines and its sums, for a mail."""
+    lines = list(order.lines.all())
+    return {"order": order, "lines": lines, "sums": sums_of(order, lines).facts}
 
 
 def confirm_link(order: Order) -> str:
@@ -69,7 +77,6 @@ def order_came_in(order: Order) -> None:
             "orders/email/came_in",
             _("New order %(number)s") % {"number": order.number},
             to,
-            order=order,
-            lines=list(order.lines.all()),
+            **_costs(order),
             link=absolute(reverse("staff:order", args=[order.number])),
         )

@@ -39,6 +39,11 @@ class Goods(NamedTuple):
     tax_rate: Decimal
     tax_code: str
 
+    @property
+    def offer(self) -> tuple:
+        """What is compared when the terms have changed; sums are compared apart."""
+        return self.name, self.quantity, self.price, self.line_discount
+
 
 class Costs(NamedTuple):
     """The sums of an order, as in `products.pricing.baskets.Sums`."""
@@ -77,11 +82,24 @@ class Terms:
         return self.costs.total
 
     def changes(self, now: Self) -> list[Change]:
-        """Return how the goods of `now` differ from these."""
+        """Return how the goods of `now` differ from these, apart from taxes."""
         before = {g.product: g for g in self.goods}
         after = {g.product: g for g in now.goods}
         pairs = [(before.get(pk), after.get(pk)) for pk in sorted(before | after)]
-        return [Change((b or a).name, b, a) for b, a in pairs if b != a]
+        return [
+            Change((b or a).name, b, a)
+            for b, a in pairs
+            if b is None or a is None or b.offer != a.offer
+        ]
+
+    def cost_changes(self, now: Self) -> dict[str, tuple[Decimal, Decimal]]:
+        """Return the sums that are different in `now`, by name: before and after."""
+        names = ("discount", "shipping", "tax", "total")
+        pairs = {
+            name: (getattr(self.costs, name), getattr(now.costs, name))
+            for name in names
+        }
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
     def to_json(self) -> list:
         """Return the terms as plain values for `from_json`."""

@@ -19,6 +19,7 @@ from products.orders import services as orders
 from products.orders import states
 from products.orders.exceptions import StatusConflict
 from products.orders.models import NUMBER_LENGTH
+from products.pricing.baskets import sums_of
 from project.views import TitleMixin
 
 GUESTS = "orders"  # in the session: number → access token of a guest's orders
@@ -86,7 +87,9 @@ class OrderView(TitleMixin, DetailView):
         return _("Order %(number)s") % {"number": self.object.number}
 
     def get_context_data(self, **kwargs) -> dict:
-        return super().get_context_data(facts=self.object.facts, **kwargs)
+        order = self.object
+        sums = sums_of(order, order.lines.all()).facts
+        return super().get_context_data(facts=order.facts, sums=sums, **kwargs)
 
 
 @method_decorator(never_cache, name="dispatch")

@@ -36,6 +36,7 @@ from products.orders import services as orders
 from products.orders import states
 from products.orders.machine import Actor
 from products.payments import services as payments
+from products.pricing.baskets import sums_of
 from products.staff import board, moves
 from products.staff.forms import BoardForm, ExportForm, NoteForm, ReasonForm
 from project.http.redirects import next_page
@@ -159,8 +160,10 @@ class OrderView(StaffMixin, TitleMixin, LiveMixin, DetailView):
             event.is_note = event.status == before
             before = event.status
         received = self.object.payments.filter(received__isnull=False).order_by("pk")
+        lines = list(self.object.lines.select_related("product"))
         return super().get_context_data(
-            lines=self.object.lines.select_related("product"),
+            lines=lines,
+            sums=sums_of(self.object, lines).facts,
             events=events[::-1],
             payments=received.prefetch_related("refunds", "disputes"),
             note_form=NoteForm(),

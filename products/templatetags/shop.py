@@ -10,6 +10,9 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+
+from products.pricing.tax import REASONS
 
 register = template.Library()
 
@@ -32,6 +35,15 @@ def money_in(value: Decimal | str, currency: str) -> str:
     places = 3 if amount % Decimal("0.01") else 2
     text = number_format(amount, places, use_l10n=True, force_grouping=True)
     return f"{text} {currency}"
+
+
+@register.filter
+def tax_name(tax: dict, is_included: bool) -> str:
+    """Return the name of a tax of `Sums.facts`: "19% VAT", or why there is none."""
+    if tax["code"] in REASONS:
+        return _("No VAT: %(reason)s") % {"reason": REASONS[tax["code"]]}
+    text = _("Includes %(rate)s%% VAT") if is_included else _("%(rate)s%% VAT")
+    return text % {"rate": tax["rate"]}
 
 
 @register.filter

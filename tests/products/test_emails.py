@@ -1,5 +1,6 @@
 """The mails of orders, and those to staff: what they say, when, and that they come."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -173,6 +174,26 @@ def test_order_is_placed_without_redis_and_worker_and_its_mail_comes_later(
     assert taken["Subject"] == f"Your order {order.number}"
     body = taken.get_body(("plain",)).get_content()
     assert emails.order_link(order) in body
+
+
+@pytest.mark.parametrize(
+    "includes_tax, rows",
+    [
+        (True, ["Total: €25.00", "Includes 19% VAT: €3.99"]),
+        (False, ["19% VAT: €4.75", "Total: €29.75"]),
+    ],
+)
+def test_mails_of_an_order_show_the_sums_that_were_agreed(
+    packers, settings, includes_tax, rows
+):
+    settings.PRICES_INCLUDE_TAX = includes_tax
+    make_order({make_product(price=Decimal("12.50")): 2})
+
+    for message in mail.outbox:
+        text = re.sub(r"<[^>]*>", "", html_of(message))
+
+        assert "\n".join(rows) in message.body
+        assert [line.strip() for line in text.splitlines() if "€" in line][-2:] == rows
 
 
 # --- To staff ---------------------------------------------------------------------

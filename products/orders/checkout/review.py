@@ -5,6 +5,7 @@ different by now, nothing is ordered: a page shows the difference and asks again
 """
 
 from contextlib import suppress
+from decimal import Decimal
 
 from django.conf import settings
 from django.contrib import messages
@@ -170,6 +171,7 @@ class ReviewView(CheckoutView):
             method=method if method in dict(self.methods) else None,
             seen=seen,
             changes=seen.changes(now) if seen else [],
+            costs=cost_rows(seen, now) if seen else [],
             contact_seen=seen.contact if seen and seen.contact != now.contact else None,
         )
 
@@ -224,3 +226,17 @@ class ReviewView(CheckoutView):
         contact = self.contact if self.entered() else None
         context = {"contact": contact, "offers": self.offers}
         return super().get_context_data(**context | kwargs)
+
+
+COSTS = {
+    "discount": gettext_lazy("Discount"),
+    "shipping": gettext_lazy("Delivery"),
+    "tax": gettext_lazy("VAT"),
+    "total": gettext_lazy("Total"),
+}
+
+
+def cost_rows(seen: Terms, now: Terms) -> list[tuple[str, Decimal, Decimal]]:
+    """Return the name of each sum that has changed, and its amount before and now."""
+    changes = seen.cost_changes(now).items()
+    return [(str(COSTS[name]), before, after) for name, (before, after) in changes]

@@ -1,15 +1,20 @@
 """Filling a basket by plain forms, and by the script that asks for JSON."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from django.contrib.messages import get_messages
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
+from products.basket import services as baskets
 from products.live import viewers
 from products.live.viewers import Owner
 from products.models import Basket, BasketLine, Product, Stock
+from products.pricing import baskets as pricing
+from products.pricing.baskets import Item
 from products.stock import services as stock
 from tests.support.factories import (
     make_basket,
@@ -548,3 +553,70 @@ def test_sign_in_names_unavailable_products(client):
 
 def test_sign_in_with_a_basket_that_fits_shows_no_message(client):
     assert sign_in_with(client, {make_product(): 1}, {make_product(): 1}) == []
+
+
+# --- What it costs ----------------------------------------------------------------
+
+
+def sums_in(html: str) -> list[tuple[str, str]]:
+    """The rows of the summary."""
+    rows = re.findall(r"<div[^>]*><dt>(.*?)</dt><dd>(.*?)</dd></div>", html)
+    return [(name, value) for name, value in rows if name != "Items"]
+
+
+def test_basket_shows_what_it_costs_with_the_tax_of_each_rate(client):
+    add(client, make_product(price="11.90"), quantity="2")
+    add(client, make_product(price="10.70", tax_class_id="reduced"))
+
+    assert sums_in(client.get(BASKET).text) == [
+        ("Subtotal", "€34.50"),
+        ("Delivery", "Included"),
+        ("Total", "€34.50"),
+        ("Includes 19% VAT", "€3.80"),
+        ("Includes 7% VAT", "€0.70"),
+    ]
+
+
+def test_basket_with_net_prices_adds_the_tax(client, settings):
+    settings.PRICES_INCLUDE_TAX = False
+    add(client, make_product(price="10.00"), quantity="2")
+
+    assert sums_in(client.get(BASKET).text) == [
+        ("Subtotal", "€20.00"),
+        ("Delivery", "Included"),
+        ("19% VAT", "€3.80"),
+        ("Total", "€23.80"),
+    ]
+
+
+def test_basket_for_another_country_shows_its_tax_in_every_tab(client):
+    add(client, make_product(price="12.50"))
+    mine = baskets.set_country(Basket.objects.get(), "US")
+
+    answer = client.post(UPDATE, {"parts": "basket:lines"}, headers=JSON).json()
+
+    (lines,) = [item for item in answer["items"] if item[0] == "basket:lines"]
+    assert lines[1] == mine.version
+    assert ("No VAT: Export outside the tax area", "€0.00") in sums_in(lines[3])
+
+
+def test_basket_of_a_shop_without_tax_rates_says_nothing_of_taxes(client, settings):
+    settings.SHOP_COUNTRY = "US"
+    add(client, make_product(price="12.50"))
+
+    assert "VAT" not in str(sums_in(client.get(BASKET).text))
+
+
+def test_discount_and_shipping_have_rows_of_their_own():
+    sums = pricing.price_items(
+        [Item(Decimal(20), 1, "")], {}, order_percent=Decimal(10), shipping=5
+    ).sums
+
+    html = render_to_string("orders/_sums.html", {"sums": sums.facts, "units": 1})
+
+    assert sums_in(html) == [
+        ("Subtotal", "€20.00"),
+        ("Discount", "−€2.00"),
+        ("Delivery", "€5.00"),
+        ("Total", "€23.00"),
+    ]

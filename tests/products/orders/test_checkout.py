@@ -16,8 +16,9 @@ from products.basket import services as baskets
 from products.catalogue import services as catalogue
 from products.live import viewers
 from products.live.viewers import Owner
-from products.models import Basket, Order, Product, Stock
+from products.models import Basket, Order, Product, Stock, TaxRate
 from products.orders.shown import SALT, Shown
+from products.pricing import services as pricing
 from products.stock import books
 from products.stock import services as stocks
 from tests.support.factories import (
@@ -615,6 +616,62 @@ def test_line_that_another_tab_added_must_be_confirmed(client, agreed, basket):
     assert table(page)["Egg cup"] == ["not in your order", "1 × €3.00"]
     assert table(page)["Total"] == ["€25.00", "€28.00"]
     expect_nothing_ordered()
+
+
+def test_tax_rate_that_changed_must_be_confirmed(client, agreed):
+    rate = TaxRate.objects.get(country="DE", tax_class="standard")
+    rate.percent = 25
+    pricing.save_tax_rate(rate)
+
+    page = client.post(REVIEW, agreed)
+
+    assert page.status_code == 409
+    assert "Something has changed since you opened this page." in page.text
+    assert table(page)["VAT"] == ["€3.99", "€5.00"]
+    assert not {"Total", "Brass lamp"} & table(page).keys()
+    expect_nothing_ordered()
+
+    client.post(REVIEW, fields(page.text))
+
+    assert Order.objects.get().tax == 5
+
+
+def test_shopper_pays_the_tax_of_where_the_goods_go(client, basket):
+    client.post(CHECKOUT, GUEST | {"country": "DK", "postcode": "1401"})
+
+    page = client.get(REVIEW)
+    client.post(REVIEW, fields(page.text))
+
+    assert "Includes 25% VAT" in page.text and "€5.00" in page.text
+    assert "Includes 25% VAT" in client.get(order_page()).text
+    assert Order.objects.get().lines.get().tax == 5
+
+
+def test_basket_has_the_taxes_of_the_address_that_was_entered(client, basket):
+    client.get(CHECKOUT)
+    client.post(CHECKOUT, GUEST | {"country": "DK", "postcode": "1401"})
+    client.get(REVIEW)
+
+    assert "Includes 25% VAT" in client.get("/basket/").text
+
+    client.post(CHECKOUT, GUEST)
+    client.get(REVIEW)
+
+    assert "Includes 19% VAT" in client.get("/basket/").text
+
+
+def test_net_prices_are_ordered_with_the_tax_that_was_shown(client, basket, settings):
+    settings.PRICES_INCLUDE_TAX = False
+    client.post(CHECKOUT, GUEST)
+
+    page = client.get(REVIEW)
+    client.post(REVIEW, fields(page.text))
+
+    order = Order.objects.get()
+    assert "Place order · €29.75" in page.text
+    assert (order.goods, order.tax, order.total) == (25, Decimal("4.75"), order.total)
+    assert order.total == Decimal("29.75") and not order.prices_include_tax
+    assert "19% VAT" in client.get(order_page()).text
 
 
 def test_product_and_address_changed_in_another_tab_must_be_confirmed(

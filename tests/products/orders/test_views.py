@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from products.models import Order, Stock
+from products.models import Order, Stock, TaxRate
 from products.orders import emails
 from products.orders import services as orders
 from products.orders.models import Status
@@ -59,6 +59,16 @@ def test_owner_sees_lines_total_address_payment_and_status(client, shopper):
     assert '<meta name="robots" content="noindex">' in response.text
     assert "no-store" in response["Cache-Control"]
     assert response["Referrer-Policy"] == "same-origin"
+
+
+def test_page_shows_the_taxes_that_were_agreed(client, order):
+    hold(client, order)
+    TaxRate.objects.update(percent=1)
+
+    text = client.get(page_of(order)).text
+
+    assert "<dt>Includes 19% VAT</dt><dd>€3.99</dd>" in text
+    assert "<dt>Subtotal</dt><dd>€25.00</dd>" in text
 
 
 def test_guest_sees_an_order_of_their_session(client, order):

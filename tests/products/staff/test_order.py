@@ -32,7 +32,9 @@ def test_page_shows_address_lines_and_history(client, clerk):
 
     for part in ("Ann Lee", "High Street 1", "12345 Port", "Germany", "Blue bowl"):
         assert part in text
-    for part in ("ann@example.com", "€6.00", "placed", "packed", "two parcels"):
+    for part in ("Includes 19% VAT", "€0.96", "€6.00"):
+        assert part in text
+    for part in ("ann@example.com", "placed", "packed", "two parcels"):
         assert part in text
     assert order.access_token not in text
 
