@@ -2,90 +2,42 @@
 
 from typing import Any
 
+MINUTE = 60.0
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
 
 def jobs(outbox_s: float, hold_s: float) -> dict[str, dict[str, Any]]:
     """Return the schedule. `outbox_s` and `hold_s` are the seconds between two
     sweeps."""
+    often = {
+        "sweep-outbox": ("project.mail.tasks.sweep_outbox", outbox_s),
+        "delete-unused-files": ("project.tasks.delete_unused_files", MINUTE),
+        "retry-refunds": ("products.tasks.retry_refunds", MINUTE),
+        "close-payments": ("products.tasks.close_payments", MINUTE),
+        "release-lapsed-holds": ("products.tasks.release_lapsed_holds", hold_s),
+        "expire-orders": ("products.tasks.expire_orders", hold_s),
+        "tell-waiting": ("products.tasks.tell_waiting", hold_s),
+        "warn-of-low-stock": ("products.tasks.warn_of_low_stock", MINUTE),
+    }
+    seldom = {
+        "clean-outbox": ("project.mail.tasks.clean_outbox", DAY),
+        "forget-old-events": ("products.tasks.forget_old_events", DAY),
+        "forget-limits": ("products.tasks.forget_limits", HOUR),
+        "forget-stale-baskets": ("products.tasks.forget_stale_baskets", HOUR),
+        "forget-old-thumbnails": ("products.tasks.forget_old_thumbnails", DAY),
+        "make-missing-thumbnails": ("products.tasks.make_missing_thumbnails", DAY),
+        "erase-departed": ("products.tasks.erase_departed", DAY),
+        "relearn-words": ("products.search.services.relearn", DAY),
+        "check-the-books": ("products.tasks.check_books", HOUR),
+        "clear-sessions": ("users.tasks.clear_sessions", DAY),
+        "forget-old-links": ("users.tasks.forget_old_links", DAY),
+    }
+    # Frequent jobs expire, so that they don't pile up while no worker runs.
     return {
-        "sweep-outbox": {
-            "task": "project.mail.tasks.sweep_outbox",
-            "schedule": outbox_s,
-            "options": {"expires": outbox_s},  # none pile up while no worker runs
-        },
-        "clean-outbox": {
-            "task": "project.mail.tasks.clean_outbox",
-            "schedule": 60 * 60 * 24,
-        },
-        "delete-unused-files": {
-            "task": "project.tasks.delete_unused_files",
-            "schedule": 60,
-            "options": {"expires": 60},
-        },
-        "retry-refunds": {
-            "task": "products.tasks.retry_refunds",
-            "schedule": 60,
-            "options": {"expires": 60},
-        },
-        "close-payments": {
-            "task": "products.tasks.close_payments",
-            "schedule": 60,
-            "options": {"expires": 60},
-        },
-        "forget-old-events": {
-            "task": "products.tasks.forget_old_events",
-            "schedule": 60 * 60 * 24,
-        },
-        "forget-limits": {
-            "task": "products.tasks.forget_limits",
-            "schedule": 60 * 60,
-        },
-        "release-lapsed-holds": {
-            "task": "products.tasks.release_lapsed_holds",
-            "schedule": hold_s,
-            "options": {"expires": hold_s},
-        },
-        "expire-orders": {
-            "task": "products.tasks.expire_orders",
-            "schedule": hold_s,
-            "options": {"expires": hold_s},
-        },
-        "tell-waiting": {
-            "task": "products.tasks.tell_waiting",
-            "schedule": hold_s,
-            "options": {"expires": hold_s},
-        },
-        "warn-of-low-stock": {
-            "task": "products.tasks.warn_of_low_stock",
-            "schedule": 60,
-            "options": {"expires": 60},
-        },
-        "forget-stale-baskets": {
-            "task": "products.tasks.forget_stale_baskets",
-            "schedule": 60 * 60,
-        },
-        "forget-old-thumbnails": {
-            "task": "products.tasks.forget_old_thumbnails",
-            "schedule": 60 * 60 * 24,
-        },
-        "make-missing-thumbnails": {
-            "task": "products.tasks.make_missing_thumbnails",
-            "schedule": 60 * 60 * 24,
-        },
-        "erase-departed": {
-            "task": "products.tasks.erase_departed",
-            "schedule": 60 * 60 * 24,
-        },
-        "relearn-words": {
-            "task": "products.search.services.relearn",
-            "schedule": 60 * 60 * 24,
-        },
-        "check-the-books": {"task": "products.tasks.check_books", "schedule": 60 * 60},
-        "clear-sessions": {
-            "task": "users.tasks.clear_sessions",
-            "schedule": 60 * 60 * 24,
-        },
-        "forget-old-links": {
-            "task": "users.tasks.forget_old_links",
-            "schedule": 60 * 60 * 24,
-        },
+        name: {"task": task, "schedule": pause, "options": {"expires": pause}}
+        for name, (task, pause) in often.items()
+    } | {
+        name: {"task": task, "schedule": pause}
+        for name, (task, pause) in seldom.items()
     }

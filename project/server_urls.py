@@ -55,22 +55,10 @@ def database(url: str) -> dict[str, Any]:
     writes is used, unless `target_session_attrs` says otherwise. Raises
     `ImproperlyConfigured`.
     """
-    if not url.startswith(tuple(f"{scheme}://" for scheme in POSTGRES)):
-        raise ImproperlyConfigured("DATABASE_URL must begin with postgres://.")
-    try:
-        parts = urlsplit(url)
-        # A password with one of these in it has ended the address early.
-        is_whole = not parts.fragment and "@" not in parts.path + parts.query
-        found = Env.db_url_config(url) if is_whole else None
-    except ValueError:
-        found = None
-    if found is None:
-        raise ImproperlyConfigured(f"DATABASE_URL cannot be read. {HOW_TO_ESCAPE}")
-    if not found["NAME"]:
-        raise ImproperlyConfigured("DATABASE_URL names no database: postgres://…/NAME.")
-    options = PATIENCE | found.get("OPTIONS", {})
+    netloc, read = _read(url)
+    options = PATIENCE | read.get("OPTIONS", {})
     # A Unix socket's folder comes as ?host=…; where Django looks, dbshell does too.
-    hosts, ports = _servers(parts.netloc.rpartition("@")[2])
+    hosts, ports = _servers(netloc.rpartition("@")[2])
     if host := options.pop("host", ""):
         hosts = str(host).split(",")
     if port := options.pop("port", ""):
@@ -78,49 +66,64 @@ def database(url: str) -> dict[str, Any]:
     _check(hosts, ports)
     if len(hosts) > 1:  # or the first that answers is taken, a standby too
         options.setdefault("target_session_attrs", "read-write")
-    if options.get("target_session_attrs", "any") not in SESSIONS:
-        raise ImproperlyConfigured(
-            f"DATABASE_URL: target_session_attrs is one of {', '.join(SESSIONS)}."
-        )
     pool_mode = _pool_mode(options)
     _check_options(options)
-    for name in FLAGS & found.keys():
-        found[name] = flag(f"DATABASE_URL: {name}", str(found[name]))
-    age = found.get("CONN_MAX_AGE", 0)
+    for name in FLAGS & read.keys():
+        read[name] = flag(f"DATABASE_URL: {name}", str(read[name]))
+    age = read.get("CONN_MAX_AGE", 0)
     if age is not None and (type(age) is not int or age < 0):
         raise ImproperlyConfigured("DATABASE_URL: CONN_MAX_AGE is not a number.")
     ours = {"ENGINE": "project.postgresql", "CONN_HEALTH_CHECKS": True}
     if pool_mode == "transaction":
-        # Rows are fetched one transaction after another, if outside of one, and each
-        # may have another session.
+        # Outside a transaction, each query may have another session, so a cursor of the
+        # server would be lost between two fetches.
         ours |= {"POOL_MODE": "transaction", "DISABLE_SERVER_SIDE_CURSORS": True}
     where = {"HOST": ",".join(hosts), "PORT": _as_setting(ports)}
-    return found | ours | where | {"OPTIONS": options}
+    return read | ours | where | {"OPTIONS": options}
+
+
+def _read(url: str) -> tuple[str, dict[str, Any]]:
+    """Return the part of `url` that names servers, and what django-environ reads in it.
+    Raises `ImproperlyConfigured`."""
+    if not url.startswith(tuple(f"{scheme}://" for scheme in POSTGRES)):
+        raise ImproperlyConfigured("DATABASE_URL must begin with postgres://.")
+    try:
+        parts = urlsplit(url)
+        # An unescaped # or / in the password ends the server's part too early.
+        is_whole = not parts.fragment and "@" not in parts.path + parts.query
+        read = Env.db_url_config(url) if is_whole else None
+    except ValueError:
+        read = None
+    if read is None:
+        raise ImproperlyConfigured(f"DATABASE_URL cannot be read. {HOW_TO_ESCAPE}")
+    if not read["NAME"]:
+        raise ImproperlyConfigured("DATABASE_URL names no database: postgres://…/NAME.")
+    return parts.netloc, read
 
 
 def replica(url: str) -> dict[str, Any]:
     """Return Django's settings of the standby at `url`, or of one of several, whichever
     answers: they share the connections. Raises `ImproperlyConfigured`."""
     try:
-        found = database(url)
+        settings = database(url)
     except ImproperlyConfigured as error:
         problem = str(error).replace("DATABASE_URL", "DATABASE_REPLICA_URL")
         raise ImproperlyConfigured(problem) from error
-    if "POOL_MODE" in found:
+    if "POOL_MODE" in settings:
         raise ImproperlyConfigured(
             "DATABASE_REPLICA_URL: with pool_mode=transaction, each query could be"
             " answered by another standby. Use pool_mode=session."
         )
-    options = found["OPTIONS"]
+    options = settings["OPTIONS"]
     if "target_session_attrs" not in url:
         options.pop("target_session_attrs", None)
-    if "," in found["HOST"]:
+    if "," in settings["HOST"]:
         options.setdefault("load_balance_hosts", "random")
     # Who asks looks at each connection first (`project.replicas`), and a page that
     # waits for a replica would sooner be made by the primary.
     quick = {"connect_timeout": 2, "tcp_user_timeout": 3_000}
     options |= {name: n for name, n in quick.items() if name not in url}
-    return found | {"CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": "default"}}
+    return settings | {"CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": "default"}}
 
 
 def _pool_mode(options: dict[str, Any]) -> str:
@@ -176,6 +179,10 @@ def _check_options(options: dict[str, Any]) -> None:
             raise ImproperlyConfigured(
                 f"DATABASE_URL has the parameter {name!r}, which libpq does not know."
             ) from None
+    if options.get("target_session_attrs", "any") not in SESSIONS:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL: target_session_attrs is one of {', '.join(SESSIONS)}."
+        )
     if options.get("sslmode", "prefer") not in SSL_MODES:
         raise ImproperlyConfigured(
             f"DATABASE_URL: sslmode is one of {', '.join(SSL_MODES)}."

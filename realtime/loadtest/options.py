@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -18,7 +19,13 @@ PARENT = "-"  # joins the process that started us, on the standard input
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a load test to a parser."""
-    add = parser.add_argument
+    _add_load(parser.add_argument)
+    _add_checks_and_reports(parser.add_argument)
+    _add_machines(parser.add_argument)
+
+
+def _add_load(add: Callable[..., Any]) -> None:
+    """Add the flags that say how much is done, and for how long."""
     add(
         "--url",
         default="http://localhost:8000",
@@ -63,32 +70,40 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         help="seconds after which it gives up (default: more than it should take)",
     )
     add(
+        "--seed",
+        type=int,
+        default=1,
+        help="the same seed makes people do the same things (%(default)s)",
+    )
+
+
+def _add_checks_and_reports(add: Callable[..., Any]) -> None:
+    """Add the flags that say what is checked, and where results are written."""
+    add(
         "--quiet",
         type=_number(60),
         default=3,
         help="seconds to wait at the end before comparing",
     )
     add(
-        "--seed",
-        type=int,
-        default=1,
-        help="the same seed makes people do the same things (%(default)s)",
+        *("--shared",),
+        action="store_true",
+        help="other people shop there too, so don't check that stock adds up",
     )
     add("--expect", type=_expectation, action="append", default=[], metavar="FIGURE")
     add("--json", metavar="FILE", help="write all figures as JSON")
     add("--html", metavar="FILE", help="write a report with plots as HTML")
     add("--csv", metavar="FILE", help="write a line for each second as CSV")
+
+
+def _add_machines(add: Callable[..., Any]) -> None:
+    """Add the flags about the shop's machine and those that load it."""
     add(
         *("--source",),
         action="append",
         default=[],
         metavar="ADDRESS",
         help="an address of this machine to connect from; can be repeated",
-    )
-    add(
-        *("--shared",),
-        action="store_true",
-        help="other people shop there too, so don't check that stock adds up",
     )
     add(
         *("--processes",),
