@@ -1,7 +1,7 @@
-"""Pictures in a bucket: Amazon S3 or a store that speaks its language.
+"""Keeps pictures in a bucket of Amazon S3 or of a compatible store.
 
-The storage never asks whether a name is free, as all that writes here makes names of
-its own. It asks for nothing when a page is made: addresses are put together.
+The storage does not check whether a name is free, because all its callers make unique
+names. URLs are built without a request to the bucket.
 """
 
 import time
@@ -27,17 +27,17 @@ from storages.backends.s3 import S3Storage
 
 from project.storage import StorageAway
 
-# A bucket that does not answer keeps a page for so long at most, twice.
+# A bucket that does not answer delays a page by these seconds, at most twice.
 CONNECT_S, READ_S, TRIES = 2, 4, 2
-AWAY_S = 5  # then it is not asked at all
+AWAY_S = 5  # no requests are sent for so long after a failure
 TYPES = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".png": "image/png",
     ".webp": "image/webp",
 }
-# A name stands for one picture for ever. Pictures of people are not for shared caches,
-# which would show them after their account is gone.
+# The picture of a name never changes. Shared caches may not keep pictures of people,
+# because they would show them after the account is deleted.
 FOR_EVER = "public, max-age=31536000, immutable"
 FOR_AN_HOUR = "private, max-age=3600"
 PEOPLE = "people/"
@@ -45,8 +45,8 @@ GONE = {"404", "NoSuchKey", "NotFound"}
 
 
 class BucketStorage(S3Storage):
-    """Raises `FileNotFoundError` for what is not there, and `StorageAway` when the
-    bucket does not answer or refuses."""
+    """Raises `FileNotFoundError` if a file does not exist, and `StorageAway` if the
+    bucket refuses a request or does not answer."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class BucketStorage(S3Storage):
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),
-            # In the thread that asks, and in one piece.
+            # In the calling thread, and in one piece.
             transfer_config=TransferConfig(
                 use_threads=False, multipart_threshold=64 * 2**20
             ),
@@ -87,8 +87,11 @@ class BucketStorage(S3Storage):
         return self.base_url + filepath_to_uri(name).lstrip("/")
 
     def get_object_parameters(self, name: str) -> dict[str, str]:
-        """What is stored with an object. Its type follows from its name: nobody who
-        uploads has a say, and what is no picture is never shown as a page."""
+        """Return the headers to store with an object.
+
+        Its type follows from its name and not from the upload. Files that are not
+        pictures are downloaded and never shown as pages.
+        """
         name = name.removeprefix(f"{self.location}/")
         is_person = name.startswith(PEOPLE)
         headers = {"CacheControl": FOR_AN_HOUR if is_person else FOR_EVER}
@@ -101,12 +104,14 @@ class BucketStorage(S3Storage):
         }
 
     def files_below(self, folder: str) -> Iterator[tuple[str, datetime]]:
-        """(name, when it was stored) of each file in `folder` and in folders in it. A
-        thousand files take one request."""
+        """Yield name and time of each file in `folder` and the folders below it.
+
+        A thousand files take one request.
+        """
         start = f"{self.location}/" if self.location else ""
-        found = self.bucket.objects.filter(Prefix=f"{start}{folder.strip('/')}/")
+        objects = self.bucket.objects.filter(Prefix=f"{start}{folder.strip('/')}/")
         with self._asking(folder):
-            for item in found:
+            for item in objects:
                 yield item.key.removeprefix(start), item.last_modified
 
     def _open(self, name: str, mode: str = "rb") -> File:
@@ -115,8 +120,8 @@ class BucketStorage(S3Storage):
                 f"A file of a bucket is only read, not opened as {mode!r}."
             )
         with self._asking(name):
-            found = self.bucket.Object(self._key(name)).get()
-            return ContentFile(found["Body"].read(), name)
+            response = self.bucket.Object(self._key(name)).get()
+            return ContentFile(response["Body"].read(), name)
 
     def _save(self, name: str, content: File) -> str:
         with self._asking(name):
@@ -147,8 +152,11 @@ class BucketStorage(S3Storage):
 
     @contextmanager
     def _asking(self, name: str) -> Iterator[None]:
-        """Turn the library's errors into Python's. Who has just waited in vain spares
-        the next ones the same."""
+        """Turn the library's errors into Python's.
+
+        After a failure, raise `StorageAway` at once for a few seconds, so that the next
+        pages do not wait.
+        """
         if time.monotonic() < self._away_until:
             raise StorageAway("The bucket did not answer a moment ago.")
         try:
