@@ -1,10 +1,9 @@
-"""What the shop does in the background, in numbers, for /metrics.
+"""Gauges about the shop's background work, for /metrics.
 
-They are facts of the whole shop, the same from each of its processes. A source (the
-database, the broker) is asked when somebody asks for the numbers, at most once in
-`KEPT_S`, on a thread of its own and with limits on the time. While it does not answer,
-its numbers are absent, as Prometheus wants it of what is not known, and
-`shop_background_up` is 0.
+They describe the whole shop, so every process reports the same values. Each source, the
+database or the broker, is queried on a thread of its own, with a timeout, and at most
+once in `CACHED_S`. While a source does not answer, its gauges are absent, which is how
+Prometheus marks unknown values, and `shop_background_up` is 0.
 """
 
 import asyncio
@@ -35,13 +34,13 @@ from project.models import JobRun, WorkerHeartbeat
 
 logger = logging.getLogger(__name__)
 
-KEPT_S = 5
-PATIENCE_S = 2  # who asks waits so long at most
+CACHED_S = 5
+PATIENCE_S = 2  # the longest that a scrape waits
 STATEMENT_MS = 1500
 AWAY = (DatabaseError, InterfaceError, redis.RedisError, KombuError, OSError)
 
-# Name → what it says, and its label. The label of a job is not called `job`: that is
-# Prometheus' own name for a group of servers.
+# Name → help text, and labels. A job's label is not called `job`, because Prometheus
+# uses that name for a group of servers.
 GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "shop_background_up": (
         "1 while the source of these numbers answers",
@@ -100,7 +99,7 @@ Facts = dict[str, dict[tuple[str, ...], float]]  # name → labels → value
 
 
 class Background:
-    """What Prometheus' client takes for a registry, for one event loop."""
+    """A registry for Prometheus' client, for one event loop."""
 
     def __init__(self) -> None:
         self._known: Facts = {}
@@ -110,16 +109,16 @@ class Background:
         }
 
     async def look(self) -> None:
-        """Learn the numbers as they are now, in `PATIENCE_S` at most."""
-        asked = (source.facts() for source in self._sources.values())
-        answers = dict(zip(self._sources, await asyncio.gather(*asked), strict=True))
+        """Query all sources, for `PATIENCE_S` at most."""
+        queries = (source.facts() for source in self._sources.values())
+        answers = dict(zip(self._sources, await asyncio.gather(*queries), strict=True))
         up = {(name,): float(facts is not None) for name, facts in answers.items()}
         self._known = {"shop_background_up": up}
         for facts in answers.values():
             self._known |= facts or {}
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """What the last look has found. Asks nobody."""
+        """Yield the gauges of the last `look`, without a query."""
         for name, (text, labels) in GAUGES.items():
             family = GaugeMetricFamily(name, text, labels=labels)
             for values, value in self._known.get(name, {}).items():
@@ -128,7 +127,7 @@ class Background:
 
 
 class Source:
-    """A server that is asked at most once in `KEPT_S`, and once at a time."""
+    """Queries a server at most once in `CACHED_S`, and one query at a time."""
 
     def __init__(self, name: str, ask: Callable[[], Facts]) -> None:
         self._name, self._ask = name, ask
@@ -139,8 +138,8 @@ class Source:
         self._answered_at = -math.inf
 
     async def facts(self) -> Facts | None:
-        """What it says, or None if it does not answer."""
-        if time.monotonic() - self._answered_at < KEPT_S:
+        """Return the server's gauges, or None if it does not answer."""
+        if time.monotonic() - self._answered_at < CACHED_S:
             return self._facts
         if self._asking is None or self._asking.done():
             loop = asyncio.get_running_loop()
@@ -149,19 +148,19 @@ class Source:
         return self._asking.result() if done else None
 
     def _look(self) -> Facts | None:
-        """On its thread."""
+        """Query the server. Runs on the source's thread."""
         try:
             self._facts = self._ask()
         except AWAY as error:
             self._facts = None
-            self._tell(error)
+            self._log(error)
         else:
-            self._tell(None)
+            self._log(None)
         self._answered_at = time.monotonic()
         return self._facts
 
-    def _tell(self, error: Exception | None) -> None:
-        """Say once when it goes and when it comes."""
+    def _log(self, error: Exception | None) -> None:
+        """Log once when the server goes away, and once when it is back."""
         if error and not self._is_away:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             logger.warning("/metrics lacks numbers of the %s: %s", self._name, reason)
@@ -174,7 +173,7 @@ class Source:
 
 
 def ask_database() -> Facts:
-    """By a connection made anew, as `health` does."""
+    """Return the database's gauges, through a new connection as in `health`."""
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
@@ -185,12 +184,12 @@ def ask_database() -> Facts:
 
 
 def read() -> Facts:
-    """What the tables say, in two statements."""
+    """Return what the tables hold, in two statements."""
     return _tallied(tallies(), timezone.now()) | _runs()
 
 
 def tallies() -> QuerySet:
-    """One statement: (name of a gauge, label, how many rows, the oldest's moment)."""
+    """Return a query for (gauge, label, number of rows, time of the oldest row)."""
     mails, on_hold = Email.objects, Order.objects.exclude(on_hold="")
     alive = WorkerHeartbeat.objects.filter(alive_until__gt=Now())
     counted = [
@@ -224,7 +223,7 @@ def _tally(
     return counted.values_list("gauge", "label", "number", "oldest")
 
 
-# Of these it matters too how old the oldest row is.
+# For these gauges, the age of the oldest row is reported too.
 AGES = {
     "shop_mails_waiting": "shop_mail_oldest_waiting_seconds",
     "shop_holds_overdue": "shop_hold_oldest_overdue_seconds",
@@ -235,7 +234,7 @@ AGES = {
 
 
 def _tallied(rows: Iterable[tuple], now: datetime) -> Facts:
-    # A reason that no order has is 0, not unknown.
+    # If no order has a reason, its gauge is 0 and not unknown.
     reasons = {(reason,): 0.0 for reason in Order.OnHold.values}
     facts: Facts = {"shop_orders_on_hold": reasons}
     for gauge, label, number, oldest in rows:
@@ -271,7 +270,7 @@ def _timestamp(moment: datetime | None) -> float:
 
 
 def ask_broker() -> Facts:
-    """Through Kombu, which knows its keys: a queue has one for each priority."""
+    """Return the broker's gauges. Kombu knows the keys: a queue has several."""
     limits = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
     with app.connection_for_read(
         connect_timeout=PATIENCE_S, transport_options=limits

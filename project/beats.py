@@ -45,12 +45,12 @@ def intervals() -> dict[str, float]:
 
 def longest_pause(schedule: float | timedelta | BaseSchedule) -> float:
     """Return the seconds between two runs. For a crontab, it is the longest pause."""
-    found = maybe_schedule(schedule)
-    if not isinstance(found, crontab):
-        return found.run_every.total_seconds()
+    parsed = maybe_schedule(schedule)
+    if not isinstance(parsed, crontab):
+        return parsed.run_every.total_seconds()
     runs = [timezone.now()]
     for _turn in range(PAUSES + 1):
-        last, delta, _now = found.remaining_delta(runs[-1])
+        last, delta, _now = parsed.remaining_delta(runs[-1])
         runs.append(last + delta)
     pauses = (after - before for before, after in pairwise(runs[1:]))
     return max(pauses).total_seconds()

@@ -45,9 +45,9 @@ class DatabaseStorage(Storage):
     def _open(self, name: str, mode: str = "rb") -> File:
         if mode != "rb":
             raise ValueError(f"A private file is only read, not opened as {mode!r}.")
-        found = self._get(name)
+        row = self._get(name)
         content = TemporaryFile()
-        for data in _parts(found):
+        for data in _parts(row):
             content.write(data)
         content.seek(0)
         return File(content, name)
@@ -85,10 +85,10 @@ class DatabaseStorage(Storage):
         return self._get(name).created_at
 
     def _get(self, name: str):
-        found = self._files.filter(name=name).first()
-        if found is None:
+        row = self._files.filter(name=name).first()
+        if row is None:
             raise FileNotFoundError(2, "No such file", name)
-        return found
+        return row
 
 
 def _parts(file) -> Iterator[bytes]:

@@ -61,13 +61,13 @@ class Env:
 
     def origins(self, name: str, default: list[str]) -> list[str]:
         """Sites, as browsers write them. Any other text would match none."""
-        found = [origin.rstrip("/") for origin in self.list(name, default)]
-        for origin in found:
+        origins = [origin.rstrip("/") for origin in self.list(name, default)]
+        for origin in origins:
             if not ORIGIN.fullmatch(origin):
                 raise ImproperlyConfigured(
                     f"{name}: {origin!r} is not an origin such as https://shop.example."
                 )
-        return found
+        return origins
 
     def host(self, name: str) -> str:
         """A host's name or address; "" if there is none."""
@@ -100,14 +100,14 @@ class Env:
 
     def hosts(self, name: str, default: list[str]) -> list[str]:
         """Names of hosts, which may begin with a dot, or "*"."""
-        found = self.list(name, default)
-        for host in found:
+        hosts = self.list(name, default)
+        for host in hosts:
             if not (host == "*" or HOST.fullmatch(host.removeprefix("."))):
                 raise ImproperlyConfigured(
                     f"{name}: {host!r} is not a host such as shop.example, which has"
                     " neither scheme nor port."
                 )
-        return found
+        return hosts
 
     # The methods are called as the types that they return, so `str` comes last: the
     # annotations before it mean the type.

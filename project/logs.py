@@ -1,6 +1,6 @@
-"""Log lines: as text for people, or, with LOG_FORMAT=json, as JSON for programs.
+"""Log lines as text, or as JSON with LOG_FORMAT=json.
 
-Neither shows secrets or e-mail addresses (`realtime.masks`).
+Secrets and email addresses are masked in both (`realtime.masks`).
 """
 
 import logging
@@ -26,13 +26,16 @@ from realtime.masks import mask
 
 logger = logging.getLogger(__name__)
 
-# Of what a line is given as `extra` these are shown; others hold whole requests.
+# Attributes of `extra` that are logged. Others hold whole requests.
 EXTRAS = ("method", "path", "status", "duration_ms", "mail")
 
 
 class Page:
-    """What Django makes of a request, for as long as it is being answered. Timers of
-    the connection keep the request's context, and with it this, for a minute more."""
+    """Holds the Django request while it is being answered.
+
+    Timers of the connection keep the request's context alive for another minute. This
+    object lets go of the request before.
+    """
 
     __slots__ = ("request",)
 
@@ -45,7 +48,7 @@ _page: ContextVar[Page | None] = ContextVar("page", default=None)
 
 @contextmanager
 def page() -> Iterator[None]:
-    """What is logged in here is about one request."""
+    """Add the details of one request to all lines that are logged inside."""
     one = Page()
     _page.set(one)
     try:
@@ -54,8 +57,8 @@ def page() -> Iterator[None]:
         one.request = None
 
 
-def of_page(request: HttpRequest) -> None:
-    """From here on Django knows the request."""
+def set_request(request: HttpRequest) -> None:
+    """Set the request, once Django has created it."""
     if (one := _page.get()) is not None:
         one.request = request
 
@@ -66,19 +69,19 @@ def _request() -> HttpRequest | None:
 
 
 def route() -> str | None:
-    """The pattern of the page's address: `/orders/<str:number>/`."""
+    """Return the URL pattern of the page, such as `/orders/<str:number>/`."""
     match = getattr(_request(), "resolver_match", None)
     return f"/{match.route}" if match is not None and match.route else None
 
 
 def user_id() -> int | None:
-    """Whose page it is, if that is known already: a log line makes no query."""
+    """Return the user's id if it is already loaded. A log line makes no query."""
     user = getattr(_request(), "_cached_user", None)
     return user.pk if user is not None else None
 
 
 class Masked(logging.Formatter):
-    """What another formatter makes of a record, without secrets."""
+    """Masks secrets in the lines of another formatter."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()
@@ -89,12 +92,12 @@ class Masked(logging.Formatter):
 
 
 def line(format: str) -> Masked:
-    """For LOGGING: a formatter of that format."""
+    """Return a masking formatter, for use in LOGGING."""
     return Masked(logging.Formatter(format))
 
 
 class Json(JsonFormatter):
-    """One JSON object a line."""
+    """Writes each record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         try:
@@ -130,7 +133,7 @@ class Json(JsonFormatter):
 
 
 def _task() -> dict[str, str | None]:
-    """The Celery task that is running here."""
+    """Return name and id of the current Celery task."""
     task = celery.current_task
     if not task or not task.request.id:
         return {}
@@ -138,7 +141,7 @@ def _task() -> dict[str, str | None]:
 
 
 def _trace() -> dict[str, str]:
-    """The span that is being recorded, if OpenTelemetry is on."""
+    """Return the ids of the current span, if OpenTelemetry is on."""
     if not settings.IS_OTEL_ON:
         return {}
     from opentelemetry import trace
@@ -158,7 +161,7 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def program(argv: list[str]) -> str:
-    """What this process is: server, worker, beat, or a command of manage.py."""
+    """Return this process' kind: server, worker, beat, or a command of manage.py."""
     first, words = os.path.basename(argv[0] if argv else ""), argv[1:]
     place = argv[0] if argv else ""
     if place.endswith("realtime/server/__main__.py"):
@@ -177,7 +180,7 @@ PROGRAM = program(sys.argv)
 
 
 def set_up() -> None:
-    """What `settings.LOGGING` cannot say: Celery's own lines, and errors that end a
+    """Set up what `settings.LOGGING` cannot: Celery's own lines, and errors that end a
     process or a thread."""
     if settings.LOG_FORMAT != "json":
         signals.after_setup_logger.connect(_mask_handlers, weak=False)
@@ -190,14 +193,14 @@ def set_up() -> None:
 
 
 def _mask_handlers(logger: logging.Logger, **kwargs) -> None:
-    """Celery's own format, without secrets."""
+    """Mask secrets in Celery's own lines."""
     for handler in logger.handlers:
         if handler.formatter and not isinstance(handler.formatter, Masked):
             handler.setFormatter(Masked(handler.formatter))
 
 
 def _keep_ours(loglevel: int | str | None = None, **kwargs) -> None:
-    """Celery would set up handlers of its own. Its `--loglevel` is about its lines."""
+    """Keep our handlers in Celery. Its `--loglevel` applies to its own lines."""
     logging.config.dictConfig(settings.LOGGING)
     if loglevel is not None:
         logging.getLogger("celery").setLevel(loglevel)

@@ -1,4 +1,4 @@
-"""OpenTelemetry's side of `project.traces`. Imported only where it is on."""
+"""The part of `project.traces` that needs OpenTelemetry. Imported only if it is on."""
 
 import atexit
 import logging
@@ -28,8 +28,8 @@ from realtime.masks import MASK, is_secret, mask
 
 logger = logging.getLogger(__name__)
 
-FLUSH_MS = 1500  # at most, when a process ends; a server that drains has two seconds
-# Addresses of people, and what their programs say beside the path.
+FLUSH_MS = 1500  # when a process ends; a draining server has two seconds in all
+# Client addresses and query strings are not sent.
 LEFT_OUT = {
     *("client.address", "client.port", "http.client_ip", "net.peer.ip"),
     *("net.peer.port", "network.peer.address", "network.peer.port"),
@@ -38,7 +38,7 @@ LEFT_OUT = {
 
 
 def set_up() -> Callable:
-    """Begin to trace. Gives what makes a span."""
+    """Start tracing. Return a function that starts a span."""
     resource = Resource.create({"shop.program": logs.PROGRAM})
     if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: "shop"}))
@@ -51,7 +51,7 @@ def set_up() -> Callable:
     for instrumentor in (CeleryInstrumentor, Psycopg2Instrumentor, RedisInstrumentor):
         instrumentor().instrument()
     atexit.register(provider.shutdown)
-    # A child of a worker ends without what is registered at exit.
+    # `atexit` does not run in the child processes of a worker.
     signals.worker_process_shutdown.connect(_Flush(provider), weak=False)
     tracer = trace.get_tracer("shop")
 
@@ -65,7 +65,7 @@ def set_up() -> Callable:
 
 
 class _Flush:
-    """A receiver of Celery's signal."""
+    """Sends the last spans when Celery ends a child process."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -87,21 +87,21 @@ def _note_response(
 
 
 class Batches(BatchSpanProcessor):
-    """The SDK's, but for two things."""
+    """The SDK's processor, with two changes."""
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Leave out statements and commands that belong to no page and no task: what
-        hubs, brokers and health checks ask, again and again."""
+        """Drop queries outside of pages and tasks: those that hubs, brokers and health
+        checks repeat all the time."""
         if span.kind is not SpanKind.CLIENT or span.parent is not None:
             super().on_end(span)
 
     def shutdown(self) -> None:
-        """Within the time that a process has to end; the SDK takes half a minute."""
+        """Stop within `FLUSH_MS`. The SDK would wait for half a minute."""
         self._batch_processor.shutdown(timeout_millis=FLUSH_MS)
 
 
 class Exporter(SpanExporter):
-    """Sends spans without secrets, and says once when they are not taken."""
+    """Masks secrets in spans, and logs once when they cannot be sent."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -115,7 +115,7 @@ class Exporter(SpanExporter):
             self._is_failing = False
         else:
             if not self._is_failing:
-                logger.warning("Traces are not sent, their receiver does not answer.")
+                logger.warning("Traces cannot be sent: their receiver does not answer.")
             self._is_failing = True
         return result
 
@@ -149,10 +149,10 @@ def _cleaned(span: ReadableSpan) -> ReadableSpan:
     )
 
 
-def _attributes(found: Any) -> dict[str, Any]:
+def _attributes(attributes: Any) -> dict[str, Any]:
     return {
         key: _value(key, value)
-        for key, value in (found or {}).items()
+        for key, value in (attributes or {}).items()
         if key not in LEFT_OUT
     }
 

@@ -40,8 +40,8 @@ class Section(NamedTuple):
                 wanted |= Q(**{f"{self.by_email}__iexact": email})
         if not wanted:
             return []
-        found = self.model._default_manager.filter(wanted).order_by("-pk")
-        return list(found.values(*self.fields)[:LIMIT])
+        rows = self.model._default_manager.filter(wanted).order_by("-pk")
+        return list(rows.values(*self.fields)[:LIMIT])
 
 
 def keepers() -> list[ModuleType]:

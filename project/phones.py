@@ -1,4 +1,4 @@
-"""Telephone numbers, read leniently: a person reads them, and nobody must give one."""
+"""Phone numbers. They are optional and read by people, so validation is lenient."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ MAX_LENGTH = 40
 # Letters too: "ext. 12", "1-800-FLOWERS".
 ALLOWED = re.compile(r"[\w +()\[\]/.,;:=#*·~|\\-]*")
 NUMBER = r"[+(]{0,2}[\d ()\[\]/.,;:*·~_|\\-]{4,}"
-# A word for it in any language: "ext.", "Durchwahl", "w.", "内線"; or only "#".
+# A word for "extension" in any language ("ext.", "Durchwahl", "w.", "内線"), or "#".
 EXTENSION = r"(?:[^\W\d_]{1,12}[ .:=]*|#) ?\d{1,8}[ )\]#]*"
 OR = r"(?:/|,|;|\||[^\W\d_]{1,4}) ?"
 PLAUSIBLE = re.compile(f"{NUMBER}(?:{EXTENSION}|{OR}{NUMBER})?")
@@ -23,8 +23,8 @@ DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−－"), "-")
 
 
 def tidy(text: str) -> str:
-    """What was typed or pasted, in plain digits and single spaces: without direction
-    marks, no-break spaces, full-width characters, quotes and signs of telephones."""
+    """Return `text` with ASCII digits and single spaces, and without direction marks,
+    no-break spaces, full-width characters, quotes and phone symbols."""
     plain = unicodedata.normalize("NFKC", text).translate(DASHES)
     plain = "".join(_plain(char) for char in plain)
     return " ".join(plain.strip(DECORATION + " ").split())
@@ -37,8 +37,8 @@ def _plain(char: str) -> str:
 
 
 def check(text: str, country: str = "") -> None:
-    """Raises `ValidationError` for what is no telephone number, neither in `country`
-    (an ISO code) nor with its own country code."""
+    """Raises `ValidationError` if `text` is not a phone number, in `country` (an ISO
+    code) or with a country code of its own."""
     if not ALLOWED.fullmatch(text) or not 4 <= sum(map(str.isdigit, text)) <= 24:
         raise ValidationError(NOT_A_NUMBER, code="phone_number")
     if PLAUSIBLE.fullmatch(text):
@@ -52,20 +52,20 @@ def check(text: str, country: str = "") -> None:
 
 
 def check_characters(text: str) -> None:
-    """As `check`, where the country is not known. Raises `ValidationError`."""
+    """Check without a country. Raises `ValidationError`."""
     if not ALLOWED.fullmatch(text) or sum(map(str.isdigit, text)) < 4:
         raise ValidationError(NOT_A_NUMBER, code="phone_number")
 
 
 class PhoneFormField(forms.CharField):
-    """A number as it was typed, tidied; the form checks it with the country."""
+    """Tidies a phone number. The form checks it, because it knows the country."""
 
     def to_python(self, value: str | None) -> str:
         return tidy(super().to_python(value) or "")
 
 
 class PhoneField(models.CharField):
-    """A telephone number, as people write it."""
+    """A phone number, as people write it."""
 
     default_validators = [check_characters]
 

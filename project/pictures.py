@@ -1,5 +1,7 @@
-"""Pictures that people send. They are decoded in a process of their own, which has a
-limit of memory and time (`project.decoder`), one at a time for each server process."""
+"""Decodes uploaded pictures in a separate process with limits on memory and time.
+
+The process runs `project.decoder`. Each server process decodes one picture at a time.
+"""
 
 import json
 import logging
@@ -21,15 +23,15 @@ DECODER = Path(__file__).with_name("decoder.py")
 EXTENSIONS = ["jpg", "jpeg", "png", "webp"]
 ACCEPT = "image/jpeg,image/png,image/webp"  # for the browser's dialogue
 TIME_S = 30  # for one picture
-PATIENCE_S = 5  # for the one before
+PATIENCE_S = 5  # to wait for the picture before
 
-# One is decoded and one waits: more would keep the threads that make everybody's pages.
+# One picture is decoded and one waits. More would block the threads that serve pages.
 _line = BoundedSemaphore(2)
 _turn = BoundedSemaphore(1)
 
 
 class PictureRefused(ValidationError):
-    """A picture that is not taken; its message says why and what to do, its `code` is
+    """A picture was rejected. The message says why and what to do. The `code` is
     `too_large`, `not_a_picture`, `too_many_pixels`, `too_thin`, `too_much_memory`,
     `broken`, `busy`, `too_often` or `not_stored`."""
 
@@ -37,11 +39,13 @@ class PictureRefused(ValidationError):
 def squares(
     file: File, sides: Sequence[int], *, max_bytes: int, in_line: bool = True
 ) -> list[bytes]:
-    """The middle of the picture in `file` as squares of `sides` pixels: WebP, upright,
-    in sRGB, without metadata, never larger than the picture. Raises `PictureRefused`.
+    """Return the middle of the picture in `file` as squares with `sides` pixels.
 
-    Call it outside of transactions: it takes as long as it takes. Pictures that people
-    send stand `in_line`, one at a time; those of our own may be drawn side by side.
+    The squares are WebP, upright, in sRGB, without metadata, and never larger than the
+    picture. Raises `PictureRefused`.
+
+    Call it outside of transactions, because it can take long. Uploads wait `in_line`,
+    so one is decoded at a time. Our own pictures may be decoded in parallel.
     """
     if file.size > max_bytes:
         raise refusal("too_large", size=file.size, limit=max_bytes)
@@ -71,16 +75,16 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _decode(data: bytes, sides: Sequence[int]) -> tuple[dict, list[bytes]]:
-    """What the decoder says, and the squares if it has drawn them."""
+    """Return the decoder's answer, and the squares if it made them."""
     command = [sys.executable, "-I", str(DECODER), *map(str, sides)]
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=TIME_S)
     except subprocess.TimeoutExpired:
         return {"refused": "too_much_memory"}, []
     line, _newline, rest = done.stdout.partition(b"\n")
-    if done.returncode or not line:  # most likely it was ended for taking too much
-        said = done.stderr.decode(errors="replace")[-500:]
-        logger.error("The decoder ended with %s: %s", done.returncode, said)
+    if done.returncode or not line:  # most likely it took too much memory
+        output = done.stderr.decode(errors="replace")[-500:]
+        logger.error("The decoder ended with %s: %s", done.returncode, output)
         return {"refused": "too_much_memory"}, []
     answer, made = json.loads(line), []
     for size in answer["sizes"]:
@@ -90,7 +94,7 @@ def _decode(data: bytes, sides: Sequence[int]) -> tuple[dict, list[bytes]]:
 
 
 def refusal(code: str, **params: int) -> PictureRefused:
-    """The refusal for `code`; `params` are the numbers that its text names."""
+    """Return the error for `code`. `params` are the numbers in its message."""
     match code:
         case "too_large":
             text = _("The picture is %(size)s. The limit is %(limit)s.")

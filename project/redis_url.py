@@ -126,8 +126,8 @@ class Redis:
                 if self.tls
                 else managed.SentinelManagedConnection
             )
-            asked = master(self.master, self.servers, **self._sentinel(master.retry))
-            return options | {"connection_class": kind, "connection_pool": asked}
+            pool = master(self.master, self.servers, **self._sentinel(master.retry))
+            return options | {"connection_class": kind, "connection_pool": pool}
         kind = plain.SSLConnection if self.tls else plain.Connection
         ((host, port),) = self.servers
         return options | {"connection_class": kind, "host": host, "port": port}
@@ -163,13 +163,13 @@ class Fault(ValueError):
 def parse_all(urls: str, variable: str) -> tuple[Redis, ...]:
     """Return what each of `urls`, with spaces between, says. None may be there twice.
     Raises `ImproperlyConfigured`, which names the variable."""
-    found: list[Redis] = []
+    servers: list[Redis] = []
     for url in urls.split():
         server = parse(url, variable)
-        if server in found:
+        if server in servers:
             raise ImproperlyConfigured(f"{variable} names a server twice.")
-        found.append(server)
-    return tuple(found)
+        servers.append(server)
+    return tuple(servers)
 
 
 @lru_cache
@@ -179,10 +179,10 @@ def parse(url: str, variable: str = "REDIS_URL") -> Redis:
     try:
         return _read(url)
     except Fault as fault:
-        told = str(fault)
+        message = str(fault)
     except ValueError:  # whose text may hold a part of the password
-        told = f"cannot be read. {HOW_TO_ESCAPE}"
-    raise ImproperlyConfigured(f"{variable} {told}")
+        message = f"cannot be read. {HOW_TO_ESCAPE}"
+    raise ImproperlyConfigured(f"{variable} {message}")
 
 
 # RFC 3986, appendix B.
@@ -212,24 +212,24 @@ def _read(url: str) -> Redis:
     query = _query(parts.query, is_sentinel, scheme.startswith("rediss"))
     sign_in, _at, hosts = parts.netloc.rpartition("@")
     username, _colon, password = sign_in.partition(":")
-    told = {
+    options = {
         "username": _unquoted(username) or None,
         "password": _unquoted(password) or None,
         "tls": MappingProxyType(_tls(query) if scheme.startswith("rediss") else {}),
         **{name: query.get(name) or None for name in SIGN_IN_AT_SENTINEL},
     }
     if scheme == "unix":
-        return Redis(path=_path(parts), db=_db("", query), **told)
+        return Redis(path=_path(parts), db=_db("", query), **options)
     servers = _servers(hosts, SENTINEL_PORT if is_sentinel else PORT)
     path = parts.path.strip("/")
     if is_sentinel:
         master, _slash, path = path.partition("/")
         if not master:
             raise Fault("names no master: redis+sentinel://HOST,HOST/MASTER/DB.")
-        told["master"] = _unquoted(master)
+        options["master"] = _unquoted(master)
     elif len(servers) > 1:
         raise Fault("names several hosts; that is for redis+sentinel:// alone.")
-    return Redis(servers=servers, db=_db(path, query), **told)
+    return Redis(servers=servers, db=_db(path, query), **options)
 
 
 def _unquoted(text: str) -> str:
@@ -289,12 +289,12 @@ def _servers(text: str, usual_port: int) -> tuple[tuple[str, int], ...]:
 
 def _db(path: str, query: Mapping[str, str]) -> int:
     """The number of the database, which is at the end of the path, or in the query."""
-    told = query.get("db", path or "0")
-    if not NUMBER.fullmatch(told):
+    number = query.get("db", path or "0")
+    if not NUMBER.fullmatch(number):
         raise Fault("must name its database by a number: redis://HOST/0.")
-    if path and path != told:
+    if path and path != number:
         raise Fault("names two databases: the path and ?db= differ.")
-    return int(told)
+    return int(number)
 
 
 def _tls(query: Mapping[str, str]) -> dict[str, Any]:
@@ -327,5 +327,5 @@ def _try_files(tls: Mapping[str, Any]) -> None:
             secret = tls.get("ssl_password", "")
             context.load_cert_chain(certificate, tls.get("ssl_keyfile"), secret)
     except OSError as error:
-        told = f"names ssl_certfile and ssl_keyfile that cannot be used: {error}."
-        raise Fault(told) from None
+        message = f"names ssl_certfile and ssl_keyfile that cannot be used: {error}."
+        raise Fault(message) from None

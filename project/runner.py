@@ -38,7 +38,7 @@ def path_of(label: str) -> str:
     path = Path(*label.split("."))
     for candidate in (path, Path("tests") / path):
         if candidate.parts[0] == "tests":
-            for found in (candidate, candidate.with_suffix(".py")):
-                if (settings.BASE_DIR / found).exists():
-                    return str(found)
+            for place in (candidate, candidate.with_suffix(".py")):
+                if (settings.BASE_DIR / place).exists():
+                    return str(place)
     return label

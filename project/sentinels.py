@@ -54,8 +54,8 @@ class Master:
         return state["ip"], state["port"]
 
     def _not_found(self, reasons: Iterable[Exception]) -> MasterNotFoundError:
-        told = "; ".join(str(error) for error in reasons)
-        return MasterNotFoundError(f"No Sentinel names {self.service_name!r}: {told}")
+        causes = "; ".join(str(error) for error in reasons)
+        return MasterNotFoundError(f"No Sentinel names {self.service_name!r}: {causes}")
 
 
 class AsyncMaster(Master):

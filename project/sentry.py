@@ -86,8 +86,8 @@ def _before_send(event: dict[str, Any], hint: dict[str, Any]) -> dict | None:
     if outages.is_outage(error):
         outages.report(error)  # which is logged, and so sent, once
         return None
-    if found := redis_outages.behind(error):
-        redis_outages.report(found)
+    if outage := redis_outages.behind(error):
+        redis_outages.report(outage)
         return None
     return _before_send_transaction(event, hint)
 

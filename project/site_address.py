@@ -35,10 +35,10 @@ class SiteAddress(NamedTuple):
 def parsed(text: str) -> SiteAddress:
     """The address in DOMAIN_NAME. Raises `ImproperlyConfigured` if it is none: every
     link in a mail would be wrong."""
-    found = ADDRESS.fullmatch(text.strip().rstrip("/"))
-    if found is None:
+    match = ADDRESS.fullmatch(text.strip().rstrip("/"))
+    if match is None:
         raise ImproperlyConfigured(HOW_TO_WRITE)
-    origin, path = found.groups()
+    origin, path = match.groups()
     try:
         parts = urlsplit(origin)
         is_right = parts.port != 0 and _is_host(parts.hostname or "")

@@ -14,9 +14,9 @@ MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 
 def find() -> str | None:
     """Return the path of a Chromium, or None. The variable CHROMIUM comes first."""
-    asked = os.environ.get("CHROMIUM")
-    if asked:
-        return shutil.which(asked)
+    chosen = os.environ.get("CHROMIUM")
+    if chosen:
+        return shutil.which(chosen)
     paths = (shutil.which(name) for name in NAMES)
     return next(filter(None, paths), MAC if os.path.exists(MAC) else None)
 

@@ -10,8 +10,8 @@ import install
 def sources() -> list[Path]:
     """Return the files that hold the shop's settings."""
     packages = ("project", "products", "users", "realtime")
-    found = ((install.ROOT / name).rglob("*settings.py") for name in packages)
-    return sorted(path for paths in found for path in paths)
+    files = ((install.ROOT / name).rglob("*settings.py") for name in packages)
+    return sorted(path for paths in files for path in paths)
 
 
 def settings_of(env: dict[str, str]) -> dict[str, str]:

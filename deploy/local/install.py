@@ -159,8 +159,8 @@ def _install_with_uv(words: list[str]) -> bool:
 
 def _index() -> dict[str, str]:
     """uv does not read pip's settings, so a package index set there is passed on."""
-    asked = [*pip(), "config", "get", "global.index-url"]
-    done = subprocess.run(asked, capture_output=True, text=True)
+    command = [*pip(), "config", "get", "global.index-url"]
+    done = subprocess.run(command, capture_output=True, text=True)
     url = os.environ.get("PIP_INDEX_URL") or done.stdout.strip()
     return {"UV_DEFAULT_INDEX": url} if url else {}
 
@@ -213,13 +213,13 @@ def _show(lines: Iterator[str]) -> None:
     ten packages."""
     live, count = sys.stdout.isatty(), 0
     for line in lines:
-        found = re.match(
+        match = re.match(
             r"(?:Collecting|Processing) (?:\S*/)?([\w.\[\]]+(?:-[a-z]\w*)*)", line
         )
-        if found:
+        if match:
             count += 1
             if live:
-                print(f"\r\033[K  {count:3} {found[1]}", end="", flush=True)
+                print(f"\r\033[K  {count:3} {match[1]}", end="", flush=True)
             elif count % 10 == 0:
                 say(f"  {count} packages found")
         elif line.startswith("Installing collected packages"):

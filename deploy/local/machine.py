@@ -172,9 +172,9 @@ class Lock:
 
         The system knows this, so it works on a full disk too.
         """
-        asked = [0] * 5
-        asked[TYPE] = fcntl.F_WRLCK
-        packed = struct.pack(FLOCK, *asked)
+        query = [0] * 5
+        query[TYPE] = fcntl.F_WRLCK
+        packed = struct.pack(FLOCK, *query)
         answer = struct.unpack(FLOCK, fcntl.fcntl(self.file, fcntl.F_GETLK, packed))
         return 0 if answer[TYPE] == fcntl.F_UNLCK else answer[PID]
 

@@ -82,8 +82,8 @@ def _version(path: str) -> tuple[int, int]:
         done = subprocess.run([path, "-v"], capture_output=True, text=True)
     except OSError:
         return 0, 0
-    found = re.search(r"nginx/(\d+)\.(\d+)", done.stderr)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    match = re.search(r"nginx/(\d+)\.(\d+)", done.stderr)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def split(count: int) -> dict[str, int]:
@@ -150,7 +150,7 @@ class Nginx:
         if self.path:
             text = re.sub(
                 r"^(.*?(?:location|return).*?)/shop",
-                lambda found: found[1] + self.path,
+                lambda match: match[1] + self.path,
                 text,
                 flags=re.MULTILINE,
             )

@@ -225,8 +225,10 @@ class Postgres:
 
     def _make_database(self, programs: Path) -> None:
         command = [f"{programs}/psql", "-h", str(self.sockets), "-U", "postgres"]
-        asked = run_as(self.uid, [*command, "-Atc", "SELECT datname FROM pg_database"])
-        if DATABASE not in asked.stdout.split():
+        listing = run_as(
+            self.uid, [*command, "-Atc", "SELECT datname FROM pg_database"]
+        )
+        if DATABASE not in listing.stdout.split():
             done = run_as(self.uid, [*command, "-qc", f"CREATE DATABASE {DATABASE}"])
             if done.returncode:
                 raise Problem(

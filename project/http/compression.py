@@ -1,4 +1,4 @@
-"""Gzip for pages and streams, in a form that every browser reads to its end."""
+"""Gzip for pages and streams, in a form that every browser reads completely."""
 
 from collections.abc import AsyncIterator
 from gzip import GzipFile
@@ -37,10 +37,10 @@ class GZipMiddleware(gzip.GZipMiddleware):
 async def one_member(
     parts: AsyncIterator[bytes], max_random_bytes: int
 ) -> AsyncIterator[bytes]:
-    """`parts` as one gzip member. A client can read each part as soon as it has come.
+    """Compress `parts` into one gzip member. Clients can read each part at once.
 
     The random length of the name in the header hides the size of the content (BREACH).
-    Compression runs in the request's thread, as it would stop the event loop.
+    Compression runs in the request's thread, because it would block the event loop.
     """
     buffer = StreamingBuffer()
     name = b"a" * randbelow(max_random_bytes)

@@ -1,4 +1,4 @@
-"""Django's handler for pages that are synchronous, as all of ours are."""
+"""Django's request handler, for synchronous pages only. All our pages are."""
 
 from typing import IO
 
@@ -10,10 +10,10 @@ from project import logs
 
 
 class SyncPages(ASGIHandler):
-    """Middleware and view of a request in one go, on one thread.
+    """Runs the middleware and the view of a request on one thread, without a switch.
 
-    Django's own goes to and fro between the event loop and that thread for each
-    middleware that knows both ways, and for the view: the page has to wait each time.
+    Django's own handler switches between the event loop and that thread for the view
+    and for each middleware that supports both. Each switch delays the page.
     """
 
     def load_middleware(self, is_async: bool = False) -> None:
@@ -22,7 +22,7 @@ class SyncPages(ASGIHandler):
     def create_request(self, scope: dict, body_file: IO[bytes]) -> tuple:
         request, refusal = super().create_request(scope, body_file)
         if request is not None:
-            logs.of_page(request)
+            logs.set_request(request)
         return request, refusal
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Where a form or a link asks to go next."""
+"""Safe redirects to the page that a form or a link names."""
 
 from urllib.parse import unquote, urlsplit
 
@@ -8,23 +8,23 @@ from django.urls import Resolver404, resolve
 from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 
-MAX_LENGTH = 2000  # as sent: a longer header is more than some proxies take
+MAX_LENGTH = 2000  # in the header; some proxies reject longer ones
 
 
 def next_page(request: HttpRequest, default: str) -> str:
-    """The page that the form field `next` asks for, else `default`.
+    """Return the page in the form field `next`, or `default` if it is not ours.
 
-    Call it before the change that the form asks for: it never raises.
+    It never raises, so call it before the form's change.
     """
-    asked = request.POST.get("next", "")
-    return asked if is_page(request, asked) else default
+    url = request.POST.get("next", "")
+    return url if is_page(request, url) else default
 
 
 def is_page(request: HttpRequest, url: str | None) -> bool:
-    """Whether `url` is a page of this shop that can be opened by a redirect.
+    """Return whether `url` is a page of this shop that a redirect can open.
 
-    It is a path from the root, or an address with the host of this shop. A path that
-    no view answers, or that only takes POST, is none.
+    It must be an absolute path, or a URL with this shop's host, and a view must answer
+    GET there.
     """
     if not url or not url.isprintable() or "\\" in url or url != url.strip():
         return False
@@ -42,7 +42,7 @@ def _is_ours(request: HttpRequest, url: str) -> bool:
 
 
 def _opens(path: str) -> bool:
-    """Whether a view answers GET there, with or without the slash at the end."""
+    """Return whether a view answers GET there, with or without a final slash."""
     return any(map(_has_page, (path, f"{path}/")))
 
 

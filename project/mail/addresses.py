@@ -1,9 +1,9 @@
-"""E-mail addresses: which ones the shop takes, and when two of them are one mailbox.
+"""Email addresses: which ones the shop accepts, and when two reach one mailbox.
 
-One rule for every address, whoever brings it: forms, models, providers, settings, the
-outbox. It is narrower than RFC 5321. What a mail library could split, fold or decode
-into something else (quotes, commas, encoded words, look-alikes of punctuation in the
-domain) is refused, because the order's private link would reach a stranger.
+The same rule applies to forms, models, providers, settings and the outbox. It is
+narrower than RFC 5321. Addresses that a mail library could split, fold or decode into
+others (with quotes, commas, encoded words, or look-alikes of punctuation in the domain)
+are rejected, because a stranger would get the order's private link.
 """
 
 import re
@@ -22,7 +22,7 @@ LOCAL = re.compile(rf"{ATOM}(\.{ATOM})*")
 ENCODED_WORD = "=?"
 NAMED = re.compile("(?P<name>[^<>]*)<(?P<address>[^<>]*)>", re.DOTALL)
 SPECIALS = re.compile(r'[",;:()<>@\[\]\\\x00-\x1f\x7f]')  # of a header, in a name
-# Their users write dots wherever they like: it stays the same mailbox.
+# These providers ignore dots in the local part.
 DOTLESS = {"gmail.com", "googlemail.com"}
 NOT_ONE_ADDRESS = _(
     "Enter one email address, like ann@example.com. It can’t contain quotes, "
@@ -31,33 +31,39 @@ NOT_ONE_ADDRESS = _(
 
 
 def ascii_domain(domain: str) -> str:
-    """`domain` in lower case as mail servers look it up, by IDNA 2008: Python's own
-    codec would turn straße.de into strasse.de. Raises `ValueError`."""
+    """Return `domain` in lower case and ASCII, by IDNA 2008. Raises `ValueError`.
+
+    Python's own codec follows an older standard: it turns straße.de into strasse.de.
+    """
     return idna.encode(domain, uts46=True, std3_rules=True).decode().lower()
 
 
 def deliverable(address: str) -> str:
-    """The address as mail servers take it: its domain in ASCII. Raises
-    `ValidationError` for what is not exactly one address."""
+    """Return the address with its domain in ASCII, as mail servers need it.
+
+    Raises `ValidationError` unless it is exactly one address.
+    """
     validate_email_address(address)
     local, _at, domain = address.rpartition("@")
     return f"{local}@{ascii_domain(domain)}"
 
 
 def recipient(text: str) -> str:
-    """`text`, an address with or without a name before it, as a header and a
-    comma-separated list can hold it. Raises `ValidationError` unless it is one."""
-    found = NAMED.fullmatch(text.strip())
-    if found is None:
+    """Return an address, with or without a name, in a form that is safe in a header and
+    in a comma-separated list. Raises `ValidationError` unless it is one address."""
+    match = NAMED.fullmatch(text.strip())
+    if match is None:
         return deliverable(text.strip())
-    name = " ".join(SPECIALS.sub(" ", found["name"]).split())
-    address = deliverable(found["address"])
+    name = " ".join(SPECIALS.sub(" ", match["name"]).split())
+    address = deliverable(match["address"])
     return f"{name} <{address}>" if name else address
 
 
 def mailbox(address: str) -> str:
-    """Whose mail it is, to count by: the same text for addresses that reach the same
-    mailbox. Takes any text, and is for counting only: nobody is written to there."""
+    """Return the same text for all addresses that reach the same mailbox.
+
+    It takes any text. The result is for counting, not for sending mail.
+    """
     local, _at, domain = address.strip().lower().rpartition("@")
     try:
         domain = ascii_domain(domain)
@@ -70,15 +76,14 @@ def mailbox(address: str) -> str:
 
 
 def validate_email_address(value: str | None) -> None:
-    """Raises `ValidationError` for what is not exactly one address that the outbox can
-    deliver."""
+    """Raises `ValidationError` unless it is one address to which we can deliver."""
     local, _at, domain = str(value or "").rpartition("@")
     if not (_is_local_part(local) and _is_domain(domain, MAX_LENGTH - len(local) - 1)):
         raise ValidationError(NOT_ONE_ADDRESS, "invalid", {"value": value})
 
 
 def is_email_address(text: str) -> bool:
-    """Whether `validate_email_address` takes it."""
+    """Return whether `validate_email_address` accepts it."""
     try:
         validate_email_address(text)
     except ValidationError:
@@ -92,7 +97,7 @@ def _is_local_part(text: str) -> bool:
 
 
 def _is_domain(text: str, longest: int) -> bool:
-    """Not `[192.0.2.1]`: no shopper has mail at a number."""
+    """Return whether it is a domain name. IP addresses (`[192.0.2.1]`) are rejected."""
     try:
         plain = ascii_domain(text)
     except ValueError:

@@ -46,10 +46,10 @@ def sender(name: str, default: str) -> str:
     try:
         validate_email(parseaddr(text)[1])
     except ValidationError as error:
-        told = f"{name}: {text!r} is not one e-mail address."
+        message = f"{name}: {text!r} is not one e-mail address."
         if not env.str(name, ""):
-            told += f" It was made of DOMAIN_NAME; set {name}."
-        raise ImproperlyConfigured(told) from error
+            message += f" It was made of DOMAIN_NAME; set {name}."
+        raise ImproperlyConfigured(message) from error
     return text
 
 

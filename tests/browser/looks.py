@@ -12,10 +12,10 @@ def axe_finds(page: Page) -> list[str]:
         page.evaluate(Axe().axe_script)
     # `Axe.run` would bring the rest of what it found too: twice the time.
     command = "axe.run({resultTypes: ['violations']}).then((all) => all.violations)"
-    found = page.evaluate(command)
+    violations = page.evaluate(command)
     return [
         f"{rule['id']} ({rule['impact']}): {node['html'][:200]}"
-        for rule in found
+        for rule in violations
         for node in rule["nodes"]
     ]
 

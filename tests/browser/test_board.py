@@ -424,8 +424,8 @@ def test_filter_of_a_board_holds_for_what_is_pushed(staff, query, is_shown):
         expect(card(page, order)).to_be_visible()
         numbers = [order.number, first.number]
         numbers = numbers[::-1] if "oldest" in query else numbers
-        found = column(page, "paid").locator(".order").all()
-        assert [one.get_attribute("data-key") for one in found] == numbers
+        cards = column(page, "paid").locator(".order").all()
+        assert [one.get_attribute("data-key") for one in cards] == numbers
         expect(column(page, "paid").locator(".column__count")).to_have_text("2")
     else:
         expect(card(page, order)).to_have_count(0)

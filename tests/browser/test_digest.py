@@ -17,6 +17,6 @@ def test_digest_of_the_pages_script_is_the_documents(visit):
     source = (ROOT / "static" / "js" / "live.js").read_text()
 
     page = visit("/", bypass_csp=True)  # which allows no script from a blob
-    told = page.evaluate(DIGEST, [source, rows])
+    digest = page.evaluate(DIGEST, [source, rows])
 
-    assert told == [row["digest"] for row in rows]
+    assert digest == [row["digest"] for row in rows]

@@ -124,8 +124,8 @@ def sell(product: Product, seen: Page) -> str:
 def total_of(name: str, server: Daphne) -> float:
     """What the server's metric says, over all labels."""
     with urllib.request.urlopen(f"{server.url}/metrics") as answer:
-        told = answer.read().decode()
-    return sum(map(float, re.findall(rf"^{name}(?:{{.*}})? (.+)$", told, re.M)))
+        page_text = answer.read().decode()
+    return sum(map(float, re.findall(rf"^{name}(?:{{.*}})? (.+)$", page_text, re.M)))
 
 
 def sockets_at(server: Daphne) -> float:

@@ -53,19 +53,19 @@ def choose(page: Page, text: str) -> None:
 def faults(page: Page, complaints: list[str]) -> list[str]:
     """What axe has against our part of the page (the rest is Django's), in all looks;
     and whether the page is wider than its window."""
-    found, before = [], len(complaints)
+    violations, before = [], len(complaints)
     for scheme, size in LOOKS:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.set_viewport_size(size)
         finish_animations(page)
         rules = Axe().run(page, context="#content-main").response["violations"]
         nodes = [node["html"] for rule in rules for node in rule["nodes"]]
-        found += [f"{scheme} {rule['id']}: {nodes}" for rule in rules]
+        violations += [f"{scheme} {rule['id']}: {nodes}" for rule in rules]
         if overflow(page) > 0:
-            found.append(f"{size['width']}: {overflow(page)} px too wide")
+            violations.append(f"{size['width']}: {overflow(page)} px too wide")
     # Axe itself tries inline styles on Django's part, which the policy refuses.
     del complaints[before:]
-    return found
+    return violations
 
 
 def test_import_in_the_admin_reaches_the_page_of_a_visitor(

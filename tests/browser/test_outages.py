@@ -449,10 +449,10 @@ def test_sockets_that_are_blocked_for_good_are_said_to_be_off(visit, lamp, outag
 
 def test_sockets_that_a_full_shop_refuses_come_back_when_it_says(visit, lamp, outage):
     def is_full(route: Route) -> None:
-        asked.append(route)
+        sockets.append(route)
         route.fulfill(status=503, headers={"Retry-After": "30"}, body="{}")
 
-    asked, knocks = [], Knocks(AT_ANOTHER_ADDRESS)
+    sockets, knocks = [], Knocks(AT_ANOTHER_ADDRESS)
 
     def prepare(page: Page) -> None:
         page.route("**/ws/", is_full)
@@ -460,7 +460,7 @@ def test_sockets_that_a_full_shop_refuses_come_back_when_it_says(visit, lamp, ou
 
     page = visit("/products/", live=False, prepare=prepare)
     expect(notice(page)).to_contain_text("paused", timeout=BACK_S * 1000)
-    while not asked:
+    while not sockets:
         page.wait_for_timeout(50)
 
     before = knocks.count

@@ -106,13 +106,13 @@ def test_pulse_that_is_paused_by_key_is_sent_nothing_until_it_goes_on(pulse):
 
 def test_pulse_pages_that_are_open_ask_for_nothing_over_http(pulse):
     page = pulse()
-    asked, heard = [], []
-    page.on("request", lambda request: asked.append(request.url))
+    requests, heard = [], []
+    page.on("request", lambda request: requests.append(request.url))
     other = pulse(prepare=lambda page: listen(page, heard))
 
     until_heard(other, heard)
 
-    assert asked == []
+    assert requests == []
 
 
 def test_pulse_of_a_server_that_is_silent_says_that_it_is_old(pulse, complaints):

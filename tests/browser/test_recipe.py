@@ -56,9 +56,9 @@ def indent_of(code: str) -> str:
 
 def after(text: str, line: str, code: str) -> str:
     """`text` with `code` after the line that ends with `line`."""
-    before, found, rest = text.partition(f"{line}\n")
-    assert found and line not in rest, f"{line!r} is not there once"
-    return before + found + code + rest
+    before, middle, rest = text.partition(f"{line}\n")
+    assert middle and line not in rest, f"{line!r} is not there once"
+    return before + middle + code + rest
 
 
 # Runs a module out of another folder than that of the tests.

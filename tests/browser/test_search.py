@@ -135,11 +135,11 @@ def test_a_question_that_was_overtaken_is_broken_off(visit):
 
 
 def test_suggestions_are_asked_for_once_for_a_word_typed_quickly(visit):
-    asked: list[str] = []
+    requests: list[str] = []
 
     def note(request: Request) -> None:
         if "/search/suggest/" in request.url:
-            asked.append(request.url)
+            requests.append(request.url)
 
     page = visit("/", prepare=lambda page: page.on("request", note))
     page.clock.install()  # so that the letters take no time at all
@@ -147,7 +147,7 @@ def test_suggestions_are_asked_for_once_for_a_word_typed_quickly(visit):
     page.clock.run_for(1000)
 
     expect(options(page)).to_have_count(1)
-    assert len(asked) == 1 and asked[0].endswith("q=kettle")
+    assert len(requests) == 1 and requests[0].endswith("q=kettle")
 
 
 def test_search_without_suggestions_still_searches(visit, complaints):

@@ -354,8 +354,8 @@ def test_prompt_that_fails_is_told_wherever_it_was_asked_for(visit_as_anna):
 
 def expect_told(page: Page) -> None:
     """In the page; `visit` sees to it that the console has no error."""
-    told = messages(page).locator(".message--error")
-    expect(told).to_contain_text("We couldn’t use your passkey.")
+    error = messages(page).locator(".message--error")
+    expect(error).to_contain_text("We couldn’t use your passkey.")
 
 
 # --- The basket -------------------------------------------------------------------

@@ -54,16 +54,16 @@ def asked(under) -> list[str]:
 
 
 @pytest.fixture
-def enter(visit, under, asked):
+def enter(visit, under, urls):
     """`enter(path)`: a new visitor opens a page below the path."""
 
     def prepare(page: Page) -> None:
-        page.context.on("request", lambda request: asked.append(request.url))
+        page.context.on("request", lambda request: urls.append(request.url))
         page.context.on("page", lambda tab: tab.on("websocket", note_socket))
         page.on("websocket", note_socket)
 
     def note_socket(socket) -> None:
-        asked.append(socket.url.replace("ws", "http", 1))
+        urls.append(socket.url.replace("ws", "http", 1))
 
     def open_page(path: str = "/", **options) -> Page:
         return visit(PATH + path, at=under, prepare=prepare, **options)
@@ -71,10 +71,10 @@ def enter(visit, under, asked):
     return open_page
 
 
-def outside(under: Daphne, asked: list[str]) -> set[str]:
+def outside(under: Daphne, urls: list[str]) -> set[str]:
     """What was asked for elsewhere."""
     return {
-        url for url in asked if not url.startswith((f"{under.url}/", "data:", "blob:"))
+        url for url in urls if not url.startswith((f"{under.url}/", "data:", "blob:"))
     }
 
 

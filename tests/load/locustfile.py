@@ -34,8 +34,8 @@ heard: list[int] = []
 
 @events.test_start.add_listener
 def forget(**_):
-    for kept in (began, newest, known, free, heard):
-        kept.clear()
+    for entries in (began, newest, known, free, heard):
+        entries.clear()
 
 
 def origin(topic: str, version: int, frame: dict) -> float | None:

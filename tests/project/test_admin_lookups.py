@@ -72,10 +72,10 @@ def test_every_list_takes_its_lookups_from_one_place(model_admin):
 def test_no_list_can_be_asked_for_a_part_of_any_field(model_admin, lookup):
     request = asked_by(User(is_superuser=True, is_staff=True, is_active=True))
 
-    asked = [f"{name}__{lookup}" for name in fields_of(model_admin.model)]
+    lookups = [f"{name}__{lookup}" for name in fields_of(model_admin.model)]
 
-    assert len(asked) > 3
-    assert [a for a in asked if model_admin.lookup_allowed(a, "a", request)] == []
+    assert len(lookups) > 3
+    assert [a for a in lookups if model_admin.lookup_allowed(a, "a", request)] == []
 
 
 @pytest.mark.parametrize("model_admin", ADMINS, ids=name_of)
@@ -173,16 +173,16 @@ def test_lookup_that_a_list_does_not_name_is_refused(client, onlooker, address, 
 def test_token_is_found_neither_by_search_nor_by_completion(client, onlooker):
     order = make_order()
     basket = make_basket()
-    asked = {"app_label": "products", "model_name": "payment", "field_name": "order"}
+    query = {"app_label": "products", "model_name": "payment", "field_name": "order"}
 
-    completed = client.get("/admin/autocomplete/", asked | {"term": order.access_token})
-    known = client.get("/admin/autocomplete/", asked | {"term": order.number})
-    found = client.get("/admin/products/order/", {"q": order.access_token})
+    completed = client.get("/admin/autocomplete/", query | {"term": order.access_token})
+    known = client.get("/admin/autocomplete/", query | {"term": order.number})
+    response = client.get("/admin/products/order/", {"q": order.access_token})
     baskets = client.get("/admin/products/basket/", {"q": basket.token})
 
     assert completed.json()["results"] == []
     assert len(known.json()["results"]) == 1  # the control
-    assert found.context["cl"].result_count == 0
+    assert response.context["cl"].result_count == 0
     assert baskets.context["cl"].result_count == 0
 
 

@@ -47,8 +47,8 @@ def of_database() -> Numbers:
     """What the tables of this test's transaction say, by name and labels."""
     return {
         f"{name}{list(labels)}" if labels else name: value
-        for name, found in background.read().items()
-        for labels, value in found.items()
+        for name, values in background.read().items()
+        for labels, value in values.items()
     }
 
 
@@ -440,7 +440,7 @@ def test_broker_that_is_away_takes_its_numbers_along_and_no_others(
 def test_broker_that_hangs_delays_a_scrape_by_a_moment_only(
     transactional_db, redis, scrape, monkeypatch
 ):
-    monkeypatch.setattr(background, "KEPT_S", 0)
+    monkeypatch.setattr(background, "CACHED_S", 0)
     up = 'shop_background_up{source="redis"}'
     with redis.frozen():
         begun = time.monotonic()
@@ -473,12 +473,12 @@ def test_table_that_is_locked_delays_a_scrape_by_a_moment_only(
 def test_scrapes_of_a_moment_ask_once(
     transactional_db, redis, scrape, patient, monkeypatch
 ):
-    monkeypatch.setattr(background, "KEPT_S", START_S)
+    monkeypatch.setattr(background, "CACHED_S", START_S)
     scrape()
     make_held(minutes=1)
 
     assert scrape()["shop_holds_overdue"] == 0
-    monkeypatch.setattr(background, "KEPT_S", 0)
+    monkeypatch.setattr(background, "CACHED_S", 0)
     assert scrape()["shop_holds_overdue"] == 1
 
 

@@ -121,9 +121,9 @@ def test_storage_reads_lists_and_deletes(bucket):
         assert file.read() == b"products/a.png"
     assert default_storage.size("products/a.png") == len(b"products/a.png")
     assert default_storage.listdir("products") == (["b"], ["a.png"])
-    found = dict(default_storage.files_below("products"))
-    assert found.keys() == {"products/a.png", "products/b/c.png"}
-    assert abs(time.time() - found["products/a.png"].timestamp()) < 60
+    times = dict(default_storage.files_below("products"))
+    assert times.keys() == {"products/a.png", "products/b/c.png"}
+    assert abs(time.time() - times["products/a.png"].timestamp()) < 60
     default_storage.delete("products/a.png")
     assert not default_storage.exists("products/a.png")
     default_storage.delete("products/a.png")  # it is gone already
@@ -305,8 +305,8 @@ def test_upload_in_the_admin_is_stored_with_its_thumbnails(client, clerk, bucket
 
     answer = change(client, product, image=picture)
 
-    asked = [request.partition(" ")[0] for request in bucket.requests()]
-    assert asked == ["PUT"] * 4  # new names need not be looked for
+    methods = [request.partition(" ")[0] for request in bucket.requests()]
+    assert methods == ["PUT"] * 4  # new names need not be looked for
     product.refresh_from_db()
     name = product.image.name
     assert answer.status_code == 302
@@ -358,7 +358,7 @@ def test_picture_is_taken_from_a_product(client, clerk, bucket):
 @pytest.mark.django_db
 def test_old_thumbnails_in_the_bucket_go_and_missing_ones_come(bucket, monkeypatch):
     lamp, jug = (make_product(image=make_picture(f"{n}.png")) for n in range(2))
-    gone, kept = lamp.image_small.name, jug.image_small.name
+    gone, current = lamp.image_small.name, jug.image_small.name
     bucket.remove(f"shop/{jug.image_large.name}")
     original = lamp.image.name
     catalogue.save_pictures(lamp, deleted=[lamp.pictures.get().pk])
@@ -371,7 +371,7 @@ def test_old_thumbnails_in_the_bucket_go_and_missing_ones_come(bucket, monkeypat
     assert len([r for r in bucket.requests() if r.startswith("GET")]) == 1
     assert tasks.make_missing_thumbnails() == 1
 
-    assert not default_storage.exists(gone) and default_storage.exists(kept)
+    assert not default_storage.exists(gone) and default_storage.exists(current)
     assert default_storage.exists(jug.image_large.name)
     assert default_storage.exists(original)  # nobody could draw it again
 
@@ -519,18 +519,18 @@ def test_shop_without_a_bucket_does_not_need_the_library():
 
 
 @pytest.mark.parametrize(
-    "before, environment, told",
+    "before, environment, reason",
     [
         (WITHOUT_LIBRARY, AMAZON, "pip install -r deploy/requirements-bucket.txt"),
         ("", {"MEDIA_BUCKET": "shop"}, "MEDIA_BUCKET needs MEDIA_BUCKET_REGION"),
     ],
     ids=["library", "region"],
 )
-def test_bucket_that_cannot_work_is_refused_in_one_line(before, environment, told):
+def test_bucket_that_cannot_work_is_refused_in_one_line(before, environment, reason):
     done = settled(before, **environment)
 
     assert done.returncode == 1
-    assert told in done.stderr and done.stderr.count("\n") == 1
+    assert reason in done.stderr and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -569,9 +569,9 @@ def test_bucket_that_cannot_work_is_refused_in_one_line(before, environment, tol
     ids=["dot", "china", "other", "cdn", "prefix"],
 )
 def test_addresses_and_their_source_follow_the_environment(environment, url, source):
-    found = from_environment(environment)
+    options = from_environment(environment)
 
-    assert (found.url, found.source) == (url, source)
+    assert (options.url, options.source) == (url, source)
 
 
 def test_pictures_come_by_plain_http_on_ones_own_machine_only():
@@ -618,7 +618,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("environment, told", BAD.values(), ids=BAD)
-def test_settings_that_cannot_work_are_refused_with_the_reason(environment, told):
-    with pytest.raises(ImproperlyConfigured, match=told):
+@pytest.mark.parametrize("environment, reason", BAD.values(), ids=BAD)
+def test_settings_that_cannot_work_are_refused_with_the_reason(environment, reason):
+    with pytest.raises(ImproperlyConfigured, match=reason):
         from_environment(environment)

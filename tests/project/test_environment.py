@@ -139,5 +139,5 @@ def test_error_of_code_keeps_its_traceback(capsys):
     except ImproperlyConfigured as error:
         in_one_line(type(error), error, error.__traceback__)
 
-    told = capsys.readouterr().err
-    assert told.startswith("Traceback") and "test_error_of_code" in told
+    output = capsys.readouterr().err
+    assert output.startswith("Traceback") and "test_error_of_code" in output

@@ -62,10 +62,10 @@ def client_of(who: str) -> Client:
 
 def test_addresses_that_take_something_are_found():
     """The control: the test below has something to try."""
-    found = "\n".join(ADDRESSES)
+    addresses = "\n".join(ADDRESSES)
 
     for known in ("products/{}/", "orders/{}/", "admin/products/product/{}/change/"):
-        assert known in found
+        assert known in addresses
     assert len(ADDRESSES) > 30
 
 

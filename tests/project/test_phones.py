@@ -7,7 +7,7 @@ from project import phones
 
 
 @pytest.mark.parametrize(
-    "country, typed, kept",
+    "country, typed, stored",
     [
         ("DE", "(030) 1234567", "(030) 1234567"),
         ("US", "(555) 123-4567", "(555) 123-4567"),
@@ -32,13 +32,13 @@ from project import phones
         ("US", "tel:+1-201-555-0123;ext=12", "tel:+1-201-555-0123;ext=12"),
     ],
 )
-def test_number_that_a_person_can_read_is_kept_as_typed(country, typed, kept):
+def test_number_that_a_person_can_read_is_kept_as_typed(country, typed, stored):
     text = phones.tidy(typed)
 
     phones.check(text, country)
     phones.check_characters(text)
 
-    assert text == kept
+    assert text == stored
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_missing_fields_are_those_without_which_no_parcel_arrives(
 
 
 @pytest.mark.parametrize(
-    "country, typed, kept",
+    "country, typed, stored",
     [
         ("DE", "20457", "20457"),
         ("JP", "〒123-4567", "123-4567"),
@@ -90,12 +90,12 @@ def test_missing_fields_are_those_without_which_no_parcel_arrives(
         ("XX", "anything", "ANYTHING"),
     ],
 )
-def test_postcode_is_read_leniently(country, typed, kept):
-    assert postal.clean_postcode(typed, country) == kept
+def test_postcode_is_read_leniently(country, typed, stored):
+    assert postal.clean_postcode(typed, country) == stored
 
 
 @pytest.mark.parametrize(
-    "country, typed, told",
+    "country, typed, message",
     [
         ("DE", "1234", "Check the postcode. In this country it looks like 26133."),
         ("US", "9501", "Check the ZIP code. In this country it looks like 95014."),
@@ -106,8 +106,8 @@ def test_postcode_is_read_leniently(country, typed, kept):
         ),
     ],
 )
-def test_postcode_of_no_such_form_is_refused_with_an_example(country, typed, told):
-    with pytest.raises(ValidationError, match=told):
+def test_postcode_of_no_such_form_is_refused_with_an_example(country, typed, message):
+    with pytest.raises(ValidationError, match=message):
         postal.clean_postcode(typed, country)
 
 

@@ -51,9 +51,9 @@ SENTINELS = (("a", 26379), ("b", 26380), ("::1", 26379))
     ],
 )
 def test_redis_url_says_where_redis_is_and_how_to_sign_in(url, expected):
-    found = redis_url.parse(url)
+    parsed = redis_url.parse(url)
 
-    assert {name: getattr(found, name) for name in expected} == expected
+    assert {name: getattr(parsed, name) for name in expected} == expected
 
 
 @pytest.mark.parametrize("scheme", ["rediss://h", "rediss+sentinel://h/m"])
@@ -70,26 +70,29 @@ def test_redis_url_says_where_redis_is_and_how_to_sign_in(url, expected):
 def test_certificate_is_checked_for_every_user_unless_turned_off_by_name(
     scheme, query, verified, named
 ):
-    found = redis_url.parse(scheme + query)
+    parsed = redis_url.parse(scheme + query)
     expected = {"ssl_cert_reqs": verified, "ssl_check_hostname": named}
 
-    assert found.tls == expected
-    assert found.broker_tls == expected
-    assert expected.items() <= found.layer_host().items()
-    with found.client() as client:
+    assert parsed.tls == expected
+    assert parsed.broker_tls == expected
+    assert expected.items() <= parsed.layer_host().items()
+    with parsed.client() as client:
         assert expected.items() <= client.get_connection_kwargs().items()
-    if found.master:
-        asked = found.broker_options["sentinel_kwargs"]
-        assert expected.items() <= asked.items() and asked["ssl"] is True
+    if parsed.master:
+        sentinel_options = parsed.broker_options["sentinel_kwargs"]
+        assert (
+            expected.items() <= sentinel_options.items()
+            and sentinel_options["ssl"] is True
+        )
 
 
 def test_files_of_tls_are_those_of_the_query(tmp_path):
     path = make_certificate(tmp_path)
     files = f"ssl_ca_certs={path}&ssl_certfile={path}&ssl_keyfile={path}"
 
-    found = redis_url.parse(f"rediss://h?{files}")
+    parsed = redis_url.parse(f"rediss://h?{files}")
 
-    assert found.tls["ssl_ca_certs"] == found.tls["ssl_certfile"] == str(path)
+    assert parsed.tls["ssl_ca_certs"] == parsed.tls["ssl_certfile"] == str(path)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +120,9 @@ def test_broker_of_a_redis_address_is_the_same_redis(url, broker):
 def test_celery_reads_the_password_that_the_others_read(scheme):
     where = "h,i/m/2" if scheme == "redis+sentinel" else "h/2"
 
-    found = redis_url.parse(f"{scheme}://shop:{QUOTED}@{where}")
+    parsed = redis_url.parse(f"{scheme}://shop:{QUOTED}@{where}")
 
-    for address in Connection(found.broker_url).alt or [found.broker_url]:
+    for address in Connection(parsed.broker_url).alt or [parsed.broker_url]:
         read = parse_url(address)
         assert (read["userid"], read["password"]) == ("shop", SECRET)
         assert read["virtual_host"] == "2"
@@ -134,10 +137,10 @@ def test_celery_reads_the_password_that_the_others_read(scheme):
     ],
 )
 def test_layer_and_clients_connect_by_the_same_means(url, kind):
-    found = redis_url.parse(url)
+    parsed = redis_url.parse(url)
 
-    layer = found.layer_host(socket_timeout=None)
-    pool = found.pool(socket_timeout=1)
+    layer = parsed.layer_host(socket_timeout=None)
+    pool = parsed.pool(socket_timeout=1)
 
     assert layer["connection_class"] is getattr(redis.asyncio.connection, kind)
     assert layer["socket_timeout"] is None
@@ -146,12 +149,12 @@ def test_layer_and_clients_connect_by_the_same_means(url, kind):
 
 
 def test_secrets_are_in_no_repr():
-    found = redis_url.parse(
+    parsed = redis_url.parse(
         "rediss+sentinel://u:geheim@h/m?sentinel_password=geheim&ssl_password=geheim"
     )
 
-    assert "geheim" not in repr(found)
-    assert "geheim" not in repr(found.pool())
+    assert "geheim" not in repr(parsed)
+    assert "geheim" not in repr(parsed.pool())
 
 
 REFUSED = {
@@ -229,9 +232,9 @@ def test_redis_url_that_cannot_work_is_refused_in_one_line_without_secrets(url):
 def test_layer_may_have_several_servers_of_any_kind():
     urls = "redis://a  rediss://b:6380/2\nredis+sentinel://c,d/m unix:///s"
 
-    found = redis_url.parse_all(urls, "REDIS_LAYER_URLS")
+    servers = redis_url.parse_all(urls, "REDIS_LAYER_URLS")
 
-    assert found == tuple(map(redis_url.parse, urls.split()))
+    assert servers == tuple(map(redis_url.parse, urls.split()))
     assert redis_url.parse_all("", "REDIS_LAYER_URLS") == ()
 
 
@@ -243,6 +246,6 @@ def test_layer_may_have_several_servers_of_any_kind():
         ("redis://a http://b", "must begin with one of"),
     ],
 )
-def test_servers_of_the_layer_that_cannot_work_are_refused_by_name(urls, told):
-    with pytest.raises(ImproperlyConfigured, match=f"^REDIS_LAYER_URLS {told}"):
+def test_servers_of_the_layer_that_cannot_work_are_refused_by_name(urls, reason):
+    with pytest.raises(ImproperlyConfigured, match=f"^REDIS_LAYER_URLS {reason}"):
         redis_url.parse_all(urls, "REDIS_LAYER_URLS")

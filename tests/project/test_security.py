@@ -95,18 +95,18 @@ def test_policy_names_the_sockets_address_for_safari():
 
 @pytest.mark.parametrize("insecure, upgrade", [("0", True), ("1", False)])
 def test_policy_upgrades_to_https_where_cookies_are_secure(insecure, upgrade):
-    found = settings_of(INSECURE_COOKIES=insecure)["CONTENT_SECURITY_POLICY"]
+    policy = settings_of(INSECURE_COOKIES=insecure)["CONTENT_SECURITY_POLICY"]
 
-    assert found["DIRECTIVES"]["upgrade-insecure-requests"] is upgrade
+    assert policy["DIRECTIVES"]["upgrade-insecure-requests"] is upgrade
 
 
 def test_settings_of_production_keep_cookies_to_https():
-    found = settings_of(**PRODUCTION)
+    values = settings_of(**PRODUCTION)
 
-    assert found["SESSION_COOKIE_SECURE"] and found["CSRF_COOKIE_SECURE"]
-    assert found["LANGUAGE_COOKIE_SECURE"]
-    assert found["SESSION_COOKIE_HTTPONLY"] and found["CSRF_COOKIE_HTTPONLY"]
-    assert found["SECURE_HSTS_SECONDS"] == 365 * 24 * 60 * 60
+    assert values["SESSION_COOKIE_SECURE"] and values["CSRF_COOKIE_SECURE"]
+    assert values["LANGUAGE_COOKIE_SECURE"]
+    assert values["SESSION_COOKIE_HTTPONLY"] and values["CSRF_COOKIE_HTTPONLY"]
+    assert values["SECURE_HSTS_SECONDS"] == 365 * 24 * 60 * 60
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_settings_of_production_keep_cookies_to_https():
     ],
 )
 def test_proxies_are_believed_only_where_there_are_some(environment, proxies):
-    found = settings_of(**{"BEHIND_PROXY": "0"} | environment)
-    assert found["ALLAUTH_TRUSTED_PROXY_COUNT"] == proxies
+    values = settings_of(**{"BEHIND_PROXY": "0"} | environment)
+    assert values["ALLAUTH_TRUSTED_PROXY_COUNT"] == proxies
 
 
 def test_redirect_to_https_remembers_it_for_a_year(client, settings):
@@ -424,5 +424,7 @@ def test_logs_hold_no_secret(client, caplog, mailoutbox):
     secrets = [PASSWORD, "4711", client.cookies["sessionid"].value]
     secrets += [key.rstrip("/").rpartition("/")[2] for key in keys]
     # Django's queries are told at DEBUG, which only a developer switches on.
-    told = [r.getMessage() for r in caplog.records if r.name != "django.db.backends"]
-    assert not any(secret in line for secret in secrets for line in told)
+    messages = [
+        r.getMessage() for r in caplog.records if r.name != "django.db.backends"
+    ]
+    assert not any(secret in line for secret in secrets for line in messages)

@@ -35,9 +35,9 @@ from project import server_urls
     ],
 )
 def test_database_url_that_is_whole_becomes_settings(url, expected):
-    found = server_urls.database(url)
+    database = server_urls.database(url)
 
-    assert {name: found[name] for name in expected} == expected
+    assert {name: database[name] for name in expected} == expected
 
 
 def test_database_url_passes_options_of_libpq_on():
@@ -66,16 +66,16 @@ def test_database_url_of_one_server_asks_for_none_in_particular():
 
 
 def test_database_url_of_a_pooler_says_how_that_works():
-    found = server_urls.database("postgres://a/d?pool_mode=transaction")
-    assert found["POOL_MODE"] == "transaction"
-    assert found["DISABLE_SERVER_SIDE_CURSORS"] is True
-    assert "pool_mode" not in found["OPTIONS"], "libpq does not know it"
+    database = server_urls.database("postgres://a/d?pool_mode=transaction")
+    assert database["POOL_MODE"] == "transaction"
+    assert database["DISABLE_SERVER_SIDE_CURSORS"] is True
+    assert "pool_mode" not in database["OPTIONS"], "libpq does not know it"
 
     for url in ("postgres://a/d", "postgres://a/d?pool_mode=session"):
-        found = server_urls.database(url)
-        assert "POOL_MODE" not in found
-        assert "DISABLE_SERVER_SIDE_CURSORS" not in found
-        assert "pool_mode" not in found["OPTIONS"]
+        database = server_urls.database(url)
+        assert "POOL_MODE" not in database
+        assert "DISABLE_SERVER_SIDE_CURSORS" not in database
+        assert "pool_mode" not in database["OPTIONS"]
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,10 @@ from tests.support import fork_server
     ],
 )
 def test_address_is_an_origin_and_a_path(text, origin, path):
-    found = parsed(text)
+    address = parsed(text)
 
-    assert found == (origin, path)
-    assert found.url == f"{origin}{path}".rstrip("/")
+    assert address == (origin, path)
+    assert address.url == f"{origin}{path}".rstrip("/")
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,9 @@ def test_settings_of_a_shop_under_a_path_follow_from_its_address():
     done = run("-c", UNDER_A_PATH, DOMAIN_NAME=address, **host)
 
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    robots = found.pop("robots")
-    assert found == {
+    values = json.loads(done.stdout)
+    robots = values.pop("robots")
+    assert values == {
         "site": ["https://shop.example:8443/eu/shop", "/eu/shop/", None],
         "origins": ["https://shop.example:8443"],
         "policy": ["'self'", "wss://shop.example:8443"],
@@ -203,12 +203,12 @@ async def answered(scope: dict) -> list[dict]:
     async def send(message: dict) -> None:
         sent.append(message)
 
-    told = {
+    headers = {
         "query_string": b"",
         "headers": [(b"host", b"localhost")],
         "root_path": "/a",
     }
-    await application({"http_version": "1.1", **told, **scope}, receive, send)
+    await application({"http_version": "1.1", **headers, **scope}, receive, send)
     return sent
 
 

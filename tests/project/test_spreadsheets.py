@@ -57,14 +57,14 @@ THREATS = [
 def cells_of(text: str) -> list[str]:
     """Whatever a spreadsheet may make of it: at any delimiter, with quotes or not."""
     lines = [text, text.replace("%0A", "\n").replace("%0d%0a", "\n")]
-    found = []
+    cells = []
     for line in [*lines, text.replace("%3B", ";")]:
         for delimiter in ",;\t|；":
             for row in csv.reader(io.StringIO(line, ""), delimiter=delimiter):
-                found += row
+                cells += row
             for plain in line.splitlines():
-                found += plain.split(delimiter)
-    return [cell.strip(' \t\r\n"\u00a0\ufeff\u200b') for cell in found]
+                cells += plain.split(delimiter)
+    return [cell.strip(' \t\r\n"\u00a0\ufeff\u200b') for cell in cells]
 
 
 @pytest.mark.parametrize("dialect", [PLAIN, EUROPEAN_EXCEL])

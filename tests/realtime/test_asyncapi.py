@@ -46,10 +46,10 @@ def test_document_has_the_parts_that_asyncapi_asks_for():
 
 
 def test_every_reference_leads_somewhere():
-    found = list(references(DOCUMENT))
+    references_found = list(references(DOCUMENT))
 
-    assert len(found) > 30
-    for reference in found:
+    assert len(references_found) > 30
+    for reference in references_found:
         assert resolve(reference)
 
 
@@ -191,13 +191,13 @@ def test_frame_that_is_not_in_the_document_is_refused(kind):
 
 
 def test_close_codes_are_those_of_the_code():
-    told = {row["name"]: row for row in DOCUMENT["info"]["x-close-codes"]}
+    documented = {row["name"]: row for row in DOCUMENT["info"]["x-close-codes"]}
 
-    assert {name: row["code"] for name, row in told.items()} == {
+    assert {name: row["code"] for name, row in documented.items()} == {
         close.name: close.value for close in protocol.Close
     }
     for close in protocol.Close:
-        row = told[close.name]
+        row = documented[close.name]
         assert row["reconnect"] == (close < 4500)
         assert row["retry_ms"] == protocol.RETRY_MS.get(close)
         schema.received(protocol.bye(close))
@@ -219,10 +219,10 @@ def codes_in(module: str) -> set[str]:
 
 
 def test_error_codes_are_those_of_the_code():
-    told = {row["code"] for row in DOCUMENT["info"]["x-error-codes"]}
+    documented = {row["code"] for row in DOCUMENT["info"]["x-error-codes"]}
 
-    assert told == codes_in("protocol.py") | codes_in("consumers/consumer.py")
-    assert told == set(MESSAGES["err"]["payload"]["properties"]["code"]["enum"])
+    assert documented == codes_in("protocol.py") | codes_in("consumers/consumer.py")
+    assert documented == set(MESSAGES["err"]["payload"]["properties"]["code"]["enum"])
 
 
 def test_limits_are_those_of_the_settings():

@@ -88,9 +88,11 @@ def test_tls_of_the_server_means_https():
         ("https", False, False),
     ],
 )
-def test_forwarded_scheme_counts_only_behind_a_proxy(settings, told, behind, allowed):
+def test_forwarded_scheme_counts_only_behind_a_proxy(
+    settings, forwarded, behind, allowed
+):
     if behind:
         settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    headers = {"x-forwarded-proto": told}
+    headers = {"x-forwarded-proto": forwarded}
 
     assert is_allowed(scope("https://localhost:8000", headers=headers)) is allowed

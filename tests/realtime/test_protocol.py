@@ -76,9 +76,9 @@ def test_parse_gives_what_was_asked_for():
 
 @pytest.mark.parametrize("more", ["", ',"html":null'])
 def test_parse_without_a_language_wants_facts_alone(more):
-    asked = parse(f'{{"t":"sub","id":0,"topics":{{}}{more}}}')
+    message = parse(f'{{"t":"sub","id":0,"topics":{{}}{more}}}')
 
-    assert asked == Subscribe(0, {}, None)
+    assert message == Subscribe(0, {}, None)
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_parse_without_a_language_wants_facts_alone(more):
     + [(f',"pace":{protocol.MAX_PACE}', protocol.MAX_PACE)],
 )
 def test_parse_gives_the_pace_that_is_wanted(more, pace):
-    asked = parse(f'{{"t":"sub","id":0,"topics":{{}}{more}}}')
+    message = parse(f'{{"t":"sub","id":0,"topics":{{}}{more}}}')
 
-    assert asked == Subscribe(0, {}, None, pace=pace)
+    assert message == Subscribe(0, {}, None, pace=pace)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_parse_refuses_a_pace_that_is_none(pace):
 
 
 def test_parse_takes_each_of_the_languages():
-    asked = parse('{"t":"sub","id":0,"topics":{},"html":"de"}')
+    message = parse('{"t":"sub","id":0,"topics":{},"html":"de"}')
 
-    assert asked.language == "de"
+    assert message.language == "de"
 
 
 def test_parse_names_the_request_that_it_refuses():

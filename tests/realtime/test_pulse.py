@@ -47,9 +47,9 @@ def test_quantile_of_the_times_between_two_samples(share, counts, seconds):
     older = sample(0, buckets(7, 8, 9))
     added = [n + m for n, m in zip((7, 8, 9), counts, strict=True)]
 
-    found = pulse.quantile("tick", share, older, sample(2, buckets(*added)))
+    value = pulse.quantile("tick", share, older, sample(2, buckets(*added)))
 
-    assert found == (seconds if seconds is None else pytest.approx(seconds))
+    assert value == (seconds if seconds is None else pytest.approx(seconds))
 
 
 def test_rates_are_per_second_or_unknown():
@@ -139,13 +139,13 @@ def test_pulse_is_rendered_once_for_all_viewers(open_pages, monkeypatch):
 
 def test_pulse_without_a_viewer_is_not_loaded(hub, loop, db, monkeypatch):
     monkeypatch.setattr(pulse, "EVERY_S", 0.01)
-    asked = []
-    monkeypatch.setattr(pulse, "load_others", lambda: asked.append(1))
+    loaded = []
+    monkeypatch.setattr(pulse, "load_others", lambda: loaded.append(1))
     before = len(pulse._samples)
 
     wait_until(lambda: len(pulse._samples) > before + 5, "notes", SOON_S)
 
-    assert asked == []
+    assert loaded == []
     assert registry.pulse_key not in loop.call(lambda: hub.topics.by_key)
 
 

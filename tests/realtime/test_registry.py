@@ -46,8 +46,8 @@ class Client:
 
     def items(self, kind: str) -> list | None:
         """The items of the last frame of that kind."""
-        found = [frame["items"] for frame in tuple(self.frames) if frame["t"] == kind]
-        return found[-1] if found else None
+        lists = [frame["items"] for frame in tuple(self.frames) if frame["t"] == kind]
+        return lists[-1] if lists else None
 
     def close(self) -> None:
         self._put({"type": "websocket.disconnect", "code": 1001})

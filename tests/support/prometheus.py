@@ -18,9 +18,9 @@ def rules() -> list[dict]:
 
 def nodes(expression: str) -> list[promql_parser.Expr]:
     """All parts of a PromQL expression. Raises `ValueError` for one that is none."""
-    found: list[promql_parser.Expr] = []
-    promql_parser.walk(promql_parser.parse(expression), found.append)
-    return found
+    nodes_seen: list[promql_parser.Expr] = []
+    promql_parser.walk(promql_parser.parse(expression), nodes_seen.append)
+    return nodes_seen
 
 
 def names(expression: str) -> set[str]:

@@ -145,15 +145,15 @@ class Proxy:
     def _but_swallowed(self, data: bytes) -> bytes:
         if self._swallows is None or data[0] != TEXT:
             return data
-        kept = b""
+        rest = b""
         while data:
             frame, data = _first(data)
             if self._swallows is not None and self._swallows in frame:
                 self._swallows = None
                 self.swallowed += 1
             else:
-                kept += frame
-        return kept
+                rest += frame
+        return rest
 
     def _reset(self) -> None:
         for writer in self._writers:

@@ -107,8 +107,8 @@ def events(envelope: bytes) -> Iterator[dict[str, Any]]:
 
 def _words(event: dict[str, Any]) -> str:
     raised = (event.get("exception") or {}).get("values") or []
-    told = (event.get("logentry") or {}).get("formatted") or ""
-    return " ".join([told, *(str(each.get("value")) for each in raised)])
+    text = (event.get("logentry") or {}).get("formatted") or ""
+    return " ".join([text, *(str(each.get("value")) for each in raised)])
 
 
 @contextmanager

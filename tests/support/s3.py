@@ -90,13 +90,13 @@ class TestBucket:
         self._client.put_bucket_policy(Bucket=self.place.name, Policy=policy)
 
     def keys(self) -> list[str]:
-        found = self._client.list_objects_v2(Bucket=self.place.name)
-        return sorted(item["Key"] for item in found.get("Contents", []))
+        page = self._client.list_objects_v2(Bucket=self.place.name)
+        return sorted(item["Key"] for item in page.get("Contents", []))
 
     def get(self, key: str) -> dict:
         """Its headers, and its `Body` as bytes."""
-        found = self._client.get_object(Bucket=self.place.name, Key=key)
-        return found | {"Body": found["Body"].read()}
+        response = self._client.get_object(Bucket=self.place.name, Key=key)
+        return response | {"Body": response["Body"].read()}
 
     def remove(self, key: str) -> None:
         self._client.delete_object(Bucket=self.place.name, Key=key)

@@ -29,13 +29,13 @@ def name_of(reference: dict) -> str:
 @cache
 def messages(action: str) -> frozenset[str]:
     """The messages that the document lets travel in one direction."""
-    found = set()
+    names = set()
     for operation in OPERATIONS:
         if operation["action"] == action:
-            found |= set(map(name_of, operation["messages"]))
+            names |= set(map(name_of, operation["messages"]))
         elif reply := operation.get("reply"):
-            found |= set(map(name_of, reply["messages"]))
-    return frozenset(found)
+            names |= set(map(name_of, reply["messages"]))
+    return frozenset(names)
 
 
 @cache

@@ -118,8 +118,10 @@ class StripeServer(ThreadingHTTPServer):
                 return 200, self.listed_events(query)
             if path == "/v1/refunds":
                 of_it = query["payment_intent"]
-                found = [r for r in self.refunds[::-1] if r["payment_intent"] == of_it]
-                listed = {"object": "list", "data": found, "has_more": False}
+                matches = [
+                    r for r in self.refunds[::-1] if r["payment_intent"] == of_it
+                ]
+                listed = {"object": "list", "data": matches, "has_more": False}
                 return 200, listed | {"url": path}
             session = self.sessions.get(path.split("/")[-1])
             if session is None:
@@ -129,13 +131,13 @@ class StripeServer(ThreadingHTTPServer):
     def listed_events(self, query: dict) -> dict:
         """The newest first, a page at a time, as Stripe does."""
         types = {value for name, value in query.items() if name.startswith("types[")}
-        found = [e for e in self.events[::-1] if e["type"] in types]
+        events = [e for e in self.events[::-1] if e["type"] in types]
         if "starting_after" in query:
-            names = [event["id"] for event in found]
-            found = found[names.index(query["starting_after"]) + 1 :]
+            names = [event["id"] for event in events]
+            events = events[names.index(query["starting_after"]) + 1 :]
         size = int(query["limit"])
-        page = {"object": "list", "url": "/v1/events", "data": found[:size]}
-        return page | {"has_more": len(found) > size}
+        page = {"object": "list", "url": "/v1/events", "data": events[:size]}
+        return page | {"has_more": len(events) > size}
 
     def open(self, params: dict) -> dict:
         name = f"cs_test_{next(self.numbers)}"
@@ -248,8 +250,8 @@ PAGE = """<!doctype html><html lang="en"><title>Pay</title>
 
 
 def error(kind: str, code: str = "", param: str = "", message: str = "No.") -> dict:
-    told = {"type": kind, "code": code, "param": param, "message": message}
-    return {"error": {name: value for name, value in told.items() if value}}
+    body = {"type": kind, "code": code, "param": param, "message": message}
+    return {"error": {name: value for name, value in body.items() if value}}
 
 
 INVALID = "invalid_request_error"

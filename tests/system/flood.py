@@ -50,8 +50,8 @@ class Flood:
         status = head.split()[1]
         self.statuses[status] += 1
         if status == "101":
-            asked = json.dumps({"t": "sub", "id": 1, "topics": {topic: None}})
-            writer.write(masked(TEXT, asked.encode()))
+            message = json.dumps({"t": "sub", "id": 1, "topics": {topic: None}})
+            writer.write(masked(TEXT, message.encode()))
             self.opened.append(reader)
         else:
             self.without_a_time += "\r\nretry-after: " not in head.lower()

@@ -37,9 +37,9 @@ def refused(shop: Shop, **options) -> tuple[int, dict, dict]:
 def probed(shop: Shop, address: str) -> tuple[int, dict]:
     """Ask as a page does whether a handshake would succeed."""
     url = f"{shop.url}/ws/"
-    asked = urllib.request.Request(url, headers=seen_from(address))
+    request = urllib.request.Request(url, headers=seen_from(address))
     with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(asked)
+        urllib.request.urlopen(request)
     error.value.close()
     return error.value.code, error.value.headers
 

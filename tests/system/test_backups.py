@@ -175,19 +175,19 @@ def test_busy_shop_that_was_saved_while_people_buy_is_restored_elsewhere(
     there = {"DATABASE_URL": other.url, "REDIS_URL": redis.url, **on(stripe)}
     there |= {"MEDIA_ROOT": str(media), "SERVE_MEDIA": "1"}
     assert manage("migrate", "--check", **there).returncode == 0
-    told = manage("after_restore", **there)
+    report = manage("after_restore", **there)
 
-    assert told.stderr.splitlines()[-2:] == [
+    assert report.stderr.splitlines()[-2:] == [
         f"paid without an order here: 12.50 EUR, {lost_page['id']}",
         "CommandError: 1 things to look at, see above.",
     ]
-    assert "Traceback" not in told.stderr
-    assert "The books agree." in told.stdout
+    assert "Traceback" not in report.stderr
+    assert "The books agree." in report.stdout
     with writing_to(other.url):
-        found = set(Order.objects.values_list("number", flat=True))
-        assert found < numbers_before, "it is of an earlier moment"
-        assert len(found & storm.promised) >= 6
-        assert late.number not in found
+        numbers = set(Order.objects.values_list("number", flat=True))
+        assert numbers < numbers_before, "it is of an earlier moment"
+        assert len(numbers & storm.promised) >= 6
+        assert late.number not in numbers
         paid.refresh_from_db()
         assert paid.status == Order.Status.PAID, "Stripe was asked"
         assert Refund.objects.get().payment.order_id == cancelled.pk

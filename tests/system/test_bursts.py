@@ -46,12 +46,12 @@ async def get(shop: Daphne, path: str) -> int:
 async def burst(shop: Named, size: int) -> tuple[Counter, int]:
     """So many requests at once: how often each status was answered, and how many
     connections to the database there were at most."""
-    asked = asyncio.gather(*(get(shop, "/sitemap.xml") for _ in range(size)))
+    requests = asyncio.gather(*(get(shop, "/sitemap.xml") for _ in range(size)))
     most = 0
-    while not asked.done():
+    while not requests.done():
         most = max(most, await asyncio.to_thread(connections, shop))
         await asyncio.sleep(0.02)
-    return Counter(asked.result()), most
+    return Counter(requests.result()), most
 
 
 def connections(shop: Named) -> int:
@@ -61,9 +61,9 @@ def connections(shop: Named) -> int:
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s",
             [shop.application_name],
         )
-        found = cursor.fetchone()[0]
+        count = cursor.fetchone()[0]
     connection.close()  # of this thread
-    return found
+    return count
 
 
 @pytest.fixture
@@ -94,11 +94,11 @@ async def test_burst_on_django_as_it_comes_opens_a_connection_for_each(start):
 
 async def test_healthz_and_readyz_do_not_wait_in_the_line(start):
     shop = start(Named)
-    asked = asyncio.gather(*(get(shop, "/sitemap.xml") for _ in range(100)))
+    requests = asyncio.gather(*(get(shop, "/sitemap.xml") for _ in range(100)))
     await asyncio.sleep(0)
 
     assert await get(shop, "/healthz") == 200
     assert await get(shop, "/readyz") == 200
-    assert not asked.done()  # they were quicker than the line before them
+    assert not requests.done()  # they were quicker than the line before them
 
-    assert set(await asked) == {200}
+    assert set(await requests) == {200}

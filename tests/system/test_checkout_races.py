@@ -171,8 +171,8 @@ def test_two_staff_at_one_step_one_wins_and_the_other_hears_who(server):
     assert sorted(status for status, _body in answers) == [200, 409]
     order.refresh_from_db()
     assert order.status == Status.PACKED
-    (told,) = [json.loads(body) for status, body in answers if status == 409]
-    assert order.handler.username in told["messages"][0]["text"]
+    (conflict,) = [json.loads(body) for status, body in answers if status == 409]
+    assert order.handler.username in conflict["messages"][0]["text"]
     for someone in team:  # and both see who has it now
         assert order.handler.username in someone.get(page + "?fragment=1")
     assert order.events.filter(status=Status.PACKED).count() == 1

@@ -24,8 +24,8 @@ def is_read_only(is_on: bool) -> None:
 
 def shop_of(postgres, redis, serve, **environment: str):
     """Pages are made anew each time, so each needs the database."""
-    told = {"DATABASE_URL": postgres.url, "CATALOGUE_MAX_AGE_S": "0"} | environment
-    return serve(redis, **told)
+    variables = {"DATABASE_URL": postgres.url, "CATALOGUE_MAX_AGE_S": "0"} | environment
+    return serve(redis, **variables)
 
 
 def test_read_only_database_is_not_ready_and_is_used_again_when_it_takes_writes(

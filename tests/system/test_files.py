@@ -125,8 +125,10 @@ def get(shop: Shop, path: str) -> None:
 
 def visitors(shop: Shop) -> int:
     """Return the connections that the server has accepted and not closed."""
-    found = psutil.Process(shop.pid).net_connections("tcp")
-    return sum(each.laddr.port == shop.port and bool(each.raddr) for each in found)
+    connections = psutil.Process(shop.pid).net_connections("tcp")
+    return sum(
+        each.laddr.port == shop.port and bool(each.raddr) for each in connections
+    )
 
 
 def held(shop: Shop) -> list[str]:

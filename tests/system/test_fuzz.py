@@ -261,16 +261,18 @@ class BrokenShop(Daphne):
 
 
 @pytest.mark.parametrize(
-    "fault, found, seconds",
+    "fault, fault_text, seconds",
     [
         ("careless", AssertionError, PATIENCE_S),
         ("deaf", TimeoutError, IMPATIENCE_S),
         ("abrupt", ValidationError, PATIENCE_S),
     ],
 )
-def test_exploration_finds_a_shop_with_a_fault(redis, serve, fault, found, seconds):
+def test_exploration_finds_a_shop_with_a_fault(
+    redis, serve, fault, fault_text, seconds
+):
     shop = serve(redis, BrokenShop, FAULT=fault)
 
     # Flaky: the log may tell of the same talk a moment later when it is tried again.
-    with pytest.raises((found, FlakyFailure)):
+    with pytest.raises((fault_text, FlakyFailure)):
         explore(shop, seconds, [Phase.generate])

@@ -71,8 +71,8 @@ def test_groups_are_shared_out_and_changes_of_each_are_pushed(layer, shared_redi
         for pk in products:
             client.shows(f"stock:{pk}", 1, seconds=2)
 
-    assert all(len(found) == 1 for found in keepers)
-    assert {found[0].url for found in keepers} == {layer.one.url, layer.two.url}
+    assert all(len(servers) == 1 for servers in keepers)
+    assert {servers[0].url for servers in keepers} == {layer.one.url, layer.two.url}
     assert channels(shared_redis) == before
 
 

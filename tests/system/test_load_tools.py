@@ -50,12 +50,12 @@ def test_locust_user_times_pushes_from_the_change(server, tmp_path):
 
     said = run(command, tmp_path, PUSHES="6")
 
-    told = json.loads((tmp_path / "out.json").read_text())
-    rows = {row["name"]: row for row in told}
+    results = json.loads((tmp_path / "out.json").read_text())
+    rows = {row["name"]: row for row in results}
     assert rows["open"]["num_requests"] >= 1, said
     assert rows["push"]["num_requests"] >= 6, said
     assert rows["push"]["min_response_time"] > 0.1
-    assert not any(row["num_failures"] for row in told), said
+    assert not any(row["num_failures"] for row in results), said
 
 
 def test_k6_script_times_pushes_from_the_change(server, tmp_path):

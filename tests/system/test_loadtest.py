@@ -491,8 +491,8 @@ TWO = ["--processes", "2"]
 
 def children(test: subprocess.Popen) -> list[int]:
     """The generators that a load test has started."""
-    found = psutil.Process(test.pid).children()
-    return [child.pid for child in found]
+    children = psutil.Process(test.pid).children()
+    return [child.pid for child in children]
 
 
 def test_processes_share_the_load_and_make_one_report(server, tmp_path):

@@ -90,10 +90,10 @@ def test_order_tells_nobody_who_or_where_its_shopper_is(daphne):
         orders.pay(order)
         page.shows(topic_of(order), 2)
 
-    told = f"{page.frames}"
-    assert order.number in told  # the premise
+    frames = f"{page.frames}"
+    assert order.number in frames  # the premise
     for secret in (order.email, order.full_name, order.line1, order.postcode):
-        assert secret not in told
+        assert secret not in frames
 
 
 @pytest.mark.parametrize(

@@ -100,11 +100,11 @@ def test_forwarded_scheme_of_a_stranger_counts_for_nothing(listening):
 def test_forwarded_scheme_counts_behind_a_proxy(redis, serve):
     shop = serve(redis, BEHIND_PROXY="1", DOMAIN_NAME="https://shop.example")
     secure, plain = f"https://localhost:{shop.port}", f"http://localhost:{shop.port}"
-    told = {"X-Forwarded-Proto": "https"}
+    headers = {"X-Forwarded-Proto": "https"}
 
-    assert status(shop, origin=secure, headers=told) == 101
+    assert status(shop, origin=secure, headers=headers) == 101
     assert status(shop, origin="https://shop.example") == 101
-    assert status(shop, origin=plain, headers=told) == 403
+    assert status(shop, origin=plain, headers=headers) == 403
     assert status(shop, origin=secure) == 403
 
 

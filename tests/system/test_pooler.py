@@ -107,9 +107,9 @@ def test_rows_are_read_in_chunks_through_a_pooler(pooler):
     one = Product.objects.order_by("pk").iterator(chunk_size=2)
     first = next(one)
     assert search.relearn() > 0
-    found = [first, *one]
+    rows = [first, *one]
 
-    assert found == list(Product.objects.order_by("pk"))
+    assert rows == list(Product.objects.order_by("pk"))
 
 
 def test_open_page_follows_a_failover_behind_the_pooler(

@@ -89,14 +89,14 @@ def world(tmp_path_factory) -> Iterator[World]:
                 strange=("localhost", port(redis.socket, other, is_open=True)),
             )
         )
-        asked = "127.0.0.1", sentinel.port
+        place = "127.0.0.1", sentinel.port
         # Good ones ask for the shop's certificate; bad ones take everybody, so that
         # nothing but the shop's own check is in the way.
         tls, guarded = (
-            port(each, ours, clients=ours) for each in (redis.socket, asked)
+            port(each, ours, clients=ours) for each in (redis.socket, place)
         )
         open_tls, odd_tls = port(redis.socket, ours), port(redis.socket, other)
-        open_asked, odd_asked = port(asked, ours), port(asked, other)
+        open_asked, odd_asked = port(place, ours), port(place, other)
         dead = quiet_port()
         by_tls, by_sentinel = f"rediss://{SIGN_IN}@", f"redis+sentinel://{SIGN_IN}@"
         by_both = f"rediss+sentinel://{SIGN_IN}@"
@@ -250,6 +250,6 @@ def test_address_with_a_fault_serves_nobody_and_tells_no_password(
 
     with world.redis.admin() as admin:
         assert not admin.dbsize()
-    told = [each for each in caplog.records if each.levelname == "ERROR"]
-    assert [each.name for each in told] == ["realtime.outages"]
+    errors = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert [each.name for each in errors] == ["realtime.outages"]
     assert "s3cret" not in caplog.text + str(refused.value)

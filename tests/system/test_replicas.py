@@ -60,8 +60,8 @@ def reads_replica(shop: Daphne) -> bool:
 
 def replica_reads(shop: Daphne) -> float:
     name = r'^shop_catalogue_reads_total\{server="replica"\} ([0-9.]+)$'
-    found = re.search(name, get(shop, "/metrics")[2], re.MULTILINE)
-    return float(found[1]) if found else 0
+    match = re.search(name, get(shop, "/metrics")[2], re.MULTILINE)
+    return float(match[1]) if match else 0
 
 
 def replica_of(shop: Daphne) -> str:

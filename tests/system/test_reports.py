@@ -64,8 +64,8 @@ class Reported:
         self.redis: Redis = redis
 
     def lines_of(self, request_id: str) -> list[dict]:
-        found = [*lines(self.shop), *json_lines(self.worker)]
-        return [line for line in found if line.get("request_id") == request_id]
+        entries = [*lines(self.shop), *json_lines(self.worker)]
+        return [line for line in entries if line.get("request_id") == request_id]
 
 
 def json_lines(worker: Worker) -> list[dict]:
@@ -135,15 +135,15 @@ def test_request_its_tasks_their_mail_and_their_push_have_one_id(reported):
     assert status == 200
     (mail,) = [m for m in reported.smtp.taken if m["X-Request-ID"] == request_id]
     assert mail["Subject"] == "Planted"
-    found = {line["message"]: line for line in reported.lines_of(request_id)}
-    page = found["The page for [e-mail]"]
+    by_message = {line["message"]: line for line in reported.lines_of(request_id)}
+    page = by_message["The page for [e-mail]"]
     assert page["route"] == "/works/<int:product>/"
-    second = found["The second task"]
+    second = by_message["The second task"]
     assert second["task"] == "tests.support.reported.tasks.second" and second["task_id"]
     assert second["program"] == "worker" and page["program"] == "server"
-    (push,) = [x for x in found.values() if x["logger"] == "realtime.hub.writing"]
+    (push,) = [x for x in by_message.values() if x["logger"] == "realtime.hub.writing"]
     assert push["message"].startswith("Pushing stock, version ")
-    (end,) = [x for x in found.values() if x["logger"] == "project.http.requests"]
+    (end,) = [x for x in by_message.values() if x["logger"] == "project.http.requests"]
     assert (end["method"], end["path"], end["status"]) == ("GET", page["route"], 200)
     assert end["duration_ms"] > 0
 
@@ -161,11 +161,11 @@ def test_trace_joins_a_request_its_statements_its_tasks_and_their_mail(reported)
         if not mine:
             return {}
         trace = mine[0].trace_id
-        found: dict[str, list] = {}
+        by_name: dict[str, list] = {}
         for span in list(reported.receiver.spans):
             if span.trace_id == trace:
-                found.setdefault(span.name, []).append(span)
-        return found
+                by_name.setdefault(span.name, []).append(span)
+        return by_name
 
     wanted = {
         "GET works/<int:product>/",
@@ -193,8 +193,8 @@ def attribute(span, name: str) -> str | None:
 
 def no_secrets(receiver: Receiver) -> bool:
     everything = b"\n".join(receiver.bodies)
-    found = [secret for secret in planted.ALL if secret.encode() in everything]
-    assert not found, found
+    leaked = [secret for secret in planted.ALL if secret.encode() in everything]
+    assert not leaked, leaked
     return True
 
 
@@ -337,10 +337,10 @@ def test_line_of_a_page_names_an_account_by_its_number_alone(reported):
 def test_every_line_of_server_and_worker_is_a_json_object(reported):
     """Also after all that the tests before this one have broken."""
     ask(reported.shop, "/nowhere/")
-    found = [*lines(reported.shop), *json_lines(reported.worker)]
+    entries = [*lines(reported.shop), *json_lines(reported.worker)]
 
     wait_until(lambda: " ready." in reported.worker.said(), "Celery's line", SOON_S)
-    for line in found:
+    for line in entries:
         assert {
             "time",
             "level",
@@ -351,8 +351,8 @@ def test_every_line_of_server_and_worker_is_a_json_object(reported):
         } <= line.keys()
         assert line["time"].endswith("Z")
         assert datetime.fromisoformat(line["time"]).utcoffset().total_seconds() == 0
-    assert {line["program"] for line in found} == {"server", "worker"}
-    assert any(x["logger"].startswith("celery.") for x in found)
+    assert {line["program"] for line in entries} == {"server", "worker"}
+    assert any(x["logger"].startswith("celery.") for x in entries)
 
 
 def test_id_of_a_proxy_is_kept_and_an_odd_one_is_not(reported):
@@ -429,15 +429,19 @@ def test_receiver_that_is_away_blocks_no_page_and_costs_a_line_each(
         for _ in range(10):
             assert ask(shop, f"/orders/confirm/{planted.TOKEN}/")[0] == 500
         assert time.monotonic() - begun < 3
-        told = ["Traces are not sent"] + ([] if is_hanging else ["Errors are not sent"])
-        wait_until(lambda: all(x in shop.said() for x in told), f"{told}", SOON_S)
+        expected = ["Traces are not sent"] + (
+            [] if is_hanging else ["Errors are not sent"]
+        )
+        wait_until(
+            lambda: all(x in shop.said() for x in expected), f"{expected}", SOON_S
+        )
         for _ in range(3):
             ask(shop, f"/orders/confirm/{planted.TOKEN}/")
         begun = time.monotonic()
         shop.stop()
 
         assert time.monotonic() - begun < 10
-    assert all(shop.said().count(words) == 1 for words in told), shop.said()
+    assert all(shop.said().count(words) == 1 for words in expected), shop.said()
     assert "Retry" not in shop.said() and "urllib3" not in shop.said()
 
 
@@ -503,5 +507,5 @@ def test_redis_that_is_away_is_one_event_and_not_one_for_each_who_tries(caplog):
     events = [sentry._before_send({}, {"exc_info": raised}) for _ in range(3)]
 
     assert events == [None] * 3
-    told = [each for each in caplog.records if each.name == "realtime.outages"]
-    assert [each.levelname for each in told] == ["ERROR"]
+    records = [each for each in caplog.records if each.name == "realtime.outages"]
+    assert [each.levelname for each in records] == ["ERROR"]

@@ -85,9 +85,9 @@ def site(transactional_db, redis, shared_site) -> Iterator[Site]:
 
 def ask(url: str, method: str = "GET", body: bytes | None = None) -> tuple[int, str]:
     """Return status and text of a response."""
-    asked = urllib.request.Request(url, body, method=method)
+    request = urllib.request.Request(url, body, method=method)
     try:
-        with urllib.request.urlopen(asked, timeout=LIMIT_S) as answer:
+        with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refused:
         with refused:

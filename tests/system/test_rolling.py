@@ -58,8 +58,8 @@ def shared_site(
     django_db_setup, shared_redis, static, tmp_path_factory
 ) -> Iterator[Site]:
     folder, port = tmp_path_factory.mktemp("site"), free_port()
-    told = static | BEHIND | {"DOMAIN_NAME": f"http://localhost:{port}"}
-    shops = [Daphne(folder, shared_redis.url, **told) for _ in range(2)]
+    variables = static | BEHIND | {"DOMAIN_NAME": f"http://localhost:{port}"}
+    shops = [Daphne(folder, shared_redis.url, **variables) for _ in range(2)]
     with contextlib.ExitStack() as stack:
         for process in (*shops, Nginx(folder, shops, port)):
             stack.callback(process.stop)
@@ -178,8 +178,8 @@ def test_rolling_restart_loses_nothing_and_makes_no_storm(site):
                 assert set(crowd.codes) == {RESTART}
                 assert crowd.peak() <= MOST_A_SECOND
 
-        told = versions([rare, *products])
-        took = crowd.wait(lambda: crowd.shows(told), "the last change")
+        newest = versions([rare, *products])
+        took = crowd.wait(lambda: crowd.shows(newest), "the last change")
         print(f"all showed the last change {took:.2f} s later")
         assert crowd.ledger.count["gaps"] == 0, "a heartbeat had to tell of it"
         assert (pages.failures, shelves.failures) == ([], [])
@@ -192,7 +192,7 @@ def test_rolling_restart_loses_nothing_and_makes_no_storm(site):
         come_back(crowd, nginx)
         shops[0].start()
         assert crowd.peak(0.5) > MOST_A_SECOND
-        assert crowd.shows(told)
+        assert crowd.shows(newest)
 
 
 def test_address_is_the_one_that_nginx_saw(site):
@@ -264,18 +264,18 @@ def test_configuration_of_the_whole_server_is_one_that_nginx_takes(tmp_path):
 )
 def test_upload_may_be_as_large_as_its_page_needs(site, path, megabytes, status):
     body = bytes(megabytes * 2**20)
-    asked = urllib.request.Request(f"{site.nginx.url}{path}", body, method="POST")
+    request = urllib.request.Request(f"{site.nginx.url}{path}", body, method="POST")
 
-    assert ask(asked) == status
+    assert ask(request) == status
 
 
 def numbers_of_nginx(text: str) -> dict[str, int]:
     """The largest body of each location, in bytes."""
     unit = {"k": 2**10, "m": 2**20}
-    found = re.findall(
+    pairs = re.findall(
         r"location (?:= )?(/\S*) \{[^}]*?client_max_body_size (\d+)([km]);", text
     )
-    return {path: int(number) * unit[letter] for path, number, letter in found}
+    return {path: int(number) * unit[letter] for path, number, letter in pairs}
 
 
 @pytest.mark.parametrize(
@@ -283,10 +283,10 @@ def numbers_of_nginx(text: str) -> dict[str, int]:
 )
 def test_cookies_have_one_limit_for_pages_and_sockets(site, size, page, socket):
     cookie = "a=" + "x" * size
-    asked = urllib.request.Request(f"{site.nginx.url}/products/")
-    asked.add_header("Cookie", cookie)
+    request = urllib.request.Request(f"{site.nginx.url}/products/")
+    request.add_header("Cookie", cookie)
 
-    assert ask(asked) == page
+    assert ask(request) == page
     try:
         with Client(site.nginx, cookie=cookie):
             status = 101
@@ -301,8 +301,8 @@ def test_cookies_have_one_limit_for_pages_and_sockets(site, size, page, socket):
 )
 def test_nginx_has_the_numbers_of_the_shop(settings, file, path):
     text = file.read_text()
-    found = numbers_of_nginx(text)
-    numbers = {at.removeprefix(path): most for at, most in found.items()}
+    nginx_numbers = numbers_of_nginx(text)
+    numbers = {at.removeprefix(path): most for at, most in nginx_numbers.items()}
 
     assert {"/users/profile/", "/payments/stripe/webhook/", "/ws/"} <= numbers.keys()
     for path, most in numbers.items():

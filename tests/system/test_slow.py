@@ -125,8 +125,8 @@ def get(shop: Shop, path: str) -> str:
 
 
 def metric(shop: Shop, name: str) -> float:
-    found = re.search(rf"^{re.escape(name)} (\S+)$", get(shop, "/metrics"), re.M)
-    return float(found[1]) if found else 0
+    match = re.search(rf"^{re.escape(name)} (\S+)$", get(shop, "/metrics"), re.M)
+    return float(match[1]) if match else 0
 
 
 def test_clients_that_talk_and_do_not_read_cost_no_memory(ours):

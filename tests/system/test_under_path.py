@@ -64,7 +64,7 @@ def shared_site(
     folder, port = tmp_path_factory.mktemp("under"), free_port()
     with ExitStack() as stack:
         stripe = stack.enter_context(stripe_server())
-        told = {
+        variables = {
             "BEHIND_PROXY": "1",
             "DOMAIN_NAME": f"http://localhost:{port}{PATH}",
             "MEDIA_ROOT": str(folder / "media"),
@@ -75,7 +75,7 @@ def shared_site(
             "OAUTH_GITHUB_ID": "id",
             "OAUTH_GITHUB_SECRET": "secret",
         }
-        shop = UnderPath(folder, shared_redis.url, **static, **told)
+        shop = UnderPath(folder, shared_redis.url, **static, **variables)
         nginx = Nginx(folder, [shop], port, UNDER_PATH)
         for process in (shop, nginx):
             stack.callback(process.stop)
@@ -137,9 +137,9 @@ class Addresses(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list) -> None:
-        told = {name: value or "" for name, value in attributes}
-        is_post = told.get("method", "").lower() == "post" or "formmethod" in told
-        for name, value in told.items():
+        values = {name: value or "" for name, value in attributes}
+        is_post = values.get("method", "").lower() == "post" or "formmethod" in values
+        for name, value in values.items():
             each = [part.split()[0] for part in value.split(",") if part.strip()]
             for address in each if name == "srcset" else [value]:
                 if address.startswith(("/", "http:", "https:", "?")) or name == "href":
@@ -231,11 +231,11 @@ def test_pages_of_staff_stay_under_the_path(site, lamp):
     pages += [f"/admin/products/product/{lamp.pk}/change/"]
     pages += [f"/admin/products/stock/{lamp.pk}/change/"]
 
-    found = [look(site, path, cookie).text for path in pages]
+    texts = [look(site, path, cookie).text for path in pages]
 
-    for path, text in zip(pages, found):  # else browsers ask for /favicon.ico
+    for path, text in zip(pages, texts):  # else browsers ask for /favicon.ico
         assert re.search(rf'<link rel="icon" href="{PATH}/static/', text), path
-    assert f'<a href="{PATH}/">' in found[2]  # "View site"
+    assert f'<a href="{PATH}/">' in texts[2]  # "View site"
 
 
 def test_style_sheets_and_scripts_need_only_what_is_under_the_path(site, lamp):
@@ -408,7 +408,7 @@ def test_cookies_of_another_shop_at_the_same_host_change_nothing(site, lamp):
 
 
 @pytest.mark.parametrize(
-    "asked, led",
+    "target, destination",
     [
         (f"{PATH}/products/", f"{PATH}/products/"),
         ("/products/", f"{PATH}/basket/"),
@@ -420,14 +420,16 @@ def test_cookies_of_another_shop_at_the_same_host_change_nothing(site, lamp):
         (f"//evil.example{PATH}/", f"{PATH}/basket/"),
     ],
 )
-def test_form_leads_to_pages_under_the_path_only(site, lamp, asked, led):
+def test_form_leads_to_pages_under_the_path_only(site, lamp, target, destination):
     url = f"{site.nginx.url}/basket/add/{lamp.pk}/"
-    asked, led = (each.format(origin=site.nginx.origin) for each in (asked, led))
-    form = f"quantity=1&next={asked}&csrfmiddlewaretoken={CSRF}".encode()
+    target, destination = (
+        each.format(origin=site.nginx.origin) for each in (target, destination)
+    )
+    form = f"quantity=1&next={target}&csrfmiddlewaretoken={CSRF}".encode()
 
     answer = ask(url, f"{COOKIES['token']}={CSRF}", data=form, method="POST")
 
-    assert (answer.status, answer.headers["Location"]) == (302, led)
+    assert (answer.status, answer.headers["Location"]) == (302, destination)
 
 
 @pytest.mark.parametrize(
@@ -461,8 +463,8 @@ def test_refusal_of_an_upload_leads_back_to_the_shop(site):
 
 
 def links_of(mail: Email) -> set[str]:
-    found = URL.findall(f"{mail.message} {unescape(mail.html_message)}")
-    return {each.rstrip(".") for each in found}
+    links = URL.findall(f"{mail.message} {unescape(mail.html_message)}")
+    return {each.rstrip(".") for each in links}
 
 
 def ordered(site: Site, lamp: Product, method: str) -> Shopper:
@@ -547,11 +549,11 @@ def test_load_test_of_a_shop_under_a_path_passes(site, tmp_path):
 
 def directives(text: str) -> dict[str, set[str]]:
     """What nginx is told for each location, inherited or not."""
-    told: dict[str, set[str]] = {}
+    by_name: dict[str, set[str]] = {}
     for head, body in re.findall(r"^ *location ([^{\n]+) \{(?=([^{}]*))", text, re.M):
         lines = re.findall(r"^\s*([a-z_]+ [^#;]+);", body, re.MULTILINE)
-        told[head] = {" ".join(line.split()) for line in lines}
-    return told
+        by_name[head] = {" ".join(line.split()) for line in lines}
+    return by_name
 
 
 def test_nginx_is_told_the_same_for_both_places_of_a_shop():
@@ -576,6 +578,10 @@ def test_nginx_is_told_the_same_for_both_places_of_a_shop():
         path[name] = {line.replace("'/shop/'", "'/'") for line in path[name]}
     path["/shop/media/"].remove("alias /srv/shop/public/media/")
     assert path.pop("/shop/") == own - server | root.pop("/")
-    assert {head.replace("/shop/", "/", 1): told for head, told in path.items()} == root
-    told = (line.partition(";")[0] for line in UNDER_PATH.read_text().splitlines())
-    assert server <= {line.strip(" #") for line in told}
+    assert {
+        head.replace("/shop/", "/", 1): statements for head, statements in path.items()
+    } == root
+    statements = (
+        line.partition(";")[0] for line in UNDER_PATH.read_text().splitlines()
+    )
+    assert server <= {line.strip(" #") for line in statements}

@@ -133,7 +133,7 @@ def test_person_added_has_an_address_that_waits_for_its_verification(client, bos
 
 
 @pytest.mark.parametrize(
-    "email, told",
+    "email, message",
     [
         ("", "This field is required."),
         ("anna@example.com", "Someone already uses this email address."),
@@ -143,14 +143,14 @@ def test_person_added_has_an_address_that_waits_for_its_verification(client, bos
     ],
 )
 def test_person_added_without_an_address_of_their_own_is_refused(
-    client, boss, email, told
+    client, boss, email, message
 ):
     anna = make_person(email="anna@example.com")
     EmailAddress.objects.create(user=anna, email="old@example.com", verified=True)
 
     response = client.post(ADD, new_person(email=email))
 
-    assert told in text(response)
+    assert message in text(response)
     assert not User.objects.filter(username="ben").exists()
 
 
@@ -260,10 +260,10 @@ def test_people_list_finds_by_address_name_and_user_name(client, boss, words):
     EmailAddress.objects.create(user=anna, email="new@example.com")
     make_person(email="ben@example.com")
 
-    found = text(client.get(LIST, {"q": words}))
+    page = text(client.get(LIST, {"q": words}))
 
-    assert "anna@example.com" in found
-    assert "ben@example.com" not in found
+    assert "anna@example.com" in page
+    assert "ben@example.com" not in page
 
 
 def test_people_list_says_when_someone_was_last_seen(client, boss):
@@ -628,8 +628,10 @@ def test_staff_change_no_other_staff(client, clerk, colleague):
     for doing in ("resend", "verify", "sign_out"):
         answer = client.post(page(colleague, doing), {"everywhere": ""})
         assert answer.status_code == 403
-        told = choose(client, doing, colleague, shopper)
-        assert "Only an administrator can do that to chief@example.com." in text(told)
+        message = choose(client, doing, colleague, shopper)
+        assert "Only an administrator can do that to chief@example.com." in text(
+            message
+        )
     choice = {"action": "delete_selected", "_selected_action": [colleague.pk]}
     client.post(LIST, choice | {"post": "yes"})
 
@@ -808,8 +810,8 @@ def walk(client) -> set[str]:
         response = client.get(address)
         if "text/html" not in response.get("Content-Type", ""):
             continue
-        found = re.findall(r'href="([^"#]*)', response.text)
-        for link in map(unescape, found):
+        links = re.findall(r'href="([^"#]*)', response.text)
+        for link in map(unescape, links):
             link = link if link.startswith("/") else address.partition("?")[0] + link
             bare, _, query = link.partition("?")
             if link.startswith("/admin/") and "logout" not in link and not query:

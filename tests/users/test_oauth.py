@@ -65,8 +65,8 @@ def test_settings_take_the_keys_of_each_provider():
         OAUTH_OIDC_NAME="Harbour ID",
     )
 
-    found = json.loads(done.stdout)
-    apps = {name: provider["APPS"] for name, provider in found.items()}
+    values = json.loads(done.stdout)
+    apps = {name: provider["APPS"] for name, provider in values.items()}
     assert apps["github"] == [{"client_id": "GITHUB id", "secret": "s"}]
     assert apps["google"] == [{"client_id": "GOOGLE id", "secret": "s"}]
     assert apps["openid_connect"] == [
@@ -78,13 +78,13 @@ def test_settings_take_the_keys_of_each_provider():
             "settings": {"server_url": "https://id.example/realm"},
         }
     ]
-    assert all(provider["OAUTH_PKCE_ENABLED"] for provider in found.values())
-    assert found["github"]["SCOPE"] == ["user:email"]
-    assert found["google"]["SCOPE"] == ["profile", "email"]
+    assert all(provider["OAUTH_PKCE_ENABLED"] for provider in values.values())
+    assert values["github"]["SCOPE"] == ["user:email"]
+    assert values["google"]["SCOPE"] == ["profile", "email"]
 
 
 @pytest.mark.parametrize(
-    "environment, told",
+    "environment, message",
     [
         ({"OAUTH_GITHUB_ID": "x"}, "OAUTH_GITHUB_ID and OAUTH_GITHUB_SECRET"),
         ({"OAUTH_GOOGLE_SECRET": "x"}, "OAUTH_GOOGLE_ID and OAUTH_GOOGLE_SECRET"),
@@ -92,12 +92,12 @@ def test_settings_take_the_keys_of_each_provider():
         ({"OAUTH_OIDC_ID": "x", "OAUTH_OIDC_SECRET": "x"}, "OAUTH_OIDC_URL goes with"),
     ],
 )
-def test_settings_with_half_of_the_keys_are_refused(environment, told):
+def test_settings_with_half_of_the_keys_are_refused(environment, message):
     done = settings_with(**environment)
 
     assert done.returncode
     (line,) = done.stderr.splitlines()
-    assert told in line
+    assert message in line
 
 
 @pytest.mark.parametrize("method", ["get", "post", "head"])
@@ -142,12 +142,12 @@ def leave(client: Client, path: str = START, **query: str) -> dict[str, str]:
     response = client.post(path, query_params=query)
     assert response.status_code == 200, response
     url = re.search('http-equiv="refresh" content="0; url=(.*?)"', response.text)[1]
-    asked = parse_qs(urlsplit(unescape(url)).query)
-    return {name: values[0] for name, values in asked.items()}
+    parameters = parse_qs(urlsplit(unescape(url)).query)
+    return {name: values[0] for name, values in parameters.items()}
 
 
-def come_back(client: Client, asked: dict[str, str]) -> HttpResponse:
-    return client.get(CALLBACK, {"code": "c", "state": asked["state"]})
+def come_back(client: Client, query: dict[str, str]) -> HttpResponse:
+    return client.get(CALLBACK, {"code": "c", "state": query["state"]})
 
 
 def come(client: Client, **query: str) -> HttpResponse:
@@ -159,10 +159,10 @@ def is_in(client: Client) -> bool:
     return "_auth_user_id" in client.session
 
 
-def expect_failed(response: HttpResponse, told: str, caplog) -> None:
+def expect_failed(response: HttpResponse, message: str, caplog) -> None:
     """Assert an error page, one line in the log, and no user in the database."""
     assert response.status_code == 401
-    assert told in response.text and "Back to sign in" in response.text
+    assert message in response.text and "Back to sign in" in response.text
     assert len(caplog.records) == 1, caplog.text
     assert "\n" not in caplog.records[0].getMessage()
     assert not User.objects.exists() and not SocialAccount.objects.exists()
@@ -176,14 +176,14 @@ def warnings(caplog) -> None:
 def test_start_sends_state_pkce_and_the_shops_own_callback(client, provider, settings):
     settings.DOMAIN_NAME = "https://shop.example"
 
-    asked = leave(client)
+    query = leave(client)
 
-    assert asked["redirect_uri"] == f"https://shop.example{CALLBACK}"
+    assert query["redirect_uri"] == f"https://shop.example{CALLBACK}"
     assert (
-        asked["code_challenge_method"] == "S256" and len(asked["code_challenge"]) > 40
+        query["code_challenge_method"] == "S256" and len(query["code_challenge"]) > 40
     )
-    assert len(asked["state"]) >= 16
-    assert set(asked["scope"].split()) == {"openid", "profile", "email"}
+    assert len(query["state"]) >= 16
+    assert set(query["scope"].split()) == {"openid", "profile", "email"}
 
 
 def test_start_requests_the_scopes_that_the_shop_needs_from_github(
@@ -192,20 +192,20 @@ def test_start_requests_the_scopes_that_the_shop_needs_from_github(
     settings.DOMAIN_NAME = "https://shop.example"
     settings.SOCIALACCOUNT_PROVIDERS["github"]["SCOPE"] = ["user:email"]
 
-    asked = leave(client, OTHERS[0])
+    query = leave(client, OTHERS[0])
 
-    assert asked["redirect_uri"] == "https://shop.example/users/github/login/callback/"
-    assert asked["scope"] == "user:email" and "code_challenge" in asked
+    assert query["redirect_uri"] == "https://shop.example/users/github/login/callback/"
+    assert query["scope"] == "user:email" and "code_challenge" in query
 
 
 def test_start_ignores_parameters_of_a_link_for_the_provider(client, provider):
     evil = {"scope": "repo", "auth_params": "state=x&redirect_uri=https://evil.example"}
 
-    asked = leave(client, **evil)
+    query = leave(client, **evil)
 
-    assert "repo" not in asked["scope"]
-    assert asked["redirect_uri"].startswith("http://localhost:8000/")
-    assert asked["state"] != "x"
+    assert "repo" not in query["scope"]
+    assert query["redirect_uri"].startswith("http://localhost:8000/")
+    assert query["state"] != "x"
 
 
 def test_start_by_get_asks_for_confirmation(client, provider):
@@ -245,7 +245,7 @@ AWAY, ANSWER = "isn’t responding at the moment", "a response that we can’t a
 
 
 @pytest.mark.parametrize(
-    "answer, told",
+    "answer, message",
     [
         (HANG, AWAY),
         ((500, b"boom"), ANSWER),
@@ -257,7 +257,7 @@ AWAY, ANSWER = "isn’t responding at the moment", "a response that we can’t a
     ],
 )
 def test_start_with_a_bad_answer_of_the_provider_shows_an_error(
-    client, provider, caplog, answer, told
+    client, provider, caplog, answer, message
 ):
     if answer is not HANG and b"{}" != answer[1] and isinstance(answer[1], dict):
         answer = (200, provider.configuration(**answer[1]))
@@ -265,7 +265,7 @@ def test_start_with_a_bad_answer_of_the_provider_shows_an_error(
 
     response = client.post(START)
 
-    expect_failed(response, told, caplog)
+    expect_failed(response, message, caplog)
 
 
 def test_provider_that_hangs_times_out(client, provider):
@@ -279,7 +279,7 @@ def test_provider_that_hangs_times_out(client, provider):
 
 @pytest.mark.parametrize("path", ["/token", "/me", "/keys"])
 @pytest.mark.parametrize(
-    "answer, told",
+    "answer, message",
     [
         (HANG, AWAY),
         ((500, b"boom\nboom"), ANSWER),
@@ -293,14 +293,14 @@ def test_provider_that_hangs_times_out(client, provider):
     ],
 )
 def test_callback_with_a_bad_answer_of_the_provider_shows_an_error(
-    client, provider, caplog, path, answer, told
+    client, provider, caplog, path, answer, message
 ):
-    asked = leave(client)
+    query = leave(client)
     provider.answers[path] = answer
 
-    response = come_back(client, asked)
+    response = come_back(client, query)
 
-    expect_failed(response, told, caplog)
+    expect_failed(response, message, caplog)
     assert not is_in(client)
 
 
@@ -315,11 +315,11 @@ def test_callback_with_a_bad_answer_of_the_provider_shows_an_error(
     ],
 )
 def test_id_token_that_is_invalid_signs_nobody_in(client, provider, caplog, lie):
-    asked = leave(client)
+    query = leave(client)
     token = {"access_token": "a", "id_token": provider.id_token(**lie)}
     provider.answers["/token"] = (200, token)
 
-    response = come_back(client, asked)
+    response = come_back(client, query)
 
     expect_failed(response, ANSWER, caplog)
     assert not is_in(client)
@@ -372,8 +372,8 @@ def test_answer_of_a_provider_is_stored_only_in_part(client, provider):
 
     come(client)
 
-    kept = SocialAccount.objects.get().extra_data
-    assert set(kept) == {"email", "first_name", "last_name"}
+    stored = SocialAccount.objects.get().extra_data
+    assert set(stored) == {"email", "first_name", "last_name"}
     assert not SocialToken.objects.exists()
 
 
@@ -397,11 +397,11 @@ def test_callback_locks_nothing_during_the_request_to_the_provider(
 
 
 def test_state_is_accepted_once(client, provider, caplog):
-    asked = leave(client)
-    come_back(client, asked)
+    query = leave(client)
+    come_back(client, query)
     client.logout()
 
-    response = come_back(client, asked)
+    response = come_back(client, query)
 
     assert response.status_code == 401
     assert "couldn’t match this response" in response.text
@@ -409,19 +409,19 @@ def test_state_is_accepted_once(client, provider, caplog):
 
 
 def test_state_of_another_provider_is_refused(client, provider, caplog):
-    asked = leave(client)
+    query = leave(client)
     callback = f"{OTHERS[0]}callback/"
 
-    response = client.get(callback, {"code": "c", "state": asked["state"]})
+    response = client.get(callback, {"code": "c", "state": query["state"]})
 
     expect_failed(response, "couldn’t match this response", caplog)
 
 
 @pytest.mark.parametrize("query", [{"error": "server_error\nx"}, {}])
 def test_callback_without_a_code_shows_an_error(client, provider, caplog, query):
-    asked = leave(client)
+    parameters = leave(client)
 
-    response = client.get(CALLBACK, {"state": asked["state"]} | query)
+    response = client.get(CALLBACK, {"state": parameters["state"]} | query)
 
     expect_failed(response, ANSWER, caplog)
 
@@ -635,9 +635,9 @@ def test_error_of_the_shop_is_not_blamed_on_the_provider(client, provider, monke
         come(client)
 
 
-@pytest.mark.parametrize("verified, kept", [(False, 0), (True, 1)])
+@pytest.mark.parametrize("verified, can_sign_in", [(False, 0), (True, 1)])
 def test_reset_of_the_password_removes_a_stranger_who_signed_up_first(
-    client, provider, verified, kept
+    client, provider, verified, can_sign_in
 ):
     provider.claims |= {"email_verified": verified}
     come(client)
@@ -651,7 +651,7 @@ def test_reset_of_the_password_removes_a_stranger_who_signed_up_first(
     owner.post(form, {"password1": new, "password2": new})
 
     assert User.objects.get().check_password(new)
-    assert SocialAccount.objects.count() == kept
+    assert SocialAccount.objects.count() == can_sign_in
 
 
 # --- Connections ------------------------------------------------------------------

@@ -44,8 +44,8 @@ def test_change_of_password_keeps_this_session_and_ends_the_others(client_of):
     assert is_in(here) and is_in(bens) and not is_in(there)
     mine = UserSession.objects.get(user=anna)
     assert mine.session_key == here.session.session_key
-    kept = {here.session.session_key, bens.session.session_key}
-    assert set(Session.objects.values_list("pk", flat=True)) & kept == kept
+    remaining = {here.session.session_key, bens.session.session_key}
+    assert set(Session.objects.values_list("pk", flat=True)) & remaining == remaining
     assert not Session.objects.filter(pk=there.cookies["sessionid"].value).exists()
 
 

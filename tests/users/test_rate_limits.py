@@ -478,7 +478,7 @@ def test_tell_me_is_counted_by_mailbox(patient):
     product = make_product(on_hand=0)
 
     for n in range(3):
-        asked = {"email": f"ann+{n}@example.com"}
-        browser().post(f"/products/{product.pk}/tell-me/", asked)
+        form = {"email": f"ann+{n}@example.com"}
+        browser().post(f"/products/{product.pk}/tell-me/", form)
 
     assert Waiting.objects.count() == 2

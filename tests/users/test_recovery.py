@@ -455,13 +455,13 @@ def test_change_of_address_notifies_an_old_address_without_a_row(client):
     confirmed_client = Client()
     confirmed_client.force_login(anna)
     confirmed(confirmed_client).post(EMAIL, {"email": THIEF, "action_add": ""})
-    asked = [each.to for each in mail.outbox]
+    recipients = [each.to for each in mail.outbox]
     link = link_in(next(each for each in mail.outbox if each.to == [THIEF]))
     mail.outbox.clear()
 
     confirmed_client.post(link)
 
-    assert ["anna@example.com"] in asked
+    assert ["anna@example.com"] in recipients
     assert [each.to for each in mail.outbox].count(["anna@example.com"]) == 1
     assert "was changed from anna@example.com" in mail.outbox[0].body
 

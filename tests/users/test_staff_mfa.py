@@ -266,9 +266,9 @@ def test_second_factor_of_staff_costs_one_query_on_staff_pages_and_none_elsewher
 def test_stranger_at_the_admin_signs_in_on_the_shops_page_and_returns(page):
     client, user = Client(), make_staff(is_superuser=True)
 
-    found = client.get(page, follow=True)
-    assert found.redirect_chain[-1][0].startswith(LOGIN)
-    back = found.context["redirect_field_value"]
+    admin_page = client.get(page, follow=True)
+    assert admin_page.redirect_chain[-1][0].startswith(LOGIN)
+    back = admin_page.context["redirect_field_value"]
     response = client.post(
         LOGIN, {"login": user.email, "password": "password", "next": back}, follow=True
     )

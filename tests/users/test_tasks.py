@@ -60,8 +60,8 @@ def test_forget_old_links_keeps_recently_expired_links():
 
     tasks.forget_old_links()
 
-    kept = set(EmailConfirmation.objects.values_list("key", flat=True))
-    assert kept == {"open", "ran out", "sent late"}
+    remaining = set(EmailConfirmation.objects.values_list("key", flat=True))
+    assert remaining == {"open", "ran out", "sent late"}
 
 
 def test_forget_old_links_keeps_the_addresses():

@@ -17,12 +17,12 @@ class Command(BaseCommand):
         options.add_to(parser)
 
     def handle(self, *args, **flags) -> None:
-        asked = Namespace(**flags)
+        namespace = Namespace(**flags)
         try:
-            options.check(asked)
+            options.check(namespace)
         except ValueError as error:
             raise CommandError(str(error), returncode=2) from error
-        sys.exit(command.execute(asked, self.books))
+        sys.exit(command.execute(namespace, self.books))
 
     def books(self) -> str | None:
         """What does not add up in this machine's database."""

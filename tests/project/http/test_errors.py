@@ -54,18 +54,18 @@ def test_page_500_needs_no_database(visitor, django_assert_num_queries, db):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "address, status, told",
+    "address, status, text",
     [
         ("/nowhere/", 404, "Page not found"),
         ("/forbids/", 403, "You can’t open this page"),
         ("/suspects/", 400, ""),
     ],
 )
-def test_page_that_is_not_shown_says_why(visitor, address, status, told):
+def test_page_that_is_not_shown_says_why(visitor, address, status, text):
     response = visitor.get(address)
 
     assert response.status_code == status
-    assert told in response.text
+    assert text in response.text
     assert "masthead" in response.text
 
 

@@ -63,9 +63,9 @@ async def test_healthz_says_that_the_process_lives():
     answer = await ask("/healthz")
 
     assert answer.status == 200
-    told = json.loads(answer.body)
-    assert told["status"] == "ok"
-    assert abs(told["now"] - time.time()) < 60
+    body = json.loads(answer.body)
+    assert body["status"] == "ok"
+    assert abs(body["now"] - time.time()) < 60
     assert answer.headers[b"cache-control"] == b"no-store"
 
 

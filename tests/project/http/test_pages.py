@@ -36,11 +36,11 @@ urlpatterns = [path("hello/", hello), path("broken/", broken)]
 
 async def answer(pages: ASGIHandler, path: str, query: bytes = b"") -> tuple:
     """The status and the body."""
-    sent, asked = [], [{"type": "http.request", "body": b""}]
+    sent, messages = [], [{"type": "http.request", "body": b""}]
 
     async def receive() -> dict:
-        if asked:
-            return asked.pop()
+        if messages:
+            return messages.pop()
         await forever
 
     async def send(message: dict) -> None:

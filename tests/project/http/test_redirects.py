@@ -36,47 +36,47 @@ def staff(client):
     return client
 
 
-def add(client, asked: str):
+def add(client, target: str):
     address = reverse("products:basket-add", args=[make_product().pk])
-    return client.post(address, {"next": asked})
+    return client.post(address, {"next": target})
 
 
-@pytest.mark.parametrize("asked", NO_PAGES)
-def test_basket_form_whose_next_is_no_page_adds_and_leads_to_the_basket(client, asked):
-    response = add(client, asked)
+@pytest.mark.parametrize("target", NO_PAGES)
+def test_basket_form_whose_next_is_no_page_adds_and_leads_to_the_basket(client, target):
+    response = add(client, target)
 
     assert (response.status_code, response.url) == (302, "/basket/")
     assert BasketLine.objects.count() == 1
 
 
-@pytest.mark.parametrize("asked", PAGES)
-def test_basket_form_leads_to_the_page_it_asks_for(client, asked):
-    response = add(client, asked)
+@pytest.mark.parametrize("target", PAGES)
+def test_basket_form_leads_to_the_page_it_asks_for(client, target):
+    response = add(client, target)
 
     assert response.status_code == 302
-    assert response.url.split("?")[0] == asked.split("?")[0]
+    assert response.url.split("?")[0] == target.split("?")[0]
 
 
-@pytest.mark.parametrize("asked", NO_PAGES)
-def test_staff_form_whose_next_is_no_page_moves_the_order_and_shows_it(staff, asked):
+@pytest.mark.parametrize("target", NO_PAGES)
+def test_staff_form_whose_next_is_no_page_moves_the_order_and_shows_it(staff, target):
     order = make_order()
 
-    response = staff.post(f"/staff/orders/{order.number}/pack/", {"next": asked})
+    response = staff.post(f"/staff/orders/{order.number}/pack/", {"next": target})
 
     assert (response.status_code, response.url) == (302, f"/staff/orders/{order}/")
     order.refresh_from_db()
     assert order.status == Order.Status.PACKED
 
 
-@pytest.mark.parametrize("asked", NO_PAGES)
-def test_sign_in_and_out_whose_next_is_no_page_lead_to_the_shop(client, asked):
+@pytest.mark.parametrize("target", NO_PAGES)
+def test_sign_in_and_out_whose_next_is_no_page_lead_to_the_shop(client, target):
     user = make_shopper()
-    form = {"login": user.email, "password": "password", "next": asked}
+    form = {"login": user.email, "password": "password", "next": target}
 
     came = client.post("/users/login/", form)
-    again = client.get("/users/login/", {"next": asked})
-    left = client.post("/users/logout/", {"next": asked})
-    gone = client.get("/users/logout/", {"next": asked})
+    again = client.get("/users/login/", {"next": target})
+    left = client.post("/users/logout/", {"next": target})
+    gone = client.get("/users/logout/", {"next": target})
 
     assert [r.status_code for r in (came, again, left, gone)] == [302] * 4
     assert {r.url for r in (came, again, left, gone)} == {"/"}

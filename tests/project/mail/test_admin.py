@@ -151,10 +151,10 @@ def test_list_answers_no_questions_about_texts(reader, query):
 def test_text_is_not_searched(reader):
     written()
 
-    found = reader.get(LIST, {"q": "Bye"}).context["cl"].result_count
+    count = reader.get(LIST, {"q": "Bye"}).context["cl"].result_count
     known = reader.get(LIST, {"q": "root@example"}).context["cl"].result_count
 
-    assert (found, known) == (0, 1)
+    assert (count, known) == (0, 1)
 
 
 # --- Looking ----------------------------------------------------------------------

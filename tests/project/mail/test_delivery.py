@@ -469,7 +469,7 @@ def test_server_without_starttls_gets_nothing_in_plain_text(point_at, smtp):
 
 def test_old_mails_go_and_waiting_ones_never():
     now = timezone.now()
-    kept = [
+    remaining = [
         written(status=STATUS.sent, last_updated=now - timedelta(days=29)),
         written(status=STATUS.failed, last_updated=now - timedelta(days=89)),
         written(status=STATUS.queued, last_updated=now - timedelta(days=400)),
@@ -481,7 +481,7 @@ def test_old_mails_go_and_waiting_ones_never():
     assert delivery.clean() == 2
 
     left = Email.objects.order_by("pk").values_list("pk", flat=True)
-    assert list(left) == [mail.pk for mail in kept]
+    assert list(left) == [mail.pk for mail in remaining]
 
 
 def test_files_of_old_mails_go_with_the_last_of_them():

@@ -131,8 +131,8 @@ def test_attached_files_come_along():
     mail.send()
 
     parts = Email.objects.get().email_message().message().get_payload()[1:]
-    found = {part.get_filename(): part.get_payload(decode=True) for part in parts}
-    assert found == {"bill.pdf": b"%PDF\xff", "lines.csv": b"a,b"}
+    contents = {part.get_filename(): part.get_payload(decode=True) for part in parts}
+    assert contents == {"bill.pdf": b"%PDF\xff", "lines.csv": b"a,b"}
 
 
 def test_attached_file_is_a_private_one_and_goes_with_a_transaction_that_fails():

@@ -99,8 +99,8 @@ def test_sender_that_no_host_of_the_shop_makes_must_be_set():
 def test_staff_alerts_say_who_hears_of_what(monkeypatch):
     from products.settings import staff_alerts
 
-    told = "a@example.com, orders:b@example.com,low:c@example.com"
-    monkeypatch.setenv("STAFF_ALERTS", told)
+    recipients = "a@example.com, orders:b@example.com,low:c@example.com"
+    monkeypatch.setenv("STAFF_ALERTS", recipients)
 
     alerts = staff_alerts("STAFF_ALERTS")
 

@@ -32,11 +32,11 @@ def test_recovery_finds_a_lost_change_while_an_older_audit_still_runs(
     versions = registry.versions
 
     def slow_versions(keys):
-        found = versions(keys)
+        changed = versions(keys)
         if not has_looked.is_set():
             has_looked.set()
             may_end.wait(20)
-        return found
+        return changed
 
     monkeypatch.setattr(registry, "versions", slow_versions)
     loop.call(hub.health.fail, OSError("Redis is away"))
