@@ -239,7 +239,7 @@ def test_layer_may_have_several_servers_of_any_kind():
 
 
 @pytest.mark.parametrize(
-    ("urls", "told"),
+    ("urls", "reason"),
     [
         ("redis://a redis://b redis://a:6379/0", "names a server twice."),
         ("redis://a redis://b,c", "names several hosts"),

@@ -79,7 +79,7 @@ def test_tls_of_the_server_means_https():
 
 
 @pytest.mark.parametrize(
-    ("told", "behind", "allowed"),
+    ("forwarded", "behind", "allowed"),
     [
         ("https", True, True),
         ("https, http", True, True),  # the first is the client's own
