@@ -143,17 +143,7 @@ def quote(
     tax = sum(tax_by_kind.values())
     return Quote(
         lines=tuple(
-            QuotedLine(
-                unit=line.unit,
-                quantity=line.quantity,
-                line_discount=line_discounts[i],
-                order_discount=shares[i],
-                amount=amounts[i],
-                tax=line_taxes[i],
-                rate=_text(taxes[i].rate),
-                code=line.code,
-            )
-            for i, line in enumerate(lines)
+            map(_quoted_line, lines, line_discounts, shares, amounts, line_taxes)
         ),
         shipping=tuple(
             QuotedShipping(amount, part_tax, _text(kind.rate), kind.code)
@@ -163,6 +153,21 @@ def quote(
         tax=tax,
         tax_by_rate=_by_rate(tax_by_kind),
         total=sum(amounts) + shipping + (0 if gross_prices else tax),
+    )
+
+
+def _quoted_line(
+    line: Line, line_discount: int, order_discount: int, amount: int, tax: int
+) -> QuotedLine:
+    return QuotedLine(
+        unit=line.unit,
+        quantity=line.quantity,
+        line_discount=line_discount,
+        order_discount=order_discount,
+        amount=amount,
+        tax=tax,
+        rate=_text(_rate(line.rate)),
+        code=line.code,
     )
 
 
