@@ -1,4 +1,4 @@
-"""Variables that cannot work end the program with one line, whichever program it is."""
+"""Environment variables. An invalid value ends any program with a one-line message."""
 
 import os
 import re
@@ -26,23 +26,23 @@ ORIGIN = re.compile(
 IPV6 = re.compile(r"[\da-f]*:[\da-f.]*:[\da-f:.]*", re.I)
 COUNTRY = re.compile(r"[A-Z]{2}")
 TOKEN = re.compile(r"[!-~]+")
-LARGEST = 2**31 - 1  # what the database and the system take for a number
-LONGEST = 10_000_000  # seconds, or minutes: no clock or calendar ends before that
+LARGEST = 2**31 - 1  # the largest number for the database and the system
+LONGEST = 10_000_000  # seconds or minutes, within the range of clocks and dates
 
 
 class Env:
-    """The variables of the environment, read strictly.
+    """Reads environment variables strictly.
 
-    django-environ's `Env` guesses: it takes `$ecret` for the name of another variable,
-    "ture" for no, and 1e9 seconds for 19. Here a value is taken as it stands, without
-    the spaces and line breaks around it: a file that holds a secret often ends with a
-    line break. An empty value counts as none.
+    django-environ's `Env` guesses: it reads `$ecret` as the name of another variable,
+    "ture" as no, and 1e9 seconds as 19. Here nothing in a value is replaced. Spaces and
+    line breaks around it are removed, because files with secrets often end with a line
+    break. An empty value counts as unset.
     """
 
     read_env = environ.Env.read_env
 
     def one_of(self, name: str, default: str, *choices: str) -> str:
-        """One of the choices, as it is spelt here: large or small letters will do."""
+        """Return one of `choices`. Case is ignored."""
         text = _text(name) or default
         for choice in choices:
             if choice.lower() == text.lower():
@@ -51,7 +51,7 @@ class Env:
         raise ImproperlyConfigured(f"{name} may be {known}, and is {text!r}.")
 
     def url(self, name: str) -> str:
-        """An address of a server, without a slash at its end; "" if there is none."""
+        """Return a URL without a slash at its end, or "" if it is unset."""
         text = _text(name) or ""
         if text and not _is_address(text):
             raise ImproperlyConfigured(
@@ -60,7 +60,7 @@ class Env:
         return text.rstrip("/")
 
     def origins(self, name: str, default: list[str]) -> list[str]:
-        """Sites, as browsers write them. Any other text would match none."""
+        """Return origins as browsers write them. Other texts would never match."""
         origins = [origin.rstrip("/") for origin in self.list(name, default)]
         for origin in origins:
             if not ORIGIN.fullmatch(origin):
@@ -70,7 +70,7 @@ class Env:
         return origins
 
     def host(self, name: str) -> str:
-        """A host's name or address; "" if there is none."""
+        """Return a host name or IP address, or "" if it is unset."""
         text = _text(name) or ""
         if text and not (HOST.fullmatch(text) or IPV6.fullmatch(text)):
             raise ImproperlyConfigured(
@@ -80,7 +80,7 @@ class Env:
         return text
 
     def token(self, name: str) -> str:
-        """What clients send as a bearer token (RFC 6750); "" if there is none."""
+        """Return a bearer token (RFC 6750), or "" if it is unset."""
         text = _text(name) or ""
         if text and not TOKEN.fullmatch(text):
             raise ImproperlyConfigured(
@@ -90,7 +90,7 @@ class Env:
         return text
 
     def country(self, name: str, default: str) -> str:
-        """The two letters of a country (ISO 3166-1), in capitals."""
+        """Return a country code of two capitals (ISO 3166-1)."""
         code = (_text(name) or default).upper()
         if not COUNTRY.fullmatch(code):
             raise ImproperlyConfigured(
@@ -99,7 +99,7 @@ class Env:
         return code
 
     def hosts(self, name: str, default: list[str]) -> list[str]:
-        """Names of hosts, which may begin with a dot, or "*"."""
+        """Return host names. They may begin with a dot, or be "*"."""
         hosts = self.list(name, default)
         for host in hosts:
             if not (host == "*" or HOST.fullmatch(host.removeprefix("."))):
@@ -109,11 +109,11 @@ class Env:
                 )
         return hosts
 
-    # The methods are called as the types that they return, so `str` comes last: the
-    # annotations before it mean the type.
+    # These methods are named after the types that they return. `str` comes last, because
+    # the annotations before it mean the type.
 
     def list(self, name: str, default: list[str]) -> list[str]:
-        """Items with commas between them."""
+        """Return the items of a comma-separated list."""
         text = _text(name)
         if text is None:
             return default
@@ -134,7 +134,7 @@ class Env:
         return _number(name, default, int, WHOLE, least, most)
 
     def str(self, name: str, default: str | None = None) -> str:
-        """Raises `ImproperlyConfigured` if there is neither a value nor a default."""
+        """Return the text. Raises `ImproperlyConfigured` if there is none."""
         text = _text(name)
         if text is not None:
             return text
@@ -144,7 +144,7 @@ class Env:
 
 
 def flag(name: str, text: str) -> bool:
-    """Raises `ImproperlyConfigured` for what is neither yes nor no."""
+    """Return a yes or no as a boolean. Raises `ImproperlyConfigured` for others."""
     if text.lower() not in YES + NO:
         raise ImproperlyConfigured(f"{name} may be 1 or 0, and is {text!r}.")
     return text.lower() in YES
@@ -197,8 +197,10 @@ def _number(
 def in_one_line(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """For `sys.excepthook`: say what is wrong with the environment, and not where in
-    the code that was noticed. Any other error keeps its traceback."""
+    """Print errors of the environment without a traceback. For `sys.excepthook`.
+
+    Other errors keep their traceback.
+    """
     if isinstance(error, ImproperlyConfigured) and _is_of_settings(trace):
         print(error, file=sys.stderr)
     else:

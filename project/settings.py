@@ -1,7 +1,7 @@
-"""The settings; the environment decides.
+"""The settings, most of them from environment variables.
 
-Settings of one part live beside it: accounts in `users.settings`, the shop in
-`products.settings`, mail in `project.mail.settings`.
+Parts with many settings keep them in their own modules: accounts in `users.settings`,
+the shop in `products.settings`, mail in `project.mail.settings`.
 """
 
 from importlib.util import find_spec
@@ -27,20 +27,20 @@ from users.settings import *  # noqa: F401,F403
 SECRET_KEY = checked(env.str("SECRET_KEY", ""))
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 DOMAIN_NAME = site.url
-# What every address of the shop begins with: "/", or "/shop/" for a shop whose
-# DOMAIN_NAME has that path. `project.urls` puts it before all pages, so that `reverse`
-# and `resolve` know it in every thread, without FORCE_SCRIPT_NAME.
+# The path under which all pages are: "/", or "/shop/" if DOMAIN_NAME has that path.
+# `project.urls` prefixes all pages with it, so `reverse` and `resolve` work in every
+# thread without FORCE_SCRIPT_NAME.
 BASE_PATH = site.base_path
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", default=[site.origin])
 
-# Plain http on one's own machine is the only case for INSECURE_COOKIES.
+# INSECURE_COOKIES is only for plain http on a developer's machine.
 INSECURE_COOKIES = env.bool("INSECURE_COOKIES", DEBUG)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not INSECURE_COOKIES
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = not INSECURE_COOKIES
 SECURE_HSTS_SECONDS = 0 if INSECURE_COOKIES else 60 * 60 * 24 * 365
-# Whether the whole domain has https is not for a shop to say that is one path of it.
+# A shop under a path cannot promise https for the whole domain.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not INSECURE_COOKIES and BASE_PATH == "/"
 SECURE_HSTS_PRELOAD = SECURE_HSTS_INCLUDE_SUBDOMAINS
 SECURE_REFERRER_POLICY = "same-origin"
@@ -49,16 +49,16 @@ LANGUAGE_COOKIE_SECURE = not INSECURE_COOKIES
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = BASE_PATH
-# A browser takes a cookie named __Host-… only over https and for this very host: no
-# page of a neighbour (shop.example, evil.shop.example) and no plain http can plant one.
-# It must have the path "/" and no domain. A shop under a path has cookies of that path,
-# so that two shops on one host do not share them; __Secure- asks for https alone.
+# Browsers accept a __Host- cookie only over https, with the path "/" and without a
+# domain. So neither another subdomain nor plain http can set one. A shop under a path
+# has cookies of that path, so that two shops on one host do not share them. They get
+# the prefix __Secure-, which only requires https.
 if INSECURE_COOKIES:
     COOKIE_PREFIX = ""
 else:
     COOKIE_PREFIX = "__Host-" if BASE_PATH == "/" else "__Secure-"
-# The path is also part of the name. A browser sends cookies of "/" to every path, and
-# of two cookies with one name the pages would read the other site's.
+# The path is also part of the name. Browsers send cookies of "/" to every path, so the
+# pages could otherwise read a cookie of another site that has the same name.
 COOKIE_PREFIX += BASE_PATH.removeprefix("/").replace("/", "-")
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
@@ -66,8 +66,8 @@ LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}messages"
 MESSAGE_STORAGE = "project.http.messages.MessageStorage"
 
-# Nobody but a proxy of ours is believed who asks, and over what; X-Forwarded-For counts
-# from its end, where ours have written.
+# Trust the client address and scheme only from our own proxies. They append to
+# X-Forwarded-For, so addresses are counted from its end.
 TRUSTED_PROXY_COUNT = 0
 if env.bool("BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -133,8 +133,8 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
-# For who develops, on their own machine only. Its styles and scripts are files, so that
-# the policy above needs no exception.
+# Only on a developer's machine. Its styles and scripts are files, so the policy above
+# needs no exception.
 DEBUG_TOOLBAR = DEBUG and find_spec("debug_toolbar") is not None
 if DEBUG_TOOLBAR:
     INSTALLED_APPS.append("debug_toolbar")
@@ -166,10 +166,10 @@ TEMPLATES = [
 # --- What comes in over HTTP ------------------------------------------------------
 
 MB = 2**20
-# What the admin imports while somebody waits; the command takes files of any size.
+# The largest file for an import in the admin. The command has no limit.
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 20 * MB, least=1)
 HTTP = http_settings.limits(env, BASE_PATH, IMPORT_MAX_BYTES)
-# Fields of a form without its files; Django keeps them in memory.
+# The fields of a form, without its files. Django keeps them in memory.
 DATA_UPLOAD_MAX_MEMORY_SIZE = MB
 
 # --- PostgreSQL and Redis ---------------------------------------------------------
@@ -177,41 +177,41 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MB
 DATABASES = {"default": server_urls.database(env.str("DATABASE_URL"))}
 DATABASES["default"].setdefault(
     "CONN_MAX_AGE", env.int("DATABASE_CONN_MAX_AGE", 600)
-)  # a connection costs PostgreSQL a process: each thread keeps its own
+)  # each thread keeps its connection, because opening one is expensive
 if DATABASE_REPLICA_URL := env.str("DATABASE_REPLICA_URL", ""):
     DATABASES["replica"] = server_urls.replica(DATABASE_REPLICA_URL)
     DATABASES["replica"].setdefault(
         "CONN_MAX_AGE", DATABASES["default"]["CONN_MAX_AGE"]
     )
     DATABASE_ROUTERS = ["project.replicas.routing.Router"]
-# A replica that is further behind is not asked; so long, and a little longer, whoever
-# has changed something reads the primary.
+# Replicas that lag more are not used. Visitors who have changed something read the
+# primary for a little longer than this.
 DATABASE_REPLICA_MAX_LAG_S = env.float(
     "DATABASE_REPLICA_MAX_LAG_S", 5, least=0.1, most=60
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The threads of a process that make pages, each with its own database connection, and
-# the requests that may queue for a thread. Further requests get 503. More threads make
-# fewer pages (decision 0029): one interpreter makes them all, and the frames, too.
+# How many threads of a process render pages, each with its own database connection,
+# and how many requests may wait for a thread. Further requests get 503. More threads
+# render fewer pages (decision 0029): they share one interpreter with the frames.
 HTTP_THREADS = env.int("HTTP_THREADS", 4, least=1, most=1000)
 HTTP_QUEUE = env.int("HTTP_QUEUE", 1000)
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
-# The same Redis for all who use it: the layer, the cache, Celery and /readyz.
+# The Redis of the layer, the cache, Celery and /readyz.
 REDIS = redis_url.parse(REDIS_URL)
-# Servers for the layer alone, which share its groups; none: the layer uses REDIS.
+# Redis servers for the layer, which share its groups. Without any, it uses REDIS.
 REDIS_LAYER = redis_url.parse_all(env.str("REDIS_LAYER_URLS", ""), "REDIS_LAYER_URLS")
 
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "realtime.layer.Layer",
         "CONFIG": {
-            # Channels of Redis are the same in all its databases.
+            # Pub/sub channels are shared by all databases of a Redis.
             "prefix": env.str("LAYER_PREFIX", f"shop{REDIS.db or ''}"),
             "hosts": [
-                # redis-py's own read timeout of 5 s would end idle subscriptions; a
-                # connection that broke while it was idle gets a second try at once.
+                # redis-py's read timeout of 5 s would end idle subscriptions. If an
+                # idle connection broke, the command is retried at once.
                 server.layer_host(
                     socket_timeout=None,
                     socket_connect_timeout=2,
@@ -228,20 +228,20 @@ CACHES = {
         "BACKEND": "project.cache.ForgivingCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "shop",
-        "VERSION": 1,  # another one when what is kept changes its meaning
+        "VERSION": 1,  # raise it when cached values change their meaning
         "OPTIONS": {
             "CONNECTION_FACTORY": "project.cache.Connections",
             "SOCKET_CONNECT_TIMEOUT": 1,
             "SOCKET_TIMEOUT": 1,
-            # No second try: redis-py would wait four times for a Redis that hangs.
-            # (Connections that broke while they were idle it finds by itself.)
+            # No retries: redis-py would wait four times for a Redis that hangs.
+            # (It detects idle connections that broke by itself.)
             "CONNECTION_POOL_KWARGS": {"retry": redis.retry.Retry(NoBackoff(), 0)},
-            # Who can write to Redis must not be able to run code here, as by pickle.
+            # Not pickle: with it, anyone who can write to Redis could run code here.
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
         },
     },
-    # Which thumbnails exist is known to their storage alone: a Redis that outlives it
-    # would say "made already" for ever.
+    # Only their storage knows which thumbnails exist. A cache that outlives it would
+    # say forever that they are made.
     "thumbnails": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
 }
 SESSION_ENGINE = "project.sessions"
@@ -250,8 +250,8 @@ SESSION_ENGINE = "project.sessions"
 
 CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = REDIS.broker_url, REDIS.broker_tls
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # A task that its worker never acknowledged is given to another after so long:
-    # later than any task may take, or it would run twice.
+    # After this time, a task that was not acknowledged is given to another worker. It
+    # must be longer than any task may take.
     "visibility_timeout": 600,
     "socket_timeout": 10,
     "socket_connect_timeout": 5,
@@ -259,7 +259,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     **REDIS.broker_options,
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# These wait, as long as it takes, for a Redis that refuses.
+# These wait until a Redis that refuses commands works again.
 CELERY_WORKER_CONSUMER = "project.broker:Consumer"
 CELERY_BEAT_SCHEDULER = "project.broker:Scheduler"
 CELERY_TASK_PUBLISH_RETRY = False
@@ -268,12 +268,12 @@ CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
-# Every task may run twice without harm; one that was cut off runs again.
+# All tasks are idempotent. One that was interrupted runs again.
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_REDIRECT_STDOUTS = False  # mails on the console are not log lines
 CELERY_TIMEZONE = "UTC"
-# A worker takes from all of them; `--queues mail` makes one that only delivers.
+# A worker serves all queues. With `--queues mail`, it only delivers mails.
 DEFAULT_QUEUE, MAIL_QUEUE, CACHE_QUEUE = "default", "mail", "cache"
 CELERY_TASK_QUEUES = [
     Queue(name, Exchange(name), routing_key=name)
@@ -289,7 +289,7 @@ CELERY_TASK_ROUTES = {
 }
 OUTBOX_SWEEP_S = env.float("OUTBOX_SWEEP_S", 10, least=0.1)
 HOLD_SWEEP_S = env.float("HOLD_SWEEP_S", 5, least=0.1)
-# A worker says so often that it is alive; it counts as dead after three times that.
+# How often a worker records that it is alive. It counts as dead after three times that.
 WORKER_HEARTBEAT_S = env.float("WORKER_HEARTBEAT_S", 10, least=0.1)
 CELERY_BEAT_SCHEDULE = schedule.jobs(OUTBOX_SWEEP_S, HOLD_SWEEP_S)
 
@@ -307,8 +307,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(env.str("STATIC_ROOT", str(LOCAL_DIR / "static")))
 MEDIA_URL = f"{BASE_PATH}media/"
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(LOCAL_DIR / "media")))
-# A web server in front serves the pictures; on one's own machine the shop does. Those
-# in a bucket are fetched from there.
+# In production, a web server or a bucket serves the pictures. On a developer's machine,
+# the shop does.
 SERVE_MEDIA = env.bool("SERVE_MEDIA", DEBUG)
 STORAGES = {
     "default": {"BACKEND": "project.storage.FolderStorage"},
@@ -332,14 +332,14 @@ if MEDIA_BUCKET:
 
 # --- The shop ---------------------------------------------------------------------
 
-# Uploads wait here until somebody has seen what they would do.
+# Uploaded imports are stored here until staff have seen the preview.
 STORAGES["imports"] = {
     "BACKEND": "project.database_storage.DatabaseStorage",
     "OPTIONS": {"folder": "imports"},
 }
 
 
-# Which modules keep something of people: `project.personal` says how they tell.
+# Modules that store personal data; `project.personal` describes their interface.
 PERSONAL_DATA = ["products.personal", "users.personal", "project.mail.letters"]
 
 
@@ -357,13 +357,13 @@ LIVE = live_settings.live(env, registry="products.live.registry.registry")
 
 # --- Metrics ----------------------------------------------------------------------
 
-# Who asks for /metrics with it as a bearer token gets them. Without one only programs
-# on this machine do, and none that came through a proxy.
+# The bearer token for /metrics. Without a token, only programs on this machine may read
+# them, and no request that came through a proxy.
 METRICS_TOKEN = env.token("METRICS_TOKEN")
 
 # --- Errors and traces ------------------------------------------------------------
 
-# Both are off unless set, and take deploy/requirements-monitoring.txt.
+# Both are off by default, and need deploy/requirements-monitoring.txt.
 SENTRY_DSN = reporting.sentry_dsn(env.str("SENTRY_DSN", ""))
 SENTRY_TRACES_SAMPLE_RATE = reporting.sample_rate(
     "SENTRY_TRACES_SAMPLE_RATE", env.str("SENTRY_TRACES_SAMPLE_RATE", "0")
@@ -373,8 +373,8 @@ IS_TRACED = IS_OTEL_ON or bool(SENTRY_DSN)
 
 # --- Logging ----------------------------------------------------------------------
 
-# What follows such a beginning of a path is a key: no log line, error or trace shows
-# it. deploy/nginx/shop-http.conf has the same ones.
+# A secret key follows these prefixes. It is masked in log lines, errors and traces.
+# deploy/nginx/shop-http.conf has the same list.
 SECRET_PATHS = [
     "/users/password/reset/key/",
     "/users/confirm-email/",
