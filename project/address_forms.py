@@ -1,4 +1,4 @@
-"""What the forms for a postal address share: fields that follow the country."""
+"""The shared part of forms for postal addresses: fields that follow the country."""
 
 from django import forms
 from django.urls import reverse

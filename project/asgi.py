@@ -40,7 +40,7 @@ def pages() -> Application:
     return EarlyPages(ThreadedPages(SyncPages(), threads, settings.HTTP_QUEUE))
 
 
-# From the outside in: what is not answered goes on to the next.
+# From the outside in. Each passes on the requests that it does not answer.
 requests = Requests(LimitedBodies(SocketProbes(Health(pages()))))
 by_protocol = ProtocolTypeRouter({"http": requests, "websocket": sockets})
 

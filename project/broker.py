@@ -1,7 +1,7 @@
 """Lets Celery outlast a Redis that is read-only, full or refuses us for a while.
 
 kombu handles a Redis that is away. Any other error ends a worker, and makes beat retry
-at once, for ever. Here each refusal counts as a broken connection. Worker and beat
+at once, forever. Here each refusal counts as a broken connection. Worker and beat
 connect again after a back-off, and continue where they were.
 """
 
@@ -163,7 +163,7 @@ def _connect(connection: Connection) -> None:
 
 
 class Consumer(consumer.Consumer):
-    """Connects again for ever, with a back-off."""
+    """Connects again forever, with a back-off."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._pause = Pause()

@@ -61,8 +61,8 @@ def flush(timeout: float = EXIT_TIMEOUT_S) -> bool:
 
 
 class Broker:
-    """The background thread's connection to the broker. After a failure it connects
-    anew."""
+    """The background thread's connection to the broker. It connects
+    again after a failure."""
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
@@ -86,7 +86,7 @@ class Broker:
 
     def _connect(self) -> None:
         """Connect with shorter timeouts than a worker has. Open the channel here, as a
-        producer would retry for ever."""
+        producer would retry forever."""
         self._connection = app.connection_for_write(
             connect_timeout=BROKER_TIMEOUT_S,
             transport_options={

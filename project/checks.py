@@ -1,4 +1,4 @@
-"""System checks of what the shop runs on. `migrate` and `make run` stop at an error."""
+"""System checks of servers and versions. An error stops `migrate` and `make run`."""
 
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections

@@ -59,7 +59,7 @@ def opened(data: bytes) -> Image.Image:
 
 
 def check(width: int, height: int, *, kind: str) -> None:
-    """Raises `Refused` for what is too large, or too long and thin."""
+    """Raises `Refused` if the picture is too large, or too long and thin."""
     limit = MAX_PIXELS[kind]
     if width * height > limit:
         raise Refused(
@@ -103,7 +103,7 @@ def _plain(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Of 16 bits of grey the upper 8. Pillow's own way cuts off what is above 255."""
+    """Keep the upper 8 of 16 bits of grey. Pillow would cut off values above 255."""
     grey = picture.point(lambda value: value * (1 / 256)).convert("L")
     hole = picture.info.get("transparency")
     if not isinstance(hole, int):

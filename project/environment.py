@@ -109,8 +109,8 @@ class Env:
                 )
         return hosts
 
-    # These methods are named after the types that they return. `str` comes last, because
-    # the annotations before it mean the type.
+    # These methods have the names of the types that they return. `str` comes last, as
+    # the annotations above it mean the type.
 
     def list(self, name: str, default: list[str]) -> list[str]:
         """Return the items of a comma-separated list."""

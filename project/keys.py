@@ -16,7 +16,7 @@ ADVICE = (
 
 
 def fault_of(key: str) -> str | None:
-    """What is wrong with a SECRET_KEY, in one line; None if nothing is."""
+    """Return the fault of a SECRET_KEY in one line, or None if it is good."""
     if not key.strip():
         return f"SECRET_KEY is not set. {ADVICE}"
     if PLACEHOLDER.search(key):

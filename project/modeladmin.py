@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 # What Django's own filters ask of a field that `list_filter` names.
 ASKED_BY_FILTERS = ("exact", "in", "isnull", "isempty", "gte", "lt")
-# What the links of a `date_hierarchy` ask.
+# Lookups in the links of a `date_hierarchy`.
 ASKED_BY_DATES = ("year", "month", "day", "gte", "lt")
 
 

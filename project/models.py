@@ -1,4 +1,4 @@
-"""What the shop remembers of its background work, for /metrics; private files, and
+"""Records of background work, for /metrics; private files, and
 stored pictures that no row has."""
 
 from datetime import timedelta
@@ -15,7 +15,7 @@ class JobRun(models.Model):
     """
 
     job = models.CharField(primary_key=True, max_length=100)  # its name in the schedule
-    # Of a job that has not run yet: when the shop was told of it, by `migrate`.
+    # For a job that has not run yet, the time when `migrate` added it.
     ran_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)
 

@@ -1,8 +1,8 @@
-"""What the shop keeps of a person: the shape in which each app says so.
+"""Personal data: the interface with which each app describes what it stores.
 
 `settings.PERSONAL_DATA` names the modules that keep something. Each has
 
-    SECTIONS   what is kept, for the download: a list of `Section`
+    SECTIONS   the stored data, for the download: a list of `Section`
     NOT_THEIRS models that refer to people but keep nothing of them: label → reason
     forget(user, emails) → what the person should know: a list of sentences
 

@@ -47,7 +47,7 @@ SENTINEL_TIMEOUT_S = 1  # a Sentinel that is away; then the next one is asked
 
 @dataclass(frozen=True, kw_only=True)
 class Redis:
-    """Where Redis is and how one signs in. What is secret is not in its repr."""
+    """Where Redis is and how to sign in. Secrets are not in its repr."""
 
     servers: tuple[tuple[str, int], ...] = ()  # one, or all Sentinels
     path: str = ""  # of a Unix socket; then there are no servers
@@ -157,7 +157,7 @@ def _bracketed(host: str) -> str:
 
 
 class Fault(ValueError):
-    """What is wrong with an address; follows "REDIS_URL" in the line that says so."""
+    """A fault of an address. Its text follows the name of the variable."""
 
 
 def parse_all(urls: str, variable: str) -> tuple[Redis, ...]:
@@ -174,13 +174,12 @@ def parse_all(urls: str, variable: str) -> tuple[Redis, ...]:
 
 @lru_cache
 def parse(url: str, variable: str = "REDIS_URL") -> Redis:
-    """Return what `url` says. Raises `ImproperlyConfigured`, which names the
-    variable."""
+    """Parse `url`. Raises `ImproperlyConfigured`, which names the variable."""
     try:
         return _read(url)
     except Fault as fault:
         message = str(fault)
-    except ValueError:  # whose text may hold a part of the password
+    except ValueError:  # its text may hold a part of the password
         message = f"cannot be read. {HOW_TO_ESCAPE}"
     raise ImproperlyConfigured(f"{variable} {message}")
 
@@ -206,7 +205,7 @@ def _read(url: str) -> Redis:
         raise Fault("has a space or a line break in it; a space is written %20.")
     parts = _split(url)
     scheme, is_sentinel = _scheme(url), parts.scheme.endswith("+sentinel")
-    # A password with one of these in it has ended the address early.
+    # An unescaped # or / in the password ends the server's part too early.
     if "#" in url or "@" in parts.path + parts.query:
         raise Fault(f"cannot be read. {HOW_TO_ESCAPE}")
     query = _query(parts.query, is_sentinel, scheme.startswith("rediss"))
@@ -233,7 +232,7 @@ def _read(url: str) -> Redis:
 
 
 def _unquoted(text: str) -> str:
-    """Raises `ValueError` for what is no UTF-8."""
+    """Raises `ValueError` unless it is UTF-8."""
     return unquote(text, errors="strict")
 
 
@@ -288,7 +287,7 @@ def _servers(text: str, usual_port: int) -> tuple[tuple[str, int], ...]:
 
 
 def _db(path: str, query: Mapping[str, str]) -> int:
-    """The number of the database, which is at the end of the path, or in the query."""
+    """Return the database's number, from the end of the path or from the query."""
     number = query.get("db", path or "0")
     if not NUMBER.fullmatch(number):
         raise Fault("must name its database by a number: redis://HOST/0.")
@@ -298,7 +297,7 @@ def _db(path: str, query: Mapping[str, str]) -> int:
 
 
 def _tls(query: Mapping[str, str]) -> dict[str, Any]:
-    """redis-py's options. Certificates are checked unless it is turned off by name."""
+    """Return redis-py's options. Certificates are checked unless that is turned off."""
     tls: dict[str, Any] = {name: query[name] for name in TLS if name in query}
     tls.setdefault("ssl_cert_reqs", "required")
     if tls["ssl_cert_reqs"] not in ("required", "none"):
@@ -314,7 +313,7 @@ def _tls(query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _try_files(tls: Mapping[str, Any]) -> None:
-    """Now, and not when the first page wants to connect."""
+    """Load the files now, and not when the first page connects."""
     try:
         context = ssl.create_default_context()
         if authorities := tls.get("ssl_ca_certs"):

@@ -26,7 +26,7 @@ class Proof(Enum):
 
 
 def proof(session: Mapping[str, Any], user_id: int) -> Proof:
-    """What a session of this account has shown. One query."""
+    """Return the second factors that this session has proven. One query."""
     return proofs({"": (session, user_id)})[""]
 
 

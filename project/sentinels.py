@@ -22,7 +22,10 @@ AWAY = (RedisError, OSError)
 class Master:
     """A master by its name. `options` are redis-py's for a client of a Sentinel."""
 
-    is_master, check_connection = True, False  # what a managed connection asks first
+    is_master, check_connection = (
+        True,
+        False,
+    )  # attributes that a managed connection reads first
     retry: type[AbstractRetry] = redis.retry.Retry
 
     def __init__(
@@ -50,7 +53,7 @@ class Master:
             host, port = sentinel
             raise MasterNotFoundError(f"{host}:{port} says that it is down")
         others = [each for each in self._sentinels if each != sentinel]
-        self._sentinels = (sentinel, *others)  # it is asked first the next time
+        self._sentinels = (sentinel, *others)  # the next query starts with it
         return state["ip"], state["port"]
 
     def _not_found(self, reasons: Iterable[Exception]) -> MasterNotFoundError:

@@ -39,8 +39,8 @@ FLAGS = {
     *("CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS"),
 }
 DJANGOS_OPTIONS = {"assume_role", "isolation_level"}
-# What a connection pooler between the shop and PostgreSQL keeps for a client: the same
-# session, or one transaction. https://www.pgbouncer.org/features.html
+# How long a connection pooler keeps a session for a client: for the connection, or for
+# one transaction. https://www.pgbouncer.org/features.html
 POOL_MODES = ("session", "transaction")
 DEFAULT_PORT = "5432"
 LAST_PORT = 65_535
@@ -119,8 +119,8 @@ def replica(url: str) -> dict[str, Any]:
         options.pop("target_session_attrs", None)
     if "," in settings["HOST"]:
         options.setdefault("load_balance_hosts", "random")
-    # Who asks looks at each connection first (`project.replicas`), and a page that
-    # waits for a replica would sooner be made by the primary.
+    # `project.replicas` checks each connection before it is used. A page should rather
+    # read the primary than wait for a replica.
     quick = {"connect_timeout": 2, "tcp_user_timeout": 3_000}
     options |= {name: n for name, n in quick.items() if name not in url}
     return settings | {"CONN_HEALTH_CHECKS": False, "TEST": {"MIRROR": "default"}}

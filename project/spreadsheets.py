@@ -17,7 +17,7 @@ BOM = "\ufeff"
 
 # A formula begins with one of these; the wide and small forms count as the plain ones.
 SIGNS = r"=+@\-＝＋－＠﹢﹣﹦﹫"
-# What a spreadsheet skips before it looks at the first character: spaces, controls,
+# Characters that spreadsheets skip at the start of a cell: spaces, controls,
 # marks without width.
 SKIPPED = (
     r"\s\x00-\x1f\x7f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\u2800"
@@ -108,7 +108,7 @@ class Writer:
 
 
 class _Echo:
-    """A file that gives back what is written."""
+    """A file whose `write` returns the text."""
 
     def write(self, text: str) -> str:
         return text

@@ -57,7 +57,7 @@ def discard(name: str) -> None:
 
 
 def sweep() -> int:
-    """Delete what is due; how many files."""
+    """Delete the files that are due. Return how many."""
     due = UnusedFiles.objects.filter(due_at__lte=timezone.now()).order_by("due_at")
     return sum(map(_delete, list(due.values_list("pk", flat=True)[:MOST])))
 
@@ -66,7 +66,7 @@ def sweep() -> int:
 def _delete(pk: int) -> int:
     """Delete the files of one row, and it; how many files. If the storage fails, the
     row stays for a later sweep."""
-    # Whoever claims it now waits, and then finds that it is gone.
+    # A transaction that claims the file now waits, and then finds that it is gone.
     rows = UnusedFiles.objects.select_for_update(skip_locked=True).filter(pk=pk)
     unused = rows.first()
     if unused is None:

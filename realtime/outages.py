@@ -1,4 +1,4 @@
-"""Outages of Redis: what is wrong, and one line in each process's log.
+"""Outages of Redis: their causes, and one line in each process's log.
 
 Redis is away, read-only, out of memory, or refuses the shop's account. Code that
 notices calls `report`, as often as it likes. A thread then asks Redis until it works

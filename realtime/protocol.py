@@ -16,7 +16,7 @@ class Close(IntEnum):
 
     RESTART = 1012  # RFC 6455's registry: "Service Restart"
     TOO_MANY_FRAMES = 4008
-    SILENT = 4009  # asked for nothing
+    SILENT = 4009  # has not subscribed
     TOO_MANY_SOCKETS = 4029
     BINARY_FRAME = 4501
     FRAME_TOO_LARGE = 4502
@@ -49,7 +49,7 @@ class Subscribe(NamedTuple):
     pace: int = 0  # milliseconds between two frames of changes, at least; 0: at once
 
 
-MAX_VERSION = 2**53  # what a browser counts exactly
+MAX_VERSION = 2**53  # the largest exact integer in a browser
 MAX_TIMELINE = 64  # characters
 MAX_PACE = 60_000  # milliseconds
 
@@ -126,7 +126,7 @@ def snap(request_id: int, items: list[str], timeline: str | None = None) -> str:
 
 
 class Beat(NamedTuple):
-    """What a heartbeat says."""
+    """The content of a heartbeat."""
 
     digest: int  # of the versions that the client should show
     spread_ms: int  # over how long pages are to come back, should this process die

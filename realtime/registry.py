@@ -1,4 +1,4 @@
-"""What an application gives the live core: its topics, its people and its languages.
+"""The interface of an application for the live core: topics, people and languages.
 
 An application subclasses `Registry` and names an instance in
 `settings.LIVE["REGISTRY"]`. The live core knows nothing else of it.
@@ -11,7 +11,7 @@ Words used here and in the hub:
                 comes from the session, never from the client
     topic kind  how topics of one sort are loaded and rendered, and who may watch them
     state       a topic's version and facts (JSON), as read from the database
-    viewer      who watches: what a session stands for at one moment
+    viewer      who watches: who a session belongs to at one moment
     owner       whose personal topics these are; the end of their keys ("u7")
     session     the browser session that a socket was opened with
     socket      one open WebSocket
@@ -83,7 +83,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Viewer(NamedTuple):
-    """What a session stands for at one moment."""
+    """Who a session belongs to at one moment."""
 
     owner: str = ""  # ends the keys of their personal topics; empty: they have none
     rights: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""Sends in the background what other threads hand over, without making them wait."""
+"""Sends messages of other threads in the background, without making them wait."""
 
 import atexit
 import itertools

@@ -1,6 +1,6 @@
 """The recovery of an account: a new password undoes what an intruder has prepared.
 
-A pending change of the e-mail address would hand the account to whoever requested the
+A pending change of the email address would hand the account to whoever requested the
 change. So every new password withdraws it, whichever way the password is replaced.
 Other ways in (second factors, passkeys, connected accounts) may belong to the owner, so
 they are listed, and the owner can remove them.
@@ -37,7 +37,7 @@ class WayIn(NamedTuple):
 
 @transaction.atomic
 def after_new_password(user: User) -> None:
-    """Withdraw pending changes of the user's e-mail address, and end their sessions.
+    """Withdraw pending changes of the user's email address, and end their sessions.
 
     The links of those changes become invalid. If the user makes the present request,
     its session goes on.

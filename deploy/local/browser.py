@@ -30,7 +30,7 @@ def find_shell() -> str | None:
 
 
 def ensure() -> None:
-    """For root, install what is missing. Raises Problem with instructions if there is
+    """For root, install missing packages. Raises Problem with instructions if there is
     still no Chromium."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
         if find() is None:

@@ -130,7 +130,7 @@ def environment(servers: Servers, *, joined: bool = False) -> dict[str, str]:
     own = {
         "SECRET_KEY": kept_secret(written),
         "DOMAIN_NAME": url_of(host, port),
-        "INSECURE_COOKIES": "1",  # plain http on one's own machine
+        "INSECURE_COOKIES": "1",  # plain http on a developer's machine
         "SERVE_MEDIA": "1",
         "MEDIA_ROOT": str(servers.local / "media"),
         "STATIC_ROOT": str(servers.local / "static"),

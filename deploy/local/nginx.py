@@ -167,7 +167,7 @@ class Nginx:
         count = "0"
         if is_on(self.env.get("BEHIND_PROXY", "")):
             count = self.env.get("TRUSTED_PROXY_COUNT") or "1"
-        # The shop itself refuses what is not a number.
+        # The shop rejects values that are not numbers.
         more = str(int(count) + 1) if count.isdecimal() else count
         return {
             "BEHIND_PROXY": "1",

@@ -1,4 +1,4 @@
-"""Forms that compare what they showed with what is stored when they come back."""
+"""Forms that notice when the row has changed since they were shown."""
 
 from typing import Any
 

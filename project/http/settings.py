@@ -30,7 +30,7 @@ def content_security(origin: str, is_plain: bool) -> dict[str, Any]:
     }
 
 
-# What the shop does not use, no script may use that gets in all the same.
+# Features that the shop does not use are denied, in case a foreign script gets in.
 PERMISSIONS: dict[str, str | list[str]] = {
     "accelerometer": [],
     "autoplay": [],

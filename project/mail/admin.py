@@ -1,4 +1,4 @@
-"""The outbox, to be looked at: what the shop wrote to whom, and what became of it.
+"""The outbox in the admin: mails, their recipients, and whether they were delivered.
 
 Not post_office's own pages: they show every link, and send inside the request. A mail
 may carry a link that opens an account (reset the password, confirm the address), so
@@ -27,7 +27,7 @@ from project.mail.outbox import new_message_id
 from project.mail.tasks import deliver_soon
 from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
 
-# Accounts' pages, and orders' with the token that opens them to whoever has it.
+# Links to accounts' pages, and to orders with the token that opens them.
 SECRET_LINK = re.compile(
     r"""(https?://[^\s"'<>/]*)?(/|%2F)"""
     r"""(users(/|%2F)|orders(/|%2F)[^\s"'<>?]*(\?|%3F)t(=|%3D))[^\s"'<>]*""",
@@ -36,7 +36,7 @@ SECRET_LINK = re.compile(
 # A mail's own styles and no more: no script, no picture from elsewhere, no cookie.
 PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 
-assert post_office_admin  # registers what is taken away here
+assert post_office_admin  # it registers the admins that are replaced here
 for model in (Email, EmailTemplate, Attachment, Log):
     admin.site.unregister(model)
 
@@ -58,7 +58,7 @@ class AttemptsInline(ReadOnlyMixin, admin.TabularInline):
 
     @admin.display(description=gettext_lazy("answer"))
     def answer(self, log: Log) -> str:
-        return without_secrets(log.message)  # servers quote what they refuse
+        return without_secrets(log.message)  # servers quote rejected mails
 
 
 @admin.register(Email)
@@ -96,7 +96,7 @@ class OutboxAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
         return request.user.has_perm("post_office.change_email")
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        """A subject may hold a link: who sees it covered must not find it by a part."""
+        """Exclude masked texts from the search, because a search would reveal them."""
         return self.search_fields if request.user.is_superuser else ["to"]
 
     def get_sortable_by(self, request: HttpRequest) -> list[str]:
@@ -105,13 +105,13 @@ class OutboxAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
             return columns
         return [column for column in columns if column != "about"]
 
-    # --- What is shown ------------------------------------------------------------
+    # --- Display -----------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Email]:
         return super().get_queryset(request).annotate(tries=Count("logs"))
 
     def get_object(self, request: HttpRequest, object_id, from_field=None):
-        """As the person who asks may see it; nobody saves it."""
+        """Return the mail as this user may see it, with secrets masked."""
         mail = super().get_object(request, object_id, from_field)
         if mail and not request.user.is_superuser:
             for field in ("subject", "message", "html_message"):
@@ -228,6 +228,6 @@ def _framed(request: HttpRequest, html: str) -> HttpResponse:
 
 
 def _take(mails: QuerySet[Email], chosen: QuerySet[Email]) -> list[Email]:
-    """Those of `mails` that were chosen, locked, but for what a worker has in hand."""
+    """Lock and return the selected `mails`, without those that a worker holds."""
     keys = list(chosen.values_list("pk", flat=True))
     return list(mails.filter(pk__in=keys).select_for_update(skip_locked=True))

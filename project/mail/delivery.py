@@ -40,7 +40,7 @@ SWEEP_S = 60  # a sweep takes no further mail after it; one mail takes two minut
 LONGEST_PAUSE_S = 60 * 60
 JITTER = 0.25  # mails that failed together must not be retried together
 KEPT = {STATUS.sent: timedelta(days=30), STATUS.failed: timedelta(days=90)}
-WORDS = 1000  # characters of what a server said, at most
+WORDS = 1000  # the most characters of a server's answer to store
 
 REQUEST_ID = "X-Request-ID"  # a header of the mail
 WAITING = [STATUS.queued, STATUS.requeued]

@@ -1,4 +1,4 @@
-"""What the outbox keeps of a person: the mails that were written to them."""
+"""Personal data in the outbox: the mails to a person."""
 
 from django.contrib.auth.models import AbstractUser
 from post_office.models import Email

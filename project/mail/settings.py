@@ -19,7 +19,7 @@ EMAIL_PORT = env.int(
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
 # TLS from the first byte, which is usual on port 465, or STARTTLS, usual on 587. A
-# server inside one's own network may do without, on port 25.
+# server in a private network may do without TLS, on port 25.
 EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", EMAIL_PORT == 465)
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", EMAIL_PORT == 587)
 if EMAIL_USE_SSL and EMAIL_USE_TLS:
@@ -46,9 +46,9 @@ def sender(name: str, default: str) -> str:
     try:
         validate_email(parseaddr(text)[1])
     except ValidationError as error:
-        message = f"{name}: {text!r} is not one e-mail address."
+        message = f"{name}: {text!r} is not one email address."
         if not env.str(name, ""):
-            message += f" It was made of DOMAIN_NAME; set {name}."
+            message += f" It was derived from DOMAIN_NAME. Set {name}."
         raise ImproperlyConfigured(message) from error
     return text
 

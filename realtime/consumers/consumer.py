@@ -23,7 +23,7 @@ COMMON_CODES = {1000, 1001, 1002, 1005, 1006, 1009, *map(int, Close)}
 
 
 class Consumer(Connection):
-    """One socket: its viewer, and what it has asked for."""
+    """One socket: its viewer and its subscriptions."""
 
     __slots__ = (
         *("_session_key", "_identified_key", "_viewer"),

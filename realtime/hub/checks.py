@@ -20,7 +20,7 @@ DEAF_PROBES = 2  # sent and not heard in a row: the subscription is dead
 
 
 class Audit:
-    """Compares what is held here with the database."""
+    """Compares the hub's states with the database."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ def start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
 
 
 async def keep_running(job: Job) -> None:
-    """Run `job` for ever. If it fails or ends, run it again a second later."""
+    """Run `job` forever. If it fails or ends, run it again a second later."""
     while True:
         try:
             await job()

@@ -60,7 +60,7 @@ class Listener:
     async def _receive(self) -> None:
         try:
             async with asyncio.timeout(LAYER_TIMEOUT_S):
-                await self._probe.send()  # a channel made in vain would stay for ever
+                await self._probe.send()  # an unused channel would stay forever
                 channel = await self._layer.new_channel()
                 groups = [*self._probe.groups(), group_of(PEOPLE)]
                 await self._layer.groups_add(groups, channel)

@@ -49,7 +49,7 @@ class PacedWriter:
         sent = skipped = 0
         for socket in sockets:
             if slot_of(socket) != slot:
-                continue  # it has asked for another pace meanwhile
+                continue  # it has another pace by now
             frame, keys = frame_for(socket.audiences)
             is_sent = socket.push(frame, keys)
             sent += bool(keys) and is_sent

@@ -35,7 +35,7 @@ def slot_for(pace_ms: int, before: Slot | None, grain_ms: int) -> Slot | None:
 
 
 class Turn(NamedTuple):
-    """What a slot's sockets get now."""
+    """Return the frame for a slot's sockets."""
 
     audiences: list[Any]
     since: int  # the number of changes at its last turn

@@ -1,4 +1,4 @@
-"""What the hub knows of sockets."""
+"""The hub's view of sockets."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
@@ -17,7 +17,7 @@ class Audience(NamedTuple):
 
 
 class Socket(Protocol):
-    """What the hub needs of a socket."""
+    """The interface of a socket for the hub."""
 
     audiences: tuple[Audience, ...]
     is_dismissed: bool  # it watches nothing any more
@@ -42,7 +42,7 @@ class Socket(Protocol):
         """Say goodbye and close, as the viewer has changed."""
 
     def end_silence(self) -> None:
-        """Say goodbye and close, as the client has asked for nothing."""
+        """Say goodbye and close, because the client has not subscribed to anything."""
 
     def farewell(self, retry_ms: int) -> None:
         """Say goodbye and close; the client comes back after that time."""

@@ -51,7 +51,7 @@ class SlowSockets:
 
 
 class SilentSockets:
-    """Sockets whose clients have asked for nothing."""
+    """Sockets whose clients have not subscribed to anything."""
 
     def __init__(self, admission: Admission[Socket]) -> None:
         self._admission = admission

@@ -123,7 +123,7 @@ def _follow_with(processes: int) -> int:
 
 
 def say(text: str) -> None:
-    """Print a line for whoever watches."""
+    """Print a line of progress."""
     start = "\r\x1b[K" if sys.stderr.isatty() else ""
     print(start + text, file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""What a run's measurements mean: its figures, and what is wrong with the shop."""
+"""Draws conclusions from a run: its figures, and the faults of the shop."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any

@@ -60,7 +60,7 @@ async def _hold_and_let_go(run: "Run", holder: Shopper, rate: float, end: float)
             if not is_holding and quantity == 2:
                 quantity = 1
                 await run.tolerate(holder.change(1))
-        # Whoever had to wait does not catch up afterwards.
+        # People who had to wait do not catch up afterwards.
         due = max(due + 1 / rate, time.monotonic())
     if is_holding:
         await run.tolerate(holder.change(3 - quantity))

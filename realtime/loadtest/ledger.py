@@ -1,4 +1,4 @@
-"""What the sockets and people of one generator measure."""
+"""The measurements of one generator's sockets and people."""
 
 import json
 import time

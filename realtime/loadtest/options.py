@@ -198,8 +198,8 @@ def from_leader(
 ) -> argparse.Namespace:
     """Return the flags of one of so many generators, from its leader's message.
 
-    Raises `ValueError` for flags that are not allowed. Whoever joins decides which host
-    may be loaded from there.
+    Raises `ValueError` for flags that are not allowed. Each process that joins
+    decides which host it may load.
     """
     is_ours = own.join == PARENT
     known = {name: message[name] for name in SENT if message[name] is not None}

@@ -1,4 +1,4 @@
-"""What a server process reports at `/metrics`, and the figures that follow from it."""
+"""The metrics of a server process, and the figures that follow from them."""
 
 from typing import Any
 

@@ -149,8 +149,10 @@ def _field(text: str, name: str) -> str:
 
 
 async def is_there(order: Placed) -> bool:
-    """Whether the shop shows the order to whoever placed it. Raises `Unexpected` if the
-    shop cannot answer that now."""
+    """Return whether the shop shows the order to its shopper.
+
+    Raises `Unexpected` if the shop cannot answer now.
+    """
     path = f"/orders/{order.number}/"
     answer = await order.visit.get(path)
     if answer.status >= 500 or answer.status == 429:

@@ -1,4 +1,4 @@
-"""Sockets that show what a page would show, and reconnect as a page does."""
+"""Sockets that behave as a page does: they hold its state and reconnect."""
 
 import asyncio
 import functools

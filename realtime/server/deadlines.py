@@ -1,4 +1,4 @@
-"""Deadlines of connections, kept by asyncio.
+"""Deadlines of connections, as timers of asyncio.
 
 To move a call forward, Twisted searches all pending calls. With thousands of
 connections that takes most of the server's time. asyncio finds a call in logarithmic

@@ -1,4 +1,4 @@
-"""One HTTP request: what is kept of its body and headers.
+"""One HTTP request, its body and headers.
 
 The application hears of a refused request too, without its body. It finds the status to
 answer in `scope["extensions"]["shop.refused"]`.

@@ -1,6 +1,6 @@
 """Stops the server politely.
 
-`/readyz` says that the process is draining, sockets are asked to reconnect elsewhere,
+`/readyz` says that the process is draining, sockets are told to reconnect elsewhere,
 and pages that are being made are answered. Until then clients can still connect.
 """
 

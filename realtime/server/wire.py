@@ -13,7 +13,7 @@ EXTENSION = "shop.wire"
 
 
 class Wire(Protocol):
-    """What the extension offers to a consumer."""
+    """The functions that the extension offers to a consumer."""
 
     def put(self, data: bytes) -> int:
         """Write prepared bytes, at once if nothing is pending. Returns how many bytes

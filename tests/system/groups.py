@@ -1,4 +1,4 @@
-"""What Redis says of the channel layer's groups."""
+"""Reads the channel layer's groups from Redis."""
 
 import os
 

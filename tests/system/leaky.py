@@ -1,4 +1,4 @@
-"""The shop with a leak: what a minute of visitors leaves behind is never given back.
+"""A shop with a memory leak: requests leave data behind that is never freed.
 
 For the positive control of the soak; never for anything else.
 """

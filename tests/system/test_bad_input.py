@@ -290,7 +290,7 @@ def test_flood_ends_the_conversation_and_harms_nobody_else(daphne):
 def test_page_asked_for_by_a_header_that_daphne_trusts_links_to_the_shop(
     listening, path
 ):
-    """Else the links of whoever asks first would be in pages kept for others."""
+    """Otherwise cached pages would hold the host of the first visitor."""
     link = HTTPConnection("127.0.0.1", listening.port, timeout=20)
     headers = {"Host": f"localhost:{listening.port}", "Daphne-Root-Path": path}
     link.request("GET", "/users/login/", headers=headers)

@@ -37,7 +37,9 @@ def redis(tmp_path_factory) -> Iterator[Redis]:
 def the_shop(django_db_setup, tmp_path_factory, redis, static) -> Iterator[Daphne]:
     folder = tmp_path_factory.mktemp("shop")
     media = {"MEDIA_ROOT": str(folder), "SERVE_MEDIA": "1"}
-    age = {"CATALOGUE_MAX_AGE_S": "600"}  # nothing grows old: what is new was told
+    age = {
+        "CATALOGUE_MAX_AGE_S": "600"
+    }  # nothing expires, so changes show only by invalidation
     shop = Daphne(folder, redis.url, **static, **media, **age)
     shop.start()
     yield shop
@@ -230,7 +232,7 @@ def test_early_page_is_the_page_of_django_with_the_same_headers(server, lamp):
 
 
 def test_early_page_takes_no_query_and_no_view(server, lamp, redis):
-    """With the row gone behind its back, only what is kept can show it."""
+    """Delete the row unnoticed. Only a cached page can still show it."""
     page = lamp.get_absolute_url()
     warm(server, page)
     lamp.movements.all().delete()

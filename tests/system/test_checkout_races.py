@@ -62,7 +62,7 @@ def frail(serve, own_redis) -> Daphne:
 
 
 def reconcile() -> subprocess.CompletedProcess:
-    """What an operator asks afterwards, on the test's database."""
+    """Run the checks of an operator on the test's database."""
     command = [sys.executable, "manage.py", "reconcile"]
     environment = {**os.environ, "DATABASE_URL": database_url()}
     return subprocess.run(

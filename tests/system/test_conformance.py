@@ -62,7 +62,7 @@ def failed(results: dict[str, dict]) -> dict[str, int | None]:
 
 
 def reasons(results: dict[str, dict]) -> dict[str, str]:
-    """Return what the suite says about failed cases, and their durations."""
+    """Return the suite's failed cases, and the durations."""
     return {case: results[case]["why"] for case in failed(results)}
 
 

@@ -23,7 +23,7 @@ def is_read_only(is_on: bool) -> None:
 
 
 def shop_of(postgres, redis, serve, **environment: str):
-    """Pages are made anew each time, so each needs the database."""
+    """Start a shop without a page cache, so each page needs the database."""
     variables = {"DATABASE_URL": postgres.url, "CATALOGUE_MAX_AGE_S": "0"} | environment
     return serve(redis, **variables)
 

@@ -451,7 +451,7 @@ def pass_and_measure(server: Shop, folder: Path) -> None:
     assert table.read_text().startswith("second,push_count,push_p50,push_p99")
 
 
-# Twenty seconds tell a leak of a megabyte in three from what is still filling up;
+# Twenty seconds tell a leak of a megabyte in three from caches that still fill up;
 # `make soak`, which has ten minutes, insists on less.
 FLAT = ["--expect", "memory_slope_kb_min<20480"]
 

@@ -30,7 +30,7 @@ def topic_of(order: Order) -> str:
 
 
 def refusal(client: Client, name: str) -> tuple:
-    """The code and the names of the answer to who asks for it."""
+    """Return the code of the answer and the names in it."""
     client.send({"t": "sub", "id": 1, "topics": {name: None}})
     answer = client.receive()
     return answer["code"], answer["topics"]

@@ -9,7 +9,7 @@ from tests.support.shopper import Shopper
 
 
 def status(shop, **options) -> int:
-    """What the handshake is answered with."""
+    """Return the status of the handshake."""
     try:
         with Client(shop, **options) as client:
             client.watch("basket")

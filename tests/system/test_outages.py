@@ -209,7 +209,7 @@ def redis_stalled(world: World) -> Iterator[None]:
 
 @contextmanager
 def redis_throttled(world: World) -> Iterator[None]:
-    """It carries the probes, and late what is sold."""
+    """The layer carries the probes at once, and sales late."""
     with world.to_redis.throttled(2000):
         yield
 
@@ -343,7 +343,7 @@ def test_page_behind_a_stalled_line_shows_the_present_when_it_flows(world, line)
 
 
 def test_page_behind_a_narrow_line_shows_the_present_in_time(world, line):
-    """What it shows in the end is right, and came over the same socket."""
+    """The page is right in the end, over the same socket."""
     products = make_products(20)
     topics = [f"stock:{product.pk}" for product in products]
 
@@ -402,7 +402,7 @@ def test_frame_lost_on_a_live_socket_is_healed_by_the_digest_alone(
             assert is_stale()
             assert client.page.shown[topic] == 1
         if looks_at_the_digest:
-            client.watch()  # what the page's script does
+            client.watch()  # as the page's script does
 
         healed = client.page.shown[topic] == 2
         assert healed == looks_at_the_digest

@@ -72,7 +72,7 @@ def test_outage_of_redis_is_polled_through_and_costs_the_log_two_lines(
         client.watch(topic)
         since = shop.mark()
         own_redis.kill()
-        for version in range(2, 8):  # as often it looks, and mostly probes in vain
+        for version in range(2, 8):  # it looks as often, and mostly finds nothing
             with within(8):  # not at the next audit
                 stock.claim({product.pk: 1})
                 facts = client.shows(topic, version, seconds=8)
@@ -286,7 +286,7 @@ def test_database_that_is_away_is_told_in_time_and_heals(quick):
             stranger.send({"t": "sub", "id": 9, "topics": {"basket": None}})
             assert stranger.receive()["code"] == "unavailable"
             time.sleep(2)
-        stock.claim({one.pk: 1})  # what it watched before it watches still
+        stock.claim({one.pk: 1})  # it still watches its topics
         client.shows(f"stock:{one.pk}", 2)
         stranger.watch("basket")
         assert stranger.page.facts["basket"]["count"] == 1

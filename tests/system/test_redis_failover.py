@@ -21,7 +21,7 @@ from tests.support.servers import Daphne, Redis, wait_until
 from tests.support.workers import Worker, broker_at
 
 SOON_S = 30
-# What is lost is not healed by the audit here.
+# The audit does not correct lost pushes here.
 QUICK = {"LIVE_PROBE_S": "0.5", "LIVE_AUDIT_S": "3600", "LIVE_HEARTBEAT_S": "0.5"}
 
 

@@ -1,4 +1,4 @@
-"""What a server of ours spares a tab that nobody sees."""
+"""The server pings hidden tabs less often."""
 
 import json
 import select
@@ -12,7 +12,7 @@ LISTEN_S = 5  # the server looks every 2 s for whom to ping
 
 
 class Impatient(Daphne):
-    """It pings whoever has said nothing for a second."""
+    """A server that pings sockets after a second of silence."""
 
     ping_interval_s = 1
 

@@ -115,7 +115,7 @@ def test_frames_too_many_end_the_conversation(peer):
 
 
 def test_reader_that_is_slow_gets_the_state_as_it_is_when_it_reads(peer):
-    """Frames of half a megabyte: more than the kernel holds for who doesn't read."""
+    """Send frames of half a megabyte, more than the kernel buffers."""
     user, other = make_user(), make_product()
     products = make_products(100, name="🛋" * 160)
     mine = make_full_basket(Owner(user_id=user.pk), products)

@@ -1,4 +1,4 @@
-"""What a person's page shows of other models: addresses, sessions, second factors."""
+"""The inlines of a person's page: addresses, sessions, second factors."""
 
 from datetime import datetime
 

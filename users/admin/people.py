@@ -244,8 +244,8 @@ class UserAdmin(
 def _may_touch(request: HttpRequest, user: User | None) -> bool:
     """Return whether the request may change a person.
 
-    Only administrators change staff and administrators. Whoever can change somebody's
-    e-mail address or password can act as that person.
+    Only administrators change staff and administrators. Changing a person's
+    email address or password means acting as that person.
     """
     if user is None or request.user.is_superuser:
         return True

@@ -85,7 +85,7 @@ def test_setting_that_is_no_address_does_not_start(name, value):
 
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert name in line and "is not one e-mail address" in line
+    assert name in line and "is not one email address" in line
 
 
 def test_sender_that_no_host_of_the_shop_makes_must_be_set():
