@@ -44,8 +44,8 @@ LABELS = {
 
 def encoding_choices() -> list[tuple[str, str]]:
     """Return the choices of the field: "Detect", then each encoding."""
-    encodings = [(name, LABELS.get(name, name)) for name in importing.ENCODINGS]
-    return [DETECT, *encodings]
+    encodings = [(name, str(LABELS.get(name, name))) for name in importing.ENCODINGS]
+    return [("", str(DETECT[1])), *encodings]
 
 
 class ReadingForm(forms.Form):
