@@ -28,12 +28,12 @@ IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 50_000, least=1)
 
 
 def checked_address(name: str, text: str) -> str:
-    """Return the e-mail address in a variable. Raises `ImproperlyConfigured`."""
+    """Return the email address in a variable. Raises `ImproperlyConfigured`."""
     try:
         return recipient(text)
     except ValidationError as error:
         raise ImproperlyConfigured(
-            f"{name}: {error.params['value']!r} is not one e-mail address."
+            f"{name}: {error.params['value']!r} is not one email address."
         ) from error
 
 
@@ -64,7 +64,7 @@ ORDERS_PER_PAGE = 20
 # Visitors who wait for a product see on the open page that it is back; after so long we
 # mail them.
 WAITING_PATIENCE_S = env.int("WAITING_PATIENCE_S", 10)
-WAITING_PER_ADDRESS = 20  # products that one e-mail address may wait for
+WAITING_PER_ADDRESS = 20  # products that one email address may wait for
 LOW_STOCK = 5  # with so many or fewer, the badge says "Only 3 left"
 BASKET_LINE_LIMIT = env.int("BASKET_LINE_LIMIT", 20, least=1)  # of one product
 BASKET_LINES_LIMIT = env.int("BASKET_LINES_LIMIT", 100, least=1)  # different products
@@ -77,9 +77,9 @@ HOLD_PAUSE_MINUTES = env.float("HOLD_PAUSE_MINUTES", 15)
 # machine have no limit. The first one counts holds of one product in an hour that led
 # to no order, by other visitors of the same network.
 HOLDS_PER_NETWORK = env.int("HOLDS_PER_NETWORK", 5)
-# Orders of guests for one e-mail address or session, and for one network.
+# Orders of guests for one email address or session, and for one network.
 GUEST_ORDERS_PER_HOUR = env.int("GUEST_ORDERS_PER_HOUR", 5)
-GUEST_ORDERS_PER_DAY = env.int("GUEST_ORDERS_PER_DAY", 10)  # for one e-mail address
+GUEST_ORDERS_PER_DAY = env.int("GUEST_ORDERS_PER_DAY", 10)  # for one email address
 GUEST_ORDERS_PER_NETWORK = env.int("GUEST_ORDERS_PER_NETWORK", 30)  # in an hour
 # Orders of guests that reserve units and are not paid.
 GUEST_OPEN_ORDERS_PER_EMAIL = env.int("GUEST_OPEN_ORDERS_PER_EMAIL", 3)

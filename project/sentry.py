@@ -1,7 +1,7 @@
 """Errors go to Sentry, if `SENTRY_DSN` is set. This module is imported only then.
 
 An event says what broke and where, and has the request's id. It holds no body, cookie,
-header or query of a request, no variable of a program, no argument of a task, no e-mail
+header or query of a request, no variable of a program, no argument of a task, no email
 address; `mask` takes secrets out of what is left.
 """
 

@@ -1,4 +1,4 @@
-"""Masks secrets and e-mail addresses in texts that leave the shop.
+"""Masks secrets and email addresses in texts that leave the shop.
 
 Log lines, errors and traces go through it. Paths that contain a key are in
 `settings.SECRET_PATHS`; deploy/nginx/shop-http.conf has the same ones.

@@ -131,7 +131,7 @@ RULES: dict[str, list[str]] = {
     "project.unused_files": ["project.models"],
     "project.views": [],
     "project.widgets": [],
-    # A leaf each: pages of the admin, pictures, where forms may lead, e-mail addresses,
+    # A leaf each: pages of the admin, pictures, where forms may lead, email addresses,
     # what a session has proven, sessions, views in a transaction, stored files, page
     # mixins, fields of forms, "this account has changed".
     "users": [

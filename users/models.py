@@ -25,7 +25,7 @@ class PlainField(models.CharField):
 
 
 class User(AbstractUser):
-    """A shopper, a staff member or an administrator, with a unique e-mail address."""
+    """A shopper, a staff member or an administrator, with a unique email address."""
 
     first_name = PlainField(_("first name"), max_length=150, blank=True)
     last_name = PlainField(_("last name"), max_length=150, blank=True)

@@ -1,4 +1,4 @@
-"""The verification of e-mail addresses, by links and by staff.
+"""The verification of email addresses, by links and by staff.
 
 The rules are allauth's. A person has one address. A new address replaces it, also in
 `User.email`, once it is verified. These functions need a request for allauth's mails.

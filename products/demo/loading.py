@@ -39,7 +39,7 @@ def silent(iterable: Iterable, total: int, label: str) -> Iterable:
 
 
 def email_of(username: str) -> str:
-    """Return the e-mail address of a demo account, at a domain without mail."""
+    """Return the email address of a demo account, at a domain without mail."""
     return f"{username}@example.com"
 
 
@@ -146,7 +146,7 @@ def _add(
 def load_accounts() -> list[str]:
     """Add the missing accounts; return their names.
 
-    The e-mail addresses of all demo accounts are verified, also of those that exist.
+    The email addresses of all demo accounts are verified, also of those that exist.
     """
     added = [name for name in ACCOUNTS if _load_account(name)]
     emails = [email_of(name) for name in ACCOUNTS]

@@ -1,4 +1,4 @@
-"""Fields of models and forms that hold one e-mail address each."""
+"""Fields of models and forms that hold one email address each."""
 
 from django import forms
 from django.db import models

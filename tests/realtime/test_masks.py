@@ -1,4 +1,4 @@
-"""Secrets and e-mail addresses leave no trace in what those who run the shop read."""
+"""Secrets and email addresses leave no trace in what those who run the shop read."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Changes of the e-mail address: a new one replaces it once it is verified."""
+"""Changes of the email address: a new one replaces it once it is verified."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The verification of e-mail addresses with a link."""
+"""The verification of email addresses with a link."""
 
 import re
 from datetime import timedelta

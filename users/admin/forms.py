@@ -17,7 +17,7 @@ from users.models import User
 
 
 class OwnAddressMixin:
-    """Refuses an e-mail address that another account has verified."""
+    """Refuses an email address that another account has verified."""
 
     def clean_email(self) -> str:
         email = self.cleaned_data["email"].lower()

@@ -22,7 +22,7 @@ from project.modeladmin import ReadOnlyMixin
 from users import sessions, verification
 from users.models import Address, Session, User
 
-# allauth's own pages show secrets, and let anyone who may change an e-mail address take
+# allauth's own pages show secrets, and let anyone who may change an email address take
 # over any account. So these rows are only on the person's page.
 admin.site.unregister(
     [EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession]

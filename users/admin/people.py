@@ -33,7 +33,7 @@ RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
 
 
 class VerifiedFilter(admin.SimpleListFilter):
-    """Filter people by whether their e-mail address is verified."""
+    """Filter people by whether their email address is verified."""
 
     title = gettext_lazy("verified")
     parameter_name = "verified"

@@ -72,7 +72,7 @@ class SignInForm(LabelledForm, allauth_forms.LoginForm):
         self.fields["login"].widget.attrs |= attrs
 
     def user_credentials(self) -> dict[str, str]:
-        """Return the login as a user name, which may also be an e-mail address.
+        """Return the login as a user name, which may also be an email address.
 
         If the login were passed as both, allauth would hash the password of a known
         address twice. The response time would reveal who has an account.

@@ -1,4 +1,4 @@
-"""Forms for the e-mail address and for sessions."""
+"""Forms for the email address and for sessions."""
 
 from allauth.account import forms as allauth_forms
 from allauth.account.adapter import get_adapter

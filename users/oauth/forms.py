@@ -1,4 +1,4 @@
-"""The form for an e-mail address that a provider didn't give."""
+"""The form for an email address that a provider didn't give."""
 
 from allauth.account.adapter import get_adapter
 from allauth.socialaccount import forms
@@ -10,7 +10,7 @@ from users.oauth import pages
 
 
 class SignupForm(forms.SignupForm):
-    """Asks for an e-mail address, without revealing whether it has an account."""
+    """Asks for an email address, without revealing whether it has an account."""
 
     def validate_unique_email(self, value: str) -> str:
         self.account_already_exists = verification.has_account(value)

@@ -1,4 +1,4 @@
-"""Pages for the e-mail address, sessions, second factors and connected accounts.
+"""Pages for the email address, sessions, second factors and connected accounts.
 
 Most are allauth's views with our titles.
 """
@@ -22,7 +22,7 @@ from users import sessions
 from users.forms.security import ChangeEmailForm, EndSessionsForm
 from users.views.locks import LockedAccountMixin
 
-# --- E-mail and sessions ----------------------------------------------------------
+# --- Email and sessions ----------------------------------------------------------
 
 
 @AtomicView

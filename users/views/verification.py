@@ -1,4 +1,4 @@
-"""Pages to verify an e-mail address with a link, and to send another link."""
+"""Pages to verify an email address with a link, and to send another link."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which e-mail addresses the shop takes, and which of them are one mailbox."""
+"""Which email addresses the shop takes, and which of them are one mailbox."""
 
 import pytest
 from django.core.exceptions import ValidationError

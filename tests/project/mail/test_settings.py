@@ -93,7 +93,7 @@ def test_sender_that_no_host_of_the_shop_makes_must_be_set():
 
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert "made of DOMAIN_NAME; set DEFAULT_FROM_EMAIL" in line
+    assert "derived from DOMAIN_NAME. Set DEFAULT_FROM_EMAIL" in line
 
 
 def test_staff_alerts_say_who_hears_of_what(monkeypatch):
