@@ -2,6 +2,7 @@
 
 from products.basket.admin import BasketAdmin
 from products.catalogue.admin import ProductAdmin, ProductCategoryAdmin
+from products.fetching.admin import PictureFetchAdmin
 from products.orders.admin import OrderAdmin
 from products.payments.admin import PaymentAdmin, WebhookEventAdmin
 from products.pricing.admin import TaxClassAdmin, TaxRateAdmin
@@ -13,6 +14,7 @@ __all__ = [
     "BasketAdmin",
     "OrderAdmin",
     "PaymentAdmin",
+    "PictureFetchAdmin",
     "ProductAdmin",
     "ProductCategoryAdmin",
     "ShippingZoneAdmin",

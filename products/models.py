@@ -2,6 +2,7 @@
 
 from products.basket.models import Basket, BasketLine, HoldSpell
 from products.catalogue.models import Product, ProductCategory, ProductImage
+from products.fetching.models import PictureFetch
 from products.orders.models import Order, OrderEvent, OrderLine, ShippingPart
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
 from products.pricing.models import TaxClass, TaxRate
@@ -20,6 +21,7 @@ __all__ = [
     "OrderEvent",
     "OrderLine",
     "Payment",
+    "PictureFetch",
     "Product",
     "ProductCategory",
     "ProductImage",

@@ -24,6 +24,9 @@ RELATED_PRODUCTS = 4  # on a product's page: the newest of its category
 # Pages and fragments of the catalogue are cached for so long at most, if no worker
 # invalidates them; 0 caches none.
 CATALOGUE_MAX_AGE_S = env.float("CATALOGUE_MAX_AGE_S", 0 if DEBUG else 30)
+# Whether pictures may be fetched from servers on this machine: only in tests. Addresses
+# in private networks are always refused.
+FETCH_FROM_THIS_MACHINE = False
 IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", 50_000, least=1)
 
 

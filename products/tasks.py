@@ -6,6 +6,7 @@ from django.core.management import call_command
 from products import personal
 from products.basket import holds
 from products.catalogue import pictures
+from products.fetching import services as fetching
 from products.models import Basket, WebhookEvent
 from products.orders import limits
 from products.orders import services as orders
@@ -83,6 +84,12 @@ def erase_departed() -> int:
 def check_books() -> None:
     """Fail if stock or money disagree with their rows, so that it is logged."""
     call_command("reconcile")
+
+
+@shared_task
+def fetch_pictures() -> int:
+    """Fetch the pictures that imports have asked for; return how many."""
+    return fetching.fetch_due()
 
 
 @shared_task

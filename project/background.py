@@ -25,7 +25,15 @@ from kombu.exceptions import KombuError
 from post_office.models import STATUS, Email
 from prometheus_client.core import GaugeMetricFamily
 
-from products.models import Basket, Order, Payment, Refund, Waiting, WebhookEvent
+from products.models import (
+    Basket,
+    Order,
+    Payment,
+    PictureFetch,
+    Refund,
+    Waiting,
+    WebhookEvent,
+)
 from products.payments import services as payments
 from project import beats
 from project.celery import app
@@ -203,7 +211,7 @@ def tallies() -> QuerySet:
         _tally("webhooks_waiting", WebhookEvent.objects.waiting(), "received_at"),
         _tally("workers_alive", alive, "alive_until"),
     ]
-    for model in (Basket, Order, Payment, Waiting):
+    for model in (Basket, Order, Payment, PictureFetch, Waiting):
         label = Value(model._meta.model_name)
         rows = model.objects.filter(failures__gt=0)
         counted.append(_tally("sweep_problems", rows, "retry_at", label))

@@ -36,6 +36,7 @@ from post_office.models import Email
 from products.demo.loading import staff_permissions
 from products.live.viewers import Owner
 from products.models import (
+    PictureFetch,
     Product,
     StockMovement,
     TaxClass,
@@ -221,6 +222,7 @@ MODELS: dict[str, tuple[set[str], set[str]]] = {
     "products/basket": ({"view"}, {"view"}),
     "products/order": ({"view", "change"}, {"view", "change"}),  # notes
     "products/payment": ({"view"}, {"view"}),
+    "products/picturefetch": ({"view"}, {"view", "delete"}),
     "products/product": (ALL - {"delete"}, ALL),
     "products/productcategory": (ALL - {"delete"}, ALL),
     "products/stock": ({"view", "change"}, {"view", "change"}),
@@ -310,6 +312,9 @@ class World:
             "auth/group": Group.objects.create(name="Packers"),
             "post_office/email": a_mail(),
             "products/basket": make_basket(Owner(user_id=shopper.pk), {lamp: 1}),
+            "products/picturefetch": PictureFetch.objects.create(
+                product=lamp, url="https://pictures.example/lamp.png"
+            ),
             "products/product": lamp,
             "products/productcategory": lamp.category,
             "products/stock": lamp.stock,

@@ -27,6 +27,7 @@ SERVICES = [
     "products.*.services",
     "products.basket.holds",
     "products.catalogue.pictures",
+    "products.fetching.web",
     "products.importing.batches",
     "products.orders.claims",
     "products.orders.limits",

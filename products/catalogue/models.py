@@ -302,6 +302,8 @@ class ProductImage(models.Model):
     file = models.ImageField(_("picture"), upload_to=thumbnails.upload_name)
     alt = models.CharField(_("alternative text"), max_length=250, blank=True)
     position = models.PositiveSmallIntegerField(_("position"), default=1)
+    # Where it was fetched from; empty for an upload.
+    source_url = models.URLField(max_length=2000, blank=True, editable=False)
 
     image_small = thumbnail(thumbnails.SIDES[0], "file")
     image_medium = thumbnail(thumbnails.SIDES[1], "file")

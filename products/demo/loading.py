@@ -200,7 +200,7 @@ def staff_permissions() -> Iterable[Permission]:
         codename__in=[
             f"{verb}_{model}"
             for verb in ("add", "change")
-            for model in ("product", "productcategory", "stock")
+            for model in ("picturefetch", "product", "productcategory", "stock")
         ]
     )
     return may_view | may_change | order_permissions()

@@ -979,6 +979,73 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="PictureFetch",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="failed attempts"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                ("url", models.URLField(max_length=2000, verbose_name="address")),
+                (
+                    "alt",
+                    models.CharField(
+                        blank=True, max_length=250, verbose_name="alternative text"
+                    ),
+                ),
+                (
+                    "position",
+                    models.PositiveSmallIntegerField(
+                        blank=True, null=True, verbose_name="position"
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(auto_now_add=True, verbose_name="created"),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="products.product",
+                        verbose_name="product",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "picture to fetch",
+                "verbose_name_plural": "pictures to fetch",
+                "ordering": ["pk"],
+            },
+        ),
+        migrations.CreateModel(
             name="OrderLine",
             fields=[
                 (
@@ -1187,6 +1254,10 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         default=1, verbose_name="position"
                     ),
+                ),
+                (
+                    "source_url",
+                    models.URLField(blank=True, editable=False, max_length=2000),
                 ),
                 (
                     "product",
@@ -2040,6 +2111,20 @@ class Migration(migrations.Migration):
                     ("reserved__gte", 0), ("reserved__lte", models.F("on_hand"))
                 ),
                 name="stock_reserved_within_on_hand",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="picturefetch",
+            index=models.Index(
+                condition=models.Q(("failures__gt", 0)),
+                fields=["retry_at"],
+                name="picture_fetch_problem",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="picturefetch",
+            constraint=models.UniqueConstraint(
+                fields=("product", "url"), name="picture_fetch_product_url"
             ),
         ),
         migrations.AddConstraint(

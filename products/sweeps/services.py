@@ -8,6 +8,7 @@ sweep, and the next sweep finds the rows unchanged.
 import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ValidationError
@@ -17,6 +18,8 @@ from django.utils import timezone
 
 from products.exceptions import ShopError
 from products.sweeps.models import PROBLEM_LENGTH, Swept, is_due
+
+Row = TypeVar("Row", bound=Swept)
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ def _first_free(rows: QuerySet) -> Swept | None:
     return rows.filter(is_due()).select_for_update(skip_locked=True).first()
 
 
-def each(rows: Iterable[Swept], work: Callable[[Swept], bool]) -> int:
+def each(rows: Iterable[Row], work: Callable[[Row], bool]) -> int:
     """Call `work` with each of `rows`, outside a transaction; return how many are done.
 
     `work` returns False for a row that is to be tried again.

@@ -203,6 +203,7 @@ def test_statement_of_a_scrape_reads_by_indexes_of_what_is_open():
     assert set(re.findall(r"(?:Index Scan on|using) (\w+)", plan)) >= {
         *("order_overdue", "order_on_hold", "payment_to_close", "webhook_event_awaits"),
         *(f"{kind}_problem" for kind in ("basket", "order", "payment", "waiting")),
+        "picture_fetch_problem",
     }
 
 

@@ -1,0 +1,1 @@
+"""Pictures that a worker fetches from the web."""
