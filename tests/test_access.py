@@ -38,6 +38,7 @@ from products.live.viewers import Owner
 from products.models import (
     PictureFetch,
     Product,
+    ShippingZone,
     StockMovement,
     TaxClass,
     TaxRate,
@@ -225,6 +226,7 @@ MODELS: dict[str, tuple[set[str], set[str]]] = {
     "products/picturefetch": ({"view"}, {"view", "delete"}),
     "products/product": (ALL - {"delete"}, ALL),
     "products/productcategory": (ALL - {"delete"}, ALL),
+    "products/shippingzone": ({"view"}, ALL),
     "products/stock": ({"view", "change"}, {"view", "change"}),
     "products/stockmovement": ({"view"}, {"view"}),
     "products/taxclass": ({"view"}, ALL),
@@ -317,6 +319,7 @@ class World:
             ),
             "products/product": lamp,
             "products/productcategory": lamp.category,
+            "products/shippingzone": ShippingZone.objects.create(name="Moon"),
             "products/stock": lamp.stock,
             "products/stockmovement": StockMovement.objects.get(),
             "products/waiting": Waiting.objects.create(
