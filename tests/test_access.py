@@ -207,6 +207,7 @@ ROUTES: dict[str, Row] = {
     "admin/post_office/email/<int:pk>/preview/": staff("200"),
     "admin/products/product/import/": staff("200"),
     "admin/products/product/import/preview/": staff("/admin/products/product/import/"),
+    "admin/products/shippingzone/defaults/": staff("405"),
     "admin/users/user/<int:pk>/resend/": staff("405"),
     "admin/users/user/<int:pk>/verify/": staff("405"),
     "admin/users/user/<int:pk>/sign-out/": staff("405"),
