@@ -40,5 +40,6 @@ def shop(request: HttpRequest) -> dict:
     return {
         "timeline": connection.timeline,
         "SHOP_NAME": settings.SHOP_NAME,
+        "PRICES_INCLUDE_TAX": settings.PRICES_INCLUDE_TAX,
         "categories": SimpleLazyObject(catalogue.categories),
     }

@@ -1,7 +1,8 @@
 """Checks that stored totals agree with the rows behind them.
 
 Stock rows must agree with their movements, and with the units that baskets and orders
-hold. Payments must agree with their refunds and disputes, and with their orders.
+hold. Payments must agree with their refunds and disputes, and with their orders. Orders
+must agree with their lines and the parts of their shipping.
 """
 
 from datetime import timedelta
@@ -12,6 +13,7 @@ from django.db.models import (
     Count,
     DecimalField,
     Exists,
+    Expression,
     F,
     IntegerField,
     Max,
@@ -32,6 +34,7 @@ from products.models import (
     OrderLine,
     Payment,
     Refund,
+    ShippingPart,
     Stock,
 )
 from products.orders import states
@@ -133,7 +136,7 @@ SETTLED_AFTER = timedelta(days=1)  # until then a refund may wait for its provid
 
 
 class MoneyDrift(NamedTuple):
-    """An order whose payments don't agree with the rows behind them."""
+    """An order that doesn't agree with its lines, or its payments with their rows."""
 
     number: str
     what: str
@@ -143,10 +146,11 @@ class MoneyDrift(NamedTuple):
 
 
 def reconcile_money() -> list[MoneyDrift]:
-    """Return the orders whose payments don't agree with the rows behind them.
+    """Return the orders that don't agree with the rows behind them.
 
-    A payment's sums must be those of its refunds and disputes, it must not return more
-    than was received, and it must fit its order.
+    An order's sums must be those of its lines and its shipping. A payment's
+    sums must be those of its refunds and disputes, it must not return more than was
+    received, and it must fit its order.
     """
     drifts = [
         MoneyDrift(payment.order.number, _describe(payment))
@@ -156,7 +160,40 @@ def reconcile_money() -> list[MoneyDrift]:
         text = "it counts as paid, but no payment of"
         text = f"{text} {order.total} {order.currency} came"
         drifts.append(MoneyDrift(order.number, text))
+    drifts += [
+        MoneyDrift(order.number, _describe_sums(order)) for order in _uneven_orders()
+    ]
     return drifts
+
+
+# An order's sums, and those of its lines and of the parts of its shipping.
+SUMS = ("goods", "discount", "shipping", "tax")
+
+
+def _uneven_orders() -> QuerySet[Order]:
+    """Return the orders that don't agree with their lines, with the sums of these."""
+    of_order = {"order": OuterRef("pk")}
+    lines = OrderLine.objects.filter(**of_order).order_by().values("order")
+    parts = ShippingPart.objects.filter(**of_order).order_by().values("order")
+    orders = Order.objects.annotate(
+        goods_rows=_sum(lines, F("amount") + F("order_discount")),
+        discount_rows=_sum(lines, F("order_discount")),
+        shipping_rows=_sum(parts, F("amount")),
+        tax_rows=_sum(lines, F("tax")) + _sum(parts, F("tax")),
+    )
+    agree = Q(**{name: F(f"{name}_rows") for name in SUMS})
+    return orders.filter(~agree).order_by("pk")
+
+
+def _describe_sums(order: Order) -> str:
+    pairs = {
+        name: (getattr(order, name), getattr(order, f"{name}_rows")) for name in SUMS
+    }
+    return "; ".join(
+        f"{name} is {spelled(stored)}, its rows say {spelled(computed)}"
+        for name, (stored, computed) in pairs.items()
+        if stored != computed
+    )
 
 
 def _odd_payments() -> QuerySet[Payment]:
@@ -179,8 +216,8 @@ def _odd_payments() -> QuerySet[Payment]:
     return came.filter(odd).select_related("order").order_by("pk")
 
 
-def _sum(rows: QuerySet) -> Coalesce:
-    total = Subquery(rows.annotate(sum=Sum("amount")).values("sum"))
+def _sum(rows: QuerySet, amount: Expression | str = "amount") -> Coalesce:
+    total = Subquery(rows.annotate(sum=Sum(amount)).values("sum"))
     return Coalesce(total, Value(Decimal(0)), output_field=AMOUNT)
 
 

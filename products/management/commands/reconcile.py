@@ -8,8 +8,9 @@ from products.stock import books
 
 class Command(BaseCommand):
     help = (
-        "Compare stock with movements, baskets and orders, and payments with refunds,"
-        " disputes and orders. The exit status is 1 if any of them differ."
+        "Compare stock with movements, baskets and orders, orders with their lines, and"
+        " payments with refunds, disputes and orders. The exit status is 1 if any of"
+        " them differ."
     )
 
     def handle(self, *args, **options) -> None:

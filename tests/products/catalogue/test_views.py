@@ -357,3 +357,21 @@ def test_robots_txt_names_the_sitemap_and_excludes_baskets(client):
     assert response["Content-Type"].startswith("text/plain")
     assert re.search(r"^Sitemap: http://\S+/sitemap.xml$", response.text, re.M)
     assert "Disallow: /basket/" in response.text
+
+
+@pytest.mark.parametrize(
+    "includes_tax, sentence",
+    [
+        (True, "The price includes VAT."),
+        (False, "VAT is added to the price in your basket."),
+    ],
+)
+def test_product_page_says_whether_its_price_includes_tax(
+    client, settings, includes_tax, sentence
+):
+    settings.PRICES_INCLUDE_TAX = includes_tax
+
+    text = client.get(make_product().get_absolute_url()).text
+
+    assert sentence in text
+    assert ("Prices include VAT." in text) == includes_tax

@@ -151,6 +151,32 @@ def test_reconcile_of_many_rows_is_one_query(django_assert_num_queries):
         assert books.reconcile() == []
 
 
+@pytest.mark.parametrize(
+    "change, text",
+    [
+        (lambda: Order.objects.update(goods=26, total=26), "goods is 26.00"),
+        (
+            lambda: Order.objects.update(goods=26, discount=1),
+            "goods is 26.00, its rows say 25.00; discount is 1.00, its rows say 0.00",
+        ),
+        (lambda: Order.objects.update(tax=1), "tax is 1.00, its rows say 3.99"),
+        (
+            lambda: Order.objects.update(shipping=5, total=30),
+            "shipping is 5.00, its rows say 0.00",
+        ),
+        (lambda: OrderLine.objects.update(tax=0), "tax is 3.99, its rows say 0.00"),
+    ],
+)
+def test_reconcile_of_an_order_that_is_not_the_sum_of_its_rows_says_so(change, text):
+    order = make_order({make_product(price="12.50"): 2})
+    assert books.reconcile_money() == []
+
+    change()
+
+    (drift,) = books.reconcile_money()
+    assert drift.number == order.number and text in drift.what
+
+
 def test_check_books_with_drift_fails_its_task():
     make_product(on_hand=10)
     tasks.check_books()
