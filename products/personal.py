@@ -115,7 +115,7 @@ def forget(user: AbstractUser, addresses: list[str]) -> list[str]:
 
 def _note(order: Order) -> str:
     """Add a note for staff; return a sentence for the shopper's last mail."""
-    text = _("The customer deleted their account. We’ll erase their details later.")
+    text = _("The shopper deleted their account. We’ll erase their details later.")
     orders.note(order, note=text)
     text = _("Order %(number)s is still in progress. You can follow it here: %(link)s")
     return text % {"number": order.number, "link": emails.order_link(order)}

@@ -137,7 +137,7 @@ ROUTES: dict[str, Row] = {
     "users/addresses/add/": members("200"),
     "users/addresses/<int:pk>/": owner("200"),
     "users/addresses/<int:pk>/delete/": owner("200"),
-    "users/addresses/<int:pk>/usual/": members("405"),
+    "users/addresses/<int:pk>/default/": members("405"),
     "users/data/": members("200"),
     "users/data/download/": members("200"),
     "users/data/delete/": members("200"),

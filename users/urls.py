@@ -113,9 +113,9 @@ addresses = [
         name="address-delete",
     ),
     path(
-        "<int:pk>/usual/",
+        "<int:pk>/default/",
         profile.AddressMakeDefaultView.as_view(),
-        name="address-usual",
+        name="address-default",
     ),
 ]
 

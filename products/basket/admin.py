@@ -32,7 +32,7 @@ class BasketAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     ]
     list_select_related = ["user"]
     search_fields = ["user__username", "user__email"]
-    search_help_text = gettext_lazy("Customer name or email address")
+    search_help_text = gettext_lazy("Shopper’s name or email address")
     ordering = ["-updated_at", "-pk"]
     fields = ["owner", "status", "version", "created_at", "updated_at", *PROBLEM]
     readonly_fields = ["owner"]
@@ -42,7 +42,7 @@ class BasketAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
         baskets = super().get_queryset(request)
         return baskets.annotate(units_in_it=Sum("lines__quantity"))
 
-    @admin.display(description=gettext_lazy("customer"), ordering="user__username")
+    @admin.display(description=gettext_lazy("shopper"), ordering="user__username")
     def owner(self, basket: Basket) -> Model | str:
         return basket.user or _("guest")
 

@@ -208,7 +208,7 @@ def adopt(order: Order, user: AbstractUser) -> bool:
     if not guests.update(user=user, version=F("version") + 1):
         return False
     order = Order.objects.get(pk=order.pk)
-    log_event(order, actor=user, note=_("Added to the customer’s account."))
+    log_event(order, actor=user, note=_("Added to the shopper’s account."))
     if order.awaits_confirmation:
         with suppress(StatusConflict):  # it has expired
             confirm(order, actor=user)
@@ -241,7 +241,7 @@ def mailed(order: Order, tell: Callable[[Order], None] = emails.order_moved) -> 
     except MailRefused as refusal:
         text = _("An email was not sent. %(reason)s")
         if tell is emails.order_moved:
-            text = _("The customer was not emailed. %(reason)s")
+            text = _("The shopper was not emailed. %(reason)s")
         return note(order, note=text % {"reason": refusal})
     return order
 

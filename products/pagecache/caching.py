@@ -110,21 +110,21 @@ def _uncached(build: Callable[[], Any]) -> Entry:
 def look_up(name: str, names: list[str]) -> tuple[Entry | None, list[str]]:
     """Return what is cached as `name`, and what the generations called `names` are."""
     keys = [_generation_key(each) for each in names]
-    found = cache.get_many([_value_key(name), *keys])
-    value = found.get(_value_key(name))
-    generations = [found.get(key, UNTOUCHED) for key in keys]
+    entries = cache.get_many([_value_key(name), *keys])
+    value = entries.get(_value_key(name))
+    generations = [entries.get(key, UNTOUCHED) for key in keys]
     return (Entry(*value) if value else None), generations
 
 
 def read_generations(names: Iterable[str]) -> dict[str, str]:
     """Return the generations with these names; {} if the cache does not answer."""
     keys = {_generation_key(name): name for name in names}
-    found = cache.get_many([*keys, _ALIVE])
-    if _ALIVE not in found:
+    entries = cache.get_many([*keys, _ALIVE])
+    if _ALIVE not in entries:
         cache.set(_ALIVE, 1, None)
         if not cache.get(_ALIVE):
             return {}
-    return {name: found.get(key, UNTOUCHED) for key, name in keys.items()}
+    return {name: entries.get(key, UNTOUCHED) for key, name in keys.items()}
 
 
 def _build_locked(
@@ -189,11 +189,11 @@ def cached_pieces(
     are missing. A piece has no generations, as its name contains all that it shows."""
     keys = {name: _value_key(name) for name in names}
     is_on = settings.CATALOGUE_MAX_AGE_S > 0
-    found = cache.get_many(keys.values()) if is_on and keys else {}
-    built = {name: build(name) for name, key in keys.items() if key not in found}
+    cached = cache.get_many(keys.values()) if is_on and keys else {}
+    built = {name: build(name) for name, key in keys.items() if key not in cached}
     if built and is_on:
         cache.set_many({keys[name]: piece for name, piece in built.items()}, max_age)
-    return {name: found[key] for name, key in keys.items() if key in found} | built
+    return {name: cached[key] for name, key in keys.items() if key in cached} | built
 
 
 # --- Invalidation -----------------------------------------------------------------

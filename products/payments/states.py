@@ -127,9 +127,9 @@ def refund_step(status: str) -> int:
 PURSUED = (DisputeStatus.INQUIRY, DisputeStatus.OPEN)  # the bank has not decided
 DISPUTE_NOTES = {
     DisputeStatus.INQUIRY: _(
-        "The customer’s bank has asked about %(amount)s (%(reason)s)."
+        "The shopper’s bank has asked about %(amount)s (%(reason)s)."
     ),
-    DisputeStatus.OPEN: _("The customer’s bank disputes %(amount)s (%(reason)s)."),
+    DisputeStatus.OPEN: _("The shopper’s bank disputes %(amount)s (%(reason)s)."),
     DisputeStatus.WON: _("The shop won the dispute about %(amount)s."),
     DisputeStatus.LOST: _("The shop lost the dispute about %(amount)s."),
 }

@@ -67,7 +67,7 @@ class Listener:
 
     def frames(self) -> list[tuple[float, bytes]]:
         """The text frames so far, each with when its end came."""
-        found, buffer, is_open = [], b"", False
+        received, buffer, is_open = [], b"", False
         for moment, data in self._chunks:
             buffer += data
             if not is_open:
@@ -75,17 +75,17 @@ class Listener:
                 if not is_open:
                     continue
                 buffer = rest
-            buffer = _cut(buffer, moment, found)
-        return found
+            buffer = _cut(buffer, moment, received)
+        return received
 
     def close(self) -> None:
         self._socket.close()
 
 
-def _cut(buffer: bytes, moment: float, found: list[tuple[float, bytes]]) -> bytes:
+def _cut(buffer: bytes, moment: float, received: list[tuple[float, bytes]]) -> bytes:
     """Add the whole text frames in `buffer` to `found`; gives the rest."""
     frames, rest = whole_frames(buffer)
-    found += [(moment, payload) for head, payload in frames if head == TEXT]
+    received += [(moment, payload) for head, payload in frames if head == TEXT]
     return rest
 
 

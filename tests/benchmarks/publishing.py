@@ -23,18 +23,18 @@ FACTS = {"available": 3, "state": "low"}
 
 def times(call: Callable[[int], None], count: int) -> list[float]:
     """Milliseconds of each call."""
-    found = []
+    times = []
     for number in range(count):
         begun = time.perf_counter()
         call(number)
-        found.append((time.perf_counter() - begun) * 1e3)
+        times.append((time.perf_counter() - begun) * 1e3)
         time.sleep(PAUSE_S)
-    return sorted(found)
+    return sorted(times)
 
 
-def tell(name: str, found: list[float]) -> None:
-    p99 = found[int(0.99 * (len(found) - 1))]
-    print(f"{name:22} p50 {statistics.median(found):7.3f} ms   p99 {p99:7.3f} ms")
+def tell(name: str, times: list[float]) -> None:
+    p99 = times[int(0.99 * (len(times) - 1))]
+    print(f"{name:22} p50 {statistics.median(times):7.3f} ms   p99 {p99:7.3f} ms")
 
 
 def main() -> None:

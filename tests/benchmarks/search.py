@@ -64,8 +64,8 @@ def look(text: str) -> int:
     counted = search.facets(
         text=text, category=None, price=search.ANY_PRICE, in_stock=False
     )
-    found = Product.objects.active().matching(text).by_relevance(text)
-    list(found.page(0, 24, of=counted.total))
+    matches = Product.objects.active().matching(text).by_relevance(text)
+    list(matches.page(0, 24, of=counted.total))
     return counted.total
 
 

@@ -117,9 +117,9 @@ class Crowd:
 
 def main() -> None:
     port, model, file = sys.argv[1:]
-    told = json.loads(Path(file).read_text())
-    frames = [frame.encode() for frame in told["frames"]]
-    pages = [Page(source, frames[n], cookie) for source, n, cookie in told["pages"]]
+    plan = json.loads(Path(file).read_text())
+    frames = [frame.encode() for frame in plan["frames"]]
+    pages = [Page(source, frames[n], cookie) for source, n, cookie in plan["pages"]]
     allow_files(len(pages) + 100)
     crowd = Crowd(int(port), MODELS[model], pages)
     while True:

@@ -145,11 +145,11 @@ def test_picture_and_addresses_come_and_go(page, tmp_path):
         page.get_by_label("Town or city").fill("Hamburg")
         page.get_by_label("Country").select_option("DE")
         page.get_by_role("button", name="Save address").click()
-    usual = page.locator(".paper", has=page.get_by_text("Default", exact=True))
-    expect(usual).to_contain_text("Anna at home")
+    default = page.locator(".paper", has=page.get_by_text("Default", exact=True))
+    expect(default).to_contain_text("Anna at home")
 
     page.get_by_role("button", name="Make default").click()
-    expect(usual).to_contain_text("Anna at work")
+    expect(default).to_contain_text("Anna at work")
 
     page.get_by_role("link", name=re.compile("Delete.*Anna at home")).click()
     page.get_by_role("button", name="Delete").click()

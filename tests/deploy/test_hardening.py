@@ -83,9 +83,9 @@ def test_container_may_do_nothing_special_and_has_limits(container):
 
 def test_every_pod_is_under_a_policy_for_both_ways():
     policies = {
-        told["metadata"]["name"]: told["spec"]
-        for told in KUBERNETES
-        if told["kind"] == "NetworkPolicy"
+        manifest["metadata"]["name"]: manifest["spec"]
+        for manifest in KUBERNETES
+        if manifest["kind"] == "NetworkPolicy"
     }
     (rule,) = policies["shop"]["podSelector"]["matchExpressions"]
 
@@ -205,6 +205,6 @@ def test_nginx_logs_in_the_format_without_secrets(name):
 
 @pytest.mark.parametrize("name", ["systemd/shop.env", "kubernetes/shop.yaml"])
 def test_key_of_an_example_does_not_start_the_shop(name):
-    found = re.search(r"SECRET_KEY[=:] ?(.+)", (DEPLOY / name).read_text())
+    match = re.search(r"SECRET_KEY[=:] ?(.+)", (DEPLOY / name).read_text())
 
-    assert fault_of(found[1]) is not None
+    assert fault_of(match[1]) is not None

@@ -17,14 +17,14 @@ def keep():
 
     def start(script: str) -> subprocess.Popen[str]:
         words = [sys.executable, str(KEEP), sys.executable, "-uc", script]
-        kept = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        started.append(kept)
-        return kept
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
 
     yield start
-    for kept in started:
-        kept.terminate()
-        kept.communicate(timeout=10)
+    for keeper in started:
+        keeper.terminate()
+        keeper.communicate(timeout=10)
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def keep():
     ],
 )
 def test_keep_command_dies_starts_again_and_says_so(keep, script, line):
-    kept = keep(script)
+    keeper = keep(script)
 
-    lines = [kept.stdout.readline().strip() for _ in range(4)]
+    lines = [keeper.stdout.readline().strip() for _ in range(4)]
 
     assert lines == [
         "up",
@@ -51,13 +51,13 @@ def test_keep_command_dies_starts_again_and_says_so(keep, script, line):
 
 
 def test_keep_told_to_stop_ends_its_command_and_starts_nothing(keep):
-    kept = keep("import time; print('up'); time.sleep(60)")
-    assert kept.stdout.readline() == "up\n"
+    keeper = keep("import time; print('up'); time.sleep(60)")
+    assert keeper.stdout.readline() == "up\n"
 
-    kept.send_signal(signal.SIGTERM)
+    keeper.send_signal(signal.SIGTERM)
 
-    assert kept.communicate(timeout=10)[0] == ""
-    assert kept.returncode == 128 + signal.SIGTERM
+    assert keeper.communicate(timeout=10)[0] == ""
+    assert keeper.returncode == 128 + signal.SIGTERM
 
 
 def test_keep_command_that_does_not_exist_ends_with_one_line():

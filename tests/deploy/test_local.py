@@ -384,19 +384,26 @@ def test_a_lock_goes_with_its_holder_though_a_child_lives_on(tmp_path):
 
 
 def test_exec_joins_a_running_shop_with_what_it_was_told(used):
-    told = {
+    variables = {
         "DATABASE_URL": "postgres://u:p$q@127.0.0.1:1/shop",
         "DOMAIN_NAME": "http://a",
     }
-    told |= {"REDIS_URL": "redis://127.0.0.1:1/0", "EMAIL_HOST_PASSWORD": '"it\'s\\n"'}
-    env_file.write(used / "env", told)
+    variables |= {
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "EMAIL_HOST_PASSWORD": '"it\'s\\n"',
+    }
+    env_file.write(used / "env", variables)
     script = "import json, os; print(json.dumps(dict(os.environ)))"
     with held_lock(used / "run.lock"):
         done = up(used, "exec", "python", "-c", script, DOMAIN_NAME="http://b")
     seen = json.loads(done.stdout)
 
-    assert {name: seen[name] for name in told} == told | {"DOMAIN_NAME": "http://b"}
-    assert env_file.read(used / "env") == told, "the running shop's file is left alone"
+    assert {name: seen[name] for name in variables} == variables | {
+        "DOMAIN_NAME": "http://b"
+    }
+    assert (
+        env_file.read(used / "env") == variables
+    ), "the running shop's file is left alone"
 
 
 def test_exec_beside_no_shop_ignores_what_the_last_one_was_told(used):

@@ -31,9 +31,9 @@ def seconds(text: str) -> int:
 
 def of_kind(kind: str, name: str) -> dict:
     """What Kubernetes is told of one thing."""
-    for told in KUBERNETES:
-        if (told["kind"], told["metadata"]["name"]) == (kind, name):
-            return told
+    for manifest in KUBERNETES:
+        if (manifest["kind"], manifest["metadata"]["name"]) == (kind, name):
+            return manifest
     raise LookupError(name)
 
 
@@ -53,10 +53,12 @@ def test_every_variable_of_the_settings_is_in_the_table():
     read = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", source))
     source = Path(settings.BASE_DIR, "project/bucket.py").read_text()
     read |= set(re.findall(r"text\(\"([A-Z_]+)\"\)", source))
-    told = set(re.findall(r"`([A-Z][A-Z_0-9]+)`", (DEPLOY / "README.md").read_text()))
+    names_in_table = set(
+        re.findall(r"`([A-Z][A-Z_0-9]+)`", (DEPLOY / "README.md").read_text())
+    )
 
     assert len(read) > 50
-    assert read - told - PRIVATE == set()
+    assert read - names_in_table - PRIVATE == set()
 
 
 def pod_of(name: str) -> dict:
@@ -186,11 +188,11 @@ def test_every_machine_asks_readyz_before_it_sends_visitors(role):
 
 
 def test_pods_share_no_volume():
-    kinds = {told["kind"] for told in KUBERNETES}
+    kinds = {manifest["kind"] for manifest in KUBERNETES}
     pods = [
-        told["spec"]["template"]["spec"]
-        for told in KUBERNETES
-        if told["kind"] == "Deployment"
+        manifest["spec"]["template"]["spec"]
+        for manifest in KUBERNETES
+        if manifest["kind"] == "Deployment"
     ]
     volumes = [volume for pod in pods for volume in pod["volumes"]]
 

@@ -45,8 +45,8 @@ def test_words_in_braces_are_a_value_or_a_label(rule):
     """What `promtool` would find: a template that Prometheus cannot fill in."""
     known = r"\$value( \| (humanize|humanizeDuration))?|\$labels\.\w+"
 
-    for found in re.findall(r"\{\{(.*?)\}\}", str(rule["annotations"])):
-        assert re.fullmatch(known, found.strip())
+    for words in re.findall(r"\{\{(.*?)\}\}", str(rule["annotations"])):
+        assert re.fullmatch(known, words.strip())
 
 
 def test_alerts_have_names_of_their_own():

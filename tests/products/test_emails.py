@@ -43,7 +43,7 @@ def test_order_whose_address_no_mail_reaches_is_placed_and_staff_read_why(settin
 
     assert cancelled.status == Order.Status.CANCELLED
     note = order.events.last()
-    assert note.note.startswith("The customer was not emailed. Enter one")
+    assert note.note.startswith("The shopper was not emailed. Enter one")
     assert note.version == cancelled.version
     assert Email.objects.count() == 1, "that of placing it"
 

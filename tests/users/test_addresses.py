@@ -38,7 +38,7 @@ def page_of(address, action):
     return reverse(f"users:address-{action}", args=[address.pk])
 
 
-def usual(user) -> list[str]:
+def defaults(user) -> list[str]:
     return [a.city for a in user.addresses.filter(is_default=True)]
 
 
@@ -58,7 +58,7 @@ def test_address_added_is_listed_and_the_first_is_the_default(client, anna):
     assert "Address added." in page.text
     assert "Hafenstraße 7" in page.text and "Altona" in page.text
     assert [a.city for a in page.context["addresses"]] == ["Hamburg", "Altona"]
-    assert usual(anna) == ["Hamburg"]
+    assert defaults(anna) == ["Hamburg"]
 
 
 def test_address_form_tells_browsers_what_each_field_is_for(client, anna):
@@ -111,21 +111,21 @@ def test_address_changed_stays_the_default(client, anna):
     response = client.post(page_of(address, "edit"), HOME | {"city": "Bremen"})
 
     assert "Address saved." in client.get(response.url).text
-    assert cities(anna) == usual(anna) == ["Bremen"]
+    assert cities(anna) == defaults(anna) == ["Bremen"]
 
 
 def test_address_deleted_is_gone_and_the_next_becomes_the_default(client, anna):
     first, second = make_address(anna, city="A"), make_address(anna, city="B")
     make_address(anna, city="C")
     assert client.get(page_of(first, "delete")).status_code == 200
-    assert usual(anna) == ["A"]
+    assert defaults(anna) == ["A"]
 
     response = client.post(page_of(first, "delete"))
     assert "Address deleted." in client.get(response.url).text
-    assert (cities(anna), usual(anna)) == (["B", "C"], ["B"])
+    assert (cities(anna), defaults(anna)) == (["B", "C"], ["B"])
 
     client.post(page_of(second, "delete"))
-    assert (cities(anna), usual(anna)) == (["C"], ["C"])
+    assert (cities(anna), defaults(anna)) == (["C"], ["C"])
 
 
 def test_address_deleted_that_was_not_the_default_keeps_the_default(client, anna):
@@ -133,17 +133,17 @@ def test_address_deleted_that_was_not_the_default_keeps_the_default(client, anna
 
     client.post(page_of(make_address(anna, city="B"), "delete"))
 
-    assert usual(anna) == ["A"]
+    assert defaults(anna) == ["A"]
 
 
 def test_address_made_the_default_replaces_the_old_one(client, anna):
     make_address(anna, city="A")
     second = make_address(anna, city="B")
 
-    assert client.get(page_of(second, "usual")).status_code == 405
-    response = client.post(page_of(second, "usual"))
+    assert client.get(page_of(second, "default")).status_code == 405
+    response = client.post(page_of(second, "default"))
 
-    assert usual(anna) == ["B"]
+    assert defaults(anna) == ["B"]
     assert "This is now your default address." in client.get(response.url).text
 
 
@@ -163,7 +163,7 @@ def test_addresses_are_twenty_at_most(client, anna):
 # --- Nobody else's ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("action", ["edit", "delete", "usual"])
+@pytest.mark.parametrize("action", ["edit", "delete", "default"])
 def test_address_of_somebody_else_is_not_found(client, anna, action):
     ben = make_shopper()
     make_address(ben, city="A")
@@ -171,10 +171,10 @@ def test_address_of_somebody_else_is_not_found(client, anna, action):
 
     for answer in (
         client.post(page_of(theirs, action), HOME),
-        *([] if action == "usual" else [client.get(page_of(theirs, action))]),
+        *([] if action == "default" else [client.get(page_of(theirs, action))]),
     ):
         assert answer.status_code == 404
-    assert (cities(ben), usual(ben)) == (["A", "B"], ["A"])
+    assert (cities(ben), defaults(ben)) == (["A", "B"], ["A"])
 
 
 def test_addresses_of_somebody_else_are_not_listed(client, anna):
@@ -186,7 +186,7 @@ def test_addresses_of_somebody_else_are_not_listed(client, anna):
 def test_addresses_require_a_sign_in(client):
     address = make_address(make_shopper())
 
-    for path in (ADD, *(page_of(address, a) for a in ("edit", "delete", "usual"))):
+    for path in (ADD, *(page_of(address, a) for a in ("edit", "delete", "default"))):
         assert client.post(path, HOME).url == f"/users/login/?next={path}"
     assert Address.objects.count() == 1
 
@@ -202,7 +202,7 @@ def test_addresses_added_at_once_have_one_default():
 
     assert not [o for o in outcomes if isinstance(o, Exception)]
     assert anna.addresses.count() == 8
-    assert len(usual(anna)) == 1
+    assert len(defaults(anna)) == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -231,7 +231,7 @@ def test_addresses_made_default_and_deleted_at_once_leave_one_default():
     errors = [o for o in outcomes if o is not None]
     assert all(isinstance(error, Address.DoesNotExist) for error in errors)
     assert anna.addresses.count() == 4
-    assert len(usual(anna)) == 1
+    assert len(defaults(anna)) == 1
 
 
 def test_address_made_default_after_its_deletion_changes_nothing(anna):
@@ -242,4 +242,4 @@ def test_address_made_default_after_its_deletion_changes_nothing(anna):
     with pytest.raises(Address.DoesNotExist):
         addresses.make_default(gone)
 
-    assert usual(anna) == ["A"]
+    assert defaults(anna) == ["A"]

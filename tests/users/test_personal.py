@@ -311,7 +311,7 @@ def test_staff_read_why_an_order_has_no_address(client, shopper, client_of):
 
     page = client_of(staff).get(f"/staff/orders/{order.number}/")
 
-    assert "Erased. The customer deleted their account." in page.text
+    assert "Erased. The shopper deleted their account." in page.text
     assert "mailto:" not in page.text
 
 

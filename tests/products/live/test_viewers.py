@@ -115,9 +115,9 @@ def test_identify_of_many_checks_each_session_against_its_own_password():
     goes.set_password("another")
     goes.save()
 
-    found = viewers.identify(keys)
+    identified = viewers.identify(keys)
 
-    assert {key: viewer.evidence.standing for key, viewer in found.items()} == keys
+    assert {key: viewer.evidence.standing for key, viewer in identified.items()} == keys
 
 
 @pytest.mark.django_db
@@ -155,10 +155,10 @@ def test_identify_of_many_sessions_costs_one_query(django_assert_num_queries):
     keys = [sign_in(user) for user in people]
 
     with django_assert_num_queries(1):
-        found = viewers.identify([*keys, "unknown"])
+        identified = viewers.identify([*keys, "unknown"])
 
-    assert [found[key].user_id for key in keys] == [u.pk for u in people]
-    assert "unknown" not in found
+    assert [identified[key].user_id for key in keys] == [u.pk for u in people]
+    assert "unknown" not in identified
 
 
 # --- doubtful ---------------------------------------------------------------------
@@ -183,9 +183,9 @@ def test_doubtful_finds_only_the_session_whose_account_changed(change):
     held = viewers_of(sign_in(changed), sign_in(same))
     User.objects.filter(pk=changed.pk).update(**change)
 
-    found = viewers.doubtful(held)
+    doubted = viewers.doubtful(held)
 
-    assert [held[key].user_id for key in found] == [changed.pk]
+    assert [held[key].user_id for key in doubted] == [changed.pk]
 
 
 @pytest.mark.django_db
@@ -330,11 +330,11 @@ def test_identify_of_many_staff_costs_four_queries(settings, django_assert_num_q
     keys.append(sign_in(make_user()))
 
     with django_assert_num_queries(4):  # sessions, factors, and two rights
-        found = viewers.identify(keys)
+        identified = viewers.identify(keys)
 
     nothing, both = frozenset(), {RIGHT, "products.view_order"}
     expected = [nothing, both, {RIGHT}, {RIGHT}, nothing, nothing, both, nothing]
-    assert [found[key].rights for key in keys] == expected
+    assert [identified[key].rights for key in keys] == expected
 
 
 @pytest.mark.django_db

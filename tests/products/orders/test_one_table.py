@@ -74,7 +74,7 @@ READERS = [
 
 
 def test_states_and_moves_are_named_in_their_table_alone():
-    found = {}
+    uses = {}
     for folder in ("products", "project", "realtime", "users", "templates", "static"):
         for pattern, read in READERS:
             for path in (ROOT / folder).rglob(pattern):
@@ -83,9 +83,9 @@ def test_states_and_moves_are_named_in_their_table_alone():
                     continue
                 words = set(read(path.read_text())) - HOMONYMS.get(name, set())
                 if words:
-                    found[name] = sorted(words)
+                    uses[name] = sorted(words)
 
-    assert found == {}
+    assert uses == {}
 
 
 # --- Payments ---------------------------------------------------------------------
@@ -124,7 +124,7 @@ def test_states_of_payments_are_named_in_their_table_alone():
         *(ROOT / "products/stock").glob("*.py"),
         ROOT / "products/personal.py",
     ]
-    found = {
+    uses = {
         name: words
         for path in paths
         for name in [str(path.relative_to(ROOT))]
@@ -132,7 +132,7 @@ def test_states_of_payments_are_named_in_their_table_alone():
         if (words := sorted(payment_states_in(path.read_text())))
     }
 
-    assert found == {}
+    assert uses == {}
 
 
 @pytest.mark.parametrize(

@@ -253,9 +253,9 @@ def test_cached_pieces_builds_those_that_are_missing():
         return name.upper()
 
     caching.cached_pieces(["a", "b"], make, 60)
-    found = caching.cached_pieces(["a", "b", "c"], make, 60)
+    pieces = caching.cached_pieces(["a", "b", "c"], make, 60)
 
-    assert found == {"a": "A", "b": "B", "c": "C"}
+    assert pieces == {"a": "A", "b": "B", "c": "C"}
     assert made == ["a", "b", "c"]
 
 

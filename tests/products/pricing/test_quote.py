@@ -47,11 +47,11 @@ discounts = st.one_of(
 
 @pytest.mark.parametrize("vector", VECTORS["quotes"], ids=lambda v: v["name"])
 def test_quote_has_the_expected_result(vector):
-    asked = {key: value for key, value in vector.items() if key != "name"}
-    expected = asked.pop("expected")
-    lines = [Line(**line) for line in asked.pop("lines")]
+    arguments = {key: value for key, value in vector.items() if key != "name"}
+    expected = arguments.pop("expected")
+    lines = [Line(**line) for line in arguments.pop("lines")]
 
-    result = quote(lines, **asked)
+    result = quote(lines, **arguments)
 
     for name in ("total", "tax", "order_discount", "tax_by_rate"):
         assert getattr(result, name) == expected[name], name

@@ -49,7 +49,7 @@ def test_refund_of_free_units_is_nothing():
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "units",
     [
         {"amount": 10, "tax": 1, "units": 3, "returned": 2, "count": 2},
         {"amount": 10, "tax": 1, "units": 3, "returned": -1, "count": 1},
@@ -59,6 +59,6 @@ def test_refund_of_free_units_is_nothing():
         {"amount": 10, "tax": -1, "units": 3, "returned": 0, "count": 1},
     ],
 )
-def test_refund_refuses_units_that_are_not_left(asked):
+def test_refund_refuses_units_that_are_not_left(units):
     with pytest.raises(ValueError):
-        refund(**asked)
+        refund(**units)

@@ -55,15 +55,15 @@ def test_column_of_an_order_is_the_one_whose_query_finds_it():
         Order.objects.update(on_hold=on_hold, **fields)
         order.refresh_from_db()
 
-        found = [
+        matches = [
             key
             for key, condition in columns.CONDITIONS.items()
             if Order.objects.filter(condition).exists()
         ]
 
-        assert found == [columns.column_of(order)]
-        is_counted = found[0] in columns.IN_WORK
-        expected = [[found[0], method, None, 1]] if is_counted else []
+        assert matches == [columns.column_of(order)]
+        is_counted = matches[0] in columns.IN_WORK
+        expected = [[matches[0], method, None, 1]] if is_counted else []
         assert columns.counted() == expected
 
 
@@ -80,14 +80,14 @@ def test_counts_add_up_to_what_the_page_counts_under_each_filter(client):
     for method, mine in combinations(("", "delivery", "stripe"), (False, True)):
         query = {"method": method} | ({"mine": "on"} if mine else {})
         for column in client.get(BOARD, query).context["columns"]:
-            asked = sum(
+            counted = sum(
                 number
                 for key, paid_by, handler, number in counts
                 if key == column.key
                 and method in ("", paid_by)
                 and (not mine or handler == clerk.pk)
             )
-            assert asked == column.count
+            assert counted == column.count
 
 
 # --- Moves --------------------------------------------------------------------------
@@ -181,13 +181,13 @@ def test_move_that_is_committed_late_is_found():
     def overtake() -> list[tuple[str, int]]:
         assert is_written.wait(60)
         orders.pay(quick)
-        told = moved(look())
+        moves = moved(look())
         may_commit.set()
-        return told
+        return moves
 
-    _, told = together([pay_slowly, overtake])
+    _, seen = together([pay_slowly, overtake])
 
-    assert told == [(quick.number, 2)]
+    assert seen == [(quick.number, 2)]
     assert (slow.number, 2) in moved(look())
 
 
