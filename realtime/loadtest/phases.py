@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from realtime.loadtest import crowd, shoppers
 from realtime.loadtest.shoppers import is_there
 from realtime.loadtest.visit import Unreachable, Visit
-from realtime.loadtest.watchers import Watcher
+from realtime.loadtest.watchers import Watcher, longest_wait
 
 if TYPE_CHECKING:
     from realtime.loadtest.run import Run
 
 HANDSHAKES = 200  # at the same time
-RETURN_S = 30  # for all sockets to return, after the time the server spread them over
+RETURN_S = 30  # for all sockets to return, after the time that they need at most
 SLOWEST_RETURN = 100  # sockets a second
 HEAL_S = 10  # for every socket to show the newest state, once nothing changes
 CLOSE_S = 10
@@ -98,11 +98,17 @@ async def storm(run: "Run") -> None:
     for watcher in cut:
         watcher.is_leaving = True
         watcher.wire.cut()
-    seconds = RETURN_S + max((w.spread_s or 0 for w in cut), default=0)
+    seconds = max((patience(w.spread_s) for w in cut), default=RETURN_S)
     returned = await asyncio.gather(*(w.come_back(seconds) for w in cut))
     run.durations["storm"] = time.monotonic() - start
     run.durations["patience"] = seconds
     run.tally["stray"] = returned.count(False)
+
+
+def patience(spread_s: float | None) -> float:
+    """Return how many seconds a socket may take to return, if the server spread its
+    sockets over so many. Its first attempt may fail at the end of that time."""
+    return RETURN_S + (spread_s or 0) + longest_wait(1, spread_s)
 
 
 # --- People -----------------------------------------------------------------------

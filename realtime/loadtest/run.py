@@ -174,7 +174,7 @@ class Run:
 
     def bring_back(self, watcher: Watcher) -> None:
         """Reconnect a socket that was closed unexpectedly, as its page would."""
-        seconds = phases.RETURN_S + (watcher.spread_s or 0)
+        seconds = phases.patience(watcher.spread_s)
         task = asyncio.get_running_loop().create_task(watcher.come_back(seconds))
         self._returning.add(task)
         task.add_done_callback(self._returning.discard)

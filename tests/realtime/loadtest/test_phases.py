@@ -26,3 +26,10 @@ def test_socket_on_an_old_timeline_is_stale():
     assert phases.find_stale(test, {"stock:1": 3}) == {"stock:1": 1}
     watcher.timeline = "b"
     assert phases.find_stale(test, {"stock:1": 3}) == {}
+
+
+@pytest.mark.parametrize("spread_s", [None, 0, 3, 120])
+def test_socket_may_fail_once_at_the_end_of_the_time_that_the_server_gave(spread_s):
+    attempts = [watchers.longest_wait(failures, spread_s) for failures in (0, 1)]
+
+    assert phases.patience(spread_s) >= sum(attempts) + 2 * watchers.HANDSHAKE_S
