@@ -13,7 +13,7 @@ from typing import NamedTuple
 FIRST_RATE = 300.0  # sockets a second, before the first sample
 SAMPLE = 50  # sockets
 LONGEST_S = 1  # of a sample while no socket waits
-WEIGHT = 0.1  # of a new sample against all earlier ones
+WEIGHT = 0.03  # of a new sample against all earlier ones, once there are many
 USABLE = 0.9  # of the rate; the rest is for pages and pushes
 MAX_SPREAD_MS = 120_000
 SCHEDULER = Path("/proc/thread-self/schedstat")  # Linux: ns on a processor, ns in line
@@ -60,6 +60,7 @@ class Pace:
         clocks: Callable[[], Clocks] = read_clocks,
     ) -> None:
         self._seconds = 1 / FIRST_RATE  # that a socket takes
+        self._samples = 1  # so far; the first guess counts as one
         self._share, self._clocks = share, clocks
         self._opened = 0  # in this sample
         self._opened_while_others_wait = 0  # of these
@@ -88,7 +89,9 @@ class Pace:
             seconds = clock if is_busy else max(cpu / self._share(), cpu + delay)
             # Seconds have a mean that says how long many take. Rates have not: a few
             # fast samples would hide that the process had no processor for a while.
-            self._seconds += WEIGHT * (max(seconds, 1e-3) / SAMPLE - self._seconds)
+            self._samples += 1
+            weight = max(WEIGHT, 1 / self._samples)
+            self._seconds += weight * (max(seconds, 1e-3) / SAMPLE - self._seconds)
         self._opened, self._opened_while_others_wait, self._began = 0, 0, now
 
     def spread_ms(self, sockets: int) -> int:

@@ -20,7 +20,7 @@ from realtime.pace import (
 )
 from realtime.pulse import PROCESSORS
 
-MANY = 80  # samples, after which a first guess no longer counts
+MANY = 150  # samples, after which a first guess no longer counts
 
 
 class Passing:
@@ -38,12 +38,16 @@ class Passing:
 
 
 def learned_rate(
-    *, share: float = 1.0, others_wait: Iterable[bool] = (False,), **passing: float
+    *,
+    share: float = 1.0,
+    others_wait: Iterable[bool] = (False,),
+    samples: int = MANY,
+    **passing: float,
 ) -> float:
     """The rate of a process that needs what `passing` says for each socket."""
     clocks, waits = Passing(), list(others_wait)
     pace = Pace(lambda: share, clocks)
-    for number in range(SAMPLE * MANY + 1):
+    for number in range(SAMPLE * samples + 1):
         pace.opened(others_wait=waits[number % len(waits)])
         clocks.advance(**passing)
     return pace.rate
@@ -88,6 +92,21 @@ def test_rate_is_that_of_many_sockets_however_uneven_their_times():
         clocks.advance(clock=0.004, cpu=0.0005, delay=0.003 if is_slow else 0)
 
     assert pace.rate == pytest.approx(500, rel=0.1)
+
+
+def test_rate_is_learned_from_few_samples():
+    assert learned_rate(samples=10, clock=0.002, cpu=0.0005) > 0.5 * 2000
+
+
+def test_rate_hardly_follows_a_single_sample():
+    clocks = Passing()
+    pace = Pace(clocks=clocks)
+    for number in range(SAMPLE * MANY + 1):
+        is_last = number >= SAMPLE * (MANY - 1)
+        pace.opened(others_wait=False)
+        clocks.advance(clock=0.004, cpu=0.0005, delay=0.003 if is_last else 0)
+
+    assert 1500 < pace.rate < 2000
 
 
 def test_delay_by_siblings_is_counted_once():
