@@ -14,7 +14,7 @@ FIRST_RATE = 300.0  # sockets a second, before the first sample
 SAMPLE = 50  # sockets
 LONGEST_S = 1  # of a sample while no socket waits
 WEIGHT = 0.03  # of a new sample against all earlier ones, once there are many
-USABLE = 0.9  # of the rate; the rest is for pages and pushes
+USABLE = 0.85  # of the rate; the rest is to close lost sockets, and for pages
 MAX_SPREAD_MS = 120_000
 SCHEDULER = Path("/proc/thread-self/schedstat")  # Linux: ns on a processor, ns in line
 

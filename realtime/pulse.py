@@ -121,8 +121,9 @@ def share(process: Process) -> None:
 
 
 def processor_share() -> float:
-    """Return how much of a processor this process has while all siblings are busy."""
-    return min(1.0, PROCESSORS / _siblings)
+    """Return how much of a processor this process has while all siblings are busy.
+    Where they must share processors, all other programs count as one more."""
+    return 1.0 if _siblings <= PROCESSORS else PROCESSORS / (_siblings + 1)
 
 
 def shared() -> list[Process]:
