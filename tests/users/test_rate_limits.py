@@ -441,7 +441,7 @@ def test_sign_in_works_while_redis_is_stopped_and_is_limited_afterwards(counting
 def test_sign_in_works_while_redis_hangs_and_is_limited_afterwards(
     counting, monkeypatch
 ):
-    monkeypatch.setattr(cache_module, "PAUSE_S", 5)
+    monkeypatch.setattr(cache_module, "PAUSE_S", 60)
     user = make_shopper()
     assert is_in(sign_in(user.email))
     with counting.frozen():
@@ -449,8 +449,8 @@ def test_sign_in_works_while_redis_hangs_and_is_limited_afterwards(
 
     assert first < 2.5  # one time-out
     assert second < 1
-    monkeypatch.setattr(cache_module, "PAUSE_S", 0.3)
-    time.sleep(5)
+    for breaker in cache_module._breakers.values():
+        breaker._ask_at = 0  # the pause is over
     caches["default"].get("anything")
     assert is_in(sign_in(user.email))  # no lock of the outage is left
     guess(user.email, 5)
