@@ -16,7 +16,8 @@ from tests.browser.pages import (
     wait_until_live,
 )
 from tests.support.factories import make_product
-from tests.support.stripe_server import SECRET, StripeServer, stripe_server
+from tests.support.http_server import serving
+from tests.support.stripe_server import SECRET, StripeServer
 
 CHECKOUT = "/checkout/"
 ORDER = re.compile(r"/orders/[2-9A-Z]{8}/$")
@@ -32,7 +33,7 @@ ADDRESS = {
 
 @pytest.fixture(scope="module")
 def stripe() -> Iterator[StripeServer]:
-    with stripe_server() as server:
+    with serving(StripeServer()) as server:
         yield server
 
 

@@ -4,8 +4,8 @@ import gzip
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import brotli
@@ -14,37 +14,25 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.support.http_server import LocalServer, serving
+
 UNPACK = {"gzip": gzip.decompress, "br": brotli.decompress}
 
 
-class Receiver:
+class Receiver(LocalServer):
     """Takes what comes, and keeps it: unpacked, as bytes, and parsed."""
 
     def __init__(self) -> None:
+        super().__init__(Handler)
         self.bodies: list[bytes] = []
         self.events: list[dict[str, Any]] = []
         self.spans: list[Span] = []
         self.services: set[str] = set()
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
 
     @property
     def dsn(self) -> str:
         return f"{self.url.replace('://', '://publickey@')}/42"
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def named(self, name: str) -> list[Span]:
         return [span for span in list(self.spans) if span.name == name]
@@ -53,7 +41,7 @@ class Receiver:
         """Events whose exceptions or message have those words."""
         return [event for event in list(self.events) if words in _words(event)]
 
-    def _take(self, path: str, encoding: str, body: bytes) -> None:
+    def take(self, path: str, encoding: str, body: bytes) -> None:
         body = UNPACK.get(encoding, bytes)(body)
         with self._lock:
             self.bodies.append(body)
@@ -72,23 +60,21 @@ class Receiver:
             for scope in resource.scope_spans:
                 self.spans += scope.spans
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                encoding = self.headers.get("Content-Encoding", "")
-                receiver._take(self.path, encoding, body)
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
 
-            def log_message(self, *arguments: Any) -> None:
-                pass
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        encoding = self.headers.get("Content-Encoding", "")
+        self.server.take(self.path, encoding, body)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
 
-        return Handler
+    def log_message(self, *arguments: object) -> None:
+        """Nothing."""
 
 
 def events(envelope: bytes) -> Iterator[dict[str, Any]]:
@@ -111,11 +97,5 @@ def _words(event: dict[str, Any]) -> str:
     return " ".join([text, *(str(each.get("value")) for each in raised)])
 
 
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    receiver = Receiver()
-    receiver.start()
-    try:
-        yield receiver
-    finally:
-        receiver.stop()
+def receiving() -> AbstractContextManager[Receiver]:
+    return serving(Receiver())

@@ -6,11 +6,11 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.support.http_server import LocalServer
 
 SECRET = "whsec_of_the_tests"
 
@@ -24,21 +24,14 @@ def sign(body: bytes, secret: str = SECRET, at: float | None = None) -> str:
     )
 
 
-class StripeServer(ThreadingHTTPServer):
+class StripeServer(LocalServer):
     """`mood`: "well", "slow", "drops" (does it, and gives no answer) or one of
     `REFUSALS`."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        super().__init__(Handler)
         self.mood = "well"
-        self.over, self.lock, self.numbers = (
-            threading.Event(),
-            threading.Lock(),
-            count(1),
-        )
+        self.lock, self.numbers = threading.Lock(), count(1)
         self.sessions: dict[str, dict] = {}
         self.refunds: list[dict] = []
         self.events: list[dict] = []  # all that was told, or would have been
@@ -46,9 +39,6 @@ class StripeServer(ThreadingHTTPServer):
         self.known: dict[str, tuple[dict, dict]] = {}  # by Idempotency-Key
         self.asked: list[tuple[str, str, dict]] = []
         self.hook = ""  # where it tells what people do on its pages
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever asked had enough of waiting."""
 
     def post(self, path: str, key: str, params: dict) -> tuple[int, dict]:
         with self.lock:
@@ -338,14 +328,3 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         """Nothing."""
-
-
-@contextmanager
-def stripe_server() -> Iterator[StripeServer]:
-    with StripeServer() as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.05])
-        thread.start()
-        yield server
-        server.over.set()
-        server.shutdown()
-        thread.join()

@@ -27,11 +27,12 @@ from tests.products.payments.test_stripe import begun, make_pending, tell
 from tests.support.buyer import Buyer
 from tests.support.concurrency import together
 from tests.support.factories import make_picture, make_product, make_shopper
+from tests.support.http_server import serving
 from tests.support.servers import Daphne, database_url, wait_until
 from tests.support.shopper import Shopper
 from tests.support.smtp import SmtpServer, running
 from tests.support.standby import Server, writing_to
-from tests.support.stripe_server import SECRET, StripeServer, stripe_server
+from tests.support.stripe_server import SECRET, StripeServer
 from tests.support.workers import Worker
 
 BUYERS = 6
@@ -51,7 +52,7 @@ def other() -> Iterator[Server]:
 
 @pytest.fixture
 def stripe(settings) -> Iterator[StripeServer]:
-    with stripe_server() as server:
+    with serving(StripeServer()) as server:
         settings.STRIPE_SECRET_KEY, settings.STRIPE_WEBHOOK_SECRET = "sk_test_x", SECRET
         settings.STRIPE_API_BASE = server.url
         yield server

@@ -24,9 +24,10 @@ from products.models import Order, Product, Stock
 from products.stock import services as stock
 from tests.support.client import Client
 from tests.support.factories import make_picture, make_product, make_shopper, make_user
+from tests.support.http_server import serving
 from tests.support.servers import Daphne, free_port, wait_until
 from tests.support.shopper import CSRF, Shopper
-from tests.support.stripe_server import SECRET, StripeServer, stripe_server
+from tests.support.stripe_server import SECRET, StripeServer
 from tests.system.balancer import LOCATIONS, UNDER_PATH, Nginx
 
 LIMIT_S = 60
@@ -63,7 +64,7 @@ def shared_site(
 ) -> Iterator[Site]:
     folder, port = tmp_path_factory.mktemp("under"), free_port()
     with ExitStack() as stack:
-        stripe = stack.enter_context(stripe_server())
+        stripe = stack.enter_context(serving(StripeServer()))
         variables = {
             "BEHIND_PROXY": "1",
             "DOMAIN_NAME": f"http://localhost:{port}{PATH}",

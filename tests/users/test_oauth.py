@@ -23,11 +23,11 @@ from django.test import Client
 
 from tests.support import fork_server
 from tests.support.factories import make_shopper, make_user
+from tests.support.http_server import serving
 from tests.support.provider.broken import (
     CLIENT_ID,
     HANG,
     BrokenProvider,
-    broken_provider,
 )
 from users import verification
 from users.models import User
@@ -126,7 +126,7 @@ def test_provider_without_keys_has_no_button(client, settings):
 
 @pytest.fixture
 def provider(settings) -> Iterator[BrokenProvider]:
-    with broken_provider() as provider:
+    with serving(BrokenProvider()) as provider:
         app = KEYS | {"provider_id": "sso", "name": "Harbour ID"}
         app["settings"] = {"server_url": provider.url}
         settings.SOCIALACCOUNT_PROVIDERS = {

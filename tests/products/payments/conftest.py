@@ -1,12 +1,13 @@
 import pytest
 
-from tests.support.stripe_server import SECRET, stripe_server
+from tests.support.http_server import serving
+from tests.support.stripe_server import SECRET, StripeServer
 
 
 @pytest.fixture
 def stripe(settings):
     """A Stripe of our own, which the shop talks to."""
-    with stripe_server() as server:
+    with serving(StripeServer()) as server:
         settings.STRIPE_SECRET_KEY = "sk_test_of_the_tests"
         settings.STRIPE_WEBHOOK_SECRET = SECRET
         settings.STRIPE_API_BASE = server.url

@@ -13,14 +13,15 @@ from products.models import Order, Payment, WebhookEvent
 from products.payments import restores
 from tests.products.payments.test_stripe import begun, make_pending, tell
 from tests.support.factories import make_picture, make_product, make_user
-from tests.support.stripe_server import SECRET, StripeServer, stripe_server
+from tests.support.http_server import serving
+from tests.support.stripe_server import SECRET, StripeServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def stripe(settings):
-    with stripe_server() as server:
+    with serving(StripeServer()) as server:
         settings.STRIPE_SECRET_KEY, settings.STRIPE_WEBHOOK_SECRET = "sk_test_x", SECRET
         settings.STRIPE_API_BASE = server.url
         yield server

@@ -1,16 +1,15 @@
 """A provider that answers what a test wants it to, over real HTTP."""
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.support.http_server import LocalServer
 
 CLIENT_ID = "the-shop"
 HANG = object()  # in place of an answer
@@ -21,16 +20,12 @@ def make_key(name: str) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-class BrokenProvider(ThreadingHTTPServer):
+class BrokenProvider(LocalServer):
     """By itself it is in order: `answers` maps a path to (status, body) or HANG, a body
     being bytes or what becomes JSON; `claims` are what its tokens say."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.over = threading.Event()
+        super().__init__(Handler)
         self.asked: list[tuple[str, bytes]] = []
         self.claims = {"sub": "7", "email": "ada@example.com", "email_verified": True}
         self.claims |= {"given_name": "Ada", "family_name": "Lovelace"}
@@ -38,9 +33,6 @@ class BrokenProvider(ThreadingHTTPServer):
             "/.well-known/openid-configuration": (200, self.configuration()),
             "/keys": (200, {"keys": [self.public_key()]}),
         }
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever asked had enough of waiting."""
 
     def configuration(self, **changes: object) -> dict:
         paths = {"authorization": "go", "token": "token", "userinfo": "me"}
@@ -89,14 +81,3 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         """Nothing."""
-
-
-@contextmanager
-def broken_provider() -> Iterator[BrokenProvider]:
-    with BrokenProvider() as provider:
-        thread = threading.Thread(target=provider.serve_forever, args=[0.05])
-        thread.start()
-        yield provider
-        provider.over.set()
-        provider.shutdown()
-        thread.join()
