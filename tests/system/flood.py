@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -39,10 +40,14 @@ class Flood:
         await asyncio.gather(*(self._ask(shop, topic) for _ in range(sockets)))
 
     async def _ask(self, shop: Shop, topic: str) -> None:
+        handshake = HANDSHAKE.format(host=f"localhost:{shop.port}").encode()
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
+            # Sent at once: on a busy machine this loop may take seconds for a turn, and
+            # the server closes connections whose client is silent for so long.
+            link = socket.create_connection(("127.0.0.1", shop.port))
+            link.sendall(handshake)
+            reader, writer = await asyncio.open_connection(sock=link)
             self._writers.append(writer)
-            writer.write(HANDSHAKE.format(host=f"localhost:{shop.port}").encode())
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
         except (OSError, asyncio.IncompleteReadError) as error:
             self.statuses[type(error).__name__] += 1
