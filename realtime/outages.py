@@ -134,9 +134,11 @@ class Outage:
             self._reported_at = -math.inf
 
     def _watch(self) -> None:
-        while not self._is_over():
+        while self is _outage:  # or a test has ended, and its streams are closed
+            if self._is_over():
+                logger.warning("Redis is back.")
+                return
             time.sleep(CHECK_S)
-        logger.warning("Redis is back.")
 
     def _is_over(self) -> bool:
         """Whether Redis works again, and nobody has reported the outage for a while:
