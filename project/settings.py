@@ -87,7 +87,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "project.static_files.StaticFiles",
     "django.contrib.sitemaps",
     "django.contrib.humanize",
     "django.contrib.postgres",  # lookups of arrays and vectors; no extension

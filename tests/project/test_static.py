@@ -94,3 +94,10 @@ def test_page_preloads_all_that_its_script_imports_and_no_more(
 
     modules = imported_by(JS / f"{script}.js")
     assert sorted(preloaded) == sorted(str(path.relative_to(JS)) for path in modules)
+
+
+def test_flags_of_countries_are_not_collected(static):
+    folder = Path(static["STATIC_ROOT"])
+
+    assert (folder / "css").is_dir()
+    assert not (folder / "flags").exists()
