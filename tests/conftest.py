@@ -42,6 +42,11 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("suite")
 
 
+def pytest_sessionfinish() -> None:
+    """Forget an outage of Redis: its thread would log to streams that are closed."""
+    outages._reset()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Twice as many as there are processors, as half of the time tests wait for others;
@@ -70,7 +75,7 @@ def folders(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def shop(settings, folders, monkeypatch) -> None:
+def shop(settings, folders) -> None:
     """Pictures in a folder and cache keys in a corner of the test's own (rate limits
     are counted there), static files as they are, quick passwords, plain http."""
     name = f"test-{uuid4().hex}"
@@ -83,7 +88,7 @@ def shop(settings, folders, monkeypatch) -> None:
     settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": plain}}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False
-    monkeypatch.setattr(outages, "_outage", outages.Outage())  # none from before
+    outages._reset()  # none from before
 
 
 @pytest.fixture(autouse=True, scope="session")
