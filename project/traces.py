@@ -5,7 +5,7 @@ Without them nothing of OpenTelemetry is imported, and `span` does nothing.
 The SDK reads its own variables: OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES,
 OTEL_TRACES_SAMPLER, OTEL_BSP_*, OTEL_EXPORTER_OTLP_*, OTEL_PROPAGATORS. A thread of its
 own sends; what a receiver does not take is dropped, and no page waits for it. The SDK
-makes that thread anew in each child of a Celery worker.
+starts that thread in each child of a Celery worker.
 """
 
 from collections.abc import Callable, Iterator

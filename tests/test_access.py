@@ -495,7 +495,7 @@ def test_looking_at_everything_changes_nothing(world, visitor):
 
 @pytest.mark.parametrize("visitor", ["anonymous", "shopper", "unverified"])
 def test_no_page_shows_somebody_elses_address(world, visitor):
-    """But for a link's page, to who holds the link."""
+    """Except for the page of a link, to its holder."""
     client = world.client(visitor)
     emails = {user.email for user in world.people.values()} | {"else@example.com"}
     mine = world.people[visitor].email if visitor in world.people else ""

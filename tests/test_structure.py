@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("project", "products", "realtime", "users")
 
-# Whoever is not named here by itself follows the rule of the package it is in. A star
+# A module that is not named here follows the rule of the package it is in. A star
 # stands for one name: "products.*.models" are the models of every domain.
 MODELS = ["products.models", "products.*.models"]
 EXCEPTIONS = ["products.exceptions", "products.*.exceptions"]

@@ -1,7 +1,7 @@
 """The recovery of an account: a new password undoes what an intruder has prepared.
 
-A pending change of the email address would hand the account to whoever requested the
-change. So every new password withdraws it, whichever way the password is replaced.
+A pending change of the email address would hand the account to the person who requested
+the change. So every new password withdraws it, whichever way the password is replaced.
 Other ways in (second factors, passkeys, connected accounts) may belong to the owner, so
 they are listed, and the owner can remove them.
 """

@@ -88,7 +88,7 @@ class StockLevelFilter(admin.SimpleListFilter):
 
 
 class PictureInline(admin.TabularInline):
-    """A product's pictures. Whoever may change the product may change them."""
+    """A product's pictures. They need the permission to change products."""
 
     model = ProductImage
     form = PictureForm

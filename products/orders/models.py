@@ -62,12 +62,12 @@ class Order(Swept, Totals):
     number = models.CharField(
         _("number"), max_length=NUMBER_LENGTH, unique=True, default=new_number
     )
-    # Whoever knows it may see the order. It is in the link in a guest's mail and in
+    # Anyone who knows it may see the order. It is in the link in a guest's mail and in
     # the name of the order's live topic.
     access_token = models.CharField(
         max_length=32, default=new_access_token, unique=True, editable=False
     )
-    # A basket has one order: whoever orders twice gets the first one. The order
+    # A basket has one order: a second attempt gets the first one. The order
     # outlives the basket and the shopper's account.
     basket = models.OneToOneField(
         Basket, models.SET_NULL, null=True, blank=True, related_name="order"

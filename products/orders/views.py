@@ -96,7 +96,7 @@ class OrderView(TitleMixin, DetailView):
 class OrderConfirmView(TitleMixin, TemplateView):
     """The page behind the link in a guest's mail, with a button to confirm the order.
 
-    A GET changes nothing, because mail programs follow links. Whoever has the mail may
+    A GET changes nothing, because mail programs follow links. Anyone with the mail may
     see the order.
     """
 

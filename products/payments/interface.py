@@ -137,7 +137,7 @@ class Provider(Protocol):
         """Refund its amount, once. Raises `Refused`, `Unreachable`."""
 
     def refunds(self, payment: Payment) -> list[RefundFacts]:
-        """Return all refunds of the payment, whoever made them.
+        """Return all refunds of the payment, ours and others.
 
         Raises `Refused`, `Unreachable`.
         """

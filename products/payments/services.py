@@ -57,7 +57,7 @@ def start(order: Order) -> str:
         try:
             session = provider.open(payment, _back(order))
         except interface.Superseded as error:
-            logger.warning("Payment of %s begins anew: %s", order.number, error)
+            logger.warning("Payment of %s starts again: %s", order.number, error)
             end_attempt(payment)
         except interface.Unreachable as error:
             logger.warning("Payment of %s: no answer: %s", order.number, error)

@@ -24,7 +24,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A connection to the server that takes writes.
 
     A failover may leave a connection alive, to a server that has become a standby. A
-    connection made anew finds the server that takes writes (`target_session_attrs`).
+    new connection finds the server that takes writes (`target_session_attrs`).
     """
 
     timeline = ""  # as `read_timeline()` found it when the connection was made

@@ -11,7 +11,7 @@ basket too. The crowd arrives, nothing happens for a while, then stock changes s
 times a second, and then all sockets are cut and the pages come back by themselves.
 
 CPU is in processors (1.00 is one of them), from the operating system's accounting;
-whoever makes the crowd shares the processors with the shop. Where a crowd is late
+the crowd shares the processors with the shop. Where a crowd is late
 itself, a line says so, and its delays and its return say nothing. A transaction is one
 statement of the shop, but those of the changes have three.
 

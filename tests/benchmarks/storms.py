@@ -107,7 +107,7 @@ def storm(server: Daphne, topics: dict[str, int], sockets: int, model: str) -> d
 
 
 def tell(name: str, result: dict) -> None:
-    """A line for who reads."""
+    """Return a line of the report."""
     sockets, back = result["sockets"], result["back"]
     steady = sockets / result["evenly"]
     seconds = result["times"][-1] if result["times"] else float("nan")

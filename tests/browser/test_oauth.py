@@ -206,7 +206,7 @@ def test_from_that_page_one_signs_in_and_connects(visit, provider, complaints):
 
 
 def _give_the_password(page: Page) -> None:
-    """Whoever changes the ways in says once more who they are."""
+    """Changes of sign-in methods require signing in again."""
     page.locator("[name=password]").fill("password")
     page.locator("main form button[type=submit]").last.click()
 

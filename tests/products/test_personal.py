@@ -140,7 +140,7 @@ def test_claims_at_once_add_each_order_once():
 
 @pytest.mark.django_db(transaction=True)
 def test_order_goes_to_one_account_while_the_address_changes_hands():
-    """The row of the address decides: whoever has it verified when it is locked."""
+    """The account that has the address verified when its row is locked decides."""
     first = make_shopper(email="ann@example.com")
     second = make_user(email="bob@example.com")
     order = guest_order()

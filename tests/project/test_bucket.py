@@ -86,7 +86,7 @@ def make_due() -> None:
 
 def test_object_has_the_type_of_its_ending_and_may_be_kept_for_ever(bucket):
     upload = make_picture("lamp.png")
-    upload.content_type = "text/html"  # what the browser of who sent it says
+    upload.content_type = "text/html"  # as the sender's browser says
 
     default_storage.save("products/lamp.png", upload)
 

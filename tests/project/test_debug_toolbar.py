@@ -1,4 +1,4 @@
-"""The debug toolbar: there for who develops, and for nobody else."""
+"""The debug toolbar is for developers only."""
 
 import os
 import subprocess

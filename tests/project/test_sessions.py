@@ -66,7 +66,7 @@ def test_session_whose_row_was_deleted_is_gone(key):
 
 
 def test_session_that_was_read_before_its_end_committed_is_gone_after_it(key):
-    """Whoever reads it between the DELETE and the COMMIT must not bring it back."""
+    """A reader between the DELETE and the COMMIT must not bring it back."""
     with transaction.atomic():
         SessionStore(key).delete()
         cache.set(SessionStore(key).cache_key, {"lamp": 1}, 60)  # another's copy

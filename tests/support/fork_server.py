@@ -233,7 +233,7 @@ def _obey(
         os.dup2(file, number)
         os.close(file)
     if pid := os.fork():
-        with contextlib.suppress(OSError):  # whoever asked may be gone
+        with contextlib.suppress(OSError):  # the caller may be gone
             os.write(report, NUMBER.pack(pid))
             status = os.waitpid(pid, 0)[1]
             os.write(report, NUMBER.pack(os.waitstatus_to_exitcode(status)))

@@ -1,4 +1,4 @@
-"""A PgBouncer in transaction mode, for who has the program.
+"""A PgBouncer in transaction mode, if the program is installed.
 
 It keeps so few sessions that those who share it meet each other's.
 """
@@ -38,7 +38,7 @@ class PgBouncer(Process):
             "default_pool_size": SESSIONS,
             "unix_socket_dir": self.folder,
             "listen_port": PORT,
-            "auth_type": "any",  # whoever reaches the socket; as the server does
+            "auth_type": "any",  # anyone who reaches the socket, as for the server
         }
         if os.geteuid() == 0:  # which it refuses to run as
             settings["user"] = pwd.getpwuid(account()).pw_name

@@ -42,7 +42,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def cut(self) -> Iterator[None]:
-        """Reset what is connected, and whoever connects meanwhile."""
+        """Reset all connections, and new ones meanwhile."""
         self._is_cut = True
         self._call(self._reset)
         try:

@@ -55,7 +55,7 @@ def _delete_all() -> None:
 def restored() -> Iterator[None]:
     """Meanwhile the database looks as if a backup had been restored over it.
 
-    `pg_restore --clean` makes each table anew. Here one is, by which the timeline of
+    `pg_restore --clean` creates each table again. Here one is, by which the timeline of
     the database is known.
     """
     _make_anew()

@@ -53,7 +53,7 @@ class Socket:
         elif message["type"] == "websocket.send":
             frame = schema.received(message["text"])
             self.heard(frame)
-            self.frames.append(frame)  # for who waits for it: the page shows it now
+            self.frames.append(frame)  # the page shows it now
 
     def send(self, frame: dict) -> None:
         schema.check(frame, schema.SENT_BY_CLIENT)

@@ -66,7 +66,7 @@ def redis(shared_redis) -> Iterator[Redis]:
 
 @pytest.fixture
 def listening(redis, shared_daphne) -> Iterator[Daphne]:
-    """A shop whose log shows no traceback afterwards, for who writes nothing.
+    """A shop whose log shows no traceback afterwards, for tests that write nothing.
 
     It has no audit, on purpose: what tests see was pushed."""
     since = shared_daphne.mark()
@@ -76,7 +76,7 @@ def listening(redis, shared_daphne) -> Iterator[Daphne]:
 
 @pytest.fixture
 def daphne(transactional_db, listening) -> Daphne:
-    """The same, for who writes to the database."""
+    """The same, for tests that write to the database."""
     return listening
 
 

@@ -216,8 +216,8 @@ def test_change_that_no_worker_tells_is_seen_when_pages_are_old(
 
 
 def without_what_is_new(answer: Answer) -> dict[str, str]:
-    anew = {"etag", "set-cookie", "date", "content-length", "x-request-id"}
-    return {k.lower(): v for k, v in answer.headers.items() if k.lower() not in anew}
+    own = {"etag", "set-cookie", "date", "content-length", "x-request-id"}
+    return {k.lower(): v for k, v in answer.headers.items() if k.lower() not in own}
 
 
 def test_early_page_is_the_page_of_django_with_the_same_headers(server, lamp):

@@ -28,7 +28,7 @@ from tests.system.frames import (
 )
 
 EXAMPLES = 300
-NO_CHECKS = list(HealthCheck)  # servers are not made anew for each example
+NO_CHECKS = list(HealthCheck)  # examples share the servers
 PATIENCE_S = 20
 IMPATIENCE_S = 1.5  # where we expect to wait in vain
 LAST = 10**6  # the number of the last question

@@ -1,4 +1,4 @@
-"""An order is live for who knows its token, the board for staff, a hold for its
+"""An order is live for holders of its token, the board for staff, a hold for its
 shopper; for nobody else is there anything to hear."""
 
 import pytest

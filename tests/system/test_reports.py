@@ -373,7 +373,7 @@ def test_id_of_a_proxy_is_kept_and_an_odd_one_is_not(reported):
 
 
 def test_id_and_trace_of_a_stranger_are_not_believed(redis, serve, shared_redis):
-    """Without a proxy whoever connects is one."""
+    """Without a proxy, the address of the connection counts."""
     with receiving() as receiver:
         shop = serve(
             redis,

@@ -75,7 +75,7 @@ def test_sign_in_in_many_tabs_at_once_merges_once():
 
 
 def test_add_during_sign_in_loses_nothing_silently():
-    """Whoever comes too late for the anonymous basket is told that it was closed."""
+    """A late change of the anonymous basket is told that it was closed."""
     anonymous, user, product = make_owner(), make_user(), make_product()
     theirs = make_basket(anonymous, {product: 1})
     mine = make_basket(Owner(user_id=user.pk))

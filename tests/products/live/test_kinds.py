@@ -613,5 +613,5 @@ def test_render_of_every_topic_carries_its_name_and_version():
         html = pushed(name, viewer)
         version = found(name, viewer).version
         assert f'data-topic="{name}" data-version="{version}"' in html
-        # The client asks for personal topics anew whenever its socket is a new one.
+        # The client subscribes to personal topics again on each new socket.
         assert ("data-personal" in html) == registry.is_personal(name)

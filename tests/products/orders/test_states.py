@@ -179,7 +179,7 @@ def subjects() -> list[str]:
 
 
 def expected_subjects(order: Order) -> list[str]:
-    """Whoever has not confirmed their address hears of nothing but that."""
+    """An unconfirmed guest only gets the mail to confirm."""
     is_asked = order.status == "pending"
     if order.is_unconfirmed and not is_asked:
         return []

@@ -28,7 +28,7 @@ def test_thousand_sockets_that_subscribe_at_once_cost_two_queries_at_most(
     wait_until(lambda: all(socket.snaps for socket in sockets), "snapshots", 20)
 
     assert {len(socket.snaps[0]["items"]) for socket in sockets} == {3}
-    assert len(loads) <= 2  # one more for who came while the first was under way
+    assert len(loads) <= 2  # one more for sockets that came during the first
     assert sum(renders.values()) == 3
 
 
