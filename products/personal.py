@@ -46,7 +46,7 @@ SECTIONS = [
             *("number", "status", "method", "currency", "placed_at", "email"),
             *("goods", "discount", "shipping", "tax", "prices_include_tax", "total"),
             *("full_name", "line1", "line2", "postcode", "city", "region", "country"),
-            *("phone", "language"),
+            *("phone", "language", "delivery_name", "delivery_carrier", "is_pickup"),
         ),
     ),
     Section(

@@ -6,6 +6,7 @@ from products.basket import views as basket
 from products.catalogue import views as catalogue
 from products.orders import views as orders
 from products.orders.checkout.contact import ContactView
+from products.orders.checkout.delivery import DeliveryView
 from products.orders.checkout.review import ReviewView
 from products.payments import views as payments
 from products.waiting import views as waiting
@@ -43,6 +44,7 @@ urlpatterns = [
     ),
     path("basket/update/", basket.BasketUpdateView.as_view(), name="basket-update"),
     path("checkout/", ContactView.as_view(), name="checkout"),
+    path("checkout/delivery/", DeliveryView.as_view(), name="checkout-delivery"),
     path("checkout/review/", ReviewView.as_view(), name="checkout-review"),
     path("orders/", orders.OrdersView.as_view(), name="orders"),
     path("orders/claim/", orders.OrdersClaimView.as_view(), name="orders-claim"),

@@ -38,6 +38,7 @@ from products.live.viewers import Owner
 from products.models import (
     PictureFetch,
     Product,
+    ShippingMethod,
     ShippingZone,
     StockMovement,
     TaxClass,
@@ -100,6 +101,7 @@ ROUTES: dict[str, Row] = {
     "basket/add/<int:product_id>/": anyone("405"),
     "basket/update/": anyone("405"),
     "checkout/": ("200", "200", "403", "200", "200"),
+    "checkout/delivery/": ("405", "405", "403", "405", "405"),
     "checkout/review/": ("/checkout/",) * 2 + ("403",) + ("/checkout/",) * 2,
     "orders/": members("200"),
     "orders/claim/": ("login", *["405"] * 4),
@@ -320,7 +322,7 @@ class World:
             ),
             "products/product": lamp,
             "products/productcategory": lamp.category,
-            "products/shippingzone": ShippingZone.objects.create(name="Moon"),
+            "products/shippingzone": make_zone_with_pickup(),
             "products/stock": lamp.stock,
             "products/stockmovement": StockMovement.objects.get(),
             "products/waiting": Waiting.objects.create(
@@ -392,6 +394,13 @@ def a_passkey() -> dict:
             ),
         )
     )
+
+
+def make_zone_with_pickup() -> ShippingZone:
+    """A zone with all countries, in which orders cost nothing to deliver."""
+    zone = ShippingZone.objects.create(name="Moon", has_rest=True)
+    ShippingMethod.objects.create(zone=zone, name="Pick-up", is_pickup=True)
+    return zone
 
 
 def a_mail() -> Email:

@@ -220,6 +220,8 @@ RULES: dict[str, list[str]] = {
         "products.live",
         "products.pricing.baskets",
         "products.pricing.tax",
+        "products.shipping.offers",
+        "products.shipping.services",
         "products.staff.columns",
         "products.staff.moves",
         "products.staff.vitals",

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
 from products.catalogue.models import Product
+from products.shipping.models import ShippingMethod
 from products.sweeps.models import Swept, problem_index
 
 
@@ -55,8 +56,18 @@ class Basket(Swept):
         _("status"), max_length=8, choices=Status.choices, default=Status.OPEN
     )
     version = models.PositiveBigIntegerField(_("version"), default=0)
-    # Where the goods are sent, if that is known. Taxes depend on it.
+    # Where the goods are sent, if that is known. Taxes and delivery depend on it.
     country = CountryField(_("country"), blank=True)
+    postcode = models.CharField(_("postcode"), max_length=20, blank=True)
+    # As the shopper chose it; it counts while it is offered there.
+    shipping_method = models.ForeignKey(
+        ShippingMethod,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("delivery"),
+    )
     held_since = models.DateTimeField(_("reserved since"), null=True, blank=True)
     held_until = models.DateTimeField(_("reserved until"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -22,7 +22,7 @@ from products.basket.exceptions import (
 from products.catalogue.exceptions import UnknownProduct
 from products.live import push
 from products.live.viewers import Owner
-from products.models import Basket, BasketLine, Product
+from products.models import Basket, BasketLine, Product, ShippingMethod
 
 
 def new_token() -> str:
@@ -34,7 +34,7 @@ def open_for(owner: Owner) -> Basket:
     """Return the owner's open basket, created if there is none.
 
     A new basket continues the versions of the owner's earlier ones. So a page that
-    shows the old basket takes the new one as newer. The country is that of the last.
+    shows the old basket takes the new one as newer. It goes where the last one went.
     """
     basket, _is_new = Basket.objects.open().get_or_create(
         user_id=owner.user_id,
@@ -48,7 +48,7 @@ def open_for(owner: Owner) -> Basket:
 def _from_last(owner: Owner) -> dict[str, Any]:
     """Return what a new basket takes over from the owner's last one."""
     baskets = Basket.objects.filter(user_id=owner.user_id, token=owner.token)
-    newest_first = baskets.order_by("-version").values("version", "country")
+    newest_first = baskets.order_by("-version").values("version", "country", "postcode")
     return newest_first.first() or {}
 
 
@@ -122,13 +122,22 @@ def clear(basket: Basket) -> None:
 
 
 @transaction.atomic
-def set_country(basket: Basket, country: str) -> Basket:
-    """Note where the goods are sent, because taxes depend on it. A hold goes on.
+def set_destination(basket: Basket, country: str, postcode: str) -> Basket:
+    """Note where the goods are sent: taxes and delivery depend on it. A hold goes on.
 
     Raises `BasketClosed`.
     """
     basket = holds.lock(basket)
-    basket.country = country
+    basket.country, basket.postcode = country, postcode
+    _changed(basket)
+    return basket
+
+
+@transaction.atomic
+def set_shipping_method(basket: Basket, method: ShippingMethod) -> Basket:
+    """Note how the goods are sent. A hold goes on. Raises `BasketClosed`."""
+    basket = holds.lock(basket)
+    basket.shipping_method = method
     _changed(basket)
     return basket
 
@@ -162,7 +171,9 @@ def merge(*, token: str, user_id: int) -> list[MergedLine]:
         return []
     holds.let_go(target, source)
     merged = _merge_lines(source, target)
-    target.country = target.country or source.country
+    if not target.country:
+        target.country, target.postcode = source.country, source.postcode
+    target.shipping_method_id = target.shipping_method_id or source.shipping_method_id
     source.status = Basket.Status.MERGED
     _changed(source)
     _changed(target)
@@ -230,7 +241,8 @@ def _lock(basket: Basket) -> Basket:
 def _changed(basket: Basket) -> None:
     """Save the basket with its next version, and push it."""
     basket.version += 1
-    fields = ["version", "status", "country", "held_since", "held_until", "updated_at"]
+    fields = ["version", "status", "held_since", "held_until", "updated_at"]
+    fields += ["country", "postcode", "shipping_method"]
     basket.save(update_fields=fields)
     push.basket_changed(basket)
 

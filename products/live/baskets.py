@@ -13,6 +13,8 @@ from products.models import Basket, BasketLine
 from products.pricing import baskets as pricing
 from products.pricing.baskets import PricedLine, todays_rates
 from products.pricing.tax import Rate
+from products.shipping import services as shipping
+from products.shipping.offers import Zone
 from realtime.registry import State
 
 EMPTY_BASKET = {"count": 0, "total": "0.00"}
@@ -21,6 +23,7 @@ NO_LINES = {
     "limit": settings.BASKET_LINE_LIMIT,
     "lines": [],
     **pricing.price_items([], {}).sums.facts,
+    "delivery": None,
 }
 
 
@@ -129,24 +132,26 @@ def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
         lines[line.basket_id].append(line)
     countries = {str(basket.country) for basket in baskets}
     rates = {country: todays_rates(country) for country in countries}
+    zones = shipping.zones() if lines else []
     return {
         owner_of_basket(basket): _contents_of(
-            lines[basket.pk], rates[str(basket.country)], version=basket.version
+            basket, lines[basket.pk], rates[str(basket.country)], zones
         )
         for basket in baskets
     }
 
 
 def _contents_of(
-    lines: list[BasketLine], rates: dict[str, Rate], *, version: int
+    basket: Basket, lines: list[BasketLine], rates: dict[str, Rate], zones: list[Zone]
 ) -> State:
     for_sale = [line for line in lines if line.product.is_active]
-    priced = pricing.price_items(map(pricing.item, for_sale), rates)
+    place = shipping.place_of(basket)
+    priced, delivery = shipping.price(for_sale, rates, zones, place)
     prices = {
         line.pk: price for line, price in zip(for_sale, priced.lines, strict=True)
     }
     return State(
-        version,
+        basket.version,
         {
             "count": sum(line.quantity for line in lines),
             "limit": settings.BASKET_LINE_LIMIT,
@@ -155,6 +160,7 @@ def _contents_of(
                 for line in lines
             ],
             **priced.sums.facts,
+            "delivery": shipping.facts(delivery) if for_sale else None,
         },
     )
 

@@ -355,6 +355,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "postcode",
+                    models.CharField(
+                        blank=True, max_length=20, verbose_name="postcode"
+                    ),
+                ),
+                (
                     "held_since",
                     models.DateTimeField(
                         blank=True, null=True, verbose_name="reserved since"
@@ -382,6 +388,17 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="baskets",
                         to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "shipping_method",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="products.shippingmethod",
+                        verbose_name="delivery",
                     ),
                 ),
             ],
@@ -442,6 +459,34 @@ class Migration(migrations.Migration):
                     "prices_include_tax",
                     models.BooleanField(
                         default=True, verbose_name="prices include tax"
+                    ),
+                ),
+                (
+                    "delivery_name",
+                    models.CharField(
+                        blank=True, max_length=80, verbose_name="delivery"
+                    ),
+                ),
+                (
+                    "delivery_carrier",
+                    models.CharField(blank=True, max_length=60, verbose_name="carrier"),
+                ),
+                (
+                    "delivery_days_from",
+                    models.PositiveSmallIntegerField(
+                        blank=True, null=True, verbose_name="working days, from"
+                    ),
+                ),
+                (
+                    "delivery_days_to",
+                    models.PositiveSmallIntegerField(
+                        blank=True, null=True, verbose_name="to"
+                    ),
+                ),
+                (
+                    "is_pickup",
+                    models.BooleanField(
+                        default=False, verbose_name="pick-up in the shop"
                     ),
                 ),
                 (
@@ -1813,66 +1858,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex(
-            model_name="basket",
-            index=models.Index(
-                condition=models.Q(("status", "open"), ("user__isnull", True)),
-                fields=["updated_at"],
-                name="basket_stale",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="basket",
-            index=models.Index(
-                condition=models.Q(("held_until__isnull", False)),
-                fields=["held_until"],
-                name="basket_held",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="basket",
-            index=models.Index(
-                condition=models.Q(("failures__gt", 0)),
-                fields=["retry_at"],
-                name="basket_problem",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="basket",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "open")),
-                fields=("user",),
-                name="basket_one_open_a_user",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="basket",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "open")),
-                fields=("token",),
-                name="basket_one_open_a_token",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="basket",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("user__isnull", False), ("token__isnull", False), _connector="OR"
-                ),
-                name="basket_has_an_owner",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="basket",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("held_until__isnull", True),
-                    models.Q(("held_since__isnull", False), ("status", "open")),
-                    _connector="OR",
-                ),
-                name="basket_holds_while_open",
-            ),
-        ),
-        migrations.AddIndex(
             model_name="order",
             index=models.Index(fields=["status", "placed_at"], name="order_board"),
         ),
@@ -2232,6 +2217,66 @@ class Migration(migrations.Migration):
                 condition=models.Q(("status", "asked")),
                 fields=("payment",),
                 name="refund_one_asked",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="basket",
+            index=models.Index(
+                condition=models.Q(("status", "open"), ("user__isnull", True)),
+                fields=["updated_at"],
+                name="basket_stale",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="basket",
+            index=models.Index(
+                condition=models.Q(("held_until__isnull", False)),
+                fields=["held_until"],
+                name="basket_held",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="basket",
+            index=models.Index(
+                condition=models.Q(("failures__gt", 0)),
+                fields=["retry_at"],
+                name="basket_problem",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="basket",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "open")),
+                fields=("user",),
+                name="basket_one_open_a_user",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="basket",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "open")),
+                fields=("token",),
+                name="basket_one_open_a_token",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="basket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("user__isnull", False), ("token__isnull", False), _connector="OR"
+                ),
+                name="basket_has_an_owner",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="basket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("held_until__isnull", True),
+                    models.Q(("held_since__isnull", False), ("status", "open")),
+                    _connector="OR",
+                ),
+                name="basket_holds_while_open",
             ),
         ),
         migrations.AddConstraint(

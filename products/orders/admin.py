@@ -83,6 +83,7 @@ class OrderAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
         *("number", "on_the_board", "status", "on_hold", "method"),
         *("goods", "discount", "shipping", "tax", "prices_include_tax"),
         "total_with_currency",
+        *("delivery_name", "delivery_carrier", "is_pickup"),
         *("user", "email", "full_name", "line1", "line2", "postcode", "city"),
         *("region", "country", "phone", "language", "handler"),
         *("placed_at", "expires_at", "changed_at", *PROBLEM),

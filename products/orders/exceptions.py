@@ -33,6 +33,13 @@ class TermsChanged(ShopError):
         )
 
 
+class NotDelivered(ShopError):
+    """No method of delivery is offered for the goods at the address."""
+
+    def __init__(self) -> None:
+        super().__init__(_("We don’t deliver this order to your address."))
+
+
 class StatusConflict(ShopError):
     """The order cannot make this move, perhaps because somebody else was first."""
 

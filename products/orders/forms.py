@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from products.models import Order
 from products.orders.terms import Contact
+from products.shipping import services as shipping
 from project.address_forms import PostalFormMixin
 from project.mail.fields import EmailFormField
 from project.widgets import CountrySelect
@@ -58,6 +59,7 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
     def __init__(self, *args, user: Any, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
+        self._limit_countries()
         for name, kind in AUTOCOMPLETE.items():
             self.fields[name].widget.attrs["autocomplete"] = kind
         self.fields["phone"].widget.input_type = "tel"
@@ -67,6 +69,25 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
             self._offer({str(a.pk): a for a in user.addresses.all()})
         else:
             del self.fields["saved"], self.fields["keep"]
+
+    def _limit_countries(self) -> None:
+        """Offer the countries to which the shop delivers."""
+        self.delivered = shipping.countries()
+        if self.delivered is not None:
+            self.fields["country"].choices = [
+                (code, name)
+                for code, name in self.fields["country"].choices
+                if not code or code in self.delivered
+            ]
+
+    def clean(self) -> dict:
+        data = super().clean()
+        if self.chosen and self.delivered is not None:
+            country = self.chosen.country
+            if str(country) not in self.delivered:
+                text = _("We don’t deliver to this country: %(country)s.")
+                self.add_error("saved", text % {"country": country.name})
+        return data
 
     def _offer(self, addresses: Mapping[str, Any]) -> None:
         if not addresses:
@@ -107,8 +128,14 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
         return place
 
 
-class PlaceForm(forms.Form):
-    """The method of payment, and what the page showed (`products.orders.shown`)."""
+class DeliveryForm(forms.Form):
+    """The key of a method of delivery. The page shows what there is to choose from."""
+
+    delivery = forms.IntegerField(required=False, min_value=1)
+
+
+class PlaceForm(DeliveryForm):
+    """How to deliver and to pay, and what the page showed (`products.orders.shown`)."""
 
     method = forms.ChoiceField(label=_("Payment"), widget=forms.RadioSelect)
     shown = forms.CharField(required=False, widget=forms.HiddenInput)

@@ -18,6 +18,7 @@ from products.orders.machine import Actor, Method, OrderKind, State
 from products.orders.on_hold import OnHold
 from products.orders.states import Status
 from products.pricing.models import Taxed, Totals, amount_field
+from products.shipping.models import AgreedDelivery
 from products.sweeps.models import Swept, problem_index
 from project import phones
 from project.mail.fields import EmailField, shape_constraint
@@ -51,7 +52,7 @@ class OrderQuerySet(models.QuerySet):
         return self.filter(states.EXPIRE.condition, expires_at__lte=timezone.now())
 
 
-class Order(Swept, Totals):
+class Order(Swept, Totals, AgreedDelivery):
     """A basket that was ordered, with its goods and address as they were then.
 
     Only `products.orders.services` writes it.

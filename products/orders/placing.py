@@ -16,17 +16,20 @@ from products.basket.exceptions import BasketClosed, Shortage
 from products.live import push
 from products.models import Basket, BasketLine, Order, OrderLine, ShippingPart
 from products.orders import emails, limits
-from products.orders.exceptions import MethodRefused, TermsChanged
+from products.orders.exceptions import MethodRefused, NotDelivered, TermsChanged
 from products.orders.services import Method, deadline_of, log_event, mailed, pay
-from products.orders.terms import Contact, Costs, Goods, Terms, contact_of
+from products.orders.terms import Contact, Costs, Delivery, Goods, Terms, contact_of
 from products.payments import providers
 from products.pricing.baskets import (
     PricedBasket,
     PricedLine,
     PricedShipping,
     Sums,
-    price_basket,
+    todays_rates,
 )
+from products.shipping import services as shipping
+from products.shipping.offers import Offer
+from products.shipping.services import Place
 
 
 @transaction.atomic
@@ -36,6 +39,7 @@ def place(
     *,
     seen: Terms,
     method: str,
+    delivery: int | None = None,
     language: str,
     user: AbstractUser | None = None,
     visitor: limits.Visitor = limits.HERE,
@@ -43,11 +47,12 @@ def place(
     """Order a basket and return the order.
 
     `seen` are the terms that the shopper saw and agreed to. The limits for guests count
-    the order for `visitor`. If the basket was ordered before, return that order. An
-    order that costs nothing gets the method `FREE`, whatever was chosen.
+    the order for `visitor`. `delivery` is the key of the method that the shopper chose
+    now; without it, that of the basket counts. If the basket was ordered before, return
+    that order. An order that costs nothing gets the method `FREE`, whatever was chosen.
 
-    Raises `BasketClosed`, `BasketEmpty`, `Shortage`, `TermsChanged`, `MethodRefused`
-    and `TooManyOrders`. Then nothing has changed.
+    Raises `BasketClosed`, `BasketEmpty`, `Shortage`, `TermsChanged`, `MethodRefused`,
+    `NotDelivered` and `TooManyOrders`. Then nothing has changed.
     """
     basket = holds.row(basket)
     if basket.status == Basket.Status.ORDERED:
@@ -63,8 +68,8 @@ def place(
     unavailable = {line.product_id: 0 for line in lines if not line.product.is_active}
     if unavailable:  # left the shop since they were held
         raise Shortage(unavailable)
-    priced = price_basket(lines, country=contact.country)
-    now = _terms(contact, lines, priced)
+    priced, offer = _price(basket, contact, lines, delivery)
+    now = _terms(contact, lines, priced, offer)
     if now != seen:
         raise TermsChanged(seen, now)
     if not now.total:
@@ -81,6 +86,7 @@ def place(
         method=method,
         language=language,
         **_totals(priced.sums),
+        **_delivery_columns(now.delivery),
         currency=settings.CURRENCY,
         expires_at=deadline_of(method, user and user.pk),
     )
@@ -99,7 +105,7 @@ def place(
 def terms(basket: Basket, contact: Contact) -> Terms:
     """Return the terms on which the basket would be ordered now."""
     lines = list(basket.lines.select_related("product").order_by("pk"))
-    return _terms(contact, lines, price_basket(lines, country=contact.country))
+    return _terms(contact, lines, *_price(basket, contact, lines))
 
 
 def terms_of(order: Order) -> Terms:
@@ -112,13 +118,49 @@ def terms_of(order: Order) -> Terms:
         *(order.goods, order.discount, order.shipping, order.tax, order.total),
         order.prices_include_tax,
     )
-    return Terms.of(contact_of(order), (Goods(*line) for line in goods), costs)
+    delivery = Delivery(
+        *(order.delivery_name, order.delivery_carrier),
+        *(order.delivery_days_from, order.delivery_days_to, order.is_pickup),
+    )
+    lines = (Goods(*line) for line in goods)
+    return Terms.of(contact_of(order), lines, delivery, costs)
 
 
-def _terms(contact: Contact, lines: list[BasketLine], priced: PricedBasket) -> Terms:
+def _price(
+    basket: Basket,
+    contact: Contact,
+    lines: list[BasketLine],
+    chosen: int | None = None,
+) -> tuple[PricedBasket, Offer]:
+    """Return what the lines cost with their delivery. Raises `NotDelivered`."""
+    rates = todays_rates(contact.country)
+    method = chosen or basket.shipping_method_id
+    place = Place(contact.country, contact.postcode, method)
+    priced, delivery = shipping.price(lines, rates, shipping.zones(), place)
+    if delivery.chosen is None:
+        raise NotDelivered
+    return priced, delivery.chosen
+
+
+def _terms(
+    contact: Contact, lines: list[BasketLine], priced: PricedBasket, offer: Offer
+) -> Terms:
     goods = map(_goods, lines, priced.lines)
+    days = offer.days or (None, None)
+    delivery = Delivery(offer.name, offer.carrier, *days, offer.is_pickup)
     sums = {name: getattr(priced.sums, name) for name in Costs._fields}
-    return Terms.of(contact, goods, Costs(**sums))
+    return Terms.of(contact, goods, delivery, Costs(**sums))
+
+
+def _delivery_columns(delivery: Delivery) -> dict[str, Any]:
+    """Return the columns of `products.shipping.models.AgreedDelivery`."""
+    return {
+        "delivery_name": delivery.name,
+        "delivery_carrier": delivery.carrier,
+        "delivery_days_from": delivery.days_from,
+        "delivery_days_to": delivery.days_to,
+        "is_pickup": delivery.is_pickup,
+    }
 
 
 def _goods(line: BasketLine, price: PricedLine) -> Goods:

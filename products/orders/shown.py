@@ -9,7 +9,7 @@ from typing import Self
 
 from django.core import signing
 
-from products.orders.terms import Contact, Costs, Goods, Terms
+from products.orders.terms import Contact, Costs, Delivery, Goods, Terms
 
 SALT = "products.checkout"
 
@@ -54,6 +54,11 @@ def shown_terms(contact: Contact, basket: dict) -> Terms:
         )
         for line in basket["lines"]
     )
+    offer = basket["delivery"]["chosen"]
+    days_from, days_to = offer["days"] or (None, None)
+    delivery = Delivery(
+        offer["name"], offer["carrier"], days_from, days_to, offer["is_pickup"]
+    )
     costs = Costs(
         goods=Decimal(basket["goods"]),
         discount=Decimal(basket["discount"]),
@@ -62,4 +67,4 @@ def shown_terms(contact: Contact, basket: dict) -> Terms:
         total=Decimal(basket["total"]),
         includes_tax=basket["includes_tax"],
     )
-    return Terms.of(contact, goods, costs)
+    return Terms.of(contact, goods, delivery, costs)

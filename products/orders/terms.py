@@ -56,6 +56,22 @@ class Costs(NamedTuple):
     includes_tax: bool
 
 
+class Delivery(NamedTuple):
+    """How the goods are delivered. A shop without zones has no names for it."""
+
+    name: str
+    carrier: str
+    days_from: int | None
+    days_to: int | None
+    is_pickup: bool
+
+    @property
+    def days(self) -> tuple[int, int] | None:
+        if self.days_from is None or self.days_to is None:
+            return None
+        return self.days_from, self.days_to
+
+
 class Change(NamedTuple):
     """A difference in one product. `before` or `after` is None if there are none."""
 
@@ -66,16 +82,19 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A contact, the goods, sorted by product, and the sums."""
+    """A contact, the goods, sorted by product, their delivery, and the sums."""
 
     contact: Contact
     goods: tuple[Goods, ...]
+    delivery: Delivery
     costs: Costs
 
     @classmethod
-    def of(cls, contact: Contact, goods: Iterable[Goods], costs: Costs) -> Self:
+    def of(
+        cls, contact: Contact, goods: Iterable[Goods], delivery: Delivery, costs: Costs
+    ) -> Self:
         """Return the terms of goods in any order."""
-        return cls(contact, tuple(sorted(goods)), costs)
+        return cls(contact, tuple(sorted(goods)), delivery, costs)
 
     @property
     def total(self) -> Decimal:
@@ -103,15 +122,17 @@ class Terms:
 
     def to_json(self) -> list:
         """Return the terms as plain values for `from_json`."""
-        return [asdict(self.contact), [*map(_plain, self.goods)], _plain(self.costs)]
+        goods = [*map(_plain, self.goods)]
+        return [asdict(self.contact), goods, [*self.delivery], _plain(self.costs)]
 
     @classmethod
     def from_json(cls, values: list) -> Self:
         """Return the terms that `to_json` wrote, perhaps in an earlier release."""
-        contact, goods, costs = values
+        contact, goods, delivery, costs = values
         return cls.of(
             Contact(**contact),
             [Goods(*_values(Goods, row)) for row in goods],
+            Delivery(*_values(Delivery, delivery)),
             Costs(*_values(Costs, costs)),
         )
 

@@ -1,6 +1,7 @@
 """Zones of delivery, their methods, and the bands of prices of each method."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
@@ -99,6 +100,34 @@ class ShippingMethod(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class AgreedDelivery(models.Model):
+    """How an order is delivered, as it was agreed. The price is the order's `shipping`.
+
+    Orders of a shop without zones have no name here.
+    """
+
+    delivery_name = models.CharField(_("delivery"), max_length=80, blank=True)
+    delivery_carrier = models.CharField(_("carrier"), max_length=60, blank=True)
+    delivery_days_from = models.PositiveSmallIntegerField(
+        _("working days, from"), null=True, blank=True
+    )
+    delivery_days_to = models.PositiveSmallIntegerField(_("to"), null=True, blank=True)
+    is_pickup = models.BooleanField(_("pick-up in the shop"), default=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def agreed_delivery(self) -> dict[str, Any]:
+        """Name, carrier and days, as in the facts of an offer."""
+        days = (self.delivery_days_from, self.delivery_days_to)
+        return {
+            "name": self.delivery_name,
+            "carrier": self.delivery_carrier,
+            "days": None if None in days else days,
+        }
 
 
 class ShippingRate(models.Model):

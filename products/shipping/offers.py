@@ -117,6 +117,52 @@ def countries_of(zones: Iterable[Zone]) -> frozenset[str] | None:
     return frozenset(countries)
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What is offered for an order, and the offer that counts: None if there is none.
+
+    `by_postcode` says whether the country has parts in other zones; `is_certain` is
+    False while the postcode is not known there and no zone has the whole country.
+    """
+
+    country: str
+    offers: tuple[Offer, ...]
+    chosen: Offer | None
+    by_postcode: bool = False
+    is_certain: bool = True
+
+    @property
+    def price(self) -> int:
+        return self.chosen.price if self.chosen else 0
+
+
+def delivery(
+    zones: Iterable[Zone],
+    *,
+    country: str,
+    postcode: str,
+    method: int | None,
+    weight: int,
+    goods: int,
+) -> Delivery:
+    """Return the delivery of an order by the method chosen, else the first one.
+
+    In: as for `zone_of` and `offers`.
+    """
+    zones = list(zones)
+    zone = zone_of(zones, country, postcode)
+    offered = offers(zone, weight, goods)
+    chosen = [offer for offer in offered if offer.method == method] or offered
+    in_parts = country in {part.country for zone in zones for part in zone.parts}
+    return Delivery(
+        country=country,
+        offers=tuple(offered),
+        chosen=chosen[0] if chosen else None,
+        by_postcode=in_parts,
+        is_certain=bool(zone or postcode or not in_parts),
+    )
+
+
 def offers(zone: Zone | None, weight: int, goods: int) -> list[Offer]:
     """Return what the zone offers for an order, in the order of its methods.
 

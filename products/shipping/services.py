@@ -1,17 +1,26 @@
 """Reads and writes zones, methods and rates."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Model
 
-from products.models import ShippingMethod, ShippingRate, ShippingZone
-from products.shipping import defaults, postcodes
-from products.shipping.offers import EVERYWHERE, Band, Method, Zone
+from products.models import (
+    Basket,
+    BasketLine,
+    ShippingMethod,
+    ShippingRate,
+    ShippingZone,
+)
+from products.pricing import baskets as pricing
+from products.pricing.baskets import PricedBasket
+from products.pricing.tax import Rate
+from products.shipping import defaults, offers, postcodes
+from products.shipping.offers import EVERYWHERE, Band, Delivery, Method, Offer, Zone
 
 
 class PriceBand(NamedTuple):
@@ -96,6 +105,79 @@ def _bands(rows: Iterable[tuple], by_weight: bool) -> Iterator[Band]:
 
 def _minor(amount: Decimal) -> int:
     return int(amount * 100)
+
+
+# --- Baskets ----------------------------------------------------------------------
+
+
+class Place(NamedTuple):
+    """Where a parcel goes, and the key of the method that the shopper chose."""
+
+    country: str
+    postcode: str
+    method: int | None
+
+
+def place_of(basket: Basket) -> Place:
+    """Return where a basket goes; before that is known, to the shop's country."""
+    country = str(basket.country) or settings.SHOP_COUNTRY
+    return Place(country, basket.postcode, basket.shipping_method_id)
+
+
+def price(
+    lines: Collection[BasketLine],
+    rates: Mapping[str, Rate],
+    zones: Iterable[Zone],
+    place: Place,
+) -> tuple[PricedBasket, Delivery]:
+    """Return what lines cost with their delivery, and the delivery."""
+    items = [pricing.item(line) for line in lines]
+    priced = pricing.price_items(items, rates)
+    found = offers.delivery(
+        zones,
+        **place._asdict(),
+        weight=weight_of(lines),
+        goods=pricing.to_minor(priced.sums.goods - priced.sums.discount),
+    )
+    if found.price:
+        cost = pricing.from_minor(found.price)
+        priced = pricing.price_items(items, rates, shipping=cost)
+    return priced, found
+
+
+def weight_of(lines: Iterable[BasketLine]) -> int:
+    """Return the weight of a parcel in grams. What has no weight noted weighs nothing.
+
+    The one place that reads weights.
+    """
+    return sum(line.quantity * getattr(line.product, "weight", 0) for line in lines)
+
+
+def facts(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery, JSON-ready."""
+    return {
+        "country": delivery.country,
+        "by_postcode": delivery.by_postcode,
+        "is_certain": delivery.is_certain,
+        "chosen": _offer_facts(delivery.chosen) if delivery.chosen else None,
+        "offers": [_offer_facts(offer) for offer in delivery.offers],
+    }
+
+
+def _offer_facts(offer: Offer) -> dict[str, Any]:
+    return {
+        "method": offer.method,
+        "name": offer.name,
+        "carrier": offer.carrier,
+        "days": offer.days and list(offer.days),
+        "price": f"{pricing.from_minor(offer.price):.2f}",
+        "is_pickup": offer.is_pickup,
+    }
+
+
+def countries() -> frozenset[str] | None:
+    """Return the countries to which one may order; None if they are all there are."""
+    return offers.countries_of(zones())
 
 
 # --- Writing ----------------------------------------------------------------------

@@ -38,7 +38,7 @@ SUMS = ["goods", "discount", "shipping", "tax", "total"]
 FIRST = ["number", "placed", "status", "payment", *SUMS, "currency", "units"]
 LAST = [
     *("email", "name", "line1", "line2", "postcode", "city", "region", "country"),
-    *("phone", "handler", "changed"),
+    *("phone", "handler", "changed", "delivery", "carrier"),
 ]
 COLUMNS = [*FIRST, "lines", *LAST, "skus", "unit_prices"]
 LINE_COLUMNS = [
@@ -224,4 +224,6 @@ def _last(order: Order) -> list:
         telephone(order.phone),
         order.handler.get_username() if order.handler else "",
         order.changed_at,
+        order.delivery_name,
+        order.delivery_carrier,
     ]

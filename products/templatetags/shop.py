@@ -1,6 +1,7 @@
 """Tags and filters for the shop's templates."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from products.pricing.tax import REASONS
 
@@ -44,6 +46,18 @@ def tax_name(tax: dict, is_included: bool) -> str:
         return _("No VAT: %(reason)s") % {"reason": REASONS[tax["code"]]}
     text = _("Includes %(rate)s%% VAT") if is_included else _("%(rate)s%% VAT")
     return text % {"rate": tax["rate"]}
+
+
+@register.filter
+def working_days(days: Sequence[int]) -> str:
+    """Return how long a delivery takes: "1–3 working days". In: from and to."""
+    low, high = days
+    if not high:
+        return _("today")
+    if low == high:
+        text = ngettext("%(n)d working day", "%(n)d working days", high)
+        return text % {"n": high}
+    return _("%(low)d–%(high)d working days") % {"low": low, "high": high}
 
 
 @register.filter

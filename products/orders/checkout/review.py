@@ -21,7 +21,7 @@ from products.basket.exceptions import BasketClosed, BasketEmpty, Shortage
 from products.models import Basket, Order
 from products.orders import placing, states
 from products.orders.checkout.steps import CONTACT, CheckoutView, SeeOther, SessionEnded
-from products.orders.exceptions import MethodRefused, TermsChanged
+from products.orders.exceptions import MethodRefused, NotDelivered, TermsChanged
 from products.orders.forms import PlaceForm
 from products.orders.shown import Shown, shown_terms
 from products.orders.terms import Contact, Terms
@@ -37,6 +37,14 @@ class ReviewView(CheckoutView):
     template_name = "orders/checkout_review.html"
     title = gettext_lazy("Check your order")
     form_class = PlaceForm
+
+    def hold(self) -> Basket:
+        """Raises `NotDelivered` too."""
+        basket = super().hold()
+        delivery = self.goods["basket"]["delivery"]
+        if delivery is None or delivery["chosen"] is None:
+            raise NotDelivered
+        return basket
 
     def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         if not self.entered():
@@ -98,6 +106,7 @@ class ReviewView(CheckoutView):
             self.contact,
             seen=self.seen.terms,
             method=form.cleaned_data["method"],
+            delivery=form.cleaned_data.get("delivery"),
             language=get_language() or settings.LANGUAGE_CODE,
             user=self.request.user if self.owner.user_id else None,
             visitor=visitor_of(self.request),
@@ -156,9 +165,12 @@ class ReviewView(CheckoutView):
     def terms_changed(self, refusal: TermsChanged) -> HttpResponse:
         """Show how the terms have changed, with a form that agrees to the new ones."""
         try:
+            self.remember_delivery()
             self.basket = self.hold()  # the refusal has rolled back the hold
         except (BasketEmpty, BasketClosed):
             return self.nothing_to_order()
+        except NotDelivered:
+            return self.not_delivered()
         except Shortage as shortage:
             return self.shortage(shortage)
         seen, now = refusal.seen, self.terms
@@ -170,8 +182,12 @@ class ReviewView(CheckoutView):
             form=self.new_form(),
             method=method if method in dict(self.methods) else None,
             seen=seen,
+            now=now,
             changes=seen.changes(now) if seen else [],
             costs=cost_rows(seen, now) if seen else [],
+            delivery_seen=(
+                seen.delivery if seen and seen.delivery != now.delivery else None
+            ),
             contact_seen=seen.contact if seen and seen.contact != now.contact else None,
         )
 
@@ -183,8 +199,11 @@ class ReviewView(CheckoutView):
     def method_refused(self, refusal: MethodRefused) -> HttpResponse:
         """Show the page again with the methods that are possible."""
         messages.error(self.request, str(refusal))
-        with suppress(Shortage, BasketEmpty, BasketClosed):
-            self.hold()
+        try:
+            with suppress(Shortage, BasketEmpty, BasketClosed):
+                self.hold()
+        except NotDelivered:
+            return self.not_delivered()
         return self.answer("review", 409, self.title, form=self.new_form())
 
     # --- The form ---

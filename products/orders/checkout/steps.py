@@ -4,7 +4,6 @@ from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -16,8 +15,14 @@ from django.views.generic import FormView
 from products.basket import holds, services
 from products.basket.exceptions import BasketClosed, BasketEmpty, HoldPaused, Shortage
 from products.live import baskets, viewers
-from products.models import Basket, Order, Product
-from products.orders.exceptions import MethodRefused, TermsChanged, TooManyOrders
+from products.models import Basket, Order, Product, ShippingMethod
+from products.orders.exceptions import (
+    MethodRefused,
+    NotDelivered,
+    TermsChanged,
+    TooManyOrders,
+)
+from products.orders.forms import DeliveryForm
 from products.orders.shown import Shown
 from products.orders.visitors import visitor_of
 from project.mail.addresses import is_email_address
@@ -63,6 +68,8 @@ class CheckoutView(TitleMixin, FormView):
             return self.shortage(refusal)
         except MethodRefused as refusal:
             return self.method_refused(refusal)
+        except NotDelivered:
+            return self.not_delivered()
         except TooManyOrders as refusal:
             return self.too_many_orders(refusal)
         except TermsChanged as refusal:
@@ -82,18 +89,43 @@ class CheckoutView(TitleMixin, FormView):
             basket = holds.start(basket, network=visitor_of(self.request).network)
         except HoldPaused as pause:
             self.pause = pause
-        basket = self.with_country(basket)
+        basket = self.with_destination(basket)
         lines = self.goods["basket"]["lines"]
         if left := self.units_left(lines):
             raise Shortage(left)
         return basket
 
-    def with_country(self, basket: Basket) -> Basket:
-        """Return the basket, which has the taxes of where its goods are sent."""
-        entered = self.entered().get("country")
-        if not entered or entered == (str(basket.country) or settings.SHOP_COUNTRY):
+    def with_destination(self, basket: Basket) -> Basket:
+        """Return the basket with the taxes and the delivery of where it is sent.
+
+        It is written only if that makes a difference.
+        """
+        delivery, entered = self.goods["basket"]["delivery"], self.entered()
+        if delivery is None or not entered:
             return basket
-        return services.set_country(basket, entered)
+        country, postcode = entered["country"], entered.get("postcode", "")
+        is_elsewhere = delivery["by_postcode"] and postcode != basket.postcode
+        if country == delivery["country"] and not is_elsewhere:
+            return basket
+        basket = services.set_destination(basket, country, postcode)
+        del self.goods
+        return basket
+
+    def remember_delivery(self) -> None:
+        """Note the method of delivery that was sent. One that is gone changes nothing.
+
+        Raises `BasketClosed`.
+        """
+        chosen = DeliveryForm(self.request.POST)
+        basket = self.visitors_baskets().open().first()
+        if basket is None or not chosen.is_valid():
+            return
+        pk = chosen.cleaned_data["delivery"]
+        if pk is None or pk == basket.shipping_method_id:
+            return
+        method = ShippingMethod.objects.filter(pk=pk).first()
+        if method is not None:
+            services.set_shipping_method(basket, method)
 
     def units_left(self, lines: list[dict]) -> dict[int, int]:
         """Return how many units are left of each product that is short.
@@ -175,6 +207,10 @@ class CheckoutView(TitleMixin, FormView):
         return self.answer(
             "short", 409, _("Some products are no longer available"), short=short
         )
+
+    def not_delivered(self) -> HttpResponse:
+        """Say that the order cannot be delivered to the address."""
+        return self.answer("undelivered", 409, _("We can’t deliver this order"))
 
     def too_many_orders(self, refusal: TooManyOrders) -> HttpResponse:
         """Say when to come back. Basket, hold and address stay as they are."""

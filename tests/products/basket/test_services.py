@@ -448,7 +448,7 @@ def test_line_without_units_is_refused_by_the_table():
 def test_country_gives_the_basket_a_version_and_keeps_its_hold():
     basket = holds.start(make_basket(lines={make_product(): 2}))
 
-    after = baskets.set_country(basket, "FR")
+    after = baskets.set_destination(basket, "FR", "")
 
     assert (after.country, after.version) == ("FR", basket.version + 1)
     assert after.held_until == basket.held_until
@@ -459,22 +459,23 @@ def test_country_of_an_ordered_basket_stays():
     basket = make_order().basket
 
     with pytest.raises(BasketClosed):
-        baskets.set_country(basket, "FR")
+        baskets.set_destination(basket, "FR", "")
 
 
 def test_new_basket_has_the_country_of_the_owners_last():
     owner = make_owner()
-    last = baskets.set_country(make_basket(owner), "FR")
+    last = baskets.set_destination(make_basket(owner), "FR", "44000")
     Basket.objects.filter(pk=last.pk).update(status=Basket.Status.ORDERED)
 
-    assert baskets.open_for(owner).country == "FR"
+    new = baskets.open_for(owner)
+    assert (new.country, new.postcode) == ("FR", "44000")
 
 
 @pytest.mark.parametrize("own, expected", [("", "FR"), ("DK", "DK")])
 def test_merged_basket_has_the_country_of_the_one_that_has_any(own, expected):
     user, visitor = make_user(), make_owner()
-    baskets.set_country(make_basket(Owner(user_id=user.pk)), own)
-    baskets.set_country(make_basket(visitor, {make_product(): 1}), "FR")
+    baskets.set_destination(make_basket(Owner(user_id=user.pk)), own, "")
+    baskets.set_destination(make_basket(visitor, {make_product(): 1}), "FR", "44000")
 
     baskets.merge(token=visitor.token, user_id=user.pk)
 

@@ -591,7 +591,7 @@ def test_basket_with_net_prices_adds_the_tax(client, settings):
 
 def test_basket_for_another_country_shows_its_tax_in_every_tab(client):
     add(client, make_product(price="12.50"))
-    mine = baskets.set_country(Basket.objects.get(), "US")
+    mine = baskets.set_destination(Basket.objects.get(), "US", "")
 
     answer = client.post(UPDATE, {"parts": "basket:lines"}, headers=JSON).json()
 

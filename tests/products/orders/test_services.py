@@ -21,7 +21,7 @@ from products.orders import placing
 from products.orders import services as orders
 from products.orders.exceptions import StatusConflict, TermsChanged
 from products.orders.models import LETTERS, Status
-from products.orders.terms import Costs, Terms
+from products.orders.terms import Costs, Delivery, Terms
 from products.pricing import services as pricing
 from products.stock import books
 from products.stock.exceptions import NotEnoughStock
@@ -37,7 +37,9 @@ from tests.support.factories import (
 
 pytestmark = pytest.mark.django_db
 
-NOTHING = Terms.of(CONTACT, [], Costs(*[Decimal(0)] * 5, includes_tax=True))
+INCLUDED = Delivery("", "", None, None, is_pickup=False)
+COSTS = Costs(*[Decimal(0)] * 5, includes_tax=True)
+NOTHING = Terms.of(CONTACT, [], INCLUDED, COSTS)
 
 
 def place(basket: Basket, **options) -> Order:
