@@ -110,6 +110,7 @@ PAGES = [
     "project.postal",
     "project.views",
     "project.widgets",
+    "users.requests",
 ]
 RULES: dict[str, list[str]] = {
     "project": [*OURS],

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from users.adapters import UNKNOWN_IP
 from users.models import User
+from users.requests import user_of
 
 # Parts of user agents, and names for them. The first match counts, because nearly every
 # browser also claims to be Chrome and Safari.
@@ -58,7 +59,7 @@ def lock_account(request: HttpRequest) -> bool:
     session since the request began; then the request must not write anything.
     """
     users = User.objects.select_for_update(no_key=True)
-    user = users.filter(pk=request.user.pk).first()
+    user = users.filter(pk=user_of(request).pk).first()
     session_hash = request.session.get(HASH_SESSION_KEY, "")
     return user is not None and constant_time_compare(
         session_hash, user.get_session_auth_hash()

@@ -413,6 +413,22 @@ def test_connected_account_of_somebody_else_is_not_found(client, anna):
     assert SocialAccount.objects.filter(pk=other.pk).exists()
 
 
+def test_connected_account_stays_if_a_new_password_ends_the_session_meanwhile(
+    client_of, password_changes_meanwhile
+):
+    anna = make_shopper()
+    account = SocialAccount.objects.create(user=anna, provider="github", uid="1")
+    thief = Client()
+    thief.force_login(anna)
+    confirmed(thief)
+    password_changes_meanwhile(anna)
+
+    response = thief.post(f"{WAYS_IN}{account.pk}/disconnect/")
+
+    assert response.url.startswith("/users/login/")
+    assert SocialAccount.objects.exists()
+
+
 def test_connected_account_is_not_removed_without_recent_authentication():
     anna, client = make_shopper(), Client()
     account = SocialAccount.objects.create(user=anna, provider="github", uid="1")
