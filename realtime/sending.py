@@ -54,13 +54,15 @@ class BackgroundSender(Generic[Item]):
     ) -> None:
         """Send an item soon, or drop it if too many wait.
 
-        If an item with the same key waits, `merge(waiting, item)` takes its place.
+        If an item with the same key waits, `merge(waiting, item)` takes its place, or
+        `item` itself without `merge`.
         """
         with self._changed:
             if key is None:
                 key = object()
             if key in self._waiting:
-                item = merge(self._waiting[key], item)
+                if merge is not None:
+                    item = merge(self._waiting[key], item)
             elif len(self._waiting) == self._max_waiting:
                 return
             self._waiting[key] = item

@@ -49,6 +49,20 @@ def test_items_that_wait_are_sent_in_one_batch_in_their_order():
     assert connection.batches == [["first"], ["second", "third"]]
 
 
+def test_item_without_merge_takes_the_place_of_a_waiting_one_with_its_key():
+    connection = Connection()
+    sender = BackgroundSender("test", connection.open)
+    sender.put(0)
+    connection.wait_until_sending()
+
+    for key, item in [("a", 1), ("b", 2), ("a", 3)]:
+        sender.put(item, key=key)
+    connection.let_pass(2)
+
+    assert sender.flush(10)
+    assert connection.batches == [[0], [3, 2]]
+
+
 def test_item_with_the_key_of_a_waiting_one_is_merged_in_its_place():
     connection = Connection()
     sender = BackgroundSender("test", connection.open)
