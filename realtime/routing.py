@@ -11,6 +11,12 @@ from realtime.consumers.application import application, refuse_address, refuse_r
 ADDRESS = f"{settings.BASE_PATH}ws/".removeprefix("/")
 
 if roles.serves_sockets():
-    sockets = URLRouter([path(ADDRESS, application), re_path(r"", refuse_address)])
+    # Channels routes to ASGI applications; Django's stubs only know views.
+    sockets = URLRouter(
+        [
+            path(ADDRESS, application),  # type: ignore[arg-type]
+            re_path(r"", refuse_address),  # type: ignore[arg-type]
+        ]
+    )
 else:
     sockets = refuse_role

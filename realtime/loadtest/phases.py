@@ -96,8 +96,7 @@ async def storm(run: "Run") -> None:
     start = time.monotonic()
     cut = [watcher for watcher in run.watchers if watcher.is_live]
     for watcher in cut:
-        watcher.is_leaving = True
-        watcher.wire.cut()
+        watcher.cut()
     seconds = max((patience(w.spread_s) for w in cut), default=RETURN_S)
     returned = await asyncio.gather(*(w.come_back(seconds) for w in cut))
     run.durations["storm"] = time.monotonic() - start

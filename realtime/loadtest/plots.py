@@ -33,11 +33,13 @@ Line = list[tuple[float, float]]
 
 
 def _lines(timeline: Timeline) -> tuple[Line, Line]:
+    return _line(timeline, 50), _line(timeline, 99)
+
+
+def _line(timeline: Timeline, percent: float) -> Line:
     seconds = sorted(timeline.seconds.items())
-    return tuple(
-        [(second, times.percentile(point) * 1000) for second, times in seconds]
-        for point in (50, 99)
-    )
+    points = ((second, times.percentile(percent)) for second, times in seconds)
+    return [(second, value * 1000) for second, value in points if value is not None]
 
 
 def _stretches(line: Line) -> list[Line]:

@@ -6,7 +6,8 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from realtime.loadtest import phases, shoppers
 from realtime.loadtest.gates import Verdict
@@ -28,7 +29,8 @@ async def _alone(step: str) -> None:
     """Wait for the other generators: there are none."""
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """Which part of the load one generator makes. `meet` returns once all generators
     have reached the same step."""
 

@@ -88,7 +88,7 @@ class Team:
             path = os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")]))
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "realtime.loadtest", "--join", flags.PARENT),
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=asyncio.subprocess.DEVNULL,
                 env=os.environ | {"PYTHONPATH": path},
                 start_new_session=True,  # Ctrl-C reaches only us; we stop them
@@ -163,8 +163,9 @@ class Team:
                 self._lose(generator, why)
 
     async def _handle(self, generator: Generator, message: Message | None) -> None:
-        kind = message and message["t"]
-        if kind == "progress":
+        if message is None:
+            await self._has_ended(generator)
+        elif (kind := message["t"]) == "progress":
             generator.progress = message
         elif kind == "at":
             generator.step = message["step"]
@@ -179,9 +180,12 @@ class Team:
             self._unreachable = self._unreachable or message["why"]
             self._stop()
         else:
-            generator.is_over = True
-            code = generator.process and await self._code(generator.process)
-            self._lose(generator, "" if code is None else f"exit code {code}")
+            await self._has_ended(generator)
+
+    async def _has_ended(self, generator: Generator) -> None:
+        generator.is_over = True
+        code = generator.process and await self._code(generator.process)
+        self._lose(generator, "" if code is None else f"exit code {code}")
 
     async def _code(self, process) -> int | None:
         with contextlib.suppress(TimeoutError):

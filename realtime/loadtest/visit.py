@@ -150,8 +150,11 @@ def split_url(url: str) -> tuple[str, str]:
 
 
 def target(url: str) -> tuple[str, int, ssl.SSLContext | None]:
-    """Return host, port and, for https, the certificates to trust."""
+    """Return host, port and, for https, the certificates to trust. Raises `ValueError`
+    if the URL names no host."""
     address = urlsplit(url)
+    if not address.hostname:
+        raise ValueError(f"{url!r} names no host")
     tls = ssl.create_default_context() if address.scheme == "https" else None
     return address.hostname, address.port or (443 if tls else 80), tls
 

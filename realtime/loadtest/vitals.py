@@ -74,7 +74,7 @@ class Vitals:
         large differences, as it counts whole seconds. Raises what `Visit.get` raises.
         """
         visit = Visit(self._url)
-        best: tuple[float, float, float] | None = None
+        tries: list[tuple[float, float, float]] = []  # trip, difference, its error
         try:
             for _ in range(CLOCK_TRIES):
                 sent = time.time()
@@ -82,13 +82,14 @@ class Vitals:
                 trip = time.time() - sent
                 if server_time is None:
                     return
-                if best is None or trip < best[0]:
-                    best = (trip, server_time - (sent + trip / 2), error)
+                tries.append((trip, server_time - (sent + trip / 2), error))
         finally:
             await visit.close()
-        self.clock_error = best[0] / 2 + best[2]
+        trip, difference, error = min(tries)
+        self.clock_error = trip / 2 + error
         # A difference below the error is not a difference.
-        self._ledger.offset = best[1] if abs(best[1]) > self.clock_error else 0.0
+        is_known = abs(difference) > self.clock_error
+        self._ledger.offset = difference if is_known else 0.0
 
     async def _watch_process(self, name: str, visit: Visit) -> None:
         while True:

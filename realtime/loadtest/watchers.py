@@ -102,6 +102,13 @@ class Watcher:
         if self.wire is not None:
             self.wire.close()
 
+    def cut(self) -> None:
+        """End the connection as a network does. The page does not reconnect by
+        itself."""
+        self.is_leaving = True
+        if self.wire is not None:
+            self.wire.cut()
+
     def subscribe(self) -> None:
         """Send the versions that are shown. The server answers with what is newer."""
         self._subscriptions += 1
@@ -110,7 +117,8 @@ class Watcher:
         frame["timeline"] = self.timeline
         if self.pace_ms:
             frame["pace"] = self.pace_ms
-        self.wire.send(json.dumps(frame).encode())
+        if self.wire is not None:
+            self.wire.send(json.dumps(frame).encode())
 
     async def _connect(self) -> None:
         host, port, tls = _target(self.url)

@@ -56,8 +56,11 @@ class Wire(asyncio.Protocol):
 
     def send(self, text: bytes) -> None:
         """Send a text, unless the socket is gone."""
+        self._write(masked(TEXT, text))
+
+    def _write(self, frame: bytes) -> None:
         if self.transport and not self.transport.is_closing():
-            self.transport.write(masked(TEXT, text))
+            self.transport.write(frame)
 
     def close(self, code: int = 1000) -> None:
         """Say goodbye; the server ends the connection."""
@@ -103,12 +106,13 @@ class Wire(asyncio.Protocol):
     def _take(self, first: int, payload: bytes) -> None:
         opcode = first & 0xF
         if opcode == PING:
-            self.transport.write(masked(PONG, payload))
+            self._write(masked(PONG, payload))
         elif opcode == CLOSE:
             self._code = int.from_bytes(payload[:2]) if len(payload) > 1 else 1005
             if not self._is_closing:
-                self.transport.write(masked(CLOSE, payload[:2]))
-            self.transport.close()
+                self._write(masked(CLOSE, payload[:2]))
+            if self.transport:
+                self.transport.close()
         elif opcode in (0, TEXT):
             self._fragments += payload
             if first & FIN:

@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 from django.conf import settings
 from twisted.internet.interfaces import IHalfCloseableDescriptor
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from realtime import bodies, metrics, request_ids
@@ -34,7 +35,8 @@ class Channel(HandshakeChannel):
     abortTimeout = 2  # seconds, for a client to take the last bytes
     _body_began = 0.0
     _last_unsent: int | None = None  # bytes, at the last timeout
-    _is_reading_body = _is_over = False
+    _is_reading_body = _is_lingering = _is_over = False
+    _HTTPChannel__header: bytes  # a private attribute of Twisted's class
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -44,7 +46,7 @@ class Channel(HandshakeChannel):
         self.setTimeout(settings.HTTP["HEADERS_S"])
         self.factory.awaits_client(self)
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_over = True
         self.factory.gate.left()
         self.factory.answers(self)
@@ -52,6 +54,12 @@ class Channel(HandshakeChannel):
         for request in self.requests:
             request.release_budget()
         super().connectionLost(reason)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._is_lingering:
+            self._discard()
+        else:
+            super().dataReceived(data)
 
     # --- Headers --------------------------------------------------------------
 
@@ -152,14 +160,14 @@ class Channel(HandshakeChannel):
     def _linger(self) -> None:
         """Read and discard input for a while; `LINGER_S` says why."""
         self._networkProducer.unregisterProducer()
-        self.dataReceived = self._discard
+        self._is_lingering = True
         if IHalfCloseableDescriptor.providedBy(self.transport):
             self.transport.loseWriteConnection()
         self.transport.resumeProducing()
         self._dataBuffer.clear()
         self._abortingCall = self.callLater(LINGER_S, self.forceAbortClient)
 
-    def _discard(self, data: bytes) -> None:
+    def _discard(self) -> None:
         self.transport.pauseProducing()
         self.callLater(DISCARD_PAUSE_S, self._resume_reading)
 

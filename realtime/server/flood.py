@@ -2,6 +2,7 @@
 
 import time
 
+from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 
 from realtime import metrics
@@ -11,8 +12,8 @@ POLICY_VIOLATION = 1008  # RFC 6455
 CLOSE_WAIT_S = 5  # for the application to close the socket with a reason of its own
 
 
-class FloodMixin:
-    """Closes an Autobahn protocol whose client sends too much within one window."""
+class FloodMixin(WebSocketProtocol):
+    """Closes a connection whose client sends too much within one window."""
 
     # Received in this window: bytes, frames of any kind, whole messages.
     _received, _frames, _messages, _window_start = 0, 0, 0, 0.0

@@ -72,8 +72,9 @@ class Gate:
                 self._make_room()
                 _pause(port, SHORTAGE_PAUSE_S)
 
-        port.doRead = accept_some
-        port._logger = Logger(namespace=__name__, observer=observe)
+        setattr(port, "doRead", accept_some)
+        # The type is an interface of zope.interface, which mypy cannot read.
+        port._logger = Logger(__name__, observer=observe)  # type: ignore[arg-type]
 
     def _log_shortage(self, error: str) -> None:
         """Log that the system refused a file.

@@ -14,7 +14,7 @@ from realtime import admission, metrics
 from realtime.admission import Refusal
 from realtime.server import handover
 from realtime.server.request import FORWARDED_FOR, address_of
-from realtime.server.wire import next_byte
+from realtime.server.wire import Transport, next_byte
 
 UPGRADE_LINE = re.compile(rb"\r\nupgrade:[ \t]*websocket", re.I)
 FORWARDED_LINE = re.compile(rb"\r\n" + FORWARDED_FOR + rb":([^\r\n]*)", re.I)
@@ -23,13 +23,15 @@ FORWARDED_LINE = re.compile(rb"\r\n" + FORWARDED_FOR + rb":([^\r\n]*)", re.I)
 class HandshakeChannel(HTTPChannel):
     """Serves a handshake, queues it, or refuses it."""
 
+    # Twisted declares an interface of zope.interface, which mypy cannot read.
+    transport: Transport  # type: ignore[assignment]
     _is_idle = True  # nothing of the next request has arrived
     _unread: bytes | None = None  # a handshake in the queue
 
     def dataReceived(self, data: bytes) -> None:
         """Bypass `HTTPChannel`, which would restart the timeout at each byte."""
         if self._unread is not None:
-            self._read_later(data)
+            self._read_later(self._unread + data)
             return
         if self._is_idle:
             self._is_idle = False
@@ -45,7 +47,7 @@ class HandshakeChannel(HTTPChannel):
         A client that has gone while the loop was busy costs nothing more. The loop will
         read the end of its connection.
         """
-        data, self._unread = self._unread, None
+        data, self._unread = self._unread or b"", None
         if next_byte(self.transport) != b"":
             self._begin(data)
 
@@ -76,9 +78,9 @@ class HandshakeChannel(HTTPChannel):
             self.factory.answers(self)
             self.factory.handshakes.join(self, address)
 
-    def _read_later(self, data: bytes) -> None:
-        self._unread += data
-        if len(self._unread) > settings.HTTP["HEADERS_BYTES"]:
+    def _read_later(self, unread: bytes) -> None:
+        self._unread = unread
+        if len(unread) > settings.HTTP["HEADERS_BYTES"]:
             self.factory.handshakes.leave(self)
             self.serve()  # which refuses it as too large
 

@@ -18,9 +18,14 @@ def apply() -> None:
 def _skip_autobahn_log_formatting() -> None:
     """Autobahn formats its options, and colours names and values, for its log at every
     connection, even if nothing is logged. That takes a quarter of a handshake."""
-    autobahn_protocol.pformat = lambda options: options
+    setattr(autobahn_protocol, "pformat", _unchanged)
     for module in (autobahn_protocol, autobahn_twisted):
-        module.hltype = module.hlval = lambda value: value
+        setattr(module, "hltype", _unchanged)
+        setattr(module, "hlval", _unchanged)
+
+
+def _unchanged(value: object) -> object:
+    return value
 
 
 def _complete_twisted_statuses() -> None:

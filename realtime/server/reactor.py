@@ -24,6 +24,10 @@ MAX_EVENTS = 200  # per iteration; each takes 0.1 to 0.3 ms
 class Selector(selectors.DefaultSelector):
     """Returns at most `MAX_EVENTS` events. Where there is no epoll, it returns all."""
 
+    # Internals of the parent.
+    _selector: "select.epoll"
+    _fd_to_key: dict[int, selectors.SelectorKey]
+
     if hasattr(select, "epoll"):
 
         def select(
@@ -54,4 +58,12 @@ def _mask(event: int) -> int:
 if "twisted.internet.reactor" not in sys.modules:
     asyncioreactor.install(asyncio.SelectorEventLoop(Selector()))
 
-from twisted.internet import reactor  # noqa: E402, F401  for the rest of the package
+from twisted.internet import reactor as installed  # noqa: E402
+
+
+def _checked(reactor: object) -> asyncioreactor.AsyncioSelectorReactor:
+    assert isinstance(reactor, asyncioreactor.AsyncioSelectorReactor)
+    return reactor
+
+
+reactor = _checked(installed)  # for the rest of the package

@@ -48,6 +48,9 @@ CACHED_PATHS = 1000
 class Server(DaphneServer):
     """Accepts connections, runs an application for each, and drains at the end."""
 
+    endpoints: list[str]
+    handshakes: HandshakeQueue
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         patches.apply()
         size = options.get("websocket_max_message_size") or MAX_MESSAGE
@@ -92,7 +95,8 @@ class Server(DaphneServer):
     def run(self) -> None:
         startup.prepare()
         metrics.WAITING.set_function(lambda: len(self.handshakes))
-        globalLogPublisher.addObserver(log_failure)
+        # The type is an interface of zope.interface, which mypy cannot read.
+        globalLogPublisher.addObserver(log_failure)  # type: ignore[arg-type]
         endpoints = [serverFromString(reactor, address) for address in self._addresses]
         reactor.callWhenRunning(self._listen, endpoints)
         super().run()

@@ -41,7 +41,8 @@ REGISTERED_CODES = {
 class Socket(WireMixin, FloodMixin, WebSocketProtocol):
     """Daphne's side of a WebSocket connection, which is also its own `Wire`."""
 
-    server: "Server | None" = None  # Daphne sets it once the request is a handshake
+    server: "Server"  # Daphne sets it once the request is a handshake
+    http_headers: dict[str, str]
     is_resting = False
 
     def connectionMade(self) -> None:
@@ -67,14 +68,14 @@ class Socket(WireMixin, FloodMixin, WebSocketProtocol):
         self.server.socket_opened()
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        if self.server is not None:
+        if hasattr(self, "server"):
             super().onClose(wasClean, code, reason)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         self.is_closed = None  # a reference cycle
         self.factory.server_class.http_factory.gate.left()
-        if self.server is not None:
+        if hasattr(self, "server"):
             self.server.handshakes.finished(self)
 
     def cut(self) -> None:
@@ -106,15 +107,16 @@ class Socket(WireMixin, FloodMixin, WebSocketProtocol):
                 super().handle_reply(message)
 
     def _send_message(self, message: dict[str, Any]) -> None:
-        text, data = message.get("text"), message.get("bytes")
-        if (text is None) == (data is None):
+        is_binary = message.get("text") is None
+        if is_binary == (message.get("bytes") is None):
             raise ValueError("A message has either text or bytes")
         if self.state == self.STATE_OPEN:
-            self.serverSend(data if text is None else text, binary=text is None)
+            content = message["bytes" if is_binary else "text"]
+            self.serverSend(content, binary=is_binary)
 
     def serverSend(self, content: str | bytes, binary: bool = False) -> None:
         """Bypass Autobahn's limit on messages, which is meant for input."""
-        payload = content if binary else content.encode()
+        payload = content.encode() if isinstance(content, str) else content
         self.sendFrame(opcode=2 if binary else 1, payload=payload)
 
     def serverClose(self, code: int | None = None) -> None:

@@ -6,10 +6,13 @@ Consumers get it as `scope["extensions"]["shop.wire"]`.
 from socket import MSG_PEEK
 from typing import Any, Protocol
 
-from twisted.internet.abstract import FileDescriptor
+from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet import tcp
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 EXTENSION = "shop.wire"
+
+Transport = tcp.Connection | TLSMemoryBIOProtocol
 
 
 class Wire(Protocol):
@@ -31,19 +34,18 @@ class Wire(Protocol):
         """End the connection without a close frame: the client does not read."""
 
 
-class WireMixin:
-    """Implements `put`, `offer` and `pending` for an Autobahn protocol."""
+class WireMixin(WebSocketProtocol):
+    """Implements `put`, `offer` and `pending` for Daphne's protocol."""
 
-    _descriptor: FileDescriptor | None = None  # below TLS, if there is TLS
+    transport: Transport
+    _descriptor: tcp.Connection  # below TLS, if there is TLS
     _has_tls = False
 
-    def find_descriptor(self) -> FileDescriptor:
+    def find_descriptor(self) -> tcp.Connection:
         """Look below TLS. Called once the connection is made."""
-        transport = self.transport
-        if isinstance(transport, TLSMemoryBIOProtocol):
-            self._has_tls, transport = True, transport.transport
-        self._descriptor = transport
-        return transport
+        self._has_tls = isinstance(self.transport, TLSMemoryBIOProtocol)
+        self._descriptor = below_tls(self.transport)
+        return self._descriptor
 
     def pending(self) -> int:
         return unsent_bytes(self.transport)
@@ -91,13 +93,18 @@ class WireMixin:
             self.transport.write(data)
 
 
+def below_tls(transport: Any) -> tcp.Connection:
+    """Return the connection that carries TLS, or `transport` if there is no TLS."""
+    if isinstance(transport, TLSMemoryBIOProtocol):
+        transport = transport.transport
+    return transport
+
+
 def next_byte(transport: Any) -> bytes | None:
     """Return the next byte that the loop will read from the system. It is empty if the
     client has gone, and None if there is nothing to read."""
-    if isinstance(transport, TLSMemoryBIOProtocol):
-        transport = transport.transport
     try:
-        return transport.socket.recv(1, MSG_PEEK)
+        return below_tls(transport).socket.recv(1, MSG_PEEK)
     except BlockingIOError:
         return None
     except OSError:  # the connection was reset

@@ -22,3 +22,8 @@ async def test_response_whose_head_never_ends_is_a_failure():
 
     with pytest.raises(visit.FAILURES):
         await visit.read_answer(reader)
+
+
+def test_target_of_an_address_without_a_host_is_refused():
+    with pytest.raises(ValueError, match="names no host"):
+        visit.target("http:///shop")

@@ -200,7 +200,7 @@ def test_hidden_tab_is_pinged_seldom(link, monkeypatch, is_resting, idle_s, is_p
     pings = []
     monkeypatch.setattr(link.socket, "_sendAutoPing", lambda: pings.append(1))
     options = SimpleNamespace(websocket_timeout=-1, ping_interval=25)
-    monkeypatch.setattr(link.socket, "server", options)
+    monkeypatch.setattr(link.socket, "server", options, raising=False)
     monkeypatch.setattr(link.socket, "socket_opened", time.time(), raising=False)
     monkeypatch.setattr(link.socket, "last_ping", time.time() - idle_s, raising=False)
     link.socket.is_resting = is_resting
