@@ -103,7 +103,8 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "shop_tasks_unacked": ("Tasks that workers have taken and not finished", ()),
 }
 
-Facts = dict[str, dict[tuple[str, ...], float]]  # name → labels → value
+Values = dict[tuple[str, ...], float]  # by labels
+Facts = dict[str, Values]  # by name
 
 
 class Background:
@@ -120,7 +121,9 @@ class Background:
         """Query all sources, for `PATIENCE_S` at most."""
         queries = (source.facts() for source in self._sources.values())
         answers = dict(zip(self._sources, await asyncio.gather(*queries), strict=True))
-        up = {(name,): float(facts is not None) for name, facts in answers.items()}
+        up: Values = {
+            (name,): float(facts is not None) for name, facts in answers.items()
+        }
         self._known = {"shop_background_up": up}
         for facts in answers.values():
             self._known |= facts or {}
@@ -243,7 +246,7 @@ AGES = {
 
 def _tallied(rows: Iterable[tuple], now: datetime) -> Facts:
     # If no order has a reason, its gauge is 0 and not unknown.
-    reasons = {(reason,): 0.0 for reason in Order.OnHold.values}
+    reasons: Values = {(reason,): 0.0 for reason in Order.OnHold.values}
     facts: Facts = {"shop_orders_on_hold": reasons}
     for gauge, label, number, oldest in rows:
         labels = (label,) if label else ()
@@ -285,7 +288,7 @@ def ask_broker() -> Facts:
     ) as broker:
         channel = broker.channel()
         names = [queue.name for queue in settings.CELERY_TASK_QUEUES]
-        queued = {(name,): float(channel._size(name)) for name in names}
+        queued: Values = {(name,): float(channel._size(name)) for name in names}
         with channel.conn_or_acquire() as client:
             unacked = float(client.hlen(channel.unacked_key))
     return {"shop_tasks_queued": queued, "shop_tasks_unacked": {(): unacked}}

@@ -104,7 +104,7 @@ class Poller(kombu_redis.MultiChannelPoller):
         super().on_poll_start()
 
 
-class ChannelMixin:
+class Channel(kombu_redis.Channel):
     """A channel that is only opened if Redis accepts writes."""
 
     QoS = QoS
@@ -128,29 +128,23 @@ class ChannelMixin:
             _homeless.pop()
 
 
-class Channel(ChannelMixin, kombu_redis.Channel):
+class SentinelChannel(Channel, kombu_redis.SentinelChannel):
     pass
 
 
-class SentinelChannel(ChannelMixin, kombu_redis.SentinelChannel):
-    pass
-
-
-class TransportMixin:
+class Transport(kombu_redis.Transport):
     """Counts each refusal of Redis as a broken connection."""
 
+    Channel = Channel
     connection_errors = (*kombu_redis.Transport.connection_errors, ResponseError)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.cycle = Poller()
+        # kombu's class has None here, without an annotation.
+        self.cycle = Poller()  # type: ignore[assignment]
 
 
-class Transport(TransportMixin, kombu_redis.Transport):
-    Channel = Channel
-
-
-class SentinelTransport(TransportMixin, kombu_redis.SentinelTransport):
+class SentinelTransport(Transport, kombu_redis.SentinelTransport):
     Channel = SentinelChannel
 
 

@@ -176,7 +176,7 @@ def _split(variable: str, url: str) -> SplitResult:
         parts = urlsplit(url)
         host, port = parts.netloc, parts.port
     except ValueError:
-        host = port = None
+        host, port = "", None
     if host and port is not None:
         host = host.removesuffix(f":{port}")
     if (

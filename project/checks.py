@@ -1,14 +1,19 @@
 """System checks of servers and versions. An error stops `migrate` and `make run`."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 
 
 @register(Tags.database)
-def check_encoding(databases: list[str] | None = None, **kwargs) -> list[CheckMessage]:
+def check_encoding(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
     """A database that is not UTF-8 takes every table, and fails with the first name
     that has an accent."""
-    errors = []
+    errors: list[CheckMessage] = []
     for alias in databases or []:
         with connections[alias].cursor() as cursor:
             cursor.execute("SHOW server_encoding")

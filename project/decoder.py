@@ -24,7 +24,7 @@ MAX_RATIO = 10  # of the longer side to the shorter
 MEMORY = 576 * 1024 * 1024  # bytes of address space, 60 MB of them code
 CPU_S = 20
 
-ORIENTATION = 0x0112  # of EXIF
+ORIENTATION, UPRIGHT = 0x0112, 1  # of EXIF
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -54,7 +54,9 @@ def opened(data: bytes) -> Image.Image:
         picture = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise Refused("not_a_picture") from None
-    check(*picture.size, kind="JPEG" if picture.format == "MPO" else picture.format)
+    check(
+        *picture.size, kind="JPEG" if picture.format == "MPO" else str(picture.format)
+    )
     return picture
 
 
@@ -78,7 +80,7 @@ def squares(data: bytes, sides: list[int]) -> list[bytes]:
     picture = opened(data)
     side = min(max(sides), *picture.size)
     profile = picture.info.get("icc_profile")
-    turn = TURNS.get(picture.getexif().get(ORIENTATION))
+    turn = TURNS.get(picture.getexif().get(ORIENTATION, UPRIGHT))
     picture.draft(None, (2 * side, 2 * side))
     middle = _shrunk(_plain(_middle(picture)), side)
     middle = _in_srgb(middle, profile)
@@ -126,12 +128,13 @@ def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     if profile:
         # A profile that is broken, or of another kind of colours, is left out.
         with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
-            picture = ImageCms.profileToProfile(
+            converted = ImageCms.profileToProfile(
                 picture.convert("RGB") if alpha else picture,
                 ImageCms.ImageCmsProfile(BytesIO(profile)),
                 ImageCms.createProfile("sRGB"),
                 outputMode="RGB",
             )
+            picture = converted or picture
     picture = picture.convert("RGB")
     if alpha:
         picture.putalpha(alpha)
@@ -153,14 +156,16 @@ def main() -> None:
     """Answer for the picture on standard input."""
     limit_memory_and_time()
     sides = [int(side) for side in sys.argv[1:]]
+    made: list[bytes] = []
+    answer: dict[str, object] = {}
     try:
-        made, answer = squares(sys.stdin.buffer.read(), sides), {}
+        made = squares(sys.stdin.buffer.read(), sides)
     except Refused as refusal:
-        made, answer = [], {"refused": refusal.code, "params": refusal.params}
+        answer = {"refused": refusal.code, "params": refusal.params}
     except MemoryError:
-        made, answer = [], {"refused": "too_much_memory"}
+        answer = {"refused": "too_much_memory"}
     except Exception as error:  # Pillow raises whatever its decoders do
-        made, answer = [], {"refused": "broken", "why": repr(error)[:200]}
+        answer = {"refused": "broken", "why": repr(error)[:200]}
     answer["sizes"] = [len(data) for data in made]
     sys.stdout.buffer.write(b"".join([json.dumps(answer).encode(), b"\n", *made]))
 

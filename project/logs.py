@@ -217,6 +217,5 @@ def _log_end(
 
 def _log_end_of_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_type is not SystemExit:
-        about = (args.exc_type, args.exc_value, args.exc_traceback)
         name = args.thread.name if args.thread else ""
-        logger.critical("The thread %s ends", name, exc_info=about)
+        logger.critical("The thread %s ends", name, exc_info=args.exc_value)

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import BadRequest, ValidationError
-from django.db.models import Field, Model, QuerySet
+from django.db.models import Model, QuerySet
+from django.db.models.fields.related import RelatedField
 from django.http import HttpRequest, HttpResponse
 
 # What Django's own filters ask of a field that `list_filter` names.
@@ -15,7 +17,7 @@ ASKED_BY_FILTERS = ("exact", "in", "isnull", "isempty", "gte", "lt")
 ASKED_BY_DATES = ("year", "month", "day", "gte", "lt")
 
 
-class ListedLookupsMixin:
+class ListedLookupsMixin(admin.ModelAdmin):
     """A list is filtered by what its `ModelAdmin` names, and by nothing else.
 
     Django lets staff filter a list by any field of its rows, those they cannot see
@@ -37,7 +39,7 @@ class ListedLookupsMixin:
         return self.opts.pk.name == to_field
 
     def response_action(
-        self, request: HttpRequest, queryset: QuerySet
+        self, request: HttpRequest, queryset: QuerySet, *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
         """Raises `BadRequest` if a ticked row has no valid key. Django would fail."""
         for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
@@ -45,10 +47,10 @@ class ListedLookupsMixin:
                 self.opts.pk.clean(key, None)
             except ValidationError:
                 raise BadRequest("The key of a ticked row is not valid.") from None
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args, **kwargs)
 
     def _offered(self, request: HttpRequest) -> set[str]:
-        offered = set()
+        offered: set[str] = set()
         for item in self.get_list_filter(request):
             offered.update(_asked_by(self.model, item))
         if self.date_hierarchy:
@@ -59,13 +61,13 @@ class ListedLookupsMixin:
 def _asked_by(model: type[Model], item: Any) -> Iterator[str]:
     """The lookups of one item of `list_filter`."""
     if isinstance(item, type):  # a filter of our own
-        yield item.parameter_name
+        yield getattr(item, "parameter_name")
         return
     path = item[0] if isinstance(item, tuple | list) else item
     yield path
     yield from (f"{path}__{name}" for name in ASKED_BY_FILTERS)
-    field: Field = get_fields_from_path(model, path)[-1]
-    if field.is_relation:
+    field = get_fields_from_path(model, path)[-1]
+    if isinstance(field, RelatedField):
         key = field.target_field.name
         yield from (f"{path}__{key}__{name}" for name in ("exact", "in"))
 

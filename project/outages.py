@@ -71,10 +71,11 @@ class OneLine(logging.Filter):
     task and job would log a traceback of its own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and is_outage(record.exc_info[1]):
-            report(record.exc_info[1])
-            return False
-        return True
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or not is_outage(error):
+            return True
+        report(error)
+        return False
 
 
 @after_setup_logger.connect

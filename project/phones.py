@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from typing import Any
 
 import phonenumbers
 from django import forms
@@ -69,5 +70,5 @@ class PhoneField(models.CharField):
 
     default_validators = [check_characters]
 
-    def formfield(self, **kwargs) -> forms.Field:
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
         return super().formfield(**{"form_class": PhoneFormField} | kwargs)

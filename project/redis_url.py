@@ -26,7 +26,7 @@ import redis.sentinel
 from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
-from redis.retry import AbstractRetry, Retry
+from redis.retry import Retry
 
 from project.sentinels import AsyncMaster, Master
 from project.server_urls import HOW_TO_ESCAPE
@@ -108,7 +108,10 @@ class Redis:
         }
 
     def _connection(
-        self, plain: ModuleType, managed: ModuleType, master: type[Master]
+        self,
+        plain: ModuleType,
+        managed: ModuleType,
+        master: type[Master] | type[AsyncMaster],
     ) -> dict[str, Any]:
         """redis-py's options of a connection, whose kind is in one of these modules."""
         options: dict[str, Any] = {
@@ -132,7 +135,9 @@ class Redis:
         ((host, port),) = self.servers
         return options | {"connection_class": kind, "host": host, "port": port}
 
-    def _sentinel(self, retry: type[AbstractRetry]) -> dict[str, Any]:
+    def _sentinel(
+        self, retry: type[Retry] | type[redis.asyncio.retry.Retry]
+    ) -> dict[str, Any]:
         """redis-py's options of a client of a Sentinel. The next one is its retry."""
         return {
             "username": self.sentinel_username,
@@ -191,7 +196,8 @@ PARTS = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(
 def _split(url: str) -> SplitResult:
     """`urlsplit` for several servers: from Python 3.14 on, that one refuses an IPv6
     address beside others. Raises `ValueError` for stray brackets."""
-    scheme, *others = PARTS.match(url).groups(default="")
+    match = next(PARTS.finditer(url))  # there always is one, empty if need be
+    scheme, *others = match.groups(default="")
     sign_in, _at, hosts = others[0].rpartition("@")
     if re.search(r"[][]", sign_in) or hosts.count("[") != hosts.count("]"):
         raise ValueError
@@ -211,7 +217,7 @@ def _read(url: str) -> Redis:
     query = _query(parts.query, is_sentinel, scheme.startswith("rediss"))
     sign_in, _at, hosts = parts.netloc.rpartition("@")
     username, _colon, password = sign_in.partition(":")
-    options = {
+    options: dict[str, Any] = {
         "username": _unquoted(username) or None,
         "password": _unquoted(password) or None,
         "tls": MappingProxyType(_tls(query) if scheme.startswith("rediss") else {}),

@@ -11,7 +11,6 @@ from typing import Any
 import redis.asyncio.retry
 import redis.retry
 from redis.exceptions import RedisError
-from redis.retry import AbstractRetry
 from redis.sentinel import MasterNotFoundError
 
 Address = tuple[str, int]
@@ -19,20 +18,38 @@ Address = tuple[str, int]
 AWAY = (RedisError, OSError)
 
 
-class Master:
+class _Master:
     """A master by its name. `options` are redis-py's for a client of a Sentinel."""
 
-    is_master, check_connection = (
-        True,
-        False,
-    )  # attributes that a managed connection reads first
-    retry: type[AbstractRetry] = redis.retry.Retry
+    # Attributes that a managed connection reads first.
+    is_master, check_connection = True, False
 
     def __init__(
         self, name: str, sentinels: tuple[Address, ...], **options: Any
     ) -> None:
         self.service_name = name
         self._sentinels, self._options = sentinels, options
+
+    def _found(self, sentinel: Address, state: dict[str, Any] | bool) -> Address:
+        """Raises `MasterNotFoundError` for a master that is down."""
+        if not isinstance(state, dict):
+            raise MasterNotFoundError("The answer is not a state")
+        if not state["is_master"] or state["is_sdown"] or state["is_odown"]:
+            host, port = sentinel
+            raise MasterNotFoundError(f"{host}:{port} says that it is down")
+        others = [each for each in self._sentinels if each != sentinel]
+        self._sentinels = (sentinel, *others)  # the next query starts with it
+        return state["ip"], state["port"]
+
+    def _not_found(self, reasons: Iterable[Exception]) -> MasterNotFoundError:
+        causes = "; ".join(str(error) for error in reasons)
+        return MasterNotFoundError(f"No Sentinel names {self.service_name!r}: {causes}")
+
+
+class Master(_Master):
+    """For the clients of redis-py that wait for each answer."""
+
+    retry = redis.retry.Retry
 
     def get_master_address(self) -> Address:
         """Raises `MasterNotFoundError`."""
@@ -47,21 +64,8 @@ class Master:
                 reasons.append(error)
         raise self._not_found(reasons)
 
-    def _found(self, sentinel: Address, state: dict[str, Any]) -> Address:
-        """Raises `MasterNotFoundError` for a master that is down."""
-        if not state["is_master"] or state["is_sdown"] or state["is_odown"]:
-            host, port = sentinel
-            raise MasterNotFoundError(f"{host}:{port} says that it is down")
-        others = [each for each in self._sentinels if each != sentinel]
-        self._sentinels = (sentinel, *others)  # the next query starts with it
-        return state["ip"], state["port"]
 
-    def _not_found(self, reasons: Iterable[Exception]) -> MasterNotFoundError:
-        causes = "; ".join(str(error) for error in reasons)
-        return MasterNotFoundError(f"No Sentinel names {self.service_name!r}: {causes}")
-
-
-class AsyncMaster(Master):
+class AsyncMaster(_Master):
     """The same for redis.asyncio."""
 
     retry = redis.asyncio.retry.Retry

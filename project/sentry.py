@@ -16,6 +16,7 @@ from sentry_sdk.integrations.celery import CeleryIntegration
 from sentry_sdk.integrations.django import DjangoIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import HttpTransport
+from sentry_sdk.types import Event, Hint
 
 from project import logs, outages
 from realtime import outages as redis_outages
@@ -81,9 +82,9 @@ class Transport(HttpTransport):
 # --- What is sent -----------------------------------------------------------------
 
 
-def _before_send(event: dict[str, Any], hint: dict[str, Any]) -> dict | None:
+def _before_send(event: Event, hint: Hint) -> Event | None:
     error = (hint.get("exc_info") or (None, None, None))[1]
-    if outages.is_outage(error):
+    if error is not None and outages.is_outage(error):
         outages.report(error)  # which is logged, and so sent, once
         return None
     if outage := redis_outages.behind(error):
@@ -92,7 +93,7 @@ def _before_send(event: dict[str, Any], hint: dict[str, Any]) -> dict | None:
     return _before_send_transaction(event, hint)
 
 
-def _before_send_transaction(event: dict[str, Any], hint: dict[str, Any]) -> dict:
+def _before_send_transaction(event: Event, hint: Hint) -> Event:
     request = event.pop("request", None)
     event = _cleaned(event)
     if request is not None:
@@ -105,7 +106,7 @@ def _before_send_transaction(event: dict[str, Any], hint: dict[str, Any]) -> dic
     return event
 
 
-def _tags(event: dict[str, Any]) -> dict[str, str]:
+def _tags(event: Event) -> dict[str, str]:
     return dict(event.get("tags") or {})
 
 

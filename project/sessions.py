@@ -6,6 +6,7 @@ sign-out that did not happen. Here a copy is kept only if the row is still as it
 read once the copy is there, and whatever nobody said is over in a minute.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -13,12 +14,17 @@ from django.apps import apps
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import cached_db
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core.cache import BaseCache
 
 KEPT_S = 60
 
 
 class SessionStore(cached_db.SessionStore):
     cache_key_prefix = "session:"
+    # Of Django's classes, and not in its stubs.
+    _cache: BaseCache
+    _session: dict[str, Any]
+    _get_session_from_db: Callable[[], AbstractBaseSession | None]
 
     @classmethod
     def get_model_class(cls) -> type[AbstractBaseSession]:
@@ -26,7 +32,7 @@ class SessionStore(cached_db.SessionStore):
 
     def create_model_instance(self, data: dict[str, Any]) -> AbstractBaseSession:
         row = super().create_model_instance(data)
-        row.user_id = data.get(SESSION_KEY)
+        setattr(row, "user_id", data.get(SESSION_KEY))  # `users.Session` has it
         return row
 
     def load(self) -> dict[str, Any]:
@@ -39,14 +45,16 @@ class SessionStore(cached_db.SessionStore):
         self._copy(row)
         return self.decode(row.session_data)
 
-    aload = sync_to_async(load)
+    async def aload(self) -> dict[str, Any]:
+        return await sync_to_async(self.load)()
 
     def save(self, must_create: bool = False) -> None:
         super(cached_db.SessionStore, self).save(must_create)
         seconds = min(KEPT_S, self.get_expiry_age())
         self._cache.set(self.cache_key, self._session, seconds)
 
-    asave = sync_to_async(save)
+    async def asave(self, must_create: bool = False) -> None:
+        await sync_to_async(self.save)(must_create)
 
     def forget(self) -> None:
         """Drop the copy: the row is gone."""

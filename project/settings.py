@@ -6,6 +6,7 @@ the shop in `products.settings`, mail in `project.mail.settings`.
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import redis
 from django.utils.translation import gettext_lazy as _
@@ -203,7 +204,7 @@ REDIS = redis_url.parse(REDIS_URL)
 # Redis servers for the layer, which share its groups. Without any, it uses REDIS.
 REDIS_LAYER = redis_url.parse_all(env.str("REDIS_LAYER_URLS", ""), "REDIS_LAYER_URLS")
 
-CHANNEL_LAYERS = {
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "realtime.layer.Layer",
         "CONFIG": {
@@ -310,7 +311,7 @@ MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(LOCAL_DIR / "media")))
 # In production, a web server or a bucket serves the pictures. On a developer's machine,
 # the shop does.
 SERVE_MEDIA = env.bool("SERVE_MEDIA", DEBUG)
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "project.storage.FolderStorage"},
     "staticfiles": {
         "BACKEND": (

@@ -4,7 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.sitemaps import views as sitemaps_views
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView, TemplateView
 
@@ -17,12 +17,12 @@ admin.site.site_url = settings.BASE_PATH
 admin.site.site_header = admin.site.site_title = settings.SHOP_NAME
 # Staff sign in as everybody does: with the same limits, and with their second factor.
 # The admin's own form would still take a POST of somebody else's name and password.
-admin.site.login = secure_admin_login(require_safe(admin.site.login))
+setattr(admin.site, "login", secure_admin_login(require_safe(admin.site.login)))
 
 handler429 = "project.http.errors.too_many_requests"
 handler500 = "project.outages.server_error"
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("products.urls")),
     path("staff/", include("products.staff_urls")),
     path("users/", include("users.urls")),

@@ -1,30 +1,34 @@
 """Page mixins, and the error pages' handlers use Django's own with our templates."""
 
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from django.conf import settings
-from django.views.generic.base import ContextMixin
+from django.views.generic.base import ContextMixin, View
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
-class TitleMixin(ContextMixin):
+class TitleMixin(ContextMixin, View):
     """Give a page its title, its description and its one canonical address."""
 
-    title = ""
-    description = ""
+    title: "StrOrPromise" = ""
+    description: "StrOrPromise" = ""
 
     def get_title(self) -> str:
         """The page's own title, without the shop's name."""
-        return self.title
+        return str(self.title)
 
     def get_description(self) -> str:
         """One or two sentences for search engines; may be empty."""
-        return self.description
+        return str(self.description)
 
     def get_canonical_path(self) -> str:
         """The path (and query) under which search engines should know the page."""
         return self.request.path
 
-    def get_context_data(self, **kwargs) -> dict:
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = {
             "title": self.get_title(),
             "description": self.get_description(),

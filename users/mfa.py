@@ -25,7 +25,7 @@ class MFAAdapter(DefaultMFAAdapter):
     def get_totp_issuer(self) -> str:
         return settings.SHOP_NAME
 
-    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+    def get_public_key_credential_rp_entity(self) -> dict[str, str | None]:
         """Return the shop as fido2's relying party.
 
         Existing passkeys stop working if the host in DOMAIN_NAME changes.

@@ -10,6 +10,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import ResolverMatch
 from django.utils.cache import add_never_cache_headers, patch_cache_control
 from django.utils.translation import gettext as _
 
@@ -73,10 +74,11 @@ class SecondFactorMiddleware:
     def process_view(
         self, request: HttpRequest, view: Handler, args: tuple, kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        if not settings.STAFF_MFA_REQUIRED:
+        address = request.resolver_match
+        if not settings.STAFF_MFA_REQUIRED or address is None:
             return None
-        is_staff_page = _is_staff_page(request)
-        if not (is_staff_page or _changes_factors(request)):
+        is_staff_page = _is_staff_page(address)
+        if not (is_staff_page or _changes_factors(address)):
             return None
         user = request.user
         if not (user.is_authenticated and (user.is_staff or user.is_superuser)):
@@ -89,14 +91,13 @@ class SecondFactorMiddleware:
         return None
 
 
-def _is_staff_page(request: HttpRequest) -> bool:
-    match = request.resolver_match
-    is_staff_page = not STAFF_PAGES.isdisjoint(match.namespaces)
-    return is_staff_page and match.url_name not in OPEN_TO_STAFF
+def _is_staff_page(address: ResolverMatch) -> bool:
+    is_staff_page = not STAFF_PAGES.isdisjoint(address.namespaces)
+    return is_staff_page and (address.url_name or "") not in OPEN_TO_STAFF
 
 
-def _changes_factors(request: HttpRequest) -> bool:
-    name = request.resolver_match.url_name or ""
+def _changes_factors(address: ResolverMatch) -> bool:
+    name = address.url_name or ""
     return name.startswith("mfa_") and name not in FACTOR_PAGES_WITHOUT_CHANGES
 
 

@@ -36,20 +36,16 @@ class AddForm(forms.AddWebAuthnForm):
         return credential
 
 
-class _AnswerMixin:
+class SecondStepForm(forms.AuthenticateWebAuthnForm):
     def clean_credential(self) -> Authenticator:
         with refusing_malformed():
             parse_authentication_response(self.cleaned_data["credential"])
         return super().clean_credential()
 
 
-class LoginForm(_AnswerMixin, forms.LoginWebAuthnForm):
+class LoginForm(SecondStepForm, forms.LoginWebAuthnForm):
     pass
 
 
-class SecondStepForm(_AnswerMixin, forms.AuthenticateWebAuthnForm):
-    pass
-
-
-class ReauthenticateForm(_AnswerMixin, forms.ReauthenticateWebAuthnForm):
+class ReauthenticateForm(SecondStepForm, forms.ReauthenticateWebAuthnForm):
     pass

@@ -16,27 +16,27 @@ SIDE = 256  # pixels
 
 
 def square(upload: UploadedFile) -> ContentFile:
-    """Return an upload as an upright square WebP, with a name that nobody can guess.
+    """Return an upload as an upright square WebP.
 
     It has at most `SIDE` pixels and no metadata. Call this before you lock any row.
     Raises `PictureRefused`.
     """
     (data,) = pictures.squares(upload, [SIDE], max_bytes=MAX_BYTES)
-    folder = User.picture.field.upload_to
-    return ContentFile(data, f"{folder}{secrets.token_urlsafe(16)}.webp")
+    return ContentFile(data)
 
 
 def store(picture: ContentFile) -> str:
-    """Store a square; return its name, for `put`.
+    """Store a square; return its name, which nobody can guess, for `put`.
 
     Call this before you lock any row. Raises `PictureRefused` if the storage fails.
     """
+    name = f"{User.picture.field.upload_to}{secrets.token_urlsafe(16)}.webp"
     try:
-        unused_files.store({picture.name: picture})
+        unused_files.store({name: picture})
     except OSError as error:
         logger.error("A picture was not stored: %s", error)
         raise pictures.refusal("not_stored") from error
-    return picture.name
+    return name
 
 
 def put(user: User, name: str) -> None:

@@ -1,6 +1,7 @@
 """Settings of accounts: signing in, second factors, OAuth 2.0, rate limits."""
 
 from operator import methodcaller
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -109,7 +110,7 @@ def oauth_apps(name: str, /, **app: object) -> list[dict]:
 
 
 OAUTH_OIDC_URL = env.url("OAUTH_OIDC_URL")  # the server's, the issuer
-SOCIALACCOUNT_PROVIDERS = {
+SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {
     "github": {"APPS": oauth_apps("GITHUB"), "SCOPE": ["user:email"]},
     "google": {"APPS": oauth_apps("GOOGLE"), "SCOPE": ["profile", "email"]},
     "openid_connect": {

@@ -77,7 +77,8 @@ def factor_shown(request: HttpRequest, method: str, **kwargs) -> None:
     """Identify the session's sockets again, as they may have more rights now."""
     if method == "mfa" and request.user.is_authenticated:
         request.session.save()
-        _announce(session(request.session.session_key))
+        if key := request.session.session_key:
+            _announce(session(key))
 
 
 def _announce(name: str) -> None:

@@ -10,7 +10,7 @@ one that is unusual in any way, goes to Django.
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ from products.pagecache.shells import Shell
 from realtime.responses import respond
 
 Scope = dict[str, Any]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Headers = list[tuple[bytes, bytes]]
 
@@ -101,7 +101,7 @@ class EarlyPages:
         """Return a `send` that stores the shell of the page it sends, if the view has
         handed one over (`views.hand_over`)."""
 
-        async def send_and_store(message: dict[str, Any]) -> None:
+        async def send_and_store(message: Mapping[str, Any]) -> None:
             handed_over = scope.pop("shop.shell", None)
             # A 304 lacks some headers.
             if handed_over and message.get("status") == handed_over[0].status:

@@ -1,10 +1,11 @@
 """The mixin for a `ModelAdmin` whose forms several people may have open."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import ValidationError
@@ -20,7 +21,7 @@ from project.edits.marks import mark_of_row, mark_of_rows
 SEEN = "_seen"  # the form's hidden field
 
 
-class SafeEditsMixin:
+class SafeEditsMixin(admin.ModelAdmin):
     """A mixin for a `ModelAdmin`, so that no form overwrites another person's changes.
 
     `get_object` locks the row while a form is handled, so nobody can change the row
@@ -42,12 +43,16 @@ class SafeEditsMixin:
         return super().get_object(request, object_id, from_field)
 
     def get_form(
-        self, request: HttpRequest, obj: Model | None = None, **kwargs: Any
+        self,
+        request: HttpRequest,
+        obj: Model | None = None,
+        change: bool = False,
+        **kwargs: Any,
     ) -> type[forms.ModelForm]:
         if obj is not None:
             attributes = {"seen_text": request.POST.get(SEEN)}
             kwargs.setdefault("form", type("Edit", (EditForm, self.form), attributes))
-        return super().get_form(request, obj, **kwargs)
+        return super().get_form(request, obj, change=change, **kwargs)
 
     def render_change_form(
         self, request: HttpRequest, context: dict, *args: Any, **kwargs: Any
@@ -93,12 +98,16 @@ class SafeEditsMixin:
         context = {"seen": now} | (extra_context or {})
         return super().delete_view(request, object_id, context)
 
-    def get_actions(self, request: HttpRequest) -> dict[str, tuple]:
+    def get_actions(
+        self, request: HttpRequest
+    ) -> dict[str, tuple[Callable[..., str], str, str] | None]:
         """Replace Django's deletion of several rows by `delete_several`."""
         actions = super().get_actions(request)
-        if "delete_selected" in actions:
-            _function, name, description = actions["delete_selected"]
-            actions[name] = (SafeEditsMixin.delete_several, name, description)
+        if standard := actions.get("delete_selected"):
+            _function, name, description = standard
+            action = (SafeEditsMixin.delete_several, name, description)
+            # Actions return responses; the stubs say strings.
+            actions[name] = action  # type: ignore[assignment]
         return actions
 
     def delete_several(
@@ -112,10 +121,11 @@ class SafeEditsMixin:
                 "Nothing was deleted. Somebody changed what you chose before you "
                 "confirmed. Please check it again."
             )
-            return self.message_user(request, text, messages.ERROR)
+            self.message_user(request, text, messages.ERROR)
+            return None
         answer = delete_selected(self, request, queryset)
         if answer is not None:
-            answer.context_data["seen"] = now
+            answer.context_data = {**(answer.context_data or {}), "seen": now}
         return answer
 
     @property

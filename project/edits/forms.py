@@ -1,11 +1,14 @@
 """Forms that notice when the row has changed since they were shown."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.http import QueryDict
+from django.utils.choices import flatten_choices, normalize_choices
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
@@ -86,16 +89,17 @@ class EditForm(forms.ModelForm):
         if isinstance(form_field, forms.FileField | forms.MultiValueField):
             return False
         stored = form_field.prepare_value(self.get_initial_for_field(form_field, name))
-        self.data = self.data.copy()
+        data = _changeable(self.data)
         if isinstance(form_field, forms.BooleanField):
-            self.data.pop(key, None)
+            data.pop(key, None)
             stored = "on" if stored else None
         if isinstance(
             form_field, forms.ModelMultipleChoiceField | forms.MultipleChoiceField
         ):
-            self.data.setlist(key, [str(one) for one in stored])
+            data.setlist(key, [str(one) for one in stored])
         elif stored is not None:
-            self.data[key] = str(stored)
+            data[key] = str(stored)
+        self.data = data
         return True
 
     def _error_text(self, name: str, entered: str, entries: list[LogEntry]) -> str:
@@ -104,7 +108,7 @@ class EditForm(forms.ModelForm):
             " saved."
         )
         theirs = _shown(self.fields[name], _stored(self.instance, name))
-        who = author_of(entries, self.fields[name].label or name)
+        who = author_of(entries, str(self.fields[name].label or name))
         return text % {"who": who, "theirs": theirs, "yours": entered}
 
     @property
@@ -121,9 +125,20 @@ class EditForm(forms.ModelForm):
         return Seen(marks_of(self), newest_entry(self.instance))
 
 
+def _changeable(data: Mapping[str, Any]) -> QueryDict:
+    """Return a copy of what was submitted."""
+    copy = QueryDict(mutable=True)
+    copy.update(data)
+    return copy
+
+
 def _stored(row: Model, name: str) -> Any:
     value = getattr(row, name)
     return list(value.all()) if hasattr(value, "all") else value
+
+
+def _labels(form_field: forms.ChoiceField) -> dict[Any, Any]:
+    return dict(flatten_choices(normalize_choices(form_field.choices)))
 
 
 def _shown(form_field: forms.Field, value: Any) -> str:
@@ -133,11 +148,12 @@ def _shown(form_field: forms.Field, value: Any) -> str:
     elif isinstance(form_field, forms.ModelMultipleChoiceField):
         text = ", ".join(map(str, value))
     elif isinstance(form_field, forms.MultipleChoiceField):
-        labels = dict(form_field.choices)
+        labels = _labels(form_field)
         text = ", ".join(str(labels[one]) for one in form_field.prepare_value(value))
+    elif isinstance(form_field, forms.ModelChoiceField) and value is not None:
+        text = str(value)
     elif isinstance(form_field, forms.ChoiceField) and value is not None:
-        is_row = isinstance(form_field, forms.ModelChoiceField)
-        text = str(value if is_row else dict(form_field.choices).get(value, value))
+        text = str(_labels(form_field).get(value, value))
     else:
         text = "" if value is None else str(form_field.prepare_value(value))
     return Truncator(text).chars(LONGEST) or _("(empty)")
@@ -179,8 +195,9 @@ class ListEditForm(forms.ModelForm):
         now = self.get_initial_for_field(form_field, name)
         entries = list(entries_of(self.logged_row))
         text = _("%(who)s changed this to “%(theirs)s”. Save again to replace it.")
-        who = author_of(entries, form_field.label or name)
+        who = author_of(entries, str(form_field.label or name))
         theirs = _shown(form_field, now)
         self.add_error(name, text % {"who": who, "theirs": theirs})
-        self.data = self.data.copy()
-        self.data[self.add_initial_prefix(name)] = str(form_field.prepare_value(now))
+        data = _changeable(self.data)
+        data[self.add_initial_prefix(name)] = str(form_field.prepare_value(now))
+        self.data = data

@@ -6,6 +6,7 @@ it refused. Other servers have no such limits, so bytes and time are counted her
 
 import asyncio
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -103,7 +104,7 @@ class LimitedBodies:
         """Make the page. If nothing was answered, return the status of the refusal."""
         is_answered = False
 
-        async def answer(message: dict[str, Any]) -> None:
+        async def answer(message: Mapping[str, Any]) -> None:
             nonlocal is_answered
             is_answered = True
             await send(message)

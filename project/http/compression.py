@@ -6,7 +6,7 @@ from secrets import randbelow
 from zlib import Z_SYNC_FLUSH
 
 from asgiref.sync import sync_to_async
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import gzip
 from django.utils.text import StreamingBuffer
@@ -24,11 +24,13 @@ class GZipMiddleware(gzip.GZipMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        if not (response.streaming and response.is_async):
+        if not isinstance(response, StreamingHttpResponse):
+            return super().process_response(request, response)
+        parts = response.streaming_content
+        if not isinstance(parts, AsyncIterator):
             return super().process_response(request, response)
         was_encoded = response.has_header("Content-Encoding")
-        parts = response.streaming_content
-        response = super().process_response(request, response)  # sets the headers
+        super().process_response(request, response)  # sets the headers
         if response.has_header("Content-Encoding") and not was_encoded:
             response.streaming_content = one_member(parts, self.max_random_bytes)
         return response

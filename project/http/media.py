@@ -4,7 +4,7 @@ import errno
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.utils.cache import patch_cache_control
 from django.views.generic import RedirectView, View
@@ -29,21 +29,23 @@ class MediaView(View):
 
     def get(self, request: HttpRequest, path: str) -> HttpResponse:
         try:
-            served = serve(request, path, document_root=settings.MEDIA_ROOT)
+            served = serve(request, path, document_root=str(settings.MEDIA_ROOT))
         except OSError as error:
             if error.errno not in NO_FILE:
                 raise
             raise Http404("No such picture") from None
         except SuspiciousFileOperation:  # ".." in the path
             raise Http404("No such picture") from None
-        if isinstance(served, HttpResponseNotModified):
+        if not isinstance(served, FileResponse):  # 304
             return served
         # Read at once: under ASGI, a streamed file would switch threads for each chunk.
         headers = {
             name: value for name, value in served.items() if name != "Content-Length"
         }
-        body = b"".join(served.streaming_content)
-        served.file_to_stream.close()  # the response's close() would end the request
+        body = b"".join(served)
+        if served.file_to_stream is not None:
+            # The response's close() would end the request.
+            served.file_to_stream.close()
         response = HttpResponse(body, headers=headers)
         patch_cache_control(response, public=True, max_age=3600)
         return response

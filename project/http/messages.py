@@ -13,7 +13,8 @@ class NamedCookieStorage(CookieStorage):
     cookie_name = settings.MESSAGES_COOKIE_NAME
 
     def _update_cookie(self, encoded_data: str, response: HttpResponse) -> None:
-        super()._update_cookie(encoded_data, response)
+        # Django's stubs leave out private methods.
+        super()._update_cookie(encoded_data, response)  # type: ignore[misc]
         if self.cookie_name in response.cookies:
             response.cookies[self.cookie_name]["path"] = settings.SESSION_COOKIE_PATH
 

@@ -1,10 +1,12 @@
 """Django's request handler, for synchronous pages only. All our pages are."""
 
-from typing import IO
+from collections.abc import Mapping
+from typing import IO, Any
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from project import logs
 
@@ -19,11 +21,11 @@ class SyncPages(ASGIHandler):
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
 
-    def create_request(self, scope: dict, body_file: IO[bytes]) -> tuple:
+    def create_request(self, scope: Mapping[str, Any], body_file: IO[bytes]) -> tuple:
         request, refusal = super().create_request(scope, body_file)
         if request is not None:
             logs.set_request(request)
         return request, refusal
 
-    async def get_response_async(self, request: HttpRequest) -> HttpResponse:
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         return await sync_to_async(self.get_response)(request)

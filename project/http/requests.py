@@ -9,6 +9,7 @@ and trusts ids from any client.
 
 import logging
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -47,12 +48,12 @@ class Requests:
                 header for header in scope["headers"] if header[0] not in TRACES
             ]
 
-        async def answer(message: dict[str, Any]) -> None:
+        async def answer(message: Mapping[str, Any]) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message.get("headers", ()), id_header]
-                message = message | {"headers": headers}
+                message = {**message, "headers": headers}
             await send(message)
 
         try:

@@ -7,7 +7,7 @@ its thread until it is answered, so it uses one connection to the database.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,7 +21,7 @@ RETRY_AFTER_S = 5
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -39,14 +39,15 @@ class Lease(Executor):
 
     def submit(self, function: Callable, /, *args: Any, **kwargs: Any) -> Future:
         """Run `function` in the thread. Only the event loop may call this."""
-        piece = (Future(), function, args, kwargs)
+        future: Future = Future()
+        piece = (future, function, args, kwargs)
         if self._thread:
             self._thread.submit(_do, *piece)
         else:
             self._work.append(piece)
             if len(self._work) == 1:
                 self._threads.ask(self)
-        return piece[0]
+        return future
 
     def take(self, thread: ThreadPoolExecutor) -> None:
         """Hold `thread`, and start the work that has waited for it."""

@@ -7,6 +7,8 @@ a reset of an administrator's password, and reading the outbox.
 """
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -36,6 +38,9 @@ SECRET_LINK = re.compile(
 # A mail's own styles and no more: no script, no picture from elsewhere, no cookie.
 PREVIEW_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
 
+# What `list_display` may name.
+Column = str | Callable[[Any], str | bool]
+
 assert post_office_admin  # it registers the admins that are replaced here
 for model in (Email, EmailTemplate, Attachment, Log):
     admin.site.unregister(model)
@@ -50,7 +55,7 @@ class AttemptsInline(ReadOnlyMixin, admin.TabularInline):
     model = Log
     verbose_name = gettext_lazy("attempt")
     verbose_name_plural = gettext_lazy("attempts")
-    fields = readonly_fields = ["date", "status", "exception_type", "answer"]
+    fields = readonly_fields = ("date", "status", "exception_type", "answer")
     ordering = ["-pk"]
 
     def has_view_permission(self, request: HttpRequest, obj=None) -> bool:
@@ -99,11 +104,10 @@ class OutboxAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
         """Exclude masked texts from the search, because a search would reveal them."""
         return self.search_fields if request.user.is_superuser else ["to"]
 
-    def get_sortable_by(self, request: HttpRequest) -> list[str]:
+    def get_sortable_by(self, request: HttpRequest) -> tuple[Column, ...]:
         columns = self.get_list_display(request)
-        if request.user.is_superuser:
-            return columns
-        return [column for column in columns if column != "about"]
+        may_see = request.user.is_superuser
+        return tuple(column for column in columns if may_see or column != "about")
 
     # --- Display -----------------------------------------------------------------
 

@@ -21,12 +21,16 @@ class SmtpBackend(smtp.EmailBackend):
     and nothing that happens at the goodbye matters."""
 
     refused: Refusals = {}
+    _partial_connection: smtplib.SMTP | None
 
     def _send(self, email_message: EmailMessage) -> bool:
         """Raises what smtplib raises when the server takes it for nobody."""
         sender = sanitize_address(email_message.from_email, "utf-8")
         people = [sanitize_address(to, "utf-8") for to in email_message.recipients()]
-        data = email_message.message().as_bytes(linesep="\r\n")
+        message = email_message.message()
+        # Django's own classes take `linesep`; its stubs name those of Python.
+        data = message.as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+        assert self.connection is not None  # `send_messages` opens it
         self.refused = self.connection.sendmail(sender, people, data)
         return True
 
@@ -56,7 +60,10 @@ LINE = "─" * 72
 
 def readable(message: EmailMessage) -> str:
     """The mail's head, its text and what else is in it, decoded."""
-    heads = [("From", message.from_email), ("To", ", ".join(message.to))]
+    heads: list[tuple[str, object]] = [
+        ("From", message.from_email),
+        ("To", ", ".join(message.to)),
+    ]
     heads += [("Cc", ", ".join(message.cc)), ("Bcc", ", ".join(message.bcc))]
     heads += [("Subject", message.subject)]
     lines = [f"{name}: {value}" for name, value in heads if value]
@@ -64,7 +71,8 @@ def readable(message: EmailMessage) -> str:
     also = [part.get_filename() or part.get_content_type() for part in others]
     if also:
         lines.append(f"Also: {', '.join(also)}")
-    text = body.get_payload(decode=True).decode(errors="replace")
+    content = body.get_payload(decode=True)
+    text = content.decode(errors="replace") if isinstance(content, bytes) else ""
     return "\n".join([LINE, *lines, "", text.strip(), LINE, ""])
 
 

@@ -1,5 +1,7 @@
 """Fields of models and forms that hold one email address each."""
 
+from typing import Any
+
 from django import forms
 from django.db import models
 
@@ -20,7 +22,7 @@ class EmailField(models.EmailField):
 
     default_validators = [validate_email_address]
 
-    def formfield(self, **kwargs) -> forms.Field:
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
         return super().formfield(**{"form_class": EmailFormField} | kwargs)
 
 

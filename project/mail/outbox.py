@@ -5,6 +5,7 @@ only if the change that caused it was committed. `project.mail.delivery` sends i
 """
 
 import logging
+from collections.abc import Sequence
 from email.mime.base import MIMEBase
 from email.utils import formatdate, make_msgid
 from urllib.parse import urlsplit
@@ -35,7 +36,7 @@ class OutboxBackend(BaseEmailBackend):
     or for content that a row cannot hold.
     """
 
-    def send_messages(self, email_messages: list[EmailMessage]) -> int:
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         try:
             with transaction.atomic():
                 rows = [write(one) for one in email_messages if one.recipients()]
@@ -132,7 +133,7 @@ def plain(part: MIMEBase | tuple) -> tuple[str, bytes, str]:
     """Return name, content and type of an attachment of either of Django's kinds."""
     if isinstance(part, MIMEBase):
         content = part.get_payload(decode=True)
-        if content is None or part["Content-ID"]:
+        if not isinstance(content, bytes) or part["Content-ID"]:
             raise ValueError("The outbox keeps files, no messages or inline pictures.")
         return part.get_filename() or "", content, part.get_content_type()
     name, content, mimetype = part

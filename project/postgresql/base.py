@@ -67,6 +67,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 can_write = cursor.fetchone()[0] == "off"
             if can_write and self.is_pooled:
                 self.read_timeline()
-        except (base.Database.Error, DatabaseError, InterfaceError):
+        except (self.Database.Error, DatabaseError, InterfaceError):
             return False
         return can_write

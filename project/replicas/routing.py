@@ -16,6 +16,7 @@ from django.db import (
 )
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
+from django.template.response import SimpleTemplateResponse
 from prometheus_client import Counter
 
 from project.replicas.standby import (
@@ -136,8 +137,9 @@ def from_replica(view: View) -> View:
 
 def _rendered(response: HttpResponse) -> HttpResponse:
     """Render lazy responses now, because templates query the database, too."""
-    is_lazy = hasattr(response, "render") and not response.is_rendered
-    return response.render() if is_lazy else response
+    if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+        return response.render()
+    return response
 
 
 # --- Which visitors may get an older page -----------------------------------------

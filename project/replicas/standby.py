@@ -193,9 +193,10 @@ def position_now() -> int | None:
         _watch.failed()
         return None
     positions, most = _watch.positions, settings.DATABASE_REPLICA_MAX_LAG_S
-    is_good = _watch.judge(look) == OK
-    if is_good and positions.covers(look.position, most, time.monotonic()):
-        return look.position
+    is_good, position = _watch.judge(look) == OK, look.position
+    if is_good and position is not None:
+        if positions.covers(position, most, time.monotonic()):
+            return position
     replica.close()  # the next connection may reach another standby
     return None
 

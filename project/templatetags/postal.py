@@ -8,6 +8,6 @@ register = template.Library()
 
 
 @register.filter
-def postal_lines(address: object) -> list[str]:
+def postal_lines(address: postal.Address) -> list[str]:
     """The lines below the name and above the country, in the country's order."""
     return postal.lines(address)

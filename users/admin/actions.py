@@ -1,6 +1,7 @@
 """Actions of staff on people: verification mails, signing out, second factors."""
 
 from collections.abc import Callable
+from typing import Any
 
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
@@ -23,7 +24,7 @@ from users.models import User
 from users.verification import VerificationError
 
 
-class PersonActionsMixin:
+class PersonActionsMixin(admin.ModelAdmin):
     """Adds the actions to the list of people and to a person's page.
 
     Each is logged in the person's history, and confirmed by a message.
@@ -83,14 +84,15 @@ class PersonActionsMixin:
         ] + super().get_urls()
 
     def render_change_form(
-        self, request: HttpRequest, context: dict, *args, obj=None, **kwargs
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
+        obj = kwargs.get("obj")
         if obj is not None and self.has_change_permission(request, obj):
             context["may_act"] = True
             context["awaited"] = verification.awaited(obj)
             context["unverified"] = verification.unverified(obj)
             context["may_reset"] = _may_reset(request, obj)
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @method_decorator([require_POST, transaction.atomic])
     def resend_view(self, request: HttpRequest, pk: int) -> HttpResponse:

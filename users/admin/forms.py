@@ -16,7 +16,7 @@ from users import notices, recovery
 from users.models import User
 
 
-class OwnAddressMixin:
+class OwnAddressMixin(forms.BaseModelForm):
     """Refuses an email address that another account has verified."""
 
     def clean_email(self) -> str:

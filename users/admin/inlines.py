@@ -1,6 +1,7 @@
 """The inlines of a person's page: addresses, sessions, second factors."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from allauth.account.models import EmailAddress, EmailConfirmation
 from allauth.mfa.models import Authenticator
@@ -21,6 +22,9 @@ from django.utils.translation import gettext_lazy
 from project.modeladmin import ReadOnlyMixin
 from users import sessions, verification
 from users.models import Address, Session, User
+
+if TYPE_CHECKING:
+    from django.contrib.admin.options import _FieldGroups
 
 # allauth's own pages show secrets, and let anyone who may change an email address take
 # over any account. So these rows are only on the person's page.
@@ -96,7 +100,9 @@ class UserSessionInline(ReadOnlyInline):
     ordering = ["-last_seen_at"]
     verbose_name_plural = gettext_lazy("sessions")
 
-    def get_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+    def get_fields(
+        self, request: HttpRequest, obj: User | None = None
+    ) -> "_FieldGroups":
         """Leave out the button for staff who may not change this person."""
         user_admin = self.admin_site.get_model_admin(User)
         fields = super().get_fields(request, obj)

@@ -1,5 +1,8 @@
 """People in the admin."""
 
+from datetime import datetime
+from typing import TYPE_CHECKING, TypedDict
+
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
@@ -29,7 +32,17 @@ from users.admin.inlines import (
 )
 from users.models import User
 
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
 RIGHTS = ["is_staff", "is_superuser", "groups", "user_permissions"]
+
+
+class Columns(TypedDict):
+    """What the list adds to each person."""
+
+    verified_now: bool
+    seen_at: datetime | None
 
 
 class VerifiedFilter(admin.SimpleListFilter):
@@ -201,7 +214,7 @@ class UserAdmin(
     @admin.display(
         description=gettext_lazy("verified"), boolean=True, ordering="verified_now"
     )
-    def verified(self, user: User) -> bool:
+    def verified(self, user: "WithAnnotations[User, Columns]") -> bool:
         return user.verified_now
 
     @admin.display(description=gettext_lazy("joined"), ordering="date_joined")
@@ -209,7 +222,7 @@ class UserAdmin(
         return localize(localtime(user.date_joined).date())
 
     @admin.display(description=gettext_lazy("last seen"), ordering="seen_at")
-    def last_seen(self, user: User) -> str:
+    def last_seen(self, user: "WithAnnotations[User, Columns]") -> str:
         return local_time(user.seen_at) if user.seen_at else "–"
 
     @admin.display(description=gettext_lazy("current picture"))

@@ -26,12 +26,13 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin) -> list[tuple[str, str]]:
-        return State.choices
+        return [(state.value, str(state.label)) for state in State]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() not in State.values:
+        value = self.value()
+        if value is None or value not in State.values:
             return queryset
-        return verification.in_state(queryset, State(self.value()))
+        return verification.in_state(queryset, State(value))
 
 
 @admin.register(EmailConfirmation)
@@ -71,4 +72,4 @@ class EmailConfirmationAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, link: EmailConfirmation) -> str:
-        return verification.state(link).label
+        return str(verification.state(link).label)

@@ -35,6 +35,7 @@ class ResetForm(LabelledForm, allauth_forms.ResetPasswordForm):
     """
 
     labels = {"email": _("Email")}
+    users: list[User]
 
     def clean_email(self) -> str:
         email = super().clean_email()
@@ -55,10 +56,11 @@ class RequestCodeForm(LabelledForm, allauth_forms.RequestReauthenticationCodeFor
 
     def __init__(self, *args, user: User, **kwargs) -> None:
         super().__init__(*args, user=user, **kwargs)
-        recipient = self.fields["recipient"]
-        recipient.choices = [(user.email, user.email)]
-        recipient.initial = user.email
-        recipient.widget = forms.HiddenInput()
+        self.fields["recipient"] = forms.ChoiceField(
+            choices=[(user.email, user.email)],
+            initial=user.email,
+            widget=forms.HiddenInput(),
+        )
 
 
 class ConfirmCodeForm(LabelledForm, allauth_forms.ConfirmReauthenticationCodeForm):

@@ -1,5 +1,7 @@
 """The shop's adapter for allauth's accounts at providers."""
 
+from typing import TYPE_CHECKING
+
 from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.internal.emailkit import valid_email_or_none
 from allauth.account.models import EmailAddress
@@ -19,6 +21,9 @@ from users import sessions, verification
 from users.models import User
 from users.oauth import pages
 from users.oauth.providers import with_our_adapter
+
+if TYPE_CHECKING:
+    from users.oauth.views import ProviderRequest
 
 
 class NotOffered(SocialApp.DoesNotExist, Http404):
@@ -65,7 +70,9 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         account.extra_data = {name: text for name, text in data.items() if text}
         return super().populate_user(request, sociallogin, data)
 
-    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+    def pre_social_login(
+        self, request: "ProviderRequest", sociallogin: SocialLogin
+    ) -> None:
         """Begin the transaction, now that the provider has answered."""
         request.writes.begin()
         if request.user.is_authenticated and not sessions.lock_account(request):

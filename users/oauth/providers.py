@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from allauth.socialaccount.providers.base import Provider
 from allauth.socialaccount.providers.github.views import GitHubOAuth2Adapter
 from allauth.socialaccount.providers.google.views import GoogleOAuth2Adapter
+from allauth.socialaccount.providers.oauth2.views import OAuth2Adapter
 from allauth.socialaccount.providers.openid_connect.views import (
     OpenIDConnectOAuth2Adapter,
 )
@@ -13,7 +14,7 @@ from django.http import HttpRequest
 from project.views import absolute
 
 
-class _CallbackMixin:
+class _CallbackMixin(OAuth2Adapter):
     """Lets the provider redirect to DOMAIN_NAME, whatever Host the request has."""
 
     def get_callback_url(self, request: HttpRequest, app) -> str:

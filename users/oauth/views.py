@@ -7,6 +7,7 @@ and no lock during a request to it, and a bad answer leads to a page, not to an 
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import wraps
+from typing import TYPE_CHECKING
 
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.providers.base import AuthProcess
@@ -25,6 +26,9 @@ from django.views.decorators.http import require_http_methods
 
 from users.oauth import pages
 
+if TYPE_CHECKING:
+    from django.http.request import _ImmutableQueryDict
+
 View = Callable[[HttpRequest, OAuth2Adapter], HttpResponse]
 
 
@@ -38,13 +42,19 @@ class Writes(ExitStack):
         self.enter_context(transaction.atomic())
 
 
+class ProviderRequest(HttpRequest):
+    """A request in which a provider takes part."""
+
+    writes: Writes
+
+
 def towards_a_provider(view: View) -> Callable[..., HttpResponse]:
     """Turn a view of an adapter into one of its class; 404 if it isn't offered."""
 
     @never_cache
     @wraps(view)
     def guarded(
-        request: HttpRequest, adapter_class: type[OAuth2Adapter], **kwargs: str
+        request: ProviderRequest, adapter_class: type[OAuth2Adapter], **kwargs: str
     ) -> HttpResponse:
         adapter = adapter_class(request, **kwargs)
         provider = adapter.get_provider()
@@ -83,7 +93,7 @@ def start(request: HttpRequest, adapter: OAuth2Adapter) -> HttpResponse:
     )
 
 
-def _known_parameters(request: HttpRequest) -> QueryDict:
+def _known_parameters(request: HttpRequest) -> "_ImmutableQueryDict":
     """Return the parameters `next` and `process` alone.
 
     allauth would also accept `scope` and `auth_params` from a link. The shop decides
@@ -94,7 +104,7 @@ def _known_parameters(request: HttpRequest) -> QueryDict:
         del query[name]
     if query.get("process") not in (None, AuthProcess.LOGIN, AuthProcess.CONNECT):
         del query["process"]
-    return query
+    return QueryDict(query.urlencode())
 
 
 @require_http_methods(["GET"])

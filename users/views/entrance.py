@@ -39,7 +39,7 @@ class UserLoginView(TitleMixin, SuccessMessageMixin, allauth_views.LoginView):
     def get_success_message(self, cleaned_data: dict) -> str:
         """Return no message if the second factor is still missing."""
         is_in = self.request.user.is_authenticated
-        return super().get_success_message(cleaned_data) if is_in else ""
+        return str(super().get_success_message(cleaned_data)) if is_in else ""
 
 
 @AtomicView

@@ -2,9 +2,11 @@
 
 from allauth.account import views as allauth_views
 from allauth.account.forms import default_token_generator
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
+from django.views.generic import FormView
 
 from project.transactions import AtomicView
 from project.views import TitleMixin
@@ -24,10 +26,10 @@ from users.views.locks import LockedAccountMixin
 JUST_RESET = "just_reset"
 
 
-class EndOthersMixin:
+class EndOthersMixin(FormView):
     """Ends the user's other sessions after a new password."""
 
-    def form_valid(self, form) -> HttpResponse:
+    def form_valid(self, form: BaseForm) -> HttpResponse:
         response = super().form_valid(form)
         sessions.end_others(self.request)
         return response
@@ -65,6 +67,7 @@ class PasswordResetDoneView(TitleMixin, allauth_views.PasswordResetDoneView):
 class PasswordResetFromKeyView(TitleMixin, allauth_views.PasswordResetFromKeyView):
     title = _("Choose a new password")
     form_class = ResetFromKeyForm
+    reset_user: User
 
     def form_valid(self, form) -> HttpResponse:
         """Check the link again once the account is locked, then set the password."""

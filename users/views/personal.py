@@ -17,6 +17,7 @@ from project.transactions import AtomicView
 from project.views import TitleMixin
 from users import deletion, download
 from users.forms.personal import DeleteAccountForm
+from users.requests import user_of
 
 
 class DataView(LoginRequiredMixin, TitleMixin, TemplateView):
@@ -32,7 +33,7 @@ class DataDownloadView(LoginRequiredMixin, View):
 
     @method_decorator(reauthentication_required)
     def get(self, request: HttpRequest) -> HttpResponse:
-        text = "".join(download.as_json(request.user))
+        text = "".join(download.as_json(user_of(request)))
         response = HttpResponse(text, content_type="application/json; charset=utf-8")
         name = f"{settings.SHOP_NAME}-data.json".replace('"', "").replace("\\", "")
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -57,15 +58,16 @@ class AccountDeleteView(LoginRequiredMixin, TitleMixin, FormView):
 
     def get_context_data(self, **kwargs) -> dict:
         return super().get_context_data(
-            is_last=deletion.is_last_administrator(self.request.user),
+            is_last=deletion.is_last_administrator(user_of(self.request)),
             invoice_years=settings.INVOICE_YEARS,
             **kwargs,
         )
 
     def form_valid(self, form: DeleteAccountForm) -> HttpResponse:
-        email = self.request.user.email
+        user = user_of(self.request)
+        email = user.email
         try:
-            deletion.delete(self.request.user)
+            deletion.delete(user)
         except deletion.LastAdministrator as refusal:
             form.add_error(None, str(refusal))
             return self.form_invalid(form)

@@ -6,13 +6,17 @@ from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.messages.views import SuccessMessageMixin
 from django.db.models import QuerySet
-from django.forms import Form
+from django.forms import Form, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import CreateView, DeleteView, UpdateView, View
-from django.views.generic.detail import SingleObjectMixin
+from django.views.generic.detail import (
+    SingleObjectMixin,
+    SingleObjectTemplateResponseMixin,
+)
+from django.views.generic.edit import ModelFormMixin
 
 from project.pictures import PictureRefused
 from project.transactions import AtomicView
@@ -20,6 +24,9 @@ from project.views import TitleMixin
 from users import addresses
 from users.forms.profile import AddressForm, ProfileForm
 from users.models import Address, User
+from users.requests import user_of
+
+PROFILE = reverse_lazy("users:profile")
 
 
 class UserProfileView(LoginRequiredMixin, TitleMixin, SuccessMessageMixin, UpdateView):
@@ -27,21 +34,21 @@ class UserProfileView(LoginRequiredMixin, TitleMixin, SuccessMessageMixin, Updat
     title = _("Your profile")
     context_object_name = "person"  # `user` stays the saved one
     form_class = ProfileForm
-    success_url = reverse_lazy("users:profile")
+    success_url = PROFILE
     success_message = _("Your profile has been saved.")
 
-    def get_object(self) -> User:
+    def get_object(self, queryset: QuerySet[User] | None = None) -> User:
         """Return a copy of the user, as the page's header shows the saved values.
 
         The row is not locked here, because processing a picture takes time.
         `ProfileForm.save` locks it.
         """
-        return User.objects.get(pk=self.request.user.pk)
+        return User.objects.get(pk=user_of(self.request).pk)
 
     def get_form_kwargs(self) -> dict:
         return super().get_form_kwargs() | {"request": self.request}
 
-    def form_valid(self, form: ProfileForm) -> HttpResponse:
+    def form_valid(self, form: ModelForm) -> HttpResponse:
         try:
             return super().form_valid(form)
         except PictureRefused as refusal:
@@ -65,18 +72,22 @@ class UserProfileView(LoginRequiredMixin, TitleMixin, SuccessMessageMixin, Updat
 # --- Postal addresses -------------------------------------------------------------
 
 
-class OwnAddressMixin(LoginRequiredMixin, TitleMixin):
+class OwnAddressMixin(LoginRequiredMixin, TitleMixin, SingleObjectMixin):
     """Finds the user's own addresses only; other addresses answer 404."""
 
-    success_url = reverse_lazy("users:profile")
-
     def get_queryset(self) -> QuerySet[Address]:
-        return Address.objects.filter(user=self.request.user)
+        return Address.objects.filter(user=user_of(self.request))
 
 
-class AddressFormMixin(SuccessMessageMixin, OwnAddressMixin):
+class AddressFormMixin(
+    SuccessMessageMixin,
+    OwnAddressMixin,
+    SingleObjectTemplateResponseMixin,
+    ModelFormMixin,
+):
     form_class = AddressForm
     template_name = "users/address_form.html"
+    success_url = PROFILE
 
     def get_form_kwargs(self) -> dict:
         return super().get_form_kwargs() | {"user": self.request.user}
@@ -87,7 +98,7 @@ class AddressAddView(AddressFormMixin, CreateView):
     title = _("Add address")
     success_message = _("Address added.")
 
-    def form_valid(self, form: AddressForm) -> HttpResponse:
+    def form_valid(self, form: ModelForm) -> HttpResponse:
         try:
             return super().form_valid(form)
         except addresses.TooManyAddresses as refusal:
@@ -110,19 +121,20 @@ class AddressEditView(AddressFormMixin, UpdateView):
 class AddressDeleteView(OwnAddressMixin, DeleteView):
     template_name = "users/address_confirm_delete.html"
     title = _("Delete address")
+    success_url = PROFILE
 
     def form_valid(self, form: Form) -> HttpResponse:
         addresses.remove(self.object)
         messages.success(self.request, _("Address deleted."))
-        return redirect(self.success_url)
+        return redirect(PROFILE)
 
 
 @AtomicView
-class AddressMakeDefaultView(OwnAddressMixin, SingleObjectMixin, View):
+class AddressMakeDefaultView(OwnAddressMixin, View):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         try:
             addresses.make_default(self.get_object())
         except Address.DoesNotExist as error:  # deleted in another tab
             raise Http404 from error
         messages.success(request, _("This is now your default address."))
-        return redirect(self.success_url)
+        return redirect(PROFILE)

@@ -8,7 +8,8 @@ from allauth.account.internal.flows.email_verification import (
     send_verification_email_to_address,
 )
 from allauth.account.internal.templatekit import get_entrance_context_data
-from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.account.models import EmailAddress
+from allauth.account.models import EmailConfirmation as Link
 from allauth.account.views import ConfirmEmailView
 from allauth.decorators import rate_limit
 from django.contrib.auth.views import redirect_to_login
@@ -27,8 +28,6 @@ from users import sessions, verification
 from users.forms.verification import ResendForm
 from users.models import User
 from users.views.entrance import REGISTERED
-
-Link = EmailConfirmation
 
 
 class State(TextChoices):
@@ -56,9 +55,9 @@ STATUS = {
 
 def state_of(link: Link | None, visitor: Any) -> State:
     """Return the state of a link (None for an unknown one) for a visitor."""
-    owner = link and link.email_address.user
-    if not owner or not owner.is_active:
+    if link is None or not link.email_address.user.is_active:
         return State.WRONG
+    owner = link.email_address.user
     if visitor.is_authenticated and visitor.pk != owner.pk:
         return State.FOREIGN
     state = State(verification.state(link))
@@ -75,7 +74,7 @@ class EmailVerificationView(TitleMixin, ConfirmEmailView):
     """Verify an address by POST. GET changes nothing, as mail programs follow links."""
 
     def get_title(self) -> str:
-        return self.state.label
+        return str(self.state.label)
 
     def get(self, request: HttpRequest, key: str) -> HttpResponse:
         self._load(key)

@@ -17,6 +17,7 @@ from django.views.generic.detail import SingleObjectMixin
 from project.transactions import AtomicView
 from project.views import TitleMixin
 from users import recovery
+from users.requests import user_of
 from users.views.locks import LockedAccountMixin
 
 
@@ -27,7 +28,7 @@ class WaysInView(LoginRequiredMixin, TitleMixin, TemplateView):
     title = _("All sign-in methods")
 
     def get_context_data(self, **kwargs) -> dict:
-        ways = recovery.ways_in(self.request.user)
+        ways = recovery.ways_in(user_of(self.request))
         return super().get_context_data(ways_in=ways, **kwargs)
 
 
