@@ -1,13 +1,13 @@
 """Variables for every template. They are looked up only when they are used."""
 
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject, cached_property
 
 from products.catalogue import services as catalogue
 from products.live import baskets as live_baskets
 from products.live import viewers
+from project.primary import primary
 
 
 class Baskets:
@@ -38,7 +38,7 @@ def shop(request: HttpRequest) -> dict:
     timeline.
     """
     return {
-        "timeline": connection.timeline,
+        "timeline": primary().timeline,
         "SHOP_NAME": settings.SHOP_NAME,
         "PRICES_INCLUDE_TAX": settings.PRICES_INCLUDE_TAX,
         "categories": SimpleLazyObject(catalogue.categories),

@@ -102,11 +102,11 @@ def forget(user: AbstractUser, addresses: list[str]) -> list[str]:
     in progress.
     """
     # Wait for an order that is being placed right now, so that it is detached too.
-    baskets = Basket.objects.filter(user=user).order_by("pk")
+    baskets = Basket.objects.filter(user=user.pk).order_by("pk")
     list(baskets.select_for_update().values("pk"))
     for address in addresses:
         Waiting.objects.filter(email__iexact=address).delete()
-    ids = list(Order.objects.filter(user=user).values_list("pk", flat=True))
+    ids = list(Order.objects.filter(user=user.pk).values_list("pk", flat=True))
     detached = Order.objects.filter(pk__in=ids)
     detached.update(user=None, departed_at=timezone.now())
     erase_departed(detached)

@@ -36,7 +36,7 @@ def checked_address(name: str, text: str) -> str:
         return recipient(text)
     except ValidationError as error:
         raise ImproperlyConfigured(
-            f"{name}: {error.params['value']!r} is not one email address."
+            f"{name}: {text!r} is not one email address."
         ) from error
 
 

@@ -109,6 +109,7 @@ PAGES = [
     "project.phones",
     "project.postal",
     "project.views",
+    "project.primary",
     "project.widgets",
     "users.requests",
 ]
@@ -127,6 +128,7 @@ RULES: dict[str, list[str]] = {
     "project.phones": [],
     "project.replicas": ["project.replicas"],
     "project.postal": [],
+    "project.primary": ["project.postgresql"],
     "project.sessions": [],
     "project.spreadsheets": [],
     "project.transactions": [],
@@ -226,6 +228,7 @@ RULES: dict[str, list[str]] = {
         "products.staff.columns",
         "products.staff.moves",
         "products.staff.vitals",
+        "project.primary",
         "realtime.pulse",
         "realtime.registry",
     ],
@@ -246,6 +249,7 @@ RULES: dict[str, list[str]] = {
     ],
     "products.live.registry": [
         "products.live",
+        "project.primary",
         "realtime.protocol",
         "realtime.registry",
     ],
@@ -285,7 +289,7 @@ RULES: dict[str, list[str]] = {
     "products.search.queries": ["products.search.folding", "products.search.vectors"],
     "products.search.vectors": ["products.search.folding"],
     "products.staff.columns": [*MODELS, *STATES],
-    "products.staff.moves": [*MODELS, "products.staff.columns"],
+    "products.staff.moves": [*MODELS, "products.staff.columns", "project.primary"],
     "products.staff.pulse": [*PAGES, "realtime.pulse"],  # and ask other processes
     "products.staff.vitals": ["realtime.pulse"],  # staff look at the live core
 }

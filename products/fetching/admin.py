@@ -16,9 +16,7 @@ FACTS = ("product", "url", "alt", "position", "created_at", "failures", *PROBLEM
 
 
 @admin.register(PictureFetch)
-class PictureFetchAdmin(  # type: ignore[misc]  # of the mixin
-    ListedLookupsMixin, admin.ModelAdmin
-):
+class PictureFetchAdmin(ListedLookupsMixin, admin.ModelAdmin):
     list_display = ["product", "url", "created_at", "failures", "problem"]
     list_filter = ["created_at", HAS_PROBLEM]
     list_select_related = ["product"]

@@ -68,9 +68,9 @@ def encoding_of(file: BinaryIO, chosen: str | None = None) -> str:
     for mark, encoding in MARKS:
         if sample.startswith(mark):
             return encoding
-    encoding = _utf16_without_mark(sample)
-    if encoding is not None:
-        return encoding
+    guess = _utf16_without_mark(sample)
+    if guess is not None:
+        return guess
     if len(CONTROL_BYTES.findall(sample)) > len(sample) / 100:
         raise Unreadable(_("This is not a text file. Save the table as CSV."))
     return _from_letters(file)

@@ -197,7 +197,7 @@ def _judge_words(words: Collection[str], codes: tuple[str, ...]) -> tuple[float,
         return 0.0, 0
     unknown, totals = 0, [0.0] * len(codes)
     for word in words:
-        chances = [None] * len(codes)
+        chances: list[float | None] = [None] * len(codes)
         if not _has_strange_case(word):
             chances = [languages.language(code).word(word) for code in codes]
         known = [chance for chance in chances if chance is not None]

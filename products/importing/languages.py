@@ -78,12 +78,15 @@ def is_latin(language: str) -> bool:
 def translations(language: str) -> str:
     """Return the text of Django's translations into a language, in lower case."""
     name = DJANGO_NAMES.get(language, language)
-    root, texts = Path(django.__file__).parent, []
+    root = Path(django.__file__).parent
+    texts: list[str] = []
     for app in APPS:
         path = root / app / "locale" / name / "LC_MESSAGES/django.mo"
         if path.is_file():
             with path.open("rb") as file:
-                catalogue = gettext.GNUTranslations(file)._catalog
+                # A private attribute: typeshed leaves it out.
+                translated = gettext.GNUTranslations(file)
+                catalogue = translated._catalog  # type: ignore[attr-defined]
             texts += map(str, catalogue.values())
     return "\n".join(texts).lower()
 

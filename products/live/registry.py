@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
-from django.db import connection, transaction
-from django.template.loader import get_template
+from django.db import transaction
+from django.template import Engine
 from django.template.loader_tags import IncludeNode
 from django.urls import reverse
 from django.utils import formats, translation
 
 from products.live import viewers
 from products.live.kinds import KINDS
+from project.primary import primary
 from realtime.protocol import Close
 from realtime.registry import Registry, State, Viewer
 
@@ -23,6 +24,7 @@ class ShopRegistry(Registry):
     pulse_key = "pulse:"
 
     def timeline(self) -> str:
+        connection = primary()
         connection.ensure_connection()
         return connection.read_timeline()
 
@@ -36,6 +38,7 @@ class ShopRegistry(Registry):
         Behind a pooler, the next transaction may be on another connection. So states
         and timeline are read in one transaction.
         """
+        connection = primary()
         if connection.is_pooled:
             with transaction.atomic():
                 return self.timeline(), self.load(keys)
@@ -63,12 +66,14 @@ class ShopRegistry(Registry):
                 formats.get_format("DATETIME_FORMAT")
         for kind in self.kinds.values():
             _load_template(kind.template)
-        staticfiles_storage.base_url  # noqa: B018  it reads its manifest on first use
+        getattr(staticfiles_storage, "base_url")  # it reads its manifest on first use
 
 
 def _load_template(name: str) -> None:
     """Load a template and the templates that it includes."""
-    for node in get_template(name).template.nodelist.get_nodes_by_type(IncludeNode):
+    template = Engine.get_default().get_template(name)
+    for node in template.nodelist.get_nodes_by_type(IncludeNode):
+        assert isinstance(node, IncludeNode)
         included = node.template.var
         if isinstance(included, str):  # else it depends on the facts
             _load_template(included)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -86,7 +87,9 @@ class Evidence(NamedTuple):
     account: Account
 
 
-def owner_of(session: Mapping[str, Any], user: AbstractBaseUser) -> Owner:
+def owner_of(
+    session: Mapping[str, Any], user: AbstractBaseUser | AnonymousUser
+) -> Owner:
     """The owner of the basket in a request's session."""
     if user.is_authenticated:
         return Owner(user_id=user.pk)
@@ -181,7 +184,7 @@ def _standing(
         return Standing.NONE
     if data[SESSION_KEY] != str(account.id) or not account.is_active:
         return Standing.DEACTIVATED
-    bearer.password = account.password
+    bearer.password = account.password or ""
     signed = data.get(HASH_SESSION_KEY, "")
     hashes = [bearer.get_session_auth_hash(), *bearer.get_session_auth_fallback_hash()]
     if not any(constant_time_compare(signed, expected) for expected in hashes):

@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeGuard, TypeVar
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
@@ -144,11 +144,11 @@ def _build_locked(
         cache.delete(_lock_key(name))
 
 
-def _is_fresh(entry: Entry | None, generations: list[str]) -> bool:
+def _is_fresh(entry: Entry | None, generations: list[str]) -> TypeGuard[Entry]:
     return _is_current(entry, generations) and time.time() < entry.expires_at
 
 
-def _is_current(entry: Entry | None, generations: list[str]) -> bool:
+def _is_current(entry: Entry | None, generations: list[str]) -> TypeGuard[Entry]:
     return entry is not None and entry.generations == generations
 
 

@@ -93,8 +93,11 @@ class Shell:
 
 def _packed(part: bytes, before: bytes) -> bytes:
     """Return deflate blocks that end at a whole byte."""
-    dictionary = {"zdict": before} if before else {}
-    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, 9, **dictionary)
+    options = (LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
+    if before:
+        packer = zlib.compressobj(*options, zdict=before)
+    else:
+        packer = zlib.compressobj(*options)
     return packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH)
 
 

@@ -1,16 +1,19 @@
 """Views of pages that are cached: the same for all visitors who are not signed in."""
 
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.messages import get_messages
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.utils.cache import get_conditional_response
 from django.utils.translation import get_language
-from django.views.generic.base import TemplateResponseMixin
+from django.views.generic.base import ContextMixin, TemplateResponseMixin, View
 
 from products.live import baskets, viewers
 from products.pagecache import caching, shells
@@ -20,7 +23,7 @@ BADGE_TEMPLATE = "products/_basket_badge.html"
 HEADERS = {"Cache-Control": "private, no-cache"}  # ask each time; mostly a 304
 
 
-class SharedPageMixin(TemplateResponseMixin):
+class SharedPageMixin(TemplateResponseMixin, ContextMixin, View):
     """Show a cached page with the visitor's own token and basket badge in it.
 
     Visitors who are signed in, or who have messages to read, get a page of their own.
@@ -41,12 +44,14 @@ class SharedPageMixin(TemplateResponseMixin):
         """Return whether the page shows more of its visitor than the basket badge."""
         return False
 
-    def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+    def dispatch(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
         if not may_share(request) or self.is_personal():
-            return super().get(request, *args, **kwargs)
+            return super().dispatch(request, *args, **kwargs)
         query = self.shared_query()
         if query is None:
-            return super().get(request, *args, **kwargs)
+            return super().dispatch(request, *args, **kwargs)
         entry = self._cached_page(query)
         shell = Shell(**entry.value)
         if request.META.get("QUERY_STRING", "") == query:
@@ -64,14 +69,15 @@ class SharedPageMixin(TemplateResponseMixin):
         request = self.request
         request.META["QUERY_STRING"], request.GET = query, QueryDict(query)
         self.is_shell = True
-        response = super().get(request, *self.args, **self.kwargs)
+        response = super().dispatch(request, *self.args, **self.kwargs)
+        assert isinstance(response, TemplateResponse)
         return {
             "status": response.status_code,
             "html": response.render().text,
             "empty_badge": _rendered_badge(baskets.EMPTY_BASKET, 0),
         }
 
-    def get_context_data(self, **kwargs) -> dict:
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         if self.is_shell:
             # Nothing of the visitor for whom the page happens to be built.
             kwargs |= {"csrf_token": shells.TOKEN, "badge_hole": shells.BADGE}
@@ -98,7 +104,7 @@ def for_visitor(request: HttpRequest, shell: Shell) -> HttpResponse:
     content = shell.filled(token, badge)
     response = HttpResponse(content, status=shell.status, headers=HEADERS)
     response["ETag"] = etag = shell.etag(*personal)
-    return get_conditional_response(request, etag=etag, response=response)
+    return get_conditional_response(request, etag=etag, response=response) or response
 
 
 def _badge(owner: viewers.Owner) -> bytes:

@@ -53,7 +53,7 @@ def _update_money(dispute: Dispute, facts: DisputeFacts) -> None:
 
 
 def _note_of(dispute: Dispute) -> str:
-    text = states.DISPUTE_NOTES[dispute.status]
+    text = states.DISPUTE_NOTES[states.DisputeStatus(dispute.status)]
     amount = f"{spelled(dispute.amount)} {dispute.currency}"
     money = (
         _("The money has been withdrawn from the shop.") if dispute.is_withdrawn else ""

@@ -35,7 +35,7 @@ def offers(total: Decimal, currency: str) -> list[Offer]:
     return [Offer(m.value, m.label, exceeded(m, total, currency)) for m in methods]
 
 
-def available(total: Decimal, currency: str) -> list[tuple[str, str]]:
+def available(total: Decimal, currency: str) -> list[tuple[str, str | Promise]]:
     """Return (value, label) of each method that accepts this amount."""
     possible = offers(total, currency)
     return [(offer.value, offer.label) for offer in possible if not offer.limits]

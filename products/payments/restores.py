@@ -52,11 +52,7 @@ def missing_files() -> list[str]:
 
     A product and its first picture name the same file; it is listed once.
     """
-    missing = {
-        name
-        for field, name in _files()
-        if not field.storage.exists(name)  # type: ignore[attr-defined]
-    }
+    missing = {name for field, name in _files() if not field.storage.exists(name)}
     return sorted(missing)
 
 

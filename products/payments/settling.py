@@ -44,9 +44,10 @@ def _withdrawn(payment: Payment, dispute: Dispute) -> Decimal:
     """Return how much a dispute withdrew. In another currency, that is all of it."""
     if not dispute.is_withdrawn:
         return Decimal(0)
+    received = payment.received or Decimal(0)
     if dispute.currency != payment.received_currency:
-        return payment.received
-    return min(dispute.amount, payment.received)
+        return received
+    return min(dispute.amount, received)
 
 
 def _on_hold(order: Order) -> str:

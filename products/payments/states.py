@@ -119,7 +119,7 @@ _refund_steps = list(RefundStatus)
 
 def refund_step(status: str) -> int:
     """Return how far a refund is; a greater number is further."""
-    return _refund_steps.index(status)
+    return _refund_steps.index(RefundStatus(status))
 
 
 # --- Disputes ---------------------------------------------------------------------
@@ -138,7 +138,7 @@ _dispute_steps = list(DisputeStatus)
 
 def dispute_step(status: str) -> int:
     """Return how far a dispute is; a greater number is further."""
-    return _dispute_steps.index(status)
+    return _dispute_steps.index(DisputeStatus(status))
 
 
 # --- Orders -----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import requests
 import stripe
@@ -27,6 +28,14 @@ from products.payments.interface import (
     Unreachable,
 )
 from products.payments.stripe_events import digits, from_units
+
+if TYPE_CHECKING:
+    from stripe import RequestOptions
+    from stripe.params import EventListParams, RefundCreateParams, RefundListParams
+    from stripe.params.checkout import (
+        SessionCreateParams,
+        SessionCreateParamsLineItemPriceData,
+    )
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +96,8 @@ class Stripe:
                 # Then Stripe's page asks for an address.
                 del params["customer_email"]
                 session = create(params, {"idempotency_key": f"{key}-no-email"})
+        if session.url is None:
+            raise Unreachable(f"Session {session.id} has no page")
         return Session(session.id, session.url)
 
     def close(self, reference: str) -> bool:
@@ -105,25 +116,33 @@ class Stripe:
                 return False
 
     def refund(self, refund: Refund) -> RefundFacts:
-        params = {
+        params: "RefundCreateParams" = {
             "payment_intent": refund.payment.intent,
             "amount": to_units(refund.amount, refund.currency),
             "metadata": {"refund": refund.idempotency_key},
         }
-        options = {"idempotency_key": f"refund-{refund.idempotency_key}"}
+        options: "RequestOptions" = {
+            "idempotency_key": f"refund-{refund.idempotency_key}"
+        }
         with self.client() as client:
             created = client.v1.refunds.create(params, options)
         return understood(created)
 
     def refunds(self, payment: Payment) -> list[RefundFacts]:
-        params = {"payment_intent": payment.intent, "limit": MOST_LISTED}
+        params: "RefundListParams" = {
+            "payment_intent": payment.intent,
+            "limit": MOST_LISTED,
+        }
         with self.client() as client:
             listed = client.v1.refunds.list(params).auto_paging_iter()
             return [understood(refund) for refund in listed]
 
     def past_events(self) -> list[Event]:
         """Stripe keeps its events for 30 days."""
-        params = {"types": sorted(stripe_events.TYPES), "limit": MOST_LISTED}
+        params: "EventListParams" = {
+            "types": sorted(stripe_events.TYPES),
+            "limit": MOST_LISTED,
+        }
         with self.client() as client:
             listed = list(client.v1.events.list(params).auto_paging_iter())
         events = []
@@ -162,12 +181,12 @@ class Stripe:
         return event
 
 
-def page_params(payment: Payment, back: str) -> dict:
+def page_params(payment: Payment, back: str) -> "SessionCreateParams":
     """Return the parameters of a session, the same for each use of a key."""
     order = payment.order
     with override(order.language):  # a repeated request must be the same
         title = _("Order %(number)s") % {"number": order.number}
-    item = {
+    item: "SessionCreateParamsLineItemPriceData" = {
         "currency": payment.currency.lower(),
         "unit_amount": to_units(payment.amount, payment.currency),
         "product_data": {"name": f"{settings.SHOP_NAME}: {title}"},

@@ -1,6 +1,7 @@
 """Reads Stripe's events strictly: what is not as documented raises `BadEvent`."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -89,11 +90,7 @@ def parse(body: str) -> dict:
 def read(raw: dict) -> Event:
     """Return the shop's event for one of Stripe's. Raises `BadEvent`."""
     name = text(raw, "type", required=True)
-    common = {
-        "provider": "stripe",
-        "id": text(raw, "id", required=True),
-        "type": name[:100],
-    }
+    event = Event("stripe", text(raw, "id", required=True), name[:100])
     readers = {
         **dict.fromkeys(PAID_TYPES | FAILED_TYPES, _session),
         **dict.fromkeys(REFUND_TYPES, _refund),
@@ -101,11 +98,15 @@ def read(raw: dict) -> Event:
         **dict.fromkeys(DISPUTE_TYPES, _dispute),
     }
     if name not in readers:
-        return Event(**common)
+        return event
     stored = _stored(_object(raw))
-    payload = common | {"created": _seconds(raw), "data": {"object": stored}}
-    del payload["provider"]
-    return Event(**common, payload=payload, **readers[name](payload, stored))
+    payload = {
+        "id": event.id,
+        "type": event.type,
+        "created": _seconds(raw),
+        "data": {"object": stored},
+    }
+    return replace(event, payload=payload, **readers[name](payload, stored))
 
 
 def _session(raw: dict, session: dict) -> dict:
@@ -273,7 +274,7 @@ def text(source: dict, name: str, *, limit: int = 255, required: bool = False) -
     if value is None and not required:
         return ""
     is_text = isinstance(value, str) and len(value) <= limit and value.isprintable()
-    if not is_text or (required and not value):
+    if not isinstance(value, str) or not is_text or (required and not value):
         raise BadEvent(f"{name} is no text")
     return value
 

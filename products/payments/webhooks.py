@@ -57,7 +57,7 @@ def _handle(event: Event) -> str:
     """
     if event.kind == EventKind.REFUNDED:
         return _refunded(_by_intent(event), event)
-    if event.kind == EventKind.DISPUTED:
+    if event.kind == EventKind.DISPUTED and event.dispute is not None:
         is_news = disputes.record(_by_intent(event), event.dispute)
         return "dispute recorded" if is_news else "known already"
     if event.kind == EventKind.OTHER:
@@ -135,7 +135,7 @@ def _use_payment(order: Order, payment: Payment) -> str:
 
 
 def _difference(payment: Payment) -> str:
-    got = f"{spelled(payment.received)} {payment.received_currency}"
+    got = f"{spelled(payment.received or Decimal(0))} {payment.received_currency}"
     text = _("%(got)s was paid, but the total is %(total)s. Please check this.")
     return text % {"got": got, "total": f"{payment.amount} {payment.currency}"}
 

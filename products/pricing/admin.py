@@ -10,9 +10,7 @@ from project.modeladmin import ListedLookupsMixin
 
 
 @admin.register(TaxClass)
-class TaxClassAdmin(  # type: ignore[misc]  # of the mixins
-    SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin
-):
+class TaxClassAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
     list_display = ["name", "code", "position"]
 
     def get_readonly_fields(
@@ -23,9 +21,7 @@ class TaxClassAdmin(  # type: ignore[misc]  # of the mixins
 
 
 @admin.register(TaxRate)
-class TaxRateAdmin(  # type: ignore[misc]  # of the mixins
-    SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin
-):
+class TaxRateAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
     list_display = ["country", "tax_class", "percent", "since", "is_loaded"]
     list_filter = ["tax_class", "country"]
     list_select_related = ["tax_class"]

@@ -87,7 +87,8 @@ class SearchWordQuerySet(models.QuerySet):
         known = [(a, b) for a, b in splits if a in counts and b in counts]
         if not known:
             return None
-        return " ".join(max(known, key=lambda s: min(counts[s[0]], counts[s[1]])))
+        best = max(known, key=lambda split: min(counts[split[0]], counts[split[1]]))
+        return " ".join(best)
 
     def nearest(self, word: str) -> str | None:
         """Return the word of the catalogue nearest to `word`; None if none is near.

@@ -89,7 +89,7 @@ def facets(*, text: str, category: int | None, price: Band, in_stock: bool) -> F
 
 def _sums(rows: Iterable[dict], by: str, column: str) -> dict[int, int]:
     """Return the sums of `column` for each value of the column `by`."""
-    sums = Counter()
+    sums: Counter[int] = Counter()
     for row in rows:
         sums[row[by]] += row[column]
     return dict(sums)

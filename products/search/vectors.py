@@ -27,7 +27,8 @@ class VectorField(models.GeneratedField):
     Neither an INSERT nor a dump returns it: nothing in Python needs it.
     """
 
-    db_returning = False
+    # The stubs know no field of this kind that is not returned.
+    db_returning = False  # type: ignore[assignment]
 
     def __init__(self, **kwargs) -> None:
         fixed = {"db_persist": True, "serialize": False}

@@ -44,9 +44,7 @@ class MethodInline(admin.StackedInline):
 
 
 @admin.register(ShippingZone)
-class ShippingZoneAdmin(  # type: ignore[misc]  # of the mixins
-    SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin
-):
+class ShippingZoneAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
     form = ZoneForm
     inlines = [MethodInline]
     list_display = ["name", "places", "offered", "position", "is_active"]

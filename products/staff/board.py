@@ -97,7 +97,7 @@ def _filtered(filters: dict[str, Any], user: AbstractUser) -> QuerySet[Order]:
     if method := filters.get("method"):
         orders = orders.filter(method=method)
     if filters.get("mine"):
-        orders = orders.filter(handler=user)
+        orders = orders.filter(handler=user.pk)
     if filters.get("sort") == "oldest":
         return orders.order_by("placed_at", "pk")
     return orders

@@ -14,7 +14,8 @@ from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.core.handlers.asgi import ASGIRequest
 from django.db.models import Max, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.generic import View
@@ -53,20 +54,21 @@ LINE_COLUMNS = [
 class OrdersExportView(StaffMixin, View):
     """Streams the orders placed on some days as CSV in UTF-8, the oldest first."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: HttpRequest) -> HttpResponseBase:
         form = ExportForm(request.GET)
         if not form.is_valid():
             messages.error(request, form.advice)
             return redirect("staff:orders")
         options = form.cleaned_data
         since, until = options["since"], options["until"]
-        content = rows(
+        content: Iterator[str] | AsyncIterator[str]
+        content = texts = rows(
             placed_between(since, until),
             DIALECTS[options["format"]],
             by_line=options["rows"] == "lines",
         )
         if isinstance(request, ASGIRequest):  # it would collect an iterator first
-            content = one_by_one(content)
+            content = one_by_one(texts)
         name = f"orders-{since:%Y-%m-%d}-{until:%Y-%m-%d}.csv"
         return StreamingHttpResponse(
             content,
@@ -153,8 +155,11 @@ def lines_of(orders: list[Order]) -> dict[int, list[Line]]:
 
 async def one_by_one(texts: Iterator[str]) -> AsyncIterator[str]:
     """Yield the same texts, each made in the request's thread when it is needed."""
-    following = sync_to_async(next)
-    while (text := await following(texts, None)) is not None:
+
+    def following() -> str | None:
+        return next(texts, None)
+
+    while (text := await sync_to_async(following)()) is not None:
         yield text
 
 
@@ -220,7 +225,7 @@ def _last(order: Order) -> list:
         order.postcode,
         order.city,
         order.region,
-        order.country.code,
+        str(order.country),
         telephone(order.phone),
         order.handler.get_username() if order.handler else "",
         order.changed_at,

@@ -15,14 +15,19 @@ class BoardForm(forms.Form):
 
     q = forms.CharField(required=False, max_length=100, label=_("Number or email"))
     status = forms.ChoiceField(required=False, label=_("Status"))
-    method = forms.ChoiceField(required=False, label=_("Payment"))
+    method = forms.ChoiceField(
+        required=False,
+        choices=[("", _("Any payment")), *Order.Method.choices],
+        label=_("Payment"),
+    )
     sort = forms.ChoiceField(required=False, choices=SORTS, label=_("Order"))
     mine = forms.BooleanField(required=False, label=_("Mine"))
 
     def __init__(self, *args, statuses: list[tuple], **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["status"].choices = [("", _("All open orders")), *statuses]
-        self.fields["method"].choices = [("", _("Any payment")), *Order.Method.choices]
+        status = self.fields["status"]
+        assert isinstance(status, forms.ChoiceField)
+        status.choices = [("", _("All open orders")), *statuses]
 
     @property
     def filters(self) -> dict[str, Any]:
@@ -77,7 +82,7 @@ class ExportForm(forms.Form):
     )  # means "excel", in links older than `format`
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean()
+        data = super().clean() or self.cleaned_data
         since, until = data.get("since"), data.get("until")
         if since and until and until < since:
             self.add_error("until", _("The end date is before the start date."))
@@ -89,5 +94,5 @@ class ExportForm(forms.Form):
     def advice(self) -> str:
         """Say in one sentence how to correct the form."""
         if {"since", "until"} & self.errors.keys():
-            return _("Enter a start date and an end date.")
-        return _("Please choose the rows and the format from the lists.")
+            return str(_("Enter a start date and an end date."))
+        return str(_("Please choose the rows and the format from the lists."))

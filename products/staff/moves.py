@@ -9,7 +9,6 @@ import threading
 from collections import Counter, deque
 from typing import NamedTuple
 
-from django.db import connection
 from django.db.models import QuerySet, Subquery, prefetch_related_objects
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -18,6 +17,7 @@ from django.utils.translation import get_language
 
 from products.models import Order, OrderEvent
 from products.staff.columns import CARDS, CONDITIONS, column_of
+from project.primary import primary
 
 LATE_EVENTS = 1000  # an event may be committed after this many with higher keys
 MOST_CARDS = 40  # in one push; if more moved, boards fetch themselves again
@@ -137,7 +137,7 @@ class Recent:
         with self._lock:
             events = dict(late_events().values_list("pk", "order_id"))
             version = max(events, default=0) + len(events)
-            self._remember(connection.timeline, events, version)
+            self._remember(primary().timeline, events, version)
             keys = {key: None for _, moved in self._steps for key in sorted(moved)}
             since = self._since
         rows = Order.objects.select_related("handler").in_bulk(keys)

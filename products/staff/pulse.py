@@ -21,5 +21,5 @@ class PulseView(StaffMixin, TitleMixin, LiveMixin, TemplateView):
     def get_context_data(self, **kwargs) -> dict:
         pulse.load_others()
         state = registry.load([registry.pulse_key])[registry.pulse_key]
-        shown = {"pulse_version": state.version, **state.context}
+        shown = {"pulse_version": state.version, **(state.context or {})}
         return super().get_context_data(**shown, **kwargs)

@@ -5,8 +5,10 @@ and asks for JSON. The live topic "board" pushes cards that have moved. If the s
 missed some, it fetches the board again (`?fragment=1`).
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -24,37 +26,39 @@ from django.http import (
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import cached_property
+from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import DetailView, TemplateView, View
+from django.views.generic.base import ContextMixin, TemplateResponseMixin
 
 from products.exceptions import ShopError
 from products.live.registry import registry
 from products.models import Order
 from products.orders import services as orders
 from products.orders import states
-from products.orders.machine import Actor
+from products.orders.machine import Actor, Move
 from products.payments import services as payments
 from products.pricing.baskets import sums_of
 from products.staff import board, moves
 from products.staff.forms import BoardForm, ExportForm, NoteForm, ReasonForm
 from project.http.redirects import next_page
 from project.views import TitleMixin
+from users.requests import user_of
 
 MONTH = timedelta(days=30)
 
 
-class StaffMixin(PermissionRequiredMixin):
+class StaffMixin(PermissionRequiredMixin, View):
     """Lets in staff with a permission. Visitors may sign in; others see why not."""
 
-    permission_required = "products.view_order"
+    permission_required: str | tuple[str, ...] = "products.view_order"
 
     def has_permission(self) -> bool:
         return self.request.user.is_staff and super().has_permission()
 
 
-class LiveMixin:
+class LiveMixin(TemplateResponseMixin, ContextMixin, View):
     """Adds live topics to a page. With `?fragment=1`, renders only its inner part."""
 
     fragment_name = ""
@@ -103,7 +107,7 @@ class BoardView(StaffMixin, TitleMixin, LiveMixin, TemplateView):
             "form": self.form,
             "filters": filters,
             "is_filtered": bool(filters),
-            "columns": board.fill(filters, self.request.user, page, self.prefetch),
+            "columns": board.fill(filters, user_of(self.request), page, self.prefetch),
             "query": urlencode({k: v for k, v in filters.items() if k != "status"}),
         }
         if not self.is_fragment:
@@ -196,16 +200,16 @@ class OrderPostView(StaffMixin, View):
             raise Http404
         order = get_object_or_404(Order, number=number)
         onward = next_page(request, reverse("staff:order", args=[order.number]))
-        status = self.act(order, **kwargs)
+        status = self.act(order)
         if request.headers.get("Accept", "").startswith("application/json"):
             return JsonResponse({"messages": self.messages()}, status=status)
         return HttpResponseRedirect(onward)
 
-    def act(self, order: Order, **kwargs) -> int:
+    def act(self, order: Order) -> int:
         """Change the order and add a message. Return the status of the answer."""
         raise NotImplementedError
 
-    def refuse(self, form: Form, why: str) -> int:
+    def refuse(self, form: Form, why: str | Promise) -> int:
         """Add a message for each error of the form. Return the status of the answer."""
         for errors in form.errors.values():
             messages.error(self.request, f"{why} {errors[0]}")
@@ -222,8 +226,9 @@ class OrderMoveView(OrderPostView):
     """Makes a move with an order. If two people try at once, the second one reads who
     was first."""
 
-    def act(self, order: Order, verb: str) -> int:
-        move, reason = states.moves_by(Actor.STAFF).get(verb), {}
+    def act(self, order: Order) -> int:
+        move = states.moves_by(Actor.STAFF).get(self.kwargs["verb"])
+        reason: dict[str, Any] = {}
         if move is None:
             raise Http404
         if move.reason:
@@ -233,7 +238,7 @@ class OrderMoveView(OrderPostView):
             reason = form.cleaned_data
         service = SERVICES.get(move) or partial(orders.advance, move=move)
         try:
-            service(order, actor=self.request.user, **reason)
+            service(order, actor=user_of(self.request), **reason)
         except ShopError as refusal:
             messages.error(self.request, str(refusal))
             return 409
@@ -242,7 +247,10 @@ class OrderMoveView(OrderPostView):
 
 
 # These do more than change the status.
-SERVICES = {states.CONFIRM: orders.confirm, states.RELEASE: payments.go_on}
+SERVICES: dict[Move, Callable[..., object]] = {
+    states.CONFIRM: orders.confirm,
+    states.RELEASE: payments.go_on,
+}
 
 
 class OrderNoteView(OrderPostView):
@@ -252,7 +260,7 @@ class OrderNoteView(OrderPostView):
         form = NoteForm(self.request.POST)
         if not form.is_valid():
             return self.refuse(form, _("The note was not saved."))
-        orders.note(order, actor=self.request.user, **form.cleaned_data)
+        orders.note(order, actor=user_of(self.request), **form.cleaned_data)
         text = _("Note added to %(number)s.")
         messages.success(self.request, text % {"number": order.number})
         return 200

@@ -52,11 +52,14 @@ class Card:
     @property
     def limit_height(self) -> str:
         """The height of the limit in the drawing. None if it is far above the line."""
-        return f"{_height(self.limit, self._top()):.1f}" if self.is_near() else ""
+        if self.limit is None or not self.is_near():
+            return ""
+        return f"{_height(self.limit, self._top()):.1f}"
 
     def is_near(self) -> bool:
         """Whether the line is near its limit."""
-        return bool(self.limit) and 2 * self._highest() >= self.limit
+        limit = self.limit or 0
+        return limit > 0 and 2 * self._highest() >= limit
 
     def _highest(self) -> float:
         return max((value for value in self.line if value is not None), default=0)

@@ -61,7 +61,7 @@ def _first_free(rows: QuerySet) -> Swept | None:
     return rows.filter(is_due()).select_for_update(skip_locked=True).first()
 
 
-def each(rows: Iterable[Row], work: Callable[[Row], bool]) -> int:
+def each(rows: Iterable[Row], work: Callable[[Row], bool | None]) -> int:
     """Call `work` with each of `rows`, outside a transaction; return how many are done.
 
     `work` returns False for a row that is to be tried again.
@@ -84,7 +84,7 @@ def note(row: Swept, error: Exception) -> None:
     """Save on the row what went wrong and when to try again, and log it."""
     failures = row.failures + 1
     pause = min(FIRST_PAUSE_S * 4 ** min(row.failures, 10), LONGEST_PAUSE_S)
-    type(row).objects.filter(pk=row.pk).update(
+    type(row)._default_manager.filter(pk=row.pk).update(
         problem=reason(error),
         failures=failures,
         retry_at=timezone.now() + timedelta(seconds=pause),
@@ -101,7 +101,7 @@ def clear(row: Swept) -> None:
     """Remove an earlier failure from a row that is done."""
     if row.failures:
         fields = {"problem": "", "failures": 0, "retry_at": None}
-        type(row).objects.filter(pk=row.pk).update(**fields)
+        type(row)._default_manager.filter(pk=row.pk).update(**fields)
 
 
 def reason(error: Exception) -> str:

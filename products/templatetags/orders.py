@@ -6,7 +6,7 @@ from django.utils import dateformat
 from products.orders import states
 from products.orders.machine import Hold, State
 from products.orders.models import Order
-from products.orders.on_hold import HOLDS
+from products.orders.on_hold import HOLDS, OnHold
 from products.templatetags.shop import moment
 
 register = template.Library()
@@ -61,6 +61,6 @@ def way(facts: dict) -> list[dict]:
 @register.filter
 def summary(order: Order) -> str:
     """Return the state of an order in a few words for its shopper."""
-    if order.on_hold and HOLDS[order.on_hold].is_summary:
+    if order.on_hold and HOLDS[OnHold(order.on_hold)].is_summary:
         return order.get_on_hold_display().capitalize()
     return str(order.state.summary or order.state.step)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from products.models import Order
 from products.orders import states
 from products.orders.machine import Actor, Move
-from products.orders.on_hold import HOLDS
+from products.orders.on_hold import HOLDS, OnHold
 from products.staff import columns, moves
 
 register = template.Library()
@@ -79,7 +79,7 @@ def moves_of(order: Order) -> list[Move]:
 def note_on(move: Move, order: Order) -> str:
     """Return what staff should know before they make the move, or ""."""
     is_release = move is states.RELEASE
-    return HOLDS[order.on_hold].release_note if is_release else ""
+    return str(HOLDS[OnHold(order.on_hold)].release_note) if is_release else ""
 
 
 @register.simple_tag

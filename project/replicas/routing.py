@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from django.conf import settings
 from django.db import (
@@ -16,6 +17,7 @@ from django.db import (
 )
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from prometheus_client import Counter
 
@@ -105,7 +107,7 @@ def caught_up() -> Iterator[None]:
         yield
 
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def from_replica(view: View) -> View:
@@ -117,7 +119,7 @@ def from_replica(view: View) -> View:
     """
 
     @functools.wraps(view)
-    def read(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+    def read(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not is_on():
             return view(request, *args, **kwargs)
         if _may_lag(request):
@@ -135,7 +137,7 @@ def from_replica(view: View) -> View:
     return read
 
 
-def _rendered(response: HttpResponse) -> HttpResponse:
+def _rendered(response: HttpResponseBase) -> HttpResponseBase:
     """Render lazy responses now, because templates query the database, too."""
     if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
         return response.render()
