@@ -9,6 +9,7 @@ from products.pricing.models import TaxClass, TaxRate
 from products.search.models import SearchWord
 from products.shipping.models import ShippingMethod, ShippingRate, ShippingZone
 from products.stock.models import MovementKind, Stock, StockAlert, StockMovement
+from products.variants.models import Variant
 from products.waiting.models import Waiting
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "StockMovement",
     "TaxClass",
     "TaxRate",
+    "Variant",
     "Waiting",
     "WebhookEvent",
 ]

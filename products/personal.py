@@ -67,14 +67,14 @@ SECTIONS = [
     Section(
         "basket",
         BasketLine,
-        ("product__sku", "product__name", "quantity", "basket__status"),
+        ("variant__sku", "variant__product__name", "quantity", "basket__status"),
         by="basket__user",
     ),
     Section("baskets", Basket, ("status", "created_at", "updated_at")),
     Section(
         "waiting_for",
         Waiting,
-        ("product__sku", "product__name", "email", "created_at", "told_at"),
+        ("variant__sku", "variant__product__name", "email", "created_at", "told_at"),
         by_email="email",
     ),
     Section(
@@ -87,7 +87,7 @@ SECTIONS = [
     Section(
         "stock_movements",
         StockMovement,
-        ("product__sku", "kind", "d_on_hand", "d_reserved", "note", "created_at"),
+        ("variant__sku", "kind", "d_on_hand", "d_reserved", "note", "created_at"),
         by="actor",
     ),
 ]

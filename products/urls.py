@@ -38,7 +38,7 @@ urlpatterns = [
     ),
     path("basket/", basket.BasketView.as_view(), name="basket"),
     path(
-        "basket/add/<int:product_id>/",
+        "basket/add/<int:variant_id>/",
         basket.BasketAddView.as_view(),
         name="basket-add",
     ),
@@ -71,12 +71,12 @@ urlpatterns = [
         name="stripe-webhook",
     ),
     path(
-        "products/<int:product_id>/tell-me/",
+        "products/<int:variant_id>/tell-me/",
         waiting.TellMeView.as_view(),
         name="tell-me",
     ),
     path(
-        "products/<int:product_id>/tell-me/seen/",
+        "products/<int:variant_id>/tell-me/seen/",
         waiting.TellSeenView.as_view(),
         name="tell-seen",
     ),

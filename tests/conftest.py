@@ -14,6 +14,7 @@ import msgpack
 import pytest
 import redis
 from django.conf import settings as shop_settings
+from django.db import connection
 from django.test import TransactionTestCase
 
 from realtime import outages
@@ -89,6 +90,14 @@ def shop(settings, folders) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False
     outages._reset()  # none from before
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> None:
+    """Variants have other numbers than products, so that a test fails if code takes the
+    key of one for that of the other."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("ALTER SEQUENCE products_variant_id_seq RESTART WITH 700001")
 
 
 @pytest.fixture(autouse=True, scope="session")

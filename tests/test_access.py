@@ -51,8 +51,8 @@ from tests.support.factories import (
     make_basket,
     make_order,
     make_picture,
-    make_product,
     make_shopper,
+    make_variant,
 )
 from users.models import Session, User
 
@@ -98,7 +98,7 @@ ROUTES: dict[str, Row] = {
     "search/suggest/": anyone("200"),
     "basket/": anyone("200"),
     "countries.json": anyone("200"),
-    "basket/add/<int:product_id>/": anyone("405"),
+    "basket/add/<int:variant_id>/": anyone("405"),
     "basket/update/": anyone("405"),
     "checkout/": ("200", "200", "403", "200", "200"),
     "checkout/delivery/": ("405", "405", "403", "405", "405"),
@@ -111,8 +111,8 @@ ROUTES: dict[str, Row] = {
     "orders/<str:number>/pay/": anyone("405"),
     "orders/<str:number>/pay-on-delivery/": anyone("405"),
     "payments/stripe/webhook/": anyone("405"),
-    "products/<int:product_id>/tell-me/": anyone("405"),
-    "products/<int:product_id>/tell-me/seen/": anyone("405"),
+    "products/<int:variant_id>/tell-me/": anyone("405"),
+    "products/<int:variant_id>/tell-me/seen/": anyone("405"),
     "tell-me/stop/<str:token>/": anyone("404"),  # says that the link is not right
     "sitemap.xml": anyone("200"),
     "sitemap-<section>.xml": anyone("200"),
@@ -308,7 +308,7 @@ class World:
     def paths(self) -> dict[str, str]:
         """An address for each route."""
         shopper = self.people["shopper"]
-        lamp = make_product(slug="lamp", image=make_picture())
+        lamp = make_variant(slug="lamp", image=make_picture())
         factors = give_factors(shopper)
         address = self.people["unverified"].emailaddress_set.get()
         link = EmailConfirmation.create(address)
@@ -318,15 +318,15 @@ class World:
             "post_office/email": a_mail(),
             "products/basket": make_basket(Owner(user_id=shopper.pk), {lamp: 1}),
             "products/picturefetch": PictureFetch.objects.create(
-                product=lamp, url="https://pictures.example/lamp.png"
+                product=lamp.product, url="https://pictures.example/lamp.png"
             ),
-            "products/product": lamp,
-            "products/productcategory": lamp.category,
+            "products/product": lamp.product,
+            "products/productcategory": lamp.product.category,
             "products/shippingzone": make_zone_with_pickup(),
             "products/stock": lamp.stock,
             "products/stockmovement": StockMovement.objects.get(),
             "products/waiting": Waiting.objects.create(
-                product=lamp, email="ann@example.com", language="en"
+                variant=lamp, email="ann@example.com", language="en"
             ),
             "products/taxclass": TaxClass.objects.get(code="standard"),
             "products/taxrate": TaxRate.objects.filter(country="DE")[0],
@@ -350,15 +350,15 @@ class World:
             "addresses/<int:pk>": f"addresses/{make_address(shopper).pk}",
             "keys/<int:pk>": f"keys/{factors['webauthn'].pk}",
             "ways-in/<int:pk>": "ways-in/1",
-            "<int:product_id>": f"{lamp.pk}",
-            "category/<slug:slug>": f"category/{lamp.category.slug}",
+            "<int:variant_id>": f"{lamp.pk}",
+            "category/<slug:slug>": f"category/{lamp.product.category.slug}",
             "<slug:slug>": "lamp",
             "<str:number>": order.number,
             "<slug:verb>": "pack",
             "<str:token>": "1:x",
             "<section>": "products",
-            "<path:path>": lamp.image.name,
-            "<path:content_type_id>/<path:object_id>": f"{kind}/{lamp.pk}",
+            "<path:path>": lamp.product.image.name,
+            "<path:content_type_id>/<path:object_id>": f"{kind}/{lamp.product_id}",
         }
         for model, row in rows.items():
             for parameter in ("<path:object_id>", "<int:pk>", "<id>"):

@@ -62,6 +62,7 @@ FROM_SERVICES = [
     *EXCEPTIONS,
     *SERVICES,
     *STATES,
+    "products.catalogue.offers",
     "products.catalogue.thumbnails",
     "products.live.push",
     "products.live.viewers",
@@ -83,6 +84,7 @@ PAGES = [
     "products.basket.merged",
     "products.catalogue.choices",
     "products.catalogue.filters",
+    "products.catalogue.offers",
     "products.catalogue.thumbnails",
     "products.context_processors",
     "products.live.baskets",
@@ -204,6 +206,7 @@ RULES: dict[str, list[str]] = {
     "products.*.models": [
         "products.*.models",
         *STATES,
+        "products.catalogue.offers",
         "products.catalogue.thumbnails",
         "products.search.folding",
         "products.search.queries",
@@ -215,6 +218,7 @@ RULES: dict[str, list[str]] = {
         [name for name in SERVICES if name.count(".") == 2 and "emails" not in name],
         FROM_SERVICES,
     ),
+    "products.catalogue.offers": [],
     "products.catalogue.thumbnails": ["project.pictures", "project.unused_files"],
     "products.importing": ["products.importing", *MODELS, *SERVICES],
     "products.importing.admin": [*PAGES, "products.importing"],
@@ -243,6 +247,7 @@ RULES: dict[str, list[str]] = {
     # The one door: nothing else of the shop publishes.
     "products.live.push": [
         *MODELS,
+        "products.catalogue.offers",
         "products.live",
         "realtime.publish",
         "realtime.registry",

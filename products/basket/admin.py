@@ -16,7 +16,7 @@ class BasketLineInline(ReadOnlyMixin, admin.TabularInline):
     extra = 0
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BasketLine]:
-        return super().get_queryset(request).select_related("product")
+        return super().get_queryset(request).select_related("variant__product")
 
 
 @admin.register(Basket)

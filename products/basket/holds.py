@@ -4,7 +4,7 @@ A hold claims the units of all lines, or none. It lasts `HOLD_MINUTES`. Each pag
 checkout extends it, up to `HOLD_MINUTES_AT_MOST` from its start. A lapsed hold is never
 extended: its units are released, and claimed again if they are still available. Any
 change of the basket ends its hold. `products.orders.limits` limits how long an owner
-may hold a product, even with several baskets.
+may hold a variant, even with several baskets.
 """
 
 from collections import Counter
@@ -47,8 +47,8 @@ def _start(basket: Basket, network: str) -> tuple[Basket, HoldPaused | None]:
     had_lapsed = basket.held_until is not None
     let_go(basket)
     try:
-        products = list(basket.lines.values_list("product_id", flat=True))
-        time = limits.begin_hold(basket, products, network)
+        variants = list(basket.lines.values_list("variant_id", flat=True))
+        time = limits.begin_hold(basket, variants, network)
     except HoldPaused as pause:
         if had_lapsed:
             _changed(basket)
@@ -118,14 +118,14 @@ def claim(basket: Basket) -> None:
 
     If it raises, roll back the transaction: some lines may have been claimed.
     """
-    lines = list(basket.lines.select_related("product").order_by("product_id"))
+    lines = list(basket.lines.select_related("variant__product").order_by("variant_id"))
     if not lines:
         raise BasketEmpty
     shortages = {}
     for line in lines:  # try every line, so that the shopper sees all shortages
         left = _claim(line)
         if left is not None:
-            shortages[line.product_id] = left
+            shortages[line.variant_id] = left
     if shortages:
         raise Shortage(shortages)
     BasketLine.objects.bulk_update(lines, ["held"])
@@ -138,8 +138,8 @@ def let_go(*baskets: Basket) -> None:
     """
     lines = BasketLine.objects.filter(basket__in=baskets, held__gt=0)
     held: Counter[int] = Counter()
-    for product_id, units in lines.values_list("product_id", "held"):
-        held[product_id] += units
+    for variant_id, units in lines.values_list("variant_id", "held"):
+        held[variant_id] += units
     if held:
         names = ", ".join(str(basket.pk) for basket in baskets)
         stock.release(held, note=f"basket {names}")
@@ -150,10 +150,10 @@ def let_go(*baskets: Basket) -> None:
 
 def _claim(line: BasketLine) -> int | None:
     """Reserve a line's units. If too few are left, return how many, else None."""
-    if not line.product.is_active:
+    if not line.variant.is_for_sale:
         return 0
     try:
-        stock.claim({line.product_id: line.quantity}, note=f"basket {line.basket_id}")
+        stock.claim({line.variant_id: line.quantity}, note=f"basket {line.basket_id}")
     except NotEnoughStock as refusal:
         return max(refusal.available, 0)
     line.held = line.quantity

@@ -18,7 +18,7 @@ def sentences(lines: Iterable[MergedLine]) -> list[str]:
     """
     lines = list(lines)
     cut = [_left_out(line) for line in lines if 0 < line.kept < line.asked]
-    without_room = [f"{line.asked} × {line.product}" for line in lines if not line.kept]
+    without_room = [f"{line.asked} × {line.variant}" for line in lines if not line.kept]
     messages = [
         (_line_limit_text(), cut),
         (_basket_limit_text(), without_room),
@@ -47,7 +47,7 @@ def _basket_limit_text() -> str:
 def _left_out(line: MergedLine) -> str:
     return _("%(left)d × %(name)s (of %(asked)d)") % {
         "left": line.asked - line.kept,
-        "name": line.product,
+        "name": line.variant,
         "asked": line.asked,
     }
 
@@ -56,15 +56,15 @@ def _unavailable(lines: list[MergedLine]) -> list[str]:
     """Describe the products of which fewer units are available than the basket has."""
     items = []
     for line in lines:
-        available = line.product.stock.available
-        if line.kept and not line.product.is_active:
-            items.append(_("%(name)s (no longer sold)") % {"name": line.product})
+        available = line.variant.stock.available
+        if line.kept and not line.variant.is_for_sale:
+            items.append(_("%(name)s (no longer sold)") % {"name": line.variant})
         elif line.kept and available < 1:
-            items.append(_("%(name)s (sold out)") % {"name": line.product})
+            items.append(_("%(name)s (sold out)") % {"name": line.variant})
         elif available < line.kept:
             text = _("%(name)s (%(left)d left, you wanted %(asked)d)")
             values = {"left": available, "asked": line.kept}
-            items.append(text % ({"name": line.product} | values))
+            items.append(text % ({"name": line.variant} | values))
     return items
 
 

@@ -8,9 +8,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
-from products.catalogue.models import Product
 from products.shipping.models import ShippingMethod
 from products.sweeps.models import Swept, problem_index
+from products.variants.models import Variant
 
 
 class BasketQuerySet(models.QuerySet):
@@ -118,7 +118,7 @@ class Basket(Swept):
 
 
 class HoldSpell(models.Model):
-    """A period in which an owner has held a product, apart from short breaks.
+    """A period in which an owner has held a variant, apart from short breaks.
 
     `products.orders.limits` uses it to limit holds, and deletes it an hour after its
     end. It belongs to the owner, so a new basket doesn't start a new period.
@@ -126,7 +126,7 @@ class HoldSpell(models.Model):
 
     owner = models.CharField(max_length=40)  # `Owner.key`
     network = models.CharField(max_length=45, blank=True)  # "": this machine
-    product = models.ForeignKey(Product, models.CASCADE, related_name="+")
+    variant = models.ForeignKey(Variant, models.CASCADE, related_name="+")
     since = models.DateTimeField()
     until = models.DateTimeField()
 
@@ -135,12 +135,12 @@ class HoldSpell(models.Model):
         verbose_name_plural = _("reservation periods")
         constraints = [
             models.UniqueConstraint(
-                fields=["owner", "product"], name="hold_spell_owner_product"
+                fields=["owner", "variant"], name="hold_spell_owner_variant"
             )
         ]
         indexes = [
             models.Index(
-                fields=["network", "product"],
+                fields=["network", "variant"],
                 name="hold_spell_network",
                 condition=~models.Q(network=""),
             ),
@@ -148,14 +148,14 @@ class HoldSpell(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.owner} {self.product_id}"
+        return f"{self.owner} {self.variant_id}"
 
 
 class BasketLine(models.Model):
-    """A product in a basket, with its price at the time it was added."""
+    """A variant in a basket, with its price at the time it was added."""
 
     basket = models.ForeignKey(Basket, models.CASCADE, related_name="lines")
-    product = models.ForeignKey(Product, models.PROTECT, related_name="+")
+    variant = models.ForeignKey(Variant, models.PROTECT, related_name="+")
     quantity = models.PositiveIntegerField(_("quantity"))
     held = models.PositiveIntegerField(_("reserved"), default=0)
     price_when_added = models.DecimalField(
@@ -168,7 +168,7 @@ class BasketLine(models.Model):
         verbose_name_plural = _("basket lines")
         constraints = [
             models.UniqueConstraint(
-                fields=["basket", "product"], name="line_basket_product"
+                fields=["basket", "variant"], name="line_basket_variant"
             ),
             models.CheckConstraint(
                 condition=models.Q(quantity__gte=1), name="line_quantity_positive"
@@ -180,4 +180,4 @@ class BasketLine(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} × {self.product_id}"
+        return f"{self.quantity} × {self.variant_id}"

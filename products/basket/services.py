@@ -1,4 +1,4 @@
-"""Changes of a basket. Adding a product reserves nothing; any change ends a hold.
+"""Changes of a basket. Adding a variant reserves nothing; any change ends a hold.
 
 Every change first locks the basket's row, so that additions from two tabs at once both
 count. It ends in `_changed`, which gives the basket its next version and pushes it.
@@ -22,7 +22,7 @@ from products.basket.exceptions import (
 from products.catalogue.exceptions import UnknownProduct
 from products.live import push
 from products.live.viewers import Owner
-from products.models import Basket, BasketLine, Product, ShippingMethod
+from products.models import Basket, BasketLine, ShippingMethod, Variant
 
 
 def new_token() -> str:
@@ -53,25 +53,25 @@ def _from_last(owner: Owner) -> dict[str, Any]:
 
 
 @transaction.atomic
-def add(basket: Basket, product_id: int, quantity: int = 1) -> BasketLine:
-    """Add units of a product; return its line as it is now.
+def add(basket: Basket, variant_id: int, quantity: int = 1) -> BasketLine:
+    """Add units of a variant; return its line as it is now.
 
     Raises `BadQuantity`, `UnknownProduct`, `SoldOut`, `LineLimit`, `BasketFull` or
     `BasketClosed`. Then nothing has changed.
     """
     _check_quantity(quantity)
     basket = _lock(basket)
-    product = _for_sale(product_id)
-    if product.stock.available < 1:
-        raise SoldOut(product.name)
-    line = basket.lines.filter(product=product).first()
+    variant = _for_sale(variant_id)
+    if variant.stock.available < 1:
+        raise SoldOut(variant.name)
+    line = basket.lines.filter(variant=variant).first()
     if line is None:
         _check_room(basket)
-        line = BasketLine(basket=basket, quantity=0, price_when_added=product.price)
+        line = BasketLine(basket=basket, quantity=0, price_when_added=variant.price)
     limit = settings.BASKET_LINE_LIMIT
     if line.quantity + quantity > limit:
-        raise LineLimit(product.name, limit, line.quantity)
-    line.product = product
+        raise LineLimit(variant.name, limit, line.quantity)
+    line.variant = variant
     line.quantity += quantity
     line.save()
     _changed(basket)
@@ -80,34 +80,34 @@ def add(basket: Basket, product_id: int, quantity: int = 1) -> BasketLine:
 
 @transaction.atomic
 def set_quantities(basket: Basket, quantities: Mapping[int, int]) -> None:
-    """Set the units of lines (product id → units), all or nothing.
+    """Set the units of lines (variant id → units), all or nothing.
 
     Raises `BadQuantity`, `NotInBasket` or `BasketClosed`.
     """
     for quantity in quantities.values():
         _check_quantity(quantity)
     basket = holds.lock(basket)
-    lines = {line.product_id: line for line in basket.lines.all()}
+    lines = {line.variant_id: line for line in basket.lines.all()}
     if not quantities.keys() <= lines.keys():
         raise NotInBasket
     changed = [
-        lines[product_id]
-        for product_id, quantity in quantities.items()
-        if lines[product_id].quantity != quantity
+        lines[variant_id]
+        for variant_id, quantity in quantities.items()
+        if lines[variant_id].quantity != quantity
     ]
     if changed:
         holds.let_go(basket)
         for line in changed:
-            line.quantity = quantities[line.product_id]
+            line.quantity = quantities[line.variant_id]
         BasketLine.objects.bulk_update(changed, ["quantity"])
         _changed(basket)
 
 
 @transaction.atomic
-def remove(basket: Basket, product_id: int) -> None:
+def remove(basket: Basket, variant_id: int) -> None:
     """Remove a line. Raises `NotInBasket` or `BasketClosed`."""
     basket = _lock(basket)
-    deleted, _by_model = basket.lines.filter(product_id=product_id).delete()
+    deleted, _by_model = basket.lines.filter(variant_id=variant_id).delete()
     if not deleted:
         raise NotInBasket
     _changed(basket)
@@ -143,9 +143,9 @@ def set_shipping_method(basket: Basket, method: ShippingMethod) -> Basket:
 
 
 class MergedLine(NamedTuple):
-    """What became of a product of a merged basket."""
+    """What became of a variant of a merged basket."""
 
-    product: Product
+    variant: Variant
     asked: int  # units in both baskets
     kept: int  # units in the basket now; 0 if it had no room
 
@@ -154,9 +154,9 @@ class MergedLine(NamedTuple):
 def merge(*, token: str, user_id: int) -> list[MergedLine]:
     """Merge the anonymous basket with this token into the user's basket, at sign-in.
 
-    Quantities are added, up to the limit of a line. Products beyond the limit of a
+    Quantities are added, up to the limit of a line. Variants beyond the limit of a
     basket stay in the anonymous basket, which is closed. A second call changes nothing.
-    Return what became of each product of the anonymous basket.
+    Return what became of each variant of the anonymous basket.
     """
     target = open_for(Owner(user_id=user_id))
     source = Basket.objects.open().filter(token=token, user=None).first()
@@ -181,42 +181,42 @@ def merge(*, token: str, user_id: int) -> list[MergedLine]:
 
 
 def _merge_lines(source: Basket, target: Basket) -> list[MergedLine]:
-    present = {line.product_id: line for line in target.lines.all()}
-    lines = source.lines.select_related("product__stock")
+    present = {line.variant_id: line for line in target.lines.all()}
+    lines = source.lines.select_related("variant__product", "variant__stock")
     return [_merge_line(line, target, present) for line in lines]
 
 
 def _merge_line(
     line: BasketLine, target: Basket, present: dict[int, BasketLine]
 ) -> MergedLine:
-    """Merge a line; `present` maps products to the target's lines, and is updated."""
-    product, limit = line.product, settings.BASKET_LINE_LIMIT
-    own = present.get(product.pk)
+    """Merge a line; `present` maps variants to the target's lines, and is updated."""
+    variant, limit = line.variant, settings.BASKET_LINE_LIMIT
+    own = present.get(variant.pk)
     if own is not None:
         asked = own.quantity + line.quantity
         own.quantity = min(asked, max(own.quantity, limit))
         own.save(update_fields=["quantity"])
-        return MergedLine(product, asked, own.quantity)
+        return MergedLine(variant, asked, own.quantity)
     asked = line.quantity
     if len(present) >= settings.BASKET_LINES_LIMIT:
-        return MergedLine(product, asked, 0)
+        return MergedLine(variant, asked, 0)
     line.pk, line.basket, line._state.adding = None, target, True
     line.quantity = min(asked, limit)
     line.save()
-    present[product.pk] = line
-    return MergedLine(product, asked, line.quantity)
+    present[variant.pk] = line
+    return MergedLine(variant, asked, line.quantity)
 
 
 @transaction.atomic
 def prices_changed(
-    product_ids: Collection[int], *, except_for: Iterable[Basket] = ()
+    variant_ids: Collection[int], *, except_for: Iterable[Basket] = ()
 ) -> list[Basket]:
-    """Give open baskets with one of these products their next version; return them.
+    """Give open baskets with one of these variants their next version; return them.
 
     Call it before the transaction locks stock, because baskets are locked first
     everywhere.
     """
-    basket_ids = BasketLine.objects.filter(product__in=product_ids).values("basket")
+    basket_ids = BasketLine.objects.filter(variant__in=variant_ids).values("basket")
     baskets = list(
         Basket.objects.open()
         .filter(pk__in=basket_ids)
@@ -257,8 +257,8 @@ def _check_room(basket: Basket) -> None:
         raise BasketFull(settings.BASKET_LINES_LIMIT)
 
 
-def _for_sale(product_id: int) -> Product:
+def _for_sale(variant_id: int) -> Variant:
     try:
-        return Product.objects.active().with_stock().get(pk=product_id)
-    except Product.DoesNotExist:
+        return Variant.objects.for_sale().with_stock().get(pk=variant_id)
+    except Variant.DoesNotExist:
         raise UnknownProduct from None

@@ -128,15 +128,15 @@ def basket_items(owner: viewers.Owner, parts: str) -> list[list]:
 
 
 class BasketAddView(BasketFormView):
-    """Add a product."""
+    """Add a variant."""
 
-    def change(self, product_id: int) -> None:
+    def change(self, variant_id: int) -> None:
         quantity = quantity_from(self.request.POST.get("quantity", "1"))
-        line = basket.add(self.open_basket(), product_id, quantity)
-        available = line.product.stock.available
+        line = basket.add(self.open_basket(), variant_id, quantity)
+        available = line.variant.stock.available
         messages.success(
             self.request,
-            _("%(name)s is in your basket.") % {"name": line.product.name},
+            _("%(name)s is in your basket.") % {"name": line.variant.name},
         )
         if available < line.quantity:
             messages.warning(
@@ -160,7 +160,7 @@ class BasketUpdateView(BasketFormView):
             basket.clear(mine)
             messages.success(self.request, _("We’ve emptied your basket."))
         elif "remove" in form:
-            basket.remove(mine, product_id_from(form["remove"]))
+            basket.remove(mine, variant_id_from(form["remove"]))
             messages.success(self.request, _("Removed from your basket."))
         else:
             basket.set_quantities(mine, changed_quantities(form))
@@ -168,7 +168,7 @@ class BasketUpdateView(BasketFormView):
 
 
 def changed_quantities(form: QueryDict) -> dict[int, int]:
-    """Return product id → quantity for the lines that the shopper changed.
+    """Return variant id → quantity for the lines that the shopper changed.
 
     The field `was-<id>` has the quantity that the page showed. If it equals the entered
     one, the line is left out, so that a change in another tab is kept. Raises
@@ -179,12 +179,12 @@ def changed_quantities(form: QueryDict) -> dict[int, int]:
     for name, value in form.items():
         key = name.removeprefix(prefix)
         if name.startswith(prefix) and value != form.get(f"was-{key}"):
-            quantities[product_id_from(key)] = quantity_from(value)
+            quantities[variant_id_from(key)] = quantity_from(value)
     return quantities
 
 
-def product_id_from(text: str) -> int:
-    """Return the product id in a form field. Raises `NotInBasket` if it is none."""
+def variant_id_from(text: str) -> int:
+    """Return the variant id in a form field. Raises `NotInBasket` if it is none."""
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise NotInBasket
     return int(text)

@@ -6,12 +6,11 @@ Changes go through the services, which update open pages. No page needs JavaScri
 import re
 
 from allauth.core import ratelimit
-from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -21,15 +20,13 @@ from products.catalogue import thumbnails
 from products.catalogue.forms import PictureForm, ProductForm
 from products.importing.admin import ImportMixin
 from products.models import Product, ProductCategory, ProductImage, Stock
-from products.stock.admin import movements_link
+from products.stock.admin import AVAILABLE, StockLevelFilter, movements_link
 from products.templatetags.shop import money
 from project.edits.admin import SafeEditsMixin
 from project.modeladmin import ListedLookupsMixin
 
 PICTURE_INPUTS = re.compile(r"image|pictures-\d+-file")
 MOST_PICTURES = 12  # of one product
-
-AVAILABLE = F("stock__on_hand") - F("stock__reserved")
 
 
 @admin.register(ProductCategory)
@@ -63,28 +60,6 @@ class ProductCategoryAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin)
             category.pk,
             category.size,
         )
-
-
-class StockLevelFilter(admin.SimpleListFilter):
-    """Filter by stock, with the same three states as the badge on a product's page."""
-
-    title = gettext_lazy("stock")
-    parameter_name = "level"
-
-    def lookups(self, request: HttpRequest, model_admin) -> list[tuple[str, str]]:
-        low = _("low (%(limit)d or fewer)") % {"limit": settings.LOW_STOCK}
-        return [("in", _("in stock")), ("low", low), ("out", _("sold out"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        rows = queryset.alias(left=AVAILABLE)
-        match self.value():
-            case "in":
-                return rows.filter(left__gt=settings.LOW_STOCK)
-            case "low":
-                return rows.filter(left__gt=0, left__lte=settings.LOW_STOCK)
-            case "out":
-                return rows.filter(left__lte=0)
-        return queryset
 
 
 class PictureInline(admin.TabularInline):
@@ -127,15 +102,15 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         "name",
         "sku",
         "category",
-        "price_with_currency",
+        "price",
         "available",
         "is_active",
     ]
     list_display_links = ["thumbnail", "name"]
     list_filter = ["is_active", StockLevelFilter, "category"]
-    list_select_related = ["category", "stock"]
+    list_select_related = ["category"]
     list_per_page = 50
-    search_fields = ["name", "sku", "description"]
+    search_fields = ["name", "variants__sku", "description"]
     prepopulated_fields = {"slug": ["name"]}
     readonly_fields = ["picture", "stock_now", "created_at"]
     actions = ["activate", "deactivate"]
@@ -153,6 +128,9 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         (gettext_lazy("Picture"), {"fields": ["picture", "image"]}),
         (gettext_lazy("Stock"), {"fields": ["stock_now", "created_at"]}),
     ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
+        return super().get_queryset(request).annotate(left=AVAILABLE)
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> list:
         """Leave out stock and the current picture, which a new product doesn't have."""
@@ -172,7 +150,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Product, form, change) -> None:
-        catalogue.save(obj, actor=request.user)
+        catalogue.save(obj, variants=form.variants(), actor=request.user)
 
     def save_formset(self, request: HttpRequest, form, formset, change) -> None:
         """Save what this person changed of the pictures."""
@@ -203,26 +181,46 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
     def picture(self, product: Product) -> SafeString | str:
         return _picture(product, 240) or _("No picture yet.")
 
-    @admin.display(description=gettext_lazy("price"), ordering="price")
-    def price_with_currency(self, product: Product) -> str:
-        return money(product.price)
+    @admin.display(description=gettext_lazy("sku"), ordering="skus")
+    def sku(self, product: Product) -> str:
+        return ", ".join(product.skus)
 
-    @admin.display(description=gettext_lazy("available"), ordering=AVAILABLE)
+    @admin.display(description=gettext_lazy("price"), ordering="lowest_price")
+    def price(self, product: Product) -> str:
+        if product.lowest_price is None:
+            return ""
+        if len(product.skus) == 1:
+            return money(product.lowest_price)
+        return _("from %(price)s") % {"price": money(product.lowest_price)}
+
+    @admin.display(description=gettext_lazy("available"), ordering="left")
     def available(self, product: Product) -> int | None:
-        return product.stock.available if hasattr(product, "stock") else None
+        return product.left
 
     @admin.display(description=gettext_lazy("stock"))
     def stock_now(self, product: Product) -> SafeString | str:
-        if not hasattr(product, "stock"):
+        variants = list(product.variants.with_stock())
+        if not variants:
             return _(
                 "This product has no stock record. Save the product to create one."
             )
-        return format_html(
-            '{} · <a href="{}">{}</a> · {}',
-            _level(product.stock),
-            reverse("admin:products_stock_change", args=[product.pk]),
-            _("Receive or count stock"),
-            movements_link(product.pk),
+        return format_html_join(
+            SafeString("<br>"),
+            '{}{} · <a href="{}">{}</a> · {}',
+            (
+                (
+                    (
+                        ", ".join(variant.option_values) + ": "
+                        if len(variants) > 1
+                        else ""
+                    ),
+                    _level(variant.stock),
+                    reverse("admin:products_stock_change", args=[variant.pk]),
+                    _("Receive or count stock"),
+                    movements_link("variant", variant.pk),
+                )
+                for variant in variants
+            ),
         )
 
     # --- Actions --------------------------------------------------------------
@@ -272,8 +270,8 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         Django would list every movement.
         """
         ids = [product.pk for product in objs]
-        moved = Product.objects.filter(pk__in=ids, movements__isnull=False)
-        moved = moved.annotate(size=Count("movements")).order_by("name", "pk")
+        moved = Product.objects.filter(pk__in=ids, variants__movements__isnull=False)
+        moved = moved.annotate(size=Count("variants__movements")).order_by("name", "pk")
         if moved:
             return [], {}, set(), [_why_protected(product) for product in moved]
         rows, counts, permissions, protected = super().get_deleted_objects(
@@ -334,5 +332,5 @@ def _why_protected(product: Product) -> SafeString:
     return format_html(
         "{} {}",
         text % {"size": product.size, "name": product.name},
-        movements_link(product.pk),
+        movements_link("variant__product", product.pk),
     )

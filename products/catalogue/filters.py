@@ -23,8 +23,8 @@ SORTS = {
     RELEVANCE: (_("Relevance"), []),
     NAME: (_("Name"), ["name", "pk"]),
     "new": (_("Newest"), ["-created_at", "-pk"]),
-    "price": (_("Price: low to high"), ["price", "pk"]),
-    "-price": (_("Price: high to low"), ["-price", "-pk"]),
+    "price": (_("Price: low to high"), ["lowest_price", "pk"]),
+    "-price": (_("Price: high to low"), ["-lowest_price", "-pk"]),
 }
 
 

@@ -1,6 +1,7 @@
 """The product form of the admin."""
 
 import itertools
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -10,7 +11,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from products.catalogue import thumbnails
-from products.models import Product, ProductImage, TaxClass
+from products.models import Product, ProductImage, TaxClass, Variant
 from project.edits.forms import ListEditForm
 from project.pictures import ACCEPT, EXTENSIONS
 
@@ -25,15 +26,26 @@ class PictureField(forms.FileField):
 
 
 class ProductForm(forms.ModelForm):
-    """A product in the admin, without its stock."""
+    """A product in the admin, without its stock.
+
+    A product without options has one variant, whose SKU and price are edited here too.
+    """
+
+    stored_elsewhere = ("sku", "price")
+
+    sku = Variant._meta.get_field("sku").formfield(
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text=_("The stock-keeping unit (SKU) that the warehouse uses."),
+    )
+    price = Variant._meta.get_field("price").formfield(
+        min_value=Decimal("0.00"), help_text=_("The price of one unit, including tax.")
+    )
 
     class Meta:
         model = Product
         fields = "__all__"
         field_classes = {"image": PictureField}
         help_texts = {
-            "sku": _("The stock-keeping unit (SKU) that the warehouse uses."),
-            "price": _("The price of one unit, including tax."),
             "image": _(
                 "JPEG, PNG or WebP, up to 8 MB. Thumbnails are cropped to a "
                 "square, so leave some space around the product. This is the first "
@@ -47,6 +59,12 @@ class ProductForm(forms.ModelForm):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        self.variant = self._only_variant()
+        for name in self.stored_elsewhere:
+            if self.variant is None:
+                self.fields.pop(name, None)
+            elif self.variant.pk:
+                self.initial[name] = getattr(self.variant, name)
         # Staff who may only view products get a form without these fields.
         if "slug" in self.fields:
             self.fields["slug"].required = False
@@ -59,6 +77,28 @@ class ProductForm(forms.ModelForm):
             self.fields["tax_class"].empty_label = None
         if "image" in self.fields:
             self.fields["image"].widget.attrs["accept"] = ACCEPT
+
+    def _only_variant(self) -> Variant | None:
+        """Return the variant that is edited here; None if the product has several."""
+        if self.instance.pk is None:
+            return Variant(product=self.instance)
+        variants = list(self.instance.variants.all()[:2])
+        return variants[0] if len(variants) == 1 else None
+
+    def variants(self) -> list[Variant]:
+        """Return the variant as it was entered, if it is edited here."""
+        if self.variant is None:
+            return []
+        for name in self.stored_elsewhere:
+            if name in self.cleaned_data:
+                setattr(self.variant, name, self.cleaned_data[name])
+        return [self.variant]
+
+    def clean_sku(self) -> str:
+        sku = self.cleaned_data["sku"]
+        if Variant.objects.exclude(pk=self.variant.pk).filter(sku=sku).exists():
+            raise forms.ValidationError(_("Another product has this SKU."))
+        return sku
 
     def clean_image(self) -> Any:
         """Return the name under which an upload is stored.

@@ -1,22 +1,27 @@
-"""Products and their categories."""
+"""Products, their categories and pictures."""
 
 from decimal import Decimal
 from functools import lru_cache
 
+from django.apps import apps
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Cast, JSONObject
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from imagekit.models import ImageSpecField
 
 from products.catalogue import thumbnails
+from products.catalogue.offers import Offer
 from products.pricing.models import TaxClass
 from products.search import queries, vectors
+
+MOST_OPTIONS = 3  # of a product
+IN_SHOP = models.Q(is_active=True, lowest_price__isnull=False)
 
 
 class ProductCategoryQuerySet(models.QuerySet):
@@ -64,12 +69,13 @@ class ProductQuerySet(models.QuerySet):
     """Ways to find products, shared by pages, the sitemap and the admin."""
 
     def active(self) -> "ProductQuerySet":
-        """Return the products that are in the shop."""
-        return self.filter(is_active=True)
+        """Return the products that are in the shop: with an active variant."""
+        return self.filter(IN_SHOP)
 
-    def with_stock(self) -> "ProductQuerySet":
-        """Load stock and category in the same query; omit products without stock."""
-        return self.select_related("stock", "category").filter(stock__isnull=False)
+    def with_offers(self) -> "ProductQuerySet":
+        """Load `offers` in the same query; omit products without variants."""
+        rows = _variants().filter(product=models.OuterRef("pk")).offer_rows()
+        return self.exclude(skus=[]).annotate(offer_rows=ArraySubquery(rows))
 
     def with_gallery(self) -> "ProductQuerySet":
         """Load each product's pictures in the same query; see `Product.gallery`."""
@@ -94,30 +100,36 @@ class ProductQuerySet(models.QuerySet):
 
     def available(self) -> "ProductQuerySet":
         """Return products of which units are left that nobody has reserved."""
-        return self.filter(stock__on_hand__gt=models.F("stock__reserved"))
+        return self.filter(self.is_available())
+
+    @staticmethod
+    def is_available() -> models.Q:
+        """Return the condition that a product has units that nobody has reserved."""
+        left = _variants().available()
+        return models.Q(pk__in=left.values("product"))
 
     def priced(self, least: Decimal | None, most: Decimal | None) -> "ProductQuerySet":
-        """Return products that cost from `least` to `most`; None for no bound."""
+        """Return products whose lowest price is in these bounds; None: no bound."""
         products = self
         if least is not None:
-            products = products.filter(price__gte=least)
+            products = products.filter(lowest_price__gte=least)
         if most is not None:
-            products = products.filter(price__lte=most)
+            products = products.filter(lowest_price__lte=most)
         return products
 
     def by_relevance(self, text: str) -> "ProductQuerySet":
         """Put the best matches for `text` first; an equal SKU comes before all else."""
-        equal_first = models.Case(models.When(sku__iexact=text, then=0), default=1)
+        equal_first = models.Case(models.When(_has_sku(text), then=0), default=1)
         return self.order_by(equal_first, *_rank(text), "name", "pk")
 
     def by_beginning(self, text: str) -> "ProductQuerySet":
         """Put names that begin with `text` first, for suggestions while typing."""
-        begins = models.Q(name__istartswith=text) | models.Q(sku__iexact=text)
+        begins = models.Q(name__istartswith=text) | _has_sku(text)
         begins_first = models.Case(models.When(begins, then=0), default=1)
         return self.order_by(begins_first, *_rank(text), "name", "pk")
 
     def page(self, start: int, stop: int, *, of: int) -> "ProductQuerySet":
-        """Return the rows from `start` to `stop` of `of` rows in all, with their stock.
+        """Return the rows from `start` to `stop` of `of` rows in all, with offers.
 
         This first selects the keys, from the nearer end. An index returns them in order
         and skips other rows without reading them, so the last of a thousand pages is as
@@ -127,14 +139,23 @@ class ProductQuerySet(models.QuerySet):
             keys = self.reverse().values("pk")[max(0, of - stop) : of - start]
         else:
             keys = self.values("pk")[start:stop]
-        rows = self.model.objects.select_related("stock")
-        rows = rows.filter(pk__in=keys, stock__isnull=False)
+        rows = self.model.objects.with_offers().filter(pk__in=keys)
         return rows.order_by(*self.query.order_by)
 
 
 def _rank(text: str) -> list[models.expressions.OrderBy]:
     query = queries.TextQuery(text)
     return [queries.rank(query).desc()] if query else []
+
+
+def _has_sku(text: str) -> models.Q:
+    """Return the condition that a product has a variant with this SKU."""
+    return models.Q(pk__in=_variants().filter(sku__iexact=text).values("product"))
+
+
+def _variants() -> models.QuerySet:
+    """Return all variants, whose module imports this one."""
+    return apps.get_model("products", "Variant").objects.all()
 
 
 class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
@@ -153,7 +174,10 @@ def thumbnail(side: int, source: str) -> ImageSpecField:
 
 
 class Product(models.Model):
-    """A product. Its stock is a row of its own, because it changes far more often.
+    """A page about something that is sold in one or more variants.
+
+    `option_names` says in what its variants differ, such as colour and size. A product
+    without options has exactly one variant.
 
     `image` is the file of its first picture, so that lists need no other table. To save
     another `image` is to replace the first of `pictures`. Code that changes `pictures`
@@ -168,14 +192,20 @@ class Product(models.Model):
     )
     name = models.CharField(_("name"), max_length=160)
     slug = models.SlugField(_("slug"), max_length=180, unique=True)
-    sku = models.CharField(_("sku"), max_length=40, unique=True)
     description = models.TextField(_("description"), blank=True)
-    price = models.DecimalField(
-        _("price"),
-        max_digits=12,
-        decimal_places=2,
-        validators=[MinValueValidator(Decimal("0.00"))],
+    option_names = ArrayField(
+        models.CharField(max_length=40),
+        verbose_name=_("options"),
+        size=MOST_OPTIONS,
+        default=list,
+        blank=True,
+        editable=False,
     )
+    # The variants' own, repeated for lists and the search (`variants.summarise`).
+    lowest_price = models.DecimalField(
+        _("lowest price"), max_digits=12, decimal_places=2, null=True, editable=False
+    )
+    skus = ArrayField(models.TextField(), default=list, editable=False)
     tax_class = models.ForeignKey(
         TaxClass,
         models.PROTECT,
@@ -200,33 +230,28 @@ class Product(models.Model):
         ordering = ["name", "pk"]
         verbose_name = _("product")
         verbose_name_plural = _("products")
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(price__gte=0), name="product_price_not_negative"
-            )
-        ]
         indexes = [
             GinIndex(fields=["search"], name="product_search"),
             models.Index(
                 fields=["name", "id"],
                 name="product_name",
-                condition=models.Q(is_active=True),
+                condition=IN_SHOP,
             ),
             models.Index(
-                fields=["price", "id"],
+                fields=["lowest_price", "id"],
                 include=["category"],  # an index-only scan counts facets
                 name="product_price",
-                condition=models.Q(is_active=True),
+                condition=IN_SHOP,
             ),
             models.Index(
                 fields=["category", "name", "id"],
                 name="product_shelf",
-                condition=models.Q(is_active=True),
+                condition=IN_SHOP,
             ),
             models.Index(
                 fields=["-created_at", "-id"],
                 name="product_newest",
-                condition=models.Q(is_active=True),
+                condition=IN_SHOP,
             ),
         ]
 
@@ -288,9 +313,14 @@ class Product(models.Model):
         return [ProductImage(**row) for row in getattr(self, "gallery_rows", [])]
 
     @property
-    def stock_facts(self) -> dict:
-        """The facts of this product's live topic, for its partial. Reads `stock`."""
-        return self.stock.facts(price=self.price, is_active=self.is_active)
+    def is_in_shop(self) -> bool:
+        """Whether it is one of the products of `ProductQuerySet.active`."""
+        return self.is_active and self.lowest_price is not None
+
+    @cached_property
+    def offers(self) -> list[Offer]:
+        """Its variants as pages show them. Needs `with_offers`."""
+        return [Offer.read(row, self.is_active) for row in self.offer_rows]
 
 
 class ProductImage(models.Model):

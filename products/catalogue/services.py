@@ -4,43 +4,90 @@ Each pushes its change to open pages and invalidates the cached pages that show 
 (`products.pagecache.invalidation`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
 
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
 from products.basket import services as basket
 from products.catalogue import thumbnails
-from products.models import Product, ProductCategory, ProductImage, Stock
+from products.models import Product, ProductCategory, ProductImage, Stock, Variant
 from products.pagecache import caching, invalidation
 from products.search import services as search
 from products.stock import services as stock
+from products.variants.models import summarise
 
 # --- Products ---------------------------------------------------------------------
 
 
 @transaction.atomic
-def save(product: Product, *, actor: AbstractUser | None = None) -> Product:
-    """Save a product, and create its empty stock if it has none.
+def save(
+    product: Product,
+    *,
+    variants: Iterable[Variant] = (),
+    actor: AbstractUser | None = None,
+) -> Product:
+    """Save a product and these variants of it; create their empty stock if needed.
 
-    A change of the price or of "active" is pushed to the pages that show the product
-    and to the baskets that contain it.
+    A new product needs a variant at least. Its other variants stay as they are. A
+    change of a price or of "active" is pushed to the pages that show the variant and to
+    the baskets that contain it.
     """
     if product.pk is None:
-        product.save()
-        Stock.objects.create(product=product)
-        changed([product.pk])
-        return product
-    # no_key: other transactions may still write rows that refer to the product.
+        return _create(product, list(variants))
+    variants = list(variants)
+    # no_key: other transactions may still write rows that refer to the product. Whoever
+    # changes a variant locks its product first.
     before = Product.objects.select_for_update(no_key=True).get(pk=product.pk)
     places_before = invalidation.places([product.pk])
-    if _offer_differs(product, before):
-        _save_offer(product, before, actor)
-    else:
+    variants_before = {variant.pk: variant for variant in before.variants.all()}
+    now = _variants_now(product, variants_before, variants)
+    summarise(product, now)
+    notes = {
+        variant.pk: offer_note(variants_before[variant.pk], variant)
+        for variant in now
+        if variant.pk in variants_before
+    }
+    with _offers_changed({pk: note for pk, note in notes.items() if note}, actor):
         product.save()
-        Stock.objects.get_or_create(product_id=product.pk)
+        for variant in variants:
+            variant.save()
+        _create_missing_stock(now)
     changed([product.pk], places_before)
     return product
+
+
+def _create(product: Product, variants: list[Variant]) -> Product:
+    """Save a new product with its variants and their empty stock."""
+    if not variants:
+        raise ValueError("a product needs a variant")
+    summarise(product, variants)
+    product.save()
+    for variant in variants:
+        variant.product = product
+        variant.save()
+    _create_missing_stock(variants)
+    changed([product.pk])
+    return product
+
+
+def _variants_now(
+    product: Product, before: Mapping[int, Variant], changed: Iterable[Variant]
+) -> list[Variant]:
+    """Return all variants of a product as they will be."""
+    now = {pk: copy(variant) for pk, variant in before.items()}
+    now |= {variant.pk: variant for variant in changed if variant.pk}
+    variants = [*now.values(), *(variant for variant in changed if not variant.pk)]
+    for variant in variants:
+        variant.product = product
+    return variants
+
+
+def _create_missing_stock(variants: Iterable[Variant]) -> None:
+    stocks = [Stock(variant_id=variant.pk) for variant in variants]
+    Stock.objects.bulk_create(stocks, ignore_conflicts=True)
 
 
 @transaction.atomic
@@ -86,6 +133,14 @@ def set_active(
     return products
 
 
+def summarise_all(ids: Iterable[int]) -> None:
+    """Write the lowest prices and SKUs of locked products whose variants changed."""
+    products = list(Product.objects.filter(pk__in=ids).prefetch_related("variants"))
+    for product in products:
+        summarise(product, product.variants.all())
+    Product.objects.bulk_update(products, ["lowest_price", "skus"])
+
+
 def changed(
     ids: Iterable[int], places_before: Iterable[invalidation.Place] = ()
 ) -> None:
@@ -118,32 +173,42 @@ def delete(products: Iterable[Product]) -> None:
     changed([], places_before)
 
 
-def _save_offer(product: Product, before: Product, actor: AbstractUser | None) -> None:
+@contextmanager
+def _offers_changed(
+    notes: Mapping[int, str], actor: AbstractUser | None
+) -> Iterator[None]:
+    """Log and push new offers of variants (variant id → note) after the block.
+
+    The block saves them.
+    """
+    if not notes:
+        yield
+        return
     # A new slug locks the product's key. Others wait for it while they hold baskets or
     # stock, so lock those first.
-    pushed = basket.prices_changed([product.pk])
-    Stock.objects.select_for_update().get_or_create(product_id=product.pk)
-    product.save()
-    stock.offer_changed(product.pk, note=offer_note(before, product), actor=actor)
+    pushed = basket.prices_changed(notes.keys())
+    list(Stock.objects.select_for_update().filter(pk__in=notes).order_by("pk"))
+    yield
+    for variant_id, note in sorted(notes.items()):
+        stock.offer_changed(variant_id, note=note, actor=actor)
 
     def push_other_baskets() -> None:
-        # A basket that got the product before our commit was pushed with the old price.
-        basket.prices_changed([product.pk], except_for=pushed)
+        # A basket that got a variant before our commit was pushed with the old price.
+        basket.prices_changed(notes.keys(), except_for=pushed)
 
     transaction.on_commit(push_other_baskets)
 
 
-def _offer_differs(after: Product, before: Product) -> bool:
-    return (after.price, after.is_active) != (before.price, before.is_active)
+def offer_note(before: Variant, after: Variant) -> str:
+    """Return the note of a movement of the kind “offer”: what changed, old to new.
 
-
-def offer_note(before: Product, after: Product) -> str:
-    """Return the note of a movement of the kind “offer”: what changed, old to new."""
+    It is empty if nothing changed.
+    """
     changes = []
     if before.price != after.price:
         changes.append(f"{before.price} → {after.price}")
-    if before.is_active != after.is_active:
-        changes.append("active" if after.is_active else "inactive")
+    if before.is_for_sale != after.is_for_sale:
+        changes.append("active" if after.is_for_sale else "inactive")
     return ", ".join(changes)
 
 

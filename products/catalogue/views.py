@@ -15,7 +15,8 @@ from django.views.generic import DetailView, ListView, TemplateView
 from products.catalogue import services as catalogue
 from products.catalogue.choices import address, category_choices, chosen, price_choices
 from products.catalogue.filters import RELEVANCE, Filters, search_text
-from products.models import Product, ProductCategory
+from products.catalogue.offers import Offer
+from products.models import Product, ProductCategory, Variant
 from products.pagecache import caching
 from products.pagecache.views import SharedPageMixin
 from products.search import services as search
@@ -38,14 +39,14 @@ class IndexView(SharedPageMixin, TitleMixin, TemplateView):
     )
 
     def get_context_data(self, **kwargs) -> dict:
-        products = Product.objects.active().with_stock()
-        few_left = products.filter(
-            stock__on_hand__gt=F("stock__reserved"),
-            stock__on_hand__lte=F("stock__reserved") + settings.LOW_STOCK,
+        products = Product.objects.active().with_offers()
+        few_left = Variant.objects.available().filter(
+            stock__on_hand__lte=F("stock__reserved") + settings.LOW_STOCK
         )
+        last_chance = products.filter(pk__in=few_left.values("product"))
         return super().get_context_data(
             new_products=products.order_by("-created_at", "-pk")[:NEWEST],
-            last_chance=few_left.order_by("-created_at", "-pk")[:LAST_CHANCE],
+            last_chance=last_chance.order_by("-created_at", "-pk")[:LAST_CHANCE],
             categories=categories_with_covers(),
             **kwargs,
         )
@@ -244,17 +245,18 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
     def get_object(self, queryset=None) -> Product:
         """Return the product; set `self.related` to its neighbours. Takes one query."""
         slug = self.kwargs["slug"]
-        wanted = Product.objects.with_stock().with_gallery().filter(slug=slug)
+        wanted = Product.objects.with_offers().with_gallery().filter(slug=slug)
         neighbours = (
             Product.objects.active()
-            .with_stock()
+            .with_offers()
             .without_gallery()
+            .select_related("category")
             .filter(category__products__slug=slug)
             .exclude(slug=slug)
             .order_by("-created_at", "-pk")[: settings.RELATED_PRODUCTS]
         )
         product, self.related = None, []
-        for row in wanted.union(neighbours, all=True):
+        for row in wanted.select_related("category").union(neighbours, all=True):
             if row.slug == slug:
                 product = row
             else:
@@ -264,34 +266,36 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
         return product
 
     def get_template_names(self) -> list[str]:
-        return [self.template_name if self.object.is_active else "products/gone.html"]
+        return [self.template_name if self.object.is_in_shop else "products/gone.html"]
 
     def render_to_response(self, context: dict, **kwargs) -> HttpResponse:
-        status = 200 if self.object.is_active else 410
+        status = 200 if self.object.is_in_shop else 410
         return super().render_to_response(context, status=status, **kwargs)
 
     def get_title(self) -> str:
         return self.object.name
 
     def get_description(self) -> str:
-        if not self.object.is_active:
+        if not self.object.is_in_shop:
             return ""
         return Truncator(" ".join(self.object.description.split())).chars(155)
 
     def get_context_data(self, **kwargs) -> dict:
         product = self.object
-        is_out = product.stock_facts["state"] == "out"
+        offer = product.offers[0]
+        is_out = offer.facts["state"] == "out"
         return super().get_context_data(
             related=self.related,
+            offer=offer,
             gallery=product.gallery,
-            json_ld=offer_ld(product) if product.is_active else None,
-            is_waiting=is_out and has_asked(self.request, product),
+            json_ld=offer_ld(product, offer) if offer.is_for_sale else None,
+            is_waiting=is_out and has_asked(self.request, offer.variant),
             **kwargs,
         )
 
 
-def offer_ld(product: Product) -> dict:
-    """Return an active product and its offer as JSON-LD, for search engines.
+def offer_ld(product: Product, offer: Offer) -> dict:
+    """Return a product and its offer as JSON-LD, for search engines.
 
     Vocabulary: https://schema.org/Product, https://schema.org/ItemAvailability.
     """
@@ -299,20 +303,20 @@ def offer_ld(product: Product) -> dict:
         "in": "InStock",
         "low": "LimitedAvailability",
         "out": "OutOfStock",
-    }[product.stock_facts["state"]]
+    }[offer.facts["state"]]
     address = absolute(product.get_absolute_url())
     data = {
         "@context": "https://schema.org",
         "@type": "Product",
         "name": product.name,
-        "sku": product.sku,
+        "sku": offer.sku,
         "description": product.description,
         "category": product.category.name,
         "url": address,
         "offers": {
             "@type": "Offer",
             "url": address,
-            "price": f"{product.price:.2f}",
+            "price": f"{offer.price:.2f}",
             "priceCurrency": settings.CURRENCY,
             "availability": f"https://schema.org/{available}",
             "seller": {"@type": "Organization", "name": settings.SHOP_NAME},

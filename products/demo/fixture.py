@@ -19,7 +19,7 @@ def text() -> str:
     shelves = {category.slug: category for category in rows.categories()}
     for key, category in enumerate(shelves.values(), start=1):
         category.pk = key
-    products, stocks, movements = [], [], []
+    products, variants, stocks, movements = [], [], [], []
     images: list[ProductImage] = []
     for number, (shelf, item) in enumerate(rows.items()):
         product = rows.product(item, shelves[shelf.slug], number)
@@ -28,12 +28,15 @@ def text() -> str:
         for image in rows.images(product, item):
             image.pk = len(images) + 1
             images.append(image)
-        stocks.append(rows.stock(product, item.stock))
-        if movement := rows.movement(product, item.stock):
+        variant = rows.variant(item, product)
+        variant.pk = product.pk
+        variants.append(variant)
+        stocks.append(rows.stock(variant, item.stock))
+        if movement := rows.movement(variant, item.stock):
             movement.pk = number + 1
             movements.append(movement)
     shipping = _numbered(defaults.rows(COUNTRY))
-    objects = [*shelves.values(), *products, *images]
+    objects = [*shelves.values(), *products, *variants, *images]
     objects += [*stocks, *movements, *shipping]
     return serializers.serialize("json", objects, indent=1) + "\n"
 

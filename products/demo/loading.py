@@ -22,7 +22,14 @@ from django.db.models.fields.files import ImageFieldFile
 from products.catalogue import thumbnails
 from products.demo import rows
 from products.demo.catalogue import Item, Shelf
-from products.models import Product, ProductCategory, ProductImage, Stock, StockMovement
+from products.models import (
+    Product,
+    ProductCategory,
+    ProductImage,
+    Stock,
+    StockMovement,
+    Variant,
+)
 from products.search import services as search
 
 BATCH = 2000
@@ -95,7 +102,7 @@ def load_catalogue(count: int | None = None, progress: Progress = silent) -> int
     With a `count` above the size of the catalogue, the demo has `count` products.
     """
     more = max(0, (count or 0) - rows.CATALOGUE_SIZE)
-    present = set(Product.objects.values_list("sku", flat=True))
+    present = set(Variant.objects.values_list("sku", flat=True))
     missing = [
         (number, shelf, item)
         for number, (shelf, item) in enumerate([*rows.items(), *rows.more_items(more)])
@@ -134,9 +141,12 @@ def _add(
         for row, (_, _, item) in zip(products, batch, strict=True)
         for image in rows.images(row, item)
     )
-    units = [item.stock for _, _, item in batch]
-    Stock.objects.bulk_create(map(rows.stock, products, units))
-    StockMovement.objects.bulk_create(filter(None, map(rows.movement, products, units)))
+    items = [item for _, _, item in batch]
+    variants = list(map(rows.variant, items, products))
+    Variant.objects.bulk_create(variants)
+    units = [item.stock for item in items]
+    Stock.objects.bulk_create(map(rows.stock, variants, units))
+    StockMovement.objects.bulk_create(filter(None, map(rows.movement, variants, units)))
 
 
 # --- Accounts ---------------------------------------------------------------------

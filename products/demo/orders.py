@@ -17,7 +17,7 @@ from products.basket import holds
 from products.basket import services as baskets
 from products.exceptions import ShopError
 from products.live.viewers import Owner
-from products.models import Basket, Order, OrderEvent, Product
+from products.models import Basket, Order, OrderEvent, Variant
 from products.orders import placing
 from products.orders import services as orders
 from products.orders.machine import Actor, Move
@@ -137,9 +137,9 @@ def _order(guest: Guest, number: int) -> Order:
     user = get_user_model().objects.filter(username=guest.username).first()
     owner = Owner(user_id=user.pk) if user else Owner(token=baskets.new_token())
     basket = baskets.open_for(owner)
-    products = _plentiful(number, len(guest.units))
-    for product, units in zip(products, guest.units, strict=False):
-        baskets.add(basket, product.pk, units)
+    variants = _plentiful(number, len(guest.units))
+    for variant, units in zip(variants, guest.units, strict=False):
+        baskets.add(basket, variant.pk, units)
     basket = holds.start(Basket.objects.get(pk=basket.pk))
     contact = Contact(
         email=user.email if user else guest.email,
@@ -166,9 +166,9 @@ def _date_back(order: Order, age: timedelta) -> None:
     Order.objects.filter(pk=order.pk).update(placed_at=placed, changed_at=moved)
 
 
-def _plentiful(number: int, count: int) -> list[Product]:
-    """Return products with enough units, different ones for each order's number."""
-    products = Product.objects.filter(
-        is_active=True, stock__on_hand__gte=F("stock__reserved") + PLENTY
+def _plentiful(number: int, count: int) -> list[Variant]:
+    """Return variants with enough units, different ones for each order's number."""
+    variants = Variant.objects.for_sale().filter(
+        stock__on_hand__gte=F("stock__reserved") + PLENTY
     )
-    return list(products.order_by("pk")[number * 5 : number * 5 + count])
+    return list(variants.order_by("pk")[number * 5 : number * 5 + count])

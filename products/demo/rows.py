@@ -15,7 +15,9 @@ from products.models import (
     ProductImage,
     Stock,
     StockMovement,
+    Variant,
 )
+from products.variants.models import summarise
 
 OPENED = datetime(2026, 1, 5, 8, tzinfo=UTC)  # fixed, so that the fixture is stable
 NOTE = "demo"
@@ -69,16 +71,21 @@ def items() -> Iterator[tuple[Shelf, Item]]:
 
 def product(item: Item, category: ProductCategory, number: int) -> Product:
     """Return an unsaved product. The product with `number` 0 is the newest."""
-    return Product(
+    product = Product(
         category=category,
         name=item.name,
         slug=slugify(item.name),
-        sku=item.sku,
         description=item.description,
-        price=Decimal(item.price),
         image=picture_of(item),
         created_at=OPENED - timedelta(hours=number),
     )
+    summarise(product, [variant(item, product)])
+    return product
+
+
+def variant(item: Item, product: Product) -> Variant:
+    """Return an unsaved variant: the one that is sold of this item."""
+    return Variant(product=product, sku=item.sku, price=Decimal(item.price))
 
 
 def images(row: Product, item: Item) -> list[ProductImage]:
@@ -111,17 +118,17 @@ def more_items(count: int) -> Iterator[tuple[Shelf, Item]]:
         )
 
 
-def stock(row: Product, units: int) -> Stock:
-    """Return the stock of a new product, which agrees with its `movement`."""
-    return Stock(product=row, on_hand=units, version=1 if units else 0)
+def stock(row: Variant, units: int) -> Stock:
+    """Return the stock of a new variant, which agrees with its `movement`."""
+    return Stock(variant=row, on_hand=units, version=1 if units else 0)
 
 
-def movement(row: Product, units: int) -> StockMovement | None:
+def movement(row: Variant, units: int) -> StockMovement | None:
     """Return the movement by which the units came in; None if there are no units."""
     if not units:
         return None
     return StockMovement(
-        product=row,
+        variant=row,
         version=1,
         kind=MovementKind.RECEIVED,
         d_on_hand=units,

@@ -103,13 +103,13 @@ class Importer:
         with nullcontext() if dry_run else transaction.atomic():
             outcome = self._matcher.compare(rows, lock=not dry_run)
             shortages = self._shortages(outcome) if dry_run else self._save(outcome)
-        _leave_out(outcome, {short.product_id: short.reserved for short in shortages})
+        _leave_out(outcome, {short.variant_id: short.reserved for short in shortages})
         return outcome
 
     def _shortages(self, outcome: Outcome) -> list[batches.Shortage]:
         shortages = []
         for _row, wanted in outcome.wanted:
-            stock = outcome.stocks.get(wanted.product.pk)
+            stock = outcome.stocks.get(wanted.variant.pk)
             short = batches.shortage(wanted, stock)
             if short:
                 shortages.append(short)
@@ -153,15 +153,15 @@ class Importer:
     def _line(self, row: Row, wanted: Wanted, action: str) -> Line:
         category = self._matcher.category_name(wanted.product)
         return Line(
-            row.line, action, wanted.product, category, row.stock, wanted.changed
+            row.line, action, wanted.variant, category, row.stock, wanted.changed
         )
 
 
 def _leave_out(outcome: Outcome, reserved: dict[int, int]) -> None:
-    """Refuse the rows whose product is in `reserved` (product id → reserved units)."""
+    """Refuse the rows whose variant is in `reserved` (variant id → reserved units)."""
     accepted = []
     for row, wanted in outcome.wanted:
-        units = reserved.get(wanted.product.pk)
+        units = reserved.get(wanted.variant.pk)
         if units is None:
             accepted.append((row, wanted))
             continue
@@ -173,7 +173,7 @@ def _leave_out(outcome: Outcome, reserved: dict[int, int]) -> None:
 def _action(wanted: Wanted, outcome: Outcome) -> str:
     if wanted.is_new:
         return NEW
-    stock = outcome.stocks.get(wanted.product.pk)
+    stock = outcome.stocks.get(wanted.variant.pk)
     on_hand = stock.on_hand if stock else 0
     is_recounted = wanted.counted not in (None, on_hand)
     return CHANGED if wanted.changed or is_recounted else UNCHANGED

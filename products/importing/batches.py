@@ -5,6 +5,7 @@ all batches after the last one, and invalidates cached pages.
 """
 
 from collections.abc import Collection
+from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,35 +23,47 @@ from products.models import (
     ProductCategory,
     Stock,
     StockMovement,
+    Variant,
 )
 from products.stock import services as stock
 from products.stock.services import Level, Move
+from products.variants.models import ORDER, summarise
 
-FIELDS = ["name", "description", "price", "category_id", "is_active"]
-LOADED = ["id", "sku", "slug", *FIELDS]
+PRODUCT_FIELDS = ["name", "description", "category_id", "is_active"]
+FIELDS = [*PRODUCT_FIELDS, "price"]
+LOADED = ["id", "sku", "price", "is_active", "option_values", "position", "product"]
+LOADED += [f"product__{name}" for name in ("id", "slug", *PRODUCT_FIELDS)]
 # Changes of more products are not pushed. The hubs' audit finds those that somebody is
 # looking at, with one query within a few seconds.
 MOST_PUSHED = 1000
 LAST_POSITION = 2**15 - 1  # the column's limit
 
-UPDATE = """
+UPDATE_PRODUCTS = """
 UPDATE products_product AS p
-SET name = w.name, description = w.description, price = w.price,
-    category_id = w.category_id, is_active = w.is_active
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::numeric[], %s::bigint[],
-            %s::boolean[])
-    AS w(id, name, description, price, category_id, is_active)
+SET name = w.name, description = w.description, category_id = w.category_id,
+    is_active = w.is_active
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::boolean[])
+    AS w(id, name, description, category_id, is_active)
 WHERE p.id = w.id
+"""
+UPDATE_PRICES = """
+UPDATE products_variant AS v SET price = w.price
+FROM unnest(%s::bigint[], %s::numeric[]) AS w(id, price)
+WHERE v.id = w.id
 """
 
 
 @dataclass(slots=True)
 class Wanted:
-    """What a product should be."""
+    """What a variant and its product should be."""
 
-    product: Product  # a new row, or a copy of `before` with changed fields
-    before: Product | None  # the row in the database; None if the product is new
+    variant: Variant  # a new row, or a copy of `before` with changed fields
+    before: Variant | None  # the row in the database; None if the product is new
     counted: int | None  # units on hand; None if they were not counted
+
+    @property
+    def product(self) -> Product:
+        return self.variant.product
 
     @property
     def is_new(self) -> bool:
@@ -61,11 +74,13 @@ class Wanted:
         """The names of the fields that change; empty for a new product."""
         if self.before is None:
             return []
-        return [
+        now, before = self.variant, self.before
+        changed = [
             name
-            for name in FIELDS
-            if getattr(self.product, name) != getattr(self.before, name)
+            for name in PRODUCT_FIELDS
+            if getattr(now.product, name) != getattr(before.product, name)
         ]
+        return changed + (["price"] if now.price != before.price else [])
 
     @property
     def changes_offer(self) -> bool:
@@ -90,34 +105,37 @@ class Changes:
 class Shortage(NamedTuple):
     """A count that is less than the reserved units."""
 
-    product_id: int
+    variant_id: int
     reserved: int
 
 
 def existing(
     skus: Collection[str], slugs: Collection[str], *, lock: bool
-) -> list[Product]:
-    """Return the products with these SKUs or slugs, in the order of their keys.
+) -> list[Variant]:
+    """Return the variants with these SKUs, and those of products with these slugs.
 
-    Lock them if they will be written, so that rows may still refer to them.
+    They have their products. Lock these if they will be written, so that rows may still
+    refer to them.
     """
-    products = Product.objects.filter(Q(sku__in=skus) | Q(slug__in=slugs))
+    variants = Variant.objects.filter(Q(sku__in=skus) | Q(product__slug__in=slugs))
+    variants = variants.select_related("product").order_by("product", *ORDER)
     if lock:
-        products = products.select_for_update(no_key=True)
-    return list(products.order_by("pk").only(*LOADED))
+        variants = variants.select_for_update(no_key=True, of=["product"])
+    return list(variants.only(*LOADED))
 
 
 def taken(*, skus: Collection[str], slugs: Collection[str]) -> dict[str, set[str]]:
-    """Return those that a product has already: {"sku": {…}, "slug": {…}}."""
-    rows = Product.objects.order_by()
+    """Return those that are used already: {"sku": {…}, "slug": {…}}."""
+    variants = Variant.objects.order_by().filter(sku__in=skus)
+    products = Product.objects.order_by().filter(slug__in=slugs)
     return {
-        "sku": set(rows.filter(sku__in=skus).values_list("sku", flat=True)),
-        "slug": set(rows.filter(slug__in=slugs).values_list("slug", flat=True)),
+        "sku": set(variants.values_list("sku", flat=True)),
+        "slug": set(products.values_list("slug", flat=True)),
     }
 
 
 def counts(ids: Collection[int], *, lock: bool) -> dict[int, Stock]:
-    """Return the stock rows of these products, locked in order if `lock`."""
+    """Return the stock rows of these variants, locked in order if `lock`."""
     rows = Stock.objects.filter(pk__in=ids).order_by("pk")
     return {row.pk: row for row in (rows.select_for_update() if lock else rows)}
 
@@ -127,24 +145,26 @@ def write(
 ) -> list[Shortage]:
     """Write products in the caller's transaction, in which `existing` has locked them.
 
-    Add what changed to `changes`. Return the products with a count that is less than
+    Add what changed to `changes`. Return the variants with a count that is less than
     their reserved units; these are left unchanged.
     """
     present = [item for item in wanted if not item.is_new]
     # Lock baskets, then stock, as everywhere.
-    offers = [item.product.pk for item in present if item.changes_offer]
+    siblings = _siblings(present)
+    offers = [item.variant.pk for item in present if item.changes_offer]
+    offers += [variant.pk for variant in siblings]
     baskets = basket.prices_changed(offers) if offers else []
-    stocks = _locked_stocks([item.product.pk for item in present])
+    stocks = _locked_stocks([*(item.variant.pk for item in present), *offers])
     shortages = []
     writable = []
     for item in present:
-        short = shortage(item, stocks.get(item.product.pk))
+        short = shortage(item, stocks.get(item.variant.pk))
         if short:
             shortages.append(short)
         else:
             writable.append(item)
     _update([item for item in writable if item.changed])
-    _move(writable, stocks, note, actor, changes)
+    _move(writable, siblings, stocks, note, actor, changes)
     _create([item for item in wanted if item.is_new], note, actor, changes)
     if offers:
         _push_other_baskets(offers, except_for=baskets)
@@ -169,9 +189,9 @@ def shortage(wanted: Wanted, row: Stock | None) -> Shortage | None:
 
 
 def _locked_stocks(ids: list[int]) -> dict[int, Stock]:
-    """Return the locked stock rows of these products; create missing ones."""
+    """Return the locked stock rows of these variants; create missing ones."""
     rows = counts(ids, lock=True)
-    missing = [Stock(product_id=pk) for pk in ids if pk not in rows]
+    missing = [Stock(variant_id=pk) for pk in ids if pk not in rows]
     if missing:
         Stock.objects.bulk_create(missing, ignore_conflicts=True)
         rows = counts(ids, lock=True)
@@ -181,39 +201,66 @@ def _locked_stocks(ids: list[int]) -> dict[int, Stock]:
 def _update(wanted: list[Wanted]) -> None:
     if not wanted:
         return
-    products = [item.product for item in wanted]
+    products = {item.product.pk: item.product for item in wanted}.values()
     columns = [
-        [getattr(product, name) for product in products] for name in ["pk", *FIELDS]
+        [getattr(product, name) for product in products]
+        for name in ["pk", *PRODUCT_FIELDS]
     ]
+    prices = [item.variant for item in wanted if "price" in item.changed]
     with connection.cursor() as cursor:
-        cursor.execute(UPDATE, columns)
+        cursor.execute(UPDATE_PRODUCTS, columns)
+        cursor.execute(
+            UPDATE_PRICES, [[v.pk for v in prices], [v.price for v in prices]]
+        )
+    catalogue.summarise_all({variant.product_id for variant in prices})
+
+
+def _siblings(wanted: list[Wanted]) -> list[Variant]:
+    """Return the other variants of products that get or lose their "active".
+
+    They keep their rows, but their offers change too.
+    """
+    toggled = {i.product.pk: i.product for i in wanted if "is_active" in i.changed}
+    if not toggled:
+        return []
+    variants = Variant.objects.filter(product__in=toggled, is_active=True)
+    siblings = list(variants.exclude(pk__in=[item.variant.pk for item in wanted]))
+    for variant in siblings:
+        variant.product = toggled[variant.product_id]
+    return siblings
 
 
 def _move(
     wanted: list[Wanted],
+    siblings: list[Variant],
     stocks: dict[int, Stock],
     note: str,
     actor: AbstractUser | None,
     changes: Changes,
 ) -> None:
-    """Move the stock of present products: new offers first, then counts.
+    """Move the stock of present variants: new offers first, then counts.
 
     These are two statements, because a statement can update a row only once.
     """
     offers, counted = [], []
+    for variant in siblings:
+        before = copy(variant)
+        before.product = copy(variant.product)
+        before.product.is_active = not variant.product.is_active
+        offers.append(Move(variant.pk, 0, catalogue.offer_note(before, variant)))
     for item in wanted:
-        pk, on_hand = item.product.pk, stocks[item.product.pk].on_hand
+        pk, on_hand = item.variant.pk, stocks[item.variant.pk].on_hand
         if item.changes_offer:
-            text = catalogue.offer_note(item.before, item.product)
+            text = catalogue.offer_note(item.before, item.variant)
             offers.append(Move(pk, 0, text))
         if item.counted not in (None, on_hand):
             counted.append(Move(pk, item.counted - on_hand, note))
     for kind, moves in [(MovementKind.OFFER, offers), (MovementKind.COUNTED, counted)]:
         for level in stock.move_all(kind, moves, actor=actor):
-            changes.levels[level.product_id] = level
-    moved = {move.product_id for move in [*offers, *counted]}
+            changes.levels[level.variant_id] = level
+    moved = {move.variant_id for move in [*offers, *counted]}
     for item in wanted:
-        if item.changed or item.product.pk in moved:
+        if item.changed or item.variant.pk in moved:
             changes.ids.append(item.product.pk)
         if "category_id" in item.changed:
             changes.categories_changed = True
@@ -223,15 +270,20 @@ def _create(
     wanted: list[Wanted], note: str, actor: AbstractUser | None, changes: Changes
 ) -> None:
     """Create products with their stock, and a movement for its units."""
+    for item in wanted:
+        summarise(item.product, [item.variant])
     Product.objects.bulk_create([item.product for item in wanted])
-    units = {item.product.pk: item.counted or 0 for item in wanted}
+    for item in wanted:
+        item.variant.product = item.product  # copies its key
+    Variant.objects.bulk_create([item.variant for item in wanted])
+    units = {item.variant.pk: item.counted or 0 for item in wanted}
     Stock.objects.bulk_create(
-        Stock(product_id=pk, on_hand=on_hand, version=1 if on_hand else 0)
+        Stock(variant_id=pk, on_hand=on_hand, version=1 if on_hand else 0)
         for pk, on_hand in units.items()
     )
     StockMovement.objects.bulk_create(
         StockMovement(
-            product_id=pk,
+            variant_id=pk,
             version=1,
             kind=MovementKind.COUNTED,
             d_on_hand=on_hand,
@@ -241,7 +293,7 @@ def _create(
         for pk, on_hand in units.items()
         if on_hand
     )
-    changes.ids += units
+    changes.ids += [item.product.pk for item in wanted]
 
 
 # --- Categories -------------------------------------------------------------------

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from products.importing import numbers
 from products.importing.words import FLAGS, plain
-from products.models import Product, ProductCategory
+from products.models import Product, ProductCategory, Variant
 from products.stock.services import MAX_UNITS
 
 # A formula of a spreadsheet, where its value should be. Names may begin with the same
@@ -39,8 +39,9 @@ ROUNDED = re.compile(r"\d+(?:[.,]\d+)?E[-+]\d+|\d+[.,]\d+E\d+", re.IGNORECASE)
 FORCED_TEXT = re.compile(r'="([^"]*)"')
 PRICE_BELOW = 10**10
 DESCRIPTION_MAX = 20_000
-SKU_MAX, NAME_MAX, SLUG_MAX = (
-    Product._meta.get_field(name).max_length for name in ("sku", "name", "slug")
+SKU_MAX = Variant._meta.get_field("sku").max_length
+NAME_MAX, SLUG_MAX = (
+    Product._meta.get_field(name).max_length for name in ("name", "slug")
 )
 CATEGORY_MAX = ProductCategory._meta.get_field("name").max_length
 

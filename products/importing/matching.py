@@ -1,5 +1,6 @@
 """Finds the product that a row describes, and compares the two."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from products.importing import batches
 from products.importing.batches import Changes, Wanted
 from products.importing.cells import SKU_MAX, SLUG_MAX, digest
 from products.importing.rows import Row
-from products.models import Product, ProductCategory, Stock
+from products.models import Product, ProductCategory, Stock, Variant
 
 CATEGORIES_AT_MOST = 100  # new ones; a column with more is hardly one of categories
 
@@ -73,13 +74,13 @@ class Matcher:
     def compare(self, rows: list[Row], *, lock: bool) -> Outcome:
         """Compare rows with their products, which are locked if `lock`."""
         outcome = Outcome()
-        products = batches.existing(
+        variants = batches.existing(
             [row.sku for row in rows if row.sku],
             [row.slug for row in rows if row.slug],
             lock=lock,
         )
-        outcome.stocks = batches.counts([p.pk for p in products], lock=False)
-        known = Known(products, rows)
+        outcome.stocks = batches.counts([v.pk for v in variants], lock=False)
+        known = Known(variants, rows)
         for row in rows:
             try:
                 outcome.wanted.append((row, self._wanted(row, known, outcome)))
@@ -88,28 +89,32 @@ class Matcher:
         return outcome
 
     def _wanted(self, row: Row, known: "Known", outcome: Outcome) -> Wanted:
-        """Return what a row says its product should be. Raises `Refused`."""
-        before = known.product(row)
+        """Return what a row says its variant should be. Raises `Refused`."""
+        before = known.variant(row)
         if before:
-            self._seen.add("product", before.sku, row.line)
-            product = copy(before)
+            self._seen.add("variant", before.sku, row.line)
+            variant = copy(before)
+            variant.product = known.product_of(before)
         else:
-            product = self._new(row, known)
-            self._seen.add("sku", product.sku, row.line)
-            self._seen.add("slug", product.slug, row.line)
+            variant = self._new(row, known)
+            self._seen.add("sku", variant.sku, row.line)
+            self._seen.add("slug", variant.product.slug, row.line)
+        product = variant.product
         if row.category:
             product.category = self._category(row.category, outcome)
-        for name in ("name", "description", "price"):
+        for name in ("name", "description"):
             if (value := getattr(row, name)) is not None:
                 setattr(product, name, value)
+        if row.price is not None:
+            variant.price = row.price
         if row.active is not None:
             product.is_active = row.active
-        return Wanted(product, before, row.stock)
+        return Wanted(variant, before, row.stock)
 
     # --- New products -------------------------------------------------------------
 
-    def _new(self, row: Row, known: "Known") -> Product:
-        """Return a new product with a SKU and a slug. Raises `Refused`."""
+    def _new(self, row: Row, known: "Known") -> Variant:
+        """Return the variant of a new product. Raises `Refused`."""
         for name in ("name", "price"):
             if getattr(row, name) is None:
                 raise Refused(name, _("A new product needs this."))
@@ -117,7 +122,8 @@ class Matcher:
             raise Refused("category", _("A new product needs this."))
         slug = row.slug or self._first_free("slug", slugs_for(row), row, known)
         sku = row.sku or self._first_free("sku", skus_for(slug), row, known)
-        return Product(sku=sku, slug=slug, category=self._default)
+        product = Product(slug=slug, category=self._default)
+        return Variant(sku=sku, product=product)
 
     def _first_free(
         self, field: str, names: Iterable[str], row: Row, known: "Known"
@@ -175,29 +181,42 @@ class Matcher:
 
 
 class Known:
-    """The products that the rows of a batch may describe."""
+    """The variants that the rows of a batch may describe."""
 
-    def __init__(self, products: list[Product], rows: list[Row]) -> None:
-        self._by_sku = {product.sku: product for product in products}
-        self._by_slug = {product.slug: product for product in products}
+    def __init__(self, variants: list[Variant], rows: list[Row]) -> None:
+        self._by_sku = {variant.sku: variant for variant in variants}
+        self._by_slug = defaultdict(list)
+        self._products: dict[int, Product] = {}
+        for variant in variants:
+            self._by_slug[variant.product.slug].append(variant)
         new = [row for row in rows if self._find(row) is None]
         slugs = {slug for row in new for slug in slugs_for(row)}
         skus = {sku for slug in slugs for sku in skus_for(slug)}
         self._taken = batches.taken(skus=skus, slugs=slugs)
 
-    def product(self, row: Row) -> Product | None:
-        """Return the row's product; None if it is new.
+    def variant(self, row: Row) -> Variant | None:
+        """Return the row's variant; None if its product is new.
 
-        Raises `Refused` if the handle is that of a product with another SKU.
+        Raises `Refused` if the handle is that of a product with another SKU, or with
+        several variants and the row has no SKU.
         """
-        product = self._find(row)
-        if product and row.sku and product.sku != row.sku:
+        variant = self._find(row)
+        if variant and row.sku and variant.sku != row.sku:
             text = _("“%(slug)s” is already used by the product with the SKU %(sku)s.")
-            raise Refused("handle", text % {"slug": product.slug, "sku": product.sku})
-        return product
+            values = {"slug": variant.product.slug, "sku": variant.sku}
+            raise Refused("handle", text % values)
+        if variant and not row.sku and len(self._by_slug[row.slug]) > 1:
+            raise Refused("sku", _("The product has several variants. Enter a SKU."))
+        return variant
 
-    def _find(self, row: Row) -> Product | None:
-        return self._by_sku.get(row.sku) or self._by_slug.get(row.slug)
+    def product_of(self, before: Variant) -> Product:
+        """Return the one copy of its product that the rows of its variants change."""
+        return self._products.setdefault(before.product_id, copy(before.product))
+
+    def _find(self, row: Row) -> Variant | None:
+        if variant := self._by_sku.get(row.sku):
+            return variant
+        return next(iter(self._by_slug.get(row.slug, ())), None)
 
     def taken(self, field: str) -> set[str]:
         """Return those SKUs or slugs for new products that a product has already."""
@@ -229,4 +248,4 @@ def _key(name: str) -> str:
 
 def _column_of(field: str) -> str:
     """Return the column that a field comes from."""
-    return {"slug": "handle", "product": "sku"}.get(field, field)
+    return {"slug": "handle", "variant": "sku"}.get(field, field)

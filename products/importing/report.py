@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from products.importing.columns import Layout
 from products.importing.problems import Problem
-from products.models import Product, ProductCategory
+from products.models import ProductCategory, Variant
 
 MAX_PROBLEMS = 1000
 NEW, CHANGED, UNCHANGED = "new", "changed", "unchanged"
@@ -38,7 +38,7 @@ class Line(NamedTuple):
 
     line: int
     action: str
-    product: Product
+    variant: Variant
     category: str
     counted: int | None
     changes: list[str]

@@ -59,8 +59,8 @@ def summary(owner: Owner) -> State:
 
 
 # The units in each owner's newest basket, as in `_latest`, and the prices and units of
-# the products that are for sale. Written as SQL because Django
-# takes 1.4 ms to build it, for each page that opens.
+# the variants that are for sale. Written as SQL because Django takes 1.4 ms to build
+# it, for each page that opens.
 SUMMARIES = """
 WITH latest AS (
     SELECT DISTINCT ON (user_id, token) id, user_id, token, version, status
@@ -70,11 +70,12 @@ WITH latest AS (
 )
 SELECT latest.user_id, latest.token, latest.version, latest.status,
        sum(line.quantity),
-       array_agg(product.price) FILTER (WHERE product.is_active),
-       array_agg(line.quantity) FILTER (WHERE product.is_active)
+       array_agg(variant.price) FILTER (WHERE variant.is_active AND product.is_active),
+       array_agg(line.quantity) FILTER (WHERE variant.is_active AND product.is_active)
 FROM latest
 LEFT JOIN products_basketline line ON line.basket_id = latest.id
-LEFT JOIN products_product product ON product.id = line.product_id
+LEFT JOIN products_variant variant ON variant.id = line.variant_id
+LEFT JOIN products_product product ON product.id = variant.product_id
 GROUP BY latest.id, latest.user_id, latest.token, latest.version, latest.status
 """
 
@@ -128,7 +129,9 @@ def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
     lines = defaultdict(list)
     open_baskets = [b.pk for b in baskets if b.status == Basket.Status.OPEN]
     rows = BasketLine.objects.filter(basket__in=open_baskets)
-    for line in rows.select_related("product__stock").order_by("pk"):
+    for line in rows.select_related("variant__product", "variant__stock").order_by(
+        "pk"
+    ):
         lines[line.basket_id].append(line)
     countries = {str(basket.country) for basket in baskets}
     rates = {country: todays_rates(country) for country in countries}
@@ -144,7 +147,7 @@ def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
 def _contents_of(
     basket: Basket, lines: list[BasketLine], rates: dict[str, Rate], zones: list[Zone]
 ) -> State:
-    for_sale = [line for line in lines if line.product.is_active]
+    for_sale = [line for line in lines if line.variant.is_for_sale]
     place = shipping.place_of(basket)
     priced, delivery = shipping.price(for_sale, rates, zones, place)
     prices = {
@@ -166,23 +169,23 @@ def _contents_of(
 
 
 def _last_price(line: BasketLine) -> PricedLine:
-    """What a line cost when it was added. Its product is not for sale any more."""
+    """What a line cost when it was added. Its variant is not for sale any more."""
     item = pricing.item(line)._replace(price=line.price_when_added)
     return pricing.price_items([item], {}).lines[0]
 
 
 def _line_facts(line: BasketLine, priced: PricedLine) -> dict[str, Any]:
-    product = line.product
+    variant, product = line.variant, line.variant.product
     changed = line.price_when_added != priced.price
     return {
-        "product": product.pk,
-        "name": product.name,
-        "url": product.get_absolute_url(),
+        "variant": variant.pk,
+        "name": variant.name,
+        "url": variant.get_absolute_url(),
         "image": product.image_small.url if product.image else "",
         "quantity": line.quantity,
         "held": line.held > 0,
         "was": f"{line.price_when_added:.2f}" if changed else None,
         **priced.facts,
-        "stock": product.stock_facts,
-        "stock_version": product.stock.version,
+        "stock": variant.stock_facts,
+        "stock_version": variant.stock.version,
     }

@@ -21,14 +21,15 @@ SHORT_SHELVES = 50  # that are shown to staff
 
 
 def load_stock(ids: list[str]) -> dict[str, State]:
-    rows = Stock.objects.filter(pk__in=[int(i) for i in ids]).select_related("product")
-    return {str(row.pk): State(row.version, row.product.stock_facts) for row in rows}
+    rows = Stock.objects.filter(pk__in=[int(i) for i in ids])
+    rows = rows.select_related("variant__product")
+    return {str(row.pk): State(row.version, row.variant.stock_facts) for row in rows}
 
 
 # A process compares thousands of versions every few seconds. Passed as one array, they
 # cost a fifth of what they cost as parameters, which is how Django writes `__in`.
 STOCK_VERSIONS = """
-SELECT product_id, version FROM products_stock WHERE product_id = ANY(%s)
+SELECT variant_id, version FROM products_stock WHERE variant_id = ANY(%s)
 """
 BASKET_VERSIONS = """
 SELECT DISTINCT ON (user_id, token) user_id, token, version FROM products_basket
@@ -49,22 +50,23 @@ def load_shelf(ids: list[str]) -> dict[str, State]:
 
 
 def load_shelves(ids: list[str]) -> dict[str, State]:
-    """Products that are low or out of stock, those with the fewest units first.
+    """Variants that are low or out of stock, those with the fewest units first.
 
-    The version is the sum of all products' versions. It only grows, as products with
+    The version is the sum of all variants' versions. It only grows, as variants with
     movements are never deleted.
     """
     left = F("on_hand") - F("reserved")
-    is_short = Q(product__is_active=True, left__lte=settings.LOW_STOCK)
+    is_for_sale = Q(variant__is_active=True, variant__product__is_active=True)
+    is_short = is_for_sale & Q(left__lte=settings.LOW_STOCK)
     stocks = Stock.objects.annotate(left=left)
     out = Count("pk", filter=is_short & Q(left=0))
     low = Count("pk", filter=is_short & ~Q(left=0))
     facts = stocks.aggregate(version=Sum("version"), low=low, out=out)
     version = facts.pop("version") or 0
-    rows = stocks.filter(is_short).select_related("product")
-    rows = rows.order_by("left", "product__name", "pk")[:SHORT_SHELVES]
-    facts["products"] = [
-        {"product": row.pk, "name": row.product.name, "available": row.available}
+    rows = stocks.filter(is_short).select_related("variant__product")
+    rows = rows.order_by("left", "variant__product__name", "pk")[:SHORT_SHELVES]
+    facts["variants"] = [
+        {"variant": row.pk, "name": row.variant.name, "available": row.available}
         for row in (rows if facts["low"] or facts["out"] else ())
     ]
     return {"": State(version, facts)}

@@ -7,34 +7,34 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from products.catalogue.offers import stock_facts
 from products.live.baskets import owner_of_basket
 from products.models import Basket, Order
-from products.stock.models import stock_facts
 from realtime.publish import publish
 from realtime.registry import AT_LEAST
 
 
 def stock_changed(
     *,
-    product_id: int,
+    variant_id: int,
     on_hand: int,
     reserved: int,
     version: int,
     price: Decimal,
-    is_active: bool,
+    is_for_sale: bool,
 ) -> None:
-    """Push a product's new stock, price or activity once the transaction commits."""
+    """Push a variant's new stock, price or activity once the transaction commits."""
     facts = stock_facts(
-        product_id=product_id,
+        variant_id=variant_id,
         available=on_hand - reserved,
         price=price,
-        is_active=is_active,
+        is_for_sale=is_for_sale,
     )
 
     def push() -> None:
-        publish(f"stock:{product_id}", version=version, facts=facts)
+        publish(f"stock:{variant_id}", version=version, facts=facts)
         # Hints without facts, as few staff watch these topics, and often nobody does.
-        publish(f"shelf:{product_id}", version=version)
+        publish(f"shelf:{variant_id}", version=version)
         publish("shelves:", version=AT_LEAST)
 
     transaction.on_commit(push)

@@ -52,22 +52,37 @@ class Migration(migrations.Migration):
                     models.SlugField(max_length=180, unique=True, verbose_name="slug"),
                 ),
                 (
-                    "sku",
-                    models.CharField(max_length=40, unique=True, verbose_name="sku"),
-                ),
-                (
                     "description",
                     models.TextField(blank=True, verbose_name="description"),
                 ),
                 (
-                    "price",
+                    "option_names",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=40),
+                        blank=True,
+                        default=list,
+                        editable=False,
+                        size=3,
+                        verbose_name="options",
+                    ),
+                ),
+                (
+                    "lowest_price",
                     models.DecimalField(
                         decimal_places=2,
+                        editable=False,
                         max_digits=12,
-                        validators=[
-                            django.core.validators.MinValueValidator(Decimal("0.00"))
-                        ],
-                        verbose_name="price",
+                        null=True,
+                        verbose_name="lowest price",
+                    ),
+                ),
+                (
+                    "skus",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(),
+                        default=list,
+                        editable=False,
+                        size=None,
                     ),
                 ),
                 (
@@ -91,7 +106,7 @@ class Migration(migrations.Migration):
                         db_persist=True,
                         expression=models.Func(
                             "name",
-                            "sku",
+                            "skus",
                             "description",
                             function="product_vector",
                             output_field=django.contrib.postgres.search.SearchVectorField(),
@@ -266,6 +281,64 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Variant",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "sku",
+                    models.CharField(max_length=40, unique=True, verbose_name="sku"),
+                ),
+                (
+                    "option_values",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=60),
+                        blank=True,
+                        default=list,
+                        editable=False,
+                        size=3,
+                        verbose_name="option values",
+                    ),
+                ),
+                (
+                    "price",
+                    models.DecimalField(
+                        decimal_places=2,
+                        max_digits=12,
+                        validators=[
+                            django.core.validators.MinValueValidator(Decimal("0.00"))
+                        ],
+                        verbose_name="price",
+                    ),
+                ),
+                (
+                    "weight",
+                    models.PositiveIntegerField(
+                        default=0, verbose_name="weight in grams"
+                    ),
+                ),
+                (
+                    "position",
+                    models.PositiveSmallIntegerField(
+                        default=0, verbose_name="position"
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+            ],
+            options={
+                "verbose_name": "variant",
+                "verbose_name_plural": "variants",
+                "ordering": ["product", "position", "pk"],
+            },
+        ),
+        migrations.CreateModel(
             name="TaxClass",
             fields=[
                 (
@@ -420,48 +493,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "goods",
-                    models.DecimalField(
-                        decimal_places=2, max_digits=20, verbose_name="goods"
-                    ),
-                ),
-                (
-                    "discount",
-                    models.DecimalField(
-                        decimal_places=2,
-                        default=0,
-                        max_digits=20,
-                        verbose_name="discount",
-                    ),
-                ),
-                (
-                    "shipping",
-                    models.DecimalField(
-                        decimal_places=2,
-                        default=0,
-                        max_digits=20,
-                        verbose_name="shipping",
-                    ),
-                ),
-                (
-                    "tax",
-                    models.DecimalField(
-                        decimal_places=2, default=0, max_digits=20, verbose_name="tax"
-                    ),
-                ),
-                (
-                    "total",
-                    models.DecimalField(
-                        decimal_places=2, max_digits=20, verbose_name="total"
-                    ),
-                ),
-                (
-                    "prices_include_tax",
-                    models.BooleanField(
-                        default=True, verbose_name="prices include tax"
-                    ),
-                ),
-                (
                     "delivery_name",
                     models.CharField(
                         blank=True, max_length=80, verbose_name="delivery"
@@ -509,6 +540,48 @@ class Migration(migrations.Migration):
                     "retry_at",
                     models.DateTimeField(
                         blank=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                (
+                    "goods",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=20, verbose_name="goods"
+                    ),
+                ),
+                (
+                    "discount",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=20,
+                        verbose_name="discount",
+                    ),
+                ),
+                (
+                    "shipping",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=20,
+                        verbose_name="shipping",
+                    ),
+                ),
+                (
+                    "tax",
+                    models.DecimalField(
+                        decimal_places=2, default=0, max_digits=20, verbose_name="tax"
+                    ),
+                ),
+                (
+                    "total",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=20, verbose_name="total"
+                    ),
+                ),
+                (
+                    "prices_include_tax",
+                    models.BooleanField(
+                        default=True, verbose_name="prices include tax"
                     ),
                 ),
                 (
@@ -993,37 +1066,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Stock",
-            fields=[
-                (
-                    "product",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        primary_key=True,
-                        related_name="stock",
-                        serialize=False,
-                        to="products.product",
-                    ),
-                ),
-                (
-                    "on_hand",
-                    models.PositiveIntegerField(default=0, verbose_name="on hand"),
-                ),
-                (
-                    "reserved",
-                    models.PositiveIntegerField(default=0, verbose_name="reserved"),
-                ),
-                (
-                    "version",
-                    models.PositiveBigIntegerField(default=0, verbose_name="version"),
-                ),
-            ],
-            options={
-                "verbose_name": "stock",
-                "verbose_name_plural": "stock",
-            },
-        ),
-        migrations.CreateModel(
             name="PictureFetch",
             fields=[
                 (
@@ -1088,175 +1130,6 @@ class Migration(migrations.Migration):
                 "verbose_name": "picture to fetch",
                 "verbose_name_plural": "pictures to fetch",
                 "ordering": ["pk"],
-            },
-        ),
-        migrations.CreateModel(
-            name="OrderLine",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
-                    ),
-                ),
-                (
-                    "amount",
-                    models.DecimalField(
-                        decimal_places=2, max_digits=20, verbose_name="amount"
-                    ),
-                ),
-                (
-                    "tax",
-                    models.DecimalField(
-                        decimal_places=2, default=0, max_digits=20, verbose_name="tax"
-                    ),
-                ),
-                (
-                    "tax_rate",
-                    models.DecimalField(
-                        decimal_places=2,
-                        default=0,
-                        max_digits=5,
-                        verbose_name="tax rate",
-                    ),
-                ),
-                (
-                    "tax_code",
-                    models.CharField(
-                        blank=True, max_length=20, verbose_name="tax code"
-                    ),
-                ),
-                (
-                    "tax_reason",
-                    models.CharField(blank=True, max_length=200, verbose_name="reason"),
-                ),
-                ("name", models.CharField(max_length=160, verbose_name="name")),
-                ("sku", models.CharField(max_length=40, verbose_name="sku")),
-                (
-                    "unit_price",
-                    models.DecimalField(
-                        decimal_places=2, max_digits=12, verbose_name="price"
-                    ),
-                ),
-                ("quantity", models.PositiveIntegerField(verbose_name="quantity")),
-                (
-                    "line_discount",
-                    models.DecimalField(
-                        decimal_places=2,
-                        default=0,
-                        max_digits=20,
-                        verbose_name="discount",
-                    ),
-                ),
-                (
-                    "order_discount",
-                    models.DecimalField(
-                        decimal_places=2,
-                        default=0,
-                        max_digits=20,
-                        verbose_name="share of the order’s discount",
-                    ),
-                ),
-                (
-                    "order",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="lines",
-                        to="products.order",
-                    ),
-                ),
-                (
-                    "product",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="products.product",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "order line",
-                "verbose_name_plural": "order lines",
-                "ordering": ["id"],
-            },
-        ),
-        migrations.CreateModel(
-            name="HoldSpell",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
-                    ),
-                ),
-                ("owner", models.CharField(max_length=40)),
-                ("network", models.CharField(blank=True, max_length=45)),
-                ("since", models.DateTimeField()),
-                ("until", models.DateTimeField()),
-                (
-                    "product",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="products.product",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "reservation period",
-                "verbose_name_plural": "reservation periods",
-            },
-        ),
-        migrations.CreateModel(
-            name="BasketLine",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
-                    ),
-                ),
-                ("quantity", models.PositiveIntegerField(verbose_name="quantity")),
-                (
-                    "held",
-                    models.PositiveIntegerField(default=0, verbose_name="reserved"),
-                ),
-                (
-                    "price_when_added",
-                    models.DecimalField(
-                        decimal_places=2, max_digits=12, verbose_name="price when added"
-                    ),
-                ),
-                (
-                    "basket",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="lines",
-                        to="products.basket",
-                    ),
-                ),
-                (
-                    "product",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="products.product",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "basket line",
-                "verbose_name_plural": "basket lines",
-                "ordering": ["id"],
             },
         ),
         migrations.AddField(
@@ -1563,6 +1436,216 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
+            name="Stock",
+            fields=[
+                (
+                    "variant",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="stock",
+                        serialize=False,
+                        to="products.variant",
+                    ),
+                ),
+                (
+                    "on_hand",
+                    models.PositiveIntegerField(default=0, verbose_name="on hand"),
+                ),
+                (
+                    "reserved",
+                    models.PositiveIntegerField(default=0, verbose_name="reserved"),
+                ),
+                (
+                    "version",
+                    models.PositiveBigIntegerField(default=0, verbose_name="version"),
+                ),
+            ],
+            options={
+                "verbose_name": "stock",
+                "verbose_name_plural": "stock",
+            },
+        ),
+        migrations.AddField(
+            model_name="variant",
+            name="product",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="variants",
+                to="products.product",
+                verbose_name="product",
+            ),
+        ),
+        migrations.CreateModel(
+            name="OrderLine",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=20, verbose_name="amount"
+                    ),
+                ),
+                (
+                    "tax",
+                    models.DecimalField(
+                        decimal_places=2, default=0, max_digits=20, verbose_name="tax"
+                    ),
+                ),
+                (
+                    "tax_rate",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=5,
+                        verbose_name="tax rate",
+                    ),
+                ),
+                (
+                    "tax_code",
+                    models.CharField(
+                        blank=True, max_length=20, verbose_name="tax code"
+                    ),
+                ),
+                (
+                    "tax_reason",
+                    models.CharField(blank=True, max_length=200, verbose_name="reason"),
+                ),
+                ("name", models.CharField(max_length=400, verbose_name="name")),
+                ("sku", models.CharField(max_length=40, verbose_name="sku")),
+                (
+                    "unit_price",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=12, verbose_name="price"
+                    ),
+                ),
+                ("quantity", models.PositiveIntegerField(verbose_name="quantity")),
+                (
+                    "line_discount",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=20,
+                        verbose_name="discount",
+                    ),
+                ),
+                (
+                    "order_discount",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=20,
+                        verbose_name="share of the order’s discount",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="products.order",
+                    ),
+                ),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="products.variant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "order line",
+                "verbose_name_plural": "order lines",
+                "ordering": ["id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="HoldSpell",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("owner", models.CharField(max_length=40)),
+                ("network", models.CharField(blank=True, max_length=45)),
+                ("since", models.DateTimeField()),
+                ("until", models.DateTimeField()),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="products.variant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "reservation period",
+                "verbose_name_plural": "reservation periods",
+            },
+        ),
+        migrations.CreateModel(
+            name="BasketLine",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("quantity", models.PositiveIntegerField(verbose_name="quantity")),
+                (
+                    "held",
+                    models.PositiveIntegerField(default=0, verbose_name="reserved"),
+                ),
+                (
+                    "price_when_added",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=12, verbose_name="price when added"
+                    ),
+                ),
+                (
+                    "basket",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="products.basket",
+                    ),
+                ),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="products.variant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "basket line",
+                "verbose_name_plural": "basket lines",
+                "ordering": ["id"],
+            },
+        ),
+        migrations.CreateModel(
             name="StockAlert",
             fields=[
                 (
@@ -1583,18 +1666,18 @@ class Migration(migrations.Migration):
                 ("available", models.PositiveIntegerField(verbose_name="available")),
                 ("version", models.PositiveBigIntegerField(verbose_name="version")),
                 (
-                    "product",
+                    "variant",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
-                        to="products.product",
+                        to="products.variant",
                     ),
                 ),
             ],
             options={
                 "verbose_name": "stock alert",
                 "verbose_name_plural": "stock alerts",
-                "ordering": ["product", "day"],
+                "ordering": ["variant", "day"],
             },
         ),
         migrations.CreateModel(
@@ -1650,11 +1733,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "product",
+                    "variant",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="movements",
-                        to="products.product",
+                        to="products.variant",
                     ),
                 ),
             ],
@@ -1783,14 +1866,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "product",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="waiting",
-                        to="products.product",
-                    ),
-                ),
-                (
                     "user",
                     models.ForeignKey(
                         blank=True,
@@ -1798,6 +1873,14 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="waiting",
                         to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="waiting",
+                        to="products.variant",
                     ),
                 ),
             ],
@@ -2089,15 +2172,6 @@ class Migration(migrations.Migration):
                 name="payment_sums_not_negative",
             ),
         ),
-        migrations.AddConstraint(
-            model_name="stock",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("reserved__gte", 0), ("reserved__lte", models.F("on_hand"))
-                ),
-                name="stock_reserved_within_on_hand",
-            ),
-        ),
         migrations.AddIndex(
             model_name="picturefetch",
             index=models.Index(
@@ -2110,89 +2184,6 @@ class Migration(migrations.Migration):
             model_name="picturefetch",
             constraint=models.UniqueConstraint(
                 fields=("product", "url"), name="picture_fetch_product_url"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="orderline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("tax__gte", 0), ("tax__lte", models.F("amount"))),
-                name="orderline_tax_within_amount",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="orderline",
-            constraint=models.UniqueConstraint(
-                fields=("order", "product"), name="order_line_product"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="orderline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("quantity__gte", 1)),
-                name="order_line_quantity_positive",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="orderline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("line_discount__gte", 0),
-                    ("order_discount__gte", 0),
-                    (
-                        "amount",
-                        django.db.models.expressions.CombinedExpression(
-                            django.db.models.expressions.CombinedExpression(
-                                django.db.models.expressions.CombinedExpression(
-                                    models.F("unit_price"), "*", models.F("quantity")
-                                ),
-                                "-",
-                                models.F("line_discount"),
-                            ),
-                            "-",
-                            models.F("order_discount"),
-                        ),
-                    ),
-                ),
-                name="order_line_amount_is_the_price",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="holdspell",
-            index=models.Index(
-                condition=models.Q(("network", ""), _negated=True),
-                fields=["network", "product"],
-                name="hold_spell_network",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="holdspell",
-            index=models.Index(fields=["until"], name="hold_spell_until"),
-        ),
-        migrations.AddConstraint(
-            model_name="holdspell",
-            constraint=models.UniqueConstraint(
-                fields=("owner", "product"), name="hold_spell_owner_product"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="basketline",
-            constraint=models.UniqueConstraint(
-                fields=("basket", "product"), name="line_basket_product"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="basketline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("quantity__gte", 1)), name="line_quantity_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="basketline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("held", 0), ("held", models.F("quantity")), _connector="OR"
-                ),
-                name="line_held_wholly_or_not",
             ),
         ),
         migrations.AddIndex(
@@ -2354,15 +2345,125 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="stock",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("reserved__gte", 0), ("reserved__lte", models.F("on_hand"))
+                ),
+                name="stock_reserved_within_on_hand",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="variant",
+            index=models.Index(
+                django.db.models.functions.text.Upper("sku"), name="variant_sku_upper"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="variant",
+            constraint=models.UniqueConstraint(
+                fields=("product", "option_values"), name="variant_options_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="variant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("price__gte", 0)), name="variant_price_not_negative"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tax__gte", 0), ("tax__lte", models.F("amount"))),
+                name="orderline_tax_within_amount",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="orderline",
+            constraint=models.UniqueConstraint(
+                fields=("order", "variant"), name="order_line_variant"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity__gte", 1)),
+                name="order_line_quantity_positive",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("line_discount__gte", 0),
+                    ("order_discount__gte", 0),
+                    (
+                        "amount",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("unit_price"), "*", models.F("quantity")
+                                ),
+                                "-",
+                                models.F("line_discount"),
+                            ),
+                            "-",
+                            models.F("order_discount"),
+                        ),
+                    ),
+                ),
+                name="order_line_amount_is_the_price",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="holdspell",
+            index=models.Index(
+                condition=models.Q(("network", ""), _negated=True),
+                fields=["network", "variant"],
+                name="hold_spell_network",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="holdspell",
+            index=models.Index(fields=["until"], name="hold_spell_until"),
+        ),
+        migrations.AddConstraint(
+            model_name="holdspell",
+            constraint=models.UniqueConstraint(
+                fields=("owner", "variant"), name="hold_spell_owner_variant"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="basketline",
+            constraint=models.UniqueConstraint(
+                fields=("basket", "variant"), name="line_basket_variant"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="basketline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity__gte", 1)), name="line_quantity_positive"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="basketline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("held", 0), ("held", models.F("quantity")), _connector="OR"
+                ),
+                name="line_held_wholly_or_not",
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="stockalert",
             constraint=models.UniqueConstraint(
-                fields=("product", "day"), name="stock_alert_once_a_day"
+                fields=("variant", "day"), name="stock_alert_once_a_day"
             ),
         ),
         migrations.AddConstraint(
             model_name="stockmovement",
             constraint=models.UniqueConstraint(
-                fields=("product", "version"), name="movement_product_version"
+                fields=("variant", "version"), name="movement_variant_version"
             ),
         ),
         migrations.AddIndex(
@@ -2374,7 +2475,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="product",
             index=models.Index(
-                condition=models.Q(("is_active", True)),
+                condition=models.Q(
+                    ("is_active", True), ("lowest_price__isnull", False)
+                ),
                 fields=["name", "id"],
                 name="product_name",
             ),
@@ -2382,8 +2485,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="product",
             index=models.Index(
-                condition=models.Q(("is_active", True)),
-                fields=["price", "id"],
+                condition=models.Q(
+                    ("is_active", True), ("lowest_price__isnull", False)
+                ),
+                fields=["lowest_price", "id"],
                 include=("category",),
                 name="product_price",
             ),
@@ -2391,7 +2496,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="product",
             index=models.Index(
-                condition=models.Q(("is_active", True)),
+                condition=models.Q(
+                    ("is_active", True), ("lowest_price__isnull", False)
+                ),
                 fields=["category", "name", "id"],
                 name="product_shelf",
             ),
@@ -2399,15 +2506,11 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="product",
             index=models.Index(
-                condition=models.Q(("is_active", True)),
+                condition=models.Q(
+                    ("is_active", True), ("lowest_price__isnull", False)
+                ),
                 fields=["-created_at", "-id"],
                 name="product_newest",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("price__gte", 0)), name="product_price_not_negative"
             ),
         ),
         migrations.AddConstraint(
@@ -2440,10 +2543,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="waiting",
             constraint=models.UniqueConstraint(
-                models.F("product"),
+                models.F("variant"),
                 django.db.models.functions.text.Lower("email"),
                 condition=models.Q(("told_at", None)),
-                name="waiting_once_a_product",
+                name="waiting_once_a_variant",
             ),
         ),
         migrations.AddConstraint(

@@ -47,37 +47,37 @@ HERE = Visitor()  # a program on this machine
 
 
 def begin_hold(
-    basket: Basket, products: Collection[int], network: str
+    basket: Basket, variants: Collection[int], network: str
 ) -> tuple[datetime, datetime]:
-    """Record that the basket's owner holds the products. Return (since, until).
+    """Record that the basket's owner holds the variants. Return (since, until).
 
     `since` is the moment from which their time counts; `until` is when this hold ends.
-    An owner may hold a product for `HOLD_MINUTES_AT_MOST`, short breaks included. After
+    An owner may hold a variant for `HOLD_MINUTES_AT_MOST`, short breaks included. After
     that they must wait for `HOLD_PAUSE_MINUTES`. Raises `HoldPaused`.
     """
     now, owner = timezone.now(), _owner(basket)
-    rows = HoldSpell.objects.filter(owner=owner, product__in=products)
-    begun = {row.product_id: row for row in rows if now < row.until + _pause()}
+    rows = HoldSpell.objects.filter(owner=owner, variant__in=variants)
+    begun = {row.variant_id: row for row in rows if now < row.until + _pause()}
     since = min((row.since for row in begun.values()), default=now)
     if since + _longest() <= now:
         over = [r.until for r in begun.values() if r.since + _longest() <= now]
         raise HoldPaused(max(over) + _pause())
     if network:
-        _check_network(network, owner, products)
+        _check_network(network, owner, variants)
     until = min(now + timedelta(minutes=settings.HOLD_MINUTES), since + _longest())
     HoldSpell.objects.bulk_create(
         [
             HoldSpell(
                 owner=owner,
-                product_id=product,
+                variant_id=variant,
                 network=network,
-                since=begun[product].since if product in begun else now,
+                since=begun[variant].since if variant in begun else now,
                 until=until,
             )
-            for product in sorted(products)
+            for variant in sorted(variants)
         ],
         update_conflicts=True,
-        unique_fields=["owner", "product"],
+        unique_fields=["owner", "variant"],
         update_fields=["network", "since", "until"],
     )
     return since, until
@@ -85,14 +85,14 @@ def begin_hold(
 
 def prolong_hold(basket: Basket) -> None:
     """Record that the basket's hold was prolonged, as its row says."""
-    products = basket.lines.values("product")
-    spells = HoldSpell.objects.filter(owner=_owner(basket), product__in=products)
+    variants = basket.lines.values("variant")
+    spells = HoldSpell.objects.filter(owner=_owner(basket), variant__in=variants)
     spells.update(until=basket.held_until)
 
 
-def end_hold(basket: Basket, products: Iterable[int]) -> None:
-    """Forget how long the products were held, because they were ordered."""
-    HoldSpell.objects.filter(owner=_owner(basket), product__in=products).delete()
+def end_hold(basket: Basket, variants: Iterable[int]) -> None:
+    """Forget how long the variants were held, because they were ordered."""
+    HoldSpell.objects.filter(owner=_owner(basket), variant__in=variants).delete()
 
 
 def forget_spells() -> int:
@@ -101,16 +101,16 @@ def forget_spells() -> int:
     return HoldSpell.objects.filter(until__lt=old).delete()[0]
 
 
-def _check_network(network: str, owner: str, products: Collection[int]) -> None:
-    """Raise `HoldPaused` if too many visitors of the network hold one of the products.
+def _check_network(network: str, owner: str, variants: Collection[int]) -> None:
+    """Raise `HoldPaused` if too many visitors of the network hold one of the variants.
 
     Visitors count who held it within the last hour and did not order it.
     """
     now, limit = timezone.now(), settings.HOLDS_PER_NETWORK
     others = HoldSpell.objects.filter(
-        network=network, product__in=products, until__gt=now - HOUR
+        network=network, variant__in=variants, until__gt=now - HOUR
     ).exclude(owner=owner)
-    counted = others.order_by().values("product").annotate(n=Count("pk"))
+    counted = others.order_by().values("variant").annotate(n=Count("pk"))
     crowded = counted.filter(n__gte=limit or 2**31).annotate(first=Min("until"))
     if firsts := list(crowded.values_list("first", flat=True)):
         raise HoldPaused(max(firsts) + HOUR)

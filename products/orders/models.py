@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
 from products.basket.models import Basket
-from products.catalogue.models import Product
 from products.orders import states
 from products.orders.machine import Actor, Method, OrderKind, State
 from products.orders.on_hold import OnHold
@@ -20,6 +19,7 @@ from products.orders.states import Status
 from products.pricing.models import Taxed, Totals, amount_field
 from products.shipping.models import AgreedDelivery
 from products.sweeps.models import Swept, problem_index
+from products.variants.models import Variant
 from project import phones
 from project.mail.fields import EmailField, shape_constraint
 from project.phones import PhoneField
@@ -254,11 +254,11 @@ def spelled(amount: Decimal) -> str:
 
 
 class OrderLine(Taxed):
-    """Units of one product, with name and price as they were when it was ordered."""
+    """Units of one variant, with name and price as they were when it was ordered."""
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
-    product = models.ForeignKey(Product, models.PROTECT, related_name="+")
-    name = models.CharField(_("name"), max_length=160)
+    variant = models.ForeignKey(Variant, models.PROTECT, related_name="+")
+    name = models.CharField(_("name"), max_length=400)
     sku = models.CharField(_("sku"), max_length=40)
     unit_price = models.DecimalField(_("price"), max_digits=12, decimal_places=2)
     quantity = models.PositiveIntegerField(_("quantity"))
@@ -272,7 +272,7 @@ class OrderLine(Taxed):
         constraints = [
             *Taxed.Meta.constraints,
             models.UniqueConstraint(
-                fields=["order", "product"], name="order_line_product"
+                fields=["order", "variant"], name="order_line_variant"
             ),
             models.CheckConstraint(
                 condition=Q(quantity__gte=1), name="order_line_quantity_positive"

@@ -1,6 +1,6 @@
 """Turns a basket into an order, once, on the terms that the shopper saw.
 
-Locks are taken in the order basket → order → stock by product.
+Locks are taken in the order basket → order → stock by variant.
 """
 
 from dataclasses import asdict
@@ -64,8 +64,8 @@ def place(
     if not holds.is_held(basket):
         holds.let_go(basket)
         holds.claim(basket)
-    lines = list(basket.lines.select_related("product").order_by("pk"))
-    unavailable = {line.product_id: 0 for line in lines if not line.product.is_active}
+    lines = list(basket.lines.select_related("variant__product").order_by("pk"))
+    unavailable = {line.variant_id: 0 for line in lines if not line.variant.is_for_sale}
     if unavailable:  # left the shop since they were held
         raise Shortage(unavailable)
     priced, offer = _price(basket, contact, lines, delivery)
@@ -91,7 +91,7 @@ def place(
         expires_at=deadline_of(method, user and user.pk),
     )
     _create_lines(order, lines, priced)
-    limits.end_hold(basket, [line.product_id for line in lines])
+    limits.end_hold(basket, [line.variant_id for line in lines])
     _close(basket)
     log_event(order, actor=user)
     if not order.awaits_confirmation:
@@ -104,14 +104,14 @@ def place(
 
 def terms(basket: Basket, contact: Contact) -> Terms:
     """Return the terms on which the basket would be ordered now."""
-    lines = list(basket.lines.select_related("product").order_by("pk"))
+    lines = list(basket.lines.select_related("variant__product").order_by("pk"))
     return _terms(contact, lines, *_price(basket, contact, lines))
 
 
 def terms_of(order: Order) -> Terms:
     """Return the terms on which the order was placed."""
     goods = order.lines.values_list(
-        *("product", "name", "quantity", "unit_price", "line_discount"),
+        *("variant", "name", "quantity", "unit_price", "line_discount"),
         *("order_discount", "amount", "tax", "tax_rate", "tax_code"),
     )
     costs = Costs(
@@ -165,8 +165,8 @@ def _delivery_columns(delivery: Delivery) -> dict[str, Any]:
 
 def _goods(line: BasketLine, price: PricedLine) -> Goods:
     return Goods(
-        product=line.product_id,
-        name=line.product.name,
+        variant=line.variant_id,
+        name=line.variant.name,
         quantity=line.quantity,
         price=price.price,
         line_discount=price.line_discount,
@@ -190,9 +190,9 @@ def _create_lines(order: Order, lines: list[BasketLine], priced: PricedBasket) -
     OrderLine.objects.bulk_create(
         OrderLine(
             order=order,
-            product=line.product,
-            name=line.product.name,
-            sku=line.product.sku,
+            variant=line.variant,
+            name=line.variant.name,
+            sku=line.variant.sku,
             unit_price=price.price,
             quantity=line.quantity,
             line_discount=price.line_discount,

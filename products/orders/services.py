@@ -1,7 +1,7 @@
 """Moves orders from state to state. If two people try at once, one of them wins.
 
 `products.orders.states` lists the moves. Locks are taken in the order order → stock by
-product.
+variant.
 """
 
 from collections.abc import Callable
@@ -173,7 +173,7 @@ def _still_on_hold() -> Case:
 def _move_units(order: Order, move: Move) -> None:
     change = UNIT_CHANGES.get(move.units)
     if change is not None:
-        units = dict(order.lines.values_list("product_id", "quantity"))
+        units = dict(order.lines.values_list("variant_id", "quantity"))
         change(units, note=f"order {order.number}")
 
 

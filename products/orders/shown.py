@@ -41,7 +41,7 @@ def shown_terms(contact: Contact, basket: dict) -> Terms:
     """Return the terms that a page shows. In: the facts of its basket."""
     goods = (
         Goods(
-            product=line["product"],
+            variant=line["variant"],
             name=line["name"],
             quantity=line["quantity"],
             price=Decimal(line["price"]),

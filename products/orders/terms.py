@@ -26,9 +26,9 @@ class Contact:
 
 
 class Goods(NamedTuple):
-    """Some units of one product. The price is for one, the amounts are for all."""
+    """Some units of one variant. The price is for one, the amounts are for all."""
 
-    product: int
+    variant: int
     name: str
     quantity: int
     price: Decimal
@@ -73,7 +73,7 @@ class Delivery(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A difference in one product. `before` or `after` is None if there are none."""
+    """A difference in one variant. `before` or `after` is None if there are none."""
 
     name: str
     before: Goods | None
@@ -82,7 +82,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A contact, the goods, sorted by product, their delivery, and the sums."""
+    """A contact, the goods, sorted by variant, their delivery, and the sums."""
 
     contact: Contact
     goods: tuple[Goods, ...]
@@ -102,8 +102,8 @@ class Terms:
 
     def changes(self, now: Self) -> list[Change]:
         """Return how the goods of `now` differ from these, apart from taxes."""
-        before = {g.product: g for g in self.goods}
-        after = {g.product: g for g in now.goods}
+        before = {g.variant: g for g in self.goods}
+        after = {g.variant: g for g in now.goods}
         pairs = [(before.get(pk), after.get(pk)) for pk in sorted(before | after)]
         return [
             Change((b or a).name, b, a)

@@ -79,7 +79,7 @@ class OrderView(TitleMixin, DetailView):
         return redirect("products:order", number=order.number)
 
     def get_object(self, queryset=None) -> Order:
-        lines = OrderLine.objects.select_related("product")
+        lines = OrderLine.objects.select_related("variant__product")
         rows = Order.objects.prefetch_related(Prefetch("lines", lines), "payments")
         return own_order(self.request, self.kwargs["number"], rows)
 

@@ -24,7 +24,7 @@ UNTAXED = Rate(Decimal(0), UNKNOWN)
 
 
 class Item(NamedTuple):
-    """Units of one product, at the price of one."""
+    """Units of one variant, at the price of one."""
 
     price: Decimal
     quantity: int
@@ -120,8 +120,8 @@ class PricedBasket:
 
 def item(line: BasketLine) -> Item:
     """Return what is priced of a basket's line: the one place that reads its price."""
-    product = line.product
-    return Item(product.price, line.quantity, str(product.tax_class_id))
+    variant = line.variant
+    return Item(variant.price, line.quantity, str(variant.product.tax_class_id))
 
 
 def price_basket(

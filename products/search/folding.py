@@ -176,7 +176,7 @@ def vector_function(config: str, longest: int) -> str:
     `config` is the configuration that stems words; no more than `longest` characters of
     the description count. The weights are:
 
-    - A: the words of the name as they are written, and the SKU
+    - A: the words of the name as they are written, and the SKUs
     - B: the description
     - C: stems and other spellings of the name
     - D: neighbours in the name, and words with a hyphen in the description, as one
@@ -186,7 +186,7 @@ def vector_function(config: str, longest: int) -> str:
     A dump is restored with an empty search path, so the function sets its own.
     """
     return f"""
-CREATE OR REPLACE FUNCTION product_vector(name text, sku text, description text)
+CREATE OR REPLACE FUNCTION product_vector(name text, skus text[], description text)
 RETURNS tsvector LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path FROM CURRENT AS $sql$
 DECLARE
@@ -197,8 +197,11 @@ DECLARE
     title_other text := search_other(title);
     title_joined text := concat_ws(' ', search_joined(title_plain),
         search_joined(nullif(title_spelt_out, title_plain)));
-    code text := search_written(sku);
+    code text := search_written(array_to_string(skus, ' '));
     code_plain text := search_plain(code);
+    code_joined text := array_to_string(ARRAY(
+        SELECT replace(search_plain(search_written(sku)), ' ', '')
+        FROM unnest(skus) AS sku), ' ');
     story text := search_written(beginning);
     story_other text := search_other(story);
     hyphenated text := search_hyphenated(beginning);
@@ -206,7 +209,7 @@ DECLARE
 BEGIN
     RETURN setweight(to_tsvector('simple'::regconfig, title), 'A')
         || setweight(to_tsvector('simple'::regconfig,
-            concat_ws(' ', code_plain, replace(code_plain, ' ', ''))), 'A')
+            concat_ws(' ', code_plain, code_joined)), 'A')
         || setweight(to_tsvector('simple'::regconfig,
             concat_ws(' ', title_other, search_other(code))), 'C')
         || setweight(to_tsvector('{config}'::regconfig,

@@ -30,12 +30,12 @@ class Band(NamedTuple):
 
     @property
     def condition(self) -> Q:
-        """The condition that a product's price is in this band."""
+        """The condition that a product's lowest price is in this band."""
         condition = Q()
         if self.least is not None:
-            condition &= Q(price__gte=self.least)
+            condition &= Q(lowest_price__gte=self.least)
         if self.most is not None:
-            condition &= Q(price__lte=self.most)
+            condition &= Q(lowest_price__lte=self.most)
         return condition
 
 
@@ -97,10 +97,10 @@ def _sums(rows: Iterable[dict], by: str, column: str) -> dict[int, int]:
 
 def _count(text: str, price: Band, in_stock: bool) -> list[dict]:
     """Return a row of counts for each category and price band that has matches."""
-    products = Product.objects.active().filter(stock__isnull=False)
+    products = Product.objects.active()
     if text:
         products = products.matching(text)
-    available = Q(stock__on_hand__gt=F("stock__reserved"))
+    available = Product.objects.is_available()
     chosen = available if in_stock else Q()
     rows = (
         products.order_by()
@@ -119,7 +119,7 @@ def _band() -> Func:
     """Return the expression for the index of a product's band in `bands()`."""
     ends = Value([Decimal(end) for end in settings.PRICE_BANDS])
     number = IntegerField()
-    return Func(F("price"), ends, function="width_bucket", output_field=number)
+    return Func(F("lowest_price"), ends, function="width_bucket", output_field=number)
 
 
 def _count_if(condition: Q) -> Count:

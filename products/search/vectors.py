@@ -38,7 +38,7 @@ class VectorField(models.GeneratedField):
 def vector() -> Func:
     """The expression for a product's vector; see `folding.vector_function`."""
     return Func(
-        *("name", "sku", "description"),
+        *("name", "skus", "description"),
         function="product_vector",
         output_field=SearchVectorField(),
     )

@@ -150,7 +150,7 @@ def weight_of(lines: Iterable[BasketLine]) -> int:
 
     The one place that reads weights.
     """
-    return sum(line.quantity * getattr(line.product, "weight", 0) for line in lines)
+    return sum(line.quantity * line.variant.weight for line in lines)
 
 
 def facts(delivery: Delivery) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Stock in the admin. It changes only through movements, which nobody can edit."""
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -20,35 +21,67 @@ from products.stock.forms import CountForm, MovementForm, ReceiveForm
 from project.modeladmin import FixedRowsMixin, ListedLookupsMixin, ReadOnlyMixin
 
 LAST_MOVEMENTS = 15
+# Units of all variants of a product.
+STOCKS = Stock.objects.filter(variant__product=OuterRef("pk")).order_by()
+AVAILABLE = Subquery(
+    STOCKS.values("variant__product")
+    .annotate(left=Sum(F("on_hand") - F("reserved")))
+    .values("left")
+)
 
 
-def movements_link(product_id: int) -> SafeString:
-    """Return a link to the list of a product's movements."""
+def movements_link(whose: str, pk: int) -> SafeString:
+    """Return a link to the movements of a "variant", or of a "variant__product"."""
     return format_html(
-        '<a href="{}?product__id__exact={}">{}</a>',
+        '<a href="{}?{}__id__exact={}">{}</a>',
         reverse("admin:products_stockmovement_changelist"),
-        product_id,
+        whose,
+        pk,
         _("All movements"),
     )
+
+
+class StockLevelFilter(admin.SimpleListFilter):
+    """Filter by stock, with the same three states as the badge on a product's page.
+
+    The rows have `left`, as `AVAILABLE` computes it.
+    """
+
+    title = gettext_lazy("stock")
+    parameter_name = "level"
+
+    def lookups(self, request: HttpRequest, model_admin) -> list[tuple[str, str]]:
+        low = _("low (%(limit)d or fewer)") % {"limit": settings.LOW_STOCK}
+        return [("in", _("in stock")), ("low", low), ("out", _("sold out"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        match self.value():
+            case "in":
+                return queryset.filter(left__gt=settings.LOW_STOCK)
+            case "low":
+                return queryset.filter(left__gt=0, left__lte=settings.LOW_STOCK)
+            case "out":
+                return queryset.filter(left__lte=0)
+        return queryset
 
 
 @admin.register(Stock)
 class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
     """Shows stock, with a form to receive units and one to count them."""
 
-    list_display = ["product", "sku", "on_hand", "reserved", "available", "is_active"]
-    list_select_related = ["product"]
-    list_filter = ["product__is_active", "product__category"]
+    list_display = ["variant", "sku", "on_hand", "reserved", "available", "is_active"]
+    list_select_related = ["variant__product"]
+    list_filter = ["variant__product__is_active", "variant__product__category"]
     list_per_page = 50
-    search_fields = ["product__name", "product__sku"]
+    search_fields = ["variant__product__name", "variant__sku"]
     search_help_text = gettext_lazy("Name or sku")
-    ordering = ["product__name", "pk"]
+    ordering = ["variant__product__name", "pk"]
     actions = None
     change_form_template = "admin/products/stock/change_form.html"
 
-    @admin.display(description=gettext_lazy("sku"), ordering="product__sku")
+    @admin.display(description=gettext_lazy("sku"), ordering="variant__sku")
     def sku(self, stock: Stock) -> str:
-        return stock.product.sku
+        return stock.variant.sku
 
     @admin.display(
         description=gettext_lazy("available"), ordering=F("on_hand") - F("reserved")
@@ -59,17 +92,17 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
     @admin.display(
         description=gettext_lazy("active"),
         boolean=True,
-        ordering="product__is_active",
+        ordering="variant__product__is_active",
     )
     def is_active(self, stock: Stock) -> bool:
-        return stock.product.is_active
+        return stock.variant.is_for_sale
 
     def changeform_view(
         self, request: HttpRequest, object_id=None, form_url="", extra_context=None
     ) -> HttpResponse:
         """Show and handle our own forms, because Django's form would write the row."""
         if object_id is None:
-            raise PermissionDenied  # a product gets its row when it is created
+            raise PermissionDenied  # a variant gets its row when it is created
         with transaction.atomic():
             stock = self.get_object(request, object_id)
             if stock is None:
@@ -113,43 +146,43 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
         except ShopError as refusal:
             form.add_error(None, str(refusal))
             return False
-        movement = StockMovement.objects.get(product=stock.pk, version=level.version)
+        movement = StockMovement.objects.get(variant=stock.pk, version=level.version)
         text = _("%(kind)s: %(change)+d on hand, now %(on_hand)d.") % {
             "kind": movement.get_kind_display().capitalize(),
             "change": movement.d_on_hand,
             "on_hand": level.on_hand,
         }
-        self.log_change(request, stock.product, text)  # the product's history
+        self.log_change(request, stock.variant.product, text)  # the product's history
         self.message_user(request, text, messages.SUCCESS)
         return True
 
     def _show(
         self, request: HttpRequest, stock: Stock, forms: list[MovementForm]
     ) -> TemplateResponse:
-        movements = StockMovement.objects.filter(product=stock.pk)
+        movements = StockMovement.objects.filter(variant=stock.pk)
         may_move = self.has_change_permission(request, stock)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "original": stock,
             "stock": stock,
-            "title": _("Stock of %(name)s") % {"name": stock.product.name},
+            "title": _("Stock of %(name)s") % {"name": stock.variant.name},
             "forms": forms if may_move else [],
             "movements": movements.select_related("actor")[:LAST_MOVEMENTS],
-            "movements_link": movements_link(stock.pk),
+            "movements_link": movements_link("variant", stock.pk),
             "media": self.media,
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, self.change_form_template, context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Stock]:
-        return super().get_queryset(request).select_related("product")
+        return super().get_queryset(request).select_related("variant__product")
 
 
 def _newest(stock: Stock) -> int:
     """Return the version of the last movement by staff; 0 if there is none."""
     kinds = [MovementKind.RECEIVED, MovementKind.COUNTED]
-    by_staff = StockMovement.objects.filter(product=stock.pk, kind__in=kinds)
+    by_staff = StockMovement.objects.filter(variant=stock.pk, kind__in=kinds)
     newest = by_staff.order_by("-version").values_list("version", flat=True).first()
     return newest or 0
 
@@ -162,7 +195,7 @@ def _forms(data, seen: int) -> list[MovementForm]:
 class StockMovementAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     list_display = [
         "created_at",
-        "product",
+        "variant",
         "kind",
         "on_hand_change",
         "reserved_change",
@@ -170,9 +203,10 @@ class StockMovementAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
         "actor",
     ]
     list_filter = ["kind", "created_at"]
-    more_lookups = ("product__id__exact",)  # "All movements" of a product
-    list_select_related = ["product", "actor"]
-    search_fields = ["product__name", "product__sku", "note"]
+    # "All movements"
+    more_lookups = ("variant__id__exact", "variant__product__id__exact")
+    list_select_related = ["variant__product", "actor"]
+    search_fields = ["variant__product__name", "variant__sku", "note"]
     search_help_text = gettext_lazy("Name, sku or note")
     show_full_result_count = False  # there may be millions
 

@@ -51,7 +51,7 @@ class Drift(NamedTuple):
     the reserved units with the units that baskets and orders hold.
     """
 
-    product_id: int
+    variant_id: int
     on_hand: tuple[int, int]
     reserved: tuple[int, int]
     version: tuple[int, int]
@@ -71,7 +71,7 @@ class Drift(NamedTuple):
         ]
         if not differences:
             differences = ["its movements skip a version"]
-        return f"product {self.product_id}: {'; '.join(differences)}"
+        return f"variant {self.variant_id}: {'; '.join(differences)}"
 
 
 def reconcile() -> list[Drift]:
@@ -83,11 +83,11 @@ def reconcile() -> list[Drift]:
     """
     this_row = Stock.objects.filter(pk=OuterRef("pk")).order_by().values("pk")
     totals = {
-        name: Coalesce(Sum(f"product__movements__{name}"), Value(0))
+        name: Coalesce(Sum(f"variant__movements__{name}"), Value(0))
         for name in ("d_on_hand", "d_reserved")
     }
-    totals["logged"] = Count("product__movements")
-    totals["newest"] = Coalesce(Max("product__movements__version"), Value(0))
+    totals["logged"] = Count("variant__movements")
+    totals["newest"] = Coalesce(Max("variant__movements__version"), Value(0))
     sums = {
         name: Subquery(this_row.annotate(total=total).values("total"))
         for name, total in totals.items()
@@ -123,9 +123,9 @@ def _held_by_orders() -> Coalesce:
 
 
 def _units(lines: QuerySet, column: str) -> Coalesce:
-    """Return the expression for the sum of a column over a product's lines."""
-    of_product = lines.filter(product=OuterRef("pk")).order_by().values("product")
-    units = of_product.annotate(units=Sum(column)).values("units")
+    """Return the expression for the sum of a column over a variant's lines."""
+    of_variant = lines.filter(variant=OuterRef("pk")).order_by().values("variant")
+    units = of_variant.annotate(units=Sum(column)).values("units")
     return Coalesce(Subquery(units, output_field=IntegerField()), Value(0))
 
 

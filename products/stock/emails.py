@@ -8,22 +8,22 @@ from django.utils import translation
 from django.utils.translation import ngettext
 
 from products.emails import send
-from products.models import Product
+from products.models import Variant
 from project.views import absolute
 
 
-def low_stock(products: Sequence[tuple[Product, int]]) -> None:
-    """Mail staff the products that run out, each with the units that are left."""
+def low_stock(variants: Sequence[tuple[Variant, int]]) -> None:
+    """Mail staff the variants that run out, each with the units that are left."""
     with translation.override(settings.LANGUAGE_CODE):
         send(
             "products/email/low_stock",
             ngettext(
                 "%(count)d product is running low",
                 "%(count)d products are running low",
-                len(products),
+                len(variants),
             )
-            % {"count": len(products)},
+            % {"count": len(variants)},
             settings.STAFF_ALERTS["low"],
-            products=[{"product": p, "left": left} for p, left in products],
+            variants=[{"variant": v, "left": left} for v, left in variants],
             link=absolute(reverse("admin:products_stock_changelist")),
         )

@@ -10,7 +10,7 @@ from products.stock import services as stock
 
 
 class MovementForm(forms.Form):
-    """A change of one product's stock by staff."""
+    """A change of one variant's stock by staff."""
 
     verb: str  # of `stock.services`
     number: str  # the field that holds the units
@@ -44,11 +44,11 @@ class MovementForm(forms.Form):
         """
         return self.cleaned_data["seen"] != self.newest
 
-    def move(self, product_id: int, actor) -> stock.Level:
+    def move(self, variant_id: int, actor) -> stock.Level:
         """Call the service; return the new level. Raises `ShopError`."""
         verb = getattr(stock, self.verb)
         units, note = self.cleaned_data[self.number], self.cleaned_data["note"]
-        return verb(product_id, units, note=note, actor=actor)
+        return verb(variant_id, units, note=note, actor=actor)
 
 
 class ReceiveForm(MovementForm):

@@ -8,14 +8,15 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from products.catalogue.models import Product
+from products.catalogue.offers import stock_facts
+from products.variants.models import Variant
 
 
 class Stock(models.Model):
-    """Units of one product. Only `products.stock.services` writes it."""
+    """Units of one variant. Only `products.stock.services` writes it."""
 
-    product = models.OneToOneField(
-        Product, models.CASCADE, primary_key=True, related_name="stock"
+    variant = models.OneToOneField(
+        Variant, models.CASCADE, primary_key=True, related_name="stock"
     )
     on_hand = models.PositiveIntegerField(_("on hand"), default=0)
     reserved = models.PositiveIntegerField(_("reserved"), default=0)
@@ -33,7 +34,7 @@ class Stock(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id}: {self.available}"
+        return f"{self.variant_id}: {self.available}"
 
     @property
     def available(self) -> int:
@@ -44,48 +45,24 @@ class Stock(models.Model):
     def shelf_facts(self) -> dict:
         """The facts of the live topic `shelf:<id>`, which only staff may see."""
         return {
-            "product": self.product_id,
+            "variant": self.variant_id,
             "on_hand": self.on_hand,
             "reserved": self.reserved,
             "available": self.available,
         }
 
-    def facts(self, *, price: Decimal, is_active: bool) -> dict:
+    def facts(self, *, price: Decimal, is_for_sale: bool) -> dict:
         """Return the public facts of the live topic `stock:<id>`; see `stock_facts`."""
         return stock_facts(
-            product_id=self.product_id,
+            variant_id=self.variant_id,
             available=self.available,
             price=price,
-            is_active=is_active,
+            is_for_sale=is_for_sale,
         )
 
 
-def stock_facts(
-    *, product_id: int, available: int, price: Decimal, is_active: bool
-) -> dict:
-    """Return the public facts of a product's offer, ready for JSON.
-
-    `state` is "in", "low" (at most `settings.LOW_STOCK`), "out" or "gone" (inactive).
-    `price` is a decimal string. An inactive product has no units and no price, because
-    one that isn't on sale yet must not reveal them.
-    """
-    shown_price = f"{price:.2f}"
-    if not is_active:
-        available, state, shown_price = 0, "gone", None
-    elif available <= 0:
-        state = "out"
-    else:
-        state = "low" if available <= settings.LOW_STOCK else "in"
-    return {
-        "product": product_id,
-        "available": available,
-        "state": state,
-        "price": shown_price,
-    }
-
-
 class MovementKind(models.TextChoices):
-    """Why a product's stock changed."""
+    """Why a variant's stock changed."""
 
     RECEIVED = "received", _("received")
     COUNTED = "counted", _("counted")
@@ -99,12 +76,12 @@ class MovementKind(models.TextChoices):
 class StockMovement(models.Model):
     """One change of a stock row. Movements are never edited or deleted.
 
-    The movements of a product have its versions, without a gap. So `stock.version` is
+    The movements of a variant have its versions, without a gap. So `stock.version` is
     the number of movements, and `on_hand` and `reserved` are their sums.
     """
 
-    # Products with movements are deactivated, never deleted.
-    product = models.ForeignKey(Product, models.PROTECT, related_name="movements")
+    # Variants with movements are deactivated, never deleted.
+    variant = models.ForeignKey(Variant, models.PROTECT, related_name="movements")
     version = models.PositiveBigIntegerField(_("version"))
     kind = models.CharField(_("kind"), max_length=10, choices=MovementKind.choices)
     d_on_hand = models.IntegerField(_("on hand ±"), default=0)
@@ -126,12 +103,12 @@ class StockMovement(models.Model):
         verbose_name_plural = _("stock movements")
         constraints = [
             models.UniqueConstraint(
-                fields=["product", "version"], name="movement_product_version"
+                fields=["variant", "version"], name="movement_variant_version"
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id} v{self.version} {self.kind}"
+        return f"{self.variant_id} v{self.version} {self.kind}"
 
 
 def today() -> date:
@@ -140,9 +117,9 @@ def today() -> date:
 
 
 class StockAlert(models.Model):
-    """A record that staff were mailed about a product: at most one a day."""
+    """A record that staff were mailed about a variant: at most one a day."""
 
-    product = models.ForeignKey(Product, models.CASCADE, related_name="+")
+    variant = models.ForeignKey(Variant, models.CASCADE, related_name="+")
     day = models.DateField(_("day"), default=today)
     available = models.PositiveIntegerField(_("available"))
     version = models.PositiveBigIntegerField(_("version"))  # the stock's
@@ -150,12 +127,12 @@ class StockAlert(models.Model):
     class Meta:
         verbose_name = _("stock alert")
         verbose_name_plural = _("stock alerts")
-        ordering = ["product", "day"]
+        ordering = ["variant", "day"]
         constraints = [
             models.UniqueConstraint(
-                fields=["product", "day"], name="stock_alert_once_a_day"
+                fields=["variant", "day"], name="stock_alert_once_a_day"
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id} {self.day}"
+        return f"{self.variant_id} {self.day}"

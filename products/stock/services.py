@@ -32,80 +32,83 @@ WITH moved AS (
     SET on_hand = s.on_hand + %(d_on_hand)s,
         reserved = s.reserved + %(d_reserved)s,
         version = s.version + 1
-    FROM products_product AS p
-    WHERE s.product_id = %(product_id)s AND p.id = s.product_id {guard}
-    RETURNING s.product_id, s.on_hand, s.reserved, s.version, p.price, p.is_active
+    FROM products_variant AS v JOIN products_product AS p ON p.id = v.product_id
+    WHERE s.variant_id = %(variant_id)s AND v.id = s.variant_id {guard}
+    RETURNING s.variant_id, s.on_hand, s.reserved, s.version, v.price,
+              v.is_active AND p.is_active AS is_for_sale
 ), logged AS (
     INSERT INTO products_stockmovement (
-        product_id, version, kind, d_on_hand, d_reserved, note, actor_id, created_at
+        variant_id, version, kind, d_on_hand, d_reserved, note, actor_id, created_at
     )
-    SELECT product_id, version, %(kind)s, %(d_on_hand)s, %(d_reserved)s, %(note)s,
+    SELECT variant_id, version, %(kind)s, %(d_on_hand)s, %(d_reserved)s, %(note)s,
            %(actor_id)s, statement_timestamp()
     FROM moved
 )
-SELECT product_id, on_hand, reserved, version, price, is_active FROM moved
+SELECT variant_id, on_hand, reserved, version, price, is_for_sale FROM moved
 """
 
 MOVE_ALL = """
 WITH wanted AS (
     SELECT * FROM unnest(%(ids)s::bigint[], %(units)s::int[], %(notes)s::text[])
-        AS w(product_id, d_on_hand, note)
+        AS w(variant_id, d_on_hand, note)
 ), moved AS (
     UPDATE products_stock AS s
     SET on_hand = s.on_hand + w.d_on_hand, version = s.version + 1
-    FROM wanted AS w, products_product AS p
-    WHERE s.product_id = w.product_id AND p.id = s.product_id
-    RETURNING s.product_id, s.on_hand, s.reserved, s.version, p.price, p.is_active,
-              w.d_on_hand, w.note
+    FROM wanted AS w
+    JOIN products_variant AS v ON v.id = w.variant_id
+    JOIN products_product AS p ON p.id = v.product_id
+    WHERE s.variant_id = w.variant_id
+    RETURNING s.variant_id, s.on_hand, s.reserved, s.version, v.price,
+              v.is_active AND p.is_active AS is_for_sale, w.d_on_hand, w.note
 ), logged AS (
     INSERT INTO products_stockmovement (
-        product_id, version, kind, d_on_hand, d_reserved, note, actor_id, created_at
+        variant_id, version, kind, d_on_hand, d_reserved, note, actor_id, created_at
     )
-    SELECT product_id, version, %(kind)s, d_on_hand, 0, note, %(actor_id)s,
+    SELECT variant_id, version, %(kind)s, d_on_hand, 0, note, %(actor_id)s,
            statement_timestamp()
     FROM moved
 )
-SELECT product_id, on_hand, reserved, version, price, is_active FROM moved
+SELECT variant_id, on_hand, reserved, version, price, is_for_sale FROM moved
 """
 
 
 class Move(NamedTuple):
-    """A change of a product's units on hand, for `move_all`."""
+    """A change of a variant's units on hand, for `move_all`."""
 
-    product_id: int
+    variant_id: int
     d_on_hand: int
     note: str
 
 
 class Level(NamedTuple):
-    """A product's stock after a movement, with its price and whether it is active."""
+    """A variant's stock after a movement, with its price and whether it is for sale."""
 
-    product_id: int
+    variant_id: int
     on_hand: int
     reserved: int
     version: int
     price: Decimal
-    is_active: bool
+    is_for_sale: bool
 
 
 MAX_UNITS = 2**31 - 1
 
 
 def receive(
-    product_id: int, quantity: int, *, note: str = "", actor: AbstractUser | None = None
+    variant_id: int, quantity: int, *, note: str = "", actor: AbstractUser | None = None
 ) -> Level:
     """Add units on hand. Raises `StockConflict` for less than 1 or too many."""
     if quantity < 1:
         raise StockConflict(_("Enter 1 or more units received."))
     with transaction.atomic():
-        on_hand = _locked(product_id).on_hand
+        on_hand = _locked(variant_id).on_hand
         if on_hand + quantity > MAX_UNITS:
             raise StockConflict(_("That number is too large."))
-        return _move(product_id, MovementKind.RECEIVED, quantity, 0, note, actor)
+        return _move(variant_id, MovementKind.RECEIVED, quantity, 0, note, actor)
 
 
 def count(
-    product_id: int, counted: int, *, note: str = "", actor: AbstractUser | None = None
+    variant_id: int, counted: int, *, note: str = "", actor: AbstractUser | None = None
 ) -> Level:
     """Set the units on hand to `counted`.
 
@@ -114,7 +117,7 @@ def count(
     if not 0 <= counted <= MAX_UNITS:
         raise StockConflict(_("Enter a count of 0 or more."))
     with transaction.atomic():
-        stock = _locked(product_id)
+        stock = _locked(variant_id)
         if counted < stock.reserved:
             raise StockConflict(
                 _(
@@ -124,23 +127,23 @@ def count(
                 % {"counted": counted, "reserved": stock.reserved}
             )
         return _move(
-            product_id, MovementKind.COUNTED, counted - stock.on_hand, 0, note, actor
+            variant_id, MovementKind.COUNTED, counted - stock.on_hand, 0, note, actor
         )
 
 
 def claim(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
-    """Reserve units of several products (product id → units), all or nothing.
+    """Reserve units of several variants (variant id → units), all or nothing.
 
-    Raises `NotEnoughStock` for the first product that has too few. Rows are updated in
+    Raises `NotEnoughStock` for the first variant that has too few. Rows are updated in
     the order of their keys, so two claims never deadlock.
     """
     with transaction.atomic():
         levels = []
-        for product_id, quantity in _in_order(quantities):
-            level = _try_move(product_id, MovementKind.CLAIMED, 0, quantity, note)
+        for variant_id, quantity in _in_order(quantities):
+            level = _try_move(variant_id, MovementKind.CLAIMED, 0, quantity, note)
             if level is None:
-                available = _get(Stock.objects.all(), product_id).available
-                raise NotEnoughStock(product_id, quantity, available)
+                available = _get(Stock.objects.all(), variant_id).available
+                raise NotEnoughStock(variant_id, quantity, available)
             levels.append(level)
         return levels
 
@@ -149,8 +152,8 @@ def release(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
     """Give reserved units back. Raises `StockConflict` if fewer are reserved."""
     with transaction.atomic():
         return [
-            _move(product_id, MovementKind.RELEASED, 0, -quantity, note)
-            for product_id, quantity in _in_order(quantities)
+            _move(variant_id, MovementKind.RELEASED, 0, -quantity, note)
+            for variant_id, quantity in _in_order(quantities)
         ]
 
 
@@ -158,22 +161,22 @@ def ship(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
     """Take reserved units off stock. Raises `StockConflict` if fewer are reserved."""
     with transaction.atomic():
         return [
-            _move(product_id, MovementKind.SHIPPED, -quantity, -quantity, note)
-            for product_id, quantity in _in_order(quantities)
+            _move(variant_id, MovementKind.SHIPPED, -quantity, -quantity, note)
+            for variant_id, quantity in _in_order(quantities)
         ]
 
 
 def offer_changed(
-    product_id: int, *, note: str = "", actor: AbstractUser | None = None
+    variant_id: int, *, note: str = "", actor: AbstractUser | None = None
 ) -> Level:
-    """Give a product with a new price or a new "active" its next version."""
-    return _move(product_id, MovementKind.OFFER, 0, 0, note, actor)
+    """Give a variant with a new price or a new "active" its next version."""
+    return _move(variant_id, MovementKind.OFFER, 0, 0, note, actor)
 
 
 def move_all(
     kind: MovementKind, moves: Sequence[Move], *, actor: AbstractUser | None = None
 ) -> list[Level]:
-    """Change the units on hand of many products, each at most once.
+    """Change the units on hand of many variants, each at most once.
 
     The caller's transaction has locked the stock rows in the order of their keys, and
     has checked that the moves are possible. This pushes nothing.
@@ -201,20 +204,20 @@ def _in_order(quantities: Mapping[int, int]) -> list[tuple[int, int]]:
     return sorted(quantities.items())
 
 
-def _get(stocks: QuerySet[Stock], product_id: int) -> Stock:
-    """Return a product's stock. Raises `UnknownProduct`."""
+def _get(stocks: QuerySet[Stock], variant_id: int) -> Stock:
+    """Return a variant's stock. Raises `UnknownProduct`."""
     try:
-        return stocks.get(pk=product_id)
+        return stocks.get(pk=variant_id)
     except Stock.DoesNotExist:
         raise UnknownProduct from None
 
 
-def _locked(product_id: int) -> Stock:
-    return _get(Stock.objects.select_for_update(), product_id)
+def _locked(variant_id: int) -> Stock:
+    return _get(Stock.objects.select_for_update(), variant_id)
 
 
 def _move(
-    product_id: int,
+    variant_id: int,
     kind: MovementKind,
     d_on_hand: int,
     d_reserved: int,
@@ -222,15 +225,15 @@ def _move(
     actor: AbstractUser | None = None,
 ) -> Level:
     """As `_try_move`, but raise `UnknownProduct` or `StockConflict` if it fails."""
-    level = _try_move(product_id, kind, d_on_hand, d_reserved, note, actor)
+    level = _try_move(variant_id, kind, d_on_hand, d_reserved, note, actor)
     if level is None:
-        _get(Stock.objects.all(), product_id)
+        _get(Stock.objects.all(), variant_id)
         raise StockConflict(_("Fewer units than that are reserved."))
     return level
 
 
 def _try_move(
-    product_id: int,
+    variant_id: int,
     kind: MovementKind,
     d_on_hand: int,
     d_reserved: int,
@@ -244,7 +247,7 @@ def _try_move(
         cursor.execute(
             MOVE.format(guard=GUARD),
             {
-                "product_id": product_id,
+                "variant_id": variant_id,
                 "kind": kind,
                 "d_on_hand": d_on_hand,
                 "d_reserved": d_reserved,

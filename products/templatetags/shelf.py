@@ -25,7 +25,7 @@ CARDS_S = 60 * 60
 @register.simple_tag(takes_context=True)
 def cards(context: Context, products: Iterable[Product], eager: int = 0) -> SafeString:
     """Render a list item with a card for each product. The first `eager` cards load
-    their pictures at once. Products need `stock`; there are no other queries."""
+    their pictures at once. Products need `offers`; there are no other queries."""
     shown = [(product, n < eager) for n, product in enumerate(products)]
     names = [_card_name(*each) for each in shown]
 
@@ -42,7 +42,7 @@ def _card_name(product: Product, is_eager: bool) -> str:
     never out of date. A sale changes the name of one card and no other."""
     content = [
         *(get_language(), is_eager, product.pk, product.name, product.slug),
-        *(product.image.name, product.stock.version, product.stock_facts),
+        *(product.image.name, [(o.version, o.facts) for o in product.offers]),
     ]
     digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16)
     return f"card:{digest.hexdigest()}"

@@ -12,11 +12,11 @@ from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
 class WaitingAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     """Shows who waits for a sold-out product, and why a mail was not sent."""
 
-    list_display = ["email", "product", "created_at", "told_at", "problem"]
+    list_display = ["email", "variant", "created_at", "told_at", "problem"]
     list_filter = ["created_at", ("told_at", admin.EmptyFieldListFilter), HAS_PROBLEM]
-    list_select_related = ["product"]
+    list_select_related = ["variant__product"]
     list_per_page = 50
-    search_fields = ["email", "product__name", "product__sku"]
+    search_fields = ["email", "variant__product__name", "variant__sku"]
     search_help_text = gettext_lazy("Email address, product name or SKU")
     show_full_result_count = False
-    fields = ["email", "product", "user", "created_at", "told_at", *PROBLEM]
+    fields = ["email", "variant", "user", "created_at", "told_at", *PROBLEM]

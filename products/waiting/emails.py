@@ -15,16 +15,16 @@ SIGNER = Signer(salt="products.waiting")
 def back_in_stock(waiting: Waiting) -> None:
     """Tell somebody that their product is back in stock.
 
-    Needs `product`. Raises `MailRefused`.
+    Needs `variant__product`. Raises `MailRefused`.
     """
-    product = waiting.product
+    variant = waiting.variant
     with translation.override(waiting.language):
         send(
             "products/email/back_in_stock",
-            _("%(name)s is back in stock") % {"name": one_line(product.name)},
+            _("%(name)s is back in stock") % {"name": one_line(variant.name)},
             [waiting.email],
-            product=product,
-            link=absolute(product.get_absolute_url()),
+            variant=variant,
+            link=absolute(variant.get_absolute_url()),
             stop=absolute(reverse("products:tell-stop", args=[stop_token(waiting)])),
         )
 

@@ -6,8 +6,8 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
-from products.catalogue.models import Product
 from products.sweeps.models import Swept, is_due, problem_index
+from products.variants.models import Variant
 from project.mail.fields import EmailField, shape_constraint
 
 
@@ -27,7 +27,7 @@ class Waiting(Swept):
     Only `products.waiting.services` writes it.
     """
 
-    product = models.ForeignKey(Product, models.CASCADE, related_name="waiting")
+    variant = models.ForeignKey(Variant, models.CASCADE, related_name="waiting")
     email = EmailField(_("email address"))
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -54,10 +54,10 @@ class Waiting(Swept):
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(
-                "product",
+                "variant",
                 Lower("email"),
                 condition=Q(told_at=None),
-                name="waiting_once_a_product",
+                name="waiting_once_a_variant",
             ),
             shape_constraint("email", name="waiting_email_is_one_address"),
         ]
@@ -67,4 +67,4 @@ class Waiting(Swept):
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id}: {self.pk}"
+        return f"{self.variant_id}: {self.pk}"

@@ -10,37 +10,37 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView, View
 
-from products.models import Product, Waiting
+from products.models import Variant, Waiting
 from products.waiting import services as waiting
 from project.mail.addresses import mailbox
 from project.mail.fields import EmailFormField
 from project.views import TitleMixin
 
-PLACE = "waiting"  # in the session: product → request made in this session
+PLACE = "waiting"  # in the session: variant → request made in this session
 REMEMBERED = 50
 
 
-def has_asked(request: HttpRequest, product: Product) -> bool:
-    """Return whether the visitor waits for the product."""
-    if request.user.is_authenticated and waiting.is_waiting(product.pk, request.user):
+def has_asked(request: HttpRequest, variant_id: int) -> bool:
+    """Return whether the visitor waits for the variant."""
+    if request.user.is_authenticated and waiting.is_waiting(variant_id, request.user):
         return True
-    made = made_here(request, product.pk)
+    made = made_here(request, variant_id)
     # Nobody learns what became of a request that existed before.
-    return made == 0 or bool(made) and waiting.is_waiting(product.pk, None, made)
+    return made == 0 or bool(made) and waiting.is_waiting(variant_id, None, made)
 
 
-def made_here(request: HttpRequest, product_id: int) -> int | None:
-    """Return the visitor's request for the product, or None.
+def made_here(request: HttpRequest, variant_id: int) -> int | None:
+    """Return the visitor's request for the variant, or None.
 
     It is 0 if the request existed before they asked.
     """
-    return request.session.get(PLACE, {}).get(str(product_id))
+    return request.session.get(PLACE, {}).get(str(variant_id))
 
 
-def remember(request: HttpRequest, product_id: int, made: int) -> None:
+def remember(request: HttpRequest, variant_id: int, made: int) -> None:
     theirs = request.session.get(PLACE, {})
-    made = made or theirs.get(str(product_id), 0)  # asking twice keeps the request
-    theirs = {**theirs, str(product_id): made}
+    made = made or theirs.get(str(variant_id), 0)  # asking twice keeps the request
+    theirs = {**theirs, str(variant_id): made}
     request.session[PLACE] = dict(list(theirs.items())[-REMEMBERED:])
 
 
@@ -54,14 +54,15 @@ class TellMeView(View):
 
     http_method_names = ["post", "options"]
 
-    def post(self, request: HttpRequest, product_id: int) -> HttpResponse:
-        product = get_object_or_404(Product.objects.active(), pk=product_id)
+    def post(self, request: HttpRequest, variant_id: int) -> HttpResponse:
+        variants = Variant.objects.for_sale().select_related("product")
+        variant = get_object_or_404(variants, pk=variant_id)
         email = self.address()
         if email is None:
             messages.error(request, _("Enter an email address."))
         else:
-            self.ask(product, email)
-        return redirect(product)
+            self.ask(variant, email)
+        return redirect(variant)
 
     def address(self) -> str | None:
         """Return the address to write to, or None if it is not valid."""
@@ -74,36 +75,36 @@ class TellMeView(View):
         except forms.ValidationError:
             return None
 
-    def ask(self, product: Product, email: str) -> None:
+    def ask(self, variant: Variant, email: str) -> None:
         request = self.request
         if not ratelimit.consume(request, action="tell_me", key=mailbox(email)):
             messages.error(request, _("Too many attempts. Please try again later."))
             return
         user = request.user if request.user.is_authenticated else None
-        made = waiting.ask(product.pk, email, language=get_language(), user=user)
+        made = waiting.ask(variant.pk, email, language=get_language(), user=user)
         if made is None:
             messages.success(request, _("It’s already back in stock."))
             return
-        remember(request, product.pk, made)
+        remember(request, variant.pk, made)
         messages.success(
             request,
-            _("We’ll email you when %(name)s is back in stock.") % {"name": product},
+            _("We’ll email you when %(name)s is back in stock.") % {"name": variant},
         )
 
 
 class TellSeenView(View):
-    """Is told by the open page that it shows the product as back.
+    """Is told by the open page that it shows the variant as back.
 
     The answer is empty: it must not tell about requests made elsewhere.
     """
 
     http_method_names = ["post", "options"]
 
-    def post(self, request: HttpRequest, product_id: int) -> HttpResponse:
+    def post(self, request: HttpRequest, variant_id: int) -> HttpResponse:
         user = request.user if request.user.is_authenticated else None
-        made = made_here(request, product_id) or 0
+        made = made_here(request, variant_id) or 0
         if user or made:
-            waiting.seen(product_id, user=user, request=made)
+            waiting.seen(variant_id, user=user, request=made)
         return HttpResponse(status=204)
 
 

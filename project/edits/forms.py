@@ -13,13 +13,17 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from project.edits.history import author_of, entries_of, newest_entry
-from project.edits.marks import Seen, mark, marks_of
+from project.edits.marks import Seen, mark, marks_of, stored_elsewhere
 
 LONGEST = 120  # characters of a value in a message
 
 
 class EditForm(forms.ModelForm):
-    """A form for a row that another person may have changed since it was shown."""
+    """A form for a row that another person may have changed since it was shown.
+
+    `stored_elsewhere` of a form names fields whose values are in other rows, which this
+    row's lock protects.
+    """
 
     seen_text: str | None = None  # from the submitted form; None if it has no marks
 
@@ -107,9 +111,15 @@ class EditForm(forms.ModelForm):
             "%(who)s changed this to “%(theirs)s”. You entered “%(yours)s”. Nothing was"
             " saved."
         )
-        theirs = _shown(self.fields[name], _stored(self.instance, name))
+        theirs = _shown(self.fields[name], self._stored(name))
         who = author_of(entries, str(self.fields[name].label or name))
         return text % {"who": who, "theirs": theirs, "yours": entered}
+
+    def _stored(self, name: str) -> Any:
+        if name in stored_elsewhere(self):
+            return self.get_initial_for_field(self.fields[name], name)
+        value = getattr(self.instance, name)
+        return list(value.all()) if hasattr(value, "all") else value
 
     @property
     def changed_data(self) -> list[str]:
@@ -130,11 +140,6 @@ def _changeable(data: Mapping[str, Any]) -> QueryDict:
     copy = QueryDict(mutable=True)
     copy.update(data)
     return copy
-
-
-def _stored(row: Model, name: str) -> Any:
-    value = getattr(row, name)
-    return list(value.all()) if hasattr(value, "all") else value
 
 
 def _labels(form_field: forms.ChoiceField) -> dict[Any, Any]:

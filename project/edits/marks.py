@@ -48,9 +48,15 @@ def marks_of(form: forms.ModelForm) -> dict[str, str]:
     }
 
 
+def stored_elsewhere(form: forms.ModelForm) -> tuple[str, ...]:
+    """Return the form's fields whose values are not in its own row."""
+    return getattr(form, "stored_elsewhere", ())
+
+
 def _editable(form: forms.ModelForm) -> Iterator[str]:
     opts = form._meta.model._meta
     stored = {f.name for f in (*opts.concrete_fields, *opts.many_to_many)}
+    stored.update(stored_elsewhere(form))
     for name, form_field in form.fields.items():
         if name in stored and not form_field.disabled:
             yield name

@@ -34,6 +34,7 @@ TABLES = {
     "products.productcategory",
     "products.searchword",
     "products.stock",
+    "products.variant",
 }
 # A commit is in the log a moment after others see it, if synchronous_commit is off.
 MARGIN_S = 2

@@ -53,17 +53,17 @@ async def shelf(url: str, wanted: int, ledger: Ledger) -> dict[str, int]:
 
 
 class Shopper:
-    """A visitor who is interested in one product."""
+    """A visitor who is interested in one variant."""
 
     def __init__(self, url: str, topic: str, ledger: Ledger) -> None:
         self.topic, self.ledger = topic, ledger
-        self.product = topic.partition(":")[2]
+        self.variant = topic.partition(":")[2]
         self.visit = Visit(url, ledger.note_request)
 
     async def fill_basket(self) -> bool:
         """Load the shelf and put one unit in the basket. False if it is sold out."""
         await self.visit.get(SHELF)
-        path = f"/basket/add/{self.product}/"
+        path = f"/basket/add/{self.variant}/"
         answer = await self.visit.post(path, quantity=1, parts="basket")
         if answer.status == 422:
             return False
@@ -81,7 +81,7 @@ class Shopper:
     async def change(self, quantity: int) -> bool:
         """Change the quantity, which gives back what was reserved. False if the shop
         refuses it."""
-        fields = {f"quantity-{self.product}": quantity, "parts": "basket"}
+        fields = {f"quantity-{self.variant}": quantity, "parts": "basket"}
         answer = await self._act(self.visit.post("/basket/update/", **fields))
         self._insist(answer.status in (200, 422), "/basket/update/", answer)
         return answer.status == 200

@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "deploy" / "local")]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 SINCE_THE_MARK = """
-SELECT product_id, version FROM products_stock
+SELECT variant_id, version FROM products_stock
 WHERE age(xmin) <= age(pg_snapshot_xmin(pg_current_snapshot())::xid)
 """
 
@@ -51,12 +51,12 @@ def on_scratch(options) -> None:
     from products.live.registry import registry
     from products.models import Stock
     from tests.benchmarks.fleet import sign_in
-    from tests.support.factories import make_products
+    from tests.support.factories import make_variants
     from users.models import User
 
-    products = [product.pk for product in make_products(options.products)]
-    sign_in(options.people, products[0])
-    keys = [f"stock:{pk}" for pk in products]
+    variants = [variant.pk for variant in make_variants(options.products)]
+    sign_in(options.people, variants[0])
+    keys = [f"stock:{pk}" for pk in variants]
     keys += [f"basket:u{pk}" for pk in User.objects.values_list("pk", flat=True)]
 
     def mark() -> None:
@@ -66,7 +66,7 @@ def on_scratch(options) -> None:
 
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    rows = Stock.objects.filter(pk__in=products).values_list("pk", "version")
+    rows = Stock.objects.filter(pk__in=variants).values_list("pk", "version")
     measure("array", lambda: registry.versions(keys), options.times)
     measure("list", lambda: dict(rows.all()), options.times)
     measure("mark", mark, options.times)

@@ -173,10 +173,10 @@ def sign_in(number: int) -> str:
 def fill_the_shop(orders: int) -> None:
     from tests.benchmarks.search import fill_the_shop as fill
     from tests.products.staff.test_board import make_orders
-    from tests.support.factories import make_product
+    from tests.support.factories import make_variant
 
     fill(1000)
-    make_product(name="Lamp", on_hand=1_000_000)
+    make_variant(name="Lamp", on_hand=1_000_000)
     make_orders(orders)
 
 
@@ -199,12 +199,12 @@ def move_orders(rate: float, kind: str) -> None:
 
     django.setup()
     logging.disable(logging.WARNING)
-    from products.models import Order, Product
+    from products.models import Order, Variant
     from products.orders import services as orders
     from tests.support.factories import make_order
     from users.models import User
 
-    clerk, lamp = User.objects.first(), Product.objects.get(name="Lamp")
+    clerk, lamp = User.objects.first(), Variant.objects.get(product__name="Lamp")
     is_over = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), is_over.set())).start()
     number, begun = 0, time.monotonic()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from products.basket import holds
-from products.models import Basket, Order, Product
+from products.models import Basket, Order, Variant
 from products.orders import placing
 from tests.benchmarks.cpu import cpu_of, cpu_of_family, parent_of
 from tests.support.buyer import Buyer
@@ -42,14 +42,14 @@ class Result(NamedTuple):
         return self.cpu[who] / len(self.durations) * 1e3
 
 
-def shelf(products: list[Product], count: int) -> Iterator[Product]:
+def shelf(variants: list[Variant], count: int) -> Iterator[Variant]:
     """One product after the other, from the start when they are through."""
-    return itertools.islice(itertools.cycle(products), count)
+    return itertools.islice(itertools.cycle(variants), count)
 
 
-def over_pages(shop: Shop, goods: list[Product], count: int) -> list[Tour]:
+def over_pages(shop: Shop, goods: list[Variant], count: int) -> list[Tour]:
     """So many guests, each with another session and a unit in the basket."""
-    buyers = [Buyer(shop, {product: 1}) for product in shelf(goods, count)]
+    buyers = [Buyer(shop, {variant: 1}) for variant in shelf(goods, count)]
     return [partial(_check_out, buyer) for buyer in buyers]
 
 
@@ -58,11 +58,11 @@ def _check_out(buyer: Buyer) -> None:
     assert statuses == ALL_STEPS, (statuses, buyer.body[:2000])
 
 
-def over_services(goods: list[Product], count: int) -> list[Tour]:
+def over_services(goods: list[Variant], count: int) -> list[Tour]:
     """The same without pages and sessions."""
     return [
-        partial(_order, make_full_basket(make_owner(), [product]))
-        for product in shelf(goods, count)
+        partial(_order, make_full_basket(make_owner(), [variant]))
+        for variant in shelf(goods, count)
     ]
 
 

@@ -33,7 +33,7 @@ def deflated(payload: bytes, level: int) -> bytes:
     return data.removesuffix(TAIL)
 
 
-def frame(products: int) -> bytes:
+def frame(variants: int) -> bytes:
     """An update as the hub sends it, with HTML."""
     from decimal import Decimal
 
@@ -43,9 +43,9 @@ def frame(products: int) -> bytes:
     from realtime.registry import State
 
     items = []
-    for pk in range(1, products + 1):
+    for pk in range(1, variants + 1):
         facts = stock_facts(
-            product_id=pk, available=90 + pk, price=Decimal("12.50"), is_active=True
+            variant_id=pk, available=90 + pk, price=Decimal("12.50"), is_for_sale=True
         )
         html = registry.render(f"stock:{pk}", State(17, facts), "en")
         items.append(protocol.item(f"stock:{pk}", 17, facts, html))
@@ -102,10 +102,10 @@ def main() -> None:
 
     django.setup()
     readers = Readers(max(AUDIENCES))
-    for products in (1, 20):
-        payload = frame(products)
+    for variants in (1, 20):
+        payload = frame(variants)
         size = len(deflated(payload, options.level))
-        print(f"{products:2} products: {len(payload)} bytes, deflated {size}")
+        print(f"{variants:2} products: {len(payload)} bytes, deflated {size}")
         for audience in AUDIENCES:
             plain = cost(readers, payload, 0, audience)
             packed = cost(readers, payload, options.level, audience)

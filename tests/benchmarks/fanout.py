@@ -124,7 +124,7 @@ def item_of(level) -> str:
     from products.live.registry import registry
     from realtime import protocol
 
-    key = f"stock:{level.product_id}"
+    key = f"stock:{level.variant_id}"
     state = registry.load([key])[key]
     html = registry.render(key, state, "en")
     return protocol.item(key, level.version, state.facts, html)
@@ -164,18 +164,18 @@ def heard(processes: list, out: Path) -> list:
     return frames
 
 
-def run(server, products: list[int], options, html: str) -> Result:
+def run(server, variants: list[int], options, html: str) -> Result:
     """Serve, listen, change stock at the rate asked for, and add up."""
     from tests.benchmarks.cpu import cpu_of
 
-    topics = [f"stock:{pk}" for pk in products]
+    topics = [f"stock:{pk}" for pk in variants]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "frames"
         server.start()
         listeners = listen(server, options, topics, html, out)
         before, lags = cpu_of(server.pid), lags_of(server)
         with reading(server, options.readers):
-            committed = write(server, products, options)
+            committed = write(server, variants, options)
         time.sleep(DRAIN_S if options.drain else 1)
         cpu, lags = cpu_of(server.pid) - before, lags_of(server) - lags
         frames = heard(listeners, out)
@@ -219,7 +219,7 @@ def most_of(lags: Counter[float]) -> float | None:
     )
 
 
-def write(server, products: list[int], options) -> list[tuple[int, int, float]]:
+def write(server, variants: list[int], options) -> list[tuple[int, int, float]]:
     """Commit changes at the rate asked for: (product, version, when)."""
     from products.stock import services as stock
 
@@ -227,8 +227,8 @@ def write(server, products: list[int], options) -> list[tuple[int, int, float]]:
     for number in range(options.rate * options.seconds):
         pause = begun + number / options.rate - time.monotonic()
         time.sleep(max(0, pause))
-        level = stock.receive(products[number % len(products)], 1)
-        committed.append((level.product_id, level.version, time.monotonic()))
+        level = stock.receive(variants[number % len(variants)], 1)
+        committed.append((level.variant_id, level.version, time.monotonic()))
         if isinstance(server, Node):
             server.tell(level)
     return committed
@@ -252,8 +252,8 @@ def latencies_of(shown: dict, committed: list) -> list[float]:
     """How long after each commit one socket showed that version or a later one."""
     found = []
     place = dict.fromkeys(shown, 0)
-    for product, version, moment in committed:
-        name = f"stock:{product}"
+    for variant, version, moment in committed:
+        name = f"stock:{variant}"
         items = shown.get(name, [])
         index = place.get(name, 0)
         while index < len(items) and items[index][0] < version:
@@ -297,11 +297,11 @@ def main() -> None:
     logging.getLogger("channels_redis").setLevel(logging.ERROR)  # "over capacity"
     from tests.benchmarks.scratch import scratch_database
 
-    with tempfile.TemporaryDirectory() as folder, scratch_database() as make_products:
-        compare(Path(folder), make_products(options.products), options)
+    with tempfile.TemporaryDirectory() as folder, scratch_database() as make_variants:
+        compare(Path(folder), make_variants(options.products), options)
 
 
-def compare(folder: Path, products: list[int], options) -> None:
+def compare(folder: Path, variants: list[int], options) -> None:
     from tests.benchmarks.scratch import CORE_LAYER, PUBSUB_LAYER, in_turn, make_layer
     from tests.support.layers import publishing_through
     from tests.support.servers import Redis
@@ -320,7 +320,7 @@ def compare(folder: Path, products: list[int], options) -> None:
                 layer = CORE_LAYER if is_tutorial else PUBSUB_LAYER
                 with publishing_through(make_layer(redis.url, layer)):
                     html = "" if is_tutorial else "en"
-                    result = run(server, products, options, html)
+                    result = run(server, variants, options, html)
                 tell(name, result)
                 costs[name] = result.cpu_a_frame
             if "hub" in costs:

@@ -239,7 +239,7 @@ def transactions() -> int:
         return cursor.fetchone()[0]
 
 
-def sign_in(count: int, product: int) -> list[str]:
+def sign_in(count: int, variant: int) -> list[str]:
     """Cookies of so many people, each with a basket of version 1, in a few queries."""
     from datetime import timedelta
 
@@ -257,7 +257,7 @@ def sign_in(count: int, product: int) -> list[str]:
     )
     baskets = Basket.objects.bulk_create(Basket(user=u, version=1) for u in people)
     BasketLine.objects.bulk_create(
-        BasketLine(basket=b, product_id=product, quantity=1, price_when_added=1)
+        BasketLine(basket=b, variant_id=variant, quantity=1, price_when_added=1)
         for b in baskets
     )
     store = SessionStore()
@@ -280,13 +280,13 @@ def sign_in(count: int, product: int) -> list[str]:
     return [f"{settings.SESSION_COOKIE_NAME}={row.session_key}" for row in rows]
 
 
-def make_pages(products: list[int], sockets: int) -> Pages:
+def make_pages(variants: list[int], sockets: int) -> Pages:
     """As many watch each list as another; who is signed in watches a basket too."""
-    starts = range(0, len(products), A_LIST)
-    lists = [products[start : start + A_LIST] for start in starts]
+    starts = range(0, len(variants), A_LIST)
+    lists = [variants[start : start + A_LIST] for start in starts]
     frames = [_frame(shown) for shown in lists]
     frames += [_frame(shown, basket=1) for shown in lists]
-    cookies = sign_in(round(sockets * PEOPLE), products[0])
+    cookies = sign_in(round(sockets * PEOPLE), variants[0])
     visitors = [(n % len(lists) + len(lists), c) for n, c in enumerate(cookies)]
     nobody = range(len(visitors), sockets)
     visitors += [(n % len(lists), "") for n in nobody]
@@ -294,8 +294,8 @@ def make_pages(products: list[int], sockets: int) -> Pages:
     return Pages(frames, visitors)
 
 
-def _frame(products: list[int], **more: int) -> str:
-    topics = {f"stock:{pk}": 0 for pk in products} | more
+def _frame(variants: list[int], **more: int) -> str:
+    topics = {f"stock:{pk}": 0 for pk in variants} | more
     return json.dumps({"t": "sub", "id": 1, "topics": topics, "html": "en"})
 
 
@@ -320,22 +320,22 @@ def open_all(fleet: Fleet, pages: Pages, folder: Path) -> None:
     )
 
 
-def change_stock(products: list[int], rate: float, seconds: float) -> int:
+def change_stock(variants: list[int], rate: float, seconds: float) -> int:
     """Sell units at that rate. Gives how many changes that were."""
     from products.stock import services as stock
 
     return _evenly(
-        lambda: stock.claim({random.choice(products): 1}), rate, seconds  # noqa: S311
+        lambda: stock.claim({random.choice(variants): 1}), rate, seconds  # noqa: S311
     )
 
 
-def change_baskets(products: list[int], rate: float, seconds: float) -> int:
+def change_baskets(variants: list[int], rate: float, seconds: float) -> int:
     """The same with people who put something into their basket."""
     from products.basket import services as basket
     from products.models import Basket
 
     baskets = iter(Basket.objects.order_by("?")[: int(rate * seconds) + 1])
-    return _evenly(lambda: basket.add(next(baskets), products[1]), rate, seconds)
+    return _evenly(lambda: basket.add(next(baskets), variants[1]), rate, seconds)
 
 
 def _evenly(change: Callable[[], Any], rate: float, seconds: float) -> int:
@@ -451,18 +451,18 @@ def tell_storm(fleet: Fleet, limit_s: int) -> None:
     )
 
 
-def run_all(options, redis: Redis, pages: Pages, products: list[int], static) -> None:
+def run_all(options, redis: Redis, pages: Pages, variants: list[int], static) -> None:
     """The whole story of one fleet."""
     with running(options.processes, redis, pages, static) as fleet:
         tell_quiet(fleet)
         for rate in options.rates:
-            change = partial(change_stock, products, rate, options.seconds)
+            change = partial(change_stock, variants, rate, options.seconds)
             tell_changes(fleet, f"{rate:g} changes", change)
         tell_storm(fleet, options.limit)
 
 
 def run_growing(
-    options, redis: Redis, pages: Pages, products: list[int], static
+    options, redis: Redis, pages: Pages, variants: list[int], static
 ) -> None:
     """What grows with processes: one line each, after the details."""
     lines, rate = [], max(options.rates)
@@ -470,9 +470,9 @@ def run_growing(
         print(f"--- {processes} processes", flush=True)
         with running(processes, redis, pages, static) as fleet:
             quiet = tell_quiet(fleet)
-            change = partial(change_stock, products, rate, options.seconds)
+            change = partial(change_stock, variants, rate, options.seconds)
             busy = tell_changes(fleet, f"{rate:g} changes", change)
-            change = partial(change_baskets, products, 2, options.seconds)
+            change = partial(change_baskets, variants, 2, options.seconds)
             personal = tell_changes(fleet, "baskets", change)
             subscriptions = fleet.subscriptions()
         lines.append(
@@ -530,14 +530,14 @@ def on_scratch(folder: Path, redis: Redis, options) -> None:
     django.setup()
     logging.getLogger("project.mail.outbox").setLevel(logging.ERROR)
     from tests.benchmarks.scratch import scratch_database
-    from tests.support.factories import make_products
+    from tests.support.factories import make_variants
 
     with scratch_database():
-        made = make_products(options.products, on_hand=UNITS)
-        products = [product.pk for product in made]
-        pages = make_pages(products, options.sockets)
+        made = make_variants(options.products, on_hand=UNITS)
+        variants = [variant.pk for variant in made]
+        pages = make_pages(variants, options.sockets)
         run = run_growing if options.grow else run_all
-        run(options, redis, pages, products, collect_static(folder / "static"))
+        run(options, redis, pages, variants, collect_static(folder / "static"))
 
 
 if __name__ == "__main__":

@@ -121,8 +121,8 @@ def listen(
         print(frames, sum(tab.bytes_heard for tab in tabs), flush=True)
 
 
-def _hello(products: list[int], pace: int) -> bytes:
-    topics = {f"stock:{pk}": None for pk in products}
+def _hello(variants: list[int], pace: int) -> bytes:
+    topics = {f"stock:{pk}": None for pk in variants}
     frame = {"t": "sub", "id": 1, "topics": topics, "html": "en", "pace": pace}
     return json.dumps(frame).encode()
 
@@ -178,13 +178,13 @@ def counted(tabs: list[Tabs]) -> tuple[int, int]:
     return sum(frames), sum(sizes)
 
 
-def measure(server, tabs: list[Tabs], products: list[int], rate: float, seconds: float):
+def measure(server, tabs: list[Tabs], variants: list[int], rate: float, seconds: float):
     """What that crowd gets and costs while products change at that rate."""
     from tests.benchmarks.cpu import cpu_of
 
     cpu, begun = cpu_of(server.pid), time.monotonic()
     before = counted(tabs)
-    change(products, rate, seconds)
+    change(variants, rate, seconds)
     after = counted(tabs)
     return Result(
         after[0] - before[0],
@@ -194,13 +194,13 @@ def measure(server, tabs: list[Tabs], products: list[int], rate: float, seconds:
     )
 
 
-def change(products: list[int], rate: float, seconds: float) -> None:
+def change(variants: list[int], rate: float, seconds: float) -> None:
     from products.stock import services as stock
 
     begun = time.monotonic()
     for number in range(round(rate * seconds)):
         time.sleep(max(0, begun + number / rate - time.monotonic()))
-        stock.receive(products[number % len(products)], 1)
+        stock.receive(variants[number % len(variants)], 1)
     time.sleep(max(0, begun + seconds - time.monotonic()))
 
 
@@ -219,12 +219,12 @@ def tell(what: str, result: Result) -> None:
 
 def compare(server, pages: list[list[int]], options) -> None:
     # One product of each page after the other, so that each page changes as often.
-    products = [page[n] for n in range(LIST) for page in pages]
+    variants = [page[n] for n in range(LIST) for page in pages]
     if options.view:
         pages = [place for page in pages for place in places(page, options.view)]
-    idle = crowds(server, pages, products, 0, options)
+    idle = crowds(server, pages, variants, 0, options)
     for rate in options.rates:
-        alone, seen, hidden = crowds(server, pages, products, rate, options)
+        alone, seen, hidden = crowds(server, pages, variants, rate, options)
         own = [each.cpu - alone.cpu for each in (seen, hidden)]
         busy = [
             cpu - (each.cpu - idle[0].cpu)
@@ -240,7 +240,7 @@ def compare(server, pages: list[list[int]], options) -> None:
         )
 
 
-def crowds(server, pages: list, products: list[int], rate: float, options) -> list:
+def crowds(server, pages: list, variants: list[int], rate: float, options) -> list:
     """What each of the three crowds gets and costs."""
     print(f"{rate:g} changes a second", flush=True)
     found = []
@@ -250,7 +250,7 @@ def crowds(server, pages: list, products: list[int], rate: float, options) -> li
         (f"{options.share:.0%} hidden", options.sockets, options.share),
     ]:
         with crowd(server.port, pages, count, share, options) as tabs:
-            found.append(measure(server, tabs, products, rate, options.seconds))
+            found.append(measure(server, tabs, variants, rate, options.seconds))
         tell(what, found[-1])
     return found
 
@@ -277,9 +277,9 @@ def main() -> None:
     from tests.support.layers import publishing_through
     from tests.support.servers import Daphne, Redis
 
-    with tempfile.TemporaryDirectory() as name, scratch_database() as make_products:
-        products = make_products(LIST * options.pages)
-        pages = [products[n : n + LIST] for n in range(0, len(products), LIST)]
+    with tempfile.TemporaryDirectory() as name, scratch_database() as make_variants:
+        variants = make_variants(LIST * options.pages)
+        pages = [variants[n : n + LIST] for n in range(0, len(variants), LIST)]
         redis = Redis(Path(name))
         redis.start()
         # All come from one address, and as fast as they can.

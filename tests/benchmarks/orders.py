@@ -29,12 +29,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 CROWDS = (1, 8, 32)
 
 
-def tell_crowds(tours_of: Callable, products: list, clocks: dict, orders: int) -> None:
+def tell_crowds(tours_of: Callable, variants: list, clocks: dict, orders: int) -> None:
     """For each crowd at each shelf: orders a second, how long one takes, its cost."""
     from tests.benchmarks.crowds import rush
 
-    rush(1, tours_of(products, 20), clocks)  # warm
-    for name, goods in (("one hot product", products[:1]), ("100 products", products)):
+    rush(1, tours_of(variants, 20), clocks)  # warm
+    for name, goods in (("one hot product", variants[:1]), ("100 products", variants)):
         for shoppers in CROWDS:
             tours = tours_of(goods, max(orders // shoppers, 10) * shoppers)
             tell_crowd(f"{name:15} {shoppers:3} at once", rush(shoppers, tours, clocks))
@@ -65,16 +65,16 @@ def serving(folder: Path) -> Iterator:
         shop.stop()
 
 
-def measure(folder: Path, products: list, orders: int) -> None:
+def measure(folder: Path, variants: list, orders: int) -> None:
     from tests.benchmarks import steps
     from tests.benchmarks.crowds import clocks_of, over_pages, over_services
 
     with serving(folder) as shop:
         print(f"Over the checkout's pages, {orders} orders or a few more each")
-        tell_crowds(partial(over_pages, shop), products, clocks_of(shop), orders)
+        tell_crowds(partial(over_pages, shop), variants, clocks_of(shop), orders)
     print("\nThrough the services")
-    tell_crowds(over_services, products, clocks_of(), orders)
-    steps.tell(products, 50)
+    tell_crowds(over_services, variants, clocks_of(), orders)
+    steps.tell(variants, 50)
 
 
 def main() -> None:
@@ -89,17 +89,17 @@ def main() -> None:
 
         django.setup()
         logging.disable(logging.WARNING)
-        from products.models import Product
+        from products.models import Variant
         from products.stock import books
         from products.stock import services as stock
         from realtime.publish import flush
         from tests.benchmarks.scratch import scratch_database
 
-        with scratch_database() as make_products:
-            for pk in make_products(100):
+        with scratch_database() as make_variants:
+            for pk in make_variants(100):
                 stock.receive(pk, 100_000)
-            products = list(Product.objects.order_by("pk"))
-            measure(Path(folder), products, options.orders)
+            variants = list(Variant.objects.order_by("pk"))
+            measure(Path(folder), variants, options.orders)
             assert books.reconcile() == []
             flush()
 

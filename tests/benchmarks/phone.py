@@ -62,20 +62,20 @@ class Tab:
         self.bytes += size + (2 if size < 126 else 4)
 
 
-def sell(page: Page, products: list[int], rate: float, seconds: float) -> None:
+def sell(page: Page, variants: list[int], rate: float, seconds: float) -> None:
     """Change one product after the other; the pages' events come in meanwhile."""
     from products.stock import services as stock
 
     begun = time.monotonic()
-    for number, product in enumerate(itertools.cycle(products)):
+    for number, variant in enumerate(itertools.cycle(variants)):
         wait = begun + number / rate - time.monotonic()
         page.wait_for_timeout(1000 * max(0.001, wait))
         if time.monotonic() > begun + seconds:
             return
-        stock.receive(product, 1)
+        stock.receive(variant, 1)
 
 
-def measure(browser: Browser, server, products: list[int], options) -> None:
+def measure(browser: Browser, server, variants: list[int], options) -> None:
     from products.models import Stock
 
     addresses = {"idle page": "/basket/", "busy list": "/products/"}
@@ -88,9 +88,9 @@ def measure(browser: Browser, server, products: list[int], options) -> None:
         if is_hidden:
             tab.page.evaluate(TURN, True)
     some = tabs["busy list", False].page
-    sell(some, products, options.rate, BEFORE_S)
+    sell(some, variants, options.rate, BEFORE_S)
     before = {name: (tab.frames, tab.bytes) for name, tab in tabs.items()}
-    sell(some, products, options.rate, options.seconds)
+    sell(some, variants, options.rate, options.seconds)
     for (what, is_hidden), tab in tabs.items():
         frames, size = before[what, is_hidden]
         frames, size = tab.frames - frames, tab.bytes - size
@@ -102,8 +102,8 @@ def measure(browser: Browser, server, products: list[int], options) -> None:
             flush=True,
         )
     some.wait_for_timeout(500)  # the last sale is told
-    left = Stock.objects.get(pk=products[0]).available
-    told = [f"stock:{products[0]}", f"{left} in stock"]
+    left = Stock.objects.get(pk=variants[0]).available
+    told = [f"stock:{variants[0]}", f"{left} in stock"]
     took = tabs["busy list", True].page.evaluate(TIME_TO_SHOW, told)
     print(f"the hidden list is right {took:.0f} ms after it is shown", flush=True)
 
@@ -126,13 +126,13 @@ def main() -> None:
 
         from tests.benchmarks.scratch import scratch_database
 
-        with scratch_database() as make_products:
-            products = make_products(LIST)
+        with scratch_database() as make_variants:
+            variants = make_variants(LIST)
             server = Daphne(place, settings.REDIS_URL)
             server.start()
             try:
                 with launched() as browser:
-                    measure(browser, server, products, options)
+                    measure(browser, server, variants, options)
             finally:
                 server.stop()
 

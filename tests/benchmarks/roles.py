@@ -139,11 +139,11 @@ def compare(folder: Path, env: dict[str, str], options) -> None:
 
 
 def fill_the_shop() -> None:
-    from tests.support.factories import make_category, make_product
+    from tests.support.factories import make_category, make_variant
 
     category = make_category()
     for number in range(PRODUCTS):
-        make_product(name=f"Bowl {number}", on_hand=UNITS, category=category)
+        make_variant(name=f"Bowl {number}", on_hand=UNITS, category=category)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def scratch_database() -> Iterator[Callable[[int], list[int]]]:
     os.environ["DATABASE_URL"] = address._replace(path=f"/{name}").geturl()
     try:
         call_command("migrate", verbosity=0)
-        yield make_products
+        yield make_variants
     finally:
         connection.close()
         connection.settings_dict["NAME"] = before
@@ -43,23 +43,21 @@ def in_turn(names: Sequence[str], number: int) -> list[str]:
     return [*names[start:], *names[:start]]
 
 
-def make_products(count: int) -> list[int]:
-    """Products with 100 units each; their ids."""
+def make_variants(count: int) -> list[int]:
+    """Variants with 100 units each, of a product each; their ids."""
     from products.catalogue import services as catalogue
-    from products.models import Product, ProductCategory
+    from products.models import Product, ProductCategory, Variant
     from products.stock import services as stock
 
     shelf = ProductCategory.objects.create(name="Bench", slug="bench")
     numbers = itertools.count(1)
-    made = [
-        catalogue.save(
-            Product(category=shelf, name=f"P{n}", slug=f"p-{n}", sku=f"P{n}", price=n)
-        )
-        for n in itertools.islice(numbers, count)
-    ]
-    for product in made:
-        stock.receive(product.pk, 100)
-    return [product.pk for product in made]
+    variants = [Variant(sku=f"P{n}", price=n) for n in itertools.islice(numbers, count)]
+    for variant in variants:
+        name = variant.sku
+        product = Product(category=shelf, name=name, slug=f"product-{name.lower()}")
+        catalogue.save(product, variants=[variant])
+        stock.receive(variant.pk, 100)
+    return [variant.pk for variant in variants]
 
 
 def make_layer(redis_url: str, backend: str):

@@ -61,7 +61,7 @@ class Talker(Listener):
         self._left = data
 
 
-def abuse(server, products: list[int], hello: bytes, options) -> list[Sample]:
+def abuse(server, variants: list[int], hello: bytes, options) -> list[Sample]:
     """Change, talk and look, for as long as asked."""
     from products.stock import services as stock
 
@@ -81,7 +81,7 @@ def abuse(server, products: list[int], hello: bytes, options) -> list[Sample]:
             asked = now if is_time else asked
             for talker in crowd.listeners.values():
                 talker.talk(PINGS + question if is_time else PINGS)
-        stock.claim(dict.fromkeys(products, 1))
+        stock.claim(dict.fromkeys(variants, 1))
         time.sleep(max(0, begun + number / RATE - time.monotonic()))
     print(f"{open_sockets(server.port):.0f} sockets are open still", flush=True)
     crowd.close()
@@ -106,14 +106,14 @@ def report(name: str, samples: list[Sample]) -> None:
     )
 
 
-def run(name: str, folder: Path, redis_url: str, products, options) -> None:
+def run(name: str, folder: Path, redis_url: str, variants, options) -> None:
     environment = {"LAYER_PREFIX": "bench", "LIVE_SLOW_S": "3600"}
     server = PEERS[name](folder, redis_url, **environment)
-    topics = {f"stock:{pk}": None for pk in products}
+    topics = {f"stock:{pk}": None for pk in variants}
     hello = json.dumps({"t": "sub", "id": 1, "topics": topics, "html": "en"}).encode()
     server.start()
     try:
-        report(name, abuse(server, products, hello, options))
+        report(name, abuse(server, variants, hello, options))
     finally:
         server.stop()
 
@@ -144,11 +144,11 @@ def on_scratch(folder: Path, redis_url: str, options) -> None:
     from products.models import Stock
     from tests.benchmarks.scratch import scratch_database
 
-    with scratch_database() as make_products:
-        products = make_products(PRODUCTS)
+    with scratch_database() as make_variants:
+        variants = make_variants(PRODUCTS)
         Stock.objects.update(on_hand=UNITS)
         for name in options.peers:
-            run(name, folder, redis_url, products, options)
+            run(name, folder, redis_url, variants, options)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def measure(server, hello: bytes, cookies: list[str]) -> Result:
     return Result(memory / count, count / seconds, cpu / count)
 
 
-def sign_in(count: int, product: int) -> list[str]:
+def sign_in(count: int, variant: int) -> list[str]:
     """Cookies of so many people, each with a basket that has something in it."""
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -95,7 +95,7 @@ def sign_in(count: int, product: int) -> list[str]:
     for number in range(count):
         name = f"bench-{number}"
         user = User.objects.create(username=name, email=f"{name}@example.com")
-        basket.add(basket.open_for(Owner(user_id=user.pk)), product)
+        basket.add(basket.open_for(Owner(user_id=user.pk)), variant)
         session = SessionStore()
         session[SESSION_KEY] = str(user.pk)
         session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
@@ -105,11 +105,11 @@ def sign_in(count: int, product: int) -> list[str]:
     return cookies
 
 
-def hello_of(name: str, products: list[int]) -> bytes:
+def hello_of(name: str, variants: list[int]) -> bytes:
     from products.models import Basket, Stock
 
-    versions = Stock.objects.in_bulk(products)
-    topics = {f"stock:{pk}": versions[pk].version for pk in products}
+    versions = Stock.objects.in_bulk(variants)
+    topics = {f"stock:{pk}": versions[pk].version for pk in variants}
     if name == "person":
         topics["basket"] = Basket.objects.latest("pk").version  # all have the same
     frame = {"t": "sub", "id": 1, "topics": topics, "html": "en"}
@@ -126,17 +126,17 @@ def make_server(name: str, folder: Path, redis_url: str):
     return server
 
 
-def run(name: str, folder: Path, redis_url: str, products, cookies) -> Result:
+def run(name: str, folder: Path, redis_url: str, variants, cookies) -> Result:
     server = make_server(name, folder, redis_url)
     server.start()
     try:
-        return measure(server, hello_of(name, products), cookies)
+        return measure(server, hello_of(name, variants), cookies)
     finally:
         server.stop()
 
 
-def compare(folder: Path, redis_url: str, products: list[int], options) -> None:
-    people = sign_in(options.sockets + WARM_UP, products[0])
+def compare(folder: Path, redis_url: str, variants: list[int], options) -> None:
+    people = sign_in(options.sockets + WARM_UP, variants[0])
     nobody = [""] * len(people)
     ratios: dict[str, list[str]] = {name: [] for name in options.peers}
     for number in range(options.rounds):
@@ -144,7 +144,7 @@ def compare(folder: Path, redis_url: str, products: list[int], options) -> None:
         for name in in_turn(options.peers, number):
             gc.collect()
             cookies = people if name == "person" else nobody
-            result = found[name] = run(name, folder, redis_url, products, cookies)
+            result = found[name] = run(name, folder, redis_url, variants, cookies)
             print(
                 f"{name:10} {result.kilobytes:6.1f} KB a socket"
                 f" {result.rate:7.0f} sockets a second"
@@ -187,8 +187,8 @@ def on_scratch(folder: Path, redis_url: str, options) -> None:
     logging.getLogger("project.mail.outbox").setLevel(logging.ERROR)
     from tests.benchmarks.scratch import scratch_database
 
-    with scratch_database() as make_products:
-        compare(folder, redis_url, make_products(PRODUCTS), options)
+    with scratch_database() as make_variants:
+        compare(folder, redis_url, make_variants(PRODUCTS), options)
 
 
 if __name__ == "__main__":

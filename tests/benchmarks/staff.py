@@ -102,15 +102,15 @@ def measure(
         return cpu, sum(tab.bytes_heard for tab in tabs) - heard
 
 
-def compare(server, cookies: list[str], products: list[int], options) -> None:
+def compare(server, cookies: list[str], variants: list[int], options) -> None:
     from products.stock import services as stock
     from tests.support.factories import make_order
 
     for kind in options.kinds:
-        topic, change = kind, partial(stock.receive, products[0], 1)
+        topic, change = kind, partial(stock.receive, variants[0], 1)
         changes = options.rate * options.seconds
         if kind == "shelf":
-            topic = f"shelf:{products[0]}"
+            topic = f"shelf:{variants[0]}"
         elif kind == "orders":
             change = make_order
         elif kind == "pulse":
@@ -150,13 +150,13 @@ def main() -> None:
         from tests.benchmarks.boards import sign_in
         from tests.benchmarks.scratch import scratch_database
 
-        with scratch_database() as make_products:
-            products = make_products(60)
+        with scratch_database() as make_variants:
+            variants = make_variants(60)
             cookies = [sign_in(number) for number in range(max(PAGES))]
             server = Daphne(place, settings.REDIS_URL)
             server.start()
             try:
-                compare(server, cookies, products, options)
+                compare(server, cookies, variants, options)
             finally:
                 server.stop()
 

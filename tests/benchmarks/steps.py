@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.db import connection
 from django.test import Client
 
-from products.models import Product
+from products.models import Variant
 from tests.benchmarks.crowds import ALL_STEPS, shelf
 from tests.support.buyer import Buyer
 
@@ -23,7 +23,7 @@ class Near(Buyer):
 
     browser = Client(headers={"host": "localhost"})
 
-    def __init__(self, lines: dict[Product, int]) -> None:
+    def __init__(self, lines: dict[Variant, int]) -> None:
         super().__init__(None, lines)
         self.browser.cookies = SimpleCookie(self.cookies)
 
@@ -66,11 +66,11 @@ def kind_of(sql: str) -> str:
     return f"{verb} {table[1]}" if table else verb
 
 
-def go(products: list[Product], orders: int) -> dict[str, Spent]:
+def go(variants: list[Variant], orders: int) -> dict[str, Spent]:
     """So many orders, one after the other; what each step has taken of all of them."""
     spent = {step: Spent() for step in STEPS}
-    for product in shelf(products, orders):
-        buyer = Near({product: 1})
+    for variant in shelf(variants, orders):
+        buyer = Near({variant: 1})
         for step, status in zip(STEPS, ALL_STEPS, strict=True):
             with connection.execute_wrapper(spent[step]):
                 begun = time.perf_counter()
@@ -80,10 +80,10 @@ def go(products: list[Product], orders: int) -> dict[str, Spent]:
     return spent
 
 
-def tell(products: list[Product], orders: int) -> None:
+def tell(variants: list[Variant], orders: int) -> None:
     """Do so, and print it as of one order."""
-    go(products, 3)  # warm
-    spent = go(products, orders)
+    go(variants, 3)  # warm
+    spent = go(variants, orders)
     whole = sum(spent.values(), Spent())
     print("\nOne guest's order, page by page, without a server")
     for step, one in [*spent.items(), ("all", whole)]:

@@ -132,10 +132,10 @@ def run(options) -> None:
     from products.models import Stock
     from tests.benchmarks.scratch import scratch_database
 
-    with tempfile.TemporaryDirectory() as folder, scratch_database() as make_products:
+    with tempfile.TemporaryDirectory() as folder, scratch_database() as make_variants:
         redis = Redis(Path(folder))
         redis.start()
-        pks = make_products(PRODUCTS)
+        pks = make_variants(PRODUCTS)
         versions = Stock.objects.in_bulk(pks)
         topics = {f"stock:{pk}": versions[pk].version for pk in pks}
         limits = LIMITS | collect_static(Path(folder) / "static")

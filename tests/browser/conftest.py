@@ -7,7 +7,7 @@ import pytest
 import redis
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from products.models import Product
+from products.models import Variant
 from tests.browser.chromium import launched, launched_whole
 from tests.browser.pages import bring_basket, wait_until_live
 from tests.support.layers import publishing_at
@@ -177,7 +177,7 @@ def visit(browser, transactional_db, daphne, complaints) -> Iterator[Visit]:
         *,
         at: Daphne = daphne,
         live: bool = True,
-        basket: dict[Product, int] | None = None,
+        basket: dict[Variant, int] | None = None,
         prepare: Callable[[Page], None] = lambda page: None,
         **options,
     ) -> Page:

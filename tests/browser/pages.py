@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from products.live.viewers import BASKET_TOKEN
-from products.models import Product
+from products.models import Variant
 from project.sessions import SessionStore
 from tests.support.factories import make_basket, make_user
 from users.models import User
@@ -29,14 +29,14 @@ def another_tab(page: Page, path: str) -> Page:
     return tab
 
 
-def stock(page: Page, product: Product) -> Locator:
+def stock(page: Page, variant: Variant) -> Locator:
     """Price and stock of a product, wherever the page shows it first."""
-    return page.locator(f'[data-topic="stock:{product.pk}"]').first
+    return page.locator(f'[data-topic="stock:{variant.pk}"]').first
 
 
-def buy(page: Page, product: Product) -> Locator:
+def buy(page: Page, variant: Variant) -> Locator:
     """The product's add button."""
-    return page.locator(f'[data-buy="{product.pk}"]').first
+    return page.locator(f'[data-buy="{variant.pk}"]').first
 
 
 def badge(page: Page) -> Locator:
@@ -44,17 +44,17 @@ def badge(page: Page) -> Locator:
     return page.locator('[data-topic="basket"] .basket-badge__count')
 
 
-def line(page: Page, product: Product) -> Locator:
+def line(page: Page, variant: Variant) -> Locator:
     """The product's line in the basket."""
-    return page.locator(f'[data-topic="basket:lines"] [data-key="{product.pk}"]')
+    return page.locator(f'[data-topic="basket:lines"] [data-key="{variant.pk}"]')
 
 
-def quantity(page: Page, product: Product) -> Locator:
-    return page.locator(f'input[name="quantity-{product.pk}"]')
+def quantity(page: Page, variant: Variant) -> Locator:
+    return page.locator(f'input[name="quantity-{variant.pk}"]')
 
 
-def remove(page: Page, product: Product) -> Locator:
-    return line(page, product).get_by_role("button", name="Remove")
+def remove(page: Page, variant: Variant) -> Locator:
+    return line(page, variant).get_by_role("button", name="Remove")
 
 
 def total(page: Page) -> Locator:
@@ -109,7 +109,7 @@ def fill_sign_in(page: Page, username: str) -> None:
 
 
 def bring_basket(
-    context: BrowserContext, address: str, lines: dict[Product, int]
+    context: BrowserContext, address: str, lines: dict[Variant, int]
 ) -> None:
     """Give the visitor a session and a basket, as if they had filled it before."""
     basket = make_basket(lines=lines)

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from products.basket import services as baskets
-from products.models import Basket, Product
+from products.models import Basket, Product, Variant
 from products.stock import services as stocks
 from tests.browser.pages import (
     another_tab,
@@ -19,33 +19,34 @@ from tests.browser.pages import (
     stock,
     total,
 )
-from tests.support.factories import make_category, make_products
+from tests.support.factories import make_category, make_variants
 
 
 @pytest.fixture
-def shelf(transactional_db) -> list[Product]:
+def shelf(transactional_db) -> list[Variant]:
     """A lamp, a vase and a mug: 10 of each, at 4.00, 5.00 and 6.00."""
     category = make_category()
-    shelf = make_products(3, category=category)
-    for product, name, price in zip(shelf, ("Lamp", "Vase", "Mug"), (4, 5, 6)):
-        product.name, product.price = name, price
-        product.save()
+    shelf = make_variants(3, category=category)
+    for variant, name, price in zip(shelf, ("Lamp", "Vase", "Mug"), (4, 5, 6)):
+        variant.product.name, variant.price = name, price
+        variant.product.save()
+        variant.save()
     return shelf
 
 
-def click_at_once(page: Page, *products: Product) -> None:
+def click_at_once(page: Page, *variants: Variant) -> None:
     """Click the products' buttons without waiting for an answer in between."""
-    ids = [product.pk for product in products]
+    ids = [variant.pk for variant in variants]
     click = (
         "ids => ids.forEach(id => document.querySelector(`[data-buy='${id}']`).click())"
     )
     page.evaluate(click, ids)
 
 
-def choose(page: Page, product: Product, units: int) -> None:
+def choose(page: Page, variant: Variant, units: int) -> None:
     """Type a quantity, and leave the field."""
-    quantity(page, product).fill(str(units))
-    quantity(page, product).blur()
+    quantity(page, variant).fill(str(units))
+    quantity(page, variant).blur()
 
 
 # --- Adding -----------------------------------------------------------------------
@@ -116,7 +117,9 @@ def test_first_clicks_in_two_tabs_at_once_both_count(visit, shelf):
 def test_a_refused_add_says_why_and_changes_nothing(visit, shelf, complaints):
     lamp, *_ = shelf
     page = visit("/products/")
-    Product.objects.filter(pk=lamp.pk).update(is_active=False)  # and nobody was told
+    Product.objects.filter(pk=lamp.product_id).update(
+        is_active=False
+    )  # and nobody was told
 
     buy(page, lamp).click()
 
@@ -277,10 +280,10 @@ def test_a_basket_is_filled_and_emptied_by_the_keyboard_alone(visit, shelf):
     page = visit("/products/")
     keys = page.keyboard
 
-    for product in (lamp, vase):
-        tab_to(page, f"[data-buy='{product.pk}']")
+    for variant in (lamp, vase):
+        tab_to(page, f"[data-buy='{variant.pk}']")
         keys.press("Enter")
-        expect(messages(page)).to_contain_text(product.name)
+        expect(messages(page)).to_contain_text(variant.name)
     expect(badge(page)).to_have_text("2")
     page.goto("/")
     tab_to(page, ".basket-link")
@@ -319,9 +322,9 @@ def tab_to(page: Page, selector: str) -> None:
 
 
 def test_in_a_basket_of_100_lines_those_in_view_are_live(visit, transactional_db):
-    products = make_products(100, category=make_category())
-    page = visit("/basket/", basket=dict.fromkeys(products, 1))
-    first, last = products[0], products[-1]
+    variants = make_variants(100, category=make_category())
+    page = visit("/basket/", basket=dict.fromkeys(variants, 1))
+    first, last = variants[0], variants[-1]
 
     stocks.count(first.pk, 3)
     expect(stock(page, first)).to_contain_text("3")

@@ -35,7 +35,7 @@ from tests.browser.pages import (
     wait_until_live,
 )
 from tests.products.staff.test_board import make_orders
-from tests.support.factories import make_order, make_product, make_user
+from tests.support.factories import make_order, make_user, make_variant
 from users.models import User
 
 BOARD = "/staff/orders/"
@@ -73,7 +73,7 @@ def versions_that_rise(transactional_db) -> None:
     """Rows are gone after each test, but the server remembers the versions that it has
     told: what staff watch is numbered from where no test before has been."""
     floor = next(_floors)
-    Stock.objects.filter(pk=make_product(on_hand=0, is_active=False).pk).update(
+    Stock.objects.filter(pk=make_variant(on_hand=0, is_active=False).pk).update(
         version=floor
     )
     address = {"full_name": "A", "line1": "B", "postcode": "1", "city": "C"}
@@ -140,7 +140,7 @@ def test_new_order_slides_in_on_every_board(staff):
     for page in pages:
         mark(page)
 
-    order = make_order({make_product(name="Blue bowl"): 2})
+    order = make_order({make_variant(name="Blue bowl"): 2})
 
     for page in pages:
         here = card(column(page, "paid"), order)
@@ -297,7 +297,7 @@ def test_what_happened_while_redis_was_away_is_on_the_board_once(
 
 
 def test_shelf_that_runs_low_is_told_with_a_link_to_its_stock(staff):
-    lamp = make_product(name="Storm lamp", on_hand=50)
+    lamp = make_variant(name="Storm lamp", on_hand=50)
     page = staff()
     expect(page.locator(".shelves")).to_contain_text("No products are low or sold out")
 
@@ -632,8 +632,8 @@ def test_keys_rest_while_one_types_and_are_listed_on_the_page(staff):
 
 def test_staff_pages_are_good_in_all_looks(staff):
     for _ in range(3):
-        make_order({make_product(on_hand=3): 1})
-    order = make_order({make_product(name=f"Bowl {n}"): 1 for n in range(5)})
+        make_order({make_variant(on_hand=3): 1})
+    order = make_order({make_variant(name=f"Bowl {n}"): 1 for n in range(5)})
     page = staff("Bartholomew-the-very-long")
     orders.pack(order, actor=User.objects.get(), note="x" * 200)
     for path in (BOARD, f"{BOARD}?q={order.number}", f"{BOARD}{order.number}/"):

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from products.basket import holds
 from products.catalogue import services as catalogue
 from products.live.viewers import Owner
-from products.models import Basket, Order, Product, Stock
+from products.models import Basket, Order, Stock, Variant
 from products.stock import services as stocks
 from tests.browser.looks import (
     expect_errors_beside_their_fields,
@@ -28,7 +28,7 @@ from tests.support.factories import (
     make_address,
     make_basket,
     make_category,
-    make_products,
+    make_variants,
 )
 from users.models import User
 
@@ -43,11 +43,10 @@ ADDRESS = {
 
 
 @pytest.fixture
-def lamp(transactional_db) -> Product:
+def lamp(transactional_db) -> Variant:
     """Five of it, at 4.00."""
-    (lamp,) = make_products(1, category=make_category(), on_hand=5)
-    lamp.name, lamp.price = "Lamp", Decimal("4.00")
-    lamp.save()
+    fields = {"name": "Lamp", "price": Decimal("4.00"), "on_hand": 5}
+    (lamp,) = make_variants(1, category=make_category(), **fields)
     return lamp
 
 
@@ -88,9 +87,9 @@ def at_review(page: Page) -> Page:
     return page
 
 
-def expect_one_order(lamp: Product, units: int) -> Order:
+def expect_one_order(lamp: Variant, units: int) -> Order:
     order = Order.objects.get()
-    assert [(row.product, row.quantity) for row in order.lines.all()] == [(lamp, units)]
+    assert [(row.variant, row.quantity) for row in order.lines.all()] == [(lamp, units)]
     assert Stock.objects.get(pk=lamp.pk).reserved == units
     return order
 
@@ -290,7 +289,7 @@ def test_a_change_of_the_basket_in_another_tab_ends_the_hold_live(visit, lamp):
 def test_a_changed_price_is_agreed_to_by_one_click(visit, lamp, complaints):
     page = at_review(visit("/", basket={lamp: 2}))
     lamp.price = Decimal("5.00")
-    catalogue.save(lamp)
+    catalogue.save(lamp.product, variants=[lamp])
 
     place(page).click()
 

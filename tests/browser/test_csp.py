@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from django.test import Client
 from playwright.sync_api import Page, expect
 
-from products.models import Product
+from products.models import Variant
 from tests.browser.pages import wait_until_live
-from tests.support.factories import make_picture, make_product, make_user
+from tests.support.factories import make_picture, make_user, make_variant
 from tests.support.servers import wait_until
 from users.models import User
 
@@ -57,8 +57,8 @@ MODELS = [
 
 
 @pytest.fixture
-def lamp(transactional_db) -> Product:
-    return make_product(slug="lamp", name="Lamp", image=make_picture())
+def lamp(transactional_db) -> Variant:
+    return make_variant(slug="lamp", name="Lamp", image=make_picture())
 
 
 @pytest.fixture

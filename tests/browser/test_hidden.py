@@ -13,14 +13,14 @@ from playwright.sync_api import Page
 from playwright.sync_api import TimeoutError as NotSeen
 from playwright.sync_api import WebSocket, expect
 
-from products.models import Product, Stock
+from products.models import Stock, Variant
 from products.orders import services as orders
 from products.stock import services as stock
 from tests.browser.chromium import HIDABLE, TURN
 from tests.browser.pages import bring_session, expect_no_reload, mark, notice
 from tests.browser.pages import stock as stock_of
 from tests.browser.pages import wait_until_live
-from tests.support.factories import make_order, make_product, make_user
+from tests.support.factories import make_order, make_user, make_variant
 from tests.support.servers import Daphne
 
 PACE_MS = 45_000
@@ -81,8 +81,8 @@ def talk() -> Talk:
 
 
 @pytest.fixture
-def product(transactional_db) -> Product:
-    return make_product(name="Lamp", on_hand=900)
+def variant(transactional_db) -> Variant:
+    return make_variant(name="Lamp", on_hand=900)
 
 
 Prepare = Callable[[Page], None]
@@ -113,11 +113,11 @@ def hide(page: Page, talk: Talk) -> None:
     until(page, lambda: talk.paces[count:] == [PACE_MS], "the pace")
 
 
-def sell(product: Product, seen: Page) -> str:
+def sell(variant: Variant, seen: Page) -> str:
     """Sell one; gives what a page that is seen says then."""
-    stock.claim({product.pk: 1})
-    text = f"{Stock.objects.get(product=product).available} in stock"
-    expect(stock_of(seen, product)).to_contain_text(text)
+    stock.claim({variant.pk: 1})
+    text = f"{Stock.objects.get(variant=variant).available} in stock"
+    expect(stock_of(seen, variant)).to_contain_text(text)
     return text
 
 
@@ -134,9 +134,9 @@ def sockets_at(server: Daphne) -> float:
 
 
 def test_hidden_tab_of_a_busy_list_gets_few_frames_and_is_right_when_it_is_seen(
-    visit, product, talk
+    visit, variant, talk
 ):
-    shelf = [product] + [make_product(name=f"Lamp {n}", on_hand=900) for n in range(9)]
+    shelf = [variant] + [make_variant(name=f"Lamp {n}", on_hand=900) for n in range(9)]
     of_the_seen = Talk()
     seen = visit("/products/", prepare=prepared(of_the_seen))
     page = visit("/products/", prepare=prepared(talk))
@@ -149,43 +149,43 @@ def test_hidden_tab_of_a_busy_list_gets_few_frames_and_is_right_when_it_is_seen(
             stock.claim({next(sales).pk: 1})
             page.wait_for_timeout(50)
         periods = (time.monotonic() - begun) / (PACE_MS / 1000)
-        text = sell(product, seen)
+        text = sell(variant, seen)
         assert of_the_seen.frames - before[1] > 20  # the premise
         assert talk.frames - before[0] <= periods + 1
 
-        selector = f'[data-topic="stock:{product.pk}"]'
+        selector = f'[data-topic="stock:{variant.pk}"]'
         times.append(page.evaluate(TIME_TO_SHOW, [selector, text]))
 
     assert min(times) < SHOWN_MS, times
     for each in shelf:
-        text = f"{Stock.objects.get(product=each).available} in stock"
+        text = f"{Stock.objects.get(variant=each).available} in stock"
         expect(stock_of(page, each)).to_contain_text(text)
 
 
-def test_tab_that_is_seen_again_is_right_at_once(visit, product, talk):
-    seen = visit(product.get_absolute_url())
-    page = visit(product.get_absolute_url(), prepare=prepared(talk))
-    selector = f'[data-topic="stock:{product.pk}"]'
+def test_tab_that_is_seen_again_is_right_at_once(visit, variant, talk):
+    seen = visit(variant.get_absolute_url())
+    page = visit(variant.get_absolute_url(), prepare=prepared(talk))
+    selector = f'[data-topic="stock:{variant.pk}"]'
     times = []
     while len(times) < ATTEMPTS and min(times, default=SHOWN_MS) >= SHOWN_MS:
         hide(page, talk)
-        text = sell(product, seen)
+        text = sell(variant, seen)
 
         times.append(page.evaluate(TIME_TO_SHOW, [selector, text]))
 
     assert min(times) < SHOWN_MS, times
     assert talk.paces[-1] == 0
     assert len(talk.sockets) == 1
-    sell(product, page)  # and stays right
+    sell(variant, page)  # and stays right
 
 
-def test_tab_that_is_opened_behind_another_asks_for_a_pace(visit, product, talk):
+def test_tab_that_is_opened_behind_another_asks_for_a_pace(visit, variant, talk):
     page = visit("/products/", prepare=prepared(talk, is_hidden=True))
 
     until(page, lambda: talk.paces[-1] == PACE_MS, "the pace")
 
 
-def test_glance_at_another_tab_asks_for_no_pace(visit, product, talk):
+def test_glance_at_another_tab_asks_for_no_pace(visit, variant, talk):
     page = visit("/products/", prepare=prepared(talk, clock=True))
 
     for _ in range(3):
@@ -193,16 +193,16 @@ def test_glance_at_another_tab_asks_for_no_pace(visit, product, talk):
         page.clock.run_for(500)
         page.evaluate(TURN, False)
     page.clock.run_for(2000)
-    sell(product, page)
+    sell(variant, page)
 
     assert set(talk.paces) == {0}
 
 
 def test_tab_that_is_hidden_for_ten_minutes_has_no_socket_until_it_is_seen(
-    visit, product, talk
+    visit, variant, talk
 ):
-    seen = visit(product.get_absolute_url())
-    page = visit(product.get_absolute_url(), prepare=prepared(talk, clock=True))
+    seen = visit(variant.get_absolute_url())
+    page = visit(variant.get_absolute_url(), prepare=prepared(talk, clock=True))
     page.evaluate(TURN, True)
     page.clock.run_for(1500)
     until(page, lambda: talk.paces[-1] == PACE_MS, "the pace")
@@ -212,23 +212,23 @@ def test_tab_that_is_hidden_for_ten_minutes_has_no_socket_until_it_is_seen(
     count = len(talk.sockets)
     page.evaluate("window.dispatchEvent(new Event('online'))")
     page.clock.fast_forward(TEN_MINUTES)
-    text = sell(product, seen)
+    text = sell(variant, seen)
     with suppress(NotSeen):
         page.wait_for_event("websocket", timeout=500)
     assert len(talk.sockets) == count
 
     page.evaluate(TURN, False)
 
-    expect(stock_of(page, product)).to_contain_text(text)
+    expect(stock_of(page, variant)).to_contain_text(text)
     assert talk.open_sockets == 1
     assert talk.paces[-1] == 0
     expect(notice(page)).to_be_hidden()
 
 
 def test_hidden_tab_waits_for_its_turn_before_it_takes_its_socket_for_dead(
-    visit, product, talk
+    visit, variant, talk
 ):
-    page = visit(product.get_absolute_url(), prepare=prepared(talk, clock=True))
+    page = visit(variant.get_absolute_url(), prepare=prepared(talk, clock=True))
     page.evaluate(TURN, True)
     page.clock.run_for(1500)
     until(page, lambda: talk.paces[-1] == PACE_MS, "the pace")
@@ -241,11 +241,11 @@ def test_hidden_tab_waits_for_its_turn_before_it_takes_its_socket_for_dead(
 
 
 def test_page_that_is_left_has_no_socket_and_opens_one_when_it_is_come_back_to(
-    keeping_browser, daphne, product
+    keeping_browser, daphne, variant
 ):
     context = keeping_browser.new_context(base_url=daphne.url)
     page = context.new_page()
-    page.goto(product.get_absolute_url())
+    page.goto(variant.get_absolute_url())
     wait_until_live(page)
     mark(page)
     before = sockets_at(daphne)
@@ -253,11 +253,11 @@ def test_page_that_is_left_has_no_socket_and_opens_one_when_it_is_come_back_to(
 
     page.goto("/robots.txt")
     until(page, lambda: sockets_at(daphne) == before - 1, "the closing")
-    stock.claim({product.pk: 1})
+    stock.claim({variant.pk: 1})
     page.go_back(wait_until="commit")
 
-    text = f"{Stock.objects.get(product=product).available} in stock"
-    expect(stock_of(page, product)).to_contain_text(text)
+    text = f"{Stock.objects.get(variant=variant).available} in stock"
+    expect(stock_of(page, variant)).to_contain_text(text)
     expect_no_reload(page)  # the browser has kept it
     page.wait_for_timeout(500)
     assert sockets_at(daphne) == before

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from playwright.sync_api import Page, expect
 
 from products.live.viewers import Owner
-from products.models import Product
+from products.models import Variant
 from products.stock import services as stocks
 from tests.browser.pages import (
     another_tab,
@@ -21,13 +21,13 @@ from tests.browser.pages import (
     stock,
     wait_until_live,
 )
-from tests.support.factories import make_basket, make_category, make_products
+from tests.support.factories import make_basket, make_category, make_variants
 from users.models import Session, User
 
 
 @pytest.fixture
-def shelf(transactional_db) -> list[Product]:
-    return make_products(2, category=make_category(), price="5.00")
+def shelf(transactional_db) -> list[Variant]:
+    return make_variants(2, category=make_category(), price="5.00")
 
 
 @pytest.fixture
@@ -122,15 +122,15 @@ def test_sign_in_with_another_tab_open_stays_signed_in(visit, shelf, shopper):
 def test_staff_page_moves_and_closes_when_the_rights_are_gone(visit, shelf):
     staff = make_shopper("staff", is_staff=True)
     staff.user_permissions.add(Permission.objects.get(codename="view_stock"))
-    product = shelf[0]
+    variant = shelf[0]
     page = visit("/products/")
     sign_in(page, "staff")
-    page.goto(f"/admin/products/stock/{product.pk}/change/")
+    page.goto(f"/admin/products/stock/{variant.pk}/change/")
     wait_until_live(page)
     mark(page)
-    before = product.stock.on_hand
+    before = variant.stock.on_hand
 
-    stocks.claim({product.pk: 2})
+    stocks.claim({variant.pk: 2})
 
     expect(page.locator(".shelf")).to_contain_text(f"{before} on hand, 2 reserved")
     expect_no_reload(page)

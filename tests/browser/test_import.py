@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from products.models import Product
+from products.models import Variant
 from tests.browser.looks import LOOKS, finish_animations, overflow
 from tests.browser.pages import (
     bring_session,
@@ -13,7 +13,7 @@ from tests.browser.pages import (
     mark,
     stock,
 )
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 
 FILE = """sku;name;category;price;stock
 LAMP-1;;;9,90;1
@@ -24,8 +24,8 @@ BOWL-2;Bowl;Vases;-5;1
 
 
 @pytest.fixture
-def lamp(transactional_db) -> Product:
-    return make_product(name="Lamp", sku="LAMP-1", on_hand=7, price="4.00")
+def lamp(transactional_db) -> Variant:
+    return make_variant(name="Lamp", sku="LAMP-1", on_hand=7, price="4.00")
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_import_in_the_admin_reaches_the_page_of_a_visitor(
     expect(stock(looking, lamp)).to_contain_text("9.90")
     expect(stock(looking, lamp)).to_contain_text("Only 1 left")
     expect_no_reload(looking)
-    assert Product.objects.get(sku="VASE-1").stock.available == 3
+    assert Variant.objects.get(sku="VASE-1").stock.available == 3
 
 
 def test_import_in_the_admin_works_without_javascript(lamp, staff):
@@ -103,7 +103,7 @@ def test_import_in_the_admin_works_without_javascript(lamp, staff):
     page.get_by_role("button", name="Import now").click()
 
     expect(page.get_by_text("1 changed, 0 unchanged")).to_be_visible()
-    assert Product.objects.get(pk=lamp.pk).price == 5
+    assert Variant.objects.get(pk=lamp.pk).price == 5
 
 
 def test_import_asks_how_a_file_reads_right(lamp, staff, complaints):

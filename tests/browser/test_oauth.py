@@ -10,9 +10,9 @@ from playwright.sync_api import Page, expect
 
 from products.basket import services as baskets
 from products.live.viewers import Owner
-from products.models import Basket, Product
+from products.models import Basket, Variant
 from tests.browser.pages import badge, make_shopper, sign_in, wait_until_live
-from tests.support.factories import make_basket, make_category, make_products
+from tests.support.factories import make_basket, make_category, make_variants
 from tests.support.provider.people import NADIA, UMA, Person
 from tests.support.provider.server import Provider
 from tests.support.servers import Daphne
@@ -51,8 +51,8 @@ def provider(the_shop, the_provider) -> Provider:
 
 
 @pytest.fixture
-def shelf(transactional_db) -> list[Product]:
-    return make_products(3, category=make_category(), price="5.00")
+def shelf(transactional_db) -> list[Variant]:
+    return make_variants(3, category=make_category(), price="5.00")
 
 
 def press(page: Page) -> None:
@@ -133,7 +133,7 @@ def test_somebody_new_comes_in_verified_named_and_with_their_basket(
     account = SocialAccount.objects.get(user=nadia)
     assert account.provider == "sso"
     lines = baskets.open_for(Owner(user_id=nadia.pk)).lines
-    assert {line.product: line.quantity for line in lines.all()} == {
+    assert {line.variant: line.quantity for line in lines.all()} == {
         shelf[0]: 2,
         shelf[1]: 1,
     }

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 from websockets.sync.server import ServerConnection, serve
 
-from products.models import Product
+from products.models import Variant
 from products.stock import services as stocks
 from realtime import protocol
 from realtime.loadtest.watchers import longest_wait
@@ -28,7 +28,7 @@ from tests.browser.pages import (
     stock,
     wait_until_live,
 )
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.servers import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -37,8 +37,8 @@ BACK_S = 10  # "within seconds": the longest pause between two attempts is 4
 
 
 @pytest.fixture
-def lamp(transactional_db) -> Product:
-    return make_product(name="Lamp", on_hand=20)
+def lamp(transactional_db) -> Variant:
+    return make_variant(name="Lamp", on_hand=20)
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def outage(complaints) -> None:
     complaints.forgive()
 
 
-def expect_stock(page: Page, product: Product, units: int) -> None:
+def expect_stock(page: Page, variant: Variant, units: int) -> None:
     """The page shows what the database holds, soon, and without a reload."""
-    expect(stock(page, product)).to_contain_text(
+    expect(stock(page, variant)).to_contain_text(
         f"{units} in stock", timeout=BACK_S * 1000
     )
     expect(notice(page)).to_be_hidden(timeout=BACK_S * 1000)

@@ -3,14 +3,14 @@
 import pytest
 from playwright.sync_api import Page
 
-from products.models import Product
+from products.models import Variant
 from tests.browser.looks import DESK, PHONE, expect_good_in_all_looks
 from tests.browser.pages import buy
 from tests.support.factories import (
     make_category,
     make_picture,
-    make_product,
-    make_products,
+    make_variant,
+    make_variants,
 )
 
 PAGES = {
@@ -37,21 +37,21 @@ new PerformanceObserver((list) => {
 
 
 @pytest.fixture
-def shelf(transactional_db) -> list[Product]:
+def shelf(transactional_db) -> list[Variant]:
     """A shelf with all kinds of products, one with a picture."""
     lamps = make_category(name="Lamps", slug="lamps", description="Light.", position=1)
     other = make_category(name="A category with quite a long name", position=2)
-    brass = make_product(
+    brass = make_variant(
         category=lamps,
         slug="brass-lamp",
         name="Brass reading lamp",
         description="A lamp.\n\nAnd a second paragraph about it.",
         image=make_picture(),
     )
-    low = make_product(category=lamps, name="Low lamp", on_hand=2)
-    make_product(category=lamps, slug="sold-out-lamp", name="Sold lamp", on_hand=0)
-    make_product(category=lamps, slug="lost-lamp", name="Lost lamp", is_active=False)
-    return [brass, low, *make_products(60, category=other)]
+    low = make_variant(category=lamps, name="Low lamp", on_hand=2)
+    make_variant(category=lamps, slug="sold-out-lamp", name="Sold lamp", on_hand=0)
+    make_variant(category=lamps, slug="lost-lamp", name="Lost lamp", is_active=False)
+    return [brass, low, *make_variants(60, category=other)]
 
 
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())

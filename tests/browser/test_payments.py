@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from products.models import Order, Payment, Product
+from products.models import Order, Payment, Variant
 from products.orders import services as orders
 from tests.browser.pages import (
     bring_session,
@@ -15,7 +15,7 @@ from tests.browser.pages import (
     mark,
     wait_until_live,
 )
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.http_server import serving
 from tests.support.stripe_server import SECRET, StripeServer
 
@@ -51,8 +51,8 @@ def till(make_daphne, stripe):
 
 
 @pytest.fixture
-def lamp(transactional_db) -> Product:
-    return make_product(name="Lamp", price="4.00", on_hand=5)
+def lamp(transactional_db) -> Variant:
+    return make_variant(name="Lamp", price="4.00", on_hand=5)
 
 
 def now(page: Page):

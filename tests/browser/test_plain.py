@@ -4,8 +4,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from products.basket import services as baskets
+from products.catalogue import services as catalogue
 from products.live.viewers import Owner
-from products.models import Basket, Product
+from products.models import Basket, Product, Variant
 from products.stock import services as stocks
 from tests.browser.pages import (
     badge,
@@ -18,16 +19,16 @@ from tests.browser.pages import (
     sign_in,
     total,
 )
-from tests.support.factories import make_basket, make_category, make_products
+from tests.support.factories import make_basket, make_category, make_variants
 
 
 @pytest.fixture
-def shelf(transactional_db) -> list[Product]:
+def shelf(transactional_db) -> list[Variant]:
     """30 products from 1.00 to 30.00, "Item 01" the cheapest."""
-    shelf = make_products(30, category=make_category(name="Things", slug="things"))
-    for price, product in enumerate(shelf, start=1):
-        product.name, product.price = f"Item {price:02}", price
-    Product.objects.bulk_update(shelf, ["name", "price"])
+    shelf = make_variants(30, category=make_category(name="Things", slug="things"))
+    for price, variant in enumerate(shelf, start=1):
+        variant.product.name, variant.price = f"Item {price:02}", price
+        catalogue.save(variant.product, variants=[variant])
     return shelf
 
 
@@ -56,7 +57,7 @@ def test_a_visitor_browses_sorts_and_turns_pages(page):
 
 
 def test_a_visitor_searches(page, shelf):
-    Product.objects.filter(pk=shelf[0].pk).update(name="Brass kettle")
+    Product.objects.filter(pk=shelf[0].product_id).update(name="Brass kettle")
 
     page.get_by_role("searchbox").fill("kettle brass")
     page.get_by_role("searchbox").press("Enter")
@@ -95,8 +96,8 @@ def test_a_sold_out_product_cannot_be_added(page, shelf):
 
 
 def test_quantities_are_set_lines_removed_and_the_basket_emptied(page, shelf):
-    for product in shelf[:3]:
-        buy(page, product).click()
+    for variant in shelf[:3]:
+        buy(page, variant).click()
     page.goto("/basket/")
     expect(total(page)).to_have_text("€6.00")
 
@@ -119,8 +120,8 @@ def test_quantities_are_set_lines_removed_and_the_basket_emptied(page, shelf):
 
 
 def test_enter_in_a_quantity_sets_it_and_removes_nothing(page, shelf):
-    for product in shelf[:2]:
-        buy(page, product).click()
+    for variant in shelf[:2]:
+        buy(page, variant).click()
     page.goto("/basket/")
 
     quantity(page, shelf[1]).fill("3")
@@ -130,8 +131,8 @@ def test_enter_in_a_quantity_sets_it_and_removes_nothing(page, shelf):
 
 
 def test_a_line_that_another_tab_changed_is_left_as_it_is(page, shelf):
-    for product in shelf[:2]:
-        buy(page, product).click()
+    for variant in shelf[:2]:
+        buy(page, variant).click()
     page.goto("/basket/")
     baskets.set_quantities(Basket.objects.get(), {shelf[0].pk: 9})
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.pages import expect_no_reload, mark
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.servers import Daphne
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -108,7 +108,7 @@ def test_recipe_has_at_most_thirty_lines():
 
 
 def test_topic_of_the_recipe_moves_on_an_open_page(visit, daphne, shop_of_the_recipe):
-    lamp = make_product(name="Lamp", on_hand=7)
+    lamp = make_variant(name="Lamp", on_hand=7)
     page = visit(lamp.get_absolute_url(), at=shop_of_the_recipe)
     reserved = page.locator(f'[data-topic="reserved:{lamp.pk}"]')
     expect(reserved).to_have_text("reserved: 0")

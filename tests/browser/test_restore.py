@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 from products.models import Stock
 from products.stock import services as stocks
 from tests.browser.pages import expect_no_reload, mark, stock, wait_until_live
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.rows import restored
 
 BACK_S = 15  # an audit, and the socket's way back
@@ -14,7 +14,7 @@ BACK_S = 15  # an audit, and the socket's way back
 def test_open_page_shows_the_restored_stock_and_each_sale_after_it(
     visit, make_daphne, transactional_db
 ):
-    lamp = make_product(name="Lamp", on_hand=20)
+    lamp = make_variant(name="Lamp", on_hand=20)
     saved = Stock.objects.filter(pk=lamp.pk).values("on_hand", "reserved", "version")[0]
     for _ in range(3):
         stocks.claim({lamp.pk: 2})

@@ -19,7 +19,7 @@ from playwright.sync_api import CDPSession, Page, expect
 
 from products.basket import services as baskets
 from products.live.viewers import Owner
-from products.models import Product
+from products.models import Variant
 from tests.browser.looks import expect_errors_beside_their_fields
 from tests.browser.pages import (
     another_tab,
@@ -32,7 +32,7 @@ from tests.browser.pages import (
     messages,
     wait_until_live,
 )
-from tests.support.factories import make_basket, make_category, make_products
+from tests.support.factories import make_basket, make_category, make_variants
 from users.models import User
 
 VisitAs = Callable[..., Page]
@@ -362,18 +362,18 @@ def expect_told(page: Page) -> None:
 
 
 @pytest.fixture
-def shelf(anna) -> list[Product]:
+def shelf(anna) -> list[Variant]:
     """Two products; Anna has two of the second in her basket."""
-    shelf = make_products(2, category=make_category(), price="5.00")
+    shelf = make_variants(2, category=make_category(), price="5.00")
     make_basket(Owner(user_id=anna.pk), {shelf[1]: 2})
     return shelf
 
 
-def fill(page: Page, product: Product) -> Page:
+def fill(page: Page, variant: Variant) -> Page:
     """A visitor's basket with one of it; gives another tab that shows it."""
     page.goto("/products/")
     wait_until_live(page)
-    buy(page, product).click()
+    buy(page, variant).click()
     expect(badge(page)).to_have_text("1")
     tab = another_tab(page, "/products/")
     expect(badge(tab)).to_have_text("1")

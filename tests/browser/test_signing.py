@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from products.basket import services as baskets
 from products.live.viewers import Owner
-from products.models import Product
+from products.models import Variant
 from tests.browser.pages import (
     another_tab,
     badge,
@@ -17,13 +17,13 @@ from tests.browser.pages import (
     sign_in,
     total,
 )
-from tests.support.factories import make_basket, make_category, make_products
+from tests.support.factories import make_basket, make_category, make_variants
 from users.models import User
 
 
 @pytest.fixture
-def shelf(transactional_db) -> list[Product]:
-    return make_products(3, category=make_category(), price="5.00")
+def shelf(transactional_db) -> list[Variant]:
+    return make_variants(3, category=make_category(), price="5.00")
 
 
 @pytest.fixture

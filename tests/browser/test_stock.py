@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from products.models import Product, Stock
+from products.models import Stock, Variant
 from products.stock import services as stocks
 from tests.browser.pages import (
     another_tab,
@@ -18,12 +18,12 @@ from tests.browser.pages import (
     stock,
     total,
 )
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 
 
 @pytest.fixture
-def lamp(transactional_db) -> Product:
-    return make_product(name="Lamp", on_hand=7, price="4.00")
+def lamp(transactional_db) -> Variant:
+    return make_variant(name="Lamp", on_hand=7, price="4.00")
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_the_note_that_fewer_are_left_comes_and_goes(visit, lamp):
 
 
 def test_a_burst_of_sales_ends_at_the_right_number(visit, transactional_db):
-    lamp = make_product(on_hand=60)
+    lamp = make_variant(on_hand=60)
     page = visit("/products/")
 
     for _ in range(57):

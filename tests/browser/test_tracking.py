@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from products.models import Order, Product, Waiting
+from products.models import Order, Variant, Waiting
 from products.orders import emails
 from products.orders import services as orders
 from products.stock import services as stock
@@ -18,15 +18,15 @@ from tests.browser.pages import (
     messages,
     wait_until_live,
 )
-from tests.support.factories import make_order, make_product, make_user
+from tests.support.factories import make_order, make_user, make_variant
 from tests.support.servers import wait_until
 
 
 @pytest.fixture
 def order(transactional_db) -> Order:
     """A guest's, to be paid by card."""
-    products = {make_product(name="Brass lamp"): 2, make_product(name="Vase"): 1}
-    return make_order(products, method=Order.Method.STRIPE)
+    variants = {make_variant(name="Brass lamp"): 2, make_variant(name="Vase"): 1}
+    return make_order(variants, method=Order.Method.STRIPE)
 
 
 @pytest.fixture
@@ -147,11 +147,11 @@ def test_order_and_history_are_good_to_look_at(visit, daphne, order, packer):
 
 
 @pytest.fixture
-def lamp(transactional_db) -> Product:
+def lamp(transactional_db) -> Variant:
     """Sold out."""
-    product = make_product(name="Lamp", on_hand=1)
-    stock.claim({product.pk: 1})
-    return product
+    variant = make_variant(name="Lamp", on_hand=1)
+    stock.claim({variant.pk: 1})
+    return variant
 
 
 def ask(page: Page):
@@ -202,7 +202,7 @@ def test_who_has_left_the_page_gets_a_mail(visit, lamp, settings):
 
 
 def test_offer_to_tell_comes_when_it_sells_out(visit, transactional_db):
-    lamp = make_product(on_hand=1)
+    lamp = make_variant(on_hand=1)
     page = visit(lamp.get_absolute_url())
     expect(ask(page)).to_be_hidden()
 

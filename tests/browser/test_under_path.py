@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from products.models import Order, Product, Stock
+from products.models import Order, Stock, Variant
 from products.stock import services as stocks
 from tests.browser.pages import (
     another_tab,
@@ -19,7 +19,7 @@ from tests.browser.pages import (
     stock,
     wait_until_live,
 )
-from tests.support.factories import make_picture, make_product
+from tests.support.factories import make_picture, make_variant
 from tests.support.servers import Daphne
 
 PATH = "/shop"
@@ -43,8 +43,8 @@ class UnderPath(Daphne):
 
 
 @pytest.fixture
-def lamp(transactional_db) -> Product:
-    return make_product(slug="lamp", name="Lamp", image=make_picture(), on_hand=2)
+def lamp(transactional_db) -> Variant:
+    return make_variant(slug="lamp", name="Lamp", image=make_picture(), on_hand=2)
 
 
 @pytest.fixture

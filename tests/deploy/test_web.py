@@ -20,7 +20,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.deploy.test_local import environment, up
-from tests.support.factories import make_picture, make_product
+from tests.support.factories import make_picture, make_variant
 from tests.support.servers import Redis, database_url, free_port, wait_until
 
 LOCAL = Path(__file__).resolve().parents[2] / "deploy" / "local"
@@ -168,7 +168,7 @@ def test_two_processes_serve_one_port_and_are_started_again(
 
 def load(run: Run, figures: Path) -> dict:
     """A short load test as a person starts it on the same machine."""
-    make_product()
+    make_variant()
     command = [sys.executable, "-m", "realtime.loadtest", "--url", run.url]
     command += ["--sockets", "4", "--duration", "3", "--quiet", "1", "--shared"]
     command += ["--phases", "idle,fanout", "--products", "1", "--json", str(figures)]

@@ -160,14 +160,14 @@ class Waverer(Visitor):
 
     def on_start(self) -> None:
         super().on_start()
-        self.product = free.pop(random.randrange(len(free))) if free else None
+        self.variant = free.pop(random.randrange(len(free))) if free else None
         self.quantity, self.holds = 1, False
-        if self.product:
+        if self.variant:
             self.send(f"/basket/add/{self.product}/", quantity=1)
 
     @task
     def waver(self) -> None:
-        if not self.product:
+        if not self.variant:
             return
         began[f"stock:{self.product}"] = time.time()
         if self.holds:

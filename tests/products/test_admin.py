@@ -15,6 +15,7 @@ from products.models import (
     ProductCategory,
     Stock,
     StockMovement,
+    Variant,
     WebhookEvent,
 )
 from products.stock import services as stock
@@ -27,6 +28,7 @@ from tests.support.factories import (
     make_picture,
     make_product,
     make_user,
+    make_variant,
 )
 
 pytestmark = pytest.mark.django_db
@@ -66,10 +68,12 @@ def text(response) -> str:
 
 
 def product_form(product: Product | None = None, **changes) -> dict:
-    fields = ["name", "slug", "sku", "description", "price"]
-    data = {name: getattr(product, name) for name in fields} if product else {}
-    data |= NO_PICTURES
+    data = dict(NO_PICTURES)
     if product:
+        variant = product.variants.get()
+        fields = ["name", "slug", "description"]
+        data |= {name: getattr(product, name) for name in fields}
+        data |= {"sku": variant.sku, "price": variant.price}
         data["category"] = product.category_id
         data |= {"is_active": "on"} if product.is_active else {}
     return {name: value for name, value in (data | changes).items() if value != ""}
@@ -120,7 +124,8 @@ def test_product_list_filtered_by_level_agrees_with_the_badge(
 
     shown = response.context["cl"].queryset
     assert {product.name for product in shown} == names
-    assert {product.stock_facts["state"] for product in shown} == {level}
+    variants = Variant.objects.filter(product__in=shown)
+    assert {variant.stock_facts["state"] for variant in variants} == {level}
 
 
 def test_product_list_ordered_by_available_starts_with_the_fewest(client, boss):
@@ -152,46 +157,46 @@ def test_product_added_gets_stock_and_a_slug_made_of_its_name(client, boss):
         page("product_add"), data | {"category": make_category().pk, "description": ""}
     )
 
-    product = Product.objects.get(sku="B-1")
-    assert product.slug == "brass-lamp-2"
-    assert product.stock.available == 0
+    variant = Variant.objects.get(sku="B-1")
+    assert variant.product.slug == "brass-lamp-2"
+    assert variant.product.lowest_price == variant.price == Decimal("49.90")
+    assert variant.stock.available == 0
 
 
 @pytest.mark.django_db(transaction=True)
 def test_product_saved_with_a_new_price_is_pushed_and_logged_with_its_actor(
     client, boss, hear
 ):
-    product = make_product(price=Decimal("12.50"))
+    variant = make_variant(price=Decimal("12.50"))
+    data = product_form(variant.product, price="9.90")
 
-    with hear(f"stock:{product.pk}") as events:
-        client.post(
-            page("product_change", product.pk), product_form(product, price="9.90")
-        )
+    with hear(f"stock:{variant.pk}") as events:
+        client.post(page("product_change", variant.product_id), data)
 
     assert [event["facts"]["price"] for event in events] == ["9.90"]
     assert StockMovement.objects.get(kind="offer").actor == boss
 
 
 def test_product_form_shows_stock_with_links_to_move_it(client, boss):
-    product = make_product(on_hand=9, reserved=2)
+    variant = make_variant(on_hand=9, reserved=2)
 
-    response = client.get(page("product_change", product.pk))
+    response = client.get(page("product_change", variant.product_id))
 
     assert "7 available : 9 on hand, 2 reserved" in text(response)
-    assert page("stock_change", product.pk) in response.text
+    assert page("stock_change", variant.pk) in response.text
     assert 'name="on_hand"' not in response.text
 
 
 def test_product_form_cannot_write_stock(client, boss):
-    product = make_product(on_hand=9)
+    variant = make_variant(on_hand=9)
 
     client.post(
-        page("product_change", product.pk),
-        product_form(product, on_hand="500", stock="500", name="Saved"),
+        page("product_change", variant.product_id),
+        product_form(variant.product, on_hand="500", stock="500", name="Saved"),
     )
 
-    assert Product.objects.get(pk=product.pk).name == "Saved"
-    assert Stock.objects.get(pk=product.pk).on_hand == 9
+    assert Product.objects.get().name == "Saved"
+    assert Stock.objects.get(pk=variant.pk).on_hand == 9
 
 
 def test_product_with_a_picture_shows_its_preview(client, boss):
@@ -227,18 +232,19 @@ def test_product_picture_that_is_not_a_picture_is_refused_with_the_reason(client
 def test_product_action_on_several_goes_through_the_service(
     client, boss, hear, action, before, after
 ):
-    one, two = make_product(is_active=before), make_product(is_active=before)
-    already = make_product(is_active=after)
-    ids = [product.pk for product in (one, two, already)]
+    one, two = make_variant(is_active=before), make_variant(is_active=before)
+    already = make_variant(is_active=after)
+    ids = [variant.product_id for variant in (one, two, already)]
+    topics = [f"stock:{variant.pk}" for variant in (one, two, already)]
 
-    with hear(*[f"stock:{pk}" for pk in ids]) as events:
+    with hear(*topics) as events:
         response = client.post(
             page("product_changelist"),
             {"action": action, "_selected_action": ids},
             follow=True,
         )
 
-    assert [event["topic"] for event in events] == [f"stock:{pk}" for pk in ids[:2]]
+    assert [event["topic"] for event in events] == topics[:2]
     assert Product.objects.filter(is_active=after).count() == 3
     assert StockMovement.objects.filter(kind="offer", actor=boss).count() == 2
     assert "2 products" in text(response)
@@ -340,46 +346,46 @@ def test_category_with_products_is_not_deleted(client, boss):
 # --- Stock ------------------------------------------------------------------------
 
 
-def move(client, product: Product, follow=True, **data):
+def move(client, variant: Product, follow=True, **data):
     """Fill in one of the two forms as the page shows it now, and press its button."""
-    address = page("stock_change", product.pk)
+    address = page("stock_change", variant.pk)
     seen = re.search(r'name="seen" value="(\d+)"', client.get(address).text)[1]
     return client.post(address, {"seen": seen} | data, follow=follow)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_stock_received_is_added_logged_and_pushed(client, boss, hear):
-    product = make_product(on_hand=7)
+    variant = make_variant(on_hand=7)
 
-    with hear(f"stock:{product.pk}") as events:
-        response = move(client, product, received="20", note="delivery 17")
+    with hear(f"stock:{variant.pk}") as events:
+        response = move(client, variant, received="20", note="delivery 17")
 
     assert "Received: +20 on hand, now 27." in text(response)
     assert "27 available" in text(response)
     assert [event["facts"]["available"] for event in events] == [27]
-    movement = StockMovement.objects.get(product=product, version=2)
+    movement = StockMovement.objects.get(variant=variant, version=2)
     assert (movement.kind, movement.note) == ("received", "delivery 17")
     assert movement.actor == boss
 
 
 def test_stock_counted_sets_the_units_on_hand(client, boss):
-    product = make_product(on_hand=10, reserved=2)
+    variant = make_variant(on_hand=10, reserved=2)
 
-    response = move(client, product, counted="7")
+    response = move(client, variant, counted="7")
 
     assert "Counted: -3 on hand, now 7." in text(response)
-    assert Stock.objects.get(pk=product.pk).available == 5
+    assert Stock.objects.get(pk=variant.pk).available == 5
     assert StockMovement.objects.get(kind="counted").actor == boss
 
 
 def test_stock_counted_below_the_reserved_units_is_refused_on_the_form(client, boss):
-    product = make_product(on_hand=10, reserved=4)
+    variant = make_variant(on_hand=10, reserved=4)
 
-    response = move(client, product, counted="3")
+    response = move(client, variant, counted="3")
 
     assert "You counted 3, but 4 are reserved for orders." in text(response)
     assert 'name="counted" value="3"' in response.text
-    assert Stock.objects.get(pk=product.pk).on_hand == 10
+    assert Stock.objects.get(pk=variant.pk).on_hand == 10
 
 
 @pytest.mark.parametrize(
@@ -397,67 +403,67 @@ def test_stock_counted_below_the_reserved_units_is_refused_on_the_form(client, b
     ],
 )
 def test_stock_moved_with_bad_values_says_what_is_wrong(client, boss, data, message):
-    product = make_product(on_hand=10)
+    variant = make_variant(on_hand=10)
 
-    response = move(client, product, **data)
+    response = move(client, variant, **data)
 
     assert message in text(response)
     assert "Nothing was changed." in text(response)
-    assert Stock.objects.get(pk=product.pk).version == 1
+    assert Stock.objects.get(pk=variant.pk).version == 1
 
 
 def test_stock_received_by_a_double_click_is_received_once(client, boss):
-    product = make_product(on_hand=7)
-    address = page("stock_change", product.pk)
+    variant = make_variant(on_hand=7)
+    address = page("stock_change", variant.pk)
     shown = {"seen": "1", "received": "20"}
 
     client.post(address, shown)
     response = client.post(address, shown)
 
     assert "Somebody changed this stock after you opened the page" in text(response)
-    assert Stock.objects.get(pk=product.pk).on_hand == 27
+    assert Stock.objects.get(pk=variant.pk).on_hand == 27
 
     again = re.search(r'name="seen" value="(\d+)"', response.text)[1]
     client.post(address, {"seen": again, "received": "20"})
-    assert Stock.objects.get(pk=product.pk).on_hand == 47
+    assert Stock.objects.get(pk=variant.pk).on_hand == 47
 
 
 @pytest.mark.django_db(transaction=True)
 def test_stock_received_by_two_clerks_at_once_is_received_once():
     """Both press on what the same page showed: the second is asked to look again."""
-    product, staff = make_product(on_hand=7), make_user(
+    variant, staff = make_variant(on_hand=7), make_user(
         is_superuser=True, is_staff=True
     )
     clerks = [Client(), Client()]
     for clerk in clerks:
         clerk.force_login(staff)
     form = {"seen": "1", "received": "20"}
-    address = page("stock_change", product.pk)
+    address = page("stock_change", variant.pk)
 
     together([lambda clerk=clerk: clerk.post(address, form) for clerk in clerks])
 
-    assert Stock.objects.get(pk=product.pk).on_hand == 27
+    assert Stock.objects.get(pk=variant.pk).on_hand == 27
 
 
 def test_stock_received_during_sales_is_not_refused(client, boss):
-    product = make_product(on_hand=7)
-    address = page("stock_change", product.pk)
+    variant = make_variant(on_hand=7)
+    address = page("stock_change", variant.pk)
 
-    stock.claim({product.pk: 2})
+    stock.claim({variant.pk: 2})
     client.post(address, {"seen": "1", "received": "20"})
 
-    assert Stock.objects.get(pk=product.pk).on_hand == 27
+    assert Stock.objects.get(pk=variant.pk).on_hand == 27
 
 
 def test_stock_page_ignores_posted_figures(client, boss):
-    product = make_product(on_hand=7)
+    variant = make_variant(on_hand=7)
 
     client.post(
-        page("stock_change", product.pk),
+        page("stock_change", variant.pk),
         {"on_hand": "500", "reserved": "0", "version": "9", "_save": "Save"},
     )
 
-    row = Stock.objects.get(pk=product.pk)
+    row = Stock.objects.get(pk=variant.pk)
     assert (row.on_hand, row.version) == (7, 1)
 
 
@@ -465,44 +471,44 @@ def test_stock_page_for_staff_who_may_only_view_has_no_form_and_refuses_posts(
     client, clerk
 ):
     clerk("view_stock")
-    product = make_product(on_hand=7)
+    variant = make_variant(on_hand=7)
 
-    response = client.get(page("stock_change", product.pk))
+    response = client.get(page("stock_change", variant.pk))
     refused = client.post(
-        page("stock_change", product.pk), {"seen": "1", "received": "20"}
+        page("stock_change", variant.pk), {"seen": "1", "received": "20"}
     )
 
     assert "7 available" in text(response)
     assert 'name="received"' not in response.text
     assert refused.status_code == 403
-    assert Stock.objects.get(pk=product.pk).on_hand == 7
+    assert Stock.objects.get(pk=variant.pk).on_hand == 7
 
 
 def test_stock_page_for_staff_without_the_right_to_stock_is_forbidden(client, clerk):
     clerk("change_product", "view_product")
-    product = make_product(on_hand=7)
+    variant = make_variant(on_hand=7)
 
-    assert client.get(page("stock_change", product.pk)).status_code == 403
+    assert client.get(page("stock_change", variant.pk)).status_code == 403
     refused = client.post(
-        page("stock_change", product.pk), {"seen": "1", "received": "20"}
+        page("stock_change", variant.pk), {"seen": "1", "received": "20"}
     )
     assert refused.status_code == 403
 
 
 def test_stock_page_for_staff_with_the_right_moves_stock(client, clerk):
     user = clerk("change_stock")
-    product = make_product(on_hand=7)
+    variant = make_variant(on_hand=7)
 
-    move(client, product, received="20")
+    move(client, variant, received="20")
 
     assert StockMovement.objects.get(version=2).actor == user
 
 
 def test_stock_can_neither_be_added_nor_deleted(client, boss):
-    product = make_product()
+    variant = make_variant()
 
     assert client.get(page("stock_add")).status_code == 403
-    deleted = client.post(page("stock_delete", product.pk), {"post": "yes"})
+    deleted = client.post(page("stock_delete", variant.pk), {"post": "yes"})
     assert deleted.status_code == 403
     assert Stock.objects.exists()
 
@@ -515,7 +521,7 @@ def test_page_of_an_unknown_row_leads_back_with_a_message(client, boss, name):
 
 
 def test_stock_list_shows_figures_and_offers_no_bulk_change(client, boss):
-    make_product(name="Brass lamp", on_hand=9, reserved=2)
+    make_variant(name="Brass lamp", on_hand=9, reserved=2)
 
     response = client.get(page("stock_changelist"), {"q": "brass"})
 
@@ -527,10 +533,10 @@ def test_stock_list_shows_figures_and_offers_no_bulk_change(client, boss):
 
 
 def test_movements_of_a_product_are_linked_from_its_page(client, boss):
-    product, other = make_product(on_hand=9, reserved=2), make_product()
+    variant, other = make_variant(on_hand=9, reserved=2), make_variant()
 
-    link = f"{page('stockmovement_changelist')}?product__id__exact={product.pk}"
-    response = client.get(page("product_change", product.pk))
+    link = f"{page('stockmovement_changelist')}?variant__id__exact={variant.pk}"
+    response = client.get(page("product_change", variant.product_id))
     listed = client.get(link)
 
     assert link in response.text
@@ -539,7 +545,7 @@ def test_movements_of_a_product_are_linked_from_its_page(client, boss):
 
 
 def test_movements_are_read_only(client, boss):
-    make_product(on_hand=9)
+    make_variant(on_hand=9)
     movement = StockMovement.objects.get()
 
     shown = client.get(page("stockmovement_change", movement.pk))
@@ -558,7 +564,7 @@ def test_movements_are_read_only(client, boss):
 
 
 def test_basket_is_shown_with_its_lines_and_without_its_token(client, boss):
-    basket = make_basket(lines={make_product(name="Brass lamp"): 3})
+    basket = make_basket(lines={make_variant(name="Brass lamp"): 3})
 
     listed = client.get(page("basket_changelist"))
     response = client.get(page("basket_change", basket.pk))
@@ -570,7 +576,7 @@ def test_basket_is_shown_with_its_lines_and_without_its_token(client, boss):
 
 
 def test_baskets_are_read_only(client, boss):
-    basket = make_basket(lines={make_product(): 3})
+    basket = make_basket(lines={make_variant(): 3})
 
     changed = client.post(page("basket_change", basket.pk), {"status": "ordered"})
     deleted = client.post(page("basket_delete", basket.pk), {"post": "yes"})
@@ -584,7 +590,7 @@ def test_baskets_are_read_only(client, boss):
 
 
 def test_payments_and_events_are_shown_without_the_payment_page(client, boss):
-    order = make_order({make_product(): 1})
+    order = make_order({make_variant(): 1})
     payment = order.payments.create(
         provider="stripe",
         amount="12.50",
@@ -608,7 +614,7 @@ def test_payments_and_events_are_shown_without_the_payment_page(client, boss):
 
 
 def test_payments_are_read_only(client, boss):
-    order = make_order({make_product(): 1})
+    order = make_order({make_variant(): 1})
     payment = order.payments.create(provider="stripe", amount=1, currency="EUR")
 
     changed = client.post(page("payment_change", payment.pk), {"status": "paid"})
@@ -636,7 +642,7 @@ def test_admin_for_a_shopper_is_forbidden(client):
     + ["payment", "webhookevent"],
 )
 def test_every_list_opens_with_its_search_and_filters(client, boss, model):
-    make_basket(lines={make_product(): 1})
+    make_basket(lines={make_variant(): 1})
     address = page(f"{model}_changelist")
 
     response = client.get(address, {"q": "lamp"})

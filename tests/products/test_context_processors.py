@@ -8,7 +8,7 @@ from django.test import RequestFactory
 from products.live.viewers import BASKET_TOKEN
 from project.sessions import SessionStore
 from realtime.registry import State
-from tests.support.factories import make_basket, make_owner, make_product
+from tests.support.factories import make_basket, make_owner, make_variant
 
 pytestmark = pytest.mark.django_db
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def request_with_basket():
     owner = make_owner()
-    make_basket(owner, {make_product(): 3})
+    make_basket(owner, {make_variant(): 3})
     request = RequestFactory().get("/")
     request.user, request.session = AnonymousUser(), SessionStore()
     request.session[BASKET_TOKEN] = owner.token

@@ -12,11 +12,11 @@ from django.db import transaction
 from post_office.models import STATUS, Email
 
 from products import tasks
-from products.models import Order, Product, StockAlert
+from products.models import Order, StockAlert, Variant
 from products.orders import emails, exceptions, placing
 from products.orders import services as orders
 from products.stock import services as stock
-from tests.support.factories import make_holder, make_order, make_product, make_user
+from tests.support.factories import make_holder, make_order, make_user, make_variant
 from tests.support.servers import START_S, Redis, wait_until
 from tests.support.smtp import running
 from tests.support.workers import Worker, broker_at
@@ -85,7 +85,7 @@ def test_note_for_staff_is_no_news_for_the_shopper():
 
 def test_confirmation_has_link_lines_total_and_address(settings):
     settings.DOMAIN_NAME = "https://shop.example"
-    lines = {make_product(name="Lamp", price="12.50"): 2}
+    lines = {make_variant(name="Lamp", price="12.50"): 2}
     order = make_order(lines, user=make_user())
 
     [message] = mail.outbox
@@ -98,7 +98,7 @@ def test_confirmation_has_link_lines_total_and_address(settings):
 
 
 def test_names_are_no_templates_and_no_markup():
-    make_order({make_product(name=EVIL): 1})
+    make_order({make_variant(name=EVIL): 1})
 
     [message] = mail.outbox
     assert EVIL in message.body
@@ -187,7 +187,7 @@ def test_mails_of_an_order_show_the_sums_that_were_agreed(
     packers, settings, includes_tax, rows
 ):
     settings.PRICES_INCLUDE_TAX = includes_tax
-    make_order({make_product(price=Decimal("12.50")): 2})
+    make_order({make_variant(price=Decimal("12.50")): 2})
 
     for message in mail.outbox:
         text = re.sub(r"<[^>]*>", "", html_of(message))
@@ -206,7 +206,7 @@ def packers(settings) -> None:
 
 @pytest.mark.parametrize("method", [Order.Method.DELIVERY, Order.Method.STRIPE])
 def test_staff_who_asked_for_it_hear_once_of_an_order_that_comes_in(packers, method):
-    lamp = make_product(name=EVIL, price=Decimal("12.50"))
+    lamp = make_variant(name=EVIL, price=Decimal("12.50"))
     order = make_order({lamp: 2}, method=method)
     orders.note(order, note="A note.")
     orders.cancel(order)
@@ -261,8 +261,8 @@ def staff(settings) -> None:
     settings.LOW_STOCK = 5
 
 
-def sell(product: Product, units: int) -> None:
-    make_order({product: units})
+def sell(variant: Variant, units: int) -> None:
+    make_order({variant: units})
     mail.outbox.clear()
 
 
@@ -282,7 +282,7 @@ def a_day_later() -> None:
 
 
 def test_staff_hear_once_that_a_product_runs_low(staff):
-    lamp, vase = make_product(name="Lamp <x>"), make_product(name="Vase", on_hand=2)
+    lamp, vase = make_variant(name="Lamp <x>"), make_variant(name="Vase", on_hand=2)
     sell(lamp, 4)
     assert alerts() == []
 
@@ -296,7 +296,7 @@ def test_staff_hear_once_that_a_product_runs_low(staff):
 
 
 def test_at_most_one_mail_a_product_and_day(staff):
-    lamp = make_product(on_hand=6)
+    lamp = make_variant(on_hand=6)
     sell(lamp, 2)
     assert len(alerts()) == 1
 
@@ -313,7 +313,7 @@ def test_at_most_one_mail_a_product_and_day(staff):
 
 
 def test_units_that_a_checkout_only_holds_are_not_sold(staff):
-    lamp = make_product(on_hand=6)
+    lamp = make_variant(on_hand=6)
     stock.claim({lamp.pk: 4})
     make_holder(lamp, units=4)
 
@@ -321,8 +321,8 @@ def test_units_that_a_checkout_only_holds_are_not_sold(staff):
 
 
 def test_several_products_are_one_mail(staff):
-    sell(make_product(on_hand=2), 2)
-    sell(make_product(on_hand=2), 1)
+    sell(make_variant(on_hand=2), 2)
+    sell(make_variant(on_hand=2), 1)
 
     [text] = alerts()
     assert "sold out" in text and "1 left" in text
@@ -330,6 +330,6 @@ def test_several_products_are_one_mail(staff):
 
 def test_nobody_is_warned_unless_somebody_is_named(settings):
     settings.STAFF_ALERTS = {"low": [], "orders": ["staff@example.com"]}
-    sell(make_product(on_hand=2), 2)
+    sell(make_variant(on_hand=2), 2)
 
     assert alerts() == [] and not StockAlert.objects.exists()

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from products.models import Order
 from project.modeladmin import ListedLookupsMixin
-from tests.support.factories import make_basket, make_order, make_product, make_user
+from tests.support.factories import make_basket, make_order, make_user, make_variant
 from users.models import User
 
 ADMINS = list(admin.site._registry.values())
@@ -156,7 +156,10 @@ def test_every_filter_that_a_list_offers_can_be_chosen(client, onlooker, model_a
         ("/admin/products/payment/", "idempotency_key__regex"),
         ("/admin/products/payment/", "order__access_token__startswith"),
         ("/admin/products/stockmovement/", "actor__password__startswith"),
-        ("/admin/products/productcategory/", "products__waiting__email__startswith"),
+        (
+            "/admin/products/productcategory/",
+            "products__variants__waiting__email__startswith",
+        ),
         ("/admin/post_office/email/", "message__contains"),
         ("/admin/users/user/", "orders__access_token__startswith"),
         ("/admin/users/user/", "groups__permissions__codename"),
@@ -199,13 +202,15 @@ def test_order_is_not_opened_by_its_token(client, onlooker):
 
 @pytest.mark.django_db
 def test_link_to_the_movements_of_a_product_still_leads_to_them(client, onlooker):
-    one, other = make_product(), make_product()
+    one, other = make_variant(), make_variant()
 
-    page = client.get(reverse("admin:products_product_change", args=[one.pk])).text
+    page = client.get(
+        reverse("admin:products_product_change", args=[one.product_id])
+    ).text
     link = re.search(r'href="([^"]*stockmovement/\?[^"]*)"', page)[1]
     shown = client.get(unescape(link)).context["cl"].queryset
 
-    assert {movement.product_id for movement in shown} == {one.pk} != {other.pk}
+    assert {movement.variant_id for movement in shown} == {one.pk} != {other.pk}
 
 
 @pytest.mark.django_db

@@ -30,7 +30,7 @@ from project.background import GAUGES, Background
 from project.celery import app, later
 from project.mail.tasks import deliver_mail, sweep_outbox
 from project.models import JobRun, WorkerHeartbeat
-from tests.support.factories import make_basket, make_order, make_product
+from tests.support.factories import make_basket, make_order, make_variant
 from tests.support.servers import START_S, Redis, database_url, wait_until
 from tests.support.workers import Worker, broker_at
 
@@ -107,7 +107,7 @@ def test_mails_that_wait_are_counted_with_the_age_of_the_oldest(settings):
 
 
 def make_held(**time: float) -> Basket:
-    basket = holds.start(make_basket(lines={make_product(): 1}))
+    basket = holds.start(make_basket(lines={make_variant(): 1}))
     Basket.objects.filter(pk=basket.pk).update(held_until=ago(**time))
     return basket
 
@@ -176,8 +176,8 @@ def test_money_that_is_not_where_it_belongs_is_counted():
 def test_rows_that_a_sweep_could_not_finish_are_counted_by_kind():
     make_held(minutes=1)
     Basket.objects.update(failures=1, retry_at=ago(minutes=-5))
-    product = make_product(on_hand=0)
-    waits = {"product": product, "language": "en"}
+    variant = make_variant(on_hand=0)
+    waits = {"variant": variant, "language": "en"}
     Waiting.objects.create(email="a@example.com", failures=3, **waits)
     Waiting.objects.create(email="b@example.com", **waits)
 
@@ -265,7 +265,7 @@ def test_job_that_failed_has_not_run_and_says_when_it_failed():
         job="check-the-books", defaults={"ran_at": ago(hours=1)}
     )
     before = run_of("check-the-books")
-    make_product()
+    make_variant()
     Stock.objects.update(on_hand=99)
 
     check_books.apply()

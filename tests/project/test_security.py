@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from tests.support import fork_server
-from tests.support.factories import make_product, make_user
+from tests.support.factories import make_user, make_variant
 
 REAL_HASHERS = shop_settings.PASSWORD_HASHERS  # the tests' are quick ones
 PASSWORD = "tall ships 1813"
@@ -250,7 +250,7 @@ def test_account_page_is_kept_by_nobody_even_for_a_stranger(client, address):
 
 
 def test_page_with_a_basket_is_kept_by_its_browser_only(client):
-    client.post(f"/basket/add/{make_product().pk}/", {"quantity": 1})
+    client.post(f"/basket/add/{make_variant().pk}/", {"quantity": 1})
     assert "sessionid" in client.cookies
 
     for address in ("/", "/products/", "/basket/"):
@@ -330,7 +330,7 @@ def test_sign_in_takes_as_many_hashes_for_known_and_unknown_people(
 
 
 def test_session_that_was_planted_is_worth_nothing_after_the_sign_in(client):
-    client.post(f"/basket/add/{make_product().pk}/", {"quantity": 1})
+    client.post(f"/basket/add/{make_variant().pk}/", {"quantity": 1})
     planted = client.cookies["sessionid"].value
     user = make_user()
 

@@ -97,7 +97,7 @@ def test_examples_with_one_member_less_or_more_do_not(name):
     assert not schema.validator(name).is_valid(payload | {"surprise": 1})
 
 
-STOCK = {"product": 42, "available": 3, "state": "low", "price": "12.50"}
+STOCK = {"variant": 42, "available": 3, "state": "low", "price": "12.50"}
 BASKET = {"count": 0, "total": "0.00"}
 NOW, TOKEN = "2026-03-01T09:30:00+00:00", "t" * 32
 ORDER = {
@@ -130,12 +130,12 @@ MOVES = {
 }
 RIGHT = [
     ["stock:42", 19, STOCK],
-    ["stock:43", 19, {"product": 43, "available": 0, "state": "gone", "price": None}],
+    ["stock:43", 19, {"variant": 43, "available": 0, "state": "gone", "price": None}],
     [f"order:{TOKEN}", 2, ORDER],
     ["orders", 96, BOARD],
     ["board", 96, MOVES],
     ["basket:hold", 7, {"until": NOW}],
-    ["shelves", 310, {"low": 0, "out": 0, "products": []}],
+    ["shelves", 310, {"low": 0, "out": 0, "variants": []}],
 ]
 
 

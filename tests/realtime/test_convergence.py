@@ -37,7 +37,7 @@ from realtime.hub.listener import Listener
 from realtime.hub.topics import Topic
 from realtime.publish import flush, group_of, publish
 from realtime.registry import State
-from tests.support.factories import make_product, make_user
+from tests.support.factories import make_user, make_variant
 from tests.support.page import Page
 from tests.support.servers import wait_until
 from tests.support.sockets import Socket, session_of
@@ -90,11 +90,11 @@ class Shop(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.post.events.clear()
-        self.products = [make_product(on_hand=10), make_product(on_hand=3)]
+        self.variants = [make_variant(on_hand=10), make_variant(on_hand=3)]
         user = make_user()
         self.cookie, self.owner = session_of(user), Owner(user_id=user.pk)
         self.basket = basket.open_for(self.owner)
-        keys = [f"stock:{product.pk}" for product in self.products]
+        keys = [f"stock:{variant.pk}" for variant in self.variants]
         keys += [f"{name}:{self.owner.key}" for name in ("basket", "basket:lines")]
         self.names = {key: registry.name_of(key) for key in keys}
         self.sockets: list[Socket] = []
@@ -109,25 +109,25 @@ class Shop(RuleBasedStateMachine):
 
     @rule(which=PRODUCTS, units=UNITS)
     def sell(self, which: int, units: int) -> None:
-        self.change(stock.claim, {self.products[which].pk: units})
+        self.change(stock.claim, {self.variants[which].pk: units})
 
     @rule(which=PRODUCTS, units=UNITS)
     def restock(self, which: int, units: int) -> None:
-        self.change(stock.receive, self.products[which].pk, units)
+        self.change(stock.receive, self.variants[which].pk, units)
 
     @rule(which=PRODUCTS, price=st.integers(1, 99), is_active=st.booleans())
     def change_offer(self, which: int, price: int, is_active: bool) -> None:
-        product = self.products[which]
-        product.price, product.is_active = price, is_active
-        self.change(catalogue.save, product)
+        variant = self.variants[which]
+        variant.price, variant.is_active = price, is_active
+        self.change(catalogue.save, variant.product, variants=[variant])
 
     @rule(which=PRODUCTS, units=UNITS)
     def add(self, which: int, units: int) -> None:
-        self.change(basket.add, self.basket, self.products[which].pk, units)
+        self.change(basket.add, self.basket, self.variants[which].pk, units)
 
     @rule(which=PRODUCTS)
     def remove(self, which: int) -> None:
-        self.change(basket.remove, self.basket, self.products[which].pk)
+        self.change(basket.remove, self.basket, self.variants[which].pk)
 
     def change(self, verb, *arguments) -> None:
         try:

@@ -13,9 +13,9 @@ from products.live.registry import registry
 from tests.support.factories import (
     make_full_basket,
     make_order,
-    make_product,
-    make_products,
     make_user,
+    make_variant,
+    make_variants,
 )
 from tests.support.servers import database_url
 
@@ -58,9 +58,9 @@ def static_root(tmp_path) -> Path:
 @pytest.fixture
 def keys(transactional_db) -> list[str]:
     """The key of one topic of each kind, each with a state that is not empty."""
-    low = make_product(on_hand=1)
+    low = make_variant(on_hand=1)
     owner = viewers.Owner(user_id=make_user().pk)
-    make_full_basket(owner, make_products(2))
+    make_full_basket(owner, make_variants(2))
     identifiers = {
         "stock": low.pk,
         "shelf": low.pk,

@@ -9,7 +9,7 @@ from redis import Redis as Link
 from realtime import layer as module
 from realtime.layer import Layer
 from realtime.publish import publish
-from tests.support.factories import make_product, make_products
+from tests.support.factories import make_variant, make_variants
 from tests.support.sockets import Socket
 
 
@@ -29,8 +29,8 @@ def test_channels_redis_has_the_version_whose_internals_were_read():
 
 def test_topics_of_a_page_are_joined_with_one_command(hub, loop, redis):
     socket = Socket(loop)
-    socket.watch(*(f"stock:{product.pk}" for product in make_products(2)))
-    topics = [f"stock:{product.pk}" for product in make_products(20)]
+    socket.watch(*(f"stock:{variant.pk}" for variant in make_variants(2)))
+    topics = [f"stock:{variant.pk}" for variant in make_variants(20)]
     before = joins(redis)
 
     socket.watch(*topics)
@@ -45,8 +45,8 @@ def test_topics_of_a_page_are_joined_with_one_command(hub, loop, redis):
 
 def test_pages_that_arrive_together_join_with_one_command(hub, loop, redis):
     socket = Socket(loop)
-    socket.watch(f"stock:{make_product().pk}")  # so that the hub listens
-    topics = [hub.topics.hold(f"stock:{product.pk}") for product in make_products(20)]
+    socket.watch(f"stock:{make_variant().pk}")  # so that the hub listens
+    topics = [hub.topics.hold(f"stock:{variant.pk}") for variant in make_variants(20)]
     before = joins(redis)
 
     async def come() -> None:

@@ -12,7 +12,7 @@ from products.stock import services as stock
 from realtime.hub.slots import PARTS, Slot, slot_for
 from realtime.registry import State
 from tests.support.counters import counted
-from tests.support.factories import make_product, make_user
+from tests.support.factories import make_user, make_variant
 from tests.support.page import Page
 from tests.support.servers import wait_until
 from tests.support.sockets import Socket, session_of
@@ -65,13 +65,13 @@ def test_paced_socket_gets_one_frame_a_period_with_the_newest_state(
     open_socket, settings
 ):
     settings.LIVE = settings.LIVE | {"HEARTBEAT_S": OFTEN}
-    product = make_product(on_hand=5000)
-    topic = f"stock:{product.pk}"
+    variant = make_variant(on_hand=5000)
+    topic = f"stock:{variant.pk}"
     seen, hidden = open_socket(topic), open_socket(topic, pace=PACE)
     begun, version = time.monotonic(), 1
 
     while time.monotonic() - begun < 4 * PACE / 1000:
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         version += 1
         time.sleep(0.02)
     seen.shows(topic, version)
@@ -84,16 +84,16 @@ def test_paced_socket_gets_one_frame_a_period_with_the_newest_state(
 
 
 def test_stock_and_basket_share_a_frame_to_a_paced_socket(open_socket, hub, loop):
-    product, user = make_product(), make_user()
-    topic = f"stock:{product.pk}"
+    variant, user = make_variant(), make_user()
+    topic = f"stock:{variant.pk}"
     own = basket.open_for(viewers.Owner(user_id=user.pk))
-    basket.add(own, product.pk, 1)
+    basket.add(own, variant.pk, 1)
     cookie = session_of(user)
     seen = open_socket(topic, "basket", cookie=cookie)
     hidden = open_socket(topic, "basket", pace=LONG, cookie=cookie)
     version = hidden.page.shown["basket"]
-    stock.claim({product.pk: 1})
-    basket.add(own, product.pk, 1)
+    stock.claim({variant.pk: 1})
+    basket.add(own, variant.pk, 1)
     seen.shows(topic, 2)
     seen.shows("basket", version + 1)
     assert not updates(hidden)  # the premise
@@ -105,27 +105,27 @@ def test_stock_and_basket_share_a_frame_to_a_paced_socket(open_socket, hub, loop
 
 
 def test_tab_that_is_shown_again_gets_what_was_held_back(open_socket):
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     seen, hidden = open_socket(topic), open_socket(topic, pace=LONG)
-    stock.claim({product.pk: 4})
+    stock.claim({variant.pk: 4})
     seen.shows(topic, 2)
     assert not updates(hidden)  # the premise
 
     hidden.page.pace = 0
     items = hidden.watch(is_new=False)["items"]
-    stock.claim({product.pk: 1})
+    stock.claim({variant.pk: 1})
 
     assert [item[:2] for item in items] == [[topic, 2]]
     assert hidden.shows(topic, 3, seconds=2)["available"] == 5
 
 
 def test_digest_in_a_turn_covers_the_changes_of_the_turn(open_socket, hub, loop):
-    product, other = make_product(), make_product()
-    topics = [f"stock:{each.pk}" for each in (product, other)]
+    variant, other = make_variant(), make_variant()
+    topics = [f"stock:{each.pk}" for each in (variant, other)]
     seen, hidden = open_socket(*topics), open_socket(*topics, pace=LONG)
     for version in (2, 3):
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         seen.shows(topics[0], version)
     assert hidden.page.shown[topics[0]] == 1  # the premise
 
@@ -139,8 +139,8 @@ def test_digest_in_a_turn_covers_the_changes_of_the_turn(open_socket, hub, loop)
 def test_turn_without_changes_is_sometimes_a_heartbeat(
     open_socket, hub, loop, settings
 ):
-    product = make_product()
-    hidden = open_socket(f"stock:{product.pk}", pace=LONG)
+    variant = make_variant()
+    hidden = open_socket(f"stock:{variant.pk}", pace=LONG)
     settings.LIVE = settings.LIVE | {"HEARTBEAT_S": LONG}
     take_turn(hub, loop)
     assert [frame["t"] for frame in hidden.frames] == ["snap"]
@@ -167,9 +167,9 @@ def test_heartbeat_for_all_is_not_sent_to_paced_sockets(
     open_socket, hub, loop, settings
 ):
     settings.LIVE = settings.LIVE | {"HEARTBEAT_S": 0.1}
-    product = make_product()
-    seen = open_socket(f"stock:{product.pk}")
-    hidden = open_socket(f"stock:{product.pk}", pace=LONG)
+    variant = make_variant()
+    seen = open_socket(f"stock:{variant.pk}")
+    hidden = open_socket(f"stock:{variant.pk}", pace=LONG)
 
     again = loop.spawn(hub.heartbeats.run())
     wait_until(lambda: seen.frames[-1]["t"] == "hb", "the heartbeat", 3)
@@ -183,11 +183,11 @@ def test_turn_is_right_for_a_socket_that_subscribed_since_the_last(
     open_socket, hub, loop, monkeypatch, is_new
 ):
     monkeypatch.setattr("realtime.hub.slots.PARTS", 1)  # so that they share an audience
-    product, other = make_product(), make_product()
-    topics = [f"stock:{each.pk}" for each in (product, other)]
+    variant, other = make_variant(), make_variant()
+    topics = [f"stock:{each.pk}" for each in (variant, other)]
     seen = open_socket(*topics)
     asks, waits = open_socket(*topics, pace=LONG), open_socket(*topics, pace=LONG)
-    stock.claim({product.pk: 1})
+    stock.claim({variant.pk: 1})
     seen.shows(topics[0], 2)
 
     if is_new:
@@ -207,10 +207,10 @@ def test_turn_is_right_for_a_socket_that_subscribed_since_the_last(
 
 def test_change_before_the_tick_is_in_the_turn(open_socket, hub, loop):
     """The state is newer than what the last tick told: the turn sends the newest."""
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     seen, hidden = open_socket(topic), open_socket(topic, pace=LONG)
-    stock.claim({product.pk: 1})
+    stock.claim({variant.pk: 1})
     facts = seen.shows(topic, 2)
     (slot,) = slots(hub)
 
@@ -228,8 +228,8 @@ def test_change_before_the_tick_is_in_the_turn(open_socket, hub, loop):
 def test_change_during_a_turn_reaches_all_sockets(open_socket, hub, loop, monkeypatch):
     monkeypatch.setattr("realtime.hub.slots.PARTS", 1)
     monkeypatch.setattr("realtime.hub.writing.YIELD_EVERY", 1)
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     crowd = [open_socket(topic, pace=LONG) for _ in range(3)]
     (slot,) = slots(hub)
     right = []
@@ -243,7 +243,7 @@ def test_change_during_a_turn_reaches_all_sockets(open_socket, hub, loop, monkey
 
     for socket in crowd:
         socket.heard = partial(change_after, socket)
-    stock.claim({product.pk: 1})
+    stock.claim({variant.pk: 1})
     wait_until(lambda: hub.topics.by_key[topic].version == 2, "the change", 3)
     loop.run(hub.paced.take_turn(slot))
     newest = hub.topics.by_key[topic].version
@@ -257,12 +257,12 @@ def test_change_during_a_turn_reaches_all_sockets(open_socket, hub, loop, monkey
 
 
 def test_slow_paced_socket_gets_the_newest_state_once(open_socket, hub, loop):
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     seen, hidden = open_socket(topic), open_socket(topic, pace=LONG)
 
     def change(version: int) -> None:
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         seen.shows(topic, version)
 
     loop.call(hidden.can_send.clear)
@@ -281,15 +281,15 @@ def test_slow_paced_socket_gets_the_newest_state_once(open_socket, hub, loop):
 
 
 def test_hidden_tabs_get_their_frames_in_several_parts(open_socket):
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     crowd = [open_socket(topic, pace=1000) for _ in range(CROWD)]
     times: list[float] = []
     for socket in crowd:
         show = socket.heard
         socket.heard = lambda frame, show=show: (times.append(time.time()), show(frame))
 
-    stock.claim({product.pk: 1})
+    stock.claim({variant.pk: 1})
     for socket in crowd:
         socket.shows(topic, 2)
 
@@ -304,12 +304,12 @@ def test_change_is_rendered_once_for_all_hidden_tabs(open_socket, monkeypatch):
     monkeypatch.setattr(
         registry, "render", lambda *arguments: renders.append(1) or render(*arguments)
     )
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     crowd = [open_socket(topic, pace=PACE, html="en") for _ in range(20)]
     before, frames = len(renders), counted("shop_frames_total")
 
-    stock.claim({product.pk: 1})
+    stock.claim({variant.pk: 1})
     for socket in crowd:
         socket.shows(topic, 2)
 
@@ -318,9 +318,9 @@ def test_change_is_rendered_once_for_all_hidden_tabs(open_socket, monkeypatch):
 
 
 def test_hub_removes_empty_slots(hub, loop, db):
-    product = make_product()
+    variant = make_variant()
     for _ in range(2):
-        hidden = Socket(loop, Page({f"stock:{product.pk}": -1}))
+        hidden = Socket(loop, Page({f"stock:{variant.pk}": -1}))
         hidden.page.pace = LONG
         hidden.watch()
         (slot,) = slots(hub)
@@ -332,8 +332,8 @@ def test_hub_removes_empty_slots(hub, loop, db):
 
 
 def test_subscribing_again_brings_no_earlier_turn(open_socket, hub):
-    product = make_product()
-    hidden = open_socket(f"stock:{product.pk}", pace=PACE)
+    variant = make_variant()
+    hidden = open_socket(f"stock:{variant.pk}", pace=PACE)
     (before,) = hub.audiences.sockets
 
     for _ in range(10):

@@ -7,7 +7,7 @@ from products.live.registry import registry
 from products.models import Stock
 from products.stock import services as stock
 from realtime.protocol import Close
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.page import Page
 from tests.support.rows import restored
 from tests.support.servers import wait_until
@@ -25,14 +25,14 @@ def page_of_now() -> Page:
     return page
 
 
-def sold(product, *, units: int) -> None:
+def sold(variant, *, units: int) -> None:
     for _ in range(units):
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
 
 
 def test_timeline_changes_with_a_restore_and_not_with_rows(transactional_db):
     before = registry.timeline()
-    make_product()
+    make_variant()
     connection.close()
 
     assert connection.timeline == before
@@ -45,7 +45,7 @@ def test_timeline_changes_with_a_restore_and_not_with_rows(transactional_db):
 def test_open_socket_comes_back_after_a_restore_and_shows_the_restored_state(
     audits, open_socket
 ):
-    lamp, page = make_product(on_hand=10), page_of_now()
+    lamp, page = make_variant(on_hand=10), page_of_now()
     topic = f"stock:{lamp.pk}"
     saved = Stock.objects.filter(pk=lamp.pk).values("on_hand", "reserved", "version")[0]
     sold(lamp, units=4)
@@ -65,7 +65,7 @@ def test_open_socket_comes_back_after_a_restore_and_shows_the_restored_state(
 def test_page_of_another_timeline_gets_every_item_whatever_its_versions(
     hub, open_socket
 ):
-    lamp, page = make_product(on_hand=10), Page({"stock:1": 7})
+    lamp, page = make_variant(on_hand=10), Page({"stock:1": 7})
     topic = f"stock:{lamp.pk}"
     page.shown, page.timeline = {topic: 7}, "of an older database"
 
@@ -78,7 +78,7 @@ def test_page_of_another_timeline_gets_every_item_whatever_its_versions(
 
 
 def test_page_that_does_not_know_its_timeline_gets_every_item(hub, open_socket):
-    lamp, page = make_product(), Page()
+    lamp, page = make_variant(), Page()
     page.shown, page.timeline = {f"stock:{lamp.pk}": 1}, ""
 
     items = open_socket(page).watch()["items"]
@@ -89,7 +89,7 @@ def test_page_that_does_not_know_its_timeline_gets_every_item(hub, open_socket):
 def test_client_that_sends_no_timeline_is_compared_by_versions_and_gets_none(
     hub, open_socket
 ):
-    lamp, page = make_product(), Page()
+    lamp, page = make_variant(), Page()
     page.shown = {f"stock:{lamp.pk}": 7}
 
     answer = open_socket(page).watch()

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 
 from products.live import viewers
-from products.models import Product
+from products.models import Variant
 from project.sessions import SessionStore
 from tests.support.factories import make_basket, make_owner
 from tests.support.servers import Shop
@@ -31,7 +31,7 @@ HIDDEN = re.compile(r'<input type="hidden" name="(shown)" value="([^"]*)"')
 class Buyer(Shopper):
     """Somebody with a full basket. Each step gives the answer's status."""
 
-    def __init__(self, shop: Shop, lines: dict[Product, int]) -> None:
+    def __init__(self, shop: Shop, lines: dict[Variant, int]) -> None:
         super().__init__(shop)
         session, owner = SessionStore(), make_owner()
         session[viewers.BASKET_TOKEN] = owner.token

@@ -20,10 +20,12 @@ from products.models import (
     Product,
     ProductCategory,
     Stock,
+    Variant,
 )
 from products.orders import placing
 from products.orders.terms import Contact, Terms
 from products.stock import services as stock
+from products.variants.models import summarise
 from users import addresses
 from users.models import Address, User
 
@@ -37,48 +39,68 @@ def make_category(**fields) -> ProductCategory:
     )
 
 
-def make_product(*, on_hand: int = 10, reserved: int = 0, **fields) -> Product:
-    """A product whose stock came about by movements, as in real life."""
-    n = next(_numbers)
+OF_VARIANTS = {"sku", "price", "weight", "option_values"}  # other fields: the product's
+
+
+def make_variant(*, on_hand: int = 10, reserved: int = 0, **fields) -> Variant:
+    """The only variant of a new product; its stock came about by movements, as in real
+    life. `fields` are those of both, such as `price`, `name` and `is_active`."""
     if "category" not in fields:
         fields["category"] = make_category()
-    product = Product.objects.create(
-        **{
-            "name": f"Lamp {n}",
-            "slug": f"lamp-{n}",
-            "sku": f"SKU-{n}",
-            "description": f"Lamp number {n}.",
-            "price": Decimal("12.50"),
-        }
-        | fields
-    )
-    Stock.objects.create(product=product)
+    variant = _new_variant(next(_numbers), "Lamp", fields)
+    variant.product.save()
+    variant.product = variant.product  # copies its key
+    variant.save()
+    Stock.objects.create(variant=variant)
     if on_hand:
-        stock.receive(product.pk, on_hand)
+        stock.receive(variant.pk, on_hand)
     if reserved:
-        stock.claim({product.pk: reserved})
-    return product
+        stock.claim({variant.pk: reserved})
+    return variant
 
 
-def make_products(quantity: int, *, on_hand: int = 10, **fields) -> list[Product]:
-    """Many products in a few queries; their stock has no movements."""
-    category = fields.pop("category", None) or make_category()
+def make_product(**fields) -> Product:
+    """The page of the variant that `make_variant` makes with these fields."""
+    return make_variant(**fields).product
+
+
+def make_variants(quantity: int, *, on_hand: int = 10, **fields) -> list[Variant]:
+    """Many products with one variant each, in a few queries; their stock has no
+    movements."""
+    fields["category"] = fields.get("category") or make_category()
     numbers = [next(_numbers) for _ in range(quantity)]
-    products = Product.objects.bulk_create(
-        Product(
-            **{
-                "category": category,
-                "name": f"Vase {n}",
-                "slug": f"vase-{n}",
-                "sku": f"SKU-{n}",
-                "price": Decimal(n),
-            }
-            | fields
-        )
+    variants = [
+        _new_variant(n, "Vase", {"price": Decimal(n), "description": ""} | fields)
         for n in numbers
+    ]
+    Product.objects.bulk_create(variant.product for variant in variants)
+    for variant in variants:
+        variant.product = variant.product  # copies its key
+    Variant.objects.bulk_create(variants)
+    Stock.objects.bulk_create(Stock(variant=v, on_hand=on_hand) for v in variants)
+    return variants
+
+
+def make_products(quantity: int, **fields) -> list[Product]:
+    """The pages of the variants that `make_variants` makes with these fields."""
+    return [variant.product for variant in make_variants(quantity, **fields)]
+
+
+def _new_variant(n: int, name: str, fields: dict) -> Variant:
+    """An unsaved variant of an unsaved product, both with these fields."""
+    own = {key: fields[key] for key in OF_VARIANTS & fields.keys()}
+    shared = {key: fields[key] for key in fields.keys() - OF_VARIANTS}
+    page = {
+        "name": f"{name} {n}",
+        "slug": f"{name.lower()}-{n}",
+        "description": f"{name} number {n}.",
+    }
+    product = Product(**page | shared)
+    variant = Variant(
+        **{"product": product, "sku": f"SKU-{n}", "price": Decimal("12.50")} | own
     )
-    Stock.objects.bulk_create(Stock(product=p, on_hand=on_hand) for p in products)
-    return products
+    summarise(product, [variant])
+    return variant
 
 
 def make_user(**fields) -> User:
@@ -111,22 +133,22 @@ def make_owner() -> Owner:
 
 
 def make_basket(
-    owner: Owner | None = None, lines: dict[Product, int] | None = None
+    owner: Owner | None = None, lines: dict[Variant, int] | None = None
 ) -> Basket:
     """An open basket, filled as a shopper would."""
     basket = baskets.open_for(owner or make_owner())
-    for product, quantity in (lines or {}).items():
-        baskets.add(basket, product.pk, quantity)
+    for variant, quantity in (lines or {}).items():
+        baskets.add(basket, variant.pk, quantity)
     basket.refresh_from_db()
     return basket
 
 
-def make_full_basket(owner: Owner, products: list[Product]) -> Basket:
-    """One unit of each product, in two queries."""
+def make_full_basket(owner: Owner, variants: list[Variant]) -> Basket:
+    """One unit of each variant, in two queries."""
     basket = baskets.open_for(owner)
     BasketLine.objects.bulk_create(
-        BasketLine(basket=basket, product=p, quantity=1, price_when_added=p.price)
-        for p in products
+        BasketLine(basket=basket, variant=v, quantity=1, price_when_added=v.price)
+        for v in variants
     )
     return basket
 
@@ -147,9 +169,9 @@ def make_picture(
     return SimpleUploadedFile(name, data.getvalue(), f"image/{ending}")
 
 
-def make_holder(*products: Product, units: int) -> Basket:
+def make_holder(*variants: Variant, units: int) -> Basket:
     """A checkout that holds so many units of each, which are claimed already."""
-    basket = make_full_basket(make_owner(), list(products))
+    basket = make_full_basket(make_owner(), list(variants))
     basket.lines.update(quantity=units, held=units)
     now = timezone.now()
     Basket.objects.filter(pk=basket.pk).update(
@@ -168,11 +190,11 @@ CONTACT = Contact(
 )
 
 
-def make_order(lines: dict[Product, int] | None = None, **fields) -> Order:
+def make_order(lines: dict[Variant, int] | None = None, **fields) -> Order:
     """An order, placed as a shopper places it; to be paid on delivery."""
     user = fields.pop("user", None)
     owner = Owner(user_id=user.pk) if user else make_owner()
-    basket = holds.start(make_basket(owner, lines or {make_product(): 1}))
+    basket = holds.start(make_basket(owner, lines or {make_variant(): 1}))
     options = {"method": Order.Method.DELIVERY, "language": "en", "user": user}
     return placing.place(basket, CONTACT, seen=terms_of(basket), **options | fields)
 

@@ -65,9 +65,9 @@ class Shopper:
         assert status in (200, 422), (status, body[:2000])
         return json.loads(body)
 
-    def add(self, product, quantity: int = 1) -> dict:
+    def add(self, variant, quantity: int = 1) -> dict:
         """Put a product in the basket."""
-        return self.post(f"/basket/add/{product.pk}/", quantity=quantity)
+        return self.post(f"/basket/add/{variant.pk}/", quantity=quantity)
 
     def _ask(self, method: str, path: str, fields: dict | None = None):
         link = HTTPConnection("127.0.0.1", self.shop.port, timeout=20)

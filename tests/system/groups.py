@@ -14,9 +14,9 @@ def channels(redis: Redis) -> set[str]:
         return set(link.pubsub_channels(f"{os.environ['LAYER_PREFIX']}*"))
 
 
-def subscribers(redis: Redis, product_id: int) -> int:
+def subscribers(redis: Redis, variant_id: int) -> int:
     """How many processes listen to a product's stock."""
-    group = group_of(f"stock:{product_id}")
+    group = group_of(f"stock:{variant_id}")
     with Link.from_url(redis.url) as link:
         name = f"{os.environ['LAYER_PREFIX']}__group__{group}"
         return link.pubsub_numsub(name)[0][1]

@@ -15,12 +15,12 @@ __all__ = ["application"]
 
 
 def look_and_write(quantities: dict[int, int], **kwargs) -> None:
-    for product_id, units in quantities.items():
-        row = Stock.objects.get(pk=product_id)
+    for variant_id, units in quantities.items():
+        row = Stock.objects.get(pk=variant_id)
         if row.available < units:
-            raise NotEnoughStock(product_id, units, row.available)
+            raise NotEnoughStock(variant_id, units, row.available)
         time.sleep(0.2)
-        Stock.objects.filter(pk=product_id).update(reserved=row.reserved + units)
+        Stock.objects.filter(pk=variant_id).update(reserved=row.reserved + units)
 
 
 stock.claim = look_and_write

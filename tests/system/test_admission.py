@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from products.stock import services as stock
 from realtime.protocol import Close
 from tests.support.client import Client
-from tests.support.factories import make_product, make_user
+from tests.support.factories import make_user, make_variant
 from tests.support.servers import Daphne, PlainDaphne, Shop, Uvicorn, wait_until
 from tests.support.shopper import Shopper
 
@@ -54,8 +54,8 @@ def refusals(shop: Shop, reason: str) -> float:
 
 
 @pytest.fixture
-def product(transactional_db):
-    return make_product()
+def variant(transactional_db):
+    return make_variant()
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def strict(transactional_db, redis, started) -> Shop:
     return started
 
 
-def test_address_with_too_many_sockets_gets_a_time_to_retry(strict, product):
+def test_address_with_too_many_sockets_gets_a_time_to_retry(strict, variant):
     before = refusals(strict, "address")
     with contextlib.ExitStack() as stack:
         assert probed(strict, HERE)[0] == HTTPStatus.UPGRADE_REQUIRED
@@ -99,11 +99,11 @@ def test_address_with_too_many_sockets_gets_a_time_to_retry(strict, product):
         assert body["retry_ms"] == int(headers["Retry-After"]) * 1000 > 0
         # Others come in, and those who are in are served.
         stack.enter_context(Client(strict, headers=seen_from(THERE)))
-        assert inside[0].watch(f"stock:{product.pk}")["items"]
+        assert inside[0].watch(f"stock:{variant.pk}")["items"]
         assert refusals(strict, "address") - before == 1
 
 
-def test_address_cannot_be_forged_from_behind_the_proxy(strict, product):
+def test_address_cannot_be_forged_from_behind_the_proxy(strict, variant):
     true = "203.0.113.8"
     with contextlib.ExitStack() as stack:
         for number in range(2):
@@ -115,7 +115,7 @@ def test_address_cannot_be_forged_from_behind_the_proxy(strict, product):
         assert (status, body["reason"]) == (429, "address")
 
 
-def test_closed_socket_makes_room_for_another(strict, product):
+def test_closed_socket_makes_room_for_another(strict, variant):
     mine = {"headers": seen_from("203.0.113.9")}
 
     def is_let_in() -> bool:
@@ -130,7 +130,7 @@ def test_closed_socket_makes_room_for_another(strict, product):
         wait_until(is_let_in, "the room of one", LIMIT_S)
 
 
-def test_full_process_refuses_sockets_with_a_reason(redis, serve, product):
+def test_full_process_refuses_sockets_with_a_reason(redis, serve, variant):
     shop = serve(redis, LIVE_SOCKETS="2")
     with Client(shop), Client(shop):
         status, headers, body = refused(shop)
@@ -139,7 +139,7 @@ def test_full_process_refuses_sockets_with_a_reason(redis, serve, product):
         assert int(headers["Retry-After"]) >= 30
 
 
-def test_silent_sockets_keep_nobody_out_and_are_closed(redis, serve, product):
+def test_silent_sockets_keep_nobody_out_and_are_closed(redis, serve, variant):
     shop = serve(
         redis,
         LIVE_HANDSHAKES="2",
@@ -155,14 +155,14 @@ def test_silent_sockets_keep_nobody_out_and_are_closed(redis, serve, product):
         assert (status, body["reason"]) == (429, "silent")
         # Others are let in and served.
         watching = stack.enter_context(Client(shop, **there))
-        watching.watch(f"stock:{product.pk}")
+        watching.watch(f"stock:{variant.pk}")
 
         silent[0].send_raw("nonsense")  # asks for nothing either
         for client in silent:
             assert client.closed(LIMIT_S) == Close.SILENT
-        stack.enter_context(Client(shop, **here)).watch(f"stock:{product.pk}")
-        stock.claim({product.pk: 1})
-        watching.shows(f"stock:{product.pk}", 2)
+        stack.enter_context(Client(shop, **here)).watch(f"stock:{variant.pk}")
+        stock.claim({variant.pk: 1})
+        watching.shows(f"stock:{variant.pk}", 2)
 
 
 def test_person_with_too_many_sockets_gets_a_time_to_retry(strict):
@@ -196,7 +196,7 @@ def test_topics_of_a_subscription_are_limited(listening):
         assert client.watch("stock:1")["t"] == "snap"  # the socket lives on
 
 
-def test_too_many_messages_close_the_socket(strict, product):
+def test_too_many_messages_close_the_socket(strict, variant):
     before = refusals(strict, "too_many_frames")
     with Client(strict) as client:
         client.flood('{"t":"sub","id":1,"topics":{}}', times=40)
@@ -234,12 +234,12 @@ def test_pings_and_fragments_count_as_frames(strict, begin, frame):
     assert refusals(strict, "frames") - before == 1
 
 
-def test_pings_at_a_normal_rate_are_answered(strict, product):
+def test_pings_at_a_normal_rate_are_answered(strict, variant):
     with Client(strict) as client:
         for _ in range(20):
             assert client.socket.ping().wait(LIMIT_S)
 
-        assert client.watch(f"stock:{product.pk}")["items"]
+        assert client.watch(f"stock:{variant.pk}")["items"]
 
 
 def test_too_many_bytes_close_the_socket(strict):
@@ -256,7 +256,7 @@ def test_too_many_bytes_close_the_socket(strict):
 
 
 @pytest.mark.parametrize("kind", [PlainDaphne, Uvicorn])
-def test_servers_without_our_extension_refuse_too(redis, serve, product, kind):
+def test_servers_without_our_extension_refuse_too(redis, serve, variant, kind):
     shop = serve(redis, kind, LIVE_SOCKETS="1")
     with Client(shop):
         with pytest.raises(InvalidStatus) as answer:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from post_office.models import STATUS, Email
 
 from products.basket import holds
-from products.models import Basket, Order, Product, Refund
+from products.models import Basket, Order, Refund, Variant
 from products.orders import services as orders
 from products.payments import refunds
 from products.stock import books
@@ -26,7 +26,7 @@ from products.stock import services as stock
 from tests.products.payments.test_stripe import begun, make_pending, tell
 from tests.support.buyer import Buyer
 from tests.support.concurrency import together
-from tests.support.factories import make_picture, make_product, make_shopper
+from tests.support.factories import make_picture, make_shopper, make_variant
 from tests.support.http_server import serving
 from tests.support.servers import Daphne, database_url, wait_until
 from tests.support.shopper import Shopper
@@ -91,8 +91,8 @@ def on(stripe: StripeServer) -> dict[str, str]:
 class Storm:
     """People who buy, and staff who count, pack and cancel, until it is over."""
 
-    def __init__(self, shop: Daphne, products: list[Product]) -> None:
-        self.shop, self.products = shop, products
+    def __init__(self, shop: Daphne, variants: list[Variant]) -> None:
+        self.shop, self.products = shop, variants
         self.is_over = threading.Event()
         self.promised: set[str] = set()
 
@@ -145,8 +145,8 @@ def test_busy_shop_that_was_saved_while_people_buy_is_restored_elsewhere(
     argon2 = "django.contrib.auth.hashers.Argon2PasswordHasher"
     settings.PASSWORD_HASHERS = [argon2]  # the shop's own
     shop = serve(redis, **on(stripe))
-    products = [
-        make_product(on_hand=500, image=make_picture(f"{n}.png")) for n in range(4)
+    variants = [
+        make_variant(on_hand=500, image=make_picture(f"{n}.png")) for n in range(4)
     ]
     shopper = Shopper(shop, make_shopper(username=NAME, password=PASSWORD))
     cancelled, paid = make_pending(), make_pending()
@@ -155,7 +155,7 @@ def test_busy_shop_that_was_saved_while_people_buy_is_restored_elsewhere(
     refunds.ask_all()
     page_to_pay_at = begun(stripe, paid)
 
-    storm = Storm(shop, products)
+    storm = Storm(shop, variants)
     buyers = [lambda n=n: storm.buy(n) for n in range(BUYERS)]
     outcomes = together([*buyers, storm.staff, lambda: storm.save(dump)])
 
@@ -193,7 +193,7 @@ def test_busy_shop_that_was_saved_while_people_buy_is_restored_elsewhere(
         assert paid.status == Order.Status.PAID, "Stripe was asked"
         assert Refund.objects.get().payment.order_id == cancelled.pk
         assert books.reconcile() == books.reconcile_money() == []
-        goes_on(serve(redis, **there), shopper, products, newest)
+        goes_on(serve(redis, **there), shopper, variants, newest)
         held = Basket.objects.filter(held_until__isnull=False)
         assert held.exists()
         held.update(held_until=timezone.now())
@@ -219,7 +219,7 @@ def mailing(smtp: SmtpServer) -> dict[str, str]:
 
 
 def goes_on(
-    shop: Daphne, shopper: Shopper, products: list[Product], newest: int
+    shop: Daphne, shopper: Shopper, variants: list[Variant], newest: int
 ) -> None:
     """People are signed in, sign in, see pictures and place orders."""
     shopper.shop = shop
@@ -227,9 +227,11 @@ def goes_on(
     again = Shopper(shop)
     again.send("/users/login/", login=NAME, password=PASSWORD)
     assert NAME in again.get("/users/profile/")
-    with urllib.request.urlopen(shop.url + products[0].image_small.url) as picture:
+    with urllib.request.urlopen(
+        shop.url + variants[0].product.image_small.url
+    ) as picture:
         assert picture.headers["Content-Type"] == "image/webp"
-    buyer = Buyer(shop, {products[0]: 1})
+    buyer = Buyer(shop, {variants[0]: 1})
     assert buyer.check_out() == [200, 303, 200, 303]
     order = Order.objects.latest("pk")
     assert order.pk > newest, "no number of a lost order is given out again"

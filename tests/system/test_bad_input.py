@@ -10,7 +10,7 @@ from websockets.frames import CloseCode
 from products.stock import services as stock
 from realtime.protocol import Close
 from tests.support.client import Client
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 
 HUGE = 10**30
 
@@ -151,14 +151,14 @@ def test_deep_nesting_is_an_error_like_any_other(listening, start, end):
 
 @pytest.mark.parametrize("name", UNKNOWN, ids=lambda name: ascii(name[:30]))
 def test_unknown_topic_is_told_and_the_others_count(daphne, name):
-    product = make_product()
-    known = f"stock:{product.pk}"
+    variant = make_variant()
+    known = f"stock:{variant.pk}"
 
     with Client(daphne) as client:
         topics = json.dumps({name: None, known: None})
         client.send_raw(f'{{"t":"sub","id":3,"topics":{topics}}}')
         error, snap = client.receive(), client.receive()
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         update = client.receive()
 
     assert (error["code"], error["id"]) == ("unknown_topic", 3)
@@ -171,7 +171,7 @@ def test_unknown_topic_is_told_and_the_others_count(daphne, name):
 
 
 def test_of_a_name_that_stands_twice_the_last_counts(daphne):
-    topic = f"stock:{make_product().pk}"
+    topic = f"stock:{make_variant().pk}"
 
     with Client(daphne) as client:
         client.send_raw(f'{{"t":"sub","id":1,"topics":{{"{topic}":null,"{topic}":1}}}}')
@@ -188,7 +188,7 @@ def test_members_that_mean_nothing_are_ignored(listening):
 
 
 def test_greatest_version_is_taken(daphne):
-    topic = f"stock:{make_product().pk}"
+    topic = f"stock:{make_variant().pk}"
     frame = {"t": "sub", "id": 2**53, "topics": {topic: 2**53}}
 
     with Client(daphne) as client:
@@ -198,15 +198,15 @@ def test_greatest_version_is_taken(daphne):
 
 
 def test_refused_frame_leaves_the_subscription_as_it_was(daphne):
-    product = make_product()
+    variant = make_variant()
 
     with Client(daphne) as client:
-        client.watch(f"stock:{product.pk}")
+        client.watch(f"stock:{variant.pk}")
         client.send_raw('{"t":"sub","id":2,"topics":{"basket":-1}}')
         assert client.receive()["code"] == "bad_message"
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
 
-        assert client.shows(f"stock:{product.pk}", 2)["available"] == 9
+        assert client.shows(f"stock:{variant.pk}", 2)["available"] == 9
 
 
 @pytest.mark.parametrize(("count", "code"), [(64, None), (65, "too_many_topics")])
@@ -274,14 +274,14 @@ def test_twenty_frames_are_answered_and_the_next_ends_the_conversation(listening
 
 
 def test_flood_ends_the_conversation_and_harms_nobody_else(daphne):
-    product = make_product()
+    variant = make_variant()
 
     with Client(daphne) as bystander, Client(daphne) as client:
-        bystander.watch(f"stock:{product.pk}")
+        bystander.watch(f"stock:{variant.pk}")
         client.flood("{", times=500)
         assert client.closed() == Close.TOO_MANY_FRAMES
-        stock.claim({product.pk: 1})
-        bystander.shows(f"stock:{product.pk}", 2)
+        stock.claim({variant.pk: 1})
+        bystander.shows(f"stock:{variant.pk}", 2)
 
     assert len(client.frames) == 21  # 20 answers and the goodbye
 

@@ -7,35 +7,35 @@ from products.catalogue import services as catalogue
 from products.live.viewers import Owner
 from products.models import Basket
 from tests.support.client import Client
-from tests.support.factories import make_basket, make_product, make_user
+from tests.support.factories import make_basket, make_user, make_variant
 from tests.support.shopper import Shopper
 
 
 def test_add_over_http_reaches_the_sessions_other_socket_at_once(daphne):
-    product = make_product()
+    variant = make_variant()
     shopper = Shopper(daphne)
-    shopper.add(product)
+    shopper.add(variant)
 
     with shopper.socket() as tab:
         tab.watch("basket", "basket:lines")
-        shopper.add(product, 2)
+        shopper.add(variant, 2)
         facts = tab.shows("basket", 2, seconds=2)
         lines = tab.shows("basket:lines", 2, seconds=2)
 
     assert facts == {"count": 3, "total": "37.50"}
-    assert [(line["product"], line["quantity"]) for line in lines["lines"]] == [
-        (product.pk, 3)
+    assert [(line["variant"], line["quantity"]) for line in lines["lines"]] == [
+        (variant.pk, 3)
     ]
 
 
 def test_html_of_a_pushed_basket_is_what_the_page_shows(daphne):
-    product = make_product()
+    variant = make_variant()
     shopper = Shopper(daphne)
-    shopper.add(product)
+    shopper.add(variant)
 
     with shopper.socket() as tab:
         tab.watch("basket", "basket:lines")
-        shopper.add(product)
+        shopper.add(variant)
         tab.shows("basket", 2)
         tab.shows("basket:lines", 2)
 
@@ -46,12 +46,12 @@ def test_html_of_a_pushed_basket_is_what_the_page_shows(daphne):
 
 def test_answer_over_http_and_push_are_the_same_item(daphne):
     shopper = Shopper(daphne)
-    product = make_product()
-    shopper.add(product)
+    variant = make_variant()
+    shopper.add(variant)
 
     with shopper.socket() as tab:
         tab.watch("basket", "basket:lines")
-        answer = shopper.add(product)
+        answer = shopper.add(variant)
         tab.shows("basket", 2)
         tab.shows("basket:lines", 2)
 
@@ -60,15 +60,15 @@ def test_answer_over_http_and_push_are_the_same_item(daphne):
 
 
 def test_outsider_hears_nothing_of_anothers_basket(daphne):
-    product = make_product()
+    variant = make_variant()
     owner, outsider = Shopper(daphne), Shopper(daphne)
-    owner.add(product)
-    outsider.add(product)
+    owner.add(variant)
+    outsider.add(variant)
 
     with owner.socket() as mine, outsider.socket() as theirs:
         mine.watch("basket", "basket:lines")
         theirs.watch("basket", "basket:lines")
-        owner.add(product, 5)
+        owner.add(variant, 5)
 
         assert mine.shows("basket", 2)["count"] == 6  # the premise: there was news
         assert theirs.hears_nothing(1)
@@ -76,14 +76,14 @@ def test_outsider_hears_nothing_of_anothers_basket(daphne):
 
 
 def test_visitor_without_a_session_hears_nothing_of_anybodys_basket(daphne):
-    product = make_product()
+    variant = make_variant()
     owner = Shopper(daphne)
-    owner.add(product)
+    owner.add(variant)
 
     with owner.socket() as mine, Shopper(daphne).socket() as stranger:
         mine.watch("basket")
         stranger.watch("basket", "basket:lines")
-        owner.add(product)
+        owner.add(variant)
 
         mine.shows("basket", 2)
         assert stranger.hears_nothing(1)
@@ -114,8 +114,8 @@ def names_of_others(owner: Owner) -> list[str]:
 def test_outsider_cannot_name_anothers_basket(daphne, signed_in):
     user = make_user() if signed_in else None
     shopper = Shopper(daphne, user)
-    product = make_product()
-    shopper.add(product)
+    variant = make_variant()
+    shopper.add(variant)
     row = Basket.objects.get()
     names = names_of_others(Owner(user_id=row.user_id, token=row.token))
     assert len(set(names)) <= 64
@@ -125,7 +125,7 @@ def test_outsider_cannot_name_anothers_basket(daphne, signed_in):
         frame = f'{{"t":"sub","id":1,"topics":{{{members(names)}}}}}'
         stranger.send_raw(frame)
         error, snap = stranger.receive(), stranger.receive()
-        shopper.add(product)
+        shopper.add(variant)
         mine.shows("basket", 2)  # the premise
         assert stranger.hears_nothing(0.5)
 
@@ -140,38 +140,38 @@ def members(names: list[str]) -> str:
 
 
 def test_signed_in_shoppers_devices_show_the_same_basket(daphne):
-    user, product = make_user(), make_product()
+    user, variant = make_user(), make_variant()
     phone, laptop = Shopper(daphne, user), Shopper(daphne, user)
-    phone.add(product)
+    phone.add(variant)
 
     with phone.socket() as one, laptop.socket() as two:
         one.watch("basket")
         two.watch("basket")
-        laptop.add(product, 2)
+        laptop.add(variant, 2)
 
         assert one.shows("basket", 2)["count"] == 3
         assert two.shows("basket", 2)["count"] == 3
 
 
 def test_first_basket_of_a_user_reaches_a_device_that_was_there_before(daphne):
-    user, product = make_user(), make_product()
+    user, variant = make_user(), make_variant()
     phone, laptop = Shopper(daphne, user), Shopper(daphne, user)
 
     with laptop.socket() as socket:
         snap = socket.watch("basket", "basket:lines")
         assert {item[1] for item in snap["items"]} == {0}
-        phone.add(product)
+        phone.add(variant)
 
         assert socket.shows("basket", 1)["count"] == 1
         assert len(socket.shows("basket:lines", 1)["lines"]) == 1
 
 
 def test_first_basket_of_a_session_says_that_sockets_must_ask_again(daphne):
-    product, shopper = make_product(), Shopper(daphne)
+    variant, shopper = make_variant(), Shopper(daphne)
 
     with shopper.socket() as before:
         before.watch("basket")
-        first, second = shopper.add(product), shopper.add(product)
+        first, second = shopper.add(variant), shopper.add(variant)
         assert (first["identity"], second["identity"]) == (True, False)
         assert before.hears_nothing(0.3)
 
@@ -181,10 +181,10 @@ def test_first_basket_of_a_session_says_that_sockets_must_ask_again(daphne):
 
 
 def test_sign_in_shows_the_merged_basket_to_the_users_other_device(daphne):
-    user, product = make_user(), make_product()
-    row = make_basket(lines={product: 2})
+    user, variant = make_user(), make_variant()
+    row = make_basket(lines={variant: 2})
     laptop = Shopper(daphne, user)
-    laptop.add(product)
+    laptop.add(variant)
 
     with laptop.socket() as socket:
         socket.watch("basket")
@@ -194,27 +194,27 @@ def test_sign_in_shows_the_merged_basket_to_the_users_other_device(daphne):
 
 
 def test_basket_after_an_order_starts_empty_and_newer(daphne):
-    user, product = make_user(), make_product()
+    user, variant = make_user(), make_variant()
     shopper = Shopper(daphne, user)
-    shopper.add(product, 3)
+    shopper.add(variant, 3)
     Basket.objects.update(status=Basket.Status.ORDERED)
 
     with shopper.socket() as socket:
         socket.watch("basket")
         assert socket.page.facts["basket"]["count"] == 0
-        shopper.add(product)
+        shopper.add(variant)
 
         assert socket.shows("basket", 2)["count"] == 1
 
 
 def test_changed_price_reaches_the_baskets_that_hold_the_product(daphne):
-    product, shopper = make_product(), Shopper(daphne)
-    shopper.add(product, 2)
+    variant, shopper = make_variant(), Shopper(daphne)
+    shopper.add(variant, 2)
 
     with shopper.socket() as socket:
         socket.watch("basket", "basket:lines")
-        product.price = 20
-        catalogue.save(product)
+        variant.price = 20
+        catalogue.save(variant.product, variants=[variant])
         facts = socket.shows("basket", 2)
         line = socket.shows("basket:lines", 2)["lines"][0]
 
@@ -234,8 +234,8 @@ def test_changed_price_reaches_the_baskets_that_hold_the_product(daphne):
     ],
 )
 def test_cookies_of_others_do_not_hide_the_session(daphne, other):
-    product, shopper = make_product(), Shopper(daphne)
-    shopper.add(product)
+    variant, shopper = make_variant(), Shopper(daphne)
+    shopper.add(variant)
     cookie = shopper.cookie
 
     for header in (f"{other}; {cookie}", f"{cookie}; {other}"):

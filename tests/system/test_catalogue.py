@@ -4,6 +4,7 @@ when they are out of date."""
 import gzip
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
@@ -130,7 +131,7 @@ def warm(shop: Daphne, *paths: str) -> None:
 
 CHANGES = {
     "name": ({"name": "Renamed lamp"}, "Renamed lamp"),
-    "price": ({"price": "98.76"}, "98.76"),
+    "price": ({"price": Decimal("98.76")}, "98.76"),
     "activity": ({"is_active": False}, "We no longer sell this."),
     "picture": ({}, "320w"),
 }
@@ -142,12 +143,13 @@ def test_change_of_a_product_is_seen_by_all(server, the_worker, lamp, kind):
     page, shelf = lamp.get_absolute_url(), lamp.category.get_absolute_url()
     warm(server, page, shelf, "/", "/products/")
     assert not shows(server, page, seen)()
+    variant = lamp.variants.get()
     for field, value in change.items():
-        setattr(lamp, field, value)
+        setattr(variant if field == "price" else lamp, field, value)
     if kind == "picture":
         lamp.image = make_picture()
 
-    catalogue.save(lamp)
+    catalogue.save(lamp, variants=[variant])
 
     wait_until(shows(server, page, seen), kind, PROMISED_S)
     for address in (shelf, "/", "/products/"):

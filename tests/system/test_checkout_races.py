@@ -23,7 +23,7 @@ from products.orders.models import Status
 from products.stock import books
 from tests.support.buyer import Buyer
 from tests.support.concurrency import together
-from tests.support.factories import make_order, make_product, make_user
+from tests.support.factories import make_order, make_user, make_variant
 from tests.support.servers import Daphne, Redis, database_url, wait_until
 from tests.support.shopper import Shopper
 
@@ -81,7 +81,7 @@ def at_review(server: Daphne, lines: dict) -> Buyer:
 
 
 def test_sixty_shoppers_for_ten_units_make_ten_orders_and_fifty_polite_refusals(server):
-    lamp = make_product(name="Brass lamp", on_hand=UNITS)
+    lamp = make_variant(name="Brass lamp", on_hand=UNITS)
     buyers = [Buyer(server, {lamp: 1}) for _ in range(SHOPPERS)]
 
     ways = together([buyer.check_out for buyer in buyers])
@@ -103,7 +103,7 @@ def test_shop_that_looks_and_then_writes_oversells(serve, own_redis):
     """The positive control: the same pages, with a claim as it is often made."""
     own_redis.start()
     server = serve(own_redis, Oversold)
-    lamp = make_product(on_hand=2)
+    lamp = make_variant(on_hand=2)
     buyers = [Buyer(server, {lamp: 1}) for _ in range(8)]
 
     together([buyer.check_out for buyer in buyers])
@@ -116,7 +116,7 @@ def test_shop_that_looks_and_then_writes_oversells(serve, own_redis):
 
 
 def test_twenty_clicks_at_once_are_one_order(server):
-    buyer = at_review(server, {make_product(on_hand=50): 2})
+    buyer = at_review(server, {make_variant(on_hand=50): 2})
     clicks = [copy.copy(buyer) for _ in range(CLICKS)]
 
     statuses = together([click.place for click in clicks])
@@ -129,7 +129,7 @@ def test_twenty_clicks_at_once_are_one_order(server):
 
 
 def test_two_tabs_at_different_steps_are_one_order(server):
-    lamp = make_product(on_hand=50)
+    lamp = make_variant(on_hand=50)
     first = at_review(server, {lamp: 1})
     second = copy.copy(first)
     assert second.review() == 200
@@ -141,7 +141,7 @@ def test_two_tabs_at_different_steps_are_one_order(server):
 
 
 def test_answer_that_was_never_read_is_asked_for_again_and_is_the_same_order(server):
-    buyer = at_review(server, {make_product(on_hand=5): 1})
+    buyer = at_review(server, {make_variant(on_hand=5): 1})
 
     with buyer.placing_unheard():
         wait_until(Order.objects.exists, "the order", 10)
@@ -182,13 +182,13 @@ def test_two_staff_at_one_step_one_wins_and_the_other_hears_who(server):
 
 
 def test_shop_killed_in_a_storm_of_checkouts_leaves_books_that_agree(frail):
-    products = [make_product(on_hand=500) for _ in range(4)]
+    variants = [make_variant(on_hand=500) for _ in range(4)]
     is_over, promised = threading.Event(), set()
 
     def storm(seed: int) -> None:
         dice = random.Random(seed)
         while not is_over.wait(dice.random() / 5):  # or all were at the same page
-            buyer = Buyer(frail, {products[(seed + n) % 4]: 1 for n in range(3)})
+            buyer = Buyer(frail, {variants[(seed + n) % 4]: 1 for n in range(3)})
             try:
                 buyer.check_out()
             except (OSError, HTTPException):  # the server is gone

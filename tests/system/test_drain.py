@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 from products.stock import services as stock
 from realtime.draining import MIN_SPREAD_MS
 from tests.support.client import Client
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.servers import Daphne, PlainDaphne, Shop, wait_until
 
 RESTART = 1012  # RFC 6455's registry: "Service Restart"
@@ -24,8 +24,8 @@ LIMIT_S = 20  # for a process that has nothing to wait for, on a busy machine
 
 
 @pytest.fixture
-def product(transactional_db):
-    return make_product(on_hand=5)
+def variant(transactional_db):
+    return make_variant(on_hand=5)
 
 
 def ask(shop: Shop, path: str) -> tuple[int, str]:
@@ -67,12 +67,12 @@ def goodbye(client: Client) -> dict:
 # --- Sockets ----------------------------------------------------------------------
 
 
-def test_drain_spreads_the_return_of_sockets(redis, serve, product):
+def test_drain_spreads_the_return_of_sockets(redis, serve, variant):
     shop = serve(redis)
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(Client(shop)) for _ in range(40)]
         for client in clients:
-            client.watch(f"stock:{product.pk}")
+            client.watch(f"stock:{variant.pk}")
 
         shop.tell(signal.SIGTERM)
 
@@ -85,11 +85,11 @@ def test_drain_spreads_the_return_of_sockets(redis, serve, product):
     over(shop)
 
 
-def test_drain_of_plain_daphne_says_nothing(redis, serve, product):
+def test_drain_of_plain_daphne_says_nothing(redis, serve, variant):
     """The control: plain Daphne."""
     shop = serve(redis, PlainDaphne)
     with Client(shop) as client:
-        client.watch(f"stock:{product.pk}")
+        client.watch(f"stock:{variant.pk}")
 
         shop.tell(signal.SIGTERM)
 
@@ -98,25 +98,25 @@ def test_drain_of_plain_daphne_says_nothing(redis, serve, product):
 
 
 def test_drain_loses_no_change_that_is_committed_during_it(
-    redis, serve, product, daphne
+    redis, serve, variant, daphne
 ):
     first, second = serve(redis, LIVE_NOTICE_S="1"), daphne
     with Client(first) as client:
-        client.watch(f"stock:{product.pk}")
+        client.watch(f"stock:{variant.pk}")
         first.tell(signal.SIGTERM)
-        stock.receive(product.pk, 2)  # while it takes notice
+        stock.receive(variant.pk, 2)  # while it takes notice
         goodbye(client)
-        level = stock.receive(product.pk, 3)  # while nobody listens
+        level = stock.receive(variant.pk, 3)  # while nobody listens
         page = client.page
 
     with Client(second, page) as client:
         client.watch()
-        assert client.page.shown[f"stock:{product.pk}"] == level.version
-        assert client.page.facts[f"stock:{product.pk}"]["available"] == 10
+        assert client.page.shown[f"stock:{variant.pk}"] == level.version
+        assert client.page.facts[f"stock:{variant.pk}"]["available"] == 10
     over(first)
 
 
-def test_drain_does_not_wait_for_clients_that_do_not_answer(redis, serve, product):
+def test_drain_does_not_wait_for_clients_that_do_not_answer(redis, serve, variant):
     shop = serve(redis, LIVE_DRAIN_S="0.5")
     with mute(shop):
         shop.tell(signal.SIGTERM)
@@ -124,11 +124,11 @@ def test_drain_does_not_wait_for_clients_that_do_not_answer(redis, serve, produc
         over(shop)
 
 
-def test_drain_fails_readyz_first_and_still_serves_pages(redis, serve, product):
+def test_drain_fails_readyz_first_and_still_serves_pages(redis, serve, variant):
     shop = serve(redis, LIVE_NOTICE_S="3")
     assert (ask(shop, "/readyz")[0], ask(shop, "/products/")[0]) == (200, 200)
     with Client(shop) as client:
-        client.watch(f"stock:{product.pk}")
+        client.watch(f"stock:{variant.pk}")
         shop.tell(signal.SIGTERM)
         wait_until(lambda: ask(shop, "/readyz")[0] == 503, "the notice", LIMIT_S)
 
@@ -140,8 +140,8 @@ def test_drain_fails_readyz_first_and_still_serves_pages(redis, serve, product):
         assert int(answer.headers["Retry-After"]) >= 1
         assert json.loads(answer.body)["reason"] == "draining"
         # Who is in is served as before.
-        level = stock.receive(product.pk, 1)
-        client.shows(f"stock:{product.pk}", level.version)
+        level = stock.receive(variant.pk, 1)
+        client.shows(f"stock:{variant.pk}", level.version)
         assert (ask(shop, "/products/")[0], ask(shop, "/healthz")[0]) == (200, 200)
         goodbye(client)
     over(shop)
@@ -150,7 +150,7 @@ def test_drain_fails_readyz_first_and_still_serves_pages(redis, serve, product):
 # --- Pages ------------------------------------------------------------------------
 
 
-def test_drain_answers_pages_that_are_being_made(redis, serve, product):
+def test_drain_answers_pages_that_are_being_made(redis, serve, variant):
     shop = serve(redis, LIVE_DRAIN_S="15")
     assert ask(shop, "/products/")[0] == 200
     answers = []
@@ -191,7 +191,7 @@ def is_closed(shop: Shop) -> bool:
     return False
 
 
-def test_drain_gives_up_a_page_that_never_ends(redis, serve, product):
+def test_drain_gives_up_a_page_that_never_ends(redis, serve, variant):
     shop = serve(redis, LIVE_DRAIN_S="0.3")
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -235,10 +235,10 @@ def test_start_on_a_port_in_use_fails_with_a_message(redis, serve):
     assert ask(other, "/healthz")[0] == 200
 
 
-def test_second_signal_while_draining_changes_nothing(redis, serve, product):
+def test_second_signal_while_draining_changes_nothing(redis, serve, variant):
     shop = serve(redis, LIVE_NOTICE_S="1")
     with Client(shop) as client:
-        client.watch(f"stock:{product.pk}")
+        client.watch(f"stock:{variant.pk}")
         shop.tell(signal.SIGTERM)
         wait_until(lambda: ask(shop, "/readyz")[0] == 503, "the notice", LIMIT_S)
 
@@ -250,10 +250,10 @@ def test_second_signal_while_draining_changes_nothing(redis, serve, product):
     over(shop)
 
 
-def test_server_starts_again_on_the_same_port_at_once(redis, serve, product):
+def test_server_starts_again_on_the_same_port_at_once(redis, serve, variant):
     shop = serve(redis)
     with Client(shop) as client:
-        client.watch(f"stock:{product.pk}")
+        client.watch(f"stock:{variant.pk}")
         shop.tell(signal.SIGTERM)
         goodbye(client)
     over(shop)
@@ -263,6 +263,6 @@ def test_server_starts_again_on_the_same_port_at_once(redis, serve, product):
     again.start()
     try:
         with Client(again) as client:
-            client.watch(f"stock:{product.pk}")
+            client.watch(f"stock:{variant.pk}")
     finally:
         again.stop()

@@ -16,7 +16,7 @@ from products.stock import services as stock
 from realtime.protocol import Close
 from tests.support.buyer import Buyer
 from tests.support.client import Client
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.page import Page
 from tests.support.servers import Daphne, wait_until
 from tests.support.smtp import SmtpServer, running
@@ -54,7 +54,7 @@ def worker(pair, redis, smtp, tmp_path) -> Iterator[Worker]:
 
 def order_at(shop: Daphne) -> str:
     """Go through the checkout. The order's number."""
-    buyer = Buyer(shop, {make_product(on_hand=5): 1})
+    buyer = Buyer(shop, {make_variant(on_hand=5): 1})
     steps = [buyer.start(), buyer.enter(), buyer.review(), buyer.place()]
     assert steps == [200, 303, 200, 303], buyer.body
     return buyer.location.split("/")[2]
@@ -132,7 +132,7 @@ def test_open_page_follows_a_standby_that_had_not_heard_of_the_last_sales(
     """Versions go back, and grow again. Without the timeline, the control, the page
     goes on showing sales that never were."""
     shop = serve(redis, DATABASE_URL=pair.url)
-    lamp = make_product(on_hand=10)
+    lamp = make_variant(on_hand=10)
     topic = f"stock:{lamp.pk}"
     page = page_at(shop) if says_its_timeline else Page()
     pair.catch_up()

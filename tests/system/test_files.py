@@ -19,12 +19,12 @@ from django.db import connection
 from PIL import Image
 from redis import Redis
 
-from products.models import Product
+from products.models import Variant
 from products.stock import services as stock
 from project import pictures
 from realtime import files
 from tests.support.echoes import Echo
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.servers import Daphne, Shop, wait_until
 from tests.system.answers import metrics
 from tests.system.flood import Flood
@@ -137,10 +137,10 @@ def held(shop: Shop) -> list[str]:
     return [os.readlink(link) for link in links]
 
 
-def count(product: Product, units: int) -> None:
+def count(variant: Variant, units: int) -> None:
     """Change the stock on another thread."""
     with contextlib.closing(connection):
-        stock.count(product.pk, units)
+        stock.count(variant.pk, units)
 
 
 def flooded(work: Callable[[Flood], Awaitable[None]]) -> None:
@@ -166,19 +166,19 @@ def connected(shop: Shop, count: int, data: bytes = b"") -> Iterator[None]:
 
 
 def test_sockets_beyond_the_file_limit_are_refused_and_pages_are_served(server):
-    limit, product = server.limits[1], make_product(on_hand=5)
+    limit, variant = server.limits[1], make_variant(on_hand=5)
     sockets = limit + 150
 
     async def pour(flood: Flood) -> None:
         with Asking(server) as asking:
-            await flood.pour(server, sockets, f"stock:{product.pk}")
+            await flood.pour(server, sockets, f"stock:{variant.pk}")
             asking.quickest.clear()
             await asyncio.to_thread(
                 wait_until, asking.is_quick, f"{PATHS} within {PAGE_S} s", SOON_S
             )
         assert asking.failures == []
         values = await asyncio.to_thread(metrics, server)
-        await asyncio.to_thread(count, product, 3)
+        await asyncio.to_thread(count, variant, 3)
         heard = await flood.hears(b'"available":3')
 
         most = values["shop_sockets_limit"]

@@ -24,7 +24,7 @@ from products.live.viewers import Owner
 from products.stock import services as stock
 from realtime.protocol import Close
 from tests.support.client import Client
-from tests.support.factories import make_basket, make_product, make_user
+from tests.support.factories import make_basket, make_user, make_variant
 from tests.support.servers import Daphne
 from tests.support.shopper import Shopper
 from users.models import Session, User
@@ -114,10 +114,10 @@ def end_sessions(user: User) -> None:
     ids=["deactivated", "password", "staff", "permission", "deleted", "session"],
 )
 def test_account_that_changes_closes_its_sockets_everywhere(shops, end, code):
-    product, user = make_product(), make_staff()
+    variant, user = make_variant(), make_staff()
     with ExitStack() as stack:
-        theirs = Everywhere(stack, shops, user, f"shelf:{product.pk}")
-        others = Everywhere(stack, shops, make_staff(), f"shelf:{product.pk}")
+        theirs = Everywhere(stack, shops, user, f"shelf:{variant.pk}")
+        others = Everywhere(stack, shops, make_staff(), f"shelf:{variant.pk}")
 
         end(user)
 
@@ -128,13 +128,13 @@ def test_account_that_changes_closes_its_sockets_everywhere(shops, end, code):
 
 
 def test_group_that_loses_a_right_closes_its_members_sockets(shops):
-    product, group = make_product(), Group.objects.create(name="shelves")
+    variant, group = make_variant(), Group.objects.create(name="shelves")
     group.permissions.add(Permission.objects.get(codename="view_stock"))
     member = make_user(is_staff=True)
     member.groups.add(group)
     with ExitStack() as stack:
-        theirs = Everywhere(stack, shops, member, f"shelf:{product.pk}")
-        others = Everywhere(stack, shops, make_staff(), f"shelf:{product.pk}")
+        theirs = Everywhere(stack, shops, member, f"shelf:{variant.pk}")
+        others = Everywhere(stack, shops, make_staff(), f"shelf:{variant.pk}")
 
         group.permissions.clear()
 
@@ -155,18 +155,18 @@ def test_sign_out_closes_that_sessions_sockets_and_no_others(shops):
 
 
 def test_revoked_staff_socket_hears_nothing_more(shops):
-    product, user = make_product(on_hand=9), make_staff()
-    shelf = f"shelf:{product.pk}"
+    variant, user = make_variant(on_hand=9), make_staff()
+    shelf = f"shelf:{variant.pk}"
     with ExitStack() as stack:
         theirs = Everywhere(stack, shops, user, shelf)
         others = Everywhere(stack, shops, make_staff(), shelf)
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         for socket in theirs.sockets:
             assert socket.shows(shelf, 2)["reserved"] == 1  # it did hear
 
         lose_staff(user)
         assert theirs.closed() == {Close.RIGHTS_LOST}
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         for socket in others.sockets:
             socket.shows(shelf, 3)
 
@@ -179,15 +179,15 @@ def test_revoked_staff_socket_hears_nothing_more(shops):
     "who", [lambda: None, make_user, lambda: make_user(is_staff=True)]
 )
 def test_outsider_is_told_that_there_is_no_such_shelf(daphne, who):
-    product = make_product()
+    variant = make_variant()
     with Shopper(daphne, who()).socket() as socket:
-        socket.send({"t": "sub", "id": 1, "topics": {f"shelf:{product.pk}": None}})
+        socket.send({"t": "sub", "id": 1, "topics": {f"shelf:{variant.pk}": None}})
 
         answer = socket.receive()
 
     assert (answer["code"], answer["topics"]) == (
         "unknown_topic",
-        [f"shelf:{product.pk}"],
+        [f"shelf:{variant.pk}"],
     )
 
 
@@ -229,9 +229,9 @@ def test_change_that_nobody_announced_is_found_by_the_audit(
     own_redis, serve, end: Callable[[User], dict], code
 ):
     own_redis.start()
-    shop, product, user = serve(own_redis), make_product(), make_staff()
+    shop, variant, user = serve(own_redis), make_variant(), make_staff()
     with Shopper(shop, user).socket() as socket:
-        socket.watch("basket", f"shelf:{product.pk}")
+        socket.watch("basket", f"shelf:{variant.pk}")
 
         User.objects.filter(pk=user.pk).update(**end(user))  # sends no signal
 
@@ -255,10 +255,10 @@ def test_sign_out_while_redis_is_away_closes_the_sockets(own_redis, serve):
 
 def test_socket_that_asks_while_its_session_ends_shows_nothing_of_it_for_long(daphne):
     """Twenty times, so that some fall between the question and the answer."""
-    product = make_product()
+    variant = make_variant()
     with ExitStack() as stack:
         for user in [make_user() for _ in range(20)]:
-            make_basket(Owner(user_id=user.pk), {product: 1})
+            make_basket(Owner(user_id=user.pk), {variant: 1})
             shopper = Shopper(daphne, user)
             socket = stack.enter_context(shopper.socket())
             socket.send({"t": "sub", "id": 1, "topics": {"basket": None}})
@@ -276,9 +276,9 @@ def test_socket_of_staff_opens_anew_once_its_session_has_shown_a_second_factor(
 ):
     own_redis.start()
     shop = serve(own_redis, STAFF_MFA_REQUIRED="1", **UNSAID)
-    product, user, secret = make_product(), make_staff(), generate_totp_secret()
+    variant, user, secret = make_variant(), make_staff(), generate_totp_secret()
     TOTP.activate(user, secret)
-    shopper, shelf = Shopper(shop, user), f"shelf:{product.pk}"
+    shopper, shelf = Shopper(shop, user), f"shelf:{variant.pk}"
     with shopper.socket() as socket:
         socket.send({"t": "sub", "id": 1, "topics": {"basket": None, shelf: None}})
         assert socket.receive()["topics"] == [shelf]

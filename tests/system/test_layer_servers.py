@@ -14,7 +14,7 @@ from products.stock import services as stock
 from project import redis_url
 from realtime import outages
 from tests.support.client import Client
-from tests.support.factories import make_product, make_products
+from tests.support.factories import make_variant, make_variants
 from tests.support.layers import publishing_at
 from tests.support.redis_faults import FAULTS
 from tests.support.servers import Redis, Shop, wait_until
@@ -34,10 +34,10 @@ class Layer(NamedTuple):
     two: Redis
     shop: Shop
 
-    def keepers(self, product_id: int) -> list[Redis]:
+    def keepers(self, variant_id: int) -> list[Redis]:
         """The servers at which the shop listens to a product."""
         servers = [self.one, self.two]
-        return [redis for redis in servers if subscribers(redis, product_id)]
+        return [redis for redis in servers if subscribers(redis, variant_id)]
 
 
 @pytest.fixture
@@ -61,14 +61,14 @@ def wait_for(shop: Shop, words: str) -> None:
 
 
 def test_groups_are_shared_out_and_changes_of_each_are_pushed(layer, shared_redis):
-    products = [product.pk for product in make_products(20)]
+    variants = [variant.pk for variant in make_variants(20)]
     before = channels(shared_redis)
 
     with Client(layer.shop) as client:
-        client.watch(*(f"stock:{pk}" for pk in products))
-        keepers = [layer.keepers(pk) for pk in products]
-        stock.claim(dict.fromkeys(products, 1))
-        for pk in products:
+        client.watch(*(f"stock:{pk}" for pk in variants))
+        keepers = [layer.keepers(pk) for pk in variants]
+        stock.claim(dict.fromkeys(variants, 1))
+        for pk in variants:
             client.shows(f"stock:{pk}", 1, seconds=2)
 
     assert all(len(servers) == 1 for servers in keepers)
@@ -79,18 +79,18 @@ def test_groups_are_shared_out_and_changes_of_each_are_pushed(layer, shared_redi
 @pytest.mark.parametrize("name", ["one", "two"])
 @pytest.mark.parametrize("fault", ["killed", "frozen"])
 def test_server_that_is_away_is_polled_through_and_comes_back(layer, name, fault):
-    redis, product = getattr(layer, name), make_product()
-    topic = f"stock:{product.pk}"
+    redis, variant = getattr(layer, name), make_variant()
+    topic = f"stock:{variant.pk}"
 
     with Client(layer.shop) as client:
         client.watch(topic)
         with FAULTS[fault].begin(redis):
             for version in (2, 3):
-                stock.claim({product.pk: 1})
+                stock.claim({variant.pk: 1})
                 client.shows(topic, version, seconds=8)
             wait_for(layer.shop, "Redis is away")
         wait_for(layer.shop, "Redis is back")
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         client.shows(topic, 4, seconds=2)
 
     assert "Traceback" not in layer.shop.said()

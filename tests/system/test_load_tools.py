@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from products.models import Product
-from tests.support.factories import make_category, make_product
+from tests.support.factories import make_category, make_variant
 from tests.support.servers import Shop
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "load"
@@ -18,13 +18,13 @@ LIMIT_S = 300
 
 
 @pytest.fixture
-def products(transactional_db) -> list[Product]:
+def variants(transactional_db) -> list[Product]:
     category = make_category()
-    return [make_product(on_hand=50, category=category) for _ in range(4)]
+    return [make_variant(on_hand=50, category=category) for _ in range(4)]
 
 
 @pytest.fixture
-def server(products, daphne) -> Shop:
+def server(variants, daphne) -> Shop:
     return daphne
 
 

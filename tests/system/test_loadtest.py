@@ -16,11 +16,11 @@ import psutil  # Locust brings it
 import pytest
 from django.db.models import F
 
-from products.models import Order, Product, Stock
+from products.models import Order, Stock, Variant
 from products.stock import services as stock
 from realtime.loadtest.gates import Verdict
 from realtime.publish import flush
-from tests.support.factories import make_category, make_product
+from tests.support.factories import make_category, make_variant
 from tests.support.rows import restored
 from tests.support.servers import Daphne, Shop, wait_until
 from tests.support.tls import Secure
@@ -59,9 +59,9 @@ class SecureDaphne(Secure, Daphne):
 
 
 @pytest.fixture
-def products(transactional_db) -> list[Product]:
+def variants(transactional_db) -> list[Variant]:
     category = make_category()
-    return [make_product(on_hand=50, category=category) for _ in range(6)]
+    return [make_variant(on_hand=50, category=category) for _ in range(6)]
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +74,13 @@ def started(django_db_setup, tmp_path_factory, shared_redis, static) -> Iterator
 
 
 @pytest.fixture
-def server(products, redis, started) -> Shop:
+def server(variants, redis, started) -> Shop:
     """For tests that leave it running. Its audit is off: all state must be pushed."""
     return started
 
 
 @pytest.fixture
-def frail(products, redis, serve) -> Shop:
+def frail(variants, redis, serve) -> Shop:
     """A shop for tests that break it."""
     return serve(redis, **DEAF)
 
@@ -158,7 +158,7 @@ def test_shop_slower_than_expected_has_its_own_exit_code(server, tmp_path):
 
 def arrive_late() -> None:
     """Receive stock while the load test is stopped for too long."""
-    stock.receive(Product.objects.earliest("pk").pk, 1)
+    stock.receive(Variant.objects.earliest("pk").pk, 1)
     time.sleep(STILL_S)
 
 
@@ -200,8 +200,8 @@ def spoil_versions() -> None:
 
 def spoil_units() -> None:
     """Add units that nobody ordered back, with pushes."""
-    for product in Product.objects.all():
-        stock.receive(product.pk, 3)
+    for variant in Variant.objects.all():
+        stock.receive(variant.pk, 3)
 
 
 def lose_orders() -> None:
@@ -235,7 +235,7 @@ def test_incorrect_shop_has_its_own_exit_code_and_every_fault_is_reported(
         assert complaint in " ".join(results["sentences"])
 
 
-def test_overselling_is_reported(serve, products, redis, tmp_path):
+def test_overselling_is_reported(serve, variants, redis, tmp_path):
     Stock.objects.update(on_hand=2)
     shop = serve(redis, Oversold, **DEAF)
     flags = ["--duration", "1", "--phases", "shopping", "--products", "2"]
@@ -248,7 +248,7 @@ def test_overselling_is_reported(serve, products, redis, tmp_path):
 
 
 def test_refused_sockets_fail_the_test_unless_they_are_expected(serve, redis, tmp_path):
-    make_product(on_hand=5)
+    make_variant(on_hand=5)
     shop = serve(redis, LIVE_SOCKETS="5")
 
     code, results, output = load(shop, tmp_path, *QUICKLY)
@@ -306,9 +306,9 @@ def test_every_socket_returns_to_a_shop_that_is_restarted(frail, tmp_path):
     assert results["figures"]["stale"] == 0
 
 
-def test_database_that_is_restored_loses_no_frames(serve, products, redis, tmp_path):
+def test_database_that_is_restored_loses_no_frames(serve, variants, redis, tmp_path):
     for _ in range(4):
-        stock.receive(products[0].pk, 1)
+        stock.receive(variants[0].pk, 1)
     shop = serve(redis, LIVE_AUDIT_S="1", LIVE_HEARTBEAT_S="1")
 
     def go_back() -> None:
@@ -342,7 +342,7 @@ def test_interrupted_load_test_reports_what_it_measured(server, tmp_path):
 
 
 def test_load_test_over_tls_trusts_a_given_certificate(
-    serve, products, redis, tmp_path
+    serve, variants, redis, tmp_path
 ):
     shop = serve(redis, SecureDaphne)
     trusted = {"SSL_CERT_FILE": str(tmp_path / "certificate.pem")}
@@ -392,9 +392,9 @@ def test_load_test_raises_a_soft_limit_of_files(server, tmp_path):
 # --- With Django --------------------------------------------------------------------
 
 
-def test_command_reports_books_that_do_not_agree(server, products, tmp_path):
+def test_command_reports_books_that_do_not_agree(server, variants, tmp_path):
     def drift() -> None:
-        Stock.objects.filter(pk=products[0].pk).update(on_hand=F("on_hand") + 1)
+        Stock.objects.filter(pk=variants[0].pk).update(on_hand=F("on_hand") + 1)
 
     flags = ["--duration", "1", "--phases", "fanout", "--shared", "--quiet", "1"]
 
@@ -474,7 +474,7 @@ def test_soak_of_a_sound_shop_passes(server, tmp_path):
     assert results["figures"]["orders"] == Order.objects.count() - since > 0
 
 
-def test_soak_finds_a_memory_leak(serve, products, redis, tmp_path):
+def test_soak_finds_a_memory_leak(serve, variants, redis, tmp_path):
     shop = serve(redis, Leaky, **DEAF)
     flags = ["--duration", "8", "--phases", "fanout", "--changes", "20", *FLAT]
 

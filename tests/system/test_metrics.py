@@ -12,7 +12,7 @@ from products.stock import services as stock
 from project.background import GAUGES
 from tests.support import prometheus
 from tests.support.client import Client
-from tests.support.factories import make_product, make_user
+from tests.support.factories import make_user, make_variant
 from tests.support.servers import Daphne, Shop, wait_until
 from tests.support.shopper import Shopper
 from tests.system.answers import get, metrics
@@ -83,14 +83,14 @@ def test_sockets_are_counted_by_who_they_are_of_and_until_they_close(server, cou
 
 
 def test_change_is_counted_as_a_frame_a_tick_and_a_lag(server, counted):
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     with Client(server) as one, Client(server) as other:
         one.watch(topic)
         other.watch(topic)
         counted.look()
 
-        level = stock.receive(product.pk, 1)
+        level = stock.receive(variant.pk, 1)
         for client in (one, other):
             client.shows(topic, level.version)
 
@@ -100,10 +100,10 @@ def test_change_is_counted_as_a_frame_a_tick_and_a_lag(server, counted):
 
 
 def test_snapshots_are_counted_by_where_they_came_from(server, counted):
-    product = make_product()
+    variant = make_variant()
     for name in ("misses", "hits"):
         with Client(server) as client:
-            client.watch(f"stock:{product.pk}")
+            client.watch(f"stock:{variant.pk}")
         assert counted.grew(f"shop_snapshot_{name}_total") == 1
     assert counted.grew("shop_snapshot_misses_total") == 1
 
@@ -116,18 +116,18 @@ def test_pulse_of_the_loop_and_of_redis_is_taken_all_the_time(server, counted):
         counted.will_grow("shop_probe_seconds_count", 2)
 
 
-def lose(product) -> int:
+def lose(variant) -> int:
     """Change the stock as somebody would who tells nobody; gives its version."""
-    Stock.objects.filter(pk=product.pk).update(version=F("version") + 1)
-    return Stock.objects.get(pk=product.pk).version
+    Stock.objects.filter(pk=variant.pk).update(version=F("version") + 1)
+    return Stock.objects.get(pk=variant.pk).version
 
 
 def test_message_that_was_lost_is_counted_as_a_gap(quick):
-    product, counted = make_product(), Counted(quick)
+    variant, counted = make_variant(), Counted(quick)
     with Client(quick) as client:
-        client.watch(f"stock:{product.pk}")
+        client.watch(f"stock:{variant.pk}")
         assert client.hears_nothing(1)  # the hub, which has just started, looks twice
-        client.shows(f"stock:{product.pk}", lose(product), LONG_S)
+        client.shows(f"stock:{variant.pk}", lose(variant), LONG_S)
 
         counted.will_grow("shop_gaps_total")
 

@@ -13,7 +13,7 @@ from products.orders import services as orders
 from products.stock import services as stock
 from realtime.protocol import Close
 from tests.support.client import Client
-from tests.support.factories import make_basket, make_order, make_product, make_user
+from tests.support.factories import make_basket, make_order, make_user, make_variant
 from tests.support.servers import Daphne
 from tests.support.shopper import Shopper
 from users.models import User
@@ -60,11 +60,11 @@ def test_order_moves_on_its_guests_page_at_each_step(daphne):
 
 
 def test_order_that_is_cancelled_moves_and_its_units_come_back(daphne):
-    product = make_product(on_hand=9)
-    order = make_order({product: 2})
+    variant = make_variant(on_hand=9)
+    order = make_order({variant: 2})
 
     with Client(daphne) as page:
-        page.watch(topic_of(order), shelf := f"stock:{product.pk}")
+        page.watch(topic_of(order), shelf := f"stock:{variant.pk}")
         orders.cancel_by_shopper(order)
 
         assert page.shows(topic_of(order), 2)["status"] == "cancelled"
@@ -162,18 +162,18 @@ def test_board_hears_of_every_order_and_every_step(fresh):
 
 
 def test_board_hears_what_is_low_and_what_is_out(fresh):
-    product = make_product(on_hand=6, name="Brass lamp")
+    variant = make_variant(on_hand=6, name="Brass lamp")
 
     with Shopper(fresh, make_staff("view_stock")).socket() as board:
         board.watch("shelves")
-        assert board.page.facts["shelves"]["products"] == []
-        stock.claim({product.pk: 1})
+        assert board.page.facts["shelves"]["variants"] == []
+        stock.claim({variant.pk: 1})
         assert board.shows("shelves", 2)["low"] == 1
-        stock.claim({product.pk: 5})
+        stock.claim({variant.pk: 5})
 
         facts = board.shows("shelves", 3)
     assert (facts["low"], facts["out"]) == (0, 1)
-    assert facts["products"][0]["name"] == "Brass lamp"
+    assert facts["variants"][0]["name"] == "Brass lamp"
 
 
 @pytest.mark.parametrize("name", ["orders", "shelves"])
@@ -222,9 +222,9 @@ def test_staff_whose_right_was_revoked_hear_no_more_of_the_board(fresh):
 
 
 def test_hold_that_lapses_is_told_to_its_shopper_and_to_nobody_else(daphne):
-    product, user, other = make_product(), make_user(), make_user()
-    basket = make_basket(Owner(user_id=user.pk), {product: 2})
-    make_basket(Owner(user_id=other.pk), {product: 2})
+    variant, user, other = make_variant(), make_user(), make_user()
+    basket = make_basket(Owner(user_id=user.pk), {variant: 2})
+    make_basket(Owner(user_id=other.pk), {variant: 2})
 
     with (
         Shopper(daphne, user).socket() as checkout,
@@ -245,7 +245,7 @@ def test_hold_that_lapses_is_told_to_its_shopper_and_to_nobody_else(daphne):
 
 def test_hold_that_is_prolonged_in_one_tab_counts_down_anew_in_the_other(daphne):
     user = make_user()
-    basket = holds.start(make_basket(Owner(user_id=user.pk), {make_product(): 2}))
+    basket = holds.start(make_basket(Owner(user_id=user.pk), {make_variant(): 2}))
 
     with Shopper(daphne, user).socket() as tab:
         tab.watch("basket:hold")
@@ -260,7 +260,7 @@ def test_hold_ends_on_every_tab_when_its_order_is_placed(daphne):
 
     with Shopper(daphne, user).socket() as tab:
         tab.watch("basket", "basket:hold")
-        order = make_order({make_product(): 2}, user=user)
+        order = make_order({make_variant(): 2}, user=user)
         last = order.basket.version
 
         assert tab.shows("basket:hold", last) == {"until": None}

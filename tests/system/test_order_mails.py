@@ -8,7 +8,7 @@ from post_office.models import STATUS, Email
 from products.models import Order
 from products.stock import books
 from tests.support.buyer import Buyer
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.servers import START_S, Daphne, Redis, wait_until
 from tests.support.smtp import SmtpServer, running
 from tests.support.workers import Worker
@@ -42,7 +42,7 @@ def worker(own_redis, smtp, tmp_path) -> Iterator[Worker]:
 
 
 def order_at(server: Daphne) -> Order:
-    Buyer(server, {make_product(on_hand=5): 1}).check_out_within(PATIENCE_S)
+    Buyer(server, {make_variant(on_hand=5): 1}).check_out_within(PATIENCE_S)
     return Order.objects.get()
 
 

@@ -4,7 +4,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.support.client import Client
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.shopper import Shopper
 
 
@@ -129,7 +129,7 @@ def test_unknown_subprotocols_are_refused(listening, offered):
 
 def test_refused_origin_is_refused_whoever_it_is(daphne):
     shopper = Shopper(daphne)
-    shopper.add(make_product())
+    shopper.add(make_variant())
 
     assert status(daphne, cookie=shopper.cookie) == 101  # the premise
     assert status(daphne, cookie=shopper.cookie, origin="http://evil.com") == 403

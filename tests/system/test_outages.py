@@ -22,7 +22,7 @@ from products.live.viewers import Owner
 from products.stock import services as stock
 from realtime.publish import flush
 from tests.support.client import Client
-from tests.support.factories import make_basket, make_product, make_products, make_user
+from tests.support.factories import make_basket, make_user, make_variant, make_variants
 from tests.support.layers import publishing_at
 from tests.support.postgres import postgres_of_its_own
 from tests.support.proxy import Proxy
@@ -99,7 +99,7 @@ class Crowd:
     """Sockets that watch the same products, some of them a basket of their own too."""
 
     def __init__(self, stack: ExitStack, shop: Daphne) -> None:
-        self.products = make_products(5)
+        self.products = make_variants(5)
         self.names = {f"stock:{p.pk}": f"stock:{p.pk}" for p in self.products}
         self.baskets = []
         self.sockets: list[tuple[Client, dict[str, str]]] = []
@@ -117,8 +117,8 @@ class Crowd:
 
     def change(self) -> None:
         """Everything that somebody watches."""
-        for product in self.products:
-            stock.claim({product.pk: 1})
+        for variant in self.products:
+            stock.claim({variant.pk: 1})
         for number, mine in enumerate(self.baskets):
             basket.add(mine, self.products[1 + number % 4].pk, 1)
 
@@ -326,15 +326,15 @@ def line(world) -> Iterator[Proxy]:
 
 
 def test_page_behind_a_stalled_line_shows_the_present_when_it_flows(world, line):
-    product = make_product(on_hand=50)
-    topic = f"stock:{product.pk}"
+    variant = make_variant(on_hand=50)
+    topic = f"stock:{variant.pk}"
 
     with Client(world.shop, port=line.port) as far, Client(world.shop) as near:
         far.watch(topic)
         near.watch(topic)
         with line.stalled():
             for version in range(2, 12):
-                stock.claim({product.pk: 1})
+                stock.claim({variant.pk: 1})
                 near.shows(topic, version)
             assert far.hears_nothing(0.5)  # the premise
         far.shows(topic, 11)
@@ -344,14 +344,14 @@ def test_page_behind_a_stalled_line_shows_the_present_when_it_flows(world, line)
 
 def test_page_behind_a_narrow_line_shows_the_present_in_time(world, line):
     """The page is right in the end, over the same socket."""
-    products = make_products(20)
-    topics = [f"stock:{product.pk}" for product in products]
+    variants = make_variants(20)
+    topics = [f"stock:{variant.pk}" for variant in variants]
 
     with Client(world.shop, port=line.port) as far:
         far.watch(*topics)
         with line.throttled(10_000):
             for _ in range(9):
-                stock.claim({product.pk: 1 for product in products})
+                stock.claim({variant.pk: 1 for variant in variants})
             for topic in topics:
                 far.shows(topic, 9, seconds=20)
 
@@ -359,7 +359,7 @@ def test_page_behind_a_narrow_line_shows_the_present_in_time(world, line):
 
 
 def test_page_whose_line_is_cut_gets_what_it_missed_over_a_new_one(world, line):
-    one, two = make_product(), make_product()
+    one, two = make_variant(), make_variant()
     topics = [f"stock:{one.pk}", f"stock:{two.pk}"]
 
     with Client(world.shop, port=line.port) as client:
@@ -385,13 +385,13 @@ def test_frame_lost_on_a_live_socket_is_healed_by_the_digest_alone(
     world, line, looks_at_the_digest
 ):
     """Without the digest, the control, it stays lost while the socket seems well."""
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
 
     with Client(world.shop, port=line.port) as client:
         client.watch(topic)
         line.swallow(f'"{topic}",2'.encode())
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         wait_until(lambda: line.swallowed == 1, "the loss", 5)
 
         def is_stale() -> bool:

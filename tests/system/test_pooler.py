@@ -17,7 +17,7 @@ from realtime.protocol import Close
 from tests.support import pgbouncer, standby
 from tests.support.buyer import Buyer
 from tests.support.client import Client
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.pgbouncer import SESSIONS, PgBouncer
 from tests.support.servers import wait_until
 from tests.support.smtp import running
@@ -60,7 +60,7 @@ def test_pooler_gives_a_session_to_others_after_each_transaction(pooler):
 
 def test_orders_holds_pushes_and_mails_go_through_a_pooler(url, redis, serve, tmp_path):
     shop = serve(redis, DATABASE_URL=url, CATALOGUE_MAX_AGE_S="0")
-    lamp = make_product(on_hand=BUYERS - 2)
+    lamp = make_variant(on_hand=BUYERS - 2)
     with running() as smtp:
         mail = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(smtp.port)}
         mail |= {"EMAIL_USE_TLS": "0", "OUTBOX_SWEEP_S": "0.3"}
@@ -102,7 +102,7 @@ def buy(buyer: Buyer) -> None:
 def test_rows_are_read_in_chunks_through_a_pooler(pooler):
     """In two places at once: a cursor of one session is unknown in another."""
     for _ in range(6):
-        make_product()
+        make_variant()
 
     one = Product.objects.order_by("pk").iterator(chunk_size=2)
     first = next(one)
@@ -119,7 +119,7 @@ def test_open_page_follows_a_failover_behind_the_pooler(
     with standby.pair() as pair, pgbouncer.running(host(pair, "primary")) as pooler:
         with writing_to(pooler.url("shop")):
             shop = serve(redis, DATABASE_URL=pooler.url("shop"))
-            lamp = make_product(on_hand=10)
+            lamp = make_variant(on_hand=10)
             topic = f"stock:{lamp.pk}"
             page = page_at(shop)
             pair.catch_up()

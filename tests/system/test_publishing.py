@@ -22,7 +22,7 @@ from products.stock import services as stock
 from products.tasks import release_lapsed_holds
 from realtime.publish import flush, group_of, publish
 from tests.support.client import Client
-from tests.support.factories import make_product, make_user
+from tests.support.factories import make_user, make_variant
 from tests.support.layers import publishing_at
 from tests.support.servers import Daphne, Redis
 from tests.support.shopper import Shopper
@@ -63,16 +63,16 @@ def publishing(server: Redis) -> set[str]:
 
 def test_changes_by_pages_are_pushed_over_one_connection(redis, serve):
     shop = serve(redis, LIVE_AUDIT_S="3600", LIVE_PROBE_S="3600")
-    product, shopper, used = make_product(), Shopper(shop), []
+    variant, shopper, used = make_variant(), Shopper(shop), []
     with Client(shop) as client:
-        client.watch(f"stock:{product.pk}")  # so that the hub has published its probe
+        client.watch(f"stock:{variant.pk}")  # so that the hub has published its probe
         before = publishing(redis)
-        shopper.add(product)
+        shopper.add(variant)
 
         with shopper.socket() as tab:
             tab.watch("basket")
             for count in range(2, 8):
-                shopper.add(product)
+                shopper.add(variant)
                 assert tab.shows("basket", count, LONG_S)["count"] == count
                 used.append(publishing(redis) - before)
 
@@ -92,17 +92,17 @@ def worker(redis, tmp_path, transactional_db) -> Iterator[Worker]:
 def test_changes_by_tasks_are_pushed_over_one_connection_per_process(
     redis, server, worker
 ):
-    product = make_product(on_hand=3)
+    variant = make_variant(on_hand=3)
     held = basket.open_for(Owner(user_id=make_user().pk))
-    basket.add(held, product.pk, 2)
+    basket.add(held, variant.pk, 2)
     past = timezone.now() - timedelta(minutes=1)
-    topic, used = f"stock:{product.pk}", []
+    topic, used = f"stock:{variant.pk}", []
 
     with Client(server) as client:
         client.watch(topic)
         for number in range(5):
             holds.start(held)
-            version = Stock.objects.get(pk=product.pk).version
+            version = Stock.objects.get(pk=variant.pk).version
             assert client.shows(topic, version, LONG_S)["available"] == 1
             Basket.objects.filter(pk=held.pk).update(held_until=past)
             if not number:
@@ -118,10 +118,10 @@ def test_changes_by_tasks_are_pushed_over_one_connection_per_process(
 
 
 def test_change_by_a_command_is_pushed(server, tmp_path):
-    product = make_product(on_hand=3)
-    topic = f"stock:{product.pk}"
+    variant = make_variant(on_hand=3)
+    topic = f"stock:{variant.pk}"
     file = tmp_path / "stock.csv"
-    file.write_text(f"sku,stock\n{product.sku},8\n")
+    file.write_text(f"sku,stock\n{variant.sku},8\n")
 
     with Client(server) as client:
         client.watch(topic)
@@ -177,8 +177,8 @@ def test_audit_repairs_a_push_that_failed_after_the_commit(
 ):
     """As it is by default; the control is a shop that never looks."""
     auditing = serve(redis, LIVE_AUDIT_S="3", LIVE_PROBE_S="3600")
-    product = make_product(on_hand=3)
-    topic = f"stock:{product.pk}"
+    variant = make_variant(on_hand=3)
+    topic = f"stock:{variant.pk}"
 
     with Client(auditing) as client, Client(server) as blind:
         for each in (client, blind):
@@ -186,7 +186,7 @@ def test_audit_repairs_a_push_that_failed_after_the_commit(
         # Hubs that have just started look twice.
         assert client.hears_nothing(1) and blind.hears_nothing(0.2)
         with publishing_at(f"unix://{tmp_path}/nobody.sock?db=0"):
-            level = stock.receive(product.pk, 4)
+            level = stock.receive(variant.pk, 4)
 
         shown = client.shows(topic, level.version, HEALED_S)
 

@@ -17,7 +17,7 @@ from products.models import Stock
 from products.stock import services as stock
 from realtime.publish import flush
 from tests.support.client import Client
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.servers import Daphne, Redis, Shop, wait_until
 from tests.support.shopper import Shopper
 from tests.system.groups import subscribers
@@ -47,13 +47,13 @@ def numbers(redis: Redis, ids: list[int]) -> list[int]:
     return [subscribers(redis, pk) for pk in ids]
 
 
-def change_without_a_push(product) -> int:
+def change_without_a_push(variant) -> int:
     """A change whose event is lost; gives the version."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE products_stock SET on_hand = on_hand + 1, version = version + 1"
-            " WHERE product_id = %s RETURNING version",
-            [product.pk],
+            " WHERE variant_id = %s RETURNING version",
+            [variant.pk],
         )
         return cursor.fetchone()[0]
 
@@ -65,8 +65,8 @@ def test_outage_of_redis_is_polled_through_and_costs_the_log_two_lines(
     own_redis, serve
 ):
     own_redis.start()
-    shop, product = serve(own_redis, **SLOW, LIVE_PROBE_S="0.2"), make_product()
-    topic = f"stock:{product.pk}"
+    shop, variant = serve(own_redis, **SLOW, LIVE_PROBE_S="0.2"), make_variant()
+    topic = f"stock:{variant.pk}"
 
     with Client(shop) as client:
         client.watch(topic)
@@ -74,7 +74,7 @@ def test_outage_of_redis_is_polled_through_and_costs_the_log_two_lines(
         own_redis.kill()
         for version in range(2, 8):  # it looks as often, and mostly finds nothing
             with within(8):  # not at the next audit
-                stock.claim({product.pk: 1})
+                stock.claim({variant.pk: 1})
                 facts = client.shows(topic, version, seconds=8)
             assert facts["available"] == 11 - version
         says(shop, "Redis is away")
@@ -89,25 +89,25 @@ def test_outage_of_redis_is_polled_through_and_costs_the_log_two_lines(
 def test_subscription_that_redis_drops_is_made_again(own_redis, serve):
     times = 4
     own_redis.start()
-    shop, product = serve(own_redis, LIVE_AUDIT_S="4"), make_product()
-    topic = f"stock:{product.pk}"
+    shop, variant = serve(own_redis, LIVE_AUDIT_S="4"), make_variant()
+    topic = f"stock:{variant.pk}"
 
     with Client(shop) as client:
         client.watch(topic)
         for _ in range(times):
             wait_until(lambda: kill_subscriptions(own_redis) == 1, "a connection", 5)
-            stock.claim({product.pk: 1})  # lost, or not
-            client.watch(f"stock:{make_product().pk}")  # joins in the middle of it
+            stock.claim({variant.pk: 1})  # lost, or not
+            client.watch(f"stock:{make_variant().pk}")  # joins in the middle of it
         client.shows(topic, 1 + times, seconds=8)
         ids = [int(name.partition(":")[2]) for name in client.page.shown]
         wait_until(lambda: numbers(own_redis, ids) == [1] * len(ids), "joining", 5)
         for level in stock.claim(dict.fromkeys(ids, 1)):
-            client.shows(f"stock:{level.product_id}", level.version, seconds=2)
+            client.shows(f"stock:{level.variant_id}", level.version, seconds=2)
 
 
 def test_shop_that_starts_before_redis_fills_baskets_and_catches_up(own_redis, serve):
-    shop, product, filler = serve(own_redis, **SLOW), make_product(), make_product()
-    shopper, topic = Shopper(shop), f"stock:{product.pk}"
+    shop, variant, filler = serve(own_redis, **SLOW), make_variant(), make_variant()
+    shopper, topic = Shopper(shop), f"stock:{variant.pk}"
 
     for count in (1, 2, 3):
         with within(3):
@@ -121,13 +121,13 @@ def test_shop_that_starts_before_redis_fills_baskets_and_catches_up(own_redis, s
         client.watch(topic)
         assert client.page.facts[topic]["available"] == 10
         says(shop, "Redis is away")
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         flush()
         own_redis.start()
         assert client.shows(topic, 2)["available"] == 9
         says(shop, "Redis is back")
         with within(2):
-            stock.claim({product.pk: 1})
+            stock.claim({variant.pk: 1})
             client.shows(topic, 3)
 
     assert "Traceback" not in shop.said()
@@ -135,26 +135,26 @@ def test_shop_that_starts_before_redis_fills_baskets_and_catches_up(own_redis, s
 
 def test_redis_that_hangs_keeps_nobody_waiting(own_redis, serve):
     own_redis.start()
-    shop, product = serve(own_redis), make_product()
+    shop, variant = serve(own_redis), make_variant()
     shopper = Shopper(shop)
-    shopper.add(product)
-    topic = f"stock:{product.pk}"
+    shopper.add(variant)
+    topic = f"stock:{variant.pk}"
 
     with Client(shop) as client:
         client.watch(topic)
         with own_redis.frozen():
-            stock.claim({product.pk: 1})
+            stock.claim({variant.pk: 1})
             client.shows(topic, 2, seconds=8)  # polled
             with within(3):
-                assert shopper.add(product)["items"][0][2]["count"] == 2
+                assert shopper.add(variant)["items"][0][2]["count"] == 2
             with within(3), contextlib.ExitStack() as doors:
                 newcomers = [doors.enter_context(shopper.socket()) for _ in range(4)]
                 for newcomer in newcomers:  # who would stand in a queue for Redis
-                    topics = {f"stock:{make_product().pk}": None, "basket": None}
+                    topics = {f"stock:{make_variant().pk}": None, "basket": None}
                     newcomer.send({"t": "sub", "id": 1, "topics": topics})
                 assert [len(n.receive()["items"]) for n in newcomers] == [2] * 4
         says(shop, "Redis is back", 10)
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         client.shows(topic, 3)
 
     assert "Traceback" not in shop.said()
@@ -165,21 +165,21 @@ def test_redis_that_hangs_keeps_nobody_waiting(own_redis, serve):
 
 def test_lost_message_is_healed_by_the_audit(quick):
     """The control, where nobody audits, is in `test_publishing.py`."""
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
 
     with Client(quick) as client:
         client.watch(topic)
         with within(3):
-            client.shows(topic, change_without_a_push(product))
+            client.shows(topic, change_without_a_push(variant))
 
     assert client.page.facts[topic]["available"] == 11
 
 
 def test_lost_message_of_a_basket_is_healed_by_the_audit(quick):
-    product = make_product()
+    variant = make_variant()
     shopper = Shopper(quick)
-    shopper.add(product)
+    shopper.add(variant)
 
     with shopper.socket() as tab:
         tab.watch("basket", "basket:lines")
@@ -192,12 +192,12 @@ def test_lost_message_of_a_basket_is_healed_by_the_audit(quick):
 
 
 def test_page_that_missed_a_frame_learns_it_from_the_heartbeat(daphne):
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
 
     with Client(daphne) as client:
         client.watch(topic)
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         client.shows(topic, 2)
         client.page.known[topic] = client.page.shown[topic] = 1  # as if it had not
         assert client.beat()["digest"] != client.page.digest()
@@ -212,7 +212,7 @@ def test_page_that_missed_a_frame_learns_it_from_the_heartbeat(daphne):
 
 def test_server_that_restarts_sends_only_what_is_newer(redis, serve):
     shop = serve(redis, **SLOW)
-    one, two = make_product(), make_product()
+    one, two = make_variant(), make_variant()
     topics = [f"stock:{one.pk}", f"stock:{two.pk}"]
 
     with Client(shop) as client:
@@ -256,7 +256,7 @@ def database_away() -> Iterator[None]:
 
 
 def test_connections_that_postgresql_cuts_are_made_again(quick):
-    one, two = make_product(), make_product()
+    one, two = make_variant(), make_variant()
 
     with Client(quick) as client:
         client.watch(f"stock:{one.pk}")
@@ -271,7 +271,7 @@ def test_connections_that_postgresql_cuts_are_made_again(quick):
 
 
 def test_database_that_is_away_is_told_in_time_and_heals(quick):
-    one, two = make_product(), make_product()
+    one, two = make_variant(), make_variant()
     shopper, since = Shopper(quick), quick.mark()
     shopper.add(one)
 
@@ -304,15 +304,15 @@ def test_database_that_is_away_is_told_in_time_and_heals(quick):
 def test_everything_restarted_shows_what_the_database_holds(own_redis, serve):
     own_redis.start()
     shop: Daphne = serve(own_redis)
-    products = [make_product() for _ in range(5)]
-    topics = [f"stock:{product.pk}" for product in products]
+    variants = [make_variant() for _ in range(5)]
+    topics = [f"stock:{variant.pk}" for variant in variants]
 
     with Client(shop) as client:
         client.watch(*topics)
     shop.kill()
     own_redis.kill()
-    for number, product in enumerate(products):
-        stock.receive(product.pk, number + 1)
+    for number, variant in enumerate(variants):
+        stock.receive(variant.pk, number + 1)
     flush()
     own_redis.start()
     shop.start()

@@ -14,7 +14,7 @@ from project.celery import later
 from realtime import outages
 from realtime.publish import flush
 from tests.support.client import Client
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.layers import publishing_at
 from tests.support.redis_servers import QUOTED, USER, GuardedRedis, Sentinel, quiet_port
 from tests.support.servers import Daphne, Redis, wait_until
@@ -91,23 +91,23 @@ def drops_everything(redis: Redis) -> None:
 
 
 def test_failover_is_followed_by_every_user_of_redis(world):
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     assert is_kept("before")
     drops_everything(world.master)
 
     with Client(world.shop) as client:
         client.watch(topic)
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         client.shows(topic, 2)
         since = world.shop.mark()
         world.master.kill()
-        stock.claim({product.pk: 1})  # its event is lost
+        stock.claim({variant.pk: 1})  # its event is lost
         wait_until(lambda: is_kept("after"), "the cache", SOON_S)
 
         assert client.shows(topic, 3, seconds=SOON_S)["available"] == 8
         wait_until(lambda: "Redis is back" in world.shop.said(since), "the hub", SOON_S)
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         assert flush(SOON_S)
         assert client.shows(topic, 4, seconds=SOON_S)["available"] == 7
 

@@ -16,7 +16,7 @@ from project import redis_url
 from realtime import outages
 from tests.support.buyer import Buyer
 from tests.support.client import Client
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.layers import publishing_at
 from tests.support.redis_faults import FAULTS
 from tests.support.servers import Daphne, Process, Redis, wait_until
@@ -85,7 +85,7 @@ def world(transactional_db, shared_world) -> Iterator[World]:
 
 
 def order_at(server: Daphne) -> None:
-    Buyer(server, {make_product(on_hand=5): 1}).check_out_within(PAGE_S)
+    Buyer(server, {make_variant(on_hand=5): 1}).check_out_within(PAGE_S)
 
 
 def all_sent() -> bool:
@@ -117,20 +117,20 @@ def works(world: World) -> None:
     "name", ["replica", "full", "without_rights", "another_password", "killed"]
 )
 def test_outage_is_sold_through_said_once_by_each_process_and_survived(world, name):
-    fault, product = FAULTS[name], make_product(on_hand=10)
-    topic = f"stock:{product.pk}"
+    fault, variant = FAULTS[name], make_variant(on_hand=10)
+    topic = f"stock:{variant.pk}"
     with Client(world.server) as client:
         client.watch(topic)
         marks = [process.mark() for process in world.processes]
         with fault.begin(world.redis):
             assert world.readiness()["redis"] == fault.state
             order_at(world.server)
-            stock.claim({product.pk: 1})
+            stock.claim({variant.pk: 1})
             client.shows(topic, 2)
             for process, mark in zip(world.processes, marks, strict=True):
                 if process is not world.worker:  # it may have nothing to write
                     says(process, f"Redis is {fault.state}", mark)
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         client.shows(topic, 3)
         works(world)
 

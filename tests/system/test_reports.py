@@ -18,7 +18,7 @@ from django.test import Client as Browser
 from redis import exceptions as redis_errors
 
 from tests.support.client import Client
-from tests.support.factories import make_product, make_shopper
+from tests.support.factories import make_shopper, make_variant
 from tests.support.layers import publishing_at
 from tests.support.receivers import Receiver, receiving
 from tests.support.reported import planted
@@ -111,10 +111,10 @@ def reported(transactional_db, whole) -> Iterator[Reported]:
 
 
 def test_request_its_tasks_their_mail_and_their_push_have_one_id(reported):
-    product = make_product()
+    variant = make_variant()
     with Client(reported.shop) as client:
-        client.watch(f"stock:{product.pk}")
-        status, headers, _body = ask(reported.shop, f"/works/{product.pk}/")
+        client.watch(f"stock:{variant.pk}")
+        status, headers, _body = ask(reported.shop, f"/works/{variant.pk}/")
         request_id = headers["X-Request-ID"]
 
         def told() -> set[str]:
@@ -129,7 +129,7 @@ def test_request_its_tasks_their_mail_and_their_push_have_one_id(reported):
         }
         wait_until(lambda: wanted <= told(), f"{wanted - told()}", SOON_S)
 
-        client.shows(f"stock:{product.pk}", 2**40)
+        client.shows(f"stock:{variant.pk}", 2**40)
         assert request_id not in json.dumps(client.frames)
 
     assert status == 200
@@ -149,9 +149,9 @@ def test_request_its_tasks_their_mail_and_their_push_have_one_id(reported):
 
 
 def test_trace_joins_a_request_its_statements_its_tasks_and_their_mail(reported):
-    product = make_product()
+    variant = make_variant()
     _status, headers, _body = ask(
-        reported.shop, f"/works/{product.pk}/?t={planted.TOKEN}"
+        reported.shop, f"/works/{variant.pk}/?t={planted.TOKEN}"
     )
     request_id = headers["X-Request-ID"]
 
@@ -399,7 +399,7 @@ def test_id_and_trace_of_a_stranger_are_not_believed(redis, serve, shared_redis)
 
 
 def test_kept_page_has_the_id_of_the_request_that_it_answers(redis, serve):
-    make_product()
+    make_variant()
     shop = serve(redis, CATALOGUE_MAX_AGE_S="30")
     pages = [ask(shop, "/products/") for _ in range(4)]
 

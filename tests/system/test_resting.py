@@ -5,7 +5,7 @@ import select
 import time
 
 from tests.benchmarks.listeners import PING, Listener, whole_frames
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.servers import Daphne
 
 LISTEN_S = 5  # the server looks every 2 s for whom to ping
@@ -29,7 +29,7 @@ def subscribe(shop: Daphne, topic: str, pace: int) -> Listener:
 
 def test_hidden_tab_is_pinged_less_often_than_others(redis, serve):
     shop = serve(redis, Impatient)
-    topic = f"stock:{make_product().pk}"
+    topic = f"stock:{make_variant().pk}"
     seen, hidden = (subscribe(shop, topic, pace) for pace in (0, 45_000))
 
     heard = {seen: b"", hidden: b""}

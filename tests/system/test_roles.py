@@ -20,7 +20,7 @@ from project import asgi
 from realtime import bodies, file_budget, roles
 from realtime.probes import no_pages
 from tests.support.client import Client
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.servers import Daphne, Shop, free_port, wait_until
 from tests.support.shopper import Shopper
 from tests.system.balancer import LOCATIONS, UNDER_PATH, Nginx
@@ -140,16 +140,16 @@ def test_metrics_of_a_page_process_have_no_sockets(site):
 
 
 def test_nginx_sends_each_request_to_the_right_process(site):
-    product = make_product(on_hand=5)
+    variant = make_variant(on_hand=5)
     before = {shop: shop.mark() for shop in (site.pages, site.sockets)}
 
     shopper = Shopper(site.nginx)
     shopper.get("/products/")
     with shopper.socket() as socket:
-        topic = f"stock:{product.pk}"
+        topic = f"stock:{variant.pk}"
         socket.watch(topic)
-        stock.receive(product.pk, 1)
-        socket.shows(topic, Stock.objects.get(product=product).version)
+        stock.receive(variant.pk, 1)
+        socket.shows(topic, Stock.objects.get(variant=variant).version)
     assert ask(f"{site.nginx.url}/ws/")[0] == 426
 
     output = {shop.name: shop.said(since) for shop, since in before.items()}

@@ -25,7 +25,7 @@ from products.stock import services as stock
 from realtime.bodies import limit_of
 from realtime.draining import RETURNS_A_SECOND
 from tests.support.client import Client
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.servers import Daphne, Shop, free_port, wait_until
 from tests.support.shopper import Shopper
 from tests.support.tls import make_certificate
@@ -104,21 +104,21 @@ class Busy:
                 self.done += 1
 
 
-def shopping(nginx: Nginx, product) -> Callable[[], None]:
+def shopping(nginx: Nginx, variant) -> Callable[[], None]:
     """Look at a page, and put something in the basket."""
     shopper = Shopper(nginx)
 
     def shop() -> None:
         shopper.get("/products/")
-        shopper.add(product)
+        shopper.add(variant)
 
     return shop
 
 
-def versions(products: list) -> dict[str, int]:
+def versions(variants: list) -> dict[str, int]:
     """What every socket is to show."""
-    rows = Stock.objects.filter(product__in=products)
-    return {f"stock:{row.product_id}": row.version for row in rows}
+    rows = Stock.objects.filter(product__in=variants)
+    return {f"stock:{row.variant_id}": row.version for row in rows}
 
 
 def restart(site: Site, shop: Shop, meanwhile: Callable[[], object]) -> None:
@@ -158,17 +158,17 @@ def come_back(crowd: Crowd, nginx: Nginx) -> None:
 
 def test_rolling_restart_loses_nothing_and_makes_no_storm(site):
     nginx, shops = site
-    products = [make_product(on_hand=5) for _ in range(PRODUCTS)]
+    variants = [make_variant(on_hand=5) for _ in range(PRODUCTS)]
 
     def receive() -> None:
-        for product in products:
-            stock.receive(product.pk, 1)
+        for variant in variants:
+            stock.receive(variant.pk, 1)
 
     # What nobody changes again: who is away then gets it with the answer, or never.
-    rare = make_product(on_hand=5)
-    topics = [f"stock:{product.pk}" for product in (rare, *products)]
+    rare = make_variant(on_hand=5)
+    topics = [f"stock:{variant.pk}" for variant in (rare, *variants)]
     with Crowd(nginx.url, topics, SOCKETS) as crowd:
-        pages = Busy(shopping(nginx, make_product(on_hand=50)))
+        pages = Busy(shopping(nginx, make_variant(on_hand=50)))
         with pages, Busy(receive) as shelves:
             for shop in shops:
                 crowd.forget()
@@ -178,7 +178,7 @@ def test_rolling_restart_loses_nothing_and_makes_no_storm(site):
                 assert set(crowd.codes) == {RESTART}
                 assert crowd.peak() <= MOST_A_SECOND
 
-        newest = versions([rare, *products])
+        newest = versions([rare, *variants])
         took = crowd.wait(lambda: crowd.shows(newest), "the last change")
         print(f"all showed the last change {took:.2f} s later")
         assert crowd.ledger.count["gaps"] == 0, "a heartbeat had to tell of it"

@@ -13,9 +13,9 @@ from products.stock import services as stock
 from tests.support.client import Client
 from tests.support.factories import (
     make_full_basket,
-    make_product,
-    make_products,
     make_user,
+    make_variant,
+    make_variants,
 )
 from tests.support.servers import Daphne, PlainDaphne, Uvicorn, wait_until
 from tests.support.shopper import Shopper
@@ -61,13 +61,13 @@ def without_times(frames: list[dict]) -> list[dict]:
 
 
 def test_talk_is_the_same_on_every_server(peer):
-    product = make_product()
-    topic, unknown = f"stock:{product.pk}", "stock:999999999999"
+    variant = make_variant()
+    topic, unknown = f"stock:{variant.pk}", "stock:999999999999"
 
     with Client(peer, html=None) as client:
         client.send({"t": "sub", "id": 1, "topics": {topic: None, unknown: None}})
         client.until(lambda frame: frame["t"] == "snap")
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         client.shows(topic, 2)
         client.send_raw("{")
         client.receive()
@@ -116,9 +116,9 @@ def test_frames_too_many_end_the_conversation(peer):
 
 def test_reader_that_is_slow_gets_the_state_as_it_is_when_it_reads(peer):
     """Send frames of half a megabyte, more than the kernel buffers."""
-    user, other = make_user(), make_product()
-    products = make_products(100, name="🛋" * 160)
-    mine = make_full_basket(Owner(user_id=user.pk), products)
+    user, other = make_user(), make_variant()
+    variants = make_variants(100, name="🛋" * 160)
+    mine = make_full_basket(Owner(user_id=user.pk), variants)
     shopper = Shopper(peer, user)
     names = ["basket:lines", f"stock:{other.pk}"]
 
@@ -126,7 +126,7 @@ def test_reader_that_is_slow_gets_the_state_as_it_is_when_it_reads(peer):
         quick.watch(*names)
         slow.watch(*names)
         for number in range(1, CHANGES + 1):
-            basket.set_quantities(mine, {products[0].pk: number % 9 + 2})
+            basket.set_quantities(mine, {variants[0].pk: number % 9 + 2})
             quick.shows("basket:lines", number)
 
         facts = slow.shows("basket:lines", CHANGES, PATIENCE_S)
@@ -153,8 +153,8 @@ def ask(shop: SecureDaphne, path: str) -> str:
 def test_client_over_tls_that_never_reads_is_cut(redis, serve):
     shop = serve(redis, SecureDaphne, LIVE_SLOW_S="1")
     user = make_user()
-    products = make_products(100, name="🛋" * 160)
-    mine = make_full_basket(Owner(user_id=user.pk), products)
+    variants = make_variants(100, name="🛋" * 160)
+    mine = make_full_basket(Owner(user_id=user.pk), variants)
 
     shopper = Shopper(shop, user)
 
@@ -162,7 +162,7 @@ def test_client_over_tls_that_never_reads_is_cut(redis, serve):
         quick.watch("basket:lines")
         slow.watch("basket:lines")
         for number in range(1, CHANGES + 1):
-            basket.set_quantities(mine, {products[0].pk: number % 9 + 2})
+            basket.set_quantities(mine, {variants[0].pk: number % 9 + 2})
             quick.shows("basket:lines", number)  # else many are one frame, and taken
         wait_until(
             lambda: "shop_slow_cuts_total 1.0" in ask(shop, "/metrics"),

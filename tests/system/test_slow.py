@@ -19,9 +19,9 @@ from products.models import Basket
 from tests.support.client import Client
 from tests.support.factories import (
     make_full_basket,
-    make_product,
-    make_products,
     make_user,
+    make_variant,
+    make_variants,
 )
 from tests.support.servers import Daphne, PlainDaphne, Shop, wait_until
 from tests.support.shopper import Shopper
@@ -59,7 +59,7 @@ class Flood:
 
     def __init__(self, stack: ExitStack, shop: Shop, deaf: int) -> None:
         user = make_user()
-        self.products = make_products(LINES, name="🛋" * 160)
+        self.products = make_variants(LINES, name="🛋" * 160)
         self.basket: Basket = make_full_basket(Owner(user_id=user.pk), self.products)
         shopper = Shopper(shop, user)
         self.quick = stack.enter_context(shopper.socket(**PLAIN))
@@ -141,8 +141,8 @@ def test_clients_that_talk_and_do_not_read_cost_no_memory(ours):
         assert metric(ours, "shop_skips_total") > 0
         assert get(ours, "/healthz")  # others are served
         with Client(ours) as newcomer:
-            product = make_product()
-            newcomer.watch(f"stock:{product.pk}")
+            variant = make_variant()
+            newcomer.watch(f"stock:{variant.pk}")
 
 
 def test_clients_that_do_not_read_fill_plain_daphne(redis, serve):

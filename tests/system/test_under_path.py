@@ -20,10 +20,10 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from post_office.models import Email
 from websockets.exceptions import InvalidStatus
 
-from products.models import Order, Product, Stock
+from products.models import Order, Stock, Variant
 from products.stock import services as stock
 from tests.support.client import Client
-from tests.support.factories import make_picture, make_product, make_shopper, make_user
+from tests.support.factories import make_picture, make_shopper, make_user, make_variant
 from tests.support.http_server import serving
 from tests.support.servers import Daphne, free_port, wait_until
 from tests.support.shopper import CSRF, Shopper
@@ -188,8 +188,8 @@ def look(site: Site, path: str, cookie: str = "", status: int = 200) -> Answer:
 
 
 @pytest.fixture
-def lamp(site) -> Product:
-    return make_product(slug="lamp", name="Lamp", image=make_picture(), on_hand=9)
+def lamp(site) -> Variant:
+    return make_variant(slug="lamp", name="Lamp", image=make_picture(), on_hand=9)
 
 
 def session_of(site: Site, user) -> str:
@@ -468,7 +468,7 @@ def links_of(mail: Email) -> set[str]:
     return {each.rstrip(".") for each in links}
 
 
-def ordered(site: Site, lamp: Product, method: str) -> Shopper:
+def ordered(site: Site, lamp: Variant, method: str) -> Shopper:
     """A guest orders by the forms."""
     guest = Shopper(site.nginx)
     guest.add(lamp)
@@ -535,7 +535,7 @@ def test_provider_leads_back_under_the_path(site):
 
 def test_load_test_of_a_shop_under_a_path_passes(site, tmp_path):
     for _ in range(4):
-        make_product(on_hand=50)
+        make_variant(on_hand=50)
     figures = tmp_path / "figures.json"
     flags = ["--sockets", "5", "--duration", "2", "--quiet", "0.5", "--buyers", "1"]
     command = [sys.executable, "-m", "realtime.loadtest", "--url", site.nginx.url]

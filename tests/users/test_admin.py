@@ -21,7 +21,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from project.sessions import SessionStore
-from tests.support.factories import make_basket, make_picture, make_product, make_user
+from tests.support.factories import make_basket, make_picture, make_user, make_variant
 from users import verification
 from users.models import Address, Session, User
 
@@ -226,7 +226,7 @@ def test_picture_stays_when_a_name_is_changed(client, boss):
 def test_person_with_a_basket_and_links_can_be_deleted(client, boss):
     anna = make_person(verified=False)
     make_link(anna.emailaddress_set.get(), "key")
-    basket = make_basket(lines={make_product(): 1})
+    basket = make_basket(lines={make_variant(): 1})
     type(basket).objects.filter(pk=basket.pk).update(user=anna, token="")
 
     client.post(page(anna, "delete"), {"post": "yes"})

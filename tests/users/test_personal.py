@@ -32,9 +32,9 @@ from tests.support.factories import (
     make_address,
     make_basket,
     make_order,
-    make_product,
     make_shopper,
     make_user,
+    make_variant,
 )
 from users import deletion
 from users.models import Session, User
@@ -121,7 +121,7 @@ def test_download_holds_what_is_kept_and_nothing_secret_or_of_others(client, sho
     make_address(shopper, line1="1 Long Street")
     order = make_order(user=shopper)
     make_order()
-    Waiting.objects.create(product=make_product(), email="ANN@example.com")
+    Waiting.objects.create(variant=make_variant(), email="ANN@example.com")
     SocialAccount.objects.create(user=shopper, provider="github", uid="7")
     sign_in(client, shopper)
     Authenticator.objects.create(user=shopper, type="totp", data={"secret": "S3CR3T"})
@@ -145,7 +145,7 @@ def test_download_holds_what_is_kept_and_nothing_secret_or_of_others(client, sho
 
 def test_download_leaves_out_what_is_known_by_an_address_that_is_not_verified(client):
     user = make_user(email="victim@example.com")
-    Waiting.objects.create(product=make_product(), email="victim@example.com")
+    Waiting.objects.create(variant=make_variant(), email="victim@example.com")
     sign_in(client, user)
 
     data = json.loads(client.get(DOWNLOAD).content)
@@ -192,14 +192,14 @@ def test_deletion_page_explains_the_deletion_and_requires_a_tick(client, shopper
 def test_deletion_deletes_all_data_of_the_owner_alone(
     client, client_of, shopper, settings, django_capture_on_commit_callbacks
 ):
-    lamp = make_product(on_hand=5)
+    lamp = make_variant(on_hand=5)
     shopper.picture.save("ann.webp", ContentFile(b"x"))
     place = shopper.picture.storage
     name = shopper.picture.name
     make_address(shopper)
     holds.start(make_basket(Owner(user_id=shopper.pk), {lamp: 2}))
-    Waiting.objects.create(product=lamp, email="ANN@example.com")
-    Waiting.objects.create(product=lamp, email="other@example.com")
+    Waiting.objects.create(variant=lamp, email="ANN@example.com")
+    Waiting.objects.create(variant=lamp, email="other@example.com")
     SocialAccount.objects.create(user=shopper, provider="github", uid="7")
     Email.objects.create(to="ann@example.com", from_email="shop@example.com")
     elsewhere = client_of(shopper)
@@ -331,7 +331,7 @@ def test_deletion_is_confirmed_by_mail_and_deletes_mails_of_verified_addresses_o
 ):
     user = make_user(email="victim@example.com")
     Email.objects.create(to="victim@example.com", from_email="shop@example.com")
-    Waiting.objects.create(product=make_product(), email="victim@example.com")
+    Waiting.objects.create(variant=make_variant(), email="victim@example.com")
 
     delete(client, user)
 
@@ -372,7 +372,7 @@ def test_admin_deletes_people_the_same_way(client, admin_client, shopper):
 @pytest.mark.parametrize("attempt", range(3))
 def test_order_placed_while_its_account_is_deleted_is_departed_or_not_placed(attempt):
     user = make_shopper()
-    basket = holds.start(make_basket(Owner(user_id=user.pk), {make_product(): 1}))
+    basket = holds.start(make_basket(Owner(user_id=user.pk), {make_variant(): 1}))
     terms = placing.terms(basket, CONTACT)
 
     def place() -> Order:

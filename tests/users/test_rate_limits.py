@@ -11,7 +11,7 @@ from django.test import Client
 
 from products.models import Waiting
 from project import cache as cache_module
-from tests.support.factories import make_product, make_shopper
+from tests.support.factories import make_shopper, make_variant
 from tests.support.servers import Redis
 from users.models import User
 
@@ -475,10 +475,10 @@ def test_mails_to_one_mailbox_are_counted_together_however_it_is_spelt(
 
 def test_tell_me_is_counted_by_mailbox(patient):
     patient(tell_me="2/d/key")
-    product = make_product(on_hand=0)
+    variant = make_variant(on_hand=0)
 
     for n in range(3):
         form = {"email": f"ann+{n}@example.com"}
-        browser().post(f"/products/{product.pk}/tell-me/", form)
+        browser().post(f"/products/{variant.pk}/tell-me/", form)
 
     assert Waiting.objects.count() == 2

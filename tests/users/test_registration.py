@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from products.models import Basket
 from tests.support.concurrency import together
-from tests.support.factories import make_product, make_shopper, make_user
+from tests.support.factories import make_shopper, make_user, make_variant
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +108,7 @@ def test_sign_up_ends_at_look_in_your_mail_with_the_address(client):
 
 
 def test_sign_up_leaves_the_anonymous_basket_until_signing_in(client):
-    client.post(reverse("products:basket-add", args=[make_product().pk]))
+    client.post(reverse("products:basket-add", args=[make_variant().pk]))
     sign_up(client)
     assert not Basket.objects.filter(user__isnull=False).exists()
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from products.models import Basket
 from tests.support.concurrency import together
-from tests.support.factories import make_product, make_shopper, make_user
+from tests.support.factories import make_shopper, make_user, make_variant
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +80,7 @@ def test_link_confirmed_by_its_owner_signed_in_leads_to_their_profile(client):
 def test_link_confirmed_in_the_browser_of_the_sign_up_signs_in_with_the_basket(
     client, mailoutbox
 ):
-    client.post(reverse("products:basket-add", args=[make_product().pk]))
+    client.post(reverse("products:basket-add", args=[make_variant().pk]))
     client.post(SIGNUP, PASSWORDS | {"email": "anna@example.com", "next": "/basket/"})
     link = re.search(r"/users/confirm-email/\w+/", mailoutbox[0].body)[0]
 

@@ -15,7 +15,7 @@ from django.views.generic import FormView
 from products.basket import holds, services
 from products.basket.exceptions import BasketClosed, BasketEmpty, HoldPaused, Shortage
 from products.live import baskets, viewers
-from products.models import Basket, Order, Product, ShippingMethod
+from products.models import Basket, Order, ShippingMethod, Variant
 from products.orders.exceptions import (
     MethodRefused,
     NotDelivered,
@@ -128,12 +128,12 @@ class CheckoutView(TitleMixin, FormView):
             services.set_shipping_method(basket, method)
 
     def units_left(self, lines: list[dict]) -> dict[int, int]:
-        """Return how many units are left of each product that is short.
+        """Return how many units are left of each variant that is short.
 
         Units that are held are not short, unless the product is no longer sold.
         """
         return {
-            ln["product"]: ln["stock"]["available"] or 0
+            ln["variant"]: ln["stock"]["available"] or 0
             for ln in lines
             if ln["stock"]["state"] == "gone"
             or (self.pause and (ln["stock"]["available"] or 0) < ln["quantity"])
@@ -200,9 +200,9 @@ class CheckoutView(TitleMixin, FormView):
         """Show which products are short, and how many units are left."""
         lines = self.goods["basket"]["lines"]
         short = [
-            line | {"left": min(refusal.left[line["product"]], line["quantity"])}
+            line | {"left": min(refusal.left[line["variant"]], line["quantity"])}
             for line in lines
-            if line["product"] in refusal.left
+            if line["variant"] in refusal.left
         ]
         return self.answer(
             "short", 409, _("Some products are no longer available"), short=short
@@ -228,13 +228,14 @@ class CheckoutView(TitleMixin, FormView):
         goods = end.shown.terms.goods if end.shown else ()
         if end.shown:
             self.request.session[CONTACT] = asdict(end.shown.terms.contact)
-        still_sold = Product.objects.active().in_bulk([g.product for g in goods])
+        variants = Variant.objects.for_sale().select_related("product")
+        still_sold = variants.in_bulk([g.variant for g in goods])
         return self.answer(
             "ended",
             409,
             _("Your session has ended"),
             had_account=end.had_account,
-            goods=[(line, still_sold.get(line.product)) for line in goods],
+            goods=[(line, still_sold.get(line.variant)) for line in goods],
         )
 
     def terms_changed(self, refusal: TermsChanged) -> HttpResponse:

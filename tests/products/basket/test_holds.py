@@ -11,24 +11,24 @@ from products.basket import holds
 from products.basket import services as baskets
 from products.basket.exceptions import BasketClosed, BasketEmpty, LineLimit, Shortage
 from products.live.viewers import Owner
-from products.models import Basket, Product, Stock
+from products.models import Basket, Stock, Variant
 from products.stock import books
 from tests.support.factories import (
     make_basket,
     make_order,
     make_owner,
-    make_product,
     make_user,
+    make_variant,
 )
 
 pytestmark = pytest.mark.django_db
 
 
-def reserved(product: Product) -> int:
-    return Stock.objects.get(pk=product.pk).reserved
+def reserved(variant: Variant) -> int:
+    return Stock.objects.get(pk=variant.pk).reserved
 
 
-def make_lapsed(lines: dict[Product, int], owner: Owner | None = None) -> Basket:
+def make_lapsed(lines: dict[Variant, int], owner: Owner | None = None) -> Basket:
     """A basket whose hold has run out a moment ago, and nobody has noticed."""
     basket = holds.start(make_basket(owner, lines))
     moment = timezone.now() - timedelta(seconds=1)
@@ -38,7 +38,7 @@ def make_lapsed(lines: dict[Product, int], owner: Owner | None = None) -> Basket
 
 
 def test_start_reserves_every_line_for_ten_minutes():
-    lamp, jug = make_product(), make_product()
+    lamp, jug = make_variant(), make_variant()
 
     basket = holds.start(make_basket(lines={lamp: 2, jug: 3}))
 
@@ -49,7 +49,7 @@ def test_start_reserves_every_line_for_ten_minutes():
 
 
 def test_start_with_too_few_left_names_each_line_and_holds_nothing():
-    lamp, jug, mug = (make_product(on_hand=n) for n in (1, 9, 2))
+    lamp, jug, mug = (make_variant(on_hand=n) for n in (1, 9, 2))
     basket = make_basket(lines={lamp: 3, jug: 3, mug: 3})
 
     with pytest.raises(Shortage) as refusal:
@@ -60,7 +60,7 @@ def test_start_with_too_few_left_names_each_line_and_holds_nothing():
 
 
 def test_start_with_an_inactive_product_is_a_shortage():
-    lamp = make_product()
+    lamp = make_variant()
     basket = make_basket(lines={lamp: 1})
     lamp.is_active = False
     lamp.save()
@@ -87,7 +87,7 @@ def test_checkout_of_an_ordered_or_deleted_basket_is_refused(verb):
 
 
 def test_start_again_extends_the_hold_up_to_thirty_minutes():
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
     earlier = timezone.now() - timedelta(minutes=25)
     soon = timezone.now() + timedelta(minutes=1)
@@ -102,7 +102,7 @@ def test_start_again_extends_the_hold_up_to_thirty_minutes():
 
 def test_start_again_raises_the_version_for_the_countdown():
     """Other tabs count down too, and the hub keeps the state it was told of last."""
-    basket = holds.start(make_basket(lines={make_product(): 2}))
+    basket = holds.start(make_basket(lines={make_variant(): 2}))
     version, until = basket.version, basket.held_until
 
     basket = holds.start(basket)
@@ -113,7 +113,7 @@ def test_start_again_raises_the_version_for_the_countdown():
 
 
 def test_start_after_a_lapsed_hold_claims_again():
-    lamp = make_product(on_hand=2)
+    lamp = make_variant(on_hand=2)
     basket = make_lapsed({lamp: 2})
 
     basket = holds.start(basket)
@@ -124,7 +124,7 @@ def test_start_after_a_lapsed_hold_claims_again():
 
 
 def test_start_after_others_bought_the_units_is_a_shortage():
-    lamp = make_product(on_hand=2)
+    lamp = make_variant(on_hand=2)
     basket = make_lapsed({lamp: 2})
     assert holds.release_lapsed() == 1
     holds.start(make_basket(lines={lamp: 1}))
@@ -139,7 +139,7 @@ def test_start_after_others_bought_the_units_is_a_shortage():
     "change",
     [
         lambda basket, lamp: baskets.add(basket, lamp.pk, 1),
-        lambda basket, lamp: baskets.add(basket, make_product().pk, 1),
+        lambda basket, lamp: baskets.add(basket, make_variant().pk, 1),
         lambda basket, lamp: baskets.set_quantities(basket, {lamp.pk: 5}),
         lambda basket, lamp: baskets.remove(basket, lamp.pk),
         lambda basket, lamp: baskets.clear(basket),
@@ -147,7 +147,7 @@ def test_start_after_others_bought_the_units_is_a_shortage():
     ],
 )
 def test_change_of_a_basket_releases_its_hold(change):
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
 
     change(basket, lamp)
@@ -158,7 +158,7 @@ def test_change_of_a_basket_releases_its_hold(change):
 
 
 def test_refused_change_keeps_the_hold():
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
 
     with pytest.raises(LineLimit):
@@ -169,7 +169,7 @@ def test_refused_change_keeps_the_hold():
 
 
 def test_unchanged_quantities_keep_the_hold():
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
 
     baskets.set_quantities(basket, {lamp.pk: 2})
@@ -179,7 +179,7 @@ def test_unchanged_quantities_keep_the_hold():
 
 
 def test_sign_in_releases_the_holds_of_both_baskets():
-    lamp, user = make_product(), make_user()
+    lamp, user = make_variant(), make_user()
     mine = holds.start(make_basket(Owner(user_id=user.pk), {lamp: 1}))
     theirs = holds.start(make_basket(make_owner(), {lamp: 2}))
 
@@ -191,7 +191,7 @@ def test_sign_in_releases_the_holds_of_both_baskets():
 
 
 def test_deleted_account_releases_its_hold():
-    lamp, user = make_product(), make_user()
+    lamp, user = make_variant(), make_user()
     holds.start(make_basket(Owner(user_id=user.pk), {lamp: 2}))
 
     user.delete()
@@ -201,7 +201,7 @@ def test_deleted_account_releases_its_hold():
 
 
 def test_deleted_account_keeps_its_orders():
-    user, lamp = make_user(), make_product()
+    user, lamp = make_user(), make_variant()
     order = make_order({lamp: 2}, user=user)
 
     user.delete()
@@ -212,7 +212,7 @@ def test_deleted_account_keeps_its_orders():
 
 
 def test_stale_basket_with_a_hold_is_not_deleted(settings):
-    lamp = make_product()
+    lamp = make_variant()
     long_ago = timezone.now() - timedelta(days=settings.STALE_BASKET_DAYS + 1)
     held = holds.start(make_basket(lines={lamp: 2}))
     forgotten = make_basket(lines={lamp: 2})
@@ -226,7 +226,7 @@ def test_stale_basket_with_a_hold_is_not_deleted(settings):
 
 
 def test_lapsed_holds_are_released_and_fresh_ones_stay():
-    lamp = make_product()
+    lamp = make_variant()
     basket = make_lapsed({lamp: 2})
     fresh = holds.start(make_basket(lines={lamp: 1}))
 
@@ -242,7 +242,7 @@ def test_lapsed_holds_are_released_and_fresh_ones_stay():
 
 @pytest.mark.django_db(transaction=True)
 def test_hold_that_begins_and_lapses_is_pushed_to_its_owner_and_to_everybody(hear):
-    lamp, owner = make_product(), make_owner()
+    lamp, owner = make_variant(), make_owner()
     basket = make_basket(owner, {lamp: 2})
     topics = f"basket:hold:{owner.key}", f"stock:{lamp.pk}"
 

@@ -9,7 +9,7 @@ from products.basket.exceptions import BasketClosed
 from products.live.viewers import Owner
 from products.models import Basket, BasketLine
 from tests.support.concurrency import together
-from tests.support.factories import make_basket, make_owner, make_product, make_user
+from tests.support.factories import make_basket, make_owner, make_user, make_variant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -17,10 +17,10 @@ TABS = 8
 
 
 def test_add_from_many_tabs_at_once_counts_each():
-    product = make_product()
+    variant = make_variant()
     basket = make_basket()
 
-    outcomes = together([lambda: baskets.add(basket, product.pk)] * TABS)
+    outcomes = together([lambda: baskets.add(basket, variant.pk)] * TABS)
 
     assert [o for o in outcomes if isinstance(o, Exception)] == []
     assert basket.lines.get().quantity == TABS
@@ -30,8 +30,8 @@ def test_add_from_many_tabs_at_once_counts_each():
 
 def test_add_from_many_tabs_without_the_lock_loses_some(monkeypatch):
     """The positive control: without the basket's lock, tabs overwrite each other."""
-    product = make_product()
-    basket = make_basket(lines={product: 1})
+    variant = make_variant()
+    basket = make_basket(lines={variant: 1})
     all_have_read = threading.Barrier(TABS, timeout=60)
 
     def no_lock(basket: Basket) -> Basket:
@@ -44,16 +44,16 @@ def test_add_from_many_tabs_without_the_lock_loses_some(monkeypatch):
     monkeypatch.setattr(baskets, "_lock", no_lock)
     monkeypatch.setattr(BasketLine, "save", write_late)
 
-    together([lambda: baskets.add(basket, product.pk)] * TABS)
+    together([lambda: baskets.add(basket, variant.pk)] * TABS)
 
     assert basket.lines.get().quantity == 2
 
 
 def test_first_add_from_many_tabs_at_once_creates_one_basket():
-    owner, product = make_owner(), make_product()
+    owner, variant = make_owner(), make_variant()
 
     outcomes = together(
-        [lambda: baskets.add(baskets.open_for(owner), product.pk)] * TABS
+        [lambda: baskets.add(baskets.open_for(owner), variant.pk)] * TABS
     )
 
     assert [o for o in outcomes if isinstance(o, Exception)] == []
@@ -62,8 +62,8 @@ def test_first_add_from_many_tabs_at_once_creates_one_basket():
 
 
 def test_sign_in_in_many_tabs_at_once_merges_once():
-    anonymous, user, product = make_owner(), make_user(), make_product()
-    make_basket(anonymous, {product: 3})
+    anonymous, user, variant = make_owner(), make_user(), make_variant()
+    make_basket(anonymous, {variant: 3})
 
     outcomes = together(
         [lambda: baskets.merge(token=anonymous.token, user_id=user.pk)] * TABS
@@ -76,11 +76,11 @@ def test_sign_in_in_many_tabs_at_once_merges_once():
 
 def test_add_during_sign_in_loses_nothing_silently():
     """A late change of the anonymous basket is told that it was closed."""
-    anonymous, user, product = make_owner(), make_user(), make_product()
-    theirs = make_basket(anonymous, {product: 1})
+    anonymous, user, variant = make_owner(), make_user(), make_variant()
+    theirs = make_basket(anonymous, {variant: 1})
     mine = make_basket(Owner(user_id=user.pk))
 
-    adds = [lambda: baskets.add(theirs, product.pk)] * TABS
+    adds = [lambda: baskets.add(theirs, variant.pk)] * TABS
     merge = [lambda: baskets.merge(token=anonymous.token, user_id=user.pk)]
     outcomes = together(adds + merge)
 

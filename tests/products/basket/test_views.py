@@ -18,10 +18,10 @@ from products.pricing.baskets import Item
 from products.stock import services as stock
 from tests.support.factories import (
     make_basket,
-    make_product,
-    make_products,
     make_shopper,
     make_user,
+    make_variant,
+    make_variants,
 )
 from users.models import Session
 
@@ -32,8 +32,8 @@ UPDATE = "/basket/update/"
 JSON = {"Accept": "application/json"}
 
 
-def add(client, product, *, headers=None, **data):
-    address = reverse("products:basket-add", args=[getattr(product, "pk", product)])
+def add(client, variant, *, headers=None, **data):
+    address = reverse("products:basket-add", args=[getattr(variant, "pk", variant)])
     return client.post(address, data, headers=headers)
 
 
@@ -43,27 +43,27 @@ def messages_in(response) -> list[str]:
 
 def contents() -> dict[int, int]:
     """Of all baskets together: most tests have one."""
-    return dict(BasketLine.objects.values_list("product_id", "quantity"))
+    return dict(BasketLine.objects.values_list("variant_id", "quantity"))
 
 
 # --- Adding, without JavaScript ---------------------------------------------------
 
 
 def test_add_by_a_plain_form_returns_to_the_page_with_a_message(client):
-    product = make_product(name="Brass lamp")
+    variant = make_variant(name="Brass lamp")
 
-    response = add(client, product, quantity="2", next=product.get_absolute_url())
+    response = add(client, variant, quantity="2", next=variant.get_absolute_url())
 
     assert response.status_code == 302
-    assert response.url == product.get_absolute_url()
+    assert response.url == variant.get_absolute_url()
     assert messages_in(response) == ["Brass lamp is in your basket."]
-    assert contents() == {product.pk: 2}
+    assert contents() == {variant.pk: 2}
 
 
 def test_add_by_a_plain_form_shows_its_message_and_badge_on_the_next_page(client):
-    product = make_product(name="Brass lamp", price="12.50")
+    variant = make_variant(name="Brass lamp", price="12.50")
 
-    add(client, product, quantity="2")
+    add(client, variant, quantity="2")
     page = client.get("/")
 
     assert "Brass lamp is in your basket." in page.text
@@ -72,29 +72,29 @@ def test_add_by_a_plain_form_shows_its_message_and_badge_on_the_next_page(client
 
 
 def test_add_without_a_quantity_adds_one(client):
-    product = make_product()
+    variant = make_variant()
 
-    add(client, product)
+    add(client, variant)
 
-    assert contents() == {product.pk: 1}
+    assert contents() == {variant.pk: 1}
 
 
 def test_add_of_more_than_available_says_so(client):
-    product = make_product(on_hand=3)
+    variant = make_variant(on_hand=3)
 
-    response = add(client, product, quantity="5")
+    response = add(client, variant, quantity="5")
 
     assert messages_in(response)[1] == "Only 3 are left. You have 5 in your basket."
-    assert contents() == {product.pk: 5}
+    assert contents() == {variant.pk: 5}
 
 
 @pytest.mark.parametrize(
     "quantity", ["0", "-1", "21", "1.5", "many", "", "\x00", "9" * 30, "9" * 5000]
 )
 def test_add_of_a_bad_quantity_says_so_and_changes_nothing(client, quantity):
-    product = make_product()
+    variant = make_variant()
 
-    response = add(client, product, quantity=quantity)
+    response = add(client, variant, quantity=quantity)
 
     assert messages_in(response) == [
         "The quantity must be a whole number from 1 to 20."
@@ -102,12 +102,12 @@ def test_add_of_a_bad_quantity_says_so_and_changes_nothing(client, quantity):
     assert not Basket.objects.exists()
 
 
-@pytest.mark.parametrize("product_id", [0, 10**9, 10**30, "inactive"])
-def test_add_of_an_unsold_product_says_so_and_changes_nothing(client, product_id):
-    if product_id == "inactive":
-        product_id = make_product(is_active=False).pk
+@pytest.mark.parametrize("variant_id", [0, 10**9, 10**30, "inactive"])
+def test_add_of_an_unsold_product_says_so_and_changes_nothing(client, variant_id):
+    if variant_id == "inactive":
+        variant_id = make_variant(is_active=False).pk
 
-    response = add(client, product_id)
+    response = add(client, variant_id)
 
     assert messages_in(response) == ["We don’t sell this product."]
     assert not Basket.objects.exists()
@@ -115,9 +115,9 @@ def test_add_of_an_unsold_product_says_so_and_changes_nothing(client, product_id
 
 
 def test_add_of_a_sold_out_product_says_so(client):
-    product = make_product(name="Brass lamp", on_hand=0)
+    variant = make_variant(name="Brass lamp", on_hand=0)
 
-    response = add(client, product)
+    response = add(client, variant)
 
     assert messages_in(response) == ["Brass lamp is sold out."]
     assert contents() == {}
@@ -125,17 +125,17 @@ def test_add_of_a_sold_out_product_says_so(client):
 
 def test_add_beyond_the_limits_says_so_and_keeps_the_basket(client, settings):
     settings.BASKET_LINES_LIMIT = 1
-    product, other = make_product(), make_product()
-    add(client, product, quantity="20")
+    variant, other = make_variant(), make_variant()
+    add(client, variant, quantity="20")
 
-    too_many = add(client, product)
+    too_many = add(client, variant)
     too_broad = add(client, other)
 
     assert (
         "at most 20 of each product. You already have 20 ×" in messages_in(too_many)[-1]
     )
     assert "at most 1 different products" in messages_in(too_broad)[-1]
-    assert contents() == {product.pk: 20}
+    assert contents() == {variant.pk: 20}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_add_beyond_the_limits_says_so_and_keeps_the_basket(client, settings):
     ],
 )
 def test_add_never_leads_out_of_the_shop(client, elsewhere):
-    response = add(client, make_product(), next=elsewhere)
+    response = add(client, make_variant(), next=elsewhere)
 
     assert response.url == BASKET
 
@@ -160,9 +160,9 @@ def test_add_never_leads_out_of_the_shop(client, elsewhere):
 
 
 def test_add_with_json_answers_the_message_and_the_badge(client):
-    product = make_product(name="Brass lamp", price="12.50")
+    variant = make_variant(name="Brass lamp", price="12.50")
 
-    response = add(client, product, quantity="2", headers=JSON)
+    response = add(client, variant, quantity="2", headers=JSON)
 
     answer = response.json()
     assert answer["messages"] == [
@@ -175,17 +175,17 @@ def test_add_with_json_answers_the_message_and_the_badge(client):
 
 
 def test_add_a_second_time_keeps_the_identity(client):
-    product = make_product()
-    add(client, product)
+    variant = make_variant()
+    add(client, variant)
 
-    answer = add(client, product, headers=JSON).json()
+    answer = add(client, variant, headers=JSON).json()
 
     assert answer["identity"] is False
     assert answer["items"][0][1:3] == [2, {"count": 2, "total": "25.00"}]
 
 
 def test_add_with_json_that_is_refused_says_so(client):
-    response = add(client, make_product(), quantity="0", headers=JSON)
+    response = add(client, make_variant(), quantity="0", headers=JSON)
 
     assert response.status_code == 422
     answer = response.json()
@@ -195,17 +195,17 @@ def test_add_with_json_that_is_refused_says_so(client):
 
 
 def test_message_answered_as_json_is_not_shown_again(client):
-    add(client, make_product(name="Brass lamp"), headers=JSON)
+    add(client, make_variant(name="Brass lamp"), headers=JSON)
 
     assert "is in your basket." not in client.get("/").text
 
 
 def test_update_with_json_on_the_basket_page_answers_the_lines_too(client):
-    product = make_product()
-    add(client, product, quantity="2")
+    variant = make_variant()
+    add(client, variant, quantity="2")
 
     response = client.post(
-        UPDATE, {f"quantity-{product.pk}": "5", "parts": "basket:lines"}, headers=JSON
+        UPDATE, {f"quantity-{variant.pk}": "5", "parts": "basket:lines"}, headers=JSON
     )
 
     items = {
@@ -213,7 +213,7 @@ def test_update_with_json_on_the_basket_page_answers_the_lines_too(client):
     }
     assert set(items) == {"basket", "basket:lines"}
     assert items["basket:lines"][0] == 2
-    assert f'name="quantity-{product.pk}" value="5"' in items["basket:lines"][1]
+    assert f'name="quantity-{variant.pk}" value="5"' in items["basket:lines"][1]
 
 
 # --- The basket's page ------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_basket_of_a_new_visitor_is_empty_and_starts_no_session(client):
 
 
 def test_basket_shows_lines_with_links_and_total(client):
-    lamp, jug = make_product(name="Brass lamp"), make_product(name="Jug", price="2.00")
+    lamp, jug = make_variant(name="Brass lamp"), make_variant(name="Jug", price="2.00")
     add(client, lamp, quantity="2")
     add(client, jug, quantity="3")
 
@@ -238,10 +238,10 @@ def test_basket_shows_lines_with_links_and_total(client):
 
 
 def test_basket_with_a_changed_price_shows_the_old_one(client):
-    product = make_product(price="12.50")
-    add(client, product)
-    product.price = "9.90"
-    product.save()
+    variant = make_variant(price="12.50")
+    add(client, variant)
+    variant.price = "9.90"
+    variant.save()
 
     page = client.get(BASKET).text
 
@@ -250,26 +250,26 @@ def test_basket_with_a_changed_price_shows_the_old_one(client):
 
 
 def test_basket_without_a_changed_price_shows_no_old_one(client):
-    add(client, make_product())
+    add(client, make_variant())
 
     assert "when you added it" not in client.get(BASKET).text
 
 
 @pytest.mark.parametrize("left, is_hidden", [(5, True), (4, False), (0, False)])
 def test_basket_line_with_too_few_units_left_says_so(client, left, is_hidden):
-    product = make_product(on_hand=9)
-    add(client, product, quantity="5")
-    Stock.objects.filter(product=product).update(on_hand=left)
+    variant = make_variant(on_hand=9)
+    add(client, variant, quantity="5")
+    Stock.objects.filter(variant=variant).update(on_hand=left)
 
     page = client.get(BASKET).text
 
-    (note,) = re.findall(rf'<p[^>]* data-short="{product.pk}"[^>]*>.*?</p>', page)
+    (note,) = re.findall(rf'<p[^>]* data-short="{variant.pk}"[^>]*>.*?</p>', page)
     assert ("hidden" in note) == is_hidden
     assert f"<b data-left>{left}</b>" in note
 
 
 def test_basket_line_of_an_inactive_product_says_so_and_costs_nothing(client):
-    gone, jug = make_product(name="Old lamp"), make_product(price="2.00")
+    gone, jug = make_variant(name="Old lamp"), make_variant(price="2.00")
     add(client, gone)
     add(client, jug)
     gone.is_active = False
@@ -283,7 +283,7 @@ def test_basket_line_of_an_inactive_product_says_so_and_costs_nothing(client):
 
 def test_basket_of_another_visitor_is_not_shown():
     anna, ben = Client(), Client()
-    add(anna, make_product(name="Brass lamp"))
+    add(anna, make_variant(name="Brass lamp"))
 
     assert "Brass lamp" in anna.get(BASKET).text  # the premise
     assert "Brass lamp" not in ben.get(BASKET).text
@@ -295,10 +295,10 @@ def test_basket_of_another_visitor_is_not_shown():
 @pytest.fixture
 def filled(client):
     """Two products, two units of each, in the client's basket."""
-    products = make_product(name="Brass lamp"), make_product(name="Jug")
-    for product in products:
-        add(client, product, quantity="2")
-    return products
+    variants = make_variant(name="Brass lamp"), make_variant(name="Jug")
+    for variant in variants:
+        add(client, variant, quantity="2")
+    return variants
 
 
 def test_update_of_quantities_sets_them_all(client, filled):
@@ -390,15 +390,15 @@ def test_update_of_a_line_of_another_visitor_is_refused(filled):
 
 
 def test_update_of_a_hundred_lines_works_with_one_form(client):
-    products = make_products(100)
-    add(client, products[0])
+    variants = make_variants(100)
+    add(client, variants[0])
     basket = Basket.objects.get()
     BasketLine.objects.bulk_create(
-        BasketLine(basket=basket, product=p, quantity=1, price_when_added=p.price)
-        for p in products[1:]
+        BasketLine(basket=basket, variant=p, quantity=1, price_when_added=p.price)
+        for p in variants[1:]
     )
-    form = {f"quantity-{product.pk}": "3" for product in products}
-    form |= {f"was-{product.pk}": "1" for product in products}
+    form = {f"quantity-{variant.pk}": "3" for variant in variants}
+    form |= {f"was-{variant.pk}": "1" for variant in variants}
 
     client.post(UPDATE, form)
 
@@ -410,30 +410,30 @@ def test_update_of_a_hundred_lines_works_with_one_form(client):
 
 @pytest.mark.parametrize("method", ["get", "head", "put", "delete"])
 def test_addresses_that_change_the_basket_require_a_post(client, method):
-    product = make_product()
+    variant = make_variant()
 
-    for address in (reverse("products:basket-add", args=[product.pk]), UPDATE):
+    for address in (reverse("products:basket-add", args=[variant.pk]), UPDATE):
         assert getattr(client, method)(address).status_code == 405
     assert not Basket.objects.exists()
 
 
 def test_post_from_another_site_is_refused():
-    client, product = Client(enforce_csrf_checks=True), make_product()
+    client, variant = Client(enforce_csrf_checks=True), make_variant()
 
-    refused = add(client, product)
+    refused = add(client, variant)
 
     assert refused.status_code == 403
     assert not Basket.objects.exists()
 
 
 def test_post_with_the_token_of_the_page_is_accepted():
-    client, product = Client(enforce_csrf_checks=True), make_product()
-    page = client.get(product.get_absolute_url()).text
+    client, variant = Client(enforce_csrf_checks=True), make_variant()
+    page = client.get(variant.get_absolute_url()).text
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
 
-    add(client, product, csrfmiddlewaretoken=token)
+    add(client, variant, csrfmiddlewaretoken=token)
 
-    assert contents() == {product.pk: 1}
+    assert contents() == {variant.pk: 1}
 
 
 def test_basket_page_has_one_token_outside_the_pushed_parts(client, filled):
@@ -448,7 +448,7 @@ def test_basket_page_has_one_token_outside_the_pushed_parts(client, filled):
 
 
 def test_sign_in_keeps_the_basket(client):
-    user, lamp, jug = make_user(), make_product(), make_product()
+    user, lamp, jug = make_user(), make_variant(), make_variant()
     make_basket(viewers.Owner(user_id=user.pk), {lamp: 1})
     add(client, lamp, quantity="2")
     add(client, jug, quantity="3")
@@ -458,7 +458,7 @@ def test_sign_in_keeps_the_basket(client):
     )
 
     mine = Basket.objects.open().get(user=user)
-    assert dict(mine.lines.values_list("product_id", "quantity")) == {
+    assert dict(mine.lines.values_list("variant_id", "quantity")) == {
         lamp.pk: 3,
         jug.pk: 3,
     }
@@ -467,8 +467,8 @@ def test_sign_in_keeps_the_basket(client):
 
 
 def test_failed_sign_in_keeps_the_anonymous_basket(client):
-    user, product = make_user(), make_product()
-    add(client, product)
+    user, variant = make_user(), make_variant()
+    add(client, variant)
 
     client.post(reverse("users:login"), {"login": user.username, "password": "no"})
 
@@ -477,15 +477,15 @@ def test_failed_sign_in_keeps_the_anonymous_basket(client):
 
 
 def test_sign_out_keeps_the_basket_with_its_user(client):
-    user, product = make_user(), make_product()
+    user, variant = make_user(), make_variant()
     client.force_login(user)
-    add(client, product)
+    add(client, variant)
 
     client.post(reverse("users:logout"))
 
     assert "Your basket is empty" in client.get(BASKET).text
     client.force_login(user)
-    assert product.name in client.get(BASKET).text
+    assert variant.name in client.get(BASKET).text
 
 
 # --- Signing in ---------------------------------------------------------------------
@@ -506,7 +506,7 @@ def sign_in_with(client, theirs: dict, own: dict) -> list[str]:
 
 
 def test_sign_in_names_units_beyond_the_line_limit(client):
-    lamp, jug = make_product(name="Lamp", on_hand=99), make_product(name="Jug")
+    lamp, jug = make_variant(name="Lamp", on_hand=99), make_variant(name="Jug")
 
     messages = sign_in_with(client, {lamp: 15, jug: 1}, {lamp: 15})
 
@@ -516,12 +516,12 @@ def test_sign_in_names_units_beyond_the_line_limit(client):
     ]
     assert contents()[lamp.pk] in (15, 20)
     assert (
-        BasketLine.objects.get(basket__user__isnull=False, product=lamp).quantity == 20
+        BasketLine.objects.get(basket__user__isnull=False, variant=lamp).quantity == 20
     )
 
 
 def test_sign_in_names_products_beyond_the_basket_limit(client, settings):
-    lamp, jug = make_product(name="Lamp"), make_product(name="100 % Jug")
+    lamp, jug = make_variant(name="Lamp"), make_variant(name="100 % Jug")
     settings.BASKET_LINES_LIMIT = 1
 
     messages = sign_in_with(client, {jug: 2}, {lamp: 1})
@@ -532,11 +532,11 @@ def test_sign_in_names_products_beyond_the_basket_limit(client, settings):
 
 
 def test_sign_in_names_unavailable_products(client):
-    lamp, jug, mug = (make_product(name=n, on_hand=5) for n in ("Lamp", "Jug", "Mug"))
+    lamp, jug, mug = (make_variant(name=n, on_hand=5) for n in ("Lamp", "Jug", "Mug"))
     user = make_shopper()
     make_basket(Owner(token="abc"), {lamp: 2, jug: 3, mug: 1})
     stock.claim({lamp.pk: 5, jug.pk: 3})
-    Product.objects.filter(pk=mug.pk).update(is_active=False)
+    Product.objects.filter(pk=mug.variant_id).update(is_active=False)
     session = client.session
     session[viewers.BASKET_TOKEN] = "abc"
     session.save()
@@ -552,7 +552,7 @@ def test_sign_in_names_unavailable_products(client):
 
 
 def test_sign_in_with_a_basket_that_fits_shows_no_message(client):
-    assert sign_in_with(client, {make_product(): 1}, {make_product(): 1}) == []
+    assert sign_in_with(client, {make_variant(): 1}, {make_variant(): 1}) == []
 
 
 # --- What it costs ----------------------------------------------------------------
@@ -565,8 +565,8 @@ def sums_in(html: str) -> list[tuple[str, str]]:
 
 
 def test_basket_shows_what_it_costs_with_the_tax_of_each_rate(client):
-    add(client, make_product(price="11.90"), quantity="2")
-    add(client, make_product(price="10.70", tax_class_id="reduced"))
+    add(client, make_variant(price="11.90"), quantity="2")
+    add(client, make_variant(price="10.70", tax_class_id="reduced"))
 
     assert sums_in(client.get(BASKET).text) == [
         ("Subtotal", "€34.50"),
@@ -579,7 +579,7 @@ def test_basket_shows_what_it_costs_with_the_tax_of_each_rate(client):
 
 def test_basket_with_net_prices_adds_the_tax(client, settings):
     settings.PRICES_INCLUDE_TAX = False
-    add(client, make_product(price="10.00"), quantity="2")
+    add(client, make_variant(price="10.00"), quantity="2")
 
     assert sums_in(client.get(BASKET).text) == [
         ("Subtotal", "€20.00"),
@@ -590,7 +590,7 @@ def test_basket_with_net_prices_adds_the_tax(client, settings):
 
 
 def test_basket_for_another_country_shows_its_tax_in_every_tab(client):
-    add(client, make_product(price="12.50"))
+    add(client, make_variant(price="12.50"))
     mine = baskets.set_destination(Basket.objects.get(), "US", "")
 
     answer = client.post(UPDATE, {"parts": "basket:lines"}, headers=JSON).json()
@@ -602,7 +602,7 @@ def test_basket_for_another_country_shows_its_tax_in_every_tab(client):
 
 def test_basket_of_a_shop_without_tax_rates_says_nothing_of_taxes(client, settings):
     settings.SHOP_COUNTRY = "US"
-    add(client, make_product(price="12.50"))
+    add(client, make_variant(price="12.50"))
 
     assert "VAT" not in str(sums_in(client.get(BASKET).text))
 

@@ -122,7 +122,7 @@ def test_page_of_one_picture_has_its_text_and_no_gallery(client):
 def test_pictures_cost_a_page_no_query(client, django_assert_num_queries):
     one, many = make_gallery("front"), make_gallery("a", "b", "c")
     with django_assert_num_queries(1):
-        rows = Product.objects.with_stock().with_gallery()
+        rows = Product.objects.with_offers().with_gallery()
         lengths = {row.pk: len(row.gallery) for row in rows}
 
     assert lengths == {one.pk: 1, many.pk: 3}

@@ -8,8 +8,8 @@ from tests.support.factories import (
     make_basket,
     make_category,
     make_full_basket,
-    make_products,
     make_user,
+    make_variants,
 )
 
 pytestmark = pytest.mark.django_db
@@ -31,47 +31,47 @@ def shopper(request, client) -> viewers.Owner:
 
 
 @pytest.fixture(params=[10, 1000])
-def products(request, shopper):
+def variants(request, shopper):
     for _ in range(request.param // 100):
         make_category()
-    products = make_products(request.param, on_hand=3)
-    make_full_basket(shopper, products[:100])
-    return products
+    variants = make_variants(request.param, on_hand=3)
+    make_full_basket(shopper, variants[:100])
+    return variants
 
 
-def addresses(products) -> dict[str, str]:
+def addresses(variants) -> dict[str, str]:
     return {
         "index": "/",
         "list": reverse("products:list") + "?sort=price&q=vase",
-        "category": products[0].category.get_absolute_url(),
-        "detail": products[0].get_absolute_url(),
+        "category": variants[0].product.category.get_absolute_url(),
+        "detail": variants[0].get_absolute_url(),
         "basket": reverse("products:basket"),
     }
 
 
 @pytest.mark.parametrize("page", BUDGETS)
 def test_page_stays_within_its_budget_of_queries(
-    client, products, page, django_assert_max_num_queries
+    client, variants, page, django_assert_max_num_queries
 ):
-    address = addresses(products)[page]
+    address = addresses(variants)[page]
 
     with django_assert_max_num_queries(BUDGETS[page]):
         response = client.get(address)
 
     # The premise: it shows rows, and the visitor's own basket.
-    assert any(f">{product.name}</" in response.text for product in products)
-    assert f'basket-badge__count">{min(len(products), 100)}<' in response.text
+    assert any(f">{variant.name}</" in response.text for variant in variants)
+    assert f'basket-badge__count">{min(len(variants), 100)}<' in response.text
 
 
 def test_add_stays_within_its_budget_of_queries(
     client, shopper, django_assert_max_num_queries
 ):
-    product, *others = make_products(50)
+    variant, *others = make_variants(50)
     make_full_basket(shopper, others)
-    make_basket(shopper, {product: 1})
+    make_basket(shopper, {variant: 1})
 
     with django_assert_max_num_queries(16):
         client.post(
-            reverse("products:basket-add", args=[product.pk]),
+            reverse("products:basket-add", args=[variant.pk]),
             headers={"Accept": "application/json"},
         )

@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
 from products.catalogue.filters import Filters
-from products.models import Product
+from products.models import Variant
 from products.search import services as search
 from products.stock import services as stock
 from tests.support.factories import make_category, make_product, make_products
@@ -194,7 +194,7 @@ def test_list_in_stock_is_not_cached(client, shelves, settings):
 
 
 def _pk(name: str) -> int:
-    return Product.objects.get(name=name).pk
+    return Variant.objects.get(product__name=name).pk
 
 
 # --- Searches that find nothing ---------------------------------------------------

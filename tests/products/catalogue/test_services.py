@@ -3,12 +3,13 @@
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError
 from PIL import Image
 
 from products.basket import services as baskets
 from products.catalogue import services as catalogue
 from products.live import baskets as live_baskets
-from products.models import Basket, Product, Stock, StockMovement
+from products.models import Basket, Product, Stock, StockMovement, Variant
 from products.stock import services as stock
 from realtime.registry import State
 from tests.support.concurrency import together
@@ -19,6 +20,7 @@ from tests.support.factories import (
     make_picture,
     make_product,
     make_user,
+    make_variant,
 )
 
 pytestmark = pytest.mark.django_db
@@ -27,23 +29,59 @@ ORIENTATION = 0x0112  # an EXIF tag
 
 
 def test_save_of_a_new_product_creates_its_empty_stock():
-    product = Product(
-        name="Jug", slug="jug", sku="J-1", price=Decimal("3"), category=make_category()
-    )
+    product = Product(name="Jug", slug="jug", category=make_category())
 
-    catalogue.save(product)
+    catalogue.save(product, variants=[Variant(sku="J-1", price=Decimal("3"))])
 
-    row = Stock.objects.get(product__slug="jug")
+    row = Stock.objects.get(variant__product__slug="jug")
     assert (row.on_hand, row.reserved, row.version) == (0, 0, 0)
 
 
+def test_save_of_a_new_product_without_a_variant_is_an_error():
+    product = Product(name="Jug", slug="jug", category=make_category())
+
+    with pytest.raises(ValueError, match="needs a variant"):
+        catalogue.save(product)
+
+    assert not Product.objects.exists()
+
+
+def test_save_of_a_variant_keeps_the_lowest_price_and_the_skus_right():
+    small = make_variant(sku="S", price=Decimal("20"), option_values=["small"])
+    product = small.product
+
+    large = Variant(sku="L", price=Decimal("30"), option_values=["large"], position=1)
+    catalogue.save(product, variants=[large])
+    product.refresh_from_db()
+    assert (product.lowest_price, product.skus) == (Decimal("20"), ["S", "L"])
+
+    small.price = Decimal("40")
+    catalogue.save(product, variants=[small])
+    product.refresh_from_db()
+    assert product.lowest_price == Decimal("30")
+
+    large.is_active = False
+    catalogue.save(product, variants=[large])
+    product.refresh_from_db()
+    assert product.lowest_price == Decimal("40")
+
+
+def test_variant_with_the_values_of_another_is_refused():
+    variant = make_variant(option_values=["blue", "small"])
+    twin = Variant(product=variant.product, sku="T", price=1)
+    twin.option_values = ["blue", "small"]
+
+    with pytest.raises(IntegrityError, match="variant_options_once"):
+        twin.save()
+
+
 def test_save_of_a_product_without_a_stock_row_creates_one():
-    product = make_product(on_hand=0)
+    variant = make_variant(on_hand=0)
     Stock.objects.all().delete()
 
-    catalogue.save(Product.objects.get(pk=product.pk))
+    catalogue.save(Product.objects.get())
 
-    assert Stock.objects.filter(product=product).exists()
+    assert Stock.objects.filter(variant=variant).exists()
 
 
 @pytest.mark.parametrize(
@@ -55,14 +93,14 @@ def test_save_of_a_product_without_a_stock_row_creates_one():
 )
 @pytest.mark.django_db(transaction=True)
 def test_save_of_a_changed_offer_is_logged_and_pushed(hear, change, note, fact):
-    product, staff = make_product(), make_user()
+    variant, staff = make_variant(), make_user()
     for name, value in change.items():
-        setattr(product, name, value)
+        setattr(variant, name, value)
 
-    with hear(f"stock:{product.pk}") as events:
-        catalogue.save(product, actor=staff)
+    with hear(f"stock:{variant.pk}") as events:
+        catalogue.save(variant.product, variants=[variant], actor=staff)
 
-    movement = StockMovement.objects.get(product=product, kind="offer")
+    movement = StockMovement.objects.get(variant=variant, kind="offer")
     assert (movement.note, movement.actor) == (note, staff)
     assert [event["version"] for event in events] == [2]
     name, value = fact
@@ -71,12 +109,12 @@ def test_save_of_a_changed_offer_is_logged_and_pushed(hear, change, note, fact):
 
 @pytest.mark.django_db(transaction=True)
 def test_save_of_a_changed_price_pushes_baskets_with_the_product(hear):
-    product, owner = make_product(), make_owner()
-    basket = make_basket(owner, {product: 2})
-    product.price = Decimal("9.90")
+    variant, owner = make_variant(), make_owner()
+    basket = make_basket(owner, {variant: 2})
+    variant.price = Decimal("9.90")
 
     with hear(f"basket:{owner.key}", f"basket:lines:{owner.key}") as events:
-        catalogue.save(product)
+        catalogue.save(variant.product, variants=[variant])
 
     assert [event["version"] for event in events] == [2, 2]
     assert Basket.objects.get(pk=basket.pk).version == 2
@@ -87,19 +125,19 @@ def test_save_of_a_changed_price_pushes_a_basket_that_got_it_in_the_meantime(
     hear, monkeypatch
 ):
     """Its own push may have been answered with the price of before the commit."""
-    product, owner = make_product(), make_owner()
+    variant, owner = make_variant(), make_owner()
     offer_changed = stock.offer_changed
 
     def while_somebody_adds(*args, **kwargs):
-        (line,) = together([lambda: baskets.add(make_basket(owner), product.pk)])
+        (line,) = together([lambda: baskets.add(make_basket(owner), variant.pk)])
         assert line.price_when_added == Decimal("12.50")  # the premise
         return offer_changed(*args, **kwargs)
 
     monkeypatch.setattr(stock, "offer_changed", while_somebody_adds)
-    product.price = Decimal("9.90")
+    variant.price = Decimal("9.90")
 
     with hear(f"basket:{owner.key}") as events:
-        catalogue.save(product)
+        catalogue.save(variant.product, variants=[variant])
 
     assert events[-1]["version"] == 2
     assert live_baskets.summary(owner) == State(2, {"count": 1, "total": "9.90"})
@@ -107,16 +145,16 @@ def test_save_of_a_changed_price_pushes_a_basket_that_got_it_in_the_meantime(
 
 @pytest.mark.django_db(transaction=True)
 def test_save_of_another_name_keeps_the_version_and_pushes_nothing(hear):
-    product, owner = make_product(), make_owner()
-    basket = make_basket(owner, {product: 2})
+    variant, owner = make_variant(), make_owner()
+    product, basket = variant.product, make_basket(owner, {variant: 2})
     product.name = "Another name"
 
-    with hear(f"stock:{product.pk}", f"basket:{owner.key}") as events:
+    with hear(f"stock:{variant.pk}", f"basket:{owner.key}") as events:
         catalogue.save(product)
 
     assert events == []
     assert Product.objects.get(pk=product.pk).name == "Another name"
-    assert Stock.objects.get(pk=product.pk).version == 1
+    assert Stock.objects.get(pk=variant.pk).version == 1
     assert Basket.objects.get(pk=basket.pk).version == basket.version
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from products.catalogue import services as catalogue
 from products.demo import fixture, loading, rows
-from products.models import Product, ProductCategory, Stock, StockMovement
+from products.models import Product, ProductCategory, Stock, StockMovement, Variant
 from products.stock import services as stock
 from tests.support.factories import make_user
 
@@ -24,7 +24,7 @@ def demo(*arguments: str) -> None:
 def test_demo_fills_an_empty_shop_whose_books_agree(capsys):
     demo()
 
-    assert Product.objects.active().with_stock().count() == rows.CATALOGUE_SIZE
+    assert Product.objects.active().with_offers().count() == rows.CATALOGUE_SIZE
     assert ProductCategory.objects.count() == 8
     call_command("reconcile")
     assert "The books agree" in capsys.readouterr().out
@@ -32,9 +32,9 @@ def test_demo_fills_an_empty_shop_whose_books_agree(capsys):
 
 def test_demo_twice_adds_nothing_and_keeps_what_people_changed():
     demo()
-    mug = Product.objects.get(sku="TW-TB-101")
+    mug = Variant.objects.get(sku="TW-TB-101")
     mug.price = Decimal("21.00")
-    catalogue.save(mug)
+    catalogue.save(mug.product, variants=[mug])
     stock.count(mug.pk, 3)
     before = StockMovement.objects.count()
 
@@ -49,13 +49,12 @@ def test_demo_twice_adds_nothing_and_keeps_what_people_changed():
 
 def test_demo_after_deletions_adds_what_is_missing():
     demo()
-    stool = Product.objects.filter(stock__on_hand=0).first()
-    Stock.objects.filter(product=stool).delete()
-    stool.delete()
+    stool = Variant.objects.filter(stock__on_hand=0).first()
+    stool.product.delete()
 
     demo()
 
-    assert Product.objects.filter(sku=stool.sku).exists()
+    assert Variant.objects.filter(sku=stool.sku).exists()
 
 
 def test_demo_interrupted_in_a_batch_leaves_none_of_it(monkeypatch):
@@ -195,9 +194,8 @@ def test_fixture_loaded_into_an_empty_database_is_shown(client):
             category=ProductCategory.objects.first(),
             name="After",
             slug="after",
-            sku="AFTER",
-            price=1,
-        )
+        ),
+        variants=[Variant(sku="AFTER", price=1)],
     )
     assert extra.pk > rows.CATALOGUE_SIZE
 

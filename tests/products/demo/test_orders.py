@@ -10,7 +10,7 @@ from post_office.models import Email
 from products.demo import orders
 from products.models import Order, OrderEvent
 from products.orders import services
-from tests.support.factories import make_product, make_user
+from tests.support.factories import make_user, make_variant
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 def shelves() -> None:
     """More products than the guests have ordered."""
     for _ in range(5 * len(orders.GUESTS)):
-        make_product(on_hand=50)
+        make_variant(on_hand=50)
 
 
 @pytest.fixture

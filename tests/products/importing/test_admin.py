@@ -11,9 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from products.importing.admin import UPLOAD_LIFETIME, claimed
-from products.models import Product, Stock, StockMovement
+from products.models import Product, Stock, StockMovement, Variant
 from project.models import PrivateFile, PrivateFilePart
-from tests.support.factories import make_category, make_picture, make_product, make_user
+from tests.support.factories import (
+    make_category,
+    make_picture,
+    make_product,
+    make_user,
+    make_variant,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +58,7 @@ def press(client, page, **fields):
 
 
 def test_import_shows_a_preview_and_writes_when_confirmed(client, clerk):
-    lamp = make_product(sku="L-1", on_hand=3)
+    lamp = make_variant(sku="L-1", on_hand=3)
     make_product(sku="L-2", name="Same")
 
     page = upload(
@@ -66,12 +72,12 @@ def test_import_shows_a_preview_and_writes_when_confirmed(client, clerk):
     assert "New categories: Shelf" in page.text
     assert "A price must not be negative" in page.text
     assert Product.objects.count() == 2
-    assert Product.objects.get(pk=lamp.pk).price == Decimal("12.50")
+    assert Variant.objects.get(pk=lamp.pk).price == Decimal("12.50")
 
     done = press(client, page)
 
     assert "1 new product, 1 changed, 1 unchanged, 1 row left out." in done.text
-    assert Product.objects.get(pk=lamp.pk).price == Decimal("9.90")
+    assert Variant.objects.get(pk=lamp.pk).price == Decimal("9.90")
     assert Stock.objects.get(pk=lamp.pk).on_hand == 7
     assert StockMovement.objects.filter(actor=clerk).count() == 3
     assert LogEntry.objects.get().object_repr == "spring.csv"
@@ -280,7 +286,7 @@ def test_preview_in_a_chosen_encoding_is_imported_in_it(client, clerk):
     assert not Product.objects.filter(name__contains="dź").exists()
     again = read_again(client, again, encoding="cp1250", delimiter="")
     press(client, again)
-    assert Product.objects.get(sku="L-1").name == "Żółta łódź, świeca zapachowa"
+    assert Variant.objects.get(sku="L-1").name == "Żółta łódź, świeca zapachowa"
 
 
 def test_upload_with_an_uncertain_encoding_asks_for_it(client, clerk):
@@ -295,7 +301,7 @@ def test_upload_with_an_uncertain_encoding_asks_for_it(client, clerk):
     chosen = read_again(client, page, encoding="cp1252", delimiter="")
     press(client, chosen)
 
-    assert Product.objects.get(sku="L-1").name == "Café"
+    assert Variant.objects.get(sku="L-1").name == "Café"
 
 
 def test_upload_with_encoding_and_delimiter_asks_nothing(client, clerk):
@@ -306,7 +312,7 @@ def test_upload_with_encoding_and_delimiter_asks_nothing(client, clerk):
 
     assert "Read as cp1252" in page.text
     press(client, page)
-    assert Product.objects.get(sku="L-1").name == "Café"
+    assert Variant.objects.get(sku="L-1").name == "Café"
 
 
 @pytest.mark.parametrize(
@@ -327,7 +333,7 @@ def test_import_with_an_uncertain_encoding_and_no_choice_writes_nothing(client, 
 
     press(client, page)
 
-    assert Product.objects.get(sku="L-1").name == "Lamp"
+    assert Variant.objects.get(sku="L-1").name == "Lamp"
 
 
 def test_preview_shows_rows_with_warnings(client, clerk):

@@ -12,7 +12,14 @@ from products import importing
 from products.catalogue import services as catalogue
 from products.importing import applying, batches
 from products.live import baskets
-from products.models import Basket, Product, ProductCategory, Stock, StockMovement
+from products.models import (
+    Basket,
+    Product,
+    ProductCategory,
+    Stock,
+    StockMovement,
+    Variant,
+)
 from products.stock import books
 from products.stock import services as stock
 from tests.support.concurrency import together
@@ -21,8 +28,8 @@ from tests.support.factories import (
     make_category,
     make_holder,
     make_owner,
-    make_product,
     make_user,
+    make_variant,
 )
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +48,7 @@ def places(report: importing.Report) -> list[tuple[int, str]]:
 
 def everything() -> list:
     """All rows of the catalogue and its stock."""
-    models = (Product, ProductCategory, Stock, StockMovement)
+    models = (Product, ProductCategory, Stock, StockMovement, Variant)
     return [sorted(map(repr, model.objects.values_list())) for model in models]
 
 
@@ -57,11 +64,13 @@ def test_import_of_a_new_product_writes_it_with_its_stock():
         note="import a.csv",
     )
 
-    product = Product.objects.get(sku="L-1")
+    variant = Variant.objects.get(sku="L-1")
+    product = variant.product
     assert (product.name, product.slug) == ("Brass lamp", "brass-lamp")
-    assert (product.price, product.description) == (Decimal("12.50"), "Warm.")
+    assert (variant.price, product.description) == (Decimal("12.50"), "Warm.")
     assert (product.category.name, product.is_active) == ("Lighting", True)
-    assert (product.stock.on_hand, product.stock.version) == (7, 1)
+    assert (product.lowest_price, product.skus) == (variant.price, ["L-1"])
+    assert (variant.stock.on_hand, variant.stock.version) == (7, 1)
     movement = StockMovement.objects.get()
     assert (movement.kind, movement.d_on_hand) == ("counted", 7)
     assert (movement.note, movement.actor) == ("import a.csv", user)
@@ -71,7 +80,7 @@ def test_import_of_a_new_product_writes_it_with_its_stock():
 
 def test_import_of_a_known_sku_changes_what_differs_and_keeps_the_slug():
     shelf = make_category(name="Lighting")
-    lamp = make_product(sku="L-1", slug="old-lamp", on_hand=3, category=shelf)
+    lamp = make_variant(sku="L-1", slug="old-lamp", on_hand=3, category=shelf)
 
     report = run(
         "sku,handle,name,category,price,stock,active\n"
@@ -79,9 +88,11 @@ def test_import_of_a_known_sku_changes_what_differs_and_keeps_the_slug():
     )
 
     lamp.refresh_from_db()
-    assert (lamp.name, lamp.slug, lamp.category) == ("New lamp", "old-lamp", shelf)
-    assert (lamp.price, lamp.is_active) == (Decimal("9.90"), False)
-    kinds = StockMovement.objects.filter(product=lamp).order_by("version")
+    page = lamp.product
+    assert (page.name, page.slug, page.category) == ("New lamp", "old-lamp", shelf)
+    assert (lamp.price, page.is_active) == (Decimal("9.90"), False)
+    assert page.lowest_price == lamp.price
+    kinds = StockMovement.objects.filter(variant=lamp).order_by("version")
     assert list(kinds.values_list("kind", "d_on_hand", "note")) == [
         ("received", 3, ""),
         ("offer", 0, "12.50 → 9.90, inactive"),
@@ -92,16 +103,16 @@ def test_import_of_a_known_sku_changes_what_differs_and_keeps_the_slug():
 
 
 def test_import_of_a_handle_without_sku_finds_the_product():
-    lamp = make_product(slug="lamp", sku="L-1")
+    lamp = make_variant(slug="lamp", sku="L-1")
 
     run(
         "Handle,Title,Variant Price\nlamp,Lamp!,5\nvase,Vase,6\n",
-        category=lamp.category,
+        category=lamp.product.category,
     )
 
     lamp.refresh_from_db()
     assert (lamp.name, lamp.sku) == ("Lamp!", "L-1")
-    assert Product.objects.get(slug="vase").sku == "vase"
+    assert Variant.objects.get(product__slug="vase").sku == "vase"
 
 
 def test_import_of_the_same_file_again_changes_nothing():
@@ -117,22 +128,23 @@ def test_import_of_the_same_file_again_changes_nothing():
 
 
 def test_import_of_empty_cells_keeps_the_present_values():
-    lamp = make_product(sku="L-1", on_hand=4)
-    before = Product.objects.values().get(pk=lamp.pk)
+    lamp = make_variant(sku="L-1", on_hand=4)
+    before = everything()
 
     run(f"{COLUMNS}\nL-1,,,,,,\n")
 
-    assert Product.objects.values().get(pk=lamp.pk) == before
+    assert everything() == before
     assert Stock.objects.get(pk=lamp.pk).on_hand == 4
 
 
 def test_import_of_products_with_one_name_gives_each_its_own_slug():
-    make_product(slug="lamp")
+    make_variant(slug="lamp")
     rows = "".join(f"L-{n},Lamp,Lighting,5,,,\n" for n in range(3))
 
     run(f"{COLUMNS}\n{rows}")
 
-    slugs = Product.objects.filter(sku__startswith="L-").values_list("slug", flat=True)
+    slugs = Variant.objects.filter(sku__startswith="L-")
+    slugs = slugs.values_list("product__slug", flat=True)
     assert set(slugs) == {"lamp-l-0", "lamp-l-1", "lamp-l-2"}
 
 
@@ -147,7 +159,7 @@ def test_import_of_new_categories_puts_them_after_the_others():
     names = list(ProductCategory.objects.values_list("name", "position"))
     assert names == [("First", 7), ("Garden tools", 8), ("Лампы", 9)]
     assert report.categories == ["Garden tools", "Лампы"]
-    assert Product.objects.get(sku="L-2").category.slug == "garden-tools"
+    assert Variant.objects.get(sku="L-2").product.category.slug == "garden-tools"
 
 
 def test_import_of_too_many_categories_stops_creating_them(monkeypatch):
@@ -165,7 +177,7 @@ def test_import_of_too_many_categories_stops_creating_them(monkeypatch):
 
 
 def test_import_of_rows_with_errors_goes_on_and_reports_their_lines():
-    lamp = make_product(sku="L-1", name="Lamp")
+    lamp = make_variant(sku="L-1", name="Lamp")
 
     report = run(
         f"{COLUMNS}\n"
@@ -189,14 +201,14 @@ def test_import_of_rows_with_errors_goes_on_and_reports_their_lines():
     assert (report.failed, dict(report.counts)) == (5, {"new": 2})
     lamp.refresh_from_db()
     assert (lamp.name, lamp.price) == ("Lamp", Decimal("12.50"))
-    assert set(Product.objects.values_list("sku", flat=True)) == {"L-0", "L-1", "L-9"}
+    assert set(Variant.objects.values_list("sku", flat=True)) == {"L-0", "L-1", "L-9"}
 
 
 def test_import_of_a_count_below_the_reserved_units_leaves_out_the_row():
-    lamp, vase = make_product(sku="L-1", on_hand=9), make_product(sku="V-1", on_hand=9)
+    lamp, vase = make_variant(sku="L-1", on_hand=9), make_variant(sku="V-1", on_hand=9)
     make_holder(lamp, vase, units=4)
-    for product in (lamp, vase):
-        stock.claim({product.pk: 4})
+    for variant in (lamp, vase):
+        stock.claim({variant.pk: 4})
 
     text = "sku,price,stock\nL-1,1,3\nV-1,1,4\n"
     trial = run(text, dry_run=True)
@@ -212,14 +224,14 @@ def test_import_of_a_count_below_the_reserved_units_leaves_out_the_row():
 
 
 def test_import_of_a_handle_of_another_product_is_refused():
-    make_product(slug="lamp", sku="L-1")
+    make_variant(slug="lamp", sku="L-1")
 
     report = run(
         "sku,handle,name,category,price\nL-2,lamp,Lamp,Shelf,5\n,lamp,Lamp,,6\n"
     )
 
     assert places(report) == [(2, "handle"), (3, "handle")]
-    assert Product.objects.get().price == Decimal("12.50")
+    assert Variant.objects.get().price == Decimal("12.50")
 
 
 @pytest.mark.parametrize("batch", [1, 500])
@@ -227,7 +239,7 @@ def test_import_of_one_product_by_sku_and_by_handle_uses_the_first_row(
     monkeypatch, batch
 ):
     monkeypatch.setattr(applying, "BATCH", batch)
-    lamp = make_product(slug="lamp", sku="L-1")
+    lamp = make_variant(slug="lamp", sku="L-1")
 
     report = run("sku,handle,price\nL-1,,5\n,lamp,6\n")
 
@@ -256,7 +268,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("content", HOSTILE)
 def test_import_of_a_hostile_file_changes_nothing(content):
-    make_product(sku="L-1")
+    make_variant(sku="L-1")
     before = everything()
 
     try:
@@ -270,7 +282,7 @@ def test_import_of_a_hostile_file_changes_nothing(content):
 
 def test_import_without_the_checks_of_cells_would_change_something():
     """The positive control of the test above: its product is one that rows find."""
-    make_product(sku="L-1")
+    make_variant(sku="L-1")
     before = everything()
 
     run(b"sku,name\nL-1,Caf\xc3\xa9\n")
@@ -285,7 +297,7 @@ def test_import_reports_rows_with_warnings():
     report = run("sku,name,category,price\nL-1,B\n")
 
     assert [warning.line for warning in report.warnings] == [2]
-    assert Product.objects.get(sku="L-1").name == "B"
+    assert Variant.objects.get(sku="L-1").name == "B"
 
 
 # --- Trial runs -------------------------------------------------------------------
@@ -293,8 +305,8 @@ def test_import_reports_rows_with_warnings():
 
 def test_dry_run_reports_what_a_real_run_does_and_writes_nothing(monkeypatch):
     monkeypatch.setattr(applying, "BATCH", 2)
-    make_product(sku="L-1", slug="l-1")
-    same = make_product(sku="L-2", on_hand=3)
+    make_variant(sku="L-1", slug="l-1")
+    same = make_variant(sku="L-2", on_hand=3)
     text = (
         f"{COLUMNS}\nL-1,Other,Shelf,5,,,\nL-2,{same.name},,12.50,,3,yes\n"
         "L-3,Lamp,Shelf,5,,1,\nL-4,Lamp,Shelf,5,,1,\nL-4,x,,,,,\nL-5,Lamp,,,,,\n"
@@ -320,8 +332,8 @@ def test_dry_run_reports_what_a_real_run_does_and_writes_nothing(monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_import_pushes_each_changed_product_once_and_no_other(hear):
-    one, two, same = (make_product(on_hand=5) for _ in range(3))
-    topics = [f"stock:{product.pk}" for product in (one, two, same)]
+    one, two, same = (make_variant(on_hand=5) for _ in range(3))
+    topics = [f"stock:{variant.pk}" for variant in (one, two, same)]
 
     with hear(*topics) as events:
         run(
@@ -339,7 +351,7 @@ def test_import_pushes_each_changed_product_once_and_no_other(hear):
 
 @pytest.mark.django_db(transaction=True)
 def test_import_of_prices_pushes_baskets_with_the_products(hear):
-    one, two, owner = make_product(), make_product(), make_owner()
+    one, two, owner = make_variant(), make_variant(), make_owner()
     basket = make_basket(owner, {one: 2, two: 1})
 
     with hear(f"basket:{owner.key}") as events:
@@ -353,7 +365,7 @@ def test_import_of_prices_pushes_baskets_with_the_products(hear):
 @pytest.mark.django_db(transaction=True)
 def test_import_of_very_many_products_pushes_none(hear, monkeypatch):
     monkeypatch.setattr(batches, "MOST_PUSHED", 1)
-    one, two = make_product(), make_product()
+    one, two = make_variant(), make_variant()
 
     with hear(f"stock:{one.pk}", f"stock:{two.pk}") as events:
         run(f"sku,price\n{one.sku},1\n{two.sku},2\n")
@@ -366,17 +378,17 @@ def test_import_invalidates_all_changed_products_once(monkeypatch):
     monkeypatch.setattr(applying, "BATCH", 1)
     calls = []
     monkeypatch.setattr(catalogue, "changed", lambda ids: calls.append(list(ids)))
-    one, two, same = (make_product() for _ in range(3))
+    one, two, same = (make_variant() for _ in range(3))
 
     run(f"sku,name\n{one.sku},A\n{two.sku},B\n{same.sku},{same.name}\n")
 
-    assert calls == [[one.pk, two.pk]]
+    assert calls == [[one.product_id, two.product_id]]
 
 
 @pytest.mark.parametrize("row", ["L-1,,Elsewhere,,,,", "L-2,New,New shelf,5,,,"])
 def test_import_that_changes_categories_invalidates_everything(monkeypatch, row):
     make_category(name="Elsewhere")
-    make_product(sku="L-1")
+    make_variant(sku="L-1")
     calls = []
     monkeypatch.setattr(catalogue, "everything_changed", lambda: calls.append(1))
 
@@ -389,7 +401,7 @@ def test_import_that_breaks_off_announces_what_was_written(monkeypatch):
     monkeypatch.setattr(applying, "BATCH", 1)
     calls = []
     monkeypatch.setattr(catalogue, "changed", lambda ids: calls.append(list(ids)))
-    one, two = make_product(), make_product()
+    one, two = make_variant(), make_variant()
     write = batches.write
 
     def once(wanted, **rest):
@@ -404,7 +416,7 @@ def test_import_that_breaks_off_announces_what_was_written(monkeypatch):
     with pytest.raises(RuntimeError):
         run(f"sku,name\n{one.sku},A\n{two.sku},B\n")
 
-    assert calls == [[one.pk]]
+    assert calls == [[one.product_id]]
     assert set(Product.objects.values_list("name", flat=True)) == {"A", two.name}
 
 
@@ -419,7 +431,7 @@ def test_import_of_a_sku_created_in_the_meantime_changes_that_product(monkeypatc
     def while_somebody_adds(*args, **kwargs):
         if not attempts:
             attempts.append(1)
-            in_another_connection(lambda: make_product(sku="L-1", category=shelf))
+            in_another_connection(lambda: make_variant(sku="L-1", category=shelf))
         return write(*args, **kwargs)
 
     monkeypatch.setattr(batches, "write", while_somebody_adds)
@@ -427,14 +439,14 @@ def test_import_of_a_sku_created_in_the_meantime_changes_that_product(monkeypatc
     report = run(f"{COLUMNS}\nL-1,Mine,Shelf,5,,3,\nL-2,Mine too,Shelf,5,,3,\n")
 
     assert dict(report.counts) == {"changed": 1, "new": 1}
-    assert Product.objects.get(sku="L-1").name == "Mine"
+    assert Variant.objects.get(sku="L-1").name == "Mine"
     assert books.reconcile() == []
 
 
 @pytest.mark.django_db(transaction=True)
 def test_import_during_a_claim_never_counts_below_it(monkeypatch):
     """The claim comes after the comparison and before the lock."""
-    lamp = make_product(sku="L-1", on_hand=9)
+    lamp = make_variant(sku="L-1", on_hand=9)
     write = batches.write
 
     def while_somebody_claims(*args, **kwargs):
@@ -454,7 +466,7 @@ def test_import_during_a_claim_never_counts_below_it(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_import_of_a_count_blocks_a_delivery_until_its_commit(monkeypatch):
     """Or the units would be counted that were on the shelf before it."""
-    lamp = make_product(sku="L-1", on_hand=9)
+    lamp = make_variant(sku="L-1", on_hand=9)
     move_all, threads = stock.move_all, []
 
     def while_goods_come_in(kind, moves, **rest):
@@ -473,9 +485,9 @@ def test_import_of_a_count_blocks_a_delivery_until_its_commit(monkeypatch):
     assert list(moved) == [("received", 9), ("counted", -4), ("received", 10)]
 
 
-def receive(product_id: int) -> None:
+def receive(variant_id: int) -> None:
     try:
-        stock.receive(product_id, 10)
+        stock.receive(variant_id, 10)
     finally:
         connection.close()
 
@@ -526,7 +538,7 @@ def test_import_of_a_row_that_cannot_be_written_leaves_out_only_that_row(monkeyp
 
     def refuse_one(wanted, **rest):
         short = write(wanted, **rest)
-        if any(item.product.sku == "L-2" for item in wanted):
+        if any(item.variant.sku == "L-2" for item in wanted):
             raise IntegrityError
         return short
 
@@ -537,7 +549,7 @@ def test_import_of_a_row_that_cannot_be_written_leaves_out_only_that_row(monkeyp
 
     assert places(report) == [(3, "")]
     assert dict(report.counts) == {"new": 3}
-    skus = Product.objects.order_by("sku").values_list("sku", flat=True)
+    skus = Variant.objects.order_by("sku").values_list("sku", flat=True)
     assert list(skus) == ["L-1", "L-3", "L-4"]
 
 
@@ -545,8 +557,8 @@ def test_import_of_a_row_that_cannot_be_written_leaves_out_only_that_row(monkeyp
 def test_imports_of_the_same_products_at_once_both_count(hear):
     """In orders that would wait for each other in a circle, were rows not locked in
     one."""
-    products = [make_product(on_hand=5) for _ in range(20)]
-    rows = [f"{p.sku},{{price}},{{stock}}\n" for p in products]
+    variants = [make_variant(on_hand=5) for _ in range(20)]
+    rows = [f"{p.sku},{{price}},{{stock}}\n" for p in variants]
     texts = [
         "sku,price,stock\n" + "".join(rows).format(price=1, stock=7),
         "sku,price,stock\n" + "".join(reversed(rows)).format(price=2, stock=9),
@@ -555,7 +567,7 @@ def test_imports_of_the_same_products_at_once_both_count(hear):
     reports = together([lambda text=text: run(text) for text in texts])
 
     assert [report.failed for report in reports] == [0, 0]
-    levels = set(Stock.objects.values_list("on_hand", "product__price"))
+    levels = set(Stock.objects.values_list("on_hand", "variant__price"))
     assert len(levels) == 1
     assert books.reconcile() == []
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from products.models import Product, StockMovement
+from products.models import Product, StockMovement, Variant
 from tests.support.factories import make_category, make_product
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,7 @@ def test_command_imports_a_file_and_says_what_it_did(file, capsys):
         str(file("sku;name;price;tags\nL-1;Lampe;9,90;x\n", "cp1252")),
     )
 
-    assert Product.objects.get().price == Decimal("9.90")
+    assert Variant.objects.get().price == Decimal("9.90")
     out = capsys.readouterr().out
     assert "our columns, utf-8, delimiter ';'" in out
     assert "Not imported: tags" in out
@@ -46,7 +46,7 @@ def test_command_with_errors_names_them_goes_on_and_fails(file, capsys):
     with pytest.raises(CommandError, match="1 rows? (was|were) left out"):
         call_command("import_products", str(path), category="lamps")
 
-    assert Product.objects.get().sku == "L-2"
+    assert Variant.objects.get().sku == "L-2"
     assert StockMovement.objects.get().note == "import spring.csv"
     assert "line 2, price: A price must not be negative" in capsys.readouterr().err
 

@@ -28,9 +28,9 @@ from tests.support.factories import (
     make_full_basket,
     make_order,
     make_owner,
-    make_product,
-    make_products,
     make_user,
+    make_variant,
+    make_variants,
 )
 
 ANNA, BEN = Owner(user_id=7), Owner(token="b" * 32)
@@ -135,9 +135,9 @@ def test_key_of_a_staff_topic_needs_its_right(name, right, may):
 
 @pytest.mark.django_db
 def test_basket_of_an_outsider_is_their_own():
-    product = make_product()
+    variant = make_variant()
     user = make_user()
-    make_basket(Owner(user_id=user.pk), {product: 3})
+    make_basket(Owner(user_id=user.pk), {variant: 3})
     outsider = make_owner()
 
     key = registry.key_of("basket", Viewer(outsider.key))
@@ -177,14 +177,14 @@ def test_topics_of_a_viewer_without_an_owner_are_empty():
 def test_load_of_stock_gives_the_units_that_can_be_bought(
     on_hand, is_active, available, state
 ):
-    product = make_product(on_hand=on_hand, is_active=is_active)
-    key = f"stock:{product.pk}"
+    variant = make_variant(on_hand=on_hand, is_active=is_active)
+    key = f"stock:{variant.pk}"
 
     found = registry.load([key])[key]
 
     assert found.version == (1 if on_hand else 0)
     assert found.facts == {
-        "product": product.pk,
+        "variant": variant.pk,
         "available": available,
         "state": state,
         "price": "12.50" if is_active else None,
@@ -193,33 +193,33 @@ def test_load_of_stock_gives_the_units_that_can_be_bought(
 
 @pytest.mark.django_db(transaction=True)
 def test_product_that_is_not_on_sale_shows_no_price_anywhere(hear, client):
-    product = make_product(on_hand=10, price="98.70")
-    key = f"stock:{product.pk}"
+    variant = make_variant(on_hand=10, price="98.70")
+    key = f"stock:{variant.pk}"
     with hear(key) as events:
-        product.is_active = False
-        catalogue.save(product)
-        stock.claim({product.pk: 1})
-        product.price = Decimal("98.76")
-        catalogue.save(product)
+        variant.is_active = False
+        catalogue.save(variant.product, variants=[variant])
+        stock.claim({variant.pk: 1})
+        variant.price = Decimal("98.76")
+        catalogue.save(variant.product, variants=[variant])
 
     state = registry.load([key])[key]
-    page = client.get(product.get_absolute_url())
+    page = client.get(variant.get_absolute_url())
 
     assert len(events) == 3
     for facts in (state.facts, *(event["facts"] for event in events)):
         assert (facts["state"], facts["available"], facts["price"]) == ("gone", 0, None)
     assert "98.7" not in registry.render(key, state, "en") + page.text
     assert "No longer sold" in registry.render(key, state, "en")
-    assert page.status_code == 410 and product.description not in page.text
+    assert page.status_code == 410 and variant.product.description not in page.text
 
 
 @pytest.mark.django_db(transaction=True)
 def test_load_of_stock_equals_its_push(hear):
-    product = make_product(on_hand=10)
-    key = f"stock:{product.pk}"
+    variant = make_variant(on_hand=10)
+    key = f"stock:{variant.pk}"
 
     with hear(key) as events:
-        stock.claim({product.pk: 6})
+        stock.claim({variant.pk: 6})
 
     found = registry.load([key])[key]
     assert (events[0]["version"], events[0]["facts"]) == (found.version, found.facts)
@@ -227,8 +227,8 @@ def test_load_of_stock_equals_its_push(hear):
 
 @pytest.mark.django_db
 def test_load_of_topics_that_do_not_exist_leaves_them_out():
-    product = make_product()
-    key = f"stock:{product.pk}"
+    variant = make_variant()
+    key = f"stock:{variant.pk}"
 
     assert set(registry.load([key, "stock:999999999"])) == {key}
     assert set(registry.versions([key, "stock:999999999", "basket:u999"])) == {key}
@@ -236,11 +236,11 @@ def test_load_of_topics_that_do_not_exist_leaves_them_out():
 
 @pytest.mark.django_db
 def test_load_of_many_topics_takes_one_query_for_each_kind(django_assert_num_queries):
-    products = make_products(30)
+    variants = make_variants(30)
     owners = [make_owner() for _ in range(5)]
     for owner in owners:
-        make_full_basket(owner, products[:10])
-    keys = [f"stock:{product.pk}" for product in products]
+        make_full_basket(owner, variants[:10])
+    keys = [f"stock:{variant.pk}" for variant in variants]
     keys += [f"basket:{owner.key}" for owner in owners]
 
     with django_assert_num_queries(2):
@@ -256,7 +256,7 @@ def test_load_of_many_topics_takes_one_query_for_each_kind(django_assert_num_que
 def test_summary_of_a_basket_equals_its_contents():
     owner = make_owner()
     dear, cheap, gone = (
-        make_product(price=price) for price in ("99.99", "0.10", "5.00")
+        make_variant(price=price) for price in ("99.99", "0.10", "5.00")
     )
     make_basket(owner, {dear: 3, cheap: 20, gone: 1})
     gone.is_active = False
@@ -271,10 +271,10 @@ def test_summary_of_a_basket_equals_its_contents():
 
 @pytest.mark.django_db
 def test_contents_of_a_basket_keep_the_shown_price_of_a_product_off_sale():
-    owner, product = make_owner(), make_product(on_hand=4, price="12.50")
-    make_basket(owner, {product: 2})
-    product.is_active, product.price = False, Decimal("98.76")
-    product.save()
+    owner, variant = make_owner(), make_variant(on_hand=4, price="12.50")
+    make_basket(owner, {variant: 2})
+    variant.is_active, variant.price = False, Decimal("98.76")
+    variant.save()
 
     facts = baskets.contents(owner).facts
 
@@ -286,17 +286,17 @@ def test_contents_of_a_basket_keep_the_shown_price_of_a_product_off_sale():
 
 @pytest.mark.django_db
 def test_contents_of_a_basket_show_current_price_and_stock():
-    owner, product = make_owner(), make_product(on_hand=4, name="Brass lamp")
-    make_basket(owner, {product: 6})
-    product.price = 11
-    product.save()
+    owner, variant = make_owner(), make_variant(on_hand=4, name="Brass lamp")
+    make_basket(owner, {variant: 6})
+    variant.price = 11
+    variant.save()
 
     (line,) = baskets.contents(owner).facts["lines"]
 
     assert line == {
-        "product": product.pk,
+        "variant": variant.pk,
         "name": "Brass lamp",
-        "url": f"/products/{product.slug}/",
+        "url": f"/products/{variant.product.slug}/",
         "image": "",
         "quantity": 6,
         "held": False,
@@ -310,7 +310,7 @@ def test_contents_of_a_basket_show_current_price_and_stock():
         "tax_rate": "19",
         "tax_code": "standard",
         "stock": {
-            "product": product.pk,
+            "variant": variant.pk,
             "available": 4,
             "state": "low",
             "price": "11.00",
@@ -334,7 +334,7 @@ def test_state_of_a_basket_without_an_owner_costs_no_query(
 @pytest.mark.parametrize("state_of", [baskets.summary, baskets.contents])
 def test_state_of_a_closed_basket_is_empty_and_keeps_its_version(state_of):
     owner = make_owner()
-    closed = make_basket(owner, {make_product(): 2, make_product(): 1})
+    closed = make_basket(owner, {make_variant(): 2, make_variant(): 1})
     Basket.objects.filter(pk=closed.pk).update(status=Basket.Status.ORDERED)
 
     state = state_of(owner)
@@ -345,11 +345,11 @@ def test_state_of_a_closed_basket_is_empty_and_keeps_its_version(state_of):
 @pytest.mark.django_db
 @pytest.mark.parametrize("state_of", [baskets.summary, baskets.contents])
 def test_version_of_an_owners_basket_only_grows(state_of):
-    owner, product = make_owner(), make_product()
+    owner, variant = make_owner(), make_variant()
     seen = [state_of(owner).version]
     for _ in range(3):
         mine = basket.open_for(owner)
-        basket.add(mine, product.pk)
+        basket.add(mine, variant.pk)
         seen.append(state_of(owner).version)
         Basket.objects.filter(pk=mine.pk).update(status=Basket.Status.ORDERED)
         basket.open_for(owner)
@@ -370,7 +370,7 @@ def found(name: str, viewer: Viewer = STRANGER) -> State:
 @pytest.mark.django_db
 def test_load_of_a_hold_gives_its_end_until_it_is_given_up():
     owner = make_owner()
-    mine = make_basket(owner, {make_product(): 2})
+    mine = make_basket(owner, {make_variant(): 2})
     seen = [found("basket:hold", Viewer(owner.key))]
     mine = holds.start(mine)
     seen.append(found("basket:hold", Viewer(owner.key)))
@@ -384,7 +384,7 @@ def test_load_of_a_hold_gives_its_end_until_it_is_given_up():
 
 @pytest.mark.django_db
 def test_load_of_an_order_gives_its_state_and_no_address():
-    order = make_order({make_product(price="12.50"): 2, make_product(price="3"): 1})
+    order = make_order({make_variant(price="12.50"): 2, make_variant(price="3"): 1})
 
     state = found(f"order:{order.access_token}")
 
@@ -499,13 +499,13 @@ def test_version_of_the_orders_grows_with_an_event_that_commits_late():
 def test_load_of_the_shelves_lists_low_products_fewest_units_first():
     shelves = Viewer(ANNA.key, frozenset(["products.view_stock"]))
     for name, units in (("B", 5), ("C", 0), ("A", 5), ("D", 6), ("E", 1)):
-        make_product(name=name, on_hand=units)
-    make_product(name="F", on_hand=0, is_active=False)
+        make_variant(name=name, on_hand=units)
+    make_variant(name="F", on_hand=0, is_active=False)
 
     state = found("shelves", shelves)
 
     assert (state.facts["low"], state.facts["out"]) == (3, 1)
-    rows = [(row["name"], row["available"]) for row in state.facts["products"]]
+    rows = [(row["name"], row["available"]) for row in state.facts["variants"]]
     assert rows == [("C", 0), ("E", 1), ("A", 5), ("B", 5)]
 
 
@@ -513,18 +513,18 @@ def test_load_of_the_shelves_lists_low_products_fewest_units_first():
 def test_load_of_the_shelves_counts_all_low_products_and_lists_some(monkeypatch):
     shelves = Viewer(ANNA.key, frozenset(["products.view_stock"]))
     monkeypatch.setattr(loaders, "SHORT_SHELVES", 2)
-    make_products(3, on_hand=0)
-    make_products(4, on_hand=1)
+    make_variants(3, on_hand=0)
+    make_variants(4, on_hand=1)
 
     facts = found("shelves", shelves).facts
 
-    assert (facts["low"], facts["out"], len(facts["products"])) == (4, 3, 2)
+    assert (facts["low"], facts["out"], len(facts["variants"])) == (4, 3, 2)
 
 
 @pytest.mark.django_db
 def test_version_of_the_shelves_grows_with_every_movement():
     shelves = Viewer(ANNA.key, frozenset(["products.view_stock"]))
-    lamp, jug = make_product(), make_product()
+    lamp, jug = make_variant(), make_variant()
     before = found("shelves", shelves).version
 
     stock.claim({lamp.pk: 6, jug.pk: 1})
@@ -538,12 +538,12 @@ def test_version_of_the_shelves_grows_with_every_movement():
 @pytest.fixture
 def shopper(client: Client) -> tuple[Client, Viewer]:
     """A visitor whose basket has a normal, a changed and a sold-out product."""
-    products = [make_product(on_hand=n) for n in (9, 3, 1)]
-    for product in products:
-        client.post(reverse("products:basket-add", args=[product.pk]), {"quantity": 2})
-    Stock.objects.filter(product=products[2]).update(on_hand=0)
-    products[0].price = 10
-    products[0].save()
+    variants = [make_variant(on_hand=n) for n in (9, 3, 1)]
+    for variant in variants:
+        client.post(reverse("products:basket-add", args=[variant.pk]), {"quantity": 2})
+    Stock.objects.filter(variant=variants[2]).update(on_hand=0)
+    variants[0].price = 10
+    variants[0].save()
     key = client.session.session_key
     return client, viewers.identify([key])[key]
 
@@ -566,11 +566,11 @@ def test_render_of_a_basket_equals_what_its_page_includes(shopper, name):
 @pytest.mark.django_db
 @pytest.mark.parametrize("on_hand", [9, 3, 0])
 def test_render_of_stock_equals_what_its_pages_include(client, on_hand):
-    product = make_product(on_hand=on_hand)
+    variant = make_variant(on_hand=on_hand)
 
-    html = pushed(f"stock:{product.pk}", STRANGER)
+    html = pushed(f"stock:{variant.pk}", STRANGER)
 
-    assert html in client.get(product.get_absolute_url()).text
+    assert html in client.get(variant.get_absolute_url()).text
     assert html in client.get(reverse("products:list")).text
     assert html in client.get(reverse("products:index")).text
 
@@ -587,7 +587,7 @@ def test_render_of_a_basket_without_an_owner_equals_what_pages_include(client):
 @pytest.mark.django_db
 def test_render_escapes_markup_in_a_name():
     owner = make_owner()
-    make_basket(owner, {make_product(name="<b>Jug</b>"): 1})
+    make_basket(owner, {make_variant(name="<b>Jug</b>"): 1})
 
     html = pushed("basket:lines", Viewer(owner.key))
 
@@ -597,13 +597,13 @@ def test_render_escapes_markup_in_a_name():
 @pytest.mark.django_db
 def test_render_of_every_topic_carries_its_name_and_version():
     """The client finds by them what to replace. No request is needed to render."""
-    owner, product = make_owner(), make_product(on_hand=3)
-    holds.start(make_basket(owner, {product: 1}))
-    order = make_order({product: 1})
+    owner, variant = make_owner(), make_variant(on_hand=3)
+    holds.start(make_basket(owner, {variant: 1}))
+    order = make_order({variant: 1})
     viewer = Viewer(owner.key, frozenset(STAFF.values()))
     names = ["basket", "basket:lines", "basket:hold", "board", "orders", "shelves"]
     names += ["pulse"]
-    names += [f"stock:{product.pk}", f"shelf:{product.pk}"]
+    names += [f"stock:{variant.pk}", f"shelf:{variant.pk}"]
     names += [f"order:{order.access_token}"]
     assert {registry.key_of(name, viewer).rpartition(":")[0] for name in names} == (
         registry.kinds.keys()

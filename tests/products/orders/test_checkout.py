@@ -16,7 +16,7 @@ from products.basket import services as baskets
 from products.catalogue import services as catalogue
 from products.live import viewers
 from products.live.viewers import Owner
-from products.models import Basket, Order, Product, Stock, TaxRate
+from products.models import Basket, Order, Stock, TaxRate, Variant
 from products.orders.shown import SALT, Shown
 from products.pricing import services as pricing
 from products.stock import books
@@ -25,9 +25,9 @@ from tests.support.factories import (
     make_address,
     make_basket,
     make_full_basket,
-    make_product,
-    make_products,
     make_shopper,
+    make_variant,
+    make_variants,
 )
 
 pytestmark = pytest.mark.django_db
@@ -50,11 +50,11 @@ GUEST = PLACE | {"email": "ann@example.com"}
 
 
 @pytest.fixture
-def lamp() -> Product:
-    return make_product(name="Brass lamp", price="12.50", on_hand=5)
+def lamp() -> Variant:
+    return make_variant(name="Brass lamp", price="12.50", on_hand=5)
 
 
-def bring(client: Client, lines: dict[Product, int], token: str = "abc") -> Basket:
+def bring(client: Client, lines: dict[Variant, int], token: str = "abc") -> Basket:
     """Give a guest a basket."""
     session = client.session
     session[viewers.BASKET_TOKEN] = token
@@ -105,8 +105,8 @@ def order_page(order: Order | None = None) -> str:
     return f"/orders/{(order or Order.objects.get()).number}/"
 
 
-def reserved(product: Product) -> int:
-    return Stock.objects.get(pk=product.pk).reserved
+def reserved(variant: Variant) -> int:
+    return Stock.objects.get(pk=variant.pk).reserved
 
 
 def lapse(basket: Basket) -> None:
@@ -115,17 +115,17 @@ def lapse(basket: Basket) -> None:
     Basket.objects.filter(pk=basket.pk).update(held_since=ago, held_until=ago)
 
 
-def set_price(product: Product, price: str) -> None:
-    product.refresh_from_db()
-    product.price = Decimal(price)
-    catalogue.save(product)
+def set_price(variant: Variant, price: str) -> None:
+    variant.refresh_from_db()
+    variant.price = Decimal(price)
+    catalogue.save(variant.product, variants=[variant])
 
 
 def said(response) -> list[str]:
     return [str(message) for message in get_messages(response.wsgi_request)]
 
 
-def expect_nothing_ordered(product: Product | None = None) -> None:
+def expect_nothing_ordered(variant: Variant | None = None) -> None:
     assert not Order.objects.exists()
     assert not Basket.objects.filter(status=Basket.Status.ORDERED).exists()
     assert list(books.reconcile()) == []
@@ -153,7 +153,7 @@ def test_a_guest_orders(client, agreed, lamp):
     )
     assert (order.total, order.user, order.method) == (25, None, "delivery")
     assert order.language == "en"
-    assert [(line.product, line.quantity) for line in order.lines.all()] == [(lamp, 2)]
+    assert [(line.variant, line.quantity) for line in order.lines.all()] == [(lamp, 2)]
     assert reserved(lamp) == 2
     assert list(books.reconcile()) == []
 
@@ -233,7 +233,7 @@ def test_contact_stays_in_the_session_until_the_order_and_never_in_a_url(
 
 
 def test_the_basket_says_that_it_is_reserved_and_not_that_it_is_sold_out(client):
-    lamp = make_product(on_hand=2)
+    lamp = make_variant(on_hand=2)
     bring(client, {lamp: 2})
     client.get(CHECKOUT)
 
@@ -498,7 +498,7 @@ def test_a_basket_that_cannot_be_held_says_what_is_left(client, basket, lamp, le
 
 
 def test_every_short_line_is_named_and_nothing_is_held(client, lamp):
-    mug, vase = make_product(name="Mug"), make_product(name="Vase", on_hand=3)
+    mug, vase = make_variant(name="Mug"), make_variant(name="Vase", on_hand=3)
     bring(client, {lamp: 2, mug: 1, vase: 3})
     stocks.claim({vase.pk: 1, lamp.pk: 5})
 
@@ -541,7 +541,7 @@ def test_units_that_were_sold_before_the_order_are_named(client, agreed, basket,
 
 def test_product_that_is_no_longer_sold_is_named(client, basket, lamp):
     lamp.is_active = False
-    catalogue.save(lamp)
+    catalogue.save(lamp.product, variants=[lamp])
 
     page = client.get(CHECKOUT)
 
@@ -554,7 +554,7 @@ def test_product_that_left_the_shop_during_the_hold_is_named(
     client, agreed, lamp, method
 ):
     lamp.is_active = False
-    catalogue.save(lamp)
+    catalogue.save(lamp.product, variants=[lamp])
 
     page = getattr(client, method)(REVIEW, agreed)
 
@@ -608,7 +608,7 @@ def test_forged_form_must_be_confirmed(client, agreed):
 
 
 def test_line_that_another_tab_added_must_be_confirmed(client, agreed, basket):
-    baskets.add(basket, make_product(name="Egg cup", price="3.00").pk)
+    baskets.add(basket, make_variant(name="Egg cup", price="3.00").pk)
 
     page = client.post(REVIEW, agreed)
 
@@ -677,7 +677,7 @@ def test_net_prices_are_ordered_with_the_tax_that_was_shown(client, basket, sett
 def test_product_and_address_changed_in_another_tab_must_be_confirmed(
     client, agreed, basket, lamp
 ):
-    jug = make_product(name="Jug", price="12.50")
+    jug = make_variant(name="Jug", price="12.50")
     baskets.remove(basket, lamp.pk)
     baskets.add(basket, jug.pk, 2)
     client.post(CHECKOUT, GUEST | {"line1": "Low Street 2"})
@@ -696,7 +696,7 @@ def test_product_and_address_changed_in_another_tab_must_be_confirmed(
     client.post(REVIEW, fields(page.text))
 
     order = Order.objects.get()
-    assert (order.line1, order.lines.get().product) == ("Low Street 2", jug)
+    assert (order.line1, order.lines.get().variant) == ("Low Street 2", jug)
 
 
 def test_the_other_tabs_form_places_what_it_showed(client, agreed):
@@ -723,7 +723,7 @@ def test_form_of_an_older_tab_shows_the_order_and_says_it_is_different(client, a
 
 def test_form_of_a_guest_who_signs_in_must_be_confirmed_once(client, agreed, lamp):
     user = make_shopper(email="anna@example.com")
-    make_basket(Owner(user_id=user.pk), {make_product(name="Jug", price="1.00"): 1})
+    make_basket(Owner(user_id=user.pk), {make_variant(name="Jug", price="1.00"): 1})
     form = {"login": user.email, "password": "password"}
     client.post("/users/login/", form)
 
@@ -746,7 +746,7 @@ def test_form_of_another_account_shows_nothing_of_its_terms(client, shopper):
     theirs = fields(client.get(REVIEW).text)
     other = make_shopper()
     client.force_login(other)
-    make_basket(Owner(user_id=other.pk), {make_product(): 1})
+    make_basket(Owner(user_id=other.pk), {make_variant(): 1})
 
     page = client.post(REVIEW, theirs)
 
@@ -807,7 +807,7 @@ def test_an_address_after_the_session_has_ended_is_kept(client, by, text):
     assert f'href="/users/login/?next={CHECKOUT}"' in page.text
 
     user = make_shopper()
-    make_basket(Owner(user_id=user.pk), {make_product(): 1})
+    make_basket(Owner(user_id=user.pk), {make_variant(): 1})
     form = {"login": user.email, "password": "password", "next": CHECKOUT}
     page = client.post("/users/login/", form, follow=True)
 
@@ -882,7 +882,7 @@ def test_a_form_sent_again_after_more_was_bought_gives_the_first_order(
     client, agreed, basket
 ):
     client.post(REVIEW, agreed)
-    make_basket(Owner(token=basket.token), {make_product(): 1})
+    make_basket(Owner(token=basket.token), {make_variant(): 1})
 
     again = client.post(REVIEW, agreed)
 
@@ -937,7 +937,7 @@ def test_placing_an_emptied_basket_places_nothing(client, agreed, basket):
 
 @pytest.mark.parametrize("none", [False, True])
 def test_somebody_elses_basket_cannot_be_ordered(client, agreed, basket, none):
-    theirs = holds.start(make_basket(lines={make_product(): 1}))
+    theirs = holds.start(make_basket(lines={make_variant(): 1}))
     shown = replace(Shown.read(agreed["shown"]), basket=theirs.pk + 100 * none)
 
     page = client.post(REVIEW, agreed | {"shown": shown.sign()})
@@ -983,7 +983,7 @@ def test_pages_stay_within_their_budget_of_queries(
     client, path, lines, django_assert_max_num_queries
 ):
     bring(client, {})
-    make_full_basket(Owner(token="abc"), make_products(lines))
+    make_full_basket(Owner(token="abc"), make_variants(lines))
     client.get(CHECKOUT)
     client.post(CHECKOUT, GUEST)
 

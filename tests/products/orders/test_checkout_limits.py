@@ -8,14 +8,14 @@ from products.models import Basket, HoldSpell, Order
 from products.stock import services as stocks
 from tests.products.orders.test_checkout import CHECKOUT, GUEST, REVIEW, bring, fields
 from tests.products.orders.test_limits import hold_on, pass_time, reserved
-from tests.support.factories import make_product, make_shopper
+from tests.support.factories import make_shopper, make_variant
 
 pytestmark = pytest.mark.django_db
 
 
 def order(client: Client, token: str, **contact):
     """All of the checkout, of a guest with a basket of that token."""
-    bring(client, {make_product(): 1}, token)
+    bring(client, {make_variant(): 1}, token)
     client.get(CHECKOUT)
     client.post(CHECKOUT, GUEST | contact)
     return client.post(REVIEW, fields(client.get(REVIEW).text))
@@ -26,7 +26,7 @@ def visitor(address: str) -> Client:
 
 
 def test_a_checkout_that_was_held_too_long_goes_on_without_a_hold(client):
-    lamp = make_product(on_hand=5)
+    lamp = make_variant(on_hand=5)
     basket = bring(client, {lamp: 2})
     client.get(CHECKOUT)
     client.post(CHECKOUT, GUEST)
@@ -45,7 +45,7 @@ def test_a_checkout_that_was_held_too_long_goes_on_without_a_hold(client):
 
 
 def test_a_checkout_without_a_hold_says_what_is_left(client):
-    lamp = make_product(on_hand=5)
+    lamp = make_variant(on_hand=5)
     basket = bring(client, {lamp: 2})
     client.get(CHECKOUT)
     hold_on(basket, 27)
@@ -125,7 +125,7 @@ def test_network_is_the_address_that_the_outermost_trusted_proxy_saw(settings):
 
 def test_hold_records_its_network():
     client = visitor("203.0.113.5")
-    bring(client, {make_product(): 1})
+    bring(client, {make_variant(): 1})
 
     client.get(CHECKOUT)
 

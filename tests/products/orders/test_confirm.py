@@ -13,7 +13,7 @@ from products.orders import claims, limits
 from products.orders import services as orders
 from products.orders.exceptions import StatusConflict, TooManyOrders
 from products.stock import books
-from tests.support.factories import make_order, make_product, make_shopper, make_user
+from tests.support.factories import make_order, make_shopper, make_user, make_variant
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def confirming(settings) -> None:
 
 @pytest.fixture
 def lamp():
-    return make_product(name="Brass lamp")
+    return make_variant(name="Brass lamp")
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def link(mail) -> str:
     return re.search(r"/orders/confirm/[^\s]+/", mail.body)[0]
 
 
-def reserved(product) -> int:
-    return Stock.objects.get(pk=product.pk).reserved
+def reserved(variant) -> int:
+    return Stock.objects.get(pk=variant.pk).reserved
 
 
 def let_expire(order: Order) -> None:

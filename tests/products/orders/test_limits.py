@@ -11,7 +11,7 @@ from products.basket import holds
 from products.basket import services as baskets
 from products.basket.exceptions import HoldPaused
 from products.live.viewers import Owner
-from products.models import Basket, HoldSpell, Order, Product, Stock
+from products.models import Basket, HoldSpell, Order, Stock, Variant
 from products.orders import limits, placing
 from products.orders import services as orders
 from products.orders.exceptions import TooManyOrders
@@ -22,8 +22,8 @@ from tests.support.factories import (
     CONTACT,
     make_basket,
     make_owner,
-    make_product,
     make_user,
+    make_variant,
     terms_of,
 )
 
@@ -32,8 +32,8 @@ pytestmark = pytest.mark.django_db
 NET, OTHER_NET = "203.0.113.5", "198.51.100.7"
 
 
-def reserved(product: Product) -> int:
-    return Stock.objects.get(pk=product.pk).reserved
+def reserved(variant: Variant) -> int:
+    return Stock.objects.get(pk=variant.pk).reserved
 
 
 def pass_time(minutes: float) -> None:
@@ -50,7 +50,7 @@ def pass_time(minutes: float) -> None:
 
 
 def place(
-    lines: dict[Product, int] | None = None,
+    lines: dict[Variant, int] | None = None,
     *,
     visitor: Visitor = Visitor(NET),
     user=None,
@@ -59,7 +59,7 @@ def place(
 ) -> Order:
     """An order of another guest, unless told otherwise."""
     owner = Owner(user_id=user.pk) if user else make_owner()
-    basket = make_basket(owner, lines or {make_product(): 1})
+    basket = make_basket(owner, lines or {make_variant(): 1})
     where = replace(CONTACT, **contact)
     return placing.place(
         basket,
@@ -113,7 +113,7 @@ def hold_as_long_as_possible(basket: Basket) -> timedelta:
 
 
 def test_owner_cannot_hold_a_product_longer_than_the_limit():
-    lamp = make_product()
+    lamp = make_variant()
     basket = make_basket(lines={lamp: 2})
 
     held = hold_as_long_as_possible(basket)
@@ -125,7 +125,7 @@ def test_owner_cannot_hold_a_product_longer_than_the_limit():
 
 
 def test_time_of_a_lapsed_hold_that_is_claimed_again_adds_up():
-    basket = holds.start(make_basket(lines={make_product(): 2}))
+    basket = holds.start(make_basket(lines={make_variant(): 2}))
     pass_time(20)  # it lapsed ten minutes ago, and nobody has noticed
 
     basket = holds.start(basket)
@@ -138,7 +138,7 @@ def test_time_of_a_lapsed_hold_that_is_claimed_again_adds_up():
 
 
 def test_a_refused_hold_gives_back_what_had_lapsed():
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
     hold_on(basket, 27)
     pass_time(4)
@@ -155,13 +155,13 @@ def test_a_refused_hold_gives_back_what_had_lapsed():
     "change",
     [
         lambda basket, lamp: baskets.set_quantities(basket, {lamp.pk: 1}),
-        lambda basket, lamp: baskets.add(basket, make_product().pk),
+        lambda basket, lamp: baskets.add(basket, make_variant().pk),
         lambda basket, lamp: (baskets.clear(basket), baskets.add(basket, lamp.pk)),
         lambda basket, lamp: holds.give_up(basket),
     ],
 )
 def test_a_change_of_the_basket_begins_no_new_spell(change):
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
     hold_on(basket, 25)
     change(basket, lamp)
@@ -173,7 +173,7 @@ def test_a_change_of_the_basket_begins_no_new_spell(change):
 
 
 def test_after_the_pause_a_new_spell_begins():
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
     pass_time(10 + 15)
 
@@ -184,7 +184,7 @@ def test_after_the_pause_a_new_spell_begins():
 
 
 def test_whoever_has_ordered_may_hold_the_same_again():
-    lamp, owner = make_product(), make_owner()
+    lamp, owner = make_variant(), make_owner()
     basket = holds.start(make_basket(owner, {lamp: 1}))
     pass_time(9)
     placing.place(
@@ -198,7 +198,7 @@ def test_whoever_has_ordered_may_hold_the_same_again():
 
 
 def test_visitor_may_order_available_units_during_the_pause():
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
     hold_on(basket, 27)
     pass_time(4)
@@ -214,22 +214,22 @@ def test_visitor_may_order_available_units_during_the_pause():
 
 def test_holds_of_new_sessions_of_one_network_are_limited_by_the_hour(settings):
     settings.HOLDS_PER_NETWORK = 2
-    lamp, jug = make_product(), make_product()
+    lamp, jug = make_variant(), make_variant()
     for _ in range(2):
         holds.start(make_basket(lines={lamp: 1}), network=NET)
 
     with pytest.raises(HoldPaused):
         holds.start(make_basket(lines={lamp: 1}), network=NET)
 
-    for network, product in ((NET, jug), (OTHER_NET, lamp), ("", lamp)):
-        holds.start(make_basket(lines={product: 1}), network=network)
+    for network, variant in ((NET, jug), (OTHER_NET, lamp), ("", lamp)):
+        holds.start(make_basket(lines={variant: 1}), network=network)
     pass_time(71)
     holds.release_lapsed()
     holds.start(make_basket(lines={lamp: 1}), network=NET)
 
 
 def test_holds_of_this_machine_are_not_limited():
-    lamp = make_product(on_hand=50)
+    lamp = make_variant(on_hand=50)
 
     for _ in range(30):
         holds.start(make_basket(lines={lamp: 1}))
@@ -238,7 +238,7 @@ def test_holds_of_this_machine_are_not_limited():
 
 
 def test_spells_are_deleted_when_no_limit_counts_them():
-    holds.start(make_basket(lines={make_product(): 1}), network=NET)
+    holds.start(make_basket(lines={make_variant(): 1}), network=NET)
 
     assert tasks.forget_limits() == 0
 
@@ -254,7 +254,7 @@ def test_open_orders_of_one_mailbox_are_limited(generous, settings):
     settings.GUEST_OPEN_ORDERS_PER_EMAIL = 2
     first = place(email="Ann@Example.com", line1="A 1", visitor=Visitor(NET))
     place(email="ann+x@example.com", line1="B 2", visitor=Visitor(OTHER_NET))
-    lamp = make_product()
+    lamp = make_variant()
 
     with pytest.raises(TooManyOrders) as refusal:
         place({lamp: 1}, email="ann+y@example.com", line1="C 3")
@@ -351,7 +351,7 @@ def test_orders_of_this_machine_are_not_limited():
 @pytest.mark.django_db(transaction=True)
 def test_many_orders_at_one_moment_do_not_pass_the_limit(generous, settings):
     settings.GUEST_OPEN_ORDERS_PER_EMAIL = 2
-    lamp = make_product(on_hand=20)
+    lamp = make_variant(on_hand=20)
 
     together([lambda n=n: place({lamp: 1}, line1=f"A {n}") for n in range(6)])
 

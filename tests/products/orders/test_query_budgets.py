@@ -10,14 +10,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from products.live import viewers
-from products.models import Order, OrderEvent, OrderLine, Product
+from products.models import Order, OrderEvent, OrderLine, Variant
 from products.orders.models import Status
 from tests.support.factories import (
     CONTACT,
     make_basket,
     make_order,
-    make_products,
     make_shopper,
+    make_variants,
 )
 from users.models import User
 
@@ -39,8 +39,8 @@ BUDGETS = {
 def fill(shopper: User, count: int) -> Order:
     """So many orders of the shopper's, in every status, after one of many lines; gives
     that one."""
-    products = make_products(min(count, 100), on_hand=count)
-    big = make_order(dict.fromkeys(products, 1), user=shopper)
+    variants = make_variants(min(count, 100), on_hand=count)
+    big = make_order(dict.fromkeys(variants, 1), user=shopper)
     statuses = [*Status]
     moment = timezone.now()
     orders = Order.objects.bulk_create(
@@ -48,8 +48,8 @@ def fill(shopper: User, count: int) -> Order:
             user=shopper,
             status=statuses[n % len(statuses)],
             method=Order.Method.DELIVERY,
-            goods=products[0].price,
-            total=products[0].price,
+            goods=variants[0].price,
+            total=variants[0].price,
             currency="EUR",
             language="en",
             placed_at=moment - timedelta(minutes=n),
@@ -57,7 +57,7 @@ def fill(shopper: User, count: int) -> Order:
         )
         for n in range(count)
     )
-    OrderLine.objects.bulk_create(line(order, products[0]) for order in orders)
+    OrderLine.objects.bulk_create(line(order, variants[0]) for order in orders)
     OrderEvent.objects.bulk_create(
         OrderEvent(order=order, version=1, status=order.status, actor=shopper)
         for order in orders
@@ -66,7 +66,7 @@ def fill(shopper: User, count: int) -> Order:
         OrderEvent(order=big, version=n, status=big.status, actor=shopper, note="Note")
         for n in range(2, count)
     )
-    make_basket(viewers.Owner(user_id=shopper.pk), dict.fromkeys(products, 1))
+    make_basket(viewers.Owner(user_id=shopper.pk), dict.fromkeys(variants, 1))
     return big
 
 
@@ -75,15 +75,15 @@ def place() -> dict[str, str]:
     return {name: getattr(CONTACT, name) for name in names}
 
 
-def line(order: Order, product: Product) -> OrderLine:
+def line(order: Order, variant: Variant) -> OrderLine:
     return OrderLine(
         order=order,
-        product=product,
-        name=product.name,
-        sku=product.sku,
-        unit_price=product.price,
+        variant=variant,
+        name=variant.name,
+        sku=variant.sku,
+        unit_price=variant.price,
         quantity=1,
-        amount=product.price,
+        amount=variant.price,
     )
 
 

@@ -23,8 +23,8 @@ from products.models import (
     MovementKind,
     Order,
     OrderEvent,
-    Product,
     Stock,
+    Variant,
 )
 from products.orders import placing
 from products.orders import services as orders
@@ -40,8 +40,8 @@ from tests.support.factories import (
     make_basket,
     make_order,
     make_owner,
-    make_product,
     make_user,
+    make_variant,
     terms_of,
 )
 
@@ -72,16 +72,16 @@ def failures(outcomes: list) -> list[Exception]:
     ]
 
 
-def reserved(product: Product) -> int:
-    return Stock.objects.get(pk=product.pk).reserved
+def reserved(variant: Variant) -> int:
+    return Stock.objects.get(pk=variant.pk).reserved
 
 
 # --- The last units ---------------------------------------------------------------
 
 
-def rush(product: Product) -> Counter:
+def rush(variant: Variant) -> Counter:
     """60 shoppers with one unit in the basket check out, all at once."""
-    carts = [make_basket(lines={product: 1}) for _ in range(SHOPPERS)]
+    carts = [make_basket(lines={variant: 1}) for _ in range(SHOPPERS)]
 
     def check_out(basket: Basket) -> Order:
         return place(holds.start(basket))
@@ -90,21 +90,21 @@ def rush(product: Product) -> Counter:
 
 
 def test_checkout_of_ten_units_by_sixty_shoppers_makes_exactly_ten_orders():
-    product = make_product(on_hand=UNITS)
+    variant = make_variant(on_hand=UNITS)
 
-    ends = rush(product)
+    ends = rush(variant)
 
     assert ends == {"done": UNITS, Shortage: SHOPPERS - UNITS}
-    assert Order.objects.count() == reserved(product) == UNITS
+    assert Order.objects.count() == reserved(variant) == UNITS
     assert books.reconcile() == []
 
 
 def test_checkout_without_the_guard_is_stopped_by_the_table(monkeypatch):
     """The second net: errors where there should be refusals, but nothing oversold."""
     monkeypatch.setattr(stock, "GUARD", "")
-    product = make_product(on_hand=UNITS)
+    variant = make_variant(on_hand=UNITS)
 
-    ends = rush(product)
+    ends = rush(variant)
 
     assert ends == {"done": UNITS, IntegrityError: SHOPPERS - UNITS}
     assert books.reconcile() == []
@@ -115,18 +115,18 @@ def test_checkout_that_looks_and_then_writes_oversells(monkeypatch):
     all_have_looked = threading.Barrier(SHOPPERS, timeout=60)
 
     def naive_claim(quantities: dict[int, int], **kwargs) -> None:
-        for product_id, units in quantities.items():
-            row = Stock.objects.get(pk=product_id)
+        for variant_id, units in quantities.items():
+            row = Stock.objects.get(pk=variant_id)
             all_have_looked.wait()
             if row.available >= units:
-                Stock.objects.filter(pk=product_id).update(
+                Stock.objects.filter(pk=variant_id).update(
                     reserved=row.reserved + units
                 )
 
     monkeypatch.setattr(stock, "claim", naive_claim)
-    product = make_product(on_hand=UNITS)
+    variant = make_variant(on_hand=UNITS)
 
-    ends = rush(product)
+    ends = rush(variant)
 
     assert ends == {"done": SHOPPERS}
     assert Order.objects.count() == SHOPPERS > UNITS
@@ -139,7 +139,7 @@ def test_checkout_that_looks_and_then_writes_oversells(monkeypatch):
 
 @pytest.mark.parametrize("held", [True, False])
 def test_order_clicked_twenty_times_at_once_is_placed_once(held):
-    lamp, jug = make_product(), make_product()
+    lamp, jug = make_variant(), make_variant()
     basket = make_basket(lines={lamp: 2, jug: 1})
     if held:
         holds.start(basket)
@@ -160,7 +160,7 @@ def test_order_clicked_at_once_without_the_lock_fails_some(monkeypatch):
         all_have_looked.wait()
         return found
 
-    basket = holds.start(make_basket(lines={make_product(): 1}))
+    basket = holds.start(make_basket(lines={make_variant(): 1}))
     monkeypatch.setattr(holds, "row", no_lock)
 
     ends = ends_of(together([lambda: place(basket)] * CLICKS))
@@ -169,7 +169,7 @@ def test_order_clicked_at_once_without_the_lock_fails_some(monkeypatch):
 
 
 def test_order_while_the_basket_changes_is_of_one_basket_or_the_other():
-    lamp, jug = make_product(), make_product()
+    lamp, jug = make_variant(), make_variant()
     basket = holds.start(make_basket(lines={lamp: 1}))
     seen = terms_of(basket)
     changes = [lambda: baskets.add(basket, jug.pk)] * 4
@@ -183,13 +183,13 @@ def test_order_while_the_basket_changes_is_of_one_basket_or_the_other():
 
 
 def test_order_while_the_price_changes_costs_what_was_seen_or_is_refused():
-    lamps = [make_product() for _ in range(8)]
+    lamps = [make_variant() for _ in range(8)]
     carts = [holds.start(make_basket(lines={lamp: 2})) for lamp in lamps]
     shown = [terms_of(basket) for basket in carts]
 
-    def reprice(lamp: Product) -> None:
+    def reprice(lamp: Variant) -> None:
         lamp.price += 1
-        catalogue.save(lamp)
+        catalogue.save(lamp.product, variants=[lamp])
 
     outcomes = together(
         [lambda b=b, s=s: place(b, seen=s) for b, s in zip(carts, shown, strict=True)]
@@ -204,7 +204,7 @@ def test_order_while_the_price_changes_costs_what_was_seen_or_is_refused():
 
 
 def test_order_while_signing_in_is_placed_once_or_its_basket_is_merged():
-    lamp, users = make_product(on_hand=99), [make_user() for _ in range(6)]
+    lamp, users = make_variant(on_hand=99), [make_user() for _ in range(6)]
     owners = [make_owner() for _ in users]
     carts = [holds.start(make_basket(owner, {lamp: 2})) for owner in owners]
     for user in users:
@@ -265,7 +265,7 @@ def test_transition_that_looks_and_then_writes_is_won_by_both(monkeypatch):
 
 
 def test_cancel_against_ship_gives_back_or_sends_off_but_not_both():
-    lamp, staff = make_product(on_hand=100), make_user(is_staff=True)
+    lamp, staff = make_variant(on_hand=100), make_user(is_staff=True)
     make_order({lamp: 5})  # somebody else's, whose units a double would eat
     for _ in range(10):
         order = orders.pack(make_order({lamp: 2}), actor=staff)
@@ -286,7 +286,7 @@ def test_cancel_against_ship_gives_back_or_sends_off_but_not_both():
 
 def test_pay_against_expiry_is_won_by_one(settings):
     settings.PAYMENT_MINUTES = 0
-    lamp = make_product(on_hand=100)
+    lamp = make_variant(on_hand=100)
     made = [make_order({lamp: 2}, method="stripe") for _ in range(8)]
 
     outcomes = together(
@@ -304,16 +304,16 @@ def test_pay_against_expiry_is_won_by_one(settings):
 # --- Sweepers ---------------------------------------------------------------------
 
 
-def lapse(count: int, product: Product) -> None:
+def lapse(count: int, variant: Variant) -> None:
     """So many checkouts that nobody looked after, of two units each."""
     for _ in range(count):
-        holds.start(make_basket(lines={product: 2}))
+        holds.start(make_basket(lines={variant: 2}))
     moment = timezone.now() - timedelta(seconds=1)
     Basket.objects.filter(held_until__isnull=False).update(held_until=moment)
 
 
 def test_hold_that_lapsed_is_released_once_by_eight_sweepers():
-    lamp = make_product(on_hand=200)
+    lamp = make_variant(on_hand=200)
     lapse(40, lamp)
 
     outcomes = together([holds.release_lapsed] * SWEEPERS)
@@ -325,7 +325,7 @@ def test_hold_that_lapsed_is_released_once_by_eight_sweepers():
 
 def test_order_that_was_not_paid_expires_once_by_eight_sweepers(settings):
     settings.PAYMENT_MINUTES = 0
-    lamp = make_product(on_hand=200)
+    lamp = make_variant(on_hand=200)
     for _ in range(40):
         make_order({lamp: 2}, method="stripe")
 
@@ -338,7 +338,7 @@ def test_order_that_was_not_paid_expires_once_by_eight_sweepers(settings):
 
 def test_hold_that_lapsed_is_released_twice_without_the_lock(monkeypatch):
     """The positive control: sweepers that don't lock give back what isn't theirs."""
-    lamp = make_product(on_hand=200)
+    lamp = make_variant(on_hand=200)
     make_order({lamp: 20})
     lapse(1, lamp)
     all_have_looked = threading.Barrier(SWEEPERS, timeout=60)
@@ -364,7 +364,7 @@ def test_hold_that_lapsed_is_released_twice_without_the_lock(monkeypatch):
 
 
 def test_checkout_that_goes_on_while_sweepers_run_holds_or_orders_all_it_says():
-    lamp = make_product(on_hand=200)
+    lamp = make_variant(on_hand=200)
     lapse(20, lamp)
     carts = list(Basket.objects.all())
 
@@ -387,8 +387,8 @@ STORM_S, STORMERS = 12, 8
 class Storm:
     """A shop in which everybody does anything, in any order, until something breaks."""
 
-    def __init__(self, products: list[Product]) -> None:
-        self.products = products
+    def __init__(self, variants: list[Variant]) -> None:
+        self.variants = variants
         self.staff = make_user(is_staff=True)
         self.end = time.monotonic() + STORM_S
 
@@ -418,8 +418,8 @@ class Storm:
         basket = baskets.open_for(owner)
         if basket.lines.exists():
             return basket
-        for product in dice.sample(self.products, 5):
-            baskets.add(basket, product.pk, dice.randint(1, 3))
+        for variant in dice.sample(self.variants, 5):
+            baskets.add(basket, variant.pk, dice.randint(1, 3))
         return basket
 
     def start(self, dice: random.Random, owner: Owner) -> None:
@@ -430,7 +430,7 @@ class Storm:
 
     def change(self, dice: random.Random, owner: Owner) -> None:
         basket = baskets.open_for(owner)
-        wanted = list(basket.lines.values_list("product_id", flat=True))
+        wanted = list(basket.lines.values_list("variant_id", flat=True))
         dice.shuffle(wanted)
         baskets.set_quantities(basket, {pk: dice.randint(1, 3) for pk in wanted[:3]})
         if wanted[3:]:
@@ -453,10 +453,10 @@ class Storm:
         orders.expire_overdue()
 
     def reprice(self, dice: random.Random, owner: Owner) -> None:
-        product = Product.objects.get(pk=dice.choice(self.products).pk)
-        product.price += 1
-        product.slug = f"{product.sku.lower()}-{dice.random()}"
-        catalogue.save(product)
+        variant = Variant.objects.get(pk=dice.choice(self.variants).pk)
+        variant.price += 1
+        variant.product.slug = f"{variant.sku.lower()}-{dice.random()}"
+        catalogue.save(variant.product, variants=[variant])
 
     def some_order(self, dice: random.Random) -> Order | None:
         found = Order.objects.filter(status__in=[Status.PENDING, Status.PACKED])
@@ -473,7 +473,7 @@ def deadlocks() -> int:
 
 
 def test_storm_of_shoppers_staff_and_sweepers_never_deadlocks_and_the_books_agree():
-    storm = Storm([make_product(on_hand=60) for _ in range(8)])
+    storm = Storm([make_variant(on_hand=60) for _ in range(8)])
     before = deadlocks()
 
     outcomes = storm.rage()
@@ -490,7 +490,7 @@ def test_storm_in_which_stock_is_taken_in_another_order_deadlocks(monkeypatch):
     """The positive control: what is given back in the opposite order of claims."""
     in_order = stock._in_order
     monkeypatch.setattr(stock, "_in_order", lambda units: in_order(units)[::-1])
-    storm = Storm([make_product(on_hand=60) for _ in range(8)])
+    storm = Storm([make_variant(on_hand=60) for _ in range(8)])
 
     outcomes = storm.rage()
 

@@ -16,7 +16,7 @@ from products.basket import services as baskets
 from products.basket.exceptions import BasketClosed, BasketEmpty, Shortage
 from products.catalogue import services as catalogue
 from products.live.viewers import Owner
-from products.models import Basket, Order, Product, Stock, TaxRate
+from products.models import Basket, Order, Stock, TaxRate, Variant
 from products.orders import placing
 from products.orders import services as orders
 from products.orders.exceptions import StatusConflict, TermsChanged
@@ -30,8 +30,8 @@ from tests.support.factories import (
     make_basket,
     make_order,
     make_owner,
-    make_product,
     make_user,
+    make_variant,
     terms_of,
 )
 
@@ -50,30 +50,30 @@ def place(basket: Basket, **options) -> Order:
     )
 
 
-def level(product: Product) -> tuple[int, int]:
+def level(variant: Variant) -> tuple[int, int]:
     """What is on hand, and what of it reserved."""
-    row = Stock.objects.get(pk=product.pk)
+    row = Stock.objects.get(pk=variant.pk)
     return row.on_hand, row.reserved
 
 
-def snapshot(product: Product, basket: Basket) -> tuple:
+def snapshot(variant: Variant, basket: Basket) -> tuple:
     """All that a refusal must leave as it was."""
     row = Basket.objects.get(pk=basket.pk)
-    lines = list(basket.lines.values_list("product", "quantity", "held"))
+    lines = list(basket.lines.values_list("variant", "quantity", "held"))
     held = row.held_since, row.held_until
-    return (level(product), row.status, row.version, held, lines, Order.objects.count())
+    return (level(variant), row.status, row.version, held, lines, Order.objects.count())
 
 
 # --- Placing ----------------------------------------------------------------------
 
 
 def test_order_keeps_names_prices_address_and_total_as_they_were():
-    lamp = make_product(name="Brass lamp", sku="L-1", price=Decimal("12.50"))
-    jug = make_product(name="Jug", sku="J-1", price=Decimal("0.10"))
+    lamp = make_variant(name="Brass lamp", sku="L-1", price=Decimal("12.50"))
+    jug = make_variant(name="Jug", sku="J-1", price=Decimal("0.10"))
     order = place(holds.start(make_basket(lines={lamp: 2, jug: 3})))
 
-    lamp.name, lamp.price = "Another", Decimal(99)
-    catalogue.save(lamp)
+    lamp.product.name, lamp.price = "Another", Decimal(99)
+    catalogue.save(lamp.product, variants=[lamp])
 
     order.refresh_from_db()
     fields = ("name", "sku", "unit_price", "quantity", "amount")
@@ -99,7 +99,7 @@ def test_order_has_a_number_to_read_out_and_a_token_nobody_guesses():
 
 
 def test_hold_passes_to_the_order_without_a_movement():
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
     movements = lamp.movements.count()
 
@@ -114,7 +114,7 @@ def test_hold_passes_to_the_order_without_a_movement():
 
 
 def test_order_without_a_hold_claims_its_units():
-    lamp = make_product()
+    lamp = make_variant()
 
     place(make_basket(lines={lamp: 2}))
 
@@ -123,7 +123,7 @@ def test_order_without_a_hold_claims_its_units():
 
 
 def test_placing_twice_returns_the_first_order():
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
 
     first, second = place(basket), place(basket, seen=NOTHING, method="stripe")
@@ -135,7 +135,7 @@ def test_placing_twice_returns_the_first_order():
 
 def test_basket_after_an_order_is_a_new_one_that_counts_on():
     owner = make_owner()
-    place(holds.start(make_basket(owner, {make_product(): 2})))
+    place(holds.start(make_basket(owner, {make_variant(): 2})))
     ordered = Basket.objects.get()
 
     new = baskets.open_for(owner)
@@ -153,11 +153,11 @@ def test_order_belongs_to_its_shopper_and_to_nobody_else():
 
 @pytest.mark.parametrize("price", [Decimal("12.51"), Decimal("0.01")])
 def test_changed_price_orders_nothing_and_changes_nothing(price):
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
     seen = terms_of(basket)
     lamp.price = price
-    catalogue.save(lamp)
+    catalogue.save(lamp.product, variants=[lamp])
     before = snapshot(lamp, basket)
 
     with pytest.raises(TermsChanged) as refusal:
@@ -170,7 +170,7 @@ def test_changed_price_orders_nothing_and_changes_nothing(price):
 
 
 def test_changed_tax_rate_orders_nothing_and_changes_nothing():
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
     seen = terms_of(basket)
     rate = TaxRate.objects.get(country="DE", tax_class="standard")
@@ -187,7 +187,7 @@ def test_changed_tax_rate_orders_nothing_and_changes_nothing():
 
 
 def test_order_abroad_has_the_tax_of_where_it_goes():
-    basket = holds.start(make_basket(lines={make_product(): 2}))
+    basket = holds.start(make_basket(lines={make_variant(): 2}))
     contact = replace(CONTACT, country="DK")
 
     order = placing.place(
@@ -203,7 +203,7 @@ def test_order_abroad_has_the_tax_of_where_it_goes():
 
 
 def test_changed_price_after_the_hold_has_lapsed_claims_nothing():
-    lamp = make_product()
+    lamp = make_variant()
     basket = make_basket(lines={lamp: 2})
     before = snapshot(lamp, basket)
 
@@ -217,13 +217,13 @@ def _other_goods(basket: Basket) -> Terms:
     """Another product at the same price, which another tab put in instead."""
     terms = terms_of(basket)
     (line,) = terms.goods
-    other = make_product(price=line.price)
-    return replace(terms, goods=(line._replace(product=other.pk, name=other.name),))
+    other = make_variant(price=line.price)
+    return replace(terms, goods=(line._replace(variant=other.pk, name=other.name),))
 
 
 def _swapped_quantities(basket: Basket) -> Terms:
     """As many units and the same total, but of each product as many as of the other."""
-    extra = make_product(price=terms_of(basket).goods[0].price)
+    extra = make_variant(price=terms_of(basket).goods[0].price)
     baskets.add(basket, extra.pk, 1)
     terms = terms_of(basket)
     one, two = terms.goods
@@ -246,7 +246,7 @@ def _other_contact(**fields) -> Callable[[Basket], Terms]:
     ],
 )
 def test_order_of_something_else_than_was_shown_is_refused(shown):
-    basket = make_basket(lines={make_product(): 2})
+    basket = make_basket(lines={make_variant(): 2})
     seen = shown(basket)
 
     with pytest.raises(TermsChanged):
@@ -257,7 +257,7 @@ def test_order_of_something_else_than_was_shown_is_refused(shown):
 
 def test_order_of_the_fullest_basket_at_the_highest_price_keeps_its_total():
     price = Decimal("9999999999.99")
-    goods = {make_product(price=price, on_hand=20): 20 for _ in range(6)}
+    goods = {make_variant(price=price, on_hand=20): 20 for _ in range(6)}
 
     order = place(holds.start(make_basket(lines=goods)))
 
@@ -268,7 +268,7 @@ def test_order_of_the_fullest_basket_at_the_highest_price_keeps_its_total():
 
 @pytest.mark.parametrize("noticed", [True, False], ids=["released", "unnoticed"])
 def test_lapsed_hold_is_claimed_again(noticed):
-    lamp = make_product(on_hand=2)
+    lamp = make_variant(on_hand=2)
     basket = holds.start(make_basket(lines={lamp: 2}))
     Basket.objects.update(held_until=timezone.now() - timedelta(seconds=1))
     if noticed:
@@ -281,7 +281,7 @@ def test_lapsed_hold_is_claimed_again(noticed):
 
 
 def test_lapsed_hold_that_somebody_else_got_is_a_shortage():
-    lamp = make_product(on_hand=2)
+    lamp = make_variant(on_hand=2)
     basket = holds.start(make_basket(lines={lamp: 2}))
     Basket.objects.update(held_until=timezone.now() - timedelta(seconds=1))
     holds.release_lapsed()
@@ -296,10 +296,10 @@ def test_lapsed_hold_that_somebody_else_got_is_a_shortage():
 
 
 def test_product_that_is_no_longer_sold_is_a_shortage_even_while_held():
-    lamp = make_product()
+    lamp = make_variant()
     basket = holds.start(make_basket(lines={lamp: 2}))
     lamp.is_active = False
-    catalogue.save(lamp)
+    catalogue.save(lamp.product, variants=[lamp])
     before = snapshot(lamp, basket)
 
     with pytest.raises(Shortage) as refusal:
@@ -317,7 +317,7 @@ def test_empty_basket_is_refused():
 
 
 def test_basket_that_was_merged_or_deleted_is_refused():
-    lamp, owner = make_product(), make_owner()
+    lamp, owner = make_variant(), make_owner()
     merged = make_basket(owner, {lamp: 1})
     baskets.merge(token=owner.token, user_id=make_user().pk)
     deleted = make_basket()
@@ -333,7 +333,7 @@ def test_basket_that_was_merged_or_deleted_is_refused():
 def test_order_of_many_lines_takes_as_many_queries_as_of_one():
     counts = []
     for lines in (1, 20):
-        basket = make_basket(lines={make_product(): 1 for _ in range(lines)})
+        basket = make_basket(lines={make_variant(): 1 for _ in range(lines)})
         seen = terms_of(holds.start(basket))
         with CaptureQueriesContext(connection) as queries:
             place(basket, seen=seen)
@@ -348,7 +348,7 @@ def test_order_of_many_lines_takes_as_many_queries_as_of_one():
 def make_in(
     status: str,
     method: str = Order.Method.STRIPE,
-    lines: dict[Product, int] | None = None,
+    lines: dict[Variant, int] | None = None,
 ) -> Order:
     """An order that got there by the way that orders go."""
     order = make_order(lines, method=method)
@@ -418,7 +418,7 @@ CASES = [
 def test_verb_leads_where_the_state_machine_says_or_is_refused(
     method, status, verb, to
 ):
-    lamp = make_product()
+    lamp = make_variant()
     order = make_in(status, method, lines={lamp: 2})
     before = level(lamp), order.version
 
@@ -457,7 +457,7 @@ def test_verb_leads_where_the_state_machine_says_or_is_refused(
 def test_stock_of_an_order_is_reserved_until_it_leaves_or_is_given_back(
     status, expected
 ):
-    lamp = make_product()
+    lamp = make_variant()
 
     make_in(status, lines={lamp: 2})
 
@@ -465,7 +465,7 @@ def test_stock_of_an_order_is_reserved_until_it_leaves_or_is_given_back(
 
 
 def test_cancel_gives_back_exactly_once():
-    lamp = make_product()
+    lamp = make_variant()
     make_order({lamp: 3})  # somebody else's, which must stay
     order = make_order({lamp: 2})
 
@@ -479,7 +479,7 @@ def test_cancel_gives_back_exactly_once():
 
 
 def test_revival_of_an_order_whose_units_were_sold_changes_nothing():
-    lamp = make_product(on_hand=2)
+    lamp = make_variant(on_hand=2)
     order = make_in(Status.EXPIRED, lines={lamp: 2})
     make_order({lamp: 1})
 
@@ -577,7 +577,7 @@ def test_order_paid_on_delivery_never_expires(settings):
 
 
 def test_order_not_paid_in_time_expires_and_gives_back(settings):
-    lamp = make_product()
+    lamp = make_variant()
     settings.PAYMENT_MINUTES = 30
     fresh = make_order({lamp: 1}, method="stripe")
     settings.PAYMENT_MINUTES = 0
@@ -600,7 +600,7 @@ def test_order_not_paid_in_time_expires_and_gives_back(settings):
 @pytest.mark.django_db(transaction=True)
 def test_order_that_is_placed_is_pushed_with_the_basket_it_empties(hear):
     owner = make_owner()
-    basket = holds.start(make_basket(owner, {make_product(): 1}))
+    basket = holds.start(make_basket(owner, {make_variant(): 1}))
     topics = [f"{kind}:{owner.key}" for kind in ("basket", "basket:lines")]
 
     with hear("orders:", *topics) as events:
@@ -651,7 +651,7 @@ def test_order_that_expires_is_pushed(hear, settings):
 
 @pytest.mark.django_db(transaction=True)
 def test_refusal_is_pushed_to_nobody(hear):
-    lamp = make_product()
+    lamp = make_variant()
     order = make_in(Status.SHIPPED, lines={lamp: 1})
     basket = holds.start(make_basket(Owner(user_id=make_user().pk), {lamp: 1}))
 

@@ -21,7 +21,7 @@ from products.orders import states
 from products.orders.exceptions import OrderOnHold, StatusConflict
 from products.orders.machine import Actor, Method, Move, OrderKind
 from products.templatetags.orders import sentence
-from tests.support.factories import make_order, make_product, make_user
+from tests.support.factories import make_order, make_user, make_variant
 
 pytestmark = pytest.mark.django_db
 
@@ -86,7 +86,7 @@ def expected(status: str, kind: OrderKind, on_hold: str, actor: Actor) -> set[st
 
 @pytest.fixture
 def order() -> Order:
-    return make_order({make_product(on_hand=50): 1})
+    return make_order({make_variant(on_hand=50): 1})
 
 
 def put(order: Order, status: str, kind: OrderKind, on_hold: str = "") -> Order:

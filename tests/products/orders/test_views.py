@@ -11,7 +11,7 @@ from products.models import Order, Stock, TaxRate
 from products.orders import emails
 from products.orders import services as orders
 from products.orders.models import Status
-from tests.support.factories import make_order, make_product, make_products, make_user
+from tests.support.factories import make_order, make_user, make_variant, make_variants
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +34,7 @@ def hold(client: Client, order: Order, token: str = "") -> None:
 @pytest.fixture
 def order() -> Order:
     """A guest's."""
-    return make_order({make_product(name="Brass <lamp>", price="12.50"): 2})
+    return make_order({make_variant(name="Brass <lamp>", price="12.50"): 2})
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def shopper(client):
 
 
 def test_owner_sees_lines_total_address_payment_and_status(client, shopper):
-    order = make_order({make_product(name="Lamp", price="12.50"): 2}, user=shopper)
+    order = make_order({make_variant(name="Lamp", price="12.50"): 2}, user=shopper)
 
     response = client.get(page_of(order))
 
@@ -227,14 +227,14 @@ def test_cancelling_takes_a_token_of_the_form(order):
 
 def placed(user, quantity: int) -> None:
     """Rows as they would be, in two queries."""
-    product = make_product(on_hand=1)
+    variant = make_variant(on_hand=1)
     fields = {"method": "delivery", "goods": 5, "total": 5, "currency": "EUR"}
     rows = Order.objects.bulk_create(
         Order(user=user, language="en", **fields) for _ in range(quantity)
     )
     price = {"name": "Lamp", "unit_price": "2.50", "quantity": 2, "amount": "5.00"}
     rows[0].lines.model.objects.bulk_create(
-        rows[0].lines.model(order=row, product=product, **price) for row in rows
+        rows[0].lines.model(order=row, variant=variant, **price) for row in rows
     )
 
 
@@ -275,7 +275,7 @@ def test_order_stays_within_its_budget_of_queries(
     client, shopper, quantity, django_assert_max_num_queries
 ):
     placed(shopper, 1000)
-    order = make_order(dict.fromkeys(make_products(quantity), 1), user=shopper)
+    order = make_order(dict.fromkeys(make_variants(quantity), 1), user=shopper)
 
     with django_assert_max_num_queries(8):
         response = client.get(page_of(order))

@@ -1,6 +1,7 @@
 """Which pages a change makes out of date, and only after it is committed."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.conf import settings as shop_settings
@@ -8,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from products.catalogue import services as catalogue
-from products.models import Product, ProductCategory, ProductImage
+from products.models import Product, ProductCategory, ProductImage, Variant
 from products.pagecache import caching, invalidation
 from products.pagecache.caching import CATALOGUE, SHELVES, category, product
 from tests.support.factories import (
@@ -47,7 +48,7 @@ def pages_of(shelf: ProductCategory) -> set[str]:
 
 CHANGES: dict[str, dict] = {
     "name": {"name": "Brass lamp"},
-    "price": {"price": "99.00"},
+    "price": {"price": Decimal("99.00")},
     "description": {"description": "Another."},
     "activity": {"is_active": False},
 }
@@ -57,10 +58,11 @@ CHANGES: dict[str, dict] = {
 def test_product_changed_touches_its_page_its_shelf_and_the_lists(
     lamp, touched, change
 ):
+    variant = lamp.variants.get()
     for field, value in change.items():
-        setattr(lamp, field, value)
+        setattr(variant if field == "price" else lamp, field, value)
 
-    catalogue.save(lamp)
+    catalogue.save(lamp, variants=[variant])
 
     assert touched == [{CATALOGUE, category("lamps"), product("lamp")}]
 
@@ -101,9 +103,9 @@ def test_product_with_another_address_touches_the_old_one_too(lamp, touched):
 
 
 def test_product_that_is_new_touches_the_neighbours_that_show_it(lamp, touched):
-    newest = Product(category=lamp.category, name="New", slug="n", sku="n", price=1)
+    newest = Product(category=lamp.category, name="New", slug="n")
 
-    catalogue.save(newest)
+    catalogue.save(newest, variants=[Variant(sku="n", price=1)])
 
     assert touched == [{CATALOGUE, category("lamps")} | pages_of(lamp.category)]
 

@@ -7,7 +7,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from products.models import Order, Product
+from products.models import Order, Variant
 from products.orders import placing
 from products.orders import services as orders
 from products.orders.exceptions import MethodRefused
@@ -17,8 +17,8 @@ from tests.support.factories import (
     CONTACT,
     make_basket,
     make_order,
-    make_product,
     make_shopper,
+    make_variant,
     terms_of,
 )
 
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.django_db
 Status, Method = Order.Status, Order.Method
 
 
-def review(client: Client, product: Product) -> str:
-    bring(client, {product: 1})
+def review(client: Client, variant: Variant) -> str:
+    bring(client, {variant: 1})
     client.post(CHECKOUT, GUEST)
     return client.get(REVIEW).text
 
@@ -42,7 +42,7 @@ def review(client: Client, product: Product) -> str:
 def test_review_of_what_stripe_does_not_take_offers_no_card_and_says_why(
     client, stripe, price, sentence
 ):
-    page = review(client, make_product(price=price))
+    page = review(client, make_variant(price=price))
 
     assert 'value="delivery"' in page
     assert 'value="stripe"' not in page
@@ -50,12 +50,12 @@ def test_review_of_what_stripe_does_not_take_offers_no_card_and_says_why(
 
 
 def test_review_of_what_stripe_takes_offers_cards(client, stripe):
-    assert 'value="stripe"' in review(client, make_product(price="0.50"))
+    assert 'value="stripe"' in review(client, make_variant(price="0.50"))
 
 
 @pytest.mark.parametrize("method", [Method.STRIPE, Method.FREE])
 def test_order_by_a_method_that_does_not_take_it_is_asked_again(client, stripe, method):
-    page = review(client, make_product(price="0.10"))
+    page = review(client, make_variant(price="0.10"))
 
     response = client.post(REVIEW, fields(page) | {"method": method})
 
@@ -67,7 +67,7 @@ def test_order_by_a_method_that_does_not_take_it_is_asked_again(client, stripe, 
 
 @pytest.mark.parametrize("method", [Method.STRIPE, Method.FREE])
 def test_place_by_a_method_that_does_not_take_it_is_refused(method):
-    basket = make_basket(lines={make_product(price="0.10"): 1})
+    basket = make_basket(lines={make_variant(price="0.10"): 1})
     fixed = {"seen": terms_of(basket), "language": "en"}
 
     with pytest.raises(MethodRefused):
@@ -77,9 +77,9 @@ def test_place_by_a_method_that_does_not_take_it_is_refused(method):
 
 
 def test_price_that_leaves_the_limits_meanwhile_needs_another_method(client, stripe):
-    product = make_product(price="1.00")
-    page = review(client, product)
-    Product.objects.filter(pk=product.pk).update(price=Decimal("0.10"))
+    variant = make_variant(price="1.00")
+    page = review(client, variant)
+    Variant.objects.filter(pk=variant.pk).update(price=Decimal("0.10"))
 
     response = client.post(REVIEW, fields(page) | {"method": Method.STRIPE})
 
@@ -92,7 +92,7 @@ def test_price_that_leaves_the_limits_meanwhile_needs_another_method(client, str
 
 
 def test_free_order_asks_for_no_payment_and_is_packed_next(client, stripe):
-    page = review(client, make_product(price="0"))
+    page = review(client, make_variant(price="0"))
     assert 'value="free"' in page and 'value="delivery"' not in page
 
     response = client.post(REVIEW, fields(page) | {"method": "free"}, follow=True)
@@ -108,14 +108,14 @@ def test_free_order_asks_for_no_payment_and_is_packed_next(client, stripe):
 
 @pytest.mark.parametrize("method", Method.values)
 def test_free_order_needs_no_payment_whatever_was_chosen(method):
-    order = make_order({make_product(price="0"): 1}, method=method)
+    order = make_order({make_variant(price="0"): 1}, method=method)
 
     assert (order.status, order.method) == (Status.PAID, Method.FREE)
 
 
 def test_free_order_goes_its_way_and_can_be_cancelled():
     staff = make_shopper(is_staff=True)
-    order, other = (make_order({make_product(price="0"): 1}) for _ in range(2))
+    order, other = (make_order({make_variant(price="0"): 1}) for _ in range(2))
 
     for step in (orders.pack, orders.ship, orders.deliver):
         order = step(order, actor=staff)
@@ -127,7 +127,7 @@ def test_free_order_goes_its_way_and_can_be_cancelled():
 
 def test_page_of_a_free_order_offers_no_payment(client):
     shopper = make_shopper()
-    order = make_order({make_product(price="0"): 1}, user=shopper)
+    order = make_order({make_variant(price="0"): 1}, user=shopper)
     client.force_login(shopper)
 
     page = client.get(reverse("products:order", args=[order.number])).text

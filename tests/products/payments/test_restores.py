@@ -12,7 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from products.models import Order, Payment, WebhookEvent
 from products.payments import restores
 from tests.products.payments.test_stripe import begun, make_pending, tell
-from tests.support.factories import make_picture, make_product, make_user
+from tests.support.factories import make_picture, make_product, make_user, make_variant
 from tests.support.http_server import serving
 from tests.support.stripe_server import SECRET, StripeServer
 
@@ -33,11 +33,11 @@ def forget(order: Order) -> None:
 
 
 def test_numbers_that_were_given_out_since_are_not_given_out_again():
-    before = [make_user().pk, make_product().pk]
+    before = [make_user().pk, make_variant().pk]
 
     count = restores.skip_numbers()
 
-    after = [make_user().pk, make_product().pk]
+    after = [make_user().pk, make_variant().pk]
     assert count > 20
     for old, new in zip(before, after, strict=True):
         assert new > old + restores.SKIPPED
@@ -157,7 +157,7 @@ def test_stripe_that_does_not_answer_is_reported_and_the_rest_is_done(
 
 
 def test_drift_is_reported(capsys):
-    make_product(on_hand=3)
+    make_variant(on_hand=3)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE products_stock SET on_hand = 4")
 

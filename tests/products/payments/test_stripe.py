@@ -29,7 +29,7 @@ from products.payments.stripe_events import from_units
 from products.stock import books
 from project.celery import app, later
 from tests.support.concurrency import together
-from tests.support.factories import make_order, make_product, make_user
+from tests.support.factories import make_order, make_user, make_variant
 from tests.support.servers import Redis, wait_until
 from tests.support.stripe_server import PAID, SECRET, StripeServer, sign
 from tests.support.workers import Worker, broker_at
@@ -40,7 +40,7 @@ Status = Order.Status
 
 
 def make_pending(**fields) -> Order:
-    lines = {make_product(on_hand=1, price="12.50"): 1}
+    lines = {make_variant(on_hand=1, price="12.50"): 1}
     return make_order(lines, method=Order.Method.STRIPE, **fields)
 
 
@@ -497,7 +497,7 @@ def test_payment_of_an_expired_order_that_was_sold_is_given_back(stripe):
     order = make_pending()
     session = begun(stripe, order)
     expire(order)
-    make_order({order.lines.get().product: 1})
+    make_order({order.lines.get().variant: 1})
 
     tell(stripe.event(session))
 

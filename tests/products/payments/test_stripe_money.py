@@ -22,7 +22,7 @@ from products.stock import books
 from tests.products.payments.test_stripe import begun, expire, make_pending, now, tell
 from tests.products.staff.test_board import BOARD, make_clerk
 from tests.support.concurrency import together
-from tests.support.factories import make_order, make_product, make_user
+from tests.support.factories import make_order, make_user, make_variant
 from tests.support.stripe_server import StripeServer, intent_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -690,6 +690,6 @@ def test_books_find_money_of_an_order_that_is_over(stripe):
 
 
 def test_order_on_delivery_has_no_money_to_explain():
-    make_order({make_product(): 1})
+    make_order({make_variant(): 1})
 
     expect_good_books()

@@ -11,7 +11,7 @@ from products.pricing import baskets
 from products.pricing import services as pricing
 from products.pricing.baskets import Item
 from products.pricing.tax import rates_for
-from tests.support.factories import make_basket, make_order, make_product
+from tests.support.factories import make_basket, make_order, make_variant
 
 pytestmark = pytest.mark.django_db
 
@@ -29,8 +29,8 @@ def german_rates() -> dict:
 
 
 def test_basket_has_the_tax_of_each_products_class_and_country():
-    lamp = make_product(price=Decimal("11.90"))
-    book = make_product(price=Decimal("10.70"), tax_class_id="reduced")
+    lamp = make_variant(price=Decimal("11.90"))
+    book = make_variant(price=Decimal("10.70"), tax_class_id="reduced")
     lines = make_basket(lines={lamp: 2, book: 1}).lines.order_by("pk")
 
     german = baskets.price_basket(lines, country="DE")
@@ -57,13 +57,13 @@ def test_basket_has_the_tax_of_each_products_class_and_country():
 
 def test_basket_without_a_country_has_the_rates_of_the_shops(settings):
     settings.SHOP_COUNTRY = "DK"
-    lines = make_basket(lines={make_product(price=10): 1}).lines.all()
+    lines = make_basket(lines={make_variant(price=10): 1}).lines.all()
 
     assert baskets.price_basket(lines, country="").lines[0].tax.rate == 25
 
 
 def test_basket_for_export_says_why_it_has_no_tax():
-    lines = make_basket(lines={make_product(price=10): 1}).lines.all()
+    lines = make_basket(lines={make_variant(price=10): 1}).lines.all()
 
     priced = baskets.price_basket(lines, country="US")
 
@@ -133,8 +133,8 @@ def test_goods_cost_what_their_units_cost():
 
 def test_pricing_a_basket_costs_one_query_for_its_rates(django_assert_num_queries):
     lines = list(
-        make_basket(lines={make_product(): 1, make_product(): 2}).lines.select_related(
-            "product"
+        make_basket(lines={make_variant(): 1, make_variant(): 2}).lines.select_related(
+            "variant"
         )
     )
 
@@ -157,8 +157,8 @@ def test_minor_units_turn_back_into_the_amount(amount):
 
 
 def test_order_stores_amounts_and_taxes_that_later_rates_do_not_change():
-    book = make_product(price=Decimal("10.70"), tax_class_id="reduced")
-    order = make_order({make_product(price=Decimal("11.90")): 2, book: 1})
+    book = make_variant(price=Decimal("10.70"), tax_class_id="reduced")
+    order = make_order({make_variant(price=Decimal("11.90")): 2, book: 1})
     before = baskets.sums_of(order, order.lines.all()).facts
     for rate in pricing.TaxRate.objects.filter(country="DE"):
         rate.percent = 1
@@ -178,7 +178,7 @@ def test_order_stores_amounts_and_taxes_that_later_rates_do_not_change():
 
 
 def test_stored_taxes_include_those_of_the_shipping():
-    order = make_order({make_product(price=Decimal("11.90")): 1})
+    order = make_order({make_variant(price=Decimal("11.90")): 1})
     part = {"tax_rate": 19, "tax_code": "standard"}
     ShippingPart.objects.create(
         order=order, amount=Decimal("4.76"), tax=Decimal("0.76"), **part
@@ -217,7 +217,7 @@ def test_stored_taxes_include_those_of_the_shipping():
     ],
 )
 def test_database_refuses_amounts_that_do_not_add_up(model, change, constraint):
-    make_order({make_product(price=Decimal("12.50")): 2})
+    make_order({make_variant(price=Decimal("12.50")): 2})
 
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         model.objects.update(**change)

@@ -28,9 +28,9 @@ from tests.support.factories import (
     make_address,
     make_basket,
     make_owner,
-    make_product,
     make_shopper,
     make_user,
+    make_variant,
 )
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +57,7 @@ def express(zone, standard) -> ShippingMethod:
 @pytest.fixture
 def basket(client) -> Basket:
     """A guest's, with two lamps at 12.50."""
-    return bring(client, {make_product(price="12.50"): 2})
+    return bring(client, {make_variant(price="12.50"): 2})
 
 
 def review(client: Client, **place: str) -> str:
@@ -296,7 +296,7 @@ def test_saved_address_in_another_country_is_refused(client, standard):
     shopper = make_shopper()
     abroad = make_address(shopper, country="FR", postcode="44000", city="Nantes")
     client.force_login(shopper)
-    make_basket(Owner(user_id=shopper.pk), {make_product(): 1})
+    make_basket(Owner(user_id=shopper.pk), {make_variant(): 1})
 
     answer = client.post(CHECKOUT, {"saved": abroad.pk})
 
@@ -364,7 +364,7 @@ def test_staff_see_the_delivery_on_card_page_slip_and_export(client, order):
 
 def test_topic_of_the_basket_has_the_offers_and_the_total(standard, express):
     owner = make_owner()
-    make_basket(owner, {make_product(price="12.50"): 2})
+    make_basket(owner, {make_variant(price="12.50"): 2})
 
     facts = contents.contents(owner).facts
 

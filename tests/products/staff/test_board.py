@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from products.models import Order, OrderLine, Stock
 from products.orders import services as orders
-from tests.support.factories import make_order, make_product, make_products, make_user
+from tests.support.factories import make_order, make_user, make_variant, make_variants
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def clerk(client) -> User:
 
 def make_orders(count: int, **fields) -> list[Order]:
     """Many orders in two queries, with a line each; nothing is reserved for them."""
-    (product,) = make_products(1)
+    (variant,) = make_variants(1)
     start = timezone.now() - timedelta(days=3)
     address = {"full_name": "Ann", "line1": "Street", "postcode": "1", "city": "Port"}
     defaults = {"method": "delivery", "currency": "EUR", "country": "DE"}
@@ -51,7 +51,7 @@ def make_orders(count: int, **fields) -> list[Order]:
     OrderLine.objects.bulk_create(
         OrderLine(
             order=order,
-            product=product,
+            variant=variant,
             name="Vase",
             sku="SKU",
             unit_price=5,
@@ -156,8 +156,8 @@ def test_orders_are_in_the_column_of_their_next_step(client, clerk):
 
 
 def test_card_shows_number_lines_total_method_and_handler(client, clerk):
-    products = [make_product(name=f"Bowl {n}", price="2.00") for n in range(5)]
-    order = make_order({product: 2 for product in products})
+    variants = [make_variant(name=f"Bowl {n}", price="2.00") for n in range(5)]
+    order = make_order({variant: 2 for variant in variants})
     orders.pack(order, actor=clerk)
 
     text = unescape(client.get(BOARD).text)
@@ -169,7 +169,7 @@ def test_card_shows_number_lines_total_method_and_handler(client, clerk):
 
 
 def test_name_that_is_markup_is_shown_as_text(client, clerk):
-    make_order({make_product(name="<script>alert(1)</script>"): 1})
+    make_order({make_variant(name="<script>alert(1)</script>"): 1})
 
     text = client.get(BOARD).text
 
@@ -275,13 +275,13 @@ def test_fragment_is_the_board_and_nothing_around_it(client, clerk):
 
 
 def test_shelves_that_are_short_lead_to_their_stock(client, clerk, settings):
-    low, out = make_product(on_hand=settings.LOW_STOCK), make_product(on_hand=0)
-    make_product(on_hand=settings.LOW_STOCK + 1, name="Plenty of lamps")
+    low, out = make_variant(on_hand=settings.LOW_STOCK), make_variant(on_hand=0)
+    make_variant(on_hand=settings.LOW_STOCK + 1, name="Plenty of lamps")
 
     text = client.get(BOARD).text
 
-    for product in (low, out):
-        assert f"/admin/products/stock/{product.pk}/change/" in text
+    for variant in (low, out):
+        assert f"/admin/products/stock/{variant.pk}/change/" in text
     assert "Plenty of lamps" not in text
 
 
@@ -289,8 +289,8 @@ def test_shelves_that_are_short_lead_to_their_stock(client, clerk, settings):
 
 
 def test_order_is_packed_shipped_and_delivered_by_plain_forms(client, clerk):
-    product = make_product(on_hand=5)
-    order = make_order({product: 2})
+    variant = make_variant(on_hand=5)
+    order = make_order({variant: 2})
 
     for verb, status in (
         ("pack", "packed"),
@@ -303,7 +303,7 @@ def test_order_is_packed_shipped_and_delivered_by_plain_forms(client, clerk):
         assert (order.status, order.handler) == (status, clerk)
         assert response.redirect_chain == [(BOARD, 302)]
         assert order.number in str(*response.context["messages"])
-    assert Stock.objects.get(pk=product.pk).on_hand == 3
+    assert Stock.objects.get(pk=variant.pk).on_hand == 3
 
 
 def test_second_of_two_staff_reads_who_was_first(client, clerk):
@@ -323,8 +323,8 @@ def test_second_of_two_staff_reads_who_was_first(client, clerk):
 
 
 def test_cancellation_needs_a_reason_and_keeps_it(client, clerk):
-    product = make_product(on_hand=5)
-    order = make_order({product: 2})
+    variant = make_variant(on_hand=5)
+    order = make_order({variant: 2})
 
     for note in ("", "   ", "x" * 501):
         move(client, order, "cancel", note=note)
@@ -335,7 +335,7 @@ def test_cancellation_needs_a_reason_and_keeps_it(client, clerk):
     order.refresh_from_db()
     assert order.status == "cancelled"
     assert order.events.last().note == "Broken on the shelf"
-    assert Stock.objects.get(pk=product.pk).reserved == 0
+    assert Stock.objects.get(pk=variant.pk).reserved == 0
 
 
 @pytest.mark.parametrize("verb", ["ship", "deliver"])

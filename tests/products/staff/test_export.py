@@ -16,7 +16,7 @@ from django.utils import timezone
 from products.models import Order, OrderLine
 from products.staff import export
 from tests.products.staff.test_board import BOARD, make_clerk, make_orders
-from tests.support.factories import make_order, make_product
+from tests.support.factories import make_order, make_variant
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,7 @@ def table(response) -> list[dict]:
 
 
 def test_export_has_a_row_for_each_order(client, clerk):
-    order = make_order({make_product(name="Bowl", price="2.50"): 3})
+    order = make_order({make_variant(name="Bowl", price="2.50"): 3})
 
     response = client.get(EXPORT, ALWAYS)
 
@@ -123,8 +123,8 @@ def test_export_keeps_telephone_numbers_readable(client, clerk):
 
 
 def test_export_in_rows_of_lines_has_sku_and_price_of_each(client, clerk):
-    lamp = make_product(name="Lamp", sku="LAMP-1", price="12.50")
-    bowl = make_product(name="Bowl", sku="BOWL-1", price="2.50")
+    lamp = make_variant(name="Lamp", sku="LAMP-1", price="12.50")
+    bowl = make_variant(name="Bowl", sku="BOWL-1", price="2.50")
     order = make_order({lamp: 1, bowl: 3})
 
     found = table(client.get(EXPORT, ALWAYS | {"rows": "lines"}))
@@ -148,8 +148,8 @@ def test_export_in_rows_of_lines_has_sku_and_price_of_each(client, clerk):
 def test_export_in_rows_of_orders_has_sku_and_price_of_each_line(client, clerk):
     make_order(
         {
-            make_product(sku="LAMP-1", price="12.50"): 1,
-            make_product(sku="BOWL-1", price="2.50"): 3,
+            make_variant(sku="LAMP-1", price="12.50"): 1,
+            make_variant(sku="BOWL-1", price="2.50"): 3,
         }
     )
 
@@ -161,7 +161,7 @@ def test_export_in_rows_of_orders_has_sku_and_price_of_each_line(client, clerk):
 def test_export_for_excel_in_europe_has_its_delimiter_mark_and_decimal_comma(
     client, clerk
 ):
-    order = make_order({make_product(name="Løg, rød; =1", price="2.50"): 3})
+    order = make_order({make_variant(name="Løg, rød; =1", price="2.50"): 3})
 
     content = client.get(EXPORT, ALWAYS | {"format": "excel-eu"}).getvalue()
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from products.models import Order, OrderEvent
 from products.orders import services as orders
 from tests.products.staff.test_board import BOARD, make_clerk
-from tests.support.factories import make_order, make_product, make_user
+from tests.support.factories import make_order, make_user, make_variant
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +25,7 @@ def page_of(order: Order) -> str:
 
 
 def test_page_shows_address_lines_and_history(client, clerk):
-    order = make_order({make_product(name="Blue bowl", price="3.00"): 2})
+    order = make_order({make_variant(name="Blue bowl", price="3.00"): 2})
     orders.pack(order, actor=clerk, note="two parcels")
 
     text = unescape(client.get(page_of(order)).text)
@@ -77,7 +77,7 @@ def test_note_that_is_markup_is_shown_as_text(client, clerk):
 def test_page_of_a_long_history_takes_few_queries(
     client, clerk, django_assert_max_num_queries
 ):
-    order = make_order({make_product(): 1 for _ in range(20)})
+    order = make_order({make_variant(): 1 for _ in range(20)})
     for n in range(30):
         orders.note(order, actor=clerk, note=f"note {n}")
 
@@ -86,7 +86,7 @@ def test_page_of_a_long_history_takes_few_queries(
 
 
 def test_packing_slip_has_units_and_address_and_no_price(client, clerk):
-    order = make_order({make_product(name="Blue bowl", price="3.00"): 2})
+    order = make_order({make_variant(name="Blue bowl", price="3.00"): 2})
 
     text = unescape(client.get(page_of(order) + "slip/").text)
 

@@ -7,11 +7,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from products import tasks
-from products.models import BasketLine, Order, OrderLine, Product, Stock, StockMovement
+from products.models import BasketLine, Order, OrderLine, Stock, StockMovement, Variant
 from products.orders import services as orders
 from products.stock import books
 from products.stock import services as stock
-from tests.support.factories import make_holder, make_order, make_product
+from tests.support.factories import make_holder, make_order, make_variant
 
 pytestmark = pytest.mark.django_db
 
@@ -25,12 +25,12 @@ def reconcile() -> str:
 
 
 def test_reconcile_of_good_books_reports_nothing():
-    product = make_product(on_hand=10, reserved=4)
-    make_product(on_hand=0)
-    stock.release({product.pk: 1})
-    stock.ship({product.pk: 2})
-    stock.count(product.pk, 7)
-    make_holder(product, units=1)
+    variant = make_variant(on_hand=10, reserved=4)
+    make_variant(on_hand=0)
+    stock.release({variant.pk: 1})
+    stock.ship({variant.pk: 2})
+    stock.count(variant.pk, 7)
+    make_holder(variant, units=1)
     output = StringIO()
 
     call_command("reconcile", stdout=output)
@@ -38,11 +38,11 @@ def test_reconcile_of_good_books_reports_nothing():
     assert "The books agree: 2 stock rows." in output.getvalue()
 
 
-def make_reserved(units: int) -> Product:
+def make_reserved(units: int) -> Variant:
     """A product of which a checkout holds so many units."""
-    product = make_product(on_hand=10, reserved=units)
-    make_holder(product, units=units)
-    return product
+    variant = make_variant(on_hand=10, reserved=units)
+    make_holder(variant, units=units)
+    return variant
 
 
 @pytest.mark.parametrize(
@@ -60,57 +60,57 @@ def make_reserved(units: int) -> Product:
 def test_reconcile_of_a_row_that_raw_sql_changed_names_product_and_figure(
     figure, expected
 ):
-    product = make_reserved(4)
-    make_product(on_hand=3)
+    variant = make_reserved(4)
+    make_variant(on_hand=3)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE products_stock SET {figure} = {figure} + 1 WHERE product_id = %s",
-            [product.pk],
+            f"UPDATE products_stock SET {figure} = {figure} + 1 WHERE variant_id = %s",
+            [variant.pk],
         )
 
     complaint = reconcile()
 
-    assert complaint.strip() == f"product {product.pk}: {expected}"
+    assert complaint.strip() == f"variant {variant.pk}: {expected}"
 
 
 def test_reconcile_of_movements_that_skip_a_version_says_so():
-    product = make_reserved(4)
-    StockMovement.objects.filter(product=product, version=2).update(version=3)
+    variant = make_reserved(4)
+    StockMovement.objects.filter(variant=variant, version=2).update(version=3)
 
     complaint = reconcile()
 
-    assert complaint.strip() == f"product {product.pk}: its movements skip a version"
+    assert complaint.strip() == f"variant {variant.pk}: its movements skip a version"
 
 
 def test_reconcile_of_a_missing_movement_says_so():
-    product = make_reserved(4)
-    StockMovement.objects.filter(product=product, version=1).delete()
+    variant = make_reserved(4)
+    StockMovement.objects.filter(variant=variant, version=1).delete()
 
-    assert f"product {product.pk}: on_hand is 10, its movements say 0" in reconcile()
+    assert f"variant {variant.pk}: on_hand is 10, its movements say 0" in reconcile()
 
 
 # --- Holders ----------------------------------------------------------------------
 
 
 def test_reconcile_of_units_held_by_baskets_and_orders_reports_nothing():
-    product = make_reserved(2)
-    make_holder(product, units=1)
-    stock.claim({product.pk: 1})
+    variant = make_reserved(2)
+    make_holder(variant, units=1)
+    stock.claim({variant.pk: 1})
     for verb in (lambda order: None, orders.pay, orders.cancel):
-        verb(make_order({product: 1}))
+        verb(make_order({variant: 1}))
 
-    assert Stock.objects.get(pk=product.pk).reserved == 2 + 1 + 2
+    assert Stock.objects.get(pk=variant.pk).reserved == 2 + 1 + 2
     assert books.reconcile() == []
 
 
 def test_reconcile_of_reserved_units_without_a_holder_says_so():
-    product = make_reserved(4)
-    stock.claim({product.pk: 2})
+    variant = make_reserved(4)
+    stock.claim({variant.pk: 2})
 
     complaint = reconcile()
 
     assert complaint.strip() == (
-        f"product {product.pk}: reserved is 6, baskets and orders hold 4"
+        f"variant {variant.pk}: reserved is 6, baskets and orders hold 4"
     )
 
 
@@ -126,8 +126,8 @@ def test_reconcile_of_reserved_units_without_a_holder_says_so():
     ids=["forgotten", "line", "order line", "cancelled", "shipped"],
 )
 def test_reconcile_of_a_missing_holder_says_so(lose, held):
-    product = make_reserved(4)
-    make_order({product: 3})
+    variant = make_reserved(4)
+    make_order({variant: 3})
     assert books.reconcile() == []
 
     lose()
@@ -136,9 +136,9 @@ def test_reconcile_of_a_missing_holder_says_so(lose, held):
 
 
 def test_reconcile_of_held_units_that_are_not_reserved_says_so():
-    product = make_reserved(4)
-    make_order({product: 3})
-    stock.release({product.pk: 7})
+    variant = make_reserved(4)
+    make_order({variant: 3})
+    stock.release({variant.pk: 7})
 
     assert "reserved is 0, baskets and orders hold 7" in reconcile()
 
@@ -168,7 +168,7 @@ def test_reconcile_of_many_rows_is_one_query(django_assert_num_queries):
     ],
 )
 def test_reconcile_of_an_order_that_is_not_the_sum_of_its_rows_says_so(change, text):
-    order = make_order({make_product(price="12.50"): 2})
+    order = make_order({make_variant(price="12.50"): 2})
     assert books.reconcile_money() == []
 
     change()
@@ -178,7 +178,7 @@ def test_reconcile_of_an_order_that_is_not_the_sum_of_its_rows_says_so(change, t
 
 
 def test_check_books_with_drift_fails_its_task():
-    make_product(on_hand=10)
+    make_variant(on_hand=10)
     tasks.check_books()
 
     Stock.objects.update(on_hand=9)

@@ -14,82 +14,82 @@ from django.db import IntegrityError, connection
 
 from products.basket import services as basket
 from products.catalogue import services as catalogue
-from products.models import Product, Stock, StockMovement
+from products.models import Stock, StockMovement, Variant
 from products.stock import services as stock
 from products.stock.exceptions import NotEnoughStock
 from tests.support.concurrency import together
-from tests.support.factories import make_basket, make_holder, make_product
+from tests.support.factories import make_basket, make_holder, make_variant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 UNITS, BUYERS = 10, 60
 
 
-def race(product: Product, claim: Callable[[Product], object]) -> Counter:
+def race(variant: Variant, claim: Callable[[Variant], object]) -> Counter:
     """60 buyers of one unit each, all at once: how many met which end."""
-    outcomes = together([lambda: claim(product)] * BUYERS)
+    outcomes = together([lambda: claim(variant)] * BUYERS)
     return Counter(
         type(end) if isinstance(end, Exception) else "sold" for end in outcomes
     )
 
 
-def claim_one(product: Product) -> list[stock.Level]:
-    return stock.claim({product.pk: 1})
+def claim_one(variant: Variant) -> list[stock.Level]:
+    return stock.claim({variant.pk: 1})
 
 
 def test_claim_by_sixty_buyers_of_ten_units_sells_exactly_ten():
-    product = make_product(on_hand=UNITS)
+    variant = make_variant(on_hand=UNITS)
 
-    ends = race(product, claim_one)
+    ends = race(variant, claim_one)
 
     assert ends == {"sold": UNITS, NotEnoughStock: BUYERS - UNITS}
-    row = Stock.objects.get(pk=product.pk)
+    row = Stock.objects.get(pk=variant.pk)
     assert (row.on_hand, row.reserved, row.version) == (UNITS, UNITS, 1 + UNITS)
-    claimed = StockMovement.objects.filter(product=product, kind="claimed")
+    claimed = StockMovement.objects.filter(variant=variant, kind="claimed")
     assert claimed.count() == UNITS
-    make_holder(product, units=UNITS)
+    make_holder(variant, units=UNITS)
     call_command("reconcile")
 
 
 def test_claim_that_reads_then_writes_oversells():
     """The positive control: the race is one, for who does it as it is often done."""
-    product = make_product(on_hand=UNITS)
+    variant = make_variant(on_hand=UNITS)
     all_have_looked = threading.Barrier(BUYERS, timeout=60)
 
-    def naive_claim(product: Product) -> None:
-        row = Stock.objects.get(pk=product.pk)
+    def naive_claim(variant: Variant) -> None:
+        row = Stock.objects.get(pk=variant.pk)
         all_have_looked.wait()
         if row.available < 1:
-            raise NotEnoughStock(product.pk, 1, row.available)
+            raise NotEnoughStock(variant.pk, 1, row.available)
         row.reserved += 1
         row.save()
 
-    ends = race(product, naive_claim)
+    ends = race(variant, naive_claim)
 
     assert ends["sold"] > UNITS
-    assert Stock.objects.get(pk=product.pk).reserved < ends["sold"]
+    assert Stock.objects.get(pk=variant.pk).reserved < ends["sold"]
 
 
 def test_claim_without_its_guard_is_stopped_by_the_table(monkeypatch):
     """The CHECK is a second net: rude, an error for a refusal, but nobody falls."""
     monkeypatch.setattr(stock, "GUARD", "")
-    product = make_product(on_hand=UNITS)
+    variant = make_variant(on_hand=UNITS)
 
-    ends = race(product, claim_one)
+    ends = race(variant, claim_one)
 
     assert ends == {"sold": UNITS, IntegrityError: BUYERS - UNITS}
-    make_holder(product, units=UNITS)
+    make_holder(variant, units=UNITS)
     call_command("reconcile")
 
 
 def test_claim_without_guard_and_check_oversells(monkeypatch):
     """The positive control of both: with the nets gone, all sixty "buy"."""
     monkeypatch.setattr(stock, "GUARD", "")
-    product = make_product(on_hand=UNITS)
+    variant = make_variant(on_hand=UNITS)
 
     with without_check():
-        ends = race(product, claim_one)
-        reserved = Stock.objects.get(pk=product.pk).reserved
+        ends = race(variant, claim_one)
+        reserved = Stock.objects.get(pk=variant.pk).reserved
         StockMovement.objects.all().delete()
         Stock.objects.all().delete()
 
@@ -110,13 +110,13 @@ def without_check() -> Iterator[None]:
 
 
 def test_claims_of_many_products_in_any_order_never_deadlock():
-    products = [make_product(on_hand=40) for _ in range(12)]
+    variants = [make_variant(on_hand=40) for _ in range(12)]
     end = time.monotonic() + 2
 
     def buy(seed: int) -> int:
         dice, bought = random.Random(seed), 0
         while time.monotonic() < end:
-            wanted = {p.pk: dice.randint(1, 3) for p in dice.sample(products, 6)}
+            wanted = {p.pk: dice.randint(1, 3) for p in dice.sample(variants, 6)}
             try:
                 stock.claim(wanted)
             except NotEnoughStock:
@@ -138,7 +138,7 @@ def test_claims_of_many_products_in_any_order_never_deadlock():
 def test_staff_and_shoppers_at_one_product_never_deadlock():
     """A new price and address locks the product, which movements and lines refer to:
     baskets, then stock, then products is the order for all."""
-    products = [make_product(on_hand=1000) for _ in range(2)]
+    variants = [make_variant(on_hand=1000) for _ in range(2)]
     baskets = [make_basket() for _ in range(2)]
     end = time.monotonic() + 2
 
@@ -153,19 +153,19 @@ def test_staff_and_shoppers_at_one_product_never_deadlock():
         return run
 
     def reprice(turn: int) -> None:
-        product = Product.objects.get(pk=products[turn % 2].pk)
-        product.price += 1
-        product.slug = f"{product.sku.lower()}-{turn}"
-        catalogue.save(product)
+        variant = Variant.objects.get(pk=variants[turn % 2].pk)
+        variant.price += 1
+        variant.product.slug = f"{variant.sku.lower()}-{turn}"
+        catalogue.save(variant.product, variants=[variant])
 
     def buy(turn: int) -> None:
-        stock.claim({product.pk: 1 for product in products})
-        stock.release({product.pk: 1 for product in products})
+        stock.claim({variant.pk: 1 for variant in variants})
+        stock.release({variant.pk: 1 for variant in variants})
 
     def shop(mine) -> Callable[[int], None]:
         def step(turn: int) -> None:
-            for product in products:
-                basket.add(mine, product.pk)
+            for variant in variants:
+                basket.add(mine, variant.pk)
             basket.clear(mine)
 
         return step

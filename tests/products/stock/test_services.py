@@ -7,20 +7,20 @@ from products.catalogue.exceptions import UnknownProduct
 from products.models import Stock, StockMovement
 from products.stock import services as stock
 from products.stock.exceptions import NotEnoughStock, StockConflict
-from tests.support.factories import make_product, make_user
+from tests.support.factories import make_user, make_variant
 
 pytestmark = pytest.mark.django_db
 
 NOWHERE = 10**9  # the id of no product
 
 
-def figures(product) -> tuple[int, int, int]:
-    row = Stock.objects.get(pk=product.pk)
+def figures(variant) -> tuple[int, int, int]:
+    row = Stock.objects.get(pk=variant.pk)
     return row.on_hand, row.reserved, row.version
 
 
-def moves(product) -> list[tuple]:
-    rows = StockMovement.objects.filter(product=product).order_by("version")
+def moves(variant) -> list[tuple]:
+    rows = StockMovement.objects.filter(variant=variant).order_by("version")
     return list(rows.values_list("version", "kind", "d_on_hand", "d_reserved"))
 
 
@@ -28,126 +28,126 @@ def moves(product) -> list[tuple]:
 
 
 def test_receive_adds_units_on_hand_and_logs_who_did_it():
-    product, staff = make_product(on_hand=7), make_user()
+    variant, staff = make_variant(on_hand=7), make_user()
 
-    level = stock.receive(product.pk, 20, note="delivery 17", actor=staff)
+    level = stock.receive(variant.pk, 20, note="delivery 17", actor=staff)
 
     assert (level.on_hand, level.reserved, level.version) == (27, 0, 2)
-    assert figures(product) == (27, 0, 2)
-    movement = StockMovement.objects.get(product=product, version=2)
+    assert figures(variant) == (27, 0, 2)
+    movement = StockMovement.objects.get(variant=variant, version=2)
     assert (movement.kind, movement.d_on_hand) == ("received", 20)
     assert (movement.note, movement.actor) == ("delivery 17", staff)
 
 
 def test_count_of_fewer_units_logs_the_difference():
-    product = make_product(on_hand=10, reserved=2)
+    variant = make_variant(on_hand=10, reserved=2)
 
-    stock.count(product.pk, 7)
+    stock.count(variant.pk, 7)
 
-    assert figures(product) == (7, 2, 3)
-    assert moves(product)[-1] == (3, "counted", -3, 0)
+    assert figures(variant) == (7, 2, 3)
+    assert moves(variant)[-1] == (3, "counted", -3, 0)
 
 
 def test_count_of_the_same_units_is_logged_too():
-    product = make_product(on_hand=10)
+    variant = make_variant(on_hand=10)
 
-    stock.count(product.pk, 10)
+    stock.count(variant.pk, 10)
 
-    assert moves(product)[-1] == (2, "counted", 0, 0)
+    assert moves(variant)[-1] == (2, "counted", 0, 0)
 
 
 def test_claim_reserves_units():
-    product = make_product(on_hand=10)
+    variant = make_variant(on_hand=10)
 
-    (level,) = stock.claim({product.pk: 4}, note="order K7")
+    (level,) = stock.claim({variant.pk: 4}, note="order K7")
 
     assert (level.on_hand, level.reserved) == (10, 4)
-    assert moves(product)[-1] == (2, "claimed", 0, 4)
-    assert StockMovement.objects.get(product=product, version=2).note == "order K7"
+    assert moves(variant)[-1] == (2, "claimed", 0, 4)
+    assert StockMovement.objects.get(variant=variant, version=2).note == "order K7"
 
 
 def test_claim_of_the_last_units_is_granted():
-    product = make_product(on_hand=3)
+    variant = make_variant(on_hand=3)
 
-    stock.claim({product.pk: 3})
+    stock.claim({variant.pk: 3})
 
-    assert Stock.objects.get(pk=product.pk).available == 0
+    assert Stock.objects.get(pk=variant.pk).available == 0
 
 
 def test_release_of_reserved_units_gives_them_back():
-    product = make_product(on_hand=10, reserved=4)
+    variant = make_variant(on_hand=10, reserved=4)
 
-    stock.release({product.pk: 3})
+    stock.release({variant.pk: 3})
 
-    assert figures(product) == (10, 1, 3)
-    assert moves(product)[-1] == (3, "released", 0, -3)
+    assert figures(variant) == (10, 1, 3)
+    assert moves(variant)[-1] == (3, "released", 0, -3)
 
 
 def test_ship_of_reserved_units_lowers_both_figures():
-    product = make_product(on_hand=10, reserved=4)
+    variant = make_variant(on_hand=10, reserved=4)
 
-    stock.ship({product.pk: 4})
+    stock.ship({variant.pk: 4})
 
-    assert figures(product) == (6, 0, 3)
-    assert moves(product)[-1] == (3, "shipped", -4, -4)
+    assert figures(variant) == (6, 0, 3)
+    assert moves(variant)[-1] == (3, "shipped", -4, -4)
 
 
 def test_offer_changed_raises_the_version_and_moves_nothing():
-    product = make_product(on_hand=10, reserved=4)
+    variant = make_variant(on_hand=10, reserved=4)
 
-    level = stock.offer_changed(product.pk, note="12.50 → 9.90")
+    level = stock.offer_changed(variant.pk, note="12.50 → 9.90")
 
-    assert (level.price, level.is_active) == (product.price, True)
-    assert figures(product) == (10, 4, 3)
-    assert moves(product)[-1] == (3, "offer", 0, 0)
+    assert (level.price, level.is_for_sale) == (variant.price, True)
+    assert figures(variant) == (10, 4, 3)
+    assert moves(variant)[-1] == (3, "offer", 0, 0)
 
 
 def test_movements_of_any_kind_have_consecutive_versions():
-    product = make_product(on_hand=10)
-    stock.claim({product.pk: 5})
+    variant = make_variant(on_hand=10)
+    stock.claim({variant.pk: 5})
     with pytest.raises(NotEnoughStock):
-        stock.claim({product.pk: 6})
-    stock.release({product.pk: 2})
+        stock.claim({variant.pk: 6})
+    stock.release({variant.pk: 2})
     with pytest.raises(StockConflict):
-        stock.ship({product.pk: 4})
-    stock.ship({product.pk: 3})
-    stock.count(product.pk, 9)
-    stock.offer_changed(product.pk)
+        stock.ship({variant.pk: 4})
+    stock.ship({variant.pk: 3})
+    stock.count(variant.pk, 9)
+    stock.offer_changed(variant.pk)
 
-    assert [version for version, *_ in moves(product)] == [1, 2, 3, 4, 5, 6]
-    assert figures(product) == (9, 0, 6)
+    assert [version for version, *_ in moves(variant)] == [1, 2, 3, 4, 5, 6]
+    assert figures(variant) == (9, 0, 6)
 
 
 # --- Each refusal -----------------------------------------------------------------
 
 
-def refused(product, error: type[Exception], call) -> Exception:
+def refused(variant, error: type[Exception], call) -> Exception:
     """The refusal, which left the row and its movements as they were."""
-    before = figures(product), moves(product)
+    before = figures(variant), moves(variant)
     with pytest.raises(error) as refusal:
         call()
-    assert (figures(product), moves(product)) == before
+    assert (figures(variant), moves(variant)) == before
     return refusal.value
 
 
 @pytest.mark.parametrize("units", [0, -1, stock.MAX_UNITS, 10**30])
 def test_receive_of_impossible_units_is_refused(units):
-    product = make_product(on_hand=1)
+    variant = make_variant(on_hand=1)
 
-    refused(product, StockConflict, lambda: stock.receive(product.pk, units))
+    refused(variant, StockConflict, lambda: stock.receive(variant.pk, units))
 
 
 @pytest.mark.parametrize("units", [-1, stock.MAX_UNITS + 1, 10**30])
 def test_count_of_impossible_units_is_refused(units):
-    product = make_product(on_hand=1)
+    variant = make_variant(on_hand=1)
 
-    refused(product, StockConflict, lambda: stock.count(product.pk, units))
+    refused(variant, StockConflict, lambda: stock.count(variant.pk, units))
 
 
 def test_count_below_the_reserved_units_is_refused_with_both_numbers():
-    product = make_product(on_hand=10, reserved=4)
+    variant = make_variant(on_hand=10, reserved=4)
 
-    error = refused(product, StockConflict, lambda: stock.count(product.pk, 3))
+    error = refused(variant, StockConflict, lambda: stock.count(variant.pk, 3))
 
     assert "3" in str(error) and "4 are reserved" in str(error)
 
@@ -156,12 +156,12 @@ def test_count_below_the_reserved_units_is_refused_with_both_numbers():
     "available, text", [(0, "Only 0 are"), (1, "Only 1 is"), (3, "Only 3 are")]
 )
 def test_claim_of_too_many_units_is_refused_with_what_is_left(available, text):
-    product = make_product(on_hand=available + 2, reserved=2)
+    variant = make_variant(on_hand=available + 2, reserved=2)
 
-    error = refused(product, NotEnoughStock, lambda: stock.claim({product.pk: 4}))
+    error = refused(variant, NotEnoughStock, lambda: stock.claim({variant.pk: 4}))
 
-    assert (error.product_id, error.asked, error.available) == (
-        product.pk,
+    assert (error.variant_id, error.asked, error.available) == (
+        variant.pk,
         4,
         available,
     )
@@ -170,24 +170,24 @@ def test_claim_of_too_many_units_is_refused_with_what_is_left(available, text):
 
 @pytest.mark.parametrize("units", [2**31, 2**63, 10**30])
 def test_claim_of_a_huge_number_is_refused(units):
-    product = make_product(on_hand=3)
+    variant = make_variant(on_hand=3)
 
-    refused(product, NotEnoughStock, lambda: stock.claim({product.pk: units}))
+    refused(variant, NotEnoughStock, lambda: stock.claim({variant.pk: units}))
 
 
 @pytest.mark.parametrize("verb", [stock.release, stock.ship])
 def test_release_or_ship_of_too_many_units_is_refused(verb):
-    product = make_product(on_hand=10, reserved=4)
+    variant = make_variant(on_hand=10, reserved=4)
 
-    refused(product, StockConflict, lambda: verb({product.pk: 5}))
+    refused(variant, StockConflict, lambda: verb({variant.pk: 5}))
 
 
 @pytest.mark.parametrize("verb", [stock.claim, stock.release, stock.ship])
 @pytest.mark.parametrize("units", [0, -1])
 def test_quantities_below_one_are_a_programming_error(verb, units):
-    product = make_product(on_hand=10, reserved=4)
+    variant = make_variant(on_hand=10, reserved=4)
 
-    refused(product, ValueError, lambda: verb({product.pk: units}))
+    refused(variant, ValueError, lambda: verb({variant.pk: units}))
 
 
 @pytest.mark.parametrize(
@@ -210,24 +210,24 @@ def test_every_verb_with_an_unknown_product_says_so(call):
 
 
 def test_claim_of_several_products_takes_each():
-    one, two = make_product(on_hand=3), make_product(on_hand=3)
+    one, two = make_variant(on_hand=3), make_variant(on_hand=3)
 
     levels = stock.claim({two.pk: 2, one.pk: 1})
 
-    assert [level.product_id for level in levels] == [one.pk, two.pk]
+    assert [level.variant_id for level in levels] == [one.pk, two.pk]
     assert figures(one) == (3, 1, 2)
     assert figures(two) == (3, 2, 2)
 
 
 @pytest.mark.parametrize("verb", [stock.claim, stock.release, stock.ship])
 def test_several_products_with_one_shortage_change_nothing(verb):
-    first, short, last = (make_product(on_hand=6, reserved=3) for _ in range(3))
+    first, short, last = (make_variant(on_hand=6, reserved=3) for _ in range(3))
     wanted = {first.pk: 1, short.pk: 4, last.pk: 1}
 
     with pytest.raises((NotEnoughStock, StockConflict)):
         verb(wanted)
 
-    assert [figures(product) for product in (first, short, last)] == [(6, 3, 2)] * 3
+    assert [figures(variant) for variant in (first, short, last)] == [(6, 3, 2)] * 3
     assert len(moves(first)) == 2
 
 
@@ -243,20 +243,20 @@ def test_claim_of_nothing_does_nothing():
     ["reserved = on_hand + 1", "reserved = -1", "on_hand = reserved - 1", "on_hand=-1"],
 )
 def test_raw_sql_with_impossible_figures_is_refused_by_the_table(change):
-    product = make_product(on_hand=10, reserved=4)
+    variant = make_variant(on_hand=10, reserved=4)
 
     with pytest.raises(IntegrityError), transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(f"UPDATE products_stock SET {change}")
 
-    assert figures(product) == (10, 4, 2)
+    assert figures(variant) == (10, 4, 2)
 
 
 def test_movement_with_an_existing_version_is_refused_by_the_table():
-    product = make_product(on_hand=10)
+    variant = make_variant(on_hand=10)
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        StockMovement.objects.create(product=product, version=1, kind="counted")
+        StockMovement.objects.create(variant=variant, version=1, kind="counted")
 
 
 # --- What leaves ------------------------------------------------------------------
@@ -264,18 +264,18 @@ def test_movement_with_an_existing_version_is_refused_by_the_table():
 
 @pytest.mark.django_db(transaction=True)
 def test_claim_that_commits_is_pushed_once_with_the_new_state(hear):
-    product = make_product(on_hand=10)
+    variant = make_variant(on_hand=10)
 
-    with hear(f"stock:{product.pk}") as events:
-        stock.claim({product.pk: 7})
+    with hear(f"stock:{variant.pk}") as events:
+        stock.claim({variant.pk: 7})
 
     assert events == [
         {
             "type": "live",
-            "topic": f"stock:{product.pk}",
+            "topic": f"stock:{variant.pk}",
             "version": 2,
             "facts": {
-                "product": product.pk,
+                "variant": variant.pk,
                 "available": 3,
                 "state": "low",
                 "price": "12.50",
@@ -289,14 +289,14 @@ def test_claim_that_commits_is_pushed_once_with_the_new_state(hear):
     "verb", ["receive", "count", "claim", "release", "ship", "offer_changed"]
 )
 def test_every_verb_that_commits_is_pushed_once(hear, verb):
-    product = make_product(on_hand=10, reserved=4)
+    variant = make_variant(on_hand=10, reserved=4)
     arguments = {
-        "receive": [product.pk, 5],
-        "count": [product.pk, 5],
-        "offer_changed": [product.pk],
-    }.get(verb, [{product.pk: 2}])
+        "receive": [variant.pk, 5],
+        "count": [variant.pk, 5],
+        "offer_changed": [variant.pk],
+    }.get(verb, [{variant.pk: 2}])
 
-    with hear(f"stock:{product.pk}") as events:
+    with hear(f"stock:{variant.pk}") as events:
         getattr(stock, verb)(*arguments)
 
     assert [event["version"] for event in events] == [3]
@@ -304,13 +304,13 @@ def test_every_verb_that_commits_is_pushed_once(hear, verb):
 
 @pytest.mark.django_db(transaction=True)
 def test_claim_inside_a_transaction_is_pushed_only_after_it(hear):
-    product = make_product(on_hand=10)
-    topic = f"stock:{product.pk}"
+    variant = make_variant(on_hand=10)
+    topic = f"stock:{variant.pk}"
 
     with hear(topic) as after:
         with transaction.atomic():
             with hear(topic) as before:
-                stock.claim({product.pk: 1})
+                stock.claim({variant.pk: 1})
 
     assert before == []
     assert [event["version"] for event in after] == [2]
@@ -318,20 +318,20 @@ def test_claim_inside_a_transaction_is_pushed_only_after_it(hear):
 
 @pytest.mark.django_db(transaction=True)
 def test_claim_that_rolls_back_is_not_pushed(hear):
-    product = make_product(on_hand=10)
+    variant = make_variant(on_hand=10)
 
-    with hear(f"stock:{product.pk}") as events:
+    with hear(f"stock:{variant.pk}") as events:
         with pytest.raises(RuntimeError), transaction.atomic():
-            stock.claim({product.pk: 1})
+            stock.claim({variant.pk: 1})
             raise RuntimeError
 
     assert events == []
-    assert figures(product) == (10, 0, 1)
+    assert figures(variant) == (10, 0, 1)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_claim_of_several_products_that_is_refused_pushes_none(hear):
-    one, two = make_product(on_hand=3), make_product(on_hand=0)
+    one, two = make_variant(on_hand=3), make_variant(on_hand=0)
 
     with hear(f"stock:{one.pk}", f"stock:{two.pk}") as events:
         with pytest.raises(NotEnoughStock):

@@ -13,7 +13,7 @@ from products.orders.exceptions import StatusConflict
 from products.stock import services as stock
 from products.sweeps import services as sweeps
 from products.waiting import services as waiting
-from tests.support.factories import make_basket, make_holder, make_order, make_product
+from tests.support.factories import make_basket, make_holder, make_order, make_variant
 
 pytestmark = pytest.mark.django_db
 
@@ -83,11 +83,11 @@ def test_database_failure_ends_the_sweep_and_marks_no_row():
 
 
 def test_address_that_refuses_mail_stops_no_other_mail():
-    lamps, cups = make_product(on_hand=0), make_product(on_hand=0)
-    for product in (lamps, cups):
+    lamps, cups = make_variant(on_hand=0), make_variant(on_hand=0)
+    for variant in (lamps, cups):
         for name in ("ann", "bob"):
-            waiting.ask(product.pk, f"{name}@example.com", language="en")
-    first = Waiting.objects.filter(product=lamps).first()
+            waiting.ask(variant.pk, f"{name}@example.com", language="en")
+    first = Waiting.objects.filter(variant=lamps).first()
     Waiting.objects.filter(pk=first.pk).update(email=UNDELIVERABLE)
     stock.receive(lamps.pk, 1)
     stock.receive(cups.pk, 1)
@@ -97,28 +97,28 @@ def test_address_that_refuses_mail_stops_no_other_mail():
     first.refresh_from_db()
     assert first.told_at is None and first.problem.startswith("Enter one email")
     assert seconds_until(first.retry_at) > 50
-    mailed = Waiting.objects.exclude(told_at=None).values_list("product", "email")
+    mailed = Waiting.objects.exclude(told_at=None).values_list("variant", "email")
     assert set(mailed) == {(lamps.pk, "bob@example.com"), (cups.pk, "ann@example.com")}
     assert tasks.tell_waiting() == 0
     assert Waiting.objects.get(pk=first.pk).failures == 1, "it waits for its next try"
 
 
 def test_hold_that_cannot_be_released_stops_no_other(caplog):
-    product = make_product(on_hand=4, reserved=2)
-    broken, good = make_holder(product, units=1), make_holder(product, units=1)
+    variant = make_variant(on_hand=4, reserved=2)
+    broken, good = make_holder(variant, units=1), make_holder(variant, units=1)
     lapse(broken, good)
     Basket.objects.filter(pk=broken.pk).update(
         held_until=timezone.now() - timedelta(hours=1)
     )
-    other = make_product(on_hand=1)  # of which nothing is reserved
-    broken.lines.update(product=other)
+    other = make_variant(on_hand=1)  # of which nothing is reserved
+    broken.lines.update(variant=other)
 
     assert tasks.release_lapsed_holds() == 1
 
     broken.refresh_from_db(), good.refresh_from_db()
     assert good.held_until is None
     assert broken.held_until is not None and broken.problem
-    assert Stock.objects.get(product=product).reserved == 1
+    assert Stock.objects.get(variant=variant).reserved == 1
     assert tasks.release_lapsed_holds() == 0
 
 
@@ -127,7 +127,7 @@ def test_order_that_cannot_expire_stops_no_other(caplog):
     broken, good = (make_order(method=Order.Method.STRIPE) for _ in range(2))
     Order.objects.filter(pk=broken.pk).update(expires_at=past - timedelta(hours=1))
     Order.objects.filter(pk=good.pk).update(expires_at=past)
-    Stock.objects.filter(product=broken.lines.get().product).update(reserved=0)
+    Stock.objects.filter(variant=broken.lines.get().variant).update(reserved=0)
 
     assert tasks.expire_orders() == 1
 

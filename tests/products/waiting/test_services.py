@@ -12,18 +12,18 @@ from django.utils import timezone
 
 from products import tasks
 from products.catalogue.exceptions import UnknownProduct
-from products.models import Product, StockMovement, Waiting
+from products.models import Product, StockMovement, Variant, Waiting
 from products.stock import services as stock
 from products.waiting import services as waiting
-from tests.support.factories import make_product, make_user
+from tests.support.factories import make_user, make_variant
 
 pytestmark = pytest.mark.django_db
 
 
-def ask(product: Product, *names: str) -> None:
+def ask(variant: Variant, *names: str) -> None:
     for name in names:
         address = f"{name}@example.com"
-        assert waiting.ask(product.pk, address, language="en") is not None
+        assert waiting.ask(variant.pk, address, language="en") is not None
 
 
 def told() -> list[str]:
@@ -40,11 +40,11 @@ def _at_once(settings) -> None:
 
 
 @pytest.fixture
-def lamp() -> Product:
+def lamp() -> Variant:
     """Sold out."""
-    product = make_product(on_hand=3, name="Brass <lamp> {% x %}")
-    stock.claim({product.pk: 3})
-    return product
+    variant = make_variant(on_hand=3, name="Brass <lamp> {% x %}")
+    stock.claim({variant.pk: 3})
+    return variant
 
 
 # --- Telling ----------------------------------------------------------------------
@@ -129,9 +129,9 @@ def test_mail_waits_while_somebody_may_see_it_on_the_page(lamp, settings):
     assert told() == ["ann"]
 
 
-def seen(product: Product, name: str) -> int:
+def seen(variant: Variant, name: str) -> int:
     request = Waiting.objects.get(email=f"{name}@example.com").pk
-    return waiting.seen(product.pk, user=None, request=request)
+    return waiting.seen(variant.pk, user=None, request=request)
 
 
 def test_person_who_sees_it_on_the_page_gets_no_mail_and_uses_their_turn(lamp):
@@ -229,13 +229,13 @@ def test_person_who_was_told_may_ask_again(lamp):
 
 
 def test_product_in_stock_takes_no_requests():
-    there = make_product().pk
+    there = make_variant().pk
     assert waiting.ask(there, "ann@example.com", language="en") is None
     assert not Waiting.objects.exists()
 
 
 def test_unknown_product_is_refused(lamp):
-    catalogue_row = Product.objects.filter(pk=lamp.pk)
+    catalogue_row = Product.objects.filter(pk=lamp.product_id)
     catalogue_row.update(is_active=False)
     for pk in (lamp.pk, 0):
         with pytest.raises(UnknownProduct):
@@ -245,7 +245,7 @@ def test_unknown_product_is_refused(lamp):
 def test_address_waits_for_so_many_products_and_no_more(lamp, settings):
     settings.WAITING_PER_ADDRESS = 1
     ask(lamp, "ann")
-    ask(make_product(on_hand=0), "ann", "bob")
+    ask(make_variant(on_hand=0), "ann", "bob")
 
     assert Waiting.objects.filter(email="ann@example.com").count() == 1
     assert Waiting.objects.filter(email="bob@example.com").count() == 1
@@ -254,8 +254,8 @@ def test_address_waits_for_so_many_products_and_no_more(lamp, settings):
 # --- The pages --------------------------------------------------------------------
 
 
-def tell_me(product: Product) -> str:
-    return reverse("products:tell-me", args=[product.pk])
+def tell_me(variant: Variant) -> str:
+    return reverse("products:tell-me", args=[variant.pk])
 
 
 def test_account_asks_with_one_click_and_cannot_enter_an_address(client, lamp):
@@ -285,8 +285,8 @@ def test_guest_gets_the_same_answer_whether_the_address_is_known_or_not(client, 
     assert mail.outbox == [], "nothing is written to an address that somebody typed"
 
 
-def see(client, product: Product):
-    return client.post(reverse("products:tell-seen", args=[product.pk]))
+def see(client, variant: Variant):
+    return client.post(reverse("products:tell-seen", args=[variant.pk]))
 
 
 def test_guest_who_sees_it_on_the_page_gets_no_mail(client, lamp):
@@ -353,7 +353,7 @@ def test_asking_very_often_is_refused(client, lamp, settings):
 
 
 def test_product_in_stock_shows_no_form(client):
-    page = client.get(make_product().get_absolute_url())
+    page = client.get(make_variant().get_absolute_url())
 
     assert re.search(r'data-tell="\d+" hidden', page.text)
 
@@ -363,7 +363,7 @@ def test_unknown_product_is_404(client):
 
 
 def test_link_in_the_mail_asks_before_it_deletes_all_requests(client, lamp):
-    other = make_product(on_hand=0)
+    other = make_variant(on_hand=0)
     ask(lamp, "ann", "bob")
     ask(other, "ann")
     stock.receive(lamp.pk, 1)

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from products.models import BasketLine, Order
-from tests.support.factories import make_order, make_product, make_shopper, make_user
+from tests.support.factories import make_order, make_shopper, make_user, make_variant
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,7 @@ def staff(client):
 
 
 def add(client, target: str):
-    address = reverse("products:basket-add", args=[make_product().pk])
+    address = reverse("products:basket-add", args=[make_variant().pk])
     return client.post(address, {"next": target})
 
 

@@ -11,7 +11,7 @@ from project.mail.addresses import (
     recipient,
     validate_email_address,
 )
-from tests.support.factories import make_order, make_product, make_user
+from tests.support.factories import make_order, make_user, make_variant
 from users.models import User
 
 # Each is taken by Django's own validator, or by what people write it into.
@@ -147,14 +147,14 @@ def test_mailbox_of_no_address_is_some_text(text):
 @pytest.mark.parametrize("address", [a for a in REFUSED[:12] if a])
 def test_database_holds_no_list_of_addresses(address):
     """Whatever writes past forms and models."""
-    order, user, product = make_order(), make_user(), make_product()
+    order, user, variant = make_order(), make_user(), make_variant()
 
     with pytest.raises(IntegrityError), transaction.atomic():
         Order.objects.filter(pk=order.pk).update(email=address)
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.filter(pk=user.pk).update(email=address)
     with pytest.raises(IntegrityError), transaction.atomic():
-        Waiting.objects.create(product=product, email=address, language="en")
+        Waiting.objects.create(variant=variant, email=address, language="en")
 
 
 @pytest.mark.django_db

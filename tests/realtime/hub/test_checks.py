@@ -11,7 +11,7 @@ from realtime import publish
 from realtime.hub.checks import Audit
 from realtime.hub.health import Health
 from tests.support.counters import counted
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.servers import wait_until
 
 
@@ -25,8 +25,8 @@ def test_recovery_finds_a_lost_change_while_an_older_audit_still_runs(
     no_checks, hub, loop, open_socket, monkeypatch
 ):
     """The audit of a degraded hub has read the old version, and is not over yet."""
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     socket = open_socket()
     socket.watch(topic)
     has_looked, may_end = threading.Event(), threading.Event()
@@ -84,9 +84,9 @@ def test_change_that_an_audit_finds_is_a_gap_only_if_its_message_never_comes(
     If the message of the new product came while the hub loads it, the socket would be
     answered before the query ends, and the query could find the change first.
     """
-    product = make_product()
+    variant = make_variant()
     assert publish.flush(20)
-    topic = f"stock:{product.pk}"
+    topic = f"stock:{variant.pk}"
     socket = open_socket()
     socket.watch(topic)
     if is_late:

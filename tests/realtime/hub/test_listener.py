@@ -2,16 +2,16 @@
 
 from products.stock import services as stock
 from tests.support.counters import counted
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 
 
 def test_message_of_a_change_is_counted(open_socket):
-    product = make_product()
+    variant = make_variant()
     socket = open_socket()
-    socket.watch(f"stock:{product.pk}")
+    socket.watch(f"stock:{variant.pk}")
     before = counted("shop_messages_total")
 
-    stock.claim({product.pk: 1})
-    socket.shows(f"stock:{product.pk}", 2)
+    stock.claim({variant.pk: 1})
+    socket.shows(f"stock:{variant.pk}", 2)
 
     assert counted("shop_messages_total") - before == 1

@@ -1,12 +1,12 @@
 """A slow socket gets what it missed."""
 
 from products.stock import services as stock
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 
 
 def test_slow_socket_gets_the_newest_state_once(open_socket, loop):
-    one, two, three = products = [make_product() for _ in range(3)]
-    topics = [f"stock:{product.pk}" for product in products]
+    one, two, three = variants = [make_variant() for _ in range(3)]
+    topics = [f"stock:{variant.pk}" for variant in variants]
     quick, slow = open_socket(), open_socket()
     for socket in (quick, slow):
         socket.watch(*topics)

@@ -7,7 +7,7 @@ import pytest
 from products.live import baskets
 from products.live.viewers import Owner
 from products.stock import services as stock
-from tests.support.factories import make_product, make_user
+from tests.support.factories import make_user, make_variant
 from tests.support.page import Page
 from tests.support.servers import wait_until
 from tests.support.sockets import SilentSocket, Socket
@@ -18,8 +18,8 @@ SOCKETS = 1000
 def test_thousand_sockets_that_subscribe_at_once_cost_two_queries_at_most(
     open_socket, loads, renders
 ):
-    products = [make_product() for _ in range(3)]
-    topics = {f"stock:{product.pk}": None for product in products}
+    variants = [make_variant() for _ in range(3)]
+    topics = {f"stock:{variant.pk}": None for variant in variants}
     frame = {"t": "sub", "id": 1, "topics": topics, "html": "en"}
 
     sockets = [open_socket() for _ in range(SOCKETS)]
@@ -36,10 +36,10 @@ def test_thousand_stale_pages_that_subscribe_at_once_cost_two_queries_at_most(
     open_socket, loads
 ):
     """Such pages come from the page cache. The socket brings what they missed."""
-    products = [make_product() for _ in range(3)]
-    topics = {f"stock:{product.pk}": product.stock.version for product in products}
-    for product in products:
-        stock.claim({product.pk: 4})
+    variants = [make_variant() for _ in range(3)]
+    topics = {f"stock:{variant.pk}": variant.stock.version for variant in variants}
+    for variant in variants:
+        stock.claim({variant.pk: 4})
     frame = {"t": "sub", "id": 1, "topics": topics, "html": "en"}
 
     sockets = [open_socket() for _ in range(SOCKETS)]
@@ -53,9 +53,9 @@ def test_thousand_stale_pages_that_subscribe_at_once_cost_two_queries_at_most(
 
 
 def test_second_subscription_costs_no_query(open_socket, loads):
-    product = make_product()
+    variant = make_variant()
     socket = open_socket()
-    socket.watch(f"stock:{product.pk}")
+    socket.watch(f"stock:{variant.pk}")
 
     for _ in range(5):
         assert socket.watch(is_new=False)["items"] == []
@@ -65,12 +65,12 @@ def test_second_subscription_costs_no_query(open_socket, loads):
 
 def test_page_with_a_higher_version_makes_the_hub_reload(hub, loop, open_socket):
     """An event was lost, and the page was made from the database afterwards."""
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     first = open_socket()
     first.watch(topic)
     lose_events(loop, hub)
-    stock.claim({product.pk: 1})
+    stock.claim({variant.pk: 1})
     assert first.page.shown[topic] == 1  # the premise: it was lost
 
     open_socket(Page({topic: 2})).watch()
@@ -96,14 +96,14 @@ def test_basket_topics_of_a_visitor_without_a_basket_cost_no_query(open_socket, 
 
 
 def test_topic_that_did_not_exist_is_found_once_it_does(open_socket):
-    product = make_product()
+    variant = make_variant()
     socket = open_socket()
-    unknown = f"stock:{product.pk + 1}"
+    unknown = f"stock:{variant.pk + 1}"
     socket.send({"t": "sub", "id": 1, "topics": {unknown: None}})
     wait_until(lambda: socket.snaps, "the snapshot", 5)
     assert socket.frames[0]["topics"] == [unknown]
 
-    later = make_product()
+    later = make_variant()
     assert f"stock:{later.pk}" == unknown  # the premise
     other = open_socket()
     wait_until(lambda: other.watch(unknown, is_new=False)["items"], "it", 3)
@@ -111,13 +111,13 @@ def test_topic_that_did_not_exist_is_found_once_it_does(open_socket):
 
 def test_topic_without_watchers_is_forgotten_after_a_while(hub, loop, settings):
     settings.LIVE = settings.LIVE | {"LINGER_S": 0.2}
-    product = make_product()
+    variant = make_variant()
     socket = Socket(loop)
-    socket.watch(f"stock:{product.pk}", "basket")
+    socket.watch(f"stock:{variant.pk}", "basket")
     socket.close()
 
     assert loop.call(lambda: set(hub.audiences.listening)) == {
-        f"stock:{product.pk}",
+        f"stock:{variant.pk}",
         "basket:",
     }
     wait_until(lambda: not loop.call(lambda: hub.topics.by_key), "forgetting", 6)
@@ -127,12 +127,12 @@ def test_topic_without_watchers_is_forgotten_after_a_while(hub, loop, settings):
 
 @pytest.mark.parametrize("failure", [RuntimeError("closed"), OSError("reset")])
 def test_client_that_leaves_during_an_answer_is_no_error(open_socket, hub, db, failure):
-    product = make_product()
+    variant = make_variant()
     left, stays = open_socket(), open_socket()
-    stays.watch(f"stock:{product.pk}")
+    stays.watch(f"stock:{variant.pk}")
     left.failure = failure
 
-    left.send({"t": "sub", "id": 1, "topics": {f"stock:{product.pk}": None}})
+    left.send({"t": "sub", "id": 1, "topics": {f"stock:{variant.pk}": None}})
 
     left.served()  # would raise what the application raised
     assert [topic.watchers for topic in hub.topics.by_key.values()] == [1]

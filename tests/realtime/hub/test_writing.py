@@ -10,7 +10,7 @@ from products.stock import services as stock
 from realtime.hub import sockets as hub_sockets
 from realtime.hub import writing
 from tests.support.counters import counted
-from tests.support.factories import make_product
+from tests.support.factories import make_variant
 from tests.support.sockets import SilentSocket
 
 SOCKETS = 1000
@@ -18,15 +18,15 @@ SOCKETS = 1000
 
 def test_update_is_rendered_once_for_each_language(open_socket, renders, settings):
     settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     sockets = {html: [open_socket() for _ in range(5)] for html in ("en", "de", None)}
     for html, group in sockets.items():
         for socket in group:
             socket.watch(topic, html=html)
     renders.clear()
 
-    stock.claim({product.pk: 1})
+    stock.claim({variant.pk: 1})
     for html, group in sockets.items():
         for socket in group:
             socket.shows(topic, 2)
@@ -37,15 +37,15 @@ def test_update_is_rendered_once_for_each_language(open_socket, renders, setting
 
 def test_audience_in_another_language_gets_its_own_html(open_socket, settings):
     settings.LANGUAGES = [("en", "English"), ("de", "Deutsch")]
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     english, german = open_socket(), open_socket()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "render", lambda key, state, language: f"<p>{language}")
         english.watch(topic, html="en")
         german.watch(topic, html="de")
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         english.shows(topic, 2)
         german.shows(topic, 2)
 
@@ -53,8 +53,8 @@ def test_audience_in_another_language_gets_its_own_html(open_socket, settings):
 
 
 def test_socket_that_fails_does_not_stop_a_fan_out(open_socket):
-    product = make_product()
-    topic = f"stock:{product.pk}"
+    variant = make_variant()
+    topic = f"stock:{variant.pk}"
     broken, other = open_socket(), open_socket()
     broken.watch(topic)
     other.watch(topic)
@@ -64,19 +64,19 @@ def test_socket_that_fails_does_not_stop_a_fan_out(open_socket):
 
     broken.heard = fail
     for version in (2, 3):
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
         assert other.shows(topic, version)["available"] == 11 - version
 
 
 def test_burst_of_changes_is_one_frame_in_each_tick(open_socket):
-    product = make_product(on_hand=500)
-    topic = f"stock:{product.pk}"
+    variant = make_variant(on_hand=500)
+    topic = f"stock:{variant.pk}"
     socket = open_socket()
     socket.watch(topic)
     begun = time.monotonic()
 
     for _ in range(200):
-        stock.claim({product.pk: 1})
+        stock.claim({variant.pk: 1})
     socket.shows(topic, 201)
 
     ticks = (time.monotonic() - begun) / 0.05
@@ -111,19 +111,19 @@ def test_fan_out_lets_other_tasks_run(
 ):
     """Such as handshakes, pages and health checks. The second case is the control."""
     monkeypatch.setattr(writing, "YIELD_EVERY", every)
-    product = make_product()
-    open_socket().watch(f"stock:{product.pk}")
+    variant = make_variant()
+    open_socket().watch(f"stock:{variant.pk}")
 
-    crowd = loop.call(Crowd, hub, f"stock:{product.pk}")
+    crowd = loop.call(Crowd, hub, f"stock:{variant.pk}")
 
     assert loop.run(crowd.fan_out()) == turns
 
 
 def test_backlog_metric_counts_topics_that_are_not_written_yet(hub, loop, open_socket):
-    product = make_product()
-    open_socket().watch(f"stock:{product.pk}")
+    variant = make_variant()
+    open_socket().watch(f"stock:{variant.pk}")
     assert counted("shop_dirty_backlog") == 0
 
-    hub.topics.dirty.add(f"stock:{product.pk}")
+    hub.topics.dirty.add(f"stock:{variant.pk}")
 
     assert counted("shop_dirty_backlog") == 1

@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.core.mail import send_mail
 
-from products.models import Product
+from products.models import Variant
 from project.celery import later
 from realtime.publish import publish
 from tests.support.reported.planted import EMAIL, TOKEN
@@ -14,16 +14,16 @@ logger = logging.getLogger(__name__)
 
 
 @shared_task
-def first(product: int) -> None:
+def first(variant: int) -> None:
     logger.info("The first task for %s, at /orders/confirm/%s/", EMAIL, TOKEN)
-    later(second, product)
+    later(second, variant)
 
 
 @shared_task
-def second(product: int) -> None:
+def second(variant: int) -> None:
     logger.info("The second task")
-    facts = Product.objects.get(pk=product).stock_facts
-    publish(f"stock:{product}", version=2**40, facts=facts)
+    facts = Variant.objects.get(pk=variant).stock_facts
+    publish(f"stock:{variant}", version=2**40, facts=facts)
     send_mail("Planted", f"/tell-me/stop/{TOKEN}/", "shop@example.com", [EMAIL])
 
 

@@ -16,11 +16,11 @@ from tests.support.reported.planted import EMAIL, PASSWORD, TOKEN
 logger = logging.getLogger(__name__)
 
 
-def works(request: HttpRequest, product: int) -> HttpResponse:
+def works(request: HttpRequest, variant: int) -> HttpResponse:
     with connection.cursor() as cursor:
         cursor.execute("SELECT %s::text AS planted", [TOKEN])
     logger.info("The page for %s", EMAIL)
-    later(tasks.first, product)
+    later(tasks.first, variant)
     return HttpResponse("It works.")
 
 

@@ -1,0 +1,121 @@
+"""Variants: what is sold. A product is the page that shows them."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models.functions import Cast, Coalesce, JSONArray, Upper
+from django.utils.translation import gettext_lazy as _
+
+from products.catalogue.models import MOST_OPTIONS, Product
+
+ORDER = ("position", "pk")  # of a product's variants
+LAST = 2**63 - 1  # a key
+STOCK = ("on_hand", "reserved", "version")
+
+
+class VariantQuerySet(models.QuerySet):
+    """Ways to find variants."""
+
+    def for_sale(self) -> "VariantQuerySet":
+        """Return the variants that are sold: active ones of active products."""
+        return self.filter(is_active=True, product__is_active=True)
+
+    def available(self) -> "VariantQuerySet":
+        """Return active variants of which units are left that nobody has reserved."""
+        return self.filter(
+            is_active=True, stock__on_hand__gt=models.F("stock__reserved")
+        )
+
+    def offer_rows(self) -> models.QuerySet:
+        """Return a row of each variant for `Offer.read`, in the order of pages."""
+        row = JSONArray(
+            *("pk", "sku", "option_values", Cast("price", models.TextField())),
+            "is_active",
+            *(Coalesce(f"stock__{name}", 0) for name in STOCK),
+        )
+        return self.order_by(*ORDER).values_list(row)
+
+    def with_stock(self) -> "VariantQuerySet":
+        """Load product and stock in the same query; omit variants without stock."""
+        return self.select_related("product", "stock").filter(stock__isnull=False)
+
+
+class Variant(models.Model):
+    """What is sold: a product in one colour and one size, for example.
+
+    Its stock is a row of its own, because it changes far more often.
+    """
+
+    product = models.ForeignKey(
+        Product, models.CASCADE, related_name="variants", verbose_name=_("product")
+    )
+    sku = models.CharField(_("sku"), max_length=40, unique=True)
+    # A value for each of the product's options, in the same order.
+    option_values = ArrayField(
+        models.CharField(max_length=60),
+        verbose_name=_("option values"),
+        size=MOST_OPTIONS,
+        default=list,
+        blank=True,
+        editable=False,
+    )
+    price = models.DecimalField(
+        _("price"),
+        max_digits=12,
+        decimal_places=2,
+        validators=[MinValueValidator(Decimal("0.00"))],
+    )
+    weight = models.PositiveIntegerField(_("weight in grams"), default=0)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    objects = VariantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["product", "position", "pk"]
+        verbose_name = _("variant")
+        verbose_name_plural = _("variants")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product", "option_values"], name="variant_options_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(price__gte=0), name="variant_price_not_negative"
+            ),
+        ]
+        indexes = [models.Index(Upper("sku"), name="variant_sku_upper")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return self.product.get_absolute_url()
+
+    @property
+    def name(self) -> str:
+        """The product's name and the option values: "Mug, blue, 300 ml"."""
+        return ", ".join([self.product.name, *self.option_values])
+
+    @property
+    def is_for_sale(self) -> bool:
+        """Whether it is sold: both it and its product are active."""
+        return self.is_active and self.product.is_active
+
+    @property
+    def stock_facts(self) -> dict:
+        """The facts of its live topic, for its partial. Reads `product`, `stock`."""
+        return self.stock.facts(price=self.price, is_for_sale=self.is_for_sale)
+
+
+def summarise(product: Product, variants: Iterable[Variant]) -> None:
+    """Set the lowest price and the SKUs of a product to those of all its variants.
+
+    The price is None if no variant is active.
+    """
+    in_order = sorted(variants, key=lambda v: (v.position, v.pk or LAST))
+    prices = [variant.price for variant in in_order if variant.is_active]
+    product.lowest_price = min(prices, default=None)
+    product.skus = [variant.sku for variant in in_order]
