@@ -5,7 +5,9 @@ from products.catalogue.models import Product, ProductCategory, ProductImage
 from products.fetching.models import PictureFetch
 from products.orders.models import Order, OrderEvent, OrderLine, ShippingPart
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
-from products.pricing.models import TaxClass, TaxRate
+from products.pricing.models import Prices, TaxClass, TaxRate
+from products.pricing.models.history import PriceChange
+from products.pricing.models.sales import Sale
 from products.search.models import SearchWord
 from products.shipping.models import ShippingMethod, ShippingRate, ShippingZone
 from products.stock.models import MovementKind, Stock, StockAlert, StockMovement
@@ -23,10 +25,13 @@ __all__ = [
     "OrderLine",
     "Payment",
     "PictureFetch",
+    "PriceChange",
+    "Prices",
     "Product",
     "ProductCategory",
     "ProductImage",
     "Refund",
+    "Sale",
     "SearchWord",
     "ShippingMethod",
     "ShippingPart",

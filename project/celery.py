@@ -40,18 +40,20 @@ def say_outages_once(logger: logging.Logger, **kwargs: Any) -> None:
 BROKER_TIMEOUT_S = 2
 MAX_WAITING = 1000  # tasks that the broker has not taken yet
 
-QueuedTask = tuple[contextvars.Context, Task, tuple]
+QueuedTask = tuple[contextvars.Context, Task, tuple, float]
 
 
-def later(task: Task, *arguments: Any) -> None:
+def later(task: Task, *arguments: Any, countdown: float = 0) -> None:
     """Hand `task` to a worker, with arguments that JSON can represent.
+
+    The worker runs it after `countdown` seconds.
 
     Call this after the commit. It returns at once and raises nothing: a background
     thread talks to the broker. A task that the broker does not take is lost, so use
     this for tasks that beat runs as well, like the delivery of mail. The task belongs
     to the request, and to the trace, that hands it over.
     """
-    sender.put((contextvars.copy_context(), task, arguments))
+    sender.put((contextvars.copy_context(), task, arguments, countdown))
 
 
 def flush(timeout: float = EXIT_TIMEOUT_S) -> bool:
@@ -69,14 +71,19 @@ class Broker:
         self._producer: Producer | None = None
 
     def send(self, tasks: list[QueuedTask]) -> None:
-        for context, task, arguments in tasks:
-            context.run(self._send, task, arguments)
+        for context, *task in tasks:
+            context.run(self._send, *task)
 
-    def _send(self, task: Task, arguments: tuple) -> None:
+    def _send(self, task: Task, arguments: tuple, countdown: float) -> None:
         try:
             if self._producer is None:
                 self._connect()
-            task.apply_async(arguments, producer=self._producer, retry=False)
+            task.apply_async(
+                arguments,
+                countdown=countdown or None,
+                producer=self._producer,
+                retry=False,
+            )
         except Exception as error:  # whatever a broken connection raises
             if outage := outages.behind(error):
                 outages.report(outage)

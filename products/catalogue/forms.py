@@ -25,6 +25,10 @@ class PictureField(forms.FileField):
     default_validators = [FileExtensionValidator(EXTENSIONS)]
 
 
+# Owners edit the price without sales.
+STORED_AS = {"price": "base_price"}
+
+
 class ProductForm(forms.ModelForm):
     """A product in the admin, without its stock.
 
@@ -64,7 +68,7 @@ class ProductForm(forms.ModelForm):
             if self.variant is None:
                 self.fields.pop(name, None)
             elif self.variant.pk:
-                self.initial[name] = getattr(self.variant, name)
+                self.initial[name] = getattr(self.variant, STORED_AS.get(name, name))
         # Staff who may only view products get a form without these fields.
         if "slug" in self.fields:
             self.fields["slug"].required = False
@@ -91,7 +95,9 @@ class ProductForm(forms.ModelForm):
             return []
         for name in self.stored_elsewhere:
             if name in self.cleaned_data:
-                setattr(self.variant, name, self.cleaned_data[name])
+                setattr(
+                    self.variant, STORED_AS.get(name, name), self.cleaned_data[name]
+                )
         return [self.variant]
 
     def clean_sku(self) -> str:

@@ -1,23 +1,26 @@
 """Offers: what pages show of a product's variants, read with it in one query."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Self
 
 from django.conf import settings
 
+from products.pricing.models import Prices
+
 
 def stock_facts(
-    *, variant_id: int, available: int, price: Decimal, is_for_sale: bool
+    *, variant_id: int, available: int, prices: Prices, is_for_sale: bool
 ) -> dict:
     """Return the public facts of a variant's offer, ready for JSON.
 
     `state` is "in", "low" (at most `settings.LOW_STOCK`), "out" or "gone" (not sold).
-    `price` is a decimal string. A variant that isn't for sale has no units and no
-    price, because one that isn't sold yet must not reveal them.
+    Prices are those of `Prices.facts`. A variant that isn't for sale has no units and
+    no price, because one that isn't sold yet must not reveal them.
     """
-    shown_price: str | None = f"{price:.2f}"
+    price_facts = prices.facts
     if not is_for_sale:
-        available, state, shown_price = 0, "gone", None
+        available, state, price_facts = 0, "gone", {"price": None}
     elif available <= 0:
         state = "out"
     else:
@@ -26,7 +29,7 @@ def stock_facts(
         "variant": variant_id,
         "available": available,
         "state": state,
-        "price": shown_price,
+        **price_facts,
     }
 
 
@@ -36,18 +39,29 @@ class Offer(NamedTuple):
     variant: int
     sku: str
     option_values: list[str]
-    price: Decimal
     is_for_sale: bool
     on_hand: int
     reserved: int
     version: int  # of the stock
+    prices: Prices
 
     @classmethod
     def read(cls, row: list, is_sold: bool) -> Self:
         """Return the offer in a row of `with_offers`. `is_sold`: the product is."""
-        variant, sku, option_values, price, is_active, *stock = row
+        *offer, price, full_price, prior_price, until = row
+        variant, sku, option_values, is_active, *stock = offer
+        prices = Prices(
+            Decimal(price),
+            full_price and Decimal(full_price),
+            prior_price and Decimal(prior_price),
+            until and datetime.fromisoformat(until),
+        )
         is_for_sale = is_active and is_sold
-        return cls(variant, sku, option_values, Decimal(price), is_for_sale, *stock)
+        return cls._make([variant, sku, option_values, is_for_sale, *stock, prices])
+
+    @property
+    def price(self) -> Decimal:
+        return self.prices.price
 
     @property
     def facts(self) -> dict:
@@ -55,6 +69,6 @@ class Offer(NamedTuple):
         return stock_facts(
             variant_id=self.variant,
             available=self.on_hand - self.reserved,
-            price=self.price,
+            prices=self.prices,
             is_for_sale=self.is_for_sale,
         )

@@ -15,6 +15,7 @@ from products.basket import services as basket
 from products.catalogue import thumbnails
 from products.models import Product, ProductCategory, ProductImage, Stock, Variant
 from products.pagecache import caching, invalidation
+from products.pricing import sales
 from products.search import services as search
 from products.stock import services as stock
 from products.variants.models import summarise
@@ -31,7 +32,8 @@ def save(
 ) -> Product:
     """Save a product and these variants of it; create their empty stock if needed.
 
-    A new product needs a variant at least. Its other variants stay as they are. A
+    A new product needs a variant at least. Its other variants stay as they are. Set
+    `base_price`: the price in force follows from it and the sales that run. A
     change of a price or of "active" is pushed to the pages that show the variant and to
     the baskets that contain it.
     """
@@ -44,6 +46,7 @@ def save(
     places_before = invalidation.places([product.pk])
     variants_before = {variant.pk: variant for variant in before.variants.all()}
     now = _variants_now(product, variants_before, variants)
+    sales.set_prices(now, variants_before)
     summarise(product, now)
     notes = {
         variant.pk: offer_note(variants_before[variant.pk], variant)
@@ -52,8 +55,9 @@ def save(
     }
     with _offers_changed({pk: note for pk, note in notes.items() if note}, actor):
         product.save()
-        for variant in variants:
-            variant.save()
+        for variant in now:
+            if variant in variants or notes.get(variant.pk):
+                variant.save()
         _create_missing_stock(now)
     changed([product.pk], places_before)
     return product
@@ -63,10 +67,13 @@ def _create(product: Product, variants: list[Variant]) -> Product:
     """Save a new product with its variants and their empty stock."""
     if not variants:
         raise ValueError("a product needs a variant")
+    for variant in variants:
+        variant.product = product
+    sales.set_prices(variants, {})
     summarise(product, variants)
     product.save()
     for variant in variants:
-        variant.product = product
+        variant.product = product  # copies its key
         variant.save()
     _create_missing_stock(variants)
     changed([product.pk])
@@ -207,6 +214,8 @@ def offer_note(before: Variant, after: Variant) -> str:
     changes = []
     if before.price != after.price:
         changes.append(f"{before.price} → {after.price}")
+    elif before.prices != after.prices:
+        changes.append("same price, other reduction")
     if before.is_for_sale != after.is_for_sale:
         changes.append("active" if after.is_for_sale else "inactive")
     return ", ".join(changes)

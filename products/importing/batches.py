@@ -25,13 +25,15 @@ from products.models import (
     StockMovement,
     Variant,
 )
+from products.pricing import sales
 from products.stock import services as stock
 from products.stock.services import Level, Move
 from products.variants.models import ORDER, summarise
 
 PRODUCT_FIELDS = ["name", "description", "category_id", "is_active"]
 FIELDS = [*PRODUCT_FIELDS, "price"]
-LOADED = ["id", "sku", "price", "is_active", "option_values", "position", "product"]
+LOADED = ["id", "sku", "is_active", "option_values", "position", "product"]
+LOADED += sales.COLUMNS
 LOADED += [f"product__{name}" for name in ("id", "slug", *PRODUCT_FIELDS)]
 # Changes of more products are not pushed. The hubs' audit finds those that somebody is
 # looking at, with one query within a few seconds.
@@ -45,11 +47,6 @@ SET name = w.name, description = w.description, category_id = w.category_id,
 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::boolean[])
     AS w(id, name, description, category_id, is_active)
 WHERE p.id = w.id
-"""
-UPDATE_PRICES = """
-UPDATE products_variant AS v SET price = w.price
-FROM unnest(%s::bigint[], %s::numeric[]) AS w(id, price)
-WHERE v.id = w.id
 """
 
 
@@ -80,11 +77,13 @@ class Wanted:
             for name in PRODUCT_FIELDS
             if getattr(now.product, name) != getattr(before.product, name)
         ]
-        return changed + (["price"] if now.price != before.price else [])
+        return changed + (["price"] if now.base_price != before.base_price else [])
 
     @property
     def changes_offer(self) -> bool:
-        return not {"price", "is_active"}.isdisjoint(self.changed)
+        """Whether pages must show another price, or another "active"."""
+        before = self.before
+        return before is not None and bool(catalogue.offer_note(before, self.variant))
 
 
 @dataclass(slots=True)
@@ -149,6 +148,8 @@ def write(
     their reserved units; these are left unchanged.
     """
     present = [item for item in wanted if not item.is_new]
+    before = {item.variant.pk: item.before for item in present}
+    sales.set_prices([item.variant for item in wanted], before)
     # Lock baskets, then stock, as everywhere.
     siblings = _siblings(present)
     offers = [item.variant.pk for item in present if item.changes_offer]
@@ -163,7 +164,7 @@ def write(
             shortages.append(short)
         else:
             writable.append(item)
-    _update([item for item in writable if item.changed])
+    _update([item for item in writable if item.changed or item.changes_offer])
     _move(writable, siblings, stocks, note, actor, changes)
     _create([item for item in wanted if item.is_new], note, actor, changes)
     if offers:
@@ -206,12 +207,10 @@ def _update(wanted: list[Wanted]) -> None:
         [getattr(product, name) for product in products]
         for name in ["pk", *PRODUCT_FIELDS]
     ]
-    prices = [item.variant for item in wanted if "price" in item.changed]
     with connection.cursor() as cursor:
         cursor.execute(UPDATE_PRODUCTS, columns)
-        cursor.execute(
-            UPDATE_PRICES, [[v.pk for v in prices], [v.price for v in prices]]
-        )
+    prices = [item.variant for item in wanted if item.changes_offer]
+    sales.write_prices(prices)
     catalogue.summarise_all({variant.product_id for variant in prices})
 
 

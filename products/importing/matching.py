@@ -106,7 +106,7 @@ class Matcher:
             if (value := getattr(row, name)) is not None:
                 setattr(product, name, value)
         if row.price is not None:
-            variant.price = row.price
+            variant.base_price = row.price
         if row.active is not None:
             product.is_active = row.active
         return Wanted(variant, before, row.stock)

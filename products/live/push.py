@@ -3,13 +3,11 @@
 Services call this. No other module of the shop publishes.
 """
 
-from decimal import Decimal
-
 from django.db import transaction
 
 from products.catalogue.offers import stock_facts
 from products.live.baskets import owner_of_basket
-from products.models import Basket, Order
+from products.models import Basket, Order, Prices
 from realtime.publish import publish
 from realtime.registry import AT_LEAST
 
@@ -20,14 +18,14 @@ def stock_changed(
     on_hand: int,
     reserved: int,
     version: int,
-    price: Decimal,
+    prices: Prices,
     is_for_sale: bool,
 ) -> None:
     """Push a variant's new stock, price or activity once the transaction commits."""
     facts = stock_facts(
         variant_id=variant_id,
         available=on_hand - reserved,
-        price=price,
+        prices=prices,
         is_for_sale=is_for_sale,
     )
 

@@ -1,7 +1,6 @@
 """Stock: units on hand and reserved, and every movement of them."""
 
 from datetime import date
-from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
@@ -9,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from products.catalogue.offers import stock_facts
+from products.pricing.models import Prices
 from products.variants.models import Variant
 
 
@@ -51,12 +51,12 @@ class Stock(models.Model):
             "available": self.available,
         }
 
-    def facts(self, *, price: Decimal, is_for_sale: bool) -> dict:
+    def facts(self, prices: Prices, *, is_for_sale: bool) -> dict:
         """Return the public facts of the live topic `stock:<id>`; see `stock_facts`."""
         return stock_facts(
             variant_id=self.variant_id,
             available=self.available,
-            price=price,
+            prices=prices,
             is_for_sale=is_for_sale,
         )
 

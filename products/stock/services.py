@@ -9,8 +9,7 @@ The exception is `move_all`, for imports. It changes many rows, which its caller
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from django.contrib.auth.models import AbstractUser
 from django.db import connection, transaction
@@ -19,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from products.catalogue.exceptions import UnknownProduct
 from products.live import push
-from products.models import MovementKind, Stock
+from products.models import MovementKind, Prices, Stock
 from products.stock.exceptions import NotEnoughStock, StockConflict
 
 GUARD = "AND 0 <= s.reserved + %(d_reserved)s"
@@ -34,8 +33,9 @@ WITH moved AS (
         version = s.version + 1
     FROM products_variant AS v JOIN products_product AS p ON p.id = v.product_id
     WHERE s.variant_id = %(variant_id)s AND v.id = s.variant_id {guard}
-    RETURNING s.variant_id, s.on_hand, s.reserved, s.version, v.price,
-              v.is_active AND p.is_active AS is_for_sale
+    RETURNING s.variant_id, s.on_hand, s.reserved, s.version,
+              v.is_active AND p.is_active AS is_for_sale,
+              v.price, v.full_price, v.prior_price, v.price_until
 ), logged AS (
     INSERT INTO products_stockmovement (
         variant_id, version, kind, d_on_hand, d_reserved, note, actor_id, created_at
@@ -44,7 +44,9 @@ WITH moved AS (
            %(actor_id)s, statement_timestamp()
     FROM moved
 )
-SELECT variant_id, on_hand, reserved, version, price, is_for_sale FROM moved
+SELECT variant_id, on_hand, reserved, version, is_for_sale, price, full_price,
+       prior_price, price_until
+FROM moved
 """
 
 MOVE_ALL = """
@@ -58,8 +60,9 @@ WITH wanted AS (
     JOIN products_variant AS v ON v.id = w.variant_id
     JOIN products_product AS p ON p.id = v.product_id
     WHERE s.variant_id = w.variant_id
-    RETURNING s.variant_id, s.on_hand, s.reserved, s.version, v.price,
-              v.is_active AND p.is_active AS is_for_sale, w.d_on_hand, w.note
+    RETURNING s.variant_id, s.on_hand, s.reserved, s.version,
+              v.is_active AND p.is_active AS is_for_sale,
+              v.price, v.full_price, v.prior_price, v.price_until, w.d_on_hand, w.note
 ), logged AS (
     INSERT INTO products_stockmovement (
         variant_id, version, kind, d_on_hand, d_reserved, note, actor_id, created_at
@@ -68,7 +71,9 @@ WITH wanted AS (
            statement_timestamp()
     FROM moved
 )
-SELECT variant_id, on_hand, reserved, version, price, is_for_sale FROM moved
+SELECT variant_id, on_hand, reserved, version, is_for_sale, price, full_price,
+       prior_price, price_until
+FROM moved
 """
 
 
@@ -81,14 +86,20 @@ class Move(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A variant's stock after a movement, with its price and whether it is for sale."""
+    """A variant's stock after a movement, whether it is for sale, and its prices."""
 
     variant_id: int
     on_hand: int
     reserved: int
     version: int
-    price: Decimal
     is_for_sale: bool
+    prices: Prices
+
+    @classmethod
+    def read(cls, row: tuple) -> Self:
+        """Return the level in a row of `MOVE` or `MOVE_ALL`."""
+        variant_id, on_hand, reserved, version, is_for_sale, *prices = row
+        return cls(variant_id, on_hand, reserved, version, is_for_sale, Prices(*prices))
 
 
 MAX_UNITS = 2**31 - 1
@@ -195,7 +206,7 @@ def move_all(
                 "actor_id": actor.pk if actor else None,
             },
         )
-        return [Level(*row) for row in cursor.fetchall()]
+        return [Level.read(row) for row in cursor.fetchall()]
 
 
 def _in_order(quantities: Mapping[int, int]) -> list[tuple[int, int]]:
@@ -258,6 +269,6 @@ def _try_move(
         row = cursor.fetchone()
         if row is None:
             return None
-        level = Level(*row)
+        level = Level.read(row)
         push.stock_changed(**level._asdict())
         return level

@@ -1,16 +1,16 @@
 """Variants: what is sold. A product is the page that shows them."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Cast, Coalesce, JSONArray, Upper
 from django.utils.translation import gettext_lazy as _
 
 from products.catalogue.models import MOST_OPTIONS, Product
+from products.pricing.models import Priced
 
+PRICES = ("price", "full_price", "prior_price")
 ORDER = ("position", "pk")  # of a product's variants
 LAST = 2**63 - 1  # a key
 STOCK = ("on_hand", "reserved", "version")
@@ -32,9 +32,10 @@ class VariantQuerySet(models.QuerySet):
     def offer_rows(self) -> models.QuerySet:
         """Return a row of each variant for `Offer.read`, in the order of pages."""
         row = JSONArray(
-            *("pk", "sku", "option_values", Cast("price", models.TextField())),
-            "is_active",
+            *("pk", "sku", "option_values", "is_active"),
             *(Coalesce(f"stock__{name}", 0) for name in STOCK),
+            *(Cast(name, models.TextField()) for name in PRICES),
+            "price_until",
         )
         return self.order_by(*ORDER).values_list(row)
 
@@ -43,7 +44,7 @@ class VariantQuerySet(models.QuerySet):
         return self.select_related("product", "stock").filter(stock__isnull=False)
 
 
-class Variant(models.Model):
+class Variant(Priced):
     """What is sold: a product in one colour and one size, for example.
 
     Its stock is a row of its own, because it changes far more often.
@@ -62,12 +63,6 @@ class Variant(models.Model):
         blank=True,
         editable=False,
     )
-    price = models.DecimalField(
-        _("price"),
-        max_digits=12,
-        decimal_places=2,
-        validators=[MinValueValidator(Decimal("0.00"))],
-    )
     weight = models.PositiveIntegerField(_("weight in grams"), default=0)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
     is_active = models.BooleanField(_("active"), default=True)
@@ -82,9 +77,7 @@ class Variant(models.Model):
             models.UniqueConstraint(
                 fields=["product", "option_values"], name="variant_options_once"
             ),
-            models.CheckConstraint(
-                condition=models.Q(price__gte=0), name="variant_price_not_negative"
-            ),
+            *Priced.Meta.constraints,
         ]
         indexes = [models.Index(Upper("sku"), name="variant_sku_upper")]
 
@@ -107,7 +100,7 @@ class Variant(models.Model):
     @property
     def stock_facts(self) -> dict:
         """The facts of its live topic, for its partial. Reads `product`, `stock`."""
-        return self.stock.facts(price=self.price, is_for_sale=self.is_for_sale)
+        return self.stock.facts(self.prices, is_for_sale=self.is_for_sale)
 
 
 def summarise(product: Product, variants: Iterable[Variant]) -> None:

@@ -37,15 +37,19 @@ def frame(variants: int) -> bytes:
     """An update as the hub sends it, with HTML."""
     from decimal import Decimal
 
+    from products.catalogue.offers import stock_facts
     from products.live.registry import registry
-    from products.stock.models import stock_facts
+    from products.models import Prices
     from realtime import protocol
     from realtime.registry import State
 
     items = []
     for pk in range(1, variants + 1):
         facts = stock_facts(
-            variant_id=pk, available=90 + pk, price=Decimal("12.50"), is_for_sale=True
+            variant_id=pk,
+            available=90 + pk,
+            prices=Prices(Decimal("12.50")),
+            is_for_sale=True,
         )
         html = registry.render(f"stock:{pk}", State(17, facts), "en")
         items.append(protocol.item(f"stock:{pk}", 17, facts, html))

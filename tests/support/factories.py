@@ -19,11 +19,13 @@ from products.models import (
     Order,
     Product,
     ProductCategory,
+    Sale,
     Stock,
     Variant,
 )
 from products.orders import placing
 from products.orders.terms import Contact, Terms
+from products.pricing import clock
 from products.stock import services as stock
 from products.variants.models import summarise
 from users import addresses
@@ -101,6 +103,21 @@ def _new_variant(n: int, name: str, fields: dict) -> Variant:
     )
     summarise(product, [variant])
     return variant
+
+
+def make_sale(*targets: Product | ProductCategory | Variant, **fields) -> Sale:
+    """A sale that has just begun, with 20 % off unless it has a reduced price.
+
+    A variant stands for its product.
+    """
+    if "reduced_price" not in fields:
+        fields.setdefault("percent", "20")
+    fields = {"name": "Sale", "starts_at": clock.now()} | fields
+    sale = Sale.objects.create(**fields)
+    pages = [getattr(target, "product", target) for target in targets]
+    sale.products.set(row for row in pages if isinstance(row, Product))
+    sale.categories.set(row for row in pages if isinstance(row, ProductCategory))
+    return sale
 
 
 def make_user(**fields) -> User:

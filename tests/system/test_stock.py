@@ -16,7 +16,7 @@ from tests.support.shopper import Shopper
 
 def facts_of(variant) -> dict:
     return Stock.objects.get(pk=variant.pk).facts(
-        price=variant.price, is_for_sale=variant.is_for_sale
+        variant.prices, is_for_sale=variant.is_for_sale
     )
 
 

@@ -97,7 +97,7 @@ def test_offer_changed_raises_the_version_and_moves_nothing():
 
     level = stock.offer_changed(variant.pk, note="12.50 → 9.90")
 
-    assert (level.price, level.is_for_sale) == (variant.price, True)
+    assert (level.prices.price, level.is_for_sale) == (variant.price, True)
     assert figures(variant) == (10, 4, 3)
     assert moves(variant)[-1] == (3, "offer", 0, 0)
 

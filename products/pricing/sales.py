@@ -1,0 +1,101 @@
+"""Which prices are in force: base prices, or those of running sales.
+
+The price in force is a column, so lists, baskets and orders all read the same number.
+Code that saves a base price calls `set_prices` first. When a sale begins, ends or
+changes, `products.pricing.flips` does so.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from django.db import connection
+
+from products.models import Sale, Variant
+from products.pricing import clock, history
+from products.pricing.reductions import Reduction, price_at, rises_at
+
+COLUMNS = ["price", "full_price", "prior_price", "price_until"]
+
+WRITE = """
+UPDATE products_variant AS v
+SET price = w.price, full_price = w.full_price, prior_price = w.prior_price,
+    price_until = w.price_until
+FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[],
+            %s::timestamptz[])
+    AS w(id, price, full_price, prior_price, price_until)
+WHERE v.id = w.id
+"""
+
+
+def set_prices(
+    variants: Collection[Variant],
+    before: Mapping[int, Variant],
+    *,
+    at: datetime | None = None,
+) -> None:
+    """Set the prices in force of variants from their base prices and the sales.
+
+    The variants have their products. `before` are their rows by key, in locked
+    products; new variants have none. Nothing is saved.
+    """
+    at = at or clock.now()
+    reductions = _Reductions(variants, at)
+    newly_reduced = []
+    for variant in variants:
+        earlier = before.get(variant.pk)
+        _reduce(variant, reductions.of(variant), at)
+        if not variant.is_reduced:
+            variant.prior_price = None
+        elif earlier and earlier.is_reduced and variant.price <= earlier.price:
+            variant.prior_price = earlier.prior_price  # still the same reduction
+        else:
+            newly_reduced.append(variant)
+    if newly_reduced:
+        ids = [variant.pk for variant in newly_reduced if variant.pk]
+        lowest = history.lowest_prices(ids, at)
+        for variant in newly_reduced:
+            variant.prior_price = lowest.get(variant.pk)
+
+
+def write_prices(variants: Collection[Variant]) -> None:
+    """Save the prices of variants."""
+    columns = [[getattr(v, name) for v in variants] for name in ["pk", *COLUMNS]]
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, columns)
+
+
+def _reduce(variant: Variant, reductions: list[Reduction], at: datetime) -> None:
+    base = variant.base_price
+    variant.price = price_at(base, reductions, at)
+    variant.full_price = base if variant.price < base else None
+    variant.price_until = rises_at(base, reductions, at)
+
+
+class _Reductions:
+    """The sales of some variants that run or will run."""
+
+    def __init__(self, variants: Collection[Variant], at: datetime) -> None:
+        self._of_product: dict[int, list[Reduction]] = defaultdict(list)
+        self._of_category: dict[int, list[Reduction]] = defaultdict(list)
+        sales = Sale.objects.unended(at).values_list("pk", *Reduction._fields)
+        by_sale = {pk: Reduction(*fields) for pk, *fields in sales}
+        if not by_sale:
+            return
+        products = {variant.product for variant in variants if variant.product.pk}
+        targets = Sale.products.through.objects.filter(
+            sale__in=by_sale, product__in=products
+        )
+        for sale, product in targets.values_list("sale", "product"):
+            self._of_product[product].append(by_sale[sale])
+        shelves = Sale.categories.through.objects.filter(
+            sale__in=by_sale,
+            productcategory__in={v.product.category_id for v in variants},
+        )
+        for sale, category in shelves.values_list("sale", "productcategory"):
+            self._of_category[category].append(by_sale[sale])
+
+    def of(self, variant: Variant) -> list[Reduction]:
+        product = variant.product
+        of_product = self._of_product.get(product.pk, [])
+        return [*of_product, *self._of_category.get(product.category_id, [])]
