@@ -5,7 +5,12 @@ from products.catalogue.admin import ProductAdmin, ProductCategoryAdmin
 from products.fetching.admin import PictureFetchAdmin
 from products.orders.admin import OrderAdmin
 from products.payments.admin import PaymentAdmin, WebhookEventAdmin
-from products.pricing.admin import TaxClassAdmin, TaxRateAdmin
+from products.pricing.admin import (
+    PriceChangeAdmin,
+    SaleAdmin,
+    TaxClassAdmin,
+    TaxRateAdmin,
+)
 from products.shipping.admin import ShippingZoneAdmin
 from products.stock.admin import StockAdmin, StockMovementAdmin
 from products.waiting.admin import WaitingAdmin
@@ -15,8 +20,10 @@ __all__ = [
     "OrderAdmin",
     "PaymentAdmin",
     "PictureFetchAdmin",
+    "PriceChangeAdmin",
     "ProductAdmin",
     "ProductCategoryAdmin",
+    "SaleAdmin",
     "ShippingZoneAdmin",
     "StockAdmin",
     "StockMovementAdmin",

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import F, QuerySet
 from django.http import Http404, HttpResponse
+from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.functional import cached_property
 from django.utils.text import Truncator
@@ -322,6 +323,9 @@ def offer_ld(product: Product, offer: Offer) -> dict:
             "seller": {"@type": "Organization", "name": settings.SHOP_NAME},
         },
     }
+    if offer.prices.price_until:
+        day = timezone.localdate(offer.prices.price_until)
+        data["offers"]["priceValidUntil"] = day.isoformat()
     if product.image:
         pictures = product.gallery or [product]
         addresses = [absolute(picture.image_large.url) for picture in pictures]
