@@ -6,6 +6,7 @@ An address that is new needs a line in ROUTES, or the first test says so.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from urllib.parse import urlsplit
 
@@ -46,11 +47,13 @@ from products.models import (
     Waiting,
     WebhookEvent,
 )
+from products.pricing import clock
 from tests.support.factories import (
     make_address,
     make_basket,
     make_order,
     make_picture,
+    make_sale,
     make_shopper,
     make_variant,
 )
@@ -217,6 +220,7 @@ ROUTES: dict[str, Row] = {
     "admin/users/user/<id>/password/": staff("403", "200"),
 }
 
+HOUR = timedelta(hours=1)
 ALL = {"view", "add", "change", "delete"}
 # What staff may do in the admin, and what superusers.
 MODELS: dict[str, tuple[set[str], set[str]]] = {
@@ -227,8 +231,10 @@ MODELS: dict[str, tuple[set[str], set[str]]] = {
     "products/order": ({"view", "change"}, {"view", "change"}),  # notes
     "products/payment": ({"view"}, {"view"}),
     "products/picturefetch": ({"view"}, {"view", "delete"}),
+    "products/pricechange": ({"view"}, {"view"}),
     "products/product": (ALL - {"delete"}, ALL),
     "products/productcategory": (ALL - {"delete"}, ALL),
+    "products/sale": (ALL - {"delete"}, ALL),  # planned ones may be deleted
     "products/shippingzone": ({"view"}, ALL),
     "products/stock": ({"view", "change"}, {"view", "change"}),
     "products/stockmovement": ({"view"}, {"view"}),
@@ -320,9 +326,11 @@ class World:
             "products/picturefetch": PictureFetch.objects.create(
                 product=lamp.product, url="https://pictures.example/lamp.png"
             ),
+            "products/pricechange": lamp.price_changes.get(),
             "products/product": lamp.product,
             "products/productcategory": lamp.product.category,
             "products/shippingzone": make_zone_with_pickup(),
+            "products/sale": make_sale(lamp, starts_at=clock.now() + HOUR),
             "products/stock": lamp.stock,
             "products/stockmovement": StockMovement.objects.get(),
             "products/waiting": Waiting.objects.create(

@@ -7,6 +7,7 @@ run again.
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -26,14 +27,20 @@ from products.models import (
     Product,
     ProductCategory,
     ProductImage,
+    Sale,
     Stock,
     StockMovement,
     Variant,
 )
+from products.pricing import clock, flips
 from products.search import services as search
 
 BATCH = 2000
 PICTURES = Path(__file__).parent / "pictures"  # as WebP, with the SVG it is made of
+ON_SALE = ("TW-TB-103", "TW-TB-106", "TW-GL-201", "TW-GL-204")
+SALE_TIME = timedelta(days=14)
+# What staff may add and change.
+MODELS_OF_STAFF = ("picturefetch", "product", "productcategory", "sale", "stock")
 ACCOUNTS = ("shopper", "staff", "admin")
 
 # Wraps an iterable to show its progress: (iterable, total, label) → iterable.
@@ -149,6 +156,22 @@ def _add(
     StockMovement.objects.bulk_create(filter(None, map(rows.movement, variants, units)))
 
 
+# --- Sales ------------------------------------------------------------------------
+
+
+def load_sale() -> int:
+    """Begin a sale of some products if none is running; return how many sales began."""
+    now = clock.now()
+    if Sale.objects.running(now).exists():
+        return 0
+    ends_at = now.replace(microsecond=0) + SALE_TIME
+    sale = Sale(name="Demo", percent=20, starts_at=now, ends_at=ends_at)
+    flips.save_sale(sale)
+    sale.products.set(Product.objects.filter(variants__sku__in=ON_SALE))
+    flips.settle(sale)
+    return 1
+
+
 # --- Accounts ---------------------------------------------------------------------
 
 
@@ -208,9 +231,7 @@ def staff_permissions() -> Iterable[Permission]:
     )
     may_change = of_the_shop.filter(
         codename__in=[
-            f"{verb}_{model}"
-            for verb in ("add", "change")
-            for model in ("picturefetch", "product", "productcategory", "stock")
+            f"{verb}_{model}" for verb in ("add", "change") for model in MODELS_OF_STAFF
         ]
     )
     return may_view | may_change | order_permissions()

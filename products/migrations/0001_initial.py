@@ -13,6 +13,7 @@ import django_countries.fields
 import products.catalogue.thumbnails
 import products.orders.models
 import products.payments.models
+import products.pricing.models.triggers
 import products.search.vectors
 import products.stock.models
 import project.mail.fields
@@ -293,6 +294,43 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "price",
+                    models.DecimalField(
+                        decimal_places=2,
+                        max_digits=12,
+                        validators=[
+                            django.core.validators.MinValueValidator(Decimal("0.00"))
+                        ],
+                        verbose_name="price",
+                    ),
+                ),
+                (
+                    "full_price",
+                    models.DecimalField(
+                        decimal_places=2,
+                        editable=False,
+                        max_digits=12,
+                        null=True,
+                        verbose_name="full price",
+                    ),
+                ),
+                (
+                    "prior_price",
+                    models.DecimalField(
+                        decimal_places=2,
+                        editable=False,
+                        max_digits=12,
+                        null=True,
+                        verbose_name="lowest price before",
+                    ),
+                ),
+                (
+                    "price_until",
+                    models.DateTimeField(
+                        editable=False, null=True, verbose_name="reduced until"
+                    ),
+                ),
+                (
                     "sku",
                     models.CharField(max_length=40, unique=True, verbose_name="sku"),
                 ),
@@ -305,17 +343,6 @@ class Migration(migrations.Migration):
                         editable=False,
                         size=3,
                         verbose_name="option values",
-                    ),
-                ),
-                (
-                    "price",
-                    models.DecimalField(
-                        decimal_places=2,
-                        max_digits=12,
-                        validators=[
-                            django.core.validators.MinValueValidator(Decimal("0.00"))
-                        ],
-                        verbose_name="price",
                     ),
                 ),
                 (
@@ -1281,6 +1308,100 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Sale",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="failed attempts"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "percent",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=4,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(Decimal("0.01")),
+                            django.core.validators.MaxValueValidator(Decimal("99.99")),
+                        ],
+                        verbose_name="percent off",
+                    ),
+                ),
+                (
+                    "reduced_price",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=12,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(Decimal("0.01"))
+                        ],
+                        verbose_name="reduced price",
+                    ),
+                ),
+                ("starts_at", models.DateTimeField(verbose_name="starts")),
+                (
+                    "ends_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="ends"),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("settled_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "categories",
+                    models.ManyToManyField(
+                        blank=True,
+                        related_name="+",
+                        to="products.productcategory",
+                        verbose_name="categories",
+                    ),
+                ),
+                (
+                    "products",
+                    models.ManyToManyField(
+                        blank=True,
+                        related_name="+",
+                        to="products.product",
+                        verbose_name="products",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "sale",
+                "verbose_name_plural": "sales",
+                "ordering": ["-starts_at", "-id"],
+            },
+        ),
+        migrations.CreateModel(
             name="SearchWord",
             fields=[
                 (
@@ -1475,6 +1596,49 @@ class Migration(migrations.Migration):
                 to="products.product",
                 verbose_name="product",
             ),
+        ),
+        migrations.CreateModel(
+            name="PriceChange",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "price",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=12, verbose_name="price in force"
+                    ),
+                ),
+                (
+                    "full_price",
+                    models.DecimalField(
+                        decimal_places=2,
+                        max_digits=12,
+                        null=True,
+                        verbose_name="full price",
+                    ),
+                ),
+                ("since", models.DateTimeField(verbose_name="since")),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="price_changes",
+                        to="products.variant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "price change",
+                "verbose_name_plural": "price history",
+                "ordering": ["-since", "-id"],
+            },
         ),
         migrations.CreateModel(
             name="OrderLine",
@@ -2211,6 +2375,40 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
+            model_name="sale",
+            index=models.Index(
+                condition=models.Q(("failures__gt", 0)),
+                fields=["retry_at"],
+                name="sale_problem",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="sale",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("percent__gt", 0),
+                        ("percent__lt", 100),
+                        ("reduced_price", None),
+                    ),
+                    models.Q(("percent", None), ("reduced_price__gt", 0)),
+                    _connector="OR",
+                ),
+                name="sale_has_one_reduction",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="sale",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("ends_at", None),
+                    ("ends_at__gt", models.F("starts_at")),
+                    _connector="OR",
+                ),
+                name="sale_ends_after_its_start",
+            ),
+        ),
+        migrations.AddIndex(
             model_name="basket",
             index=models.Index(
                 condition=models.Q(("status", "open"), ("user__isnull", True)),
@@ -2370,6 +2568,31 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("price__gte", 0)), name="variant_price_not_negative"
             ),
+        ),
+        migrations.AddConstraint(
+            model_name="variant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("full_price__gt", models.F("price")),
+                    models.Q(
+                        ("full_price", None),
+                        ("price_until", None),
+                        ("prior_price", None),
+                    ),
+                    _connector="OR",
+                ),
+                name="variant_price_below_full_price",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="variant",
+            constraint=products.pricing.models.triggers.PriceTrigger(
+                name="variant_price_history"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="pricechange",
+            index=models.Index(fields=["variant", "-since"], name="price_change"),
         ),
         migrations.AddConstraint(
             model_name="orderline",

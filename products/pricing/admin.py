@@ -41,9 +41,7 @@ class TaxRateAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
 
 
 @admin.register(Sale)
-class SaleAdmin(  # type: ignore[misc]  # of the mixins
-    SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin
-):
+class SaleAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
     form = SaleForm
     list_display = ["name", "reduction", "starts_at", "ends_at", "state"]
     raw_id_fields = ["products"]
@@ -98,9 +96,7 @@ class SaleAdmin(  # type: ignore[misc]  # of the mixins
 
 
 @admin.register(PriceChange)
-class PriceChangeAdmin(  # type: ignore[misc]  # of the mixins
-    ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin
-):
+class PriceChangeAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
     list_display = ["since", "variant", "price", "full_price"]
     list_select_related = ["variant__product"]
     list_per_page = 50

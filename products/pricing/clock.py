@@ -6,7 +6,7 @@ from django.db import connection
 
 
 def now() -> datetime:
-    """Return the time of the database, so that the clocks of machines need not agree."""
+    """Return the database’s time, so that the clocks of machines need not agree."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         return cursor.fetchone()[0]

@@ -67,6 +67,7 @@ class Command(BaseCommand):
         added = loading.load_catalogue(options["products"], self.progress)
         self.stdout.write(f"{added} products added.")
         self.stdout.write(f"{shipping.load_defaults()} shipping zones added.")
+        self.stdout.write(f"{loading.load_sale()} sales begun.")
         if options["accounts"]:
             loading.load_accounts()
             self.stdout.write(f"{orders.load()} orders placed.")

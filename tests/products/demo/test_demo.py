@@ -6,11 +6,19 @@ from django.contrib.auth import authenticate, get_user_model
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils import timezone
 from PIL import Image
 
 from products.catalogue import services as catalogue
 from products.demo import fixture, loading, rows
-from products.models import Product, ProductCategory, Stock, StockMovement, Variant
+from products.models import (
+    Product,
+    ProductCategory,
+    Sale,
+    Stock,
+    StockMovement,
+    Variant,
+)
 from products.stock import services as stock
 from tests.support.factories import make_user
 
@@ -198,6 +206,17 @@ def test_fixture_loaded_into_an_empty_database_is_shown(client):
         variants=[Variant(sku="AFTER", price=1)],
     )
     assert extra.pk > rows.CATALOGUE_SIZE
+
+
+def test_demo_has_one_sale_that_runs():
+    demo()
+    demo()
+
+    sale = Sale.objects.running(timezone.now()).get()
+    reduced = Variant.objects.exclude(full_price=None)
+    assert {v.product for v in reduced} == set(sale.products.all())
+    assert len(reduced) == len(loading.ON_SALE)
+    assert all(v.prior_price == v.full_price for v in reduced)
 
 
 def test_load_pictures_copies_once_and_restores_what_is_missing():
