@@ -116,7 +116,7 @@ def test_page_shows_a_change_once_its_generation_is_touched(shelf, address, clie
 
 
 def test_page_of_a_category_stays_when_another_category_changes(client, lamp):
-    address = lamp.category.get_absolute_url()
+    address = lamp.product.category.get_absolute_url()
     client.get(address)
     rename(lamp)
 
