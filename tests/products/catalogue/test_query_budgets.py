@@ -14,7 +14,8 @@ from tests.support.factories import (
 
 pytestmark = pytest.mark.django_db
 
-BUDGETS = {"index": 8, "list": 6, "category": 6, "detail": 5, "basket": 5}
+# The basket reads its lines, the tax rates and the zones of delivery.
+BUDGETS = {"index": 8, "list": 6, "category": 6, "detail": 5, "basket": 6}
 
 
 @pytest.fixture(params=["visitor", "member"])
