@@ -140,8 +140,8 @@ def test_pages_of_the_admin_keep_to_the_policy(visit, lamp, boss, signed_in):
     forms = [
         "/admin/products/product/add/",
         "/admin/products/product/import/",
-        f"/admin/products/product/{lamp.pk}/change/",
-        f"/admin/products/product/{lamp.pk}/history/",
+        f"/admin/products/product/{lamp.product.pk}/change/",
+        f"/admin/products/product/{lamp.product.pk}/history/",
         f"/admin/products/stock/{lamp.pk}/change/",
         f"/admin/users/user/{boss.pk}/change/",
         "/admin/users/user/add/",

@@ -95,7 +95,7 @@ def test_a_price_set_in_the_admin_shows_on_card_detail_and_in_the_basket(
     for each in pages:
         mark(each)
 
-    staff.goto(f"/admin/products/product/{lamp.pk}/change/")
+    staff.goto(f"/admin/products/product/{lamp.product.pk}/change/")
     staff.get_by_role("spinbutton", name="Price").fill("4.50")
     staff.get_by_role("button", name="Save", exact=True).click()
 
@@ -111,7 +111,7 @@ def test_a_product_taken_out_of_the_shop_says_so_where_it_is_shown(visit, lamp, 
     listed = visit("/products/")
     detail = visit(lamp.get_absolute_url())
 
-    staff.goto(f"/admin/products/product/{lamp.pk}/change/")
+    staff.goto(f"/admin/products/product/{lamp.product.pk}/change/")
     staff.get_by_label("Active").uncheck()
     staff.get_by_role("button", name="Save", exact=True).click()
 

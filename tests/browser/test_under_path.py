@@ -48,7 +48,7 @@ def lamp(transactional_db) -> Variant:
 
 
 @pytest.fixture
-def asked(under) -> list[str]:
+def urls(under) -> list[str]:
     """The addresses that pages have asked for, sockets too."""
     return []
 
@@ -78,7 +78,7 @@ def outside(under: Daphne, urls: list[str]) -> set[str]:
     }
 
 
-def test_a_guest_fills_a_basket_and_orders_under_the_path(enter, under, asked, lamp):
+def test_a_guest_fills_a_basket_and_orders_under_the_path(enter, under, urls, lamp):
     page = enter("/products/")
     other = another_tab(page, f"{PATH}/products/lamp/")
     mark(other)
@@ -103,11 +103,11 @@ def test_a_guest_fills_a_basket_and_orders_under_the_path(enter, under, asked, l
     expect(page).to_have_url(re.compile(rf"{PATH}/orders/[2-9A-Z]{{8}}/$"))
     assert Order.objects.get().email == ADDRESS["email"]
     assert Stock.objects.get(pk=lamp.pk).reserved == 1
-    assert f"{under.url}/ws/" in asked
-    assert outside(under, asked) == set()
+    assert f"{under.url}/ws/" in urls
+    assert outside(under, urls) == set()
 
 
-def test_a_shopper_searches_signs_in_and_out_under_the_path(enter, under, asked, lamp):
+def test_a_shopper_searches_signs_in_and_out_under_the_path(enter, under, urls, lamp):
     make_shopper(is_staff=True, is_superuser=True)
     page = enter()
     other = another_tab(page, f"{PATH}/products/")
@@ -133,16 +133,16 @@ def test_a_shopper_searches_signs_in_and_out_under_the_path(enter, under, asked,
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{under.url}/")
     expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
-    assert outside(under, asked) == set()
+    assert outside(under, urls) == set()
 
 
-def test_page_that_is_not_there_leads_back_to_the_shop(enter, under, asked, complaints):
+def test_page_that_is_not_there_leads_back_to_the_shop(enter, under, urls, complaints):
     page = enter("/nowhere/")
 
     page.get_by_role("main").get_by_role("link").first.click()
 
     assert page.url.startswith(f"{under.url}/")
-    assert outside(under, asked) == set()
+    assert outside(under, urls) == set()
     complaints.forgive()  # the 404
 
 

@@ -28,7 +28,7 @@ ENOUGH = int(os.environ.get("PUSHES", 0))  # end after so many; 0: go on
 began: dict[str, float] = {}  # topic → when the request left that changes it
 newest: dict[str, int] = {}
 known: dict[tuple[str, int], float] = {}  # (topic, version) → when it came about
-free: list[str] = []  # products that nobody wavers about
+free: list[str] = []  # variants that nobody wavers about
 heard: list[int] = []
 
 
@@ -163,16 +163,16 @@ class Waverer(Visitor):
         self.variant = free.pop(random.randrange(len(free))) if free else None
         self.quantity, self.holds = 1, False
         if self.variant:
-            self.send(f"/basket/add/{self.product}/", quantity=1)
+            self.send(f"/basket/add/{self.variant}/", quantity=1)
 
     @task
     def waver(self) -> None:
         if not self.variant:
             return
-        began[f"stock:{self.product}"] = time.time()
+        began[f"stock:{self.variant}"] = time.time()
         if self.holds:
             self.quantity = 3 - self.quantity
-            field = {f"quantity-{self.product}": self.quantity}
+            field = {f"quantity-{self.variant}": self.quantity}
             self.send("/basket/update/", **field)
         else:
             self.client.get("/checkout/")

@@ -237,7 +237,7 @@ def test_early_page_takes_no_query_and_no_view(server, lamp, redis):
     """Delete the row unnoticed. Only a cached page can still show it."""
     page = lamp.get_absolute_url()
     warm(server, page)
-    lamp.movements.all().delete()
+    lamp.variants.get().movements.all().delete()
     lamp.delete()
 
     assert ask(server, page).status == 200
@@ -257,7 +257,7 @@ def test_early_page_has_a_token_that_the_forms_take(server, lamp):
         "Content-Type": "application/x-www-form-urlencoded",
     }
 
-    link.request("POST", f"/basket/add/{lamp.pk}/", body, headers)
+    link.request("POST", f"/basket/add/{lamp.variants.get().pk}/", body, headers)
 
     assert link.getresponse().status == 302
     link.close()
@@ -342,7 +342,7 @@ def test_early_page_is_not_for_another_host(transactional_db, the_shop, lamp):
 
 def test_early_page_shows_no_basket_of_somebody_else(server, lamp):
     shopper = Shopper(server)
-    shopper.add(lamp, 3)
+    shopper.add(lamp.variants.get(), 3)
     page = lamp.get_absolute_url()
 
     theirs, strangers = shopper.get(page), ask(server, page).text
@@ -358,17 +358,17 @@ def test_early_page_shows_no_basket_of_somebody_else(server, lamp):
 def test_stock_on_a_kept_page_is_corrected_when_the_socket_opens(server, lamp):
     page = lamp.get_absolute_url()
     warm(server, page)
-    level = stock.claim({lamp.pk: 7})[0]
+    variant = lamp.variants.get()
+    level = stock.claim({variant.pk: 7})[0]
     shown = ask(server, page).text
-    (version,) = re.findall(
-        rf'data-topic="stock:{lamp.pk}" data-version="(\d+)"', shown
-    )
+    topic = f"stock:{variant.pk}"
+    (version,) = re.findall(rf'data-topic="{topic}" data-version="(\d+)"', shown)
     assert int(version) < level.version  # the page is behind
 
-    with Shopper(server).socket(Page({f"stock:{lamp.pk}": int(version)})) as socket:
+    with Shopper(server).socket(Page({topic: int(version)})) as socket:
         socket.watch()
 
-        assert socket.shows(f"stock:{lamp.pk}", level.version)["available"] == 3
+        assert socket.shows(topic, level.version)["available"] == 3
 
 
 # --- Redis comes and goes ---------------------------------------------------------
@@ -383,7 +383,7 @@ def test_pages_come_without_redis_and_one_line_says_so(
     shop.start()
     page = lamp.get_absolute_url()
     shopper = Shopper(shop)
-    shopper.add(lamp)
+    shopper.add(lamp.variants.get())
     try:
         warm(shop, page)
         shopper.get(page)

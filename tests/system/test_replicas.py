@@ -80,12 +80,13 @@ def test_catalogue_is_read_from_the_replica_and_own_writes_from_the_primary(
     shop = start(max_lag=60)
     visitor, staff = Shopper(shop), Shopper(shop, make_user(is_staff=True))
     customer = Shopper(shop, make_user())
+    variant = lamp.variants.get()
     pair.catch_up()
     places = [*PLACES, lamp.get_absolute_url()]
 
     with pair.held():
         rename(lamp)
-        stock.claim({lamp.pk: 3})
+        stock.claim({variant.pk: 3})
 
         for place in places:
             page = get(shop, place)[2]
@@ -94,7 +95,7 @@ def test_catalogue_is_read_from_the_replica_and_own_writes_from_the_primary(
             assert NEW in staff.get(place), f"staff see {place} as it is"
         assert OLD in customer.get(lamp.get_absolute_url())
 
-        topic = f"stock:{lamp.pk}"
+        topic = f"stock:{variant.pk}"
         page = Page({topic: 1})  # as the standby's page says
         page.timeline = timeline_of(get(shop, "/products/")[2])
         with Client(shop, page) as client:
@@ -103,7 +104,7 @@ def test_catalogue_is_read_from_the_replica_and_own_writes_from_the_primary(
                 page.take(item)
         assert (page.shown[topic], page.facts[topic]["available"]) == (2, 7)
 
-        visitor.add(lamp)
+        visitor.add(variant)
         assert visitor.cookies["wrote"] == "1"
         for place in [*places, "/basket/"]:
             page = visitor.get(place)

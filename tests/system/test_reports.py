@@ -137,7 +137,7 @@ def test_request_its_tasks_their_mail_and_their_push_have_one_id(reported):
     assert mail["Subject"] == "Planted"
     by_message = {line["message"]: line for line in reported.lines_of(request_id)}
     page = by_message["The page for [e-mail]"]
-    assert page["route"] == "/works/<int:product>/"
+    assert page["route"] == "/works/<int:variant>/"
     second = by_message["The second task"]
     assert second["task"] == "tests.support.reported.tasks.second" and second["task_id"]
     assert second["program"] == "worker" and page["program"] == "server"
@@ -156,7 +156,7 @@ def test_trace_joins_a_request_its_statements_its_tasks_and_their_mail(reported)
     request_id = headers["X-Request-ID"]
 
     def spans() -> dict[str, list]:
-        pages = reported.receiver.named("GET works/<int:product>/")
+        pages = reported.receiver.named("GET works/<int:variant>/")
         mine = [p for p in pages if attribute(p, "shop.request_id") == request_id]
         if not mine:
             return {}
@@ -168,7 +168,7 @@ def test_trace_joins_a_request_its_statements_its_tasks_and_their_mail(reported)
         return by_name
 
     wanted = {
-        "GET works/<int:product>/",
+        "GET works/<int:variant>/",
         "SELECT",
         "run/tests.support.reported.tasks.first",
         "run/tests.support.reported.tasks.second",
@@ -183,7 +183,7 @@ def test_trace_joins_a_request_its_statements_its_tasks_and_their_mail(reported)
     assert not orphans, orphans[:3]
     assert no_secrets(reported.receiver)
     logged = [x for x in reported.lines_of(request_id) if "trace_id" in x]
-    (page,) = spans()["GET works/<int:product>/"]
+    (page,) = spans()["GET works/<int:variant>/"]
     assert {x["trace_id"] for x in logged} == {page.trace_id.hex()}
 
 
@@ -429,7 +429,7 @@ def test_receiver_that_is_away_blocks_no_page_and_costs_a_line_each(
         for _ in range(10):
             assert ask(shop, f"/orders/confirm/{planted.TOKEN}/")[0] == 500
         assert time.monotonic() - begun < 3
-        expected = ["Traces are not sent"] + (
+        expected = ["Traces cannot be sent"] + (
             [] if is_hanging else ["Errors are not sent"]
         )
         wait_until(

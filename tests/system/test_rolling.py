@@ -117,7 +117,7 @@ def shopping(nginx: Nginx, variant) -> Callable[[], None]:
 
 def versions(variants: list) -> dict[str, int]:
     """What every socket is to show."""
-    rows = Stock.objects.filter(product__in=variants)
+    rows = Stock.objects.filter(variant__in=variants)
     return {f"stock:{row.variant_id}": row.version for row in rows}
 
 

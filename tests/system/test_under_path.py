@@ -203,7 +203,7 @@ ENTRANCE = ["/users/login/", "/users/signup/", "/users/password/reset/"]
 def test_pages_for_everybody_stay_under_the_path(site, lamp):
     for path in SHOP + ENTRANCE:
         look(site, path)
-    look(site, f"/products/category/{lamp.category.slug}/")
+    look(site, f"/products/category/{lamp.product.category.slug}/")
     look(site, "/nowhere/", status=404)
     detail = look(site, "/products/lamp/").text
     for name in ('rel="canonical" href', 'property="og:url" content'):
@@ -229,7 +229,7 @@ def test_pages_of_staff_stay_under_the_path(site, lamp):
     boss = make_user(is_staff=True, is_superuser=True)
     cookie = session_of(site, boss)
     pages = ["/staff/orders/", "/staff/pulse/", "/admin/", "/admin/products/product/"]
-    pages += [f"/admin/products/product/{lamp.pk}/change/"]
+    pages += [f"/admin/products/product/{lamp.product.pk}/change/"]
     pages += [f"/admin/products/stock/{lamp.pk}/change/"]
 
     texts = [look(site, path, cookie).text for path in pages]

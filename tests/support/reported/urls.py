@@ -53,7 +53,7 @@ registry.kinds["breaks"] = stock._replace(accepts=breaks)
 registry.kinds["unloadable"] = stock._replace(load=cannot_be_loaded)
 
 urlpatterns = [
-    path("works/<int:product>/", works),
+    path("works/<int:variant>/", works),
     path("orders/confirm/<str:token>/", fails),
     path("task-fails/", task_fails),
     path("", include("project.urls")),
