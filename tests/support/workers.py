@@ -84,10 +84,18 @@ def broker_at(address: str) -> Iterator[None]:
     }
     before, sender = {name: conf[name] for name in ours}, project.celery.sender
     conf.update(ours)
+    forget_connections()
     project.celery.sender = project.celery.make_sender()
     try:
         yield
         project.celery.flush()
     finally:
         conf.update(before)
+        forget_connections()
         project.celery.sender = sender
+
+
+def forget_connections() -> None:
+    """Let `delay()` and `apply_async()` connect to the broker that is configured now,
+    as they do in a process that has just begun."""
+    app._pool = app.amqp._producer_pool = None
