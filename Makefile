@@ -45,7 +45,7 @@ soak: ## ten minutes of sockets and orders against a shop of its own (ARGS="--du
 check: ## flake8, mypy, isort, black, djade, oxlint, migrations, check --deploy
 	exec $(UP) --test exec python deploy/local/check.py
 
-types: ## mypy, but for the modules that pyproject.toml lists
+types: ## mypy, over every module
 	exec $(UP) --test exec python -m mypy
 
 format: ## isort, black and djade, over every file

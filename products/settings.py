@@ -8,6 +8,7 @@ from project.mail.addresses import recipient
 # Thumbnails are made when a picture is saved, so pages never check for them.
 IMAGEKIT_DEFAULT_CACHEFILE_STRATEGY = "products.catalogue.thumbnails.MadeOnSave"
 IMAGEKIT_SPEC_CACHEFILE_NAMER = "products.catalogue.thumbnails.named"
+IMAGEKIT_CACHEFILE_DIR = "CACHE/images"
 IMAGEKIT_CACHE_BACKEND = "thumbnails"
 
 SHOP_NAME = "Tidewater"

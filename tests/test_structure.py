@@ -226,7 +226,11 @@ RULES: dict[str, list[str]] = {
     "products.catalogue.offers": ["products.pricing.models"],
     "products.catalogue.thumbnails": ["project.pictures", "project.unused_files"],
     "products.importing": ["products.importing", *MODELS, *SERVICES],
-    "products.importing.admin": [*PAGES, "products.importing"],
+    "products.importing.admin": [
+        *PAGES,
+        "products.importing",
+        "project.database_storage",
+    ],
     "products.live": [
         *MODELS,
         "products.live",

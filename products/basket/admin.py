@@ -1,5 +1,7 @@
 """Baskets in the admin, read-only."""
 
+from typing import TYPE_CHECKING, TypedDict
+
 from django.contrib import admin
 from django.db.models import Model, QuerySet, Sum
 from django.http import HttpRequest
@@ -9,6 +11,15 @@ from django.utils.translation import gettext_lazy
 from products.models import Basket, BasketLine
 from products.sweeps.admin import HAS_PROBLEM, PROBLEM
 from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+
+class Columns(TypedDict):
+    """What the list adds to each basket."""
+
+    units_in_it: int | None
 
 
 class BasketLineInline(ReadOnlyMixin, admin.TabularInline):
@@ -47,5 +58,5 @@ class BasketAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
         return basket.user or _("guest")
 
     @admin.display(description=gettext_lazy("units"), ordering="units_in_it")
-    def units(self, basket: Basket) -> int:
+    def units(self, basket: "WithAnnotations[Basket, Columns]") -> int:
         return basket.units_in_it or 0

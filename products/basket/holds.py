@@ -161,6 +161,7 @@ def _claim(line: BasketLine) -> int | None:
 
 
 def _extend(basket: Basket) -> Basket:
+    assert basket.held_since is not None and basket.held_until is not None
     latest = basket.held_since + timedelta(minutes=settings.HOLD_MINUTES_AT_MOST)
     until = min(timezone.now() + timedelta(minutes=settings.HOLD_MINUTES), latest)
     if until > basket.held_until:

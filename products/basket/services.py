@@ -47,9 +47,9 @@ def open_for(owner: Owner) -> Basket:
 
 def _from_last(owner: Owner) -> dict[str, Any]:
     """Return what a new basket takes over from the owner's last one."""
-    baskets = Basket.objects.filter(user_id=owner.user_id, token=owner.token)
+    baskets = Basket.objects.filter(user=owner.user_id, token=owner.token)
     newest_first = baskets.order_by("-version").values("version", "country", "postcode")
-    return newest_first.first() or {}
+    return dict(newest_first.first() or {})
 
 
 @transaction.atomic

@@ -41,7 +41,8 @@ class BasketView(TitleMixin, TemplateView):
 
     def get_context_data(self, **kwargs) -> dict:
         owner = viewers.owner_of(self.request.session, self.request.user)
-        state = self.request.basket_state = baskets.contents(owner)
+        state = baskets.contents(owner)
+        setattr(self.request, "basket_state", state)  # for the badge
         return super().get_context_data(
             basket=state.facts,
             version=state.version,
@@ -60,7 +61,7 @@ class BasketFormView(View):
         onward = next_page(request, reverse("products:basket"))
         try:
             with transaction.atomic():
-                self.change(**kwargs)
+                self.change()
             status = 200
         except ShopError as refusal:
             self.forget_new_basket()
@@ -70,7 +71,7 @@ class BasketFormView(View):
             return self.as_json(status)
         return HttpResponseRedirect(onward)
 
-    def change(self, **kwargs) -> None:
+    def change(self) -> None:
         """Call the service and leave a message. Raises `ShopError`."""
         raise NotImplementedError
 
@@ -130,9 +131,9 @@ def basket_items(owner: viewers.Owner, parts: str) -> list[list]:
 class BasketAddView(BasketFormView):
     """Add a variant."""
 
-    def change(self, variant_id: int) -> None:
+    def change(self) -> None:
         quantity = quantity_from(self.request.POST.get("quantity", "1"))
-        line = basket.add(self.open_basket(), variant_id, quantity)
+        line = basket.add(self.open_basket(), self.kwargs["variant_id"], quantity)
         available = line.variant.stock.available
         messages.success(
             self.request,
@@ -176,8 +177,8 @@ def changed_quantities(form: QueryDict) -> dict[int, int]:
     """
     prefix = "quantity-"
     quantities = {}
-    for name, value in form.items():
-        key = name.removeprefix(prefix)
+    for name in form:
+        key, value = name.removeprefix(prefix), form.get(name)
         if name.startswith(prefix) and value != form.get(f"was-{key}"):
             quantities[variant_id_from(key)] = quantity_from(value)
     return quantities

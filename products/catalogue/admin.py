@@ -4,9 +4,11 @@ Changes go through the services, which update open pages. No page needs JavaScri
 """
 
 import re
+from typing import TYPE_CHECKING, TypedDict
 
 from allauth.core import ratelimit
 from django.contrib import admin, messages
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -20,13 +22,23 @@ from products.catalogue import thumbnails
 from products.catalogue.forms import PictureForm, ProductForm
 from products.importing.admin import ImportMixin
 from products.models import Product, ProductCategory, ProductImage, Stock
-from products.stock.admin import AVAILABLE, StockLevelFilter, movements_link
+from products.stock.admin import AVAILABLE, Left, StockLevelFilter, movements_link
 from products.templatetags.shop import money
 from project.edits.admin import SafeEditsMixin
 from project.modeladmin import ListedLookupsMixin
+from users.requests import user_of
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
 PICTURE_INPUTS = re.compile(r"image|pictures-\d+-file")
 MOST_PICTURES = 12  # of one product
+
+
+class Size(TypedDict):
+    """How many rows belong to a category or a product."""
+
+    size: int
 
 
 @admin.register(ProductCategory)
@@ -52,7 +64,9 @@ class ProductCategoryAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin)
         catalogue.delete_categories(queryset)
 
     @admin.display(description=gettext_lazy("products"), ordering="size")
-    def products(self, category: ProductCategory) -> SafeString:
+    def products(
+        self, category: "WithAnnotations[ProductCategory, Size]"
+    ) -> SafeString:
         address = reverse("admin:products_product_changelist")
         return format_html(
             '<a href="{}?category__id__exact={}">{}</a>',
@@ -134,10 +148,10 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> list:
         """Leave out stock and the current picture, which a new product doesn't have."""
-        fieldsets = super().get_fieldsets(request, obj)
-        if obj is not None:
-            return fieldsets
-        return fieldsets[:-2] + [(gettext_lazy("Picture"), {"fields": ["image"]})]
+        fieldsets = list(super().get_fieldsets(request, obj))
+        if obj is None:
+            fieldsets[-2:] = [(gettext_lazy("Picture"), {"fields": ["image"]})]
+        return fieldsets
 
     def changeform_view(
         self, request: HttpRequest, object_id=None, form_url="", extra_context=None
@@ -150,7 +164,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Product, form, change) -> None:
-        catalogue.save(obj, variants=form.variants(), actor=request.user)
+        catalogue.save(obj, variants=form.variants(), actor=user_of(request))
 
     def save_formset(self, request: HttpRequest, form, formset, change) -> None:
         """Save what this person changed of the pictures."""
@@ -194,7 +208,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         return _("from %(price)s") % {"price": money(product.lowest_price)}
 
     @admin.display(description=gettext_lazy("available"), ordering="left")
-    def available(self, product: Product) -> int | None:
+    def available(self, product: "WithAnnotations[Product, Left]") -> int | None:
         return product.left
 
     @admin.display(description=gettext_lazy("stock"))
@@ -244,7 +258,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         """Change products through the service, which pushes and records each change."""
         log_entry = _("Activated.") if is_active else _("Deactivated.")
         ids = list(queryset.values_list("pk", flat=True))
-        products = catalogue.set_active(ids, is_active, actor=request.user)
+        products = catalogue.set_active(ids, is_active, actor=user_of(request))
         for product in products:
             self.log_change(request, product, log_entry)
         count = len(products)
@@ -274,12 +288,10 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         moved = moved.annotate(size=Count("variants__movements")).order_by("name", "pk")
         if moved:
             return [], {}, set(), [_why_protected(product) for product in moved]
-        rows, counts, permissions, protected = super().get_deleted_objects(
-            objs, request
-        )
+        rows, counts, rights, protected = super().get_deleted_objects(objs, request)
         # The empty stock row is deleted with its product; nobody needs a right for it.
-        permissions -= {Stock._meta.verbose_name}
-        return rows, counts, permissions, protected
+        rights -= {Stock._meta.verbose_name}
+        return rows, counts, rights, protected
 
 
 def _picture(product: Product, size: int) -> SafeString | str:
@@ -298,7 +310,9 @@ def _image(address: str, size: int) -> SafeString:
 def _draw_and_store(request: HttpRequest) -> None:
     """Draw and store the uploads of a product's form, or mark them as refused."""
     uploads = [
-        upload for name, upload in request.FILES.items() if PICTURE_INPUTS.match(name)
+        upload
+        for name, upload in request.FILES.items()
+        if PICTURE_INPUTS.match(name) and isinstance(upload, UploadedFile)
     ]
     user, action = request.user, "product_picture"
     for number, upload in enumerate(uploads):
@@ -321,7 +335,7 @@ def _level(stock: Stock) -> SafeString:
     )
 
 
-def _why_protected(product: Product) -> SafeString:
+def _why_protected(product: "WithAnnotations[Product, Size]") -> SafeString:
     text = ngettext(
         "%(size)d stock movement of “%(name)s”, which we keep for the accounts. "
         "Deactivate the product instead.",

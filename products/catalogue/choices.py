@@ -1,8 +1,8 @@
 """Links that narrow down a list; each keeps all other filters."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,7 +13,8 @@ from products.search.services import ANY_PRICE, Band, Facets, bands
 from products.templatetags.shop import money
 
 
-class Choice(NamedTuple):
+@dataclass(frozen=True)
+class Choice:
     """One link of a filter, and how many products it would leave.
 
     The link of a choice that is already made removes it.
@@ -82,6 +83,7 @@ def chosen(path: str, filters: Filters) -> list[Choice]:
 def price_label(band: Band) -> str:
     """Return a label such as "€25 to €49.99", "From €100" or "Up to €24.99"."""
     if band.least is None:
+        assert band.most is not None
         return _("Up to %(most)s") % {"most": short(band.most)}
     if band.most is None:
         return _("From %(least)s") % {"least": short(band.least)}

@@ -11,6 +11,7 @@ from typing import Self
 from urllib.parse import urlencode
 
 from django.http import QueryDict
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from products.search.services import Band
@@ -65,7 +66,7 @@ class Filters:
         return RELEVANCE if self.query else NAME
 
     @property
-    def sorts(self) -> list[tuple[str, str]]:
+    def sorts(self) -> list[tuple[str, str | Promise]]:
         """The sort orders to choose from, as (value, label)."""
         return [
             (name, label)

@@ -77,8 +77,10 @@ class ProductForm(forms.ModelForm):
                 "from the name."
             )
         if "tax_class" in self.fields:
-            self.fields["tax_class"].required = False
-            self.fields["tax_class"].empty_label = None
+            tax_class = self.fields["tax_class"]
+            assert isinstance(tax_class, forms.ModelChoiceField)
+            tax_class.required = False
+            tax_class.empty_label = None
         if "image" in self.fields:
             self.fields["image"].widget.attrs["accept"] = ACCEPT
 
@@ -102,6 +104,7 @@ class ProductForm(forms.ModelForm):
 
     def clean_sku(self) -> str:
         sku = self.cleaned_data["sku"]
+        assert self.variant is not None  # else there is no such field
         if Variant.objects.exclude(pk=self.variant.pk).filter(sku=sku).exists():
             raise forms.ValidationError(_("Another product has this SKU."))
         return sku
@@ -122,7 +125,7 @@ class ProductForm(forms.ModelForm):
         return self.cleaned_data["tax_class"] or self.instance.tax_class
 
     def clean(self) -> dict:
-        data = super().clean()
+        data = super().clean() or self.cleaned_data
         if not data.get("slug") and data.get("name") and "slug" not in self.errors:
             data["slug"] = free_slug(data["name"], self.instance.pk)
         return data
@@ -182,7 +185,9 @@ def free_slug(name: str, product_id: int | None) -> str:
     `product_id` is the product that the slug is for; None for a new one.
     """
     base = slugify(name)[:170] or "product"
-    others = Product.objects.exclude(pk=product_id).filter(slug__startswith=base)
+    others = Product.objects.filter(slug__startswith=base)
+    if product_id is not None:
+        others = others.exclude(pk=product_id)
     taken = set(others.values_list("slug", flat=True))
     if base not in taken:
         return base

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.postgres.expressions import ArraySubquery
@@ -13,18 +14,20 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
-from imagekit.models import ImageSpecField
 
 from products.catalogue import thumbnails
 from products.catalogue.offers import Offer
 from products.pricing.models import TaxClass
 from products.search import queries, vectors
 
+if TYPE_CHECKING:
+    from products.variants.models import VariantQuerySet  # it imports this module
+
 MOST_OPTIONS = 3  # of a product
 IN_SHOP = models.Q(is_active=True, lowest_price__isnull=False)
 
 
-class ProductCategoryQuerySet(models.QuerySet):
+class ProductCategoryQuerySet(models.QuerySet["ProductCategory"]):
     """Ways to find categories."""
 
     def named_like(self, text: str) -> "ProductCategoryQuerySet":
@@ -44,6 +47,8 @@ class ProductCategory(models.Model):
     slug = models.SlugField(_("slug"), max_length=80, unique=True)
     description = models.TextField(_("description"), blank=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    cover: "Product | None"  # only where a page needs it
 
     objects = ProductCategoryQuerySet.as_manager()
 
@@ -65,7 +70,7 @@ def _category_url(slug: str) -> str:
     return reverse("products:category", args=[slug])
 
 
-class ProductQuerySet(models.QuerySet):
+class ProductQuerySet(models.QuerySet["Product"]):
     """Ways to find products, shared by pages, the sitemap and the admin."""
 
     def active(self) -> "ProductQuerySet":
@@ -139,7 +144,7 @@ class ProductQuerySet(models.QuerySet):
             keys = self.reverse().values("pk")[max(0, of - stop) : of - start]
         else:
             keys = self.values("pk")[start:stop]
-        rows = self.model.objects.with_offers().filter(pk__in=keys)
+        rows = Product.objects.with_offers().filter(pk__in=keys)
         return rows.order_by(*self.query.order_by)
 
 
@@ -153,24 +158,19 @@ def _has_sku(text: str) -> models.Q:
     return models.Q(pk__in=_variants().filter(sku__iexact=text).values("product"))
 
 
-def _variants() -> models.QuerySet:
+def _variants() -> "VariantQuerySet":
     """Return all variants, whose module imports this one."""
     return apps.get_model("products", "Variant").objects.all()
 
 
-class ProductManager(models.Manager.from_queryset(ProductQuerySet)):
+_ProductManager = models.Manager.from_queryset(ProductQuerySet)
+
+
+class ProductManager(_ProductManager["Product"]):
     """Leaves the search vector in the database, the only place that uses it."""
 
-    def get_queryset(self) -> ProductQuerySet:
+    def get_queryset(self) -> models.QuerySet["Product"]:
         return super().get_queryset().defer("search")
-
-
-def thumbnail(side: int, source: str) -> ImageSpecField:
-    """Return a field for a square WebP of `side` pixels of the picture in `source`.
-
-    It is made when the picture is saved.
-    """
-    return ImageSpecField(source=source, spec=thumbnails.of_side(side))
 
 
 class Product(models.Model):
@@ -220,9 +220,9 @@ class Product(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     search = vectors.VectorField(expression=vectors.vector())
 
-    image_small = thumbnail(thumbnails.SIDES[0], "image")
-    image_medium = thumbnail(thumbnails.SIDES[1], "image")
-    image_large = thumbnail(thumbnails.SIDES[2], "image")
+    image_small = thumbnails.field(thumbnails.SIDES[0], "image")
+    image_medium = thumbnails.field(thumbnails.SIDES[1], "image")
+    image_large = thumbnails.field(thumbnails.SIDES[2], "image")
 
     objects = ProductManager()
 
@@ -259,8 +259,8 @@ class Product(models.Model):
         return self.name
 
     @classmethod
-    def from_db(cls, db, field_names, values) -> "Product":
-        product = super().from_db(db, field_names, values)
+    def from_db(cls, *args: Any, **kwargs: Any) -> "Product":
+        product = super().from_db(*args, **kwargs)
         product._saved_picture = product.__dict__.get("image")
         return product
 
@@ -269,6 +269,7 @@ class Product(models.Model):
         if update_fields is None or "image" in update_fields:
             self._settle_picture()
 
+    offer_rows: list[list]  # of `with_offers`
     # The name in the database, as far as we know; None for a row that was not loaded.
     _saved_picture: str | None = None
 
@@ -335,9 +336,9 @@ class ProductImage(models.Model):
     # Where it was fetched from; empty for an upload.
     source_url = models.URLField(max_length=2000, blank=True, editable=False)
 
-    image_small = thumbnail(thumbnails.SIDES[0], "file")
-    image_medium = thumbnail(thumbnails.SIDES[1], "file")
-    image_large = thumbnail(thumbnails.SIDES[2], "file")
+    image_small = thumbnails.field(thumbnails.SIDES[0], "file")
+    image_medium = thumbnails.field(thumbnails.SIDES[1], "file")
+    image_large = thumbnails.field(thumbnails.SIDES[2], "file")
 
     class Meta:
         ordering = ["position", "pk"]
@@ -345,4 +346,4 @@ class ProductImage(models.Model):
         verbose_name_plural = _("pictures")
 
     def __str__(self) -> str:
-        return self.alt or self.file.name
+        return self.alt or self.file.name or ""

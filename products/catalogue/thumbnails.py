@@ -14,9 +14,11 @@ request to the storage.
 import logging
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 from pathlib import PurePosixPath
+from typing import Protocol, runtime_checkable
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
@@ -27,6 +29,7 @@ from django.db.models.fields.files import ImageFieldFile
 from imagekit import ImageSpec
 from imagekit.cachefiles import ImageCacheFile
 from imagekit.cachefiles.strategies import Optimistic
+from imagekit.models import ImageSpecField
 from PIL import Image
 
 from project import pictures, unused_files
@@ -66,41 +69,58 @@ def file_of(side: int) -> str:
 # --- Making them ------------------------------------------------------------------
 
 
+@dataclass
+class Picture:
+    """What became of an upload: its thumbnails by side, or why it was refused."""
+
+    thumbnails: dict[int, bytes] | pictures.PictureRefused | None = None
+    stored_as: str = ""
+
+
+def picture_of(upload: UploadedFile) -> Picture:
+    """Return what became of an upload so far. It lives as long as the upload."""
+    return vars(upload).setdefault("picture", Picture())
+
+
 def draw(upload: UploadedFile, *, is_allowed: bool = True) -> None:
-    """Set `upload.thumbnails` to its thumbnails, or to a `PictureRefused`.
+    """Draw the thumbnails of an upload, or refuse it.
 
     Call it before you lock any row. With `is_allowed` false, because of a rate limit,
     nothing is drawn and the picture is refused.
     """
+    picture = picture_of(upload)
     if not is_allowed:
-        upload.thumbnails = pictures.refusal("too_often")
-    elif not hasattr(upload, "thumbnails"):
+        picture.thumbnails = pictures.refusal("too_often")
+    elif picture.thumbnails is None:
         try:
-            upload.thumbnails = _drawn(upload)
+            picture.thumbnails = _drawn(upload)
         except pictures.PictureRefused as refusal:
-            upload.thumbnails = refusal
+            picture.thumbnails = refusal
 
 
 def store(upload: UploadedFile, owner: models.Model) -> None:
-    """Store `upload` and its thumbnails, and set `upload.stored_as` to its name.
+    """Store `upload` and its thumbnails.
 
     Call it after `draw`, before you lock any row. An upload that could not be drawn is
     not stored. The files are deleted after an hour unless a row with that picture is
     saved. If the storage fails, the upload counts as refused.
     """
-    if isinstance(upload.thumbnails, pictures.PictureRefused):
+    picture = picture_of(upload)
+    if not isinstance(picture.thumbnails, dict):
         return
-    name = owner._meta.get_field("image").generate_filename(owner, upload.name)
-    files = {name: upload}
+    field = owner._meta.get_field("image")
+    assert isinstance(field, models.FileField)
+    name = field.generate_filename(owner, upload.name or "")
+    files: dict[str, File | bytes] = {name: upload}
     for side, thumbnail in _names(name).items():
-        files[thumbnail] = upload.thumbnails[side]
+        files[thumbnail] = picture.thumbnails[side]
     try:
         unused_files.store(files)
     except OSError as error:
         logger.error("A picture was not stored: %s", error)
-        upload.thumbnails = pictures.refusal("not_stored")
+        picture.thumbnails = pictures.refusal("not_stored")
     else:
-        upload.stored_as = name
+        picture.stored_as = name
 
 
 def give(upload: UploadedFile, owner: models.Model) -> str:
@@ -108,17 +128,18 @@ def give(upload: UploadedFile, owner: models.Model) -> str:
 
     Raises `PictureRefused` if it could not be drawn or stored.
     """
-    if not hasattr(upload, "stored_as"):
+    picture = picture_of(upload)
+    if not picture.stored_as:
         draw(upload)
         store(upload, owner)
-    if isinstance(upload.thumbnails, pictures.PictureRefused):
-        raise upload.thumbnails
-    return upload.stored_as
+    if isinstance(picture.thumbnails, pictures.PictureRefused):
+        raise picture.thumbnails
+    return picture.stored_as
 
 
 def settle(picture: ImageFieldFile) -> None:
     """Keep a picture that is new to its row, and make thumbnails if it has none."""
-    if not unused_files.claim(picture.name):
+    if not unused_files.claim(_name(picture)):
         make(picture)
 
 
@@ -131,7 +152,7 @@ def make(picture: ImageFieldFile, *, in_line: bool = True) -> bool:
     """
     storage = picture.storage
     try:
-        names = _names(picture.name)
+        names = _names(_name(picture))
         missing = {
             side: name for side, name in names.items() if not storage.exists(name)
         }
@@ -153,6 +174,12 @@ def names_of(picture: str) -> list[str]:
     return list(_names(picture).values())
 
 
+def _name(picture: ImageFieldFile) -> str:
+    """Return the name of a picture's file."""
+    assert picture.name is not None
+    return picture.name
+
+
 def _names(picture: str) -> dict[int, str]:
     folder = folder_of(picture)
     return {side: f"{folder}/{file_of(side)}" for side in SIDES}
@@ -167,7 +194,7 @@ def _drawn_or_plain(
     `PictureRefused` with the code "busy" if it should be tried again later.
     """
     try:
-        with picture.storage.open(picture.name) as file:
+        with picture.storage.open(_name(picture)) as file:
             return _drawn(file, in_line=in_line)
     except pictures.PictureRefused as refusal:
         if refusal.code == "busy":
@@ -178,8 +205,7 @@ def _drawn_or_plain(
 
 
 def _drawn(file: File, *, in_line: bool = True) -> dict[int, bytes]:
-    options = {"max_bytes": MAX_BYTES, "in_line": in_line}
-    squares = pictures.squares(file, SIDES, **options)
+    squares = pictures.squares(file, SIDES, max_bytes=MAX_BYTES, in_line=in_line)
     return dict(zip(SIDES, squares, strict=True))
 
 
@@ -215,12 +241,33 @@ def of_side(side: int) -> type[Thumbnail]:
     return type(f"Thumbnail{side}", (Thumbnail,), {"options": {"side": side}})
 
 
+def field(side: int, source: str) -> ImageSpecField:
+    """Return a field for a square WebP of `side` pixels of the picture in `source`.
+
+    It is made when the picture is saved.
+    """
+    return ImageSpecField(source=source, spec=of_side(side))
+
+
 # --- Stored thumbnails ------------------------------------------------------------
+
+
+@runtime_checkable
+class Listed(Protocol):
+    """A storage that lists its files, in a folder or in a bucket."""
+
+    def files_below(self, folder: str) -> Iterator[tuple[str, datetime]]: ...
+
+
+def files_below(folder: str) -> Iterator[tuple[str, datetime]]:
+    """Yield name and time of each stored file in `folder` and the folders below it."""
+    assert isinstance(default_storage, Listed)
+    return default_storage.files_below(folder)
 
 
 def stored() -> Iterator[tuple[str, str, datetime]]:
     """Yield (picture's name, thumbnail's name, time) for each stored thumbnail."""
-    for name, stored_at in default_storage.files_below(folder_of(FOLDER)):
+    for name, stored_at in files_below(folder_of(FOLDER)):
         folder = PurePosixPath(name).parent
         picture = folder.relative_to(settings.IMAGEKIT_CACHEFILE_DIR)
         yield str(picture), name, stored_at

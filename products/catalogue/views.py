@@ -1,6 +1,8 @@
 """The front page, lists of products, search suggestions and product pages."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Page, Paginator
@@ -16,8 +18,9 @@ from django.views.generic import DetailView, ListView, TemplateView
 from products.catalogue import services as catalogue
 from products.catalogue.choices import address, category_choices, chosen, price_choices
 from products.catalogue.filters import RELEVANCE, Filters, search_text
+from products.catalogue.models import ProductQuerySet
 from products.catalogue.offers import Offer
-from products.models import Product, ProductCategory, Variant
+from products.models import Product, ProductCategory, ProductImage, Variant
 from products.pagecache import caching
 from products.pagecache.views import SharedPageMixin
 from products.search import services as search
@@ -78,11 +81,13 @@ class CountedPaginator(Paginator):
         super().__init__(*args, **kwargs)
         self.count = count
 
+    object_list: ProductQuerySet
+
     def page(self, number) -> Page:
         number = self.validate_number(number)
         start = (number - 1) * self.per_page
         rows = self.object_list.page(start, start + self.per_page, of=self.count)
-        return self._get_page(rows, number, self)
+        return Page(rows, number, self)
 
 
 class ProductsListView(SharedPageMixin, TitleMixin, ListView):
@@ -171,14 +176,16 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
             return products.by_relevance(filters.query)
         return products.order_by(*filters.order)
 
-    def get_paginator(self, queryset, per_page: int, **kwargs) -> CountedPaginator:
+    def get_paginator(
+        self, queryset: Any, per_page: int, *args: Any, **kwargs: Any
+    ) -> CountedPaginator:
         _filters, facets = self.result
-        return CountedPaginator(queryset, per_page, count=facets.total, **kwargs)
+        return CountedPaginator(queryset, per_page, *args, count=facets.total, **kwargs)
 
     def get_title(self) -> str:
         if self.filters.query:
             return _("Search: %(query)s") % {"query": self.result[0].query}
-        return self.category.name if self.category else _("All products")
+        return self.category.name if self.category else str(_("All products"))
 
     def get_description(self) -> str:
         return self.category.description if self.category else ""
@@ -306,7 +313,7 @@ def offer_ld(product: Product, offer: Offer) -> dict:
         "out": "OutOfStock",
     }[offer.facts["state"]]
     address = absolute(product.get_absolute_url())
-    data = {
+    data: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "Product",
         "name": product.name,
@@ -327,7 +334,7 @@ def offer_ld(product: Product, offer: Offer) -> dict:
         day = timezone.localdate(offer.prices.price_until)
         data["offers"]["priceValidUntil"] = day.isoformat()
     if product.image:
-        pictures = product.gallery or [product]
+        pictures: Sequence[Product | ProductImage] = product.gallery or [product]
         addresses = [absolute(picture.image_large.url) for picture in pictures]
         data["image"] = addresses[0] if len(addresses) == 1 else addresses
     return data

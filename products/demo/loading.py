@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 
 from allauth.account.models import EmailAddress
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import AbstractUser, Permission
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.db.models.fields.files import ImageFieldFile
 
 from products.catalogue import thumbnails
@@ -71,7 +71,7 @@ def load_pictures(items: Iterable[Item], progress: Progress = silent) -> int:
     Return how many pictures were stored.
     """
     names = sorted({name for item in items for name in rows.pictures_of(item)})
-    files = default_storage.files_below(thumbnails.FOLDER)
+    files = thumbnails.files_below(thumbnails.FOLDER)
     present = {name for name, _stored_at in files}
     new = [name for name in names if name not in present]
     for name in progress(new, len(new), "Pictures"):
@@ -207,7 +207,7 @@ def _load_account(username: str) -> bool:
     return True
 
 
-def _verify(user: Model) -> None:
+def _verify(user: AbstractUser) -> None:
     """Verify the user's address, unless another account has verified it."""
     address, _is_new = EmailAddress.objects.get_or_create(user=user, email=user.email)
     if address.set_verified() and not address.primary:

@@ -149,9 +149,10 @@ def _order(guest: Guest, number: int) -> Order:
         city=guest.city,
         country=guest.country,
     )
-    options = {"method": guest.method, "language": "en", "user": user}
     terms = placing.terms(basket, contact)
-    order = placing.place(basket, contact, seen=terms, **options)
+    order = placing.place(
+        basket, contact, seen=terms, method=guest.method, language="en", user=user
+    )
     return orders.confirm(order) if order.awaits_confirmation else order
 
 

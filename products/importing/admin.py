@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
+from typing import IO
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
+from django.core.files.base import File
 from django.core.files.storage import storages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -27,7 +28,9 @@ from django.utils.translation import gettext as _
 from products import importing
 from products.importing.forms import LABELS, TABS, ReadingForm, UploadForm, reading_form
 from products.models import Product, ProductCategory
+from project.database_storage import DatabaseStorage
 from project.modeladmin import ListedLookupsMixin
+from users.requests import user_of
 
 SESSION_KEY = "import"
 PREVIEW_ROWS = 20
@@ -92,7 +95,7 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
             if request.method == "POST":
                 return self._apply(request, upload)
             with storages["imports"].open(upload["file"]) as file:
-                report = run(request, file.file, upload, dry_run=True)
+                report = run(request, bytes_of(file), upload, dry_run=True)
         except importing.UnknownEncoding as question:
             return self._ask(request, upload, question)
         except importing.Unreadable as reason:
@@ -101,8 +104,11 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
         except FileNotFoundError:  # another request has claimed the file
             messages.warning(request, _("This file has already been imported."))
             return redirect("admin:products_product_import")
-        context = {"title": _("Import %(file)s?") % {"file": upload["name"]}}
-        context |= {"token": upload["file"], "form": reading_form(report)}
+        context = {
+            "title": _("Import %(file)s?") % {"file": upload["name"]},
+            "token": upload["file"],
+            "form": reading_form(report),
+        }
         return self._report(request, report, context)
 
     def _read_again(self, request: HttpRequest, upload: dict) -> HttpResponse:
@@ -159,7 +165,7 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
 
     def _log(self, request: HttpRequest, name: str, report: importing.Report) -> None:
         LogEntry.objects.create(
-            user=request.user,
+            user=user_of(request),
             content_type=ContentType.objects.get_for_model(Product),
             object_repr=name[:200],
             action_flag=CHANGE,
@@ -188,22 +194,22 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
 
 
 def run(
-    request: HttpRequest, file: BinaryIO, upload: dict, *, dry_run: bool
+    request: HttpRequest, file: IO[bytes], upload: dict, *, dry_run: bool
 ) -> importing.Report:
     """Import an uploaded file, or only report on it. Raises `Unreadable`."""
     category = ProductCategory.objects.filter(pk=upload["category"]).first()
+    delimiter = upload.get("delimiter", "")
     return importing.run(
         file,
         importing.Options(
             dry_run=dry_run,
             category=category,
             note=f"import {upload['name']}"[:200],
-            actor=request.user,
+            actor=user_of(request),
             preview=PREVIEW_ROWS,
             most_rows=settings.IMPORT_MAX_ROWS,
             encoding=upload.get("encoding") or None,
-            delimiter=TABS.get(upload.get("delimiter"), upload.get("delimiter"))
-            or None,
+            delimiter=TABS.get(delimiter, delimiter) or None,
         ),
     )
 
@@ -224,18 +230,25 @@ def keep(request: HttpRequest, form: UploadForm) -> None:
 
 
 @contextmanager
-def claimed(name: str) -> Iterator[BinaryIO]:
+def claimed(name: str) -> Iterator[IO[bytes]]:
     """Open an uploaded file so that no other request can, and delete it at the end.
 
     Raises `FileNotFoundError` if another request has claimed it.
     """
     storage, claimed_name = storages["imports"], f"{name}.taken"
+    assert isinstance(storage, DatabaseStorage)
     storage.rename(name, claimed_name)
     try:
         with storage.open(claimed_name) as file:
-            yield file.file
+            yield bytes_of(file)
     finally:
         storage.delete(claimed_name)
+
+
+def bytes_of(file: File) -> IO[bytes]:
+    """Return the stream of a stored file."""
+    assert file.file is not None
+    return file.file
 
 
 def forget_old() -> None:

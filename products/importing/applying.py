@@ -7,7 +7,7 @@ the others go on. A dry run is the same without locks and without writing.
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from itertools import islice
-from typing import BinaryIO
+from typing import IO
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils.translation import gettext as _
@@ -26,7 +26,7 @@ TRIES = 3  # of a batch that conflicts with other transactions
 DEADLOCK = "40P01"
 
 
-def run(file: BinaryIO, options: Options) -> Report:
+def run(file: IO[bytes], options: Options) -> Report:
     """Import the products of an open binary file; return a report.
 
     Raises `Unreadable` for a file in neither of the two formats, and `UnknownEncoding`

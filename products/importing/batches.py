@@ -148,7 +148,7 @@ def write(
     their reserved units; these are left unchanged.
     """
     present = [item for item in wanted if not item.is_new]
-    before = {item.variant.pk: item.before for item in present}
+    before = {item.variant.pk: item.before for item in wanted if item.before}
     sales.set_prices([item.variant for item in wanted], before)
     # Lock baskets, then stock, as everywhere.
     siblings = _siblings(present)
@@ -249,7 +249,7 @@ def _move(
         offers.append(Move(variant.pk, 0, catalogue.offer_note(before, variant)))
     for item in wanted:
         pk, on_hand = item.variant.pk, stocks[item.variant.pk].on_hand
-        if item.changes_offer:
+        if item.before is not None and item.changes_offer:
             text = catalogue.offer_note(item.before, item.variant)
             offers.append(Move(pk, 0, text))
         if item.counted not in (None, on_hand):
@@ -287,7 +287,7 @@ def _create(
             kind=MovementKind.COUNTED,
             d_on_hand=on_hand,
             note=note,
-            actor=actor,
+            actor_id=actor.pk if actor else None,
         )
         for pk, on_hand in units.items()
         if on_hand

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.db.models import CharField, Model
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
@@ -39,11 +40,18 @@ ROUNDED = re.compile(r"\d+(?:[.,]\d+)?E[-+]\d+|\d+[.,]\d+E\d+", re.IGNORECASE)
 FORCED_TEXT = re.compile(r'="([^"]*)"')
 PRICE_BELOW = 10**10
 DESCRIPTION_MAX = 20_000
-SKU_MAX = Variant._meta.get_field("sku").max_length
-NAME_MAX, SLUG_MAX = (
-    Product._meta.get_field(name).max_length for name in ("name", "slug")
-)
-CATEGORY_MAX = ProductCategory._meta.get_field("name").max_length
+
+
+def _longest(model: type[Model], name: str) -> int:
+    """Return how many characters a field of text can hold."""
+    field = model._meta.get_field(name)
+    assert isinstance(field, CharField) and field.max_length is not None
+    return field.max_length
+
+
+SKU_MAX = _longest(Variant, "sku")
+NAME_MAX, SLUG_MAX = _longest(Product, "name"), _longest(Product, "slug")
+CATEGORY_MAX = _longest(ProductCategory, "name")
 
 
 class BadCell(Exception):

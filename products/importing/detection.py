@@ -8,7 +8,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import BinaryIO
+from typing import IO
 
 from django.utils.translation import gettext as _
 
@@ -54,7 +54,7 @@ CHOICES = 8
 COMMON = ["cp1252", "cp1250", "cp1251", "mac-roman", "cp1253", "cp1254", "gb18030"]
 
 
-def encoding_of(file: BinaryIO, chosen: str | None = None) -> str:
+def encoding_of(file: IO[bytes], chosen: str | None = None) -> str:
     """Return the name of the file's encoding.
 
     It is the one that a person has chosen, if any. Raises `Unreadable` for a file that
@@ -76,7 +76,7 @@ def encoding_of(file: BinaryIO, chosen: str | None = None) -> str:
     return _from_letters(file)
 
 
-def lines_to_show(file: BinaryIO, encoding: str) -> list[str]:
+def lines_to_show(file: IO[bytes], encoding: str) -> list[str]:
     """Return some lines with letters beyond ASCII, for a person to check."""
     if encoding.startswith(("utf-16", "utf-32")):
         file.seek(0)
@@ -133,7 +133,7 @@ def _is_text(sample: bytes, encoding: str) -> bool:
     return CONTROL.search(text) is None
 
 
-def _from_letters(file: BinaryIO) -> str:
+def _from_letters(file: IO[bytes]) -> str:
     """Return UTF-8, or the encoding that the letters prove."""
     if _is_utf8(file):
         return "utf-8"
@@ -146,7 +146,7 @@ def _from_letters(file: BinaryIO) -> str:
     return encoding
 
 
-def _is_utf8(file: BinaryIO) -> bool:
+def _is_utf8(file: IO[bytes]) -> bool:
     """Return whether the file is UTF-8, apart from a few bad characters.
 
     At most one in five characters beyond ASCII may be bad.
@@ -165,7 +165,7 @@ def _is_utf8(file: BinaryIO) -> bool:
     return good >= bad * 4
 
 
-def _informative_lines(file: BinaryIO) -> Iterator[bytes]:
+def _informative_lines(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the first lines with bytes beyond ASCII, and later ones with new bytes."""
     seen, size = ASCII, 0
     for line in _pieces(file):
@@ -176,7 +176,7 @@ def _informative_lines(file: BinaryIO) -> Iterator[bytes]:
             yield line
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the lines with bytes beyond ASCII; long ones in pieces."""
     file.seek(0)
     rest = b""
@@ -200,7 +200,7 @@ def _cut(lines: list[bytes]) -> Iterator[bytes]:
                 yield piece
 
 
-def _choices(file: BinaryIO, likely: list[str]) -> list[Choice]:
+def _choices(file: IO[bytes], likely: list[str]) -> list[Choice]:
     """Return the likely encodings, each with some lines; those that differ only."""
     lines = list(islice(_informative_lines(file), SHOWN_LINES))
     names = dict.fromkeys([*likely[:CHOICES], *COMMON])

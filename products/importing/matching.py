@@ -205,7 +205,7 @@ class Known:
             text = _("“%(slug)s” is already used by the product with the SKU %(sku)s.")
             values = {"slug": variant.product.slug, "sku": variant.sku}
             raise Refused("handle", text % values)
-        if variant and not row.sku and len(self._by_slug[row.slug]) > 1:
+        if variant and not row.sku and len(self._variants_of(row)) > 1:
             raise Refused("sku", _("The product has several variants. Enter a SKU."))
         return variant
 
@@ -214,9 +214,13 @@ class Known:
         return self._products.setdefault(before.product_id, copy(before.product))
 
     def _find(self, row: Row) -> Variant | None:
-        if variant := self._by_sku.get(row.sku):
-            return variant
-        return next(iter(self._by_slug.get(row.slug, ())), None)
+        if row.sku is not None and row.sku in self._by_sku:
+            return self._by_sku[row.sku]
+        return next(iter(self._variants_of(row)), None)
+
+    def _variants_of(self, row: Row) -> list[Variant]:
+        """Return the variants of the product with the row's slug."""
+        return [] if row.slug is None else self._by_slug.get(row.slug, [])
 
     def taken(self, field: str) -> set[str]:
         """Return those SKUs or slugs for new products that a product has already."""

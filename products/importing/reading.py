@@ -10,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -37,7 +37,7 @@ class Table(NamedTuple):
 
 @contextmanager
 def reading(
-    file: BinaryIO,
+    file: IO[bytes],
     count_known: Callable[[list[str]], int],
     *,
     encoding: str | None = None,

@@ -14,6 +14,19 @@ from products.orders import services as orders
 from products.sweeps.admin import HAS_PROBLEM, PROBLEM
 from products.templatetags.shop import money
 from project.modeladmin import FixedRowsMixin, ListedLookupsMixin, ReadOnlyMixin
+from users.requests import user_of
+
+PAYMENT_FIELDS = ("created_at", "provider", "status", "amount", "currency", "intent")
+# Not the token: who has it sees the order without signing in.
+ORDER_FIELDS = (
+    *("number", "on_the_board", "status", "on_hold", "method"),
+    *("goods", "discount", "shipping", "tax", "prices_include_tax"),
+    "total_with_currency",
+    *("delivery_name", "delivery_carrier", "is_pickup"),
+    *("user", "email", "full_name", "line1", "line2", "postcode", "city"),
+    *("region", "country", "phone", "language", "handler"),
+    *("placed_at", "expires_at", "changed_at", *PROBLEM),
+)
 
 
 class OrderLineInline(ReadOnlyMixin, admin.TabularInline):
@@ -54,8 +67,7 @@ class OrderEventInline(ReadOnlyMixin, admin.TabularInline):
 class PaymentInline(ReadOnlyMixin, admin.TabularInline):
     model = Payment
     extra = 0
-    fields = ["created_at", "provider", "status", "amount", "currency", "intent"]
-    readonly_fields = fields
+    fields = readonly_fields = PAYMENT_FIELDS
 
 
 @admin.register(Order)
@@ -78,16 +90,7 @@ class OrderAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
     search_help_text = gettext_lazy("Number, email address or name")
     show_full_result_count = False
     actions = None
-    # Not the token: who has it sees the order without signing in.
-    fields = readonly_fields = [
-        *("number", "on_the_board", "status", "on_hold", "method"),
-        *("goods", "discount", "shipping", "tax", "prices_include_tax"),
-        "total_with_currency",
-        *("delivery_name", "delivery_carrier", "is_pickup"),
-        *("user", "email", "full_name", "line1", "line2", "postcode", "city"),
-        *("region", "country", "phone", "language", "handler"),
-        *("placed_at", "expires_at", "changed_at", *PROBLEM),
-    ]
+    fields = readonly_fields = ORDER_FIELDS
     inlines = [OrderLineInline, ShippingPartInline, PaymentInline, OrderEventInline]
 
     @admin.display(description=gettext_lazy("total"), ordering="total")
@@ -115,5 +118,5 @@ class OrderAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
         if formset.model is not OrderEvent:
             return
         for event in formset.save(commit=False):
-            orders.note(event.order, actor=request.user, note=event.note)
+            orders.note(event.order, actor=user_of(request), note=event.note)
             formset.new_objects.append(event)

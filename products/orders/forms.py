@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.apps import apps
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from products.models import Order
@@ -27,6 +28,15 @@ AUTOCOMPLETE = {
     "country": "shipping country",
     "phone": "shipping tel",
 }
+
+Choices = list[tuple[str, str | Promise]]
+
+
+def choice_field(form: forms.BaseForm, name: str) -> forms.ChoiceField:
+    """Return a field of a form whose choices are set when the form is made."""
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    return field
 
 
 class ContactForm(PostalFormMixin, forms.ModelForm):
@@ -74,9 +84,10 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
         """Offer the countries to which the shop delivers."""
         self.delivered = shipping.countries()
         if self.delivered is not None:
-            self.fields["country"].choices = [
+            country = choice_field(self, "country")
+            country.choices = [
                 (code, name)
-                for code, name in self.fields["country"].choices
+                for code, name in country.widget.choices
                 if not code or code in self.delivered
             ]
 
@@ -94,7 +105,7 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
             del self.fields["saved"]
             return
         choices = [*addresses.items(), (ANOTHER, _("Another address"))]
-        self.fields["saved"].choices = choices
+        choice_field(self, "saved").choices = choices
         self.initial.setdefault("saved", next(iter(addresses)))
         if self.initial["saved"] not in addresses:
             self.initial["saved"] = ANOTHER
@@ -140,10 +151,10 @@ class PlaceForm(DeliveryForm):
     method = forms.ChoiceField(label=_("Payment"), widget=forms.RadioSelect)
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args, methods: list[tuple[str, str]], **kwargs) -> None:
+    def __init__(self, *args, methods: Choices, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.offer(methods)
 
-    def offer(self, methods: list[tuple[str, str]]) -> None:
+    def offer(self, methods: Choices) -> None:
         """Set the methods to choose from, as (value, label)."""
-        self.fields["method"].choices = methods
+        choice_field(self, "method").choices = methods

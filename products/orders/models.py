@@ -213,10 +213,10 @@ class Order(Swept, Totals, AgreedDelivery):
 
         Each is {"currency", "received", "refunded", "disputed"}.
         """
-        sums = {}
+        sums: dict[str, list[Decimal]] = {}
         for payment in self.payments.all():
             if payment.received is not None:
-                of_this = sums.setdefault(payment.received_currency, [0, 0, 0])
+                of_this = sums.setdefault(payment.received_currency, [Decimal(0)] * 3)
                 for n, part in enumerate(("received", "refunded", "disputed")):
                     of_this[n] += getattr(payment, part)
         names = ("received", "refunded", "disputed")

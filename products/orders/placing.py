@@ -82,13 +82,13 @@ def place(
         **asdict(contact),
         **(limits.marks(contact, visitor) if user is None else {}),
         basket=basket,
-        user=user,
+        user_id=user.pk if user else None,
         method=method,
         language=language,
         **_totals(priced.sums),
         **_delivery_columns(now.delivery),
         currency=settings.CURRENCY,
-        expires_at=deadline_of(method, user and user.pk),
+        expires_at=deadline_of(method, user.pk if user else None),
     )
     _create_lines(order, lines, priced)
     limits.end_hold(basket, [line.variant_id for line in lines])
@@ -119,8 +119,11 @@ def terms_of(order: Order) -> Terms:
         order.prices_include_tax,
     )
     delivery = Delivery(
-        *(order.delivery_name, order.delivery_carrier),
-        *(order.delivery_days_from, order.delivery_days_to, order.is_pickup),
+        order.delivery_name,
+        order.delivery_carrier,
+        order.delivery_days_from,
+        order.delivery_days_to,
+        order.is_pickup,
     )
     lines = (Goods(*line) for line in goods)
     return Terms.of(contact_of(order), lines, delivery, costs)
@@ -146,8 +149,8 @@ def _terms(
     contact: Contact, lines: list[BasketLine], priced: PricedBasket, offer: Offer
 ) -> Terms:
     goods = map(_goods, lines, priced.lines)
-    days = offer.days or (None, None)
-    delivery = Delivery(offer.name, offer.carrier, *days, offer.is_pickup)
+    first, last = offer.days or (None, None)
+    delivery = Delivery(offer.name, offer.carrier, first, last, offer.is_pickup)
     sums = {name: getattr(priced.sums, name) for name in Costs._fields}
     return Terms.of(contact, goods, delivery, Costs(**sums))
 

@@ -267,6 +267,10 @@ def log_event(
     order: Order, *, actor: AbstractUser | None = None, note: str = ""
 ) -> None:
     OrderEvent.objects.create(
-        order=order, version=order.version, status=order.status, actor=actor, note=note
+        order=order,
+        version=order.version,
+        status=order.status,
+        actor_id=actor.pk if actor else None,
+        note=note,
     )
     push.order_changed(order)

@@ -106,9 +106,9 @@ class Terms:
         after = {g.variant: g for g in now.goods}
         pairs = [(before.get(pk), after.get(pk)) for pk in sorted(before | after)]
         return [
-            Change((b or a).name, b, a)
+            Change(goods.name, b, a)
             for b, a in pairs
-            if b is None or a is None or b.offer != a.offer
+            if (goods := b or a) and (b is None or a is None or b.offer != a.offer)
         ]
 
     def cost_changes(self, now: Self) -> dict[str, tuple[Decimal, Decimal]]:

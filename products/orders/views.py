@@ -21,6 +21,7 @@ from products.orders.exceptions import StatusConflict
 from products.orders.models import NUMBER_LENGTH
 from products.pricing.baskets import sums_of
 from project.views import TitleMixin
+from users.requests import user_of
 
 GUESTS = "orders"  # in the session: number → access token of a guest's orders
 REMEMBERED = 20  # of a guest's orders, the newest
@@ -166,7 +167,7 @@ class OrdersView(LoginRequiredMixin, TitleMixin, ListView):
     title = gettext_lazy("Your orders")
 
     def get_queryset(self) -> QuerySet[Order]:
-        own = Order.objects.filter(user=self.request.user)
+        own = Order.objects.filter(user=user_of(self.request))
         newest_first = own.order_by("-placed_at", "-pk")
         return newest_first.annotate(units=Sum("lines__quantity"))
 
@@ -174,7 +175,7 @@ class OrdersView(LoginRequiredMixin, TitleMixin, ListView):
         context = super().get_context_data(**kwargs)
         page = context["page_obj"]
         context["page_range"] = page.paginator.get_elided_page_range(page.number)
-        context["claimable"] = claims.claimable(self.request.user).count()
+        context["claimable"] = claims.claimable(user_of(self.request)).count()
         return context
 
 
@@ -184,7 +185,7 @@ class OrdersClaimView(LoginRequiredMixin, View):
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        number = claims.claim(request.user)
+        number = claims.claim(user_of(request))
         if number:
             text = ngettext(
                 "%(n)d order has been added to your account.",

@@ -30,7 +30,8 @@ from products.payments.exceptions import (
 from products.sweeps import services as sweeps
 from products.sweeps.models import is_due
 
-Offer, offers = providers.Offer, providers.offers
+Offer = providers.Offer
+offers = providers.offers
 logger = logging.getLogger(__name__)
 SWEEP = 100
 FRESH = timedelta(hours=1)  # an older attempt is replaced

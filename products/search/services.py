@@ -1,10 +1,10 @@
 """Search: count products for filters, correct typos, suggest while typing."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from celery import shared_task
 from django.conf import settings
@@ -20,6 +20,8 @@ SHORTEST_SUGGESTION = 2  # letters
 SUGGESTED_PRODUCTS, SUGGESTED_CATEGORIES = 6, 3
 MAX_CORRECTED = 6  # words of a query
 MANY = 500  # products; after a change of more, all words are read again
+
+Row = Mapping[str, Any]
 
 
 class Band(NamedTuple):
@@ -87,7 +89,7 @@ def facets(*, text: str, category: int | None, price: Band, in_stock: bool) -> F
     )
 
 
-def _sums(rows: Iterable[dict], by: str, column: str) -> dict[int, int]:
+def _sums(rows: Iterable[Row], by: str, column: str) -> dict[int, int]:
     """Return the sums of `column` for each value of the column `by`."""
     sums: Counter[int] = Counter()
     for row in rows:
@@ -95,7 +97,7 @@ def _sums(rows: Iterable[dict], by: str, column: str) -> dict[int, int]:
     return dict(sums)
 
 
-def _count(text: str, price: Band, in_stock: bool) -> list[dict]:
+def _count(text: str, price: Band, in_stock: bool) -> list[Row]:
     """Return a row of counts for each category and price band that has matches."""
     products = Product.objects.active()
     if text:

@@ -1,5 +1,7 @@
 """Stock in the admin. It changes only through movements, which nobody can edit."""
 
+from typing import TypedDict
+
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
@@ -28,6 +30,12 @@ AVAILABLE = Subquery(
     .annotate(left=Sum(F("on_hand") - F("reserved")))
     .values("left")
 )
+
+
+class Left(TypedDict):
+    """What `AVAILABLE` adds to each product of a list."""
+
+    left: int | None
 
 
 def movements_link(whose: str, pk: int) -> SafeString:
@@ -106,9 +114,7 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
         with transaction.atomic():
             stock = self.get_object(request, object_id)
             if stock is None:
-                return self._get_obj_does_not_exist_redirect(
-                    request, self.opts, object_id
-                )
+                return super().changeform_view(request, object_id)  # says so
             if not self.has_view_or_change_permission(request, stock):
                 raise PermissionDenied
             if request.method == "POST":
@@ -138,8 +144,7 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
                     "submit it again."
                 ),
             )
-            form.data = form.data.copy()
-            form.data["seen"] = str(form.newest)
+            form.show_newest()
             return False
         try:
             level = form.move(stock.pk, request.user)

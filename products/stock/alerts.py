@@ -4,6 +4,8 @@ A periodic task looks for them, not the request that places an order. So shopper
 wait, and several orders cause one mail.
 """
 
+from typing import TYPE_CHECKING, TypedDict
+
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, IntegerField, OuterRef, QuerySet, Subquery, Sum
@@ -12,6 +14,17 @@ from django.db.models.functions import Coalesce
 from products.models import BasketLine, StockAlert, StockMovement, Variant
 from products.stock import emails
 from products.stock.models import today
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    LowVariant = WithAnnotations[Variant, "Left"]
+
+
+class Left(TypedDict):
+    """What `_low_variants` adds to a variant."""
+
+    left: int
 
 
 @transaction.atomic
@@ -33,7 +46,7 @@ def warn_of_low_stock() -> int:
     return len(variants)
 
 
-def _low_variants() -> QuerySet[Variant]:
+def _low_variants() -> "QuerySet[LowVariant]":
     """Return variants for sale that are low, with `left`, and not mentioned today."""
     lines = BasketLine.objects.filter(variant=OuterRef("pk"), held__gt=0)
     held = lines.order_by().values("variant").annotate(n=Sum("held")).values("n")
@@ -47,7 +60,7 @@ def _low_variants() -> QuerySet[Variant]:
     return low.filter(Exists(sold)).exclude(Exists(mentioned))
 
 
-def _is_due(variant: Variant) -> bool:
+def _is_due(variant: "LowVariant") -> bool:
     """Return whether the last alert doesn't cover the present state of a variant."""
     last = StockAlert.objects.filter(variant=variant).order_by("-day").first()
     if last is None:
@@ -57,7 +70,7 @@ def _is_due(variant: Variant) -> bool:
     return has_run_out or movements.filter(d_on_hand__gt=0).exists()
 
 
-def _record_alert(variant: Variant) -> bool:
+def _record_alert(variant: "LowVariant") -> bool:
     """Record today's alert; return False if another worker has recorded it already."""
     fields = {"available": variant.left, "version": variant.stock.version}
     _alert, is_new = StockAlert.objects.get_or_create(

@@ -7,9 +7,10 @@ must agree with their lines and the parts of their shipping.
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from django.db.models import (
+    Aggregate,
     Count,
     DecimalField,
     Exists,
@@ -40,6 +41,11 @@ from products.models import (
 from products.orders import states
 from products.orders.models import spelled
 from products.payments import states as payment_states
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    OddPayment = WithAnnotations[Payment, "GivenBack"]
 
 AMOUNT = DecimalField(max_digits=17, decimal_places=3)
 
@@ -81,19 +87,12 @@ def reconcile() -> list[Drift]:
     rows whose reserved units differ from those that baskets and orders hold. It is one
     query, so it sees one snapshot.
     """
-    this_row = Stock.objects.filter(pk=OuterRef("pk")).order_by().values("pk")
-    totals = {
-        name: Coalesce(Sum(f"variant__movements__{name}"), Value(0))
-        for name in ("d_on_hand", "d_reserved")
-    }
-    totals["logged"] = Count("variant__movements")
-    totals["newest"] = Coalesce(Max("variant__movements__version"), Value(0))
-    sums = {
-        name: Subquery(this_row.annotate(total=total).values("total"))
-        for name, total in totals.items()
-    }
     rows = Stock.objects.annotate(
-        **sums, held=_held_by_baskets() + _held_by_orders()
+        d_on_hand=_of_movements(Sum("variant__movements__d_on_hand")),
+        d_reserved=_of_movements(Sum("variant__movements__d_reserved")),
+        logged=_of_movements(Count("variant__movements")),
+        newest=_of_movements(Max("variant__movements__version")),
+        held=_held_by_baskets() + _held_by_orders(),
     ).exclude(
         Q(on_hand=F("d_on_hand"))
         & Q(reserved=F("d_reserved"))
@@ -111,6 +110,13 @@ def reconcile() -> list[Drift]:
         )
         for row in rows.order_by("pk")
     ]
+
+
+def _of_movements(figure: Aggregate) -> Subquery:
+    """Return a figure of a stock row's movements; 0 if there are none."""
+    this_row = Stock.objects.filter(pk=OuterRef("pk")).order_by().values("pk")
+    total = Coalesce(figure, Value(0))
+    return Subquery(this_row.annotate(total=total).values("total"))
 
 
 def _held_by_baskets() -> Coalesce:
@@ -196,7 +202,14 @@ def _describe_sums(order: Order) -> str:
     )
 
 
-def _odd_payments() -> QuerySet[Payment]:
+class GivenBack(TypedDict):
+    """What `_odd_payments` adds to a payment: the sums of its refunds and disputes."""
+
+    given: Decimal
+    taken: Decimal
+
+
+def _odd_payments() -> "QuerySet[OddPayment]":
     """Return received payments that don't agree, with the sums of their rows."""
     given = Refund.objects.filter(
         payment=OuterRef("pk"), status__in=payment_states.REFUNDED
@@ -216,13 +229,14 @@ def _odd_payments() -> QuerySet[Payment]:
     return came.filter(odd).select_related("order").order_by("pk")
 
 
-def _sum(rows: QuerySet, amount: Expression | str = "amount") -> Coalesce:
+def _sum(rows: QuerySet, amount: Expression | F | str = "amount") -> Coalesce:
     total = Subquery(rows.annotate(sum=Sum(amount)).values("sum"))
     return Coalesce(total, Value(Decimal(0)), output_field=AMOUNT)
 
 
-def _describe(payment: Payment) -> str:
+def _describe(payment: "OddPayment") -> str:
     """Return what is wrong with an odd payment."""
+    assert payment.received is not None
     unit, received = payment.received_currency, spelled(payment.received)
     refunded, disputed = spelled(payment.refunded), spelled(payment.disputed)
     given, taken = spelled(payment.given), spelled(payment.taken)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from products.models import StockMovement
@@ -14,7 +15,7 @@ class MovementForm(forms.Form):
 
     verb: str  # of `stock.services`
     number: str  # the field that holds the units
-    button: str
+    button: str | Promise
 
     # The newest movement by staff when the page was shown; see `is_outdated`.
     seen = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
@@ -43,6 +44,10 @@ class MovementForm(forms.Form):
         It may have been a double click, or a colleague who counted the same units.
         """
         return self.cleaned_data["seen"] != self.newest
+
+    def show_newest(self) -> None:
+        """Let the form be sent again, now that staff have seen the newest movement."""
+        self.data = dict(self.data.items()) | {"seen": str(self.newest)}
 
     def move(self, variant_id: int, actor) -> stock.Level:
         """Call the service; return the new level. Raises `ShopError`."""

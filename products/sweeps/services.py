@@ -29,7 +29,7 @@ OF_ALL = (OperationalError, InterfaceError, SoftTimeLimitExceeded)
 
 
 def one_by_one(
-    rows: Callable[[], QuerySet], work: Callable[[Swept], object], *, at_most: int
+    rows: Callable[[], QuerySet[Row]], work: Callable[[Row], object], *, at_most: int
 ) -> int:
     """Call `work` with the first of `rows()` until there is none; return how many.
 
@@ -57,7 +57,7 @@ def one_by_one(
     return done
 
 
-def _first_free(rows: QuerySet) -> Swept | None:
+def _first_free(rows: QuerySet[Row]) -> Row | None:
     return rows.filter(is_due()).select_for_update(skip_locked=True).first()
 
 

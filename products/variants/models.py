@@ -16,7 +16,7 @@ LAST = 2**63 - 1  # a key
 STOCK = ("on_hand", "reserved", "version")
 
 
-class VariantQuerySet(models.QuerySet):
+class VariantQuerySet(models.QuerySet["Variant"]):
     """Ways to find variants."""
 
     def for_sale(self) -> "VariantQuerySet":

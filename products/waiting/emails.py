@@ -31,7 +31,7 @@ def back_in_stock(waiting: Waiting) -> None:
 
 def stop_token(waiting: Waiting) -> str:
     """Return the token in the link that ends the mails."""
-    return SIGNER.sign(waiting.pk)
+    return SIGNER.sign(str(waiting.pk))
 
 
 def waiting_of(token: str) -> Waiting | None:

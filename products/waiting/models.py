@@ -11,7 +11,7 @@ from products.variants.models import Variant
 from project.mail.fields import EmailField, shape_constraint
 
 
-class WaitingQuerySet(models.QuerySet):
+class WaitingQuerySet(models.QuerySet["Waiting"]):
     def open(self) -> "WaitingQuerySet":
         """Requests of people who were not told yet."""
         return self.filter(told_at=None)

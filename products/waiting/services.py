@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import connection, transaction
-from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, Sum
 from django.utils import timezone
 
 from products.catalogue.exceptions import UnknownProduct
 from products.models import StockMovement, Variant, Waiting
 from products.sweeps import services as sweeps
 from products.waiting import emails
+from products.waiting.models import WaitingQuerySet
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def stop(token: str) -> int:
     return _at(waiting.email).open().delete()[0] if waiting else 0
 
 
-def _at(email: str) -> QuerySet[Waiting]:
+def _at(email: str) -> WaitingQuerySet:
     return Waiting.objects.filter(email__iexact=email)
 
 
@@ -115,7 +116,8 @@ def tell(variant_id: int) -> int:
         return 0
     patience = timedelta(seconds=settings.WAITING_PATIENCE_S)
     units, version = _units_back(variant, until=timezone.now() - patience)
-    told, tried = [], []
+    told: list[Waiting] = []
+    tried: list[int] = []
     while people := _queue(variant, units - len(told), besides=tried):
         tried += [person.pk for person in people]
         told += [person for person in people if _write(person, variant)]

@@ -26,7 +26,9 @@ def has_asked(request: HttpRequest, variant_id: int) -> bool:
         return True
     made = made_here(request, variant_id)
     # Nobody learns what became of a request that existed before.
-    return made == 0 or bool(made) and waiting.is_waiting(variant_id, None, made)
+    if made is None:
+        return False
+    return made == 0 or waiting.is_waiting(variant_id, None, made)
 
 
 def made_here(request: HttpRequest, variant_id: int) -> int | None:

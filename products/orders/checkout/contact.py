@@ -18,6 +18,7 @@ from products.orders.checkout.steps import (
 )
 from products.orders.forms import AUTOCOMPLETE, ContactForm
 from users import addresses
+from users.requests import user_of
 
 
 class ContactView(CheckoutView):
@@ -69,7 +70,7 @@ class ContactView(CheckoutView):
     def save_address(self, form: ContactForm) -> None:
         """Save the address in the account. If there are too many, only say so."""
         try:
-            addresses.add(self.request.user, form.instance)
+            addresses.add(user_of(self.request), form.instance)
         except addresses.TooManyAddresses as refusal:
             messages.warning(self.request, str(refusal))
             return

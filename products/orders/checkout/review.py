@@ -22,13 +22,14 @@ from products.models import Basket, Order
 from products.orders import placing, states
 from products.orders.checkout.steps import CONTACT, CheckoutView, SeeOther, SessionEnded
 from products.orders.exceptions import MethodRefused, NotDelivered, TermsChanged
-from products.orders.forms import PlaceForm
+from products.orders.forms import Choices, PlaceForm
 from products.orders.shown import Shown, shown_terms
 from products.orders.terms import Contact, Terms
 from products.orders.views import GUESTS, remember
 from products.orders.visitors import visitor_of
 from products.payments import services as payments
 from products.payments.views import OrderPayView
+from users.requests import user_of
 
 
 class ReviewView(CheckoutView):
@@ -84,7 +85,7 @@ class ReviewView(CheckoutView):
         numbers = list(self.request.session.get(GUESTS, {}))
         ordered = Order.objects.filter(basket_id=pk, number__in=numbers)
         order = ordered.select_related("basket").first()
-        return order and order.basket
+        return order.basket if order else None
 
     def open_basket(self) -> Basket:
         """Return the visitor's open basket; the form is about another one.
@@ -101,6 +102,7 @@ class ReviewView(CheckoutView):
         raise BasketEmpty
 
     def form_valid(self, form: PlaceForm) -> HttpResponse:
+        assert self.seen is not None  # `post` checks it
         order = placing.place(
             self.basket,
             self.contact,
@@ -108,7 +110,7 @@ class ReviewView(CheckoutView):
             method=form.cleaned_data["method"],
             delivery=form.cleaned_data.get("delivery"),
             language=get_language() or settings.LANGUAGE_CODE,
-            user=self.request.user if self.owner.user_id else None,
+            user=user_of(self.request) if self.owner.user_id else None,
             visitor=visitor_of(self.request),
         )
         self.request.session.pop(CONTACT, None)
@@ -130,7 +132,9 @@ class ReviewView(CheckoutView):
     def is_as_shown(self, order: Order, form: PlaceForm) -> bool:
         """Return whether this is the order that the form describes."""
         methods = (form.cleaned_data.get("method", order.method), Order.Method.FREE)
-        return order.method in methods and placing.terms_of(order) == self.seen.terms
+        if self.seen is None or order.method not in methods:
+            return False
+        return placing.terms_of(order) == self.seen.terms
 
     def already_ordered(self, order: Order, form: PlaceForm) -> HttpResponse:
         """Show the order. Warn if it is not the one that the form describes."""
@@ -148,7 +152,7 @@ class ReviewView(CheckoutView):
         """What was entered. With an account, the e-mail address is the account's."""
         entry = {k: v for k, v in self.entered().items() if k != "saved"}
         if self.owner.user_id:
-            entry["email"] = self.request.user.email
+            entry["email"] = user_of(self.request).email
         return Contact(**entry)
 
     def onward(self, order: Order) -> HttpResponse:
@@ -159,7 +163,9 @@ class ReviewView(CheckoutView):
         if order.user_id is None:
             remember(self.request, order)
         if states.START_PAYMENT.allows(order):
-            return OrderPayView.as_view()(self.request, number=order.number)
+            response = OrderPayView.as_view()(self.request, number=order.number)
+            assert isinstance(response, HttpResponse)
+            return response
         return SeeOther(reverse("products:order", args=[order.number]))
 
     def terms_changed(self, refusal: TermsChanged) -> HttpResponse:
@@ -204,7 +210,7 @@ class ReviewView(CheckoutView):
                 self.hold()
         except NotDelivered:
             return self.not_delivered()
-        return self.answer("review", 409, self.title, form=self.new_form())
+        return self.answer("review", 409, self.get_title(), form=self.new_form())
 
     # --- The form ---
 
@@ -214,7 +220,7 @@ class ReviewView(CheckoutView):
         return payments.offers(self.total, settings.CURRENCY)
 
     @property
-    def methods(self) -> list[tuple[str, str]]:
+    def methods(self) -> Choices:
         """The possible methods as choices. The first one is the default."""
         return [(o.value, o.label) for o in self.offers if not o.limits]
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
@@ -56,7 +57,7 @@ class CheckoutView(TitleMixin, FormView):
 
     pause: HoldPaused | None = None  # set if nothing is reserved
 
-    def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponseBase:
         self.owner = viewers.owner_of(request.session, request.user)
         if request.user.is_authenticated and not request.user.is_verified:
             return self.answer("unverified", 403, _("Verify your email address first"))
@@ -171,7 +172,8 @@ class CheckoutView(TitleMixin, FormView):
     @cached_property
     def goods(self) -> dict:
         """The basket as it is now. It must not be read before it is held."""
-        state = self.request.basket_state = baskets.contents(self.owner)
+        state = baskets.contents(self.owner)
+        setattr(self.request, "basket_state", state)  # for the badge
         return {"basket": state.facts}
 
     @property
