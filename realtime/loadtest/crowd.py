@@ -44,7 +44,9 @@ async def _find_holders(run: "Run") -> None:
             run.holders.append(holder)
 
 
-async def _hold_and_let_go(run: "Run", holder: Shopper, rate: float, end: float):
+async def _hold_and_let_go(
+    run: "Run", holder: Shopper, rate: float, end: float
+) -> None:
     """Reserve by checking out, then give back by changing the quantity, and so on."""
     chance = run.random_for("holder", holder.topic)
     due, quantity = time.monotonic() + chance.random() / rate, 1

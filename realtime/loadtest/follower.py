@@ -52,7 +52,9 @@ async def _follow(link: Link, own: argparse.Namespace, allow: Allow) -> int:
 
 
 class _Follower:
-    def __init__(self, link: Link, options, index: int, of: int) -> None:
+    def __init__(
+        self, link: Link, options: argparse.Namespace, index: int, of: int
+    ) -> None:
         self.link = link
         self._steps: dict[str, asyncio.Future] = {}  # that the leader is to confirm
         self.run = Run(options, lambda text: None, Part(index, of, self.meet))

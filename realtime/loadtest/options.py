@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from realtime.loadtest import processes, targets
-from realtime.loadtest.gates import expectation
+from realtime.loadtest.gates import Expectation, expectation
 
 PHASES = ("connect", "idle", "fanout", "shopping", "storm", "drain")
 MOST_SOCKETS, MOST_RATE, MOST_SECONDS = 1_000_000, 5_000, 3_600
@@ -240,7 +240,7 @@ def _check_file(file: Path) -> None:
         raise ValueError(f"{file} cannot be written")
 
 
-def _number(most: float):
+def _number(most: float) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = float(text)
         if not 0 < value <= most:
@@ -287,7 +287,7 @@ def _share(text: str) -> float:
     return value
 
 
-def _count(most: int):
+def _count(most: int) -> Callable[[str], int]:
     def count(text: str) -> int:
         return int(_number(most)(str(int(text))))
 
@@ -302,7 +302,7 @@ def _phases(text: str) -> tuple[str, ...]:
     return tuple(phase for phase in PHASES if phase in names)
 
 
-def _expectation(text: str):
+def _expectation(text: str) -> Expectation:
     try:
         return expectation(text)
     except ValueError as error:

@@ -3,10 +3,11 @@
 import html
 import re
 import time
+from collections.abc import Awaitable
 from typing import NamedTuple
 
 from realtime.loadtest.ledger import Ledger
-from realtime.loadtest.visit import Unexpected, Visit
+from realtime.loadtest.visit import Answer, Unexpected, Visit
 
 SHELF = "/products/"
 PAGES = 20
@@ -127,7 +128,7 @@ class Shopper:
             raise Unexpected("the order: it redirects to no order")
         return match[1]
 
-    async def _act(self, request):
+    async def _act(self, request: Awaitable[Answer]) -> Answer:
         """Await a request that may change the stock."""
         start = self.ledger.begin(self.topic)
         try:
@@ -135,7 +136,7 @@ class Shopper:
         finally:
             self.ledger.end(self.topic, start)
 
-    def _insist(self, is_fine: bool, what: str, answer) -> None:
+    def _insist(self, is_fine: bool, what: str, answer: Answer) -> None:
         if not is_fine:
             raise Unexpected(f"{what}: status {answer.status}")
 

@@ -102,7 +102,9 @@ class Team:
         wanted = self.options.processes + self.options.joining
         full = asyncio.Event()
 
-        async def welcome(reader, writer) -> None:
+        async def welcome(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
             peer = writer.get_extra_info("peername")[0]
             try:
                 async with asyncio.timeout(HELLO_S):
@@ -187,7 +189,7 @@ class Team:
         code = generator.process and await self._code(generator.process)
         self._lose(generator, "" if code is None else f"exit code {code}")
 
-    async def _code(self, process) -> int | None:
+    async def _code(self, process: asyncio.subprocess.Process) -> int | None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
                 return await process.wait()

@@ -92,19 +92,21 @@ class Visit:
         self._keep_cookies(answer.headers)
         return answer
 
-    async def _send(self, *request) -> Answer:
+    async def _send(self, method: str, path: str, more: dict, body: bytes) -> Answer:
         """Send a request. Retry once if a reused connection has been closed."""
         is_reused = self._link is not None
         try:
-            return await self._exchange(*request)
+            return await self._exchange(method, path, more, body)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             await self.close()
             is_unanswered = not getattr(error, "partial", b"")
-            if not is_reused or not is_unanswered or request[0] != "GET":
+            if not is_reused or not is_unanswered or method != "GET":
                 raise ConnectionError(f"no response: {error}") from error
-            return await self._exchange(*request)
+            return await self._exchange(method, path, more, body)
 
-    async def _exchange(self, method: str, path: str, more: dict, body: bytes):
+    async def _exchange(
+        self, method: str, path: str, more: dict, body: bytes
+    ) -> Answer:
         if self._link is None:
             self._link = await connect(self.url)
         reader, writer = self._link

@@ -18,7 +18,7 @@ from realtime.loadtest.server_metrics import (
     parse,
     series,
 )
-from realtime.loadtest.visit import FAILURES, Visit, split_url
+from realtime.loadtest.visit import FAILURES, Answer, Visit, split_url
 
 EVERY_S = 1.0
 NAP_S = 0.05
@@ -239,17 +239,17 @@ TOTALS: dict[str, Callable] = {
 }
 
 
-def _role(answer) -> str:
+def _role(answer: Answer) -> str:
     """Return what a process serves, according to its `/readyz`."""
     state = json.loads(answer.text) if "json" in _kind(answer) else None
     return str(state.get("role", BOTH)) if isinstance(state, dict) else BOTH
 
 
-def _kind(answer) -> str:
+def _kind(answer: Answer) -> str:
     return answer.headers.get("content-type", "")
 
 
-def _clock(answer) -> tuple[float | None, float]:
+def _clock(answer: Answer) -> tuple[float | None, float]:
     """Return the server's time, and how wrong that may be, in seconds."""
     if "json" in _kind(answer):
         state = json.loads(answer.text)

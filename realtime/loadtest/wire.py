@@ -37,7 +37,8 @@ class Wire(asyncio.Protocol):
         self.opened = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport | None = None
 
-    def connection_made(self, transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         transport.write(self._request(self._key))
 

@@ -20,6 +20,7 @@ from daphne.http_protocol import HTTPFactory
 from daphne.server import Server as DaphneServer
 from daphne.ws_protocol import WebSocketFactory
 from django.conf import settings
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import ReactorNotRunning
@@ -43,6 +44,7 @@ logger = logging.getLogger("realtime.server")
 MAX_MESSAGE = 64 * 1024  # bytes; larger messages are not even read
 CLOSE_TIMEOUT_S = 2  # for a client to answer a close frame
 CACHED_PATHS = 1000
+Protocol = Request | Socket  # of a connection
 
 
 class Server(DaphneServer):
@@ -112,7 +114,7 @@ class Server(DaphneServer):
         logger.critical("Listen failure: %s", failure.getErrorMessage())
         startup.end_process(1)
 
-    def listen_success(self, port) -> None:
+    def listen_success(self, port: tcp.Port) -> None:
         self.ports.append(port)
         self.http_factory.gate.guard(port)
         self._share_options()
@@ -136,7 +138,9 @@ class Server(DaphneServer):
 
         return get_hub().admission
 
-    def create_application(self, protocol, scope: dict[str, Any]):
+    def create_application(
+        self, protocol: Protocol, scope: dict[str, Any]
+    ) -> Inbox | asyncio.Queue:
         if not isinstance(protocol, Socket):
             scope["extensions"] = protocol.extensions()
             return super().create_application(protocol, scope)
@@ -150,12 +154,12 @@ class Server(DaphneServer):
         self.connections[protocol]["application_instance"] = task
         return inbox
 
-    def protocol_connected(self, protocol) -> None:
+    def protocol_connected(self, protocol: Protocol) -> None:
         super().protocol_connected(protocol)
         if not isinstance(protocol, Socket):
             self.pages.add(protocol)
 
-    def protocol_disconnected(self, protocol) -> None:
+    def protocol_disconnected(self, protocol: Protocol) -> None:
         """Daphne calls this twice for a refused handshake: at the refusal and at the
         end of the connection. It may have removed the protocol in between."""
         self.pages.discard(protocol)
@@ -185,7 +189,9 @@ class Server(DaphneServer):
         has_tls = any(endpoint.startswith("ssl:") for endpoint in self._addresses)
         return has_tls or bool(self.pages)
 
-    def log_action(self, protocol, action: str, details: dict[str, Any]) -> None:
+    def log_action(
+        self, protocol: Protocol, action: str, details: dict[str, Any]
+    ) -> None:
         """Log for `--access-log`, without queries and keys: they give access."""
         if self.action_logger is None:
             return

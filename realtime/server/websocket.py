@@ -136,7 +136,9 @@ class Socket(WireMixin, FloodMixin, WebSocketProtocol):
         del self.handshake_deferred
         self.server.protocol_disconnected(self)
 
-    def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders=None):
+    def sendHttpErrorResponse(
+        self, code: int, reason: str, responseHeaders: Any = None
+    ) -> None:
         headers, body = getattr(self, "_denial", (responseHeaders, b""))
         super().sendHttpErrorResponse(code, reason, headers)
         if body:

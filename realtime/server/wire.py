@@ -85,7 +85,9 @@ class WireMixin(WebSocketProtocol):
         self.transport.write(data)
         return self.pending()
 
-    def sendData(self, data: bytes, sync: bool = False, chopsize=None) -> None:
+    def sendData(
+        self, data: bytes, sync: bool = False, chopsize: int | None = None
+    ) -> None:
         """Autobahn's output: handshakes, pings, pongs and close frames."""
         if sync or chopsize or self.send_queue:
             super().sendData(data, sync, chopsize)

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -16,7 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         options.add_to(parser)
 
-    def handle(self, *args, **flags) -> None:
+    def handle(self, *args: Any, **flags: Any) -> None:
         namespace = Namespace(**flags)
         try:
             options.check(namespace)
