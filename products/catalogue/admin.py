@@ -21,7 +21,13 @@ from products.catalogue import services as catalogue
 from products.catalogue import thumbnails
 from products.catalogue.forms import PictureForm, ProductForm
 from products.importing.admin import ImportMixin
-from products.models import Product, ProductCategory, ProductImage, Stock
+from products.models import (
+    PriceChange,
+    Product,
+    ProductCategory,
+    ProductImage,
+    Stock,
+)
 from products.stock.admin import AVAILABLE, Left, StockLevelFilter, movements_link
 from products.templatetags.shop import money
 from project.edits.admin import SafeEditsMixin
@@ -289,8 +295,9 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         if moved:
             return [], {}, set(), [_why_protected(product) for product in moved]
         rows, counts, rights, protected = super().get_deleted_objects(objs, request)
-        # The empty stock row is deleted with its product; nobody needs a right for it.
-        rights -= {Stock._meta.verbose_name}
+        # The empty stock rows and the history of prices are deleted with their product;
+        # nobody needs a right for them.
+        rights -= {Stock._meta.verbose_name, PriceChange._meta.verbose_name}
         return rows, counts, rights, protected
 
 

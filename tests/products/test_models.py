@@ -12,7 +12,7 @@ MODELS = list(apps.get_app_config("products").get_models())
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_model_has_the_label_and_the_table_of_the_app(model):
-    package, domain, module = model.__module__.split(".")
+    package, _domain, module, *_part = model.__module__.split(".")
 
     assert (package, module) == ("products", "models")
     assert model._meta.app_label == "products"

@@ -36,6 +36,7 @@ from tests.support.factories import (
     make_product,
     make_shopper,
     make_user,
+    make_variant,
 )
 from users import deletion
 
@@ -198,7 +199,7 @@ def test_product_that_keeps_its_picture_is_saved_without_asking_the_bucket(bucke
         loaded = Product.objects.get(pk=product.pk)
         vars(loaded).update(change_of)
         catalogue.save(loaded)
-    make_basket(make_owner(), {make_product(): 1})
+    make_basket(make_owner(), {make_variant(): 1})
 
     assert bucket.requests() == []
 

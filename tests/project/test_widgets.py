@@ -27,8 +27,9 @@ def test_select_of_countries_is_what_django_makes(value, attrs):
     assert html.count("<option") == len(CHOICES)
 
 
+@pytest.mark.django_db  # the countries of the shipping zones
 @pytest.mark.parametrize(
-    "form", [ContactForm(user=AnonymousUser()), AddressForm(user=User())]
+    "form, user", [(ContactForm, AnonymousUser()), (AddressForm, User())]
 )
-def test_forms_with_a_country_use_it(form):
-    assert isinstance(form.fields["country"].widget, CountrySelect)
+def test_forms_with_a_country_use_it(form, user):
+    assert isinstance(form(user=user).fields["country"].widget, CountrySelect)

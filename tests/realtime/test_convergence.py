@@ -129,9 +129,9 @@ class Shop(RuleBasedStateMachine):
     def remove(self, which: int) -> None:
         self.change(basket.remove, self.basket, self.variants[which].pk)
 
-    def change(self, verb, *arguments) -> None:
+    def change(self, verb, *arguments, **options) -> None:
         try:
-            verb(*arguments)
+            verb(*arguments, **options)
         except (ShopError, NotInBasket):
             return
         self.post.collect()

@@ -536,7 +536,7 @@ def test_sign_in_names_unavailable_products(client):
     user = make_shopper()
     make_basket(Owner(token="abc"), {lamp: 2, jug: 3, mug: 1})
     stock.claim({lamp.pk: 5, jug.pk: 3})
-    Product.objects.filter(pk=mug.variant_id).update(is_active=False)
+    Product.objects.filter(pk=mug.product_id).update(is_active=False)
     session = client.session
     session[viewers.BASKET_TOKEN] = "abc"
     session.save()
@@ -560,7 +560,8 @@ def test_sign_in_with_a_basket_that_fits_shows_no_message(client):
 
 def sums_in(html: str) -> list[tuple[str, str]]:
     """The rows of the summary."""
-    rows = re.findall(r"<div[^>]*><dt>(.*?)</dt><dd>(.*?)</dd></div>", html)
+    row = r"<div[^>]*>\s*<dt>(.*?)</dt>\s*<dd>\s*(.*?)\s*</dd>\s*</div>"
+    rows = re.findall(row, html, re.S)
     return [(name, value) for name, value in rows if name != "Items"]
 
 

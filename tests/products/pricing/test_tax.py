@@ -13,7 +13,7 @@ from products.models import Product, TaxClass, TaxRate
 from products.pricing import services as pricing
 from products.pricing import tax
 from products.pricing.tax import Rate
-from tests.support.factories import make_variant
+from tests.support.factories import make_product
 
 pytestmark = pytest.mark.django_db
 
@@ -235,7 +235,7 @@ def test_new_product_has_the_standard_class(django_assert_num_queries):
     with django_assert_num_queries(0):
         assert Product().tax_class_id == TaxClass.STANDARD
 
-    assert make_variant().tax_class.name == "Standard rate"
+    assert make_product().tax_class.name == "Standard rate"
 
 
 @pytest.mark.parametrize("percent", ["-0.01", "100.01"])

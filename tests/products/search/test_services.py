@@ -266,7 +266,9 @@ def test_vector_without_a_search_path_is_computed_after_a_restore():
     """`pg_restore` sets an empty one."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL search_path = ''")
-        cursor.execute("SELECT public.product_vector('Größe', '-', 'Tea-pot')::text")
+        cursor.execute(
+            "SELECT public.product_vector('Größe', '{SKU-1}', 'Tea-pot')::text"
+        )
         (vector,) = cursor.fetchone()
 
     assert "'groesse'" in vector and "'teapot'" in vector
