@@ -91,6 +91,7 @@ PAGES = [
     "products.catalogue.filters",
     "products.catalogue.offers",
     "products.catalogue.thumbnails",
+    "products.catalogue.uploads",
     "products.context_processors",
     "products.live.baskets",
     "products.live.registry",

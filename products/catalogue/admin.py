@@ -3,12 +3,9 @@
 Changes go through the services, which update open pages. No page needs JavaScript.
 """
 
-import re
 from typing import TYPE_CHECKING, TypedDict
 
-from allauth.core import ratelimit
 from django.contrib import admin, messages
-from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -18,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from products.catalogue import services as catalogue
-from products.catalogue import thumbnails
 from products.catalogue.forms import PictureForm, ProductForm
+from products.catalogue.uploads import MOST_PICTURES, draw_and_store
 from products.importing.admin import ImportMixin
 from products.models import (
     PriceChange,
@@ -36,9 +33,6 @@ from users.requests import user_of
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
-
-PICTURE_INPUTS = re.compile(r"image|pictures-\d+-file")
-MOST_PICTURES = 12  # of one product
 
 
 class Size(TypedDict):
@@ -166,7 +160,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         may_save = self.has_change_permission(request)
         may_save = may_save or self.has_add_permission(request)
         if may_save:
-            _draw_and_store(request)
+            draw_and_store(request)
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Product, form, change) -> None:
@@ -312,22 +306,6 @@ def _image(address: str, size: int) -> SafeString:
         size,
         size,
     )
-
-
-def _draw_and_store(request: HttpRequest) -> None:
-    """Draw and store the uploads of a product's form, or mark them as refused."""
-    uploads = [
-        upload
-        for name, upload in request.FILES.items()
-        if PICTURE_INPUTS.match(name) and isinstance(upload, UploadedFile)
-    ]
-    user, action = request.user, "product_picture"
-    for number, upload in enumerate(uploads):
-        is_allowed = number < MOST_PICTURES and bool(
-            ratelimit.consume(request, action=action, user=user)
-        )
-        thumbnails.draw(upload, is_allowed=is_allowed)
-        thumbnails.store(upload, Product())
 
 
 def _level(stock: Stock) -> SafeString:
