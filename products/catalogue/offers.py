@@ -3,10 +3,18 @@
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Self
+from urllib.parse import urlencode
 
 from django.conf import settings
 
 from products.pricing.models import Prices
+
+VARIANT = "variant"  # the parameter of a product's address that chooses one
+
+
+def variant_address(page: str, sku: str) -> str:
+    """Return the address of a product's page with this variant chosen."""
+    return f"{page}?{urlencode({VARIANT: sku})}"
 
 
 def stock_facts(
@@ -62,6 +70,11 @@ class Offer(NamedTuple):
     @property
     def price(self) -> Decimal:
         return self.prices.price
+
+    @property
+    def is_available(self) -> bool:
+        """Whether it is for sale with units left that nobody has reserved."""
+        return self.is_for_sale and self.on_hand > self.reserved
 
     @property
     def facts(self) -> dict:

@@ -1,28 +1,29 @@
 """The front page, lists of products, search suggestions and product pages."""
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import F, QuerySet
 from django.http import Http404, HttpResponse
-from django.utils import timezone
+from django.shortcuts import redirect
 from django.utils.cache import patch_cache_control
 from django.utils.functional import cached_property
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import DetailView, ListView, TemplateView
 
+from products.catalogue import chooser
 from products.catalogue import services as catalogue
 from products.catalogue.choices import address, category_choices, chosen, price_choices
 from products.catalogue.filters import RELEVANCE, Filters, search_text
 from products.catalogue.models import ProductQuerySet
-from products.catalogue.offers import Offer
-from products.models import Product, ProductCategory, ProductImage, Variant
+from products.catalogue.offers import VARIANT, Offer
+from products.catalogue.structured import product_ld
+from products.models import Product, ProductCategory, Variant
 from products.pagecache import caching
-from products.pagecache.views import SharedPageMixin
+from products.pagecache.views import SharedPageMixin, normalised
 from products.search import services as search
 from products.waiting.views import has_asked, waits
 from project.views import TitleMixin, absolute
@@ -219,6 +220,14 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
         context["canonical"] = absolute(self.canonical_path(page.number))
         return context
 
+    def render_to_response(self, context: dict, **kwargs) -> HttpResponse:
+        """Open the page of the variant whose SKU was searched for, if it has others."""
+        for product in context["products"] if self.filters.query else ():
+            address = chooser.address(product, self.filters.query)
+            if address != product.get_absolute_url():
+                return redirect(address)
+        return super().render_to_response(context, **kwargs)
+
 
 class SuggestView(TemplateView):
     """Suggestions for the search field while somebody types, as HTML options."""
@@ -239,9 +248,35 @@ class SuggestView(TemplateView):
 
 
 class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
-    """A product's page. An inactive product answers 410 and shows alternatives."""
+    """A product's page, with one variant chosen: that in the address, or the first.
+
+    An inactive product answers 410 and shows alternatives. A SKU that the product does
+    not have is answered with the first variant and a note.
+    """
 
     template_name = "products/detail.html"
+
+    def shared_query(self) -> str | None:
+        """Return the query with the chosen variant; None for no caching.
+
+        A page with an unknown SKU is not cached: there is no end of different ones.
+        """
+        sku = self.request.GET.get(VARIANT)
+        if not sku:
+            return ""
+        name = f"skus:{self.request.path}"
+        known = caching.cached(name, self.generations(), self.skus)
+        if known is None:
+            return ""
+        return normalised(variant=sku) if sku in known else None
+
+    def skus(self) -> list[str] | None:
+        """Return the SKUs that visitors can choose; None if there are no options."""
+        product = Product.objects.filter(slug=self.kwargs["slug"]).with_offers().first()
+        if product is None:
+            raise Http404
+        skus = [offer.sku for offer in chooser.for_sale(product)]
+        return skus if product.option_names else None
 
     def generations(self) -> list[str]:
         return [caching.SHELVES, caching.product(self.kwargs["slug"])]
@@ -280,8 +315,19 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
         status = 200 if self.object.is_in_shop else 410
         return super().render_to_response(context, status=status, **kwargs)
 
+    @cached_property
+    def wanted(self) -> str:
+        """The SKU in the address; empty if the product has no options."""
+        return self.request.GET.get(VARIANT, "") if self.object.option_names else ""
+
+    @cached_property
+    def chosen(self) -> Offer | None:
+        """The offer that the address chooses, or None."""
+        return chooser.with_sku(self.object, self.wanted)
+
     def get_title(self) -> str:
-        return self.object.name
+        values = self.chosen.option_values if self.chosen else []
+        return ", ".join([self.object.name, *values])
 
     def get_description(self) -> str:
         if not self.object.is_in_shop:
@@ -290,51 +336,15 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
 
     def get_context_data(self, **kwargs) -> dict:
         product = self.object
-        offer = product.offers[0]
+        offer = self.chosen or chooser.first_choice(product)
         is_out = offer.facts["state"] == "out"
         return super().get_context_data(
             related=self.related,
             offer=offer,
+            options=chooser.groups(product, offer) if offer.is_for_sale else [],
+            is_unknown=bool(self.wanted) and self.chosen is None,
             gallery=product.gallery,
-            json_ld=offer_ld(product, offer) if offer.is_for_sale else None,
+            json_ld=product_ld(product) if offer.is_for_sale else None,
             is_waiting=is_out and has_asked(self.request, offer.variant),
             **kwargs,
         )
-
-
-def offer_ld(product: Product, offer: Offer) -> dict:
-    """Return a product and its offer as JSON-LD, for search engines.
-
-    Vocabulary: https://schema.org/Product, https://schema.org/ItemAvailability.
-    """
-    available = {
-        "in": "InStock",
-        "low": "LimitedAvailability",
-        "out": "OutOfStock",
-    }[offer.facts["state"]]
-    address = absolute(product.get_absolute_url())
-    data: dict[str, Any] = {
-        "@context": "https://schema.org",
-        "@type": "Product",
-        "name": product.name,
-        "sku": offer.sku,
-        "description": product.description,
-        "category": product.category.name,
-        "url": address,
-        "offers": {
-            "@type": "Offer",
-            "url": address,
-            "price": f"{offer.price:.2f}",
-            "priceCurrency": settings.CURRENCY,
-            "availability": f"https://schema.org/{available}",
-            "seller": {"@type": "Organization", "name": settings.SHOP_NAME},
-        },
-    }
-    if offer.prices.price_until:
-        day = timezone.localdate(offer.prices.price_until)
-        data["offers"]["priceValidUntil"] = day.isoformat()
-    if product.image:
-        pictures: Sequence[Product | ProductImage] = product.gallery or [product]
-        addresses = [absolute(picture.image_large.url) for picture in pictures]
-        data["image"] = addresses[0] if len(addresses) == 1 else addresses
-    return data

@@ -12,11 +12,14 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
+from products.catalogue import chooser
 from products.models import Product
 from products.pagecache import caching
 from products.pagecache.shells import HERE, TOKEN
 
 register = template.Library()
+register.filter(chooser.variety)
+register.filter(chooser.address)
 
 CARD_TEMPLATE = "products/_card.html"
 CARDS_S = 60 * 60
@@ -43,6 +46,7 @@ def _card_name(product: Product, is_eager: bool) -> str:
     content = [
         *(get_language(), is_eager, product.pk, product.name, product.slug),
         *(product.image.name, [(o.version, o.facts) for o in product.offers]),
+        *(product.option_names, [o.option_values for o in product.offers]),
     ]
     digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16)
     return f"card:{digest.hexdigest()}"

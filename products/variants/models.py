@@ -8,6 +8,7 @@ from django.db.models.functions import Cast, Coalesce, JSONArray, Upper
 from django.utils.translation import gettext_lazy as _
 
 from products.catalogue.models import MOST_OPTIONS, Product
+from products.catalogue.offers import variant_address
 from products.pricing.models import Priced
 
 PRICES = ("price", "full_price", "prior_price")
@@ -85,7 +86,9 @@ class Variant(Priced):
         return self.name
 
     def get_absolute_url(self) -> str:
-        return self.product.get_absolute_url()
+        """Return the address of its product, with it chosen if there are others."""
+        page = self.product.get_absolute_url()
+        return variant_address(page, self.sku) if self.option_values else page
 
     @property
     def name(self) -> str:

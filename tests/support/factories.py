@@ -41,7 +41,8 @@ def make_category(**fields) -> ProductCategory:
     )
 
 
-OF_VARIANTS = {"sku", "price", "weight", "option_values"}  # other fields: the product's
+# Fields of the variant; others are the product's.
+OF_VARIANTS = {"sku", "price", "weight", "option_values"}
 
 
 def make_variant(*, on_hand: int = 10, reserved: int = 0, **fields) -> Variant:
@@ -64,6 +65,30 @@ def make_variant(*, on_hand: int = 10, reserved: int = 0, **fields) -> Variant:
 def make_product(**fields) -> Product:
     """The page of the variant that `make_variant` makes with these fields."""
     return make_variant(**fields).product
+
+
+def make_options(*rows: dict, names: list[str], **fields) -> list[Variant]:
+    """The variants of a new product with these options.
+
+    `rows` have `option_values` and other fields of `make_variant` for each of them,
+    `fields` those of the product.
+    """
+    price = Decimal(fields.pop("price", "12.50"))
+    first, *others = [{"price": price} | row for row in rows]
+    made = [make_variant(option_names=names, **fields | first)]
+    product = made[0].product
+    for position, row in enumerate(others, start=1):
+        units = row.pop("on_hand", 10)
+        row.setdefault("sku", f"SKU-{next(_numbers)}")
+        variant = Variant(product=product, position=position, **row)
+        variant.save()
+        Stock.objects.create(variant=variant)
+        if units:
+            stock.receive(variant.pk, units)
+        made.append(variant)
+    summarise(product, made)
+    product.save()
+    return made
 
 
 def make_variants(quantity: int, *, on_hand: int = 10, **fields) -> list[Variant]:

@@ -16,6 +16,7 @@ from products.templatetags.shelf import render_card
 from tests.support.factories import (
     make_basket,
     make_category,
+    make_options,
     make_product,
     make_products,
     make_user,
@@ -113,6 +114,40 @@ def test_page_shows_a_change_once_its_generation_is_touched(shelf, address, clie
     caching.touch([caching.SHELVES])
 
     assert "Steel lamp" in client.get(address).text
+
+
+@pytest.fixture
+def mugs() -> list[Variant]:
+    rows = [{"sku": f"M {n}", "option_values": [f"size {n}"]} for n in range(3)]
+    return make_options(*rows, names=["Size"], name="Mug", slug="mug")
+
+
+def test_page_of_each_variant_is_cached_as_its_own(mugs, django_assert_num_queries):
+    addresses = ["/products/mug/", *(mug.get_absolute_url() for mug in mugs[1:])]
+    first = [Client().get(address).text for address in addresses]
+
+    with django_assert_num_queries(0):
+        second = [Client().get(address).text for address in addresses]
+
+    for n, (one, other) in enumerate(zip(first, second, strict=True)):
+        assert f", size {n}</span></h1>" in one and f", size {n}</span></h1>" in other
+
+
+def test_page_with_a_made_up_variant_is_not_cached(mugs):
+    response = Client().get("/products/mug/?variant=made-up")
+
+    assert "ETag" not in response
+    assert "We don’t sell the variant in this address." in response.text
+
+
+def test_page_of_a_variant_that_is_no_longer_sold_shows_another_one(mugs, client):
+    address = mugs[1].get_absolute_url()
+    client.get(address)
+    Variant.objects.filter(pk=mugs[1].pk).update(is_active=False)
+
+    caching.touch([caching.product("mug")])
+
+    assert ", size 0</span></h1>" in client.get(address).text
 
 
 def test_page_of_a_category_stays_when_another_category_changes(client, lamp):
