@@ -7,7 +7,7 @@ from django.core import serializers
 from django.db.models import Model
 
 from products.demo import rows
-from products.models import ProductImage
+from products.models import ProductImage, Variant
 from products.shipping import defaults
 
 COUNTRY = "DE"  # of the shop
@@ -19,7 +19,8 @@ def text() -> str:
     shelves = {category.slug: category for category in rows.categories()}
     for key, category in enumerate(shelves.values(), start=1):
         category.pk = key
-    products, variants, stocks, movements = [], [], [], []
+    products, stocks, movements = [], [], []
+    variants: list[Variant] = []
     images: list[ProductImage] = []
     for number, (shelf, item) in enumerate(rows.items()):
         product = rows.product(item, shelves[shelf.slug], number)
@@ -28,13 +29,13 @@ def text() -> str:
         for image in rows.images(product, item):
             image.pk = len(images) + 1
             images.append(image)
-        variant = rows.variant(item, product)
-        variant.pk = product.pk
-        variants.append(variant)
-        stocks.append(rows.stock(variant, item.stock))
-        if movement := rows.movement(variant, item.stock):
-            movement.pk = number + 1
-            movements.append(movement)
+        for variant, sold in zip(rows.variants(item, product), item.sold, strict=True):
+            variant.pk = len(variants) + 1
+            variants.append(variant)
+            stocks.append(rows.stock(variant, sold.stock))
+            if movement := rows.movement(variant, sold.stock):
+                movement.pk = variant.pk
+                movements.append(movement)
     shipping = _numbered(defaults.rows(COUNTRY))
     objects = [*shelves.values(), *products, *variants, *images]
     objects += [*stocks, *movements, *shipping]

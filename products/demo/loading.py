@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 
 from allauth.account.models import EmailAddress
@@ -113,7 +113,7 @@ def load_catalogue(count: int | None = None, progress: Progress = silent) -> int
     missing = [
         (number, shelf, item)
         for number, (shelf, item) in enumerate([*rows.items(), *rows.more_items(more)])
-        if item.sku not in present
+        if present.isdisjoint([item.sku, *(sold.sku for sold in item.sold)])
     ]
     shelves = _load_categories()
     for batch in _batches(progress(missing, len(missing), "Products")):
@@ -149,9 +149,9 @@ def _add(
         for image in rows.images(row, item)
     )
     items = [item for _, _, item in batch]
-    variants = list(map(rows.variant, items, products))
+    variants = list(chain.from_iterable(map(rows.variants, items, products)))
     Variant.objects.bulk_create(variants)
-    units = [item.stock for item in items]
+    units = [sold.stock for item in items for sold in item.sold]
     Stock.objects.bulk_create(map(rows.stock, variants, units))
     StockMovement.objects.bulk_create(filter(None, map(rows.movement, variants, units)))
 

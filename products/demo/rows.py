@@ -76,16 +76,27 @@ def product(item: Item, category: ProductCategory, number: int) -> Product:
         name=item.name,
         slug=slugify(item.name),
         description=item.description,
+        option_names=list(item.options),
         image=picture_of(item),
         created_at=OPENED - timedelta(hours=number),
     )
-    summarise(product, [variant(item, product)])
+    summarise(product, variants(item, product))
     return product
 
 
-def variant(item: Item, product: Product) -> Variant:
-    """Return an unsaved variant: the one that is sold of this item."""
-    return Variant(product=product, sku=item.sku, price=Decimal(item.price))
+def variants(item: Item, product: Product) -> list[Variant]:
+    """Return the unsaved variants of a product, in the order of `item.sold`."""
+    return [
+        Variant(
+            product=product,
+            sku=sold.sku,
+            option_values=list(sold.values),
+            price=Decimal(sold.price),
+            weight=sold.weight,
+            position=position,
+        )
+        for position, sold in enumerate(item.sold)
+    ]
 
 
 def images(row: Product, item: Item) -> list[ProductImage]:
@@ -100,7 +111,10 @@ def images(row: Product, item: Item) -> list[ProductImage]:
 
 
 def more_items(count: int) -> Iterator[tuple[Shelf, Item]]:
-    """Yield `count` more items: those of the catalogue with other names and prices."""
+    """Yield `count` more items: those of the catalogue with other names and prices.
+
+    Each has one variant.
+    """
     bases = itertools.cycle(items())
     for number, (shelf, base) in enumerate(itertools.islice(bases, count)):
         copy = number // CATALOGUE_SIZE
@@ -115,6 +129,8 @@ def more_items(count: int) -> Iterator[tuple[Shelf, Item]]:
             sku=f"{base.sku}-{number:06d}",
             price=f"{Decimal(base.price) * (80 + number % 41) / 100:.2f}",
             stock=0 if number % 13 == 7 else number * 37 % 240,
+            options=(),
+            variants=(),
         )
 
 

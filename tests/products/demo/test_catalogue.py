@@ -29,6 +29,17 @@ def test_catalogue_names_and_pictures_are_unique():
         assert len(set(distinct)) == len(distinct)
 
 
+def test_catalogue_items_with_variants_agree_with_them():
+    sold = [each for item in ITEMS for each in item.sold]
+
+    assert len({each.sku for each in sold}) == len(sold)
+    for item in ITEMS:
+        if item.variants:
+            assert item.price == item.variants[0].price
+            assert item.stock == sum(each.stock for each in item.variants)
+            assert all(each.sku.startswith(item.sku) for each in item.variants)
+
+
 def test_catalogue_has_stock_from_zero_to_hundreds():
     stocks = [item.stock for item in ITEMS]
 

@@ -57,7 +57,7 @@ def test_demo_twice_adds_nothing_and_keeps_what_people_changed():
 
 def test_demo_after_deletions_adds_what_is_missing():
     demo()
-    stool = Variant.objects.filter(stock__on_hand=0).first()
+    stool = Variant.objects.filter(stock__on_hand=0, option_values=[]).first()
     stool.product.delete()
 
     demo()
@@ -85,8 +85,34 @@ def test_demo_products_tops_up_to_the_number(capsys):
     demo("--products", "400")
 
     assert Product.objects.count() == 500
-    assert Stock.objects.count() == 500
+    assert Stock.objects.count() == Variant.objects.count() > 500
     call_command("reconcile")
+
+
+def test_demo_has_products_with_options():
+    demo()
+
+    products = Product.objects.exclude(option_names=[]).prefetch_related("variants")
+    assert len(products) >= 15
+    for product in products:
+        variants = product.variants.all()
+        assert len(variants) > 1 and all(variant.weight for variant in variants)
+        assert {len(v.option_values) for v in variants} == {len(product.option_names)}
+        assert product.skus == [variant.sku for variant in variants]
+        active = [variant.price for variant in variants if variant.is_active]
+        assert product.lowest_price == min(active)
+
+
+def test_demo_adds_no_variants_to_products_of_an_older_demo():
+    demo()
+    towels = Product.objects.get(variants__sku="TW-TX-505-TIDE")
+    StockMovement.objects.filter(variant__product=towels).delete()
+    towels.variants.exclude(sku="TW-TX-505-TIDE").delete()
+    towels.variants.update(sku="TW-TX-505")
+
+    demo()
+
+    assert [variant.sku for variant in towels.variants.all()] == ["TW-TX-505"]
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "many", "1.5", "٣", "9" * 30])
