@@ -150,6 +150,8 @@ def test_open_page_follows_a_standby_that_had_not_heard_of_the_last_sales(
     with Client(shop, page) as client:
         client.watch(topic)
 
+        if says_its_timeline:
+            client.shows(topic, 2)  # at once, or with the push of the claim
         shown = page.shown[topic], page.facts[topic]["available"]
         assert shown == ((2, 9) if says_its_timeline else (4, 4))
         if says_its_timeline:
