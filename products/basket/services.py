@@ -231,6 +231,24 @@ def prices_changed(
     return baskets
 
 
+def prices_changed_on_commit(
+    variant_ids: Collection[int],
+    *,
+    except_for: Collection[Basket],
+    robust: bool = False,
+) -> None:
+    """Call `prices_changed` after the commit, for all baskets but `except_for`.
+
+    A basket that got a variant before our commit was pushed with the old price.
+    `robust` is passed to Django's `on_commit`.
+    """
+
+    def push_other_baskets() -> None:
+        prices_changed(variant_ids, except_for=except_for)
+
+    transaction.on_commit(push_other_baskets, robust=robust)
+
+
 def _lock(basket: Basket) -> Basket:
     """Return the basket's row, locked, without its hold."""
     locked = holds.lock(basket)

@@ -198,12 +198,7 @@ def _offers_changed(
     yield
     for variant_id, note in sorted(notes.items()):
         stock.offer_changed(variant_id, note=note, actor=actor)
-
-    def push_other_baskets() -> None:
-        # A basket that got a variant before our commit was pushed with the old price.
-        basket.prices_changed(notes.keys(), except_for=pushed)
-
-    transaction.on_commit(push_other_baskets)
+    basket.prices_changed_on_commit(notes.keys(), except_for=pushed)
 
 
 def offer_note(before: Variant, after: Variant) -> str:

@@ -17,7 +17,6 @@ from products.basket import services as basket
 from products.catalogue import services as catalogue
 from products.live import push
 from products.models import (
-    Basket,
     MovementKind,
     Product,
     ProductCategory,
@@ -168,18 +167,9 @@ def write(
     _move(writable, siblings, stocks, note, actor, changes)
     _create([item for item in wanted if item.is_new], note, actor, changes)
     if offers:
-        _push_other_baskets(offers, except_for=baskets)
+        # Robust, because the batch is committed even if a push fails.
+        basket.prices_changed_on_commit(offers, except_for=baskets, robust=True)
     return shortages
-
-
-def _push_other_baskets(offers: list[int], *, except_for: list[Basket]) -> None:
-    """Push baskets that got a product before our commit, with its old price."""
-
-    def push_baskets() -> None:
-        basket.prices_changed(offers, except_for=except_for)
-
-    # Robust, because the batch is committed even if a push fails.
-    transaction.on_commit(push_baskets, robust=True)
 
 
 def shortage(wanted: Wanted, row: Stock | None) -> Shortage | None:

@@ -94,12 +94,7 @@ def _reprice(product_ids: Collection[int], at: datetime | None) -> None:
     for level in stock.move_all(MovementKind.OFFER, moves):
         push.stock_changed(**level._asdict())
     invalidation.products_changed(invalidation.places(product_ids))
-
-    def push_other_baskets() -> None:
-        # A basket that got a variant before our commit was pushed with the old price.
-        basket.prices_changed(ids, except_for=baskets)
-
-    transaction.on_commit(push_other_baskets)
+    basket.prices_changed_on_commit(ids, except_for=baskets)
 
 
 def _changes(
