@@ -92,6 +92,11 @@ class Sums:
     taxes: tuple[Tax, ...]
 
     @property
+    def discounted_goods(self) -> Decimal:
+        """The goods after all discounts."""
+        return self.goods - self.discount
+
+    @property
     def facts(self) -> dict:
         """The sums, JSON-ready. Taxes of which no rate is known are left out."""
         names = ("goods", "discount", "shipping", "tax", "total")

@@ -88,7 +88,7 @@ def _methods() -> dict[int, list[Method]]:
             days=(days_from, days_to),
             is_pickup=is_pickup,
             by_weight=by_weight,
-            free_from=None if free_from is None else _minor(free_from),
+            free_from=None if free_from is None else pricing.to_minor(free_from),
             bands=tuple(_bands((row[9:] for row in with_bands), by_weight)),
         )
         methods.setdefault(zone, []).append(method)
@@ -96,15 +96,11 @@ def _methods() -> dict[int, list[Method]]:
 
 
 def _bands(rows: Iterable[tuple], by_weight: bool) -> Iterator[Band]:
-    measure = int if by_weight else _minor
+    measure = int if by_weight else pricing.to_minor
     for over, up_to, price in rows:
         if price is not None:  # the method has rates
             end = None if up_to is None else measure(up_to)
-            yield Band(measure(over), end, _minor(price))
-
-
-def _minor(amount: Decimal) -> int:
-    return int(amount * 100)
+            yield Band(measure(over), end, pricing.to_minor(price))
 
 
 # --- Baskets ----------------------------------------------------------------------
@@ -137,7 +133,7 @@ def price(
         zones,
         **place._asdict(),
         weight=weight_of(lines),
-        goods=pricing.to_minor(priced.sums.goods - priced.sums.discount),
+        goods=pricing.to_minor(priced.sums.discounted_goods),
     )
     if found.price:
         cost = pricing.from_minor(found.price)

@@ -19,7 +19,6 @@ ALLOWED = {
     "products/payments/models.py": "what is left of a payment",
     "products/payments/settling.py": "what was refunded of a payment",
     "products/stock/books.py": "compares stored sums with those of their rows",
-    "products/shipping/services.py": "gives zones their prices in minor units",
     "products/demo/rows.py": "invents prices",
     "products/importing/encodings.py": "no money: the total of letters",
     "products/importing/languages.py": "no money: the total of letters",
