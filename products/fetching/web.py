@@ -44,6 +44,8 @@ def download(url: str) -> UploadedFile:
     with _session() as session:
         try:
             with session.get(url, stream=True) as response:
+                if response.status_code != 200:
+                    raise FetchFailed.status(response.status_code)
                 suffix = _suffix(response)
                 content = _read(response, deadline)
         except NOT_PUBLIC as error:
@@ -72,8 +74,6 @@ def _session() -> HTTPSession:
 
 def _suffix(response: requests.Response) -> str:
     """Return the file name's extension for the response's type."""
-    if response.status_code != 200:
-        raise FetchFailed.status(response.status_code)
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
     if media_type.lower() in UNKNOWN_TYPES:
         return PurePosixPath(urlsplit(response.url).path).suffix.lower()[:5] or ".jpg"
