@@ -1,7 +1,6 @@
 """Several pictures of a product: their order, their page and the admin's forms."""
 
 import re
-from html import unescape
 
 import pytest
 from django.core.files.storage import default_storage
@@ -10,6 +9,7 @@ from PIL import Image
 
 from products.catalogue import services as catalogue
 from products.models import Product, ProductImage
+from tests.support.admin_forms import form_values
 from tests.support.factories import make_picture, make_product, make_user
 
 pytestmark = pytest.mark.django_db
@@ -153,19 +153,7 @@ def page_of(product: Product) -> str:
 
 def opened(client: Client, product: Product) -> dict:
     """What a browser sends if its form is sent as it was shown."""
-    page = client.get(page_of(product)).text
-    form = {}
-    for tag in re.findall(r"<input[^>]*>", page):
-        attributes = dict(re.findall(r'([a-z-]+)="([^"]*)"', tag))
-        if attributes.get("type") not in ("file", "checkbox", "submit"):
-            name = attributes.get("name", "")
-            form[name] = unescape(attributes.get("value", ""))
-    for name, options in re.findall(
-        r'<select name="([^"]+)"(.*?)</select>', page, re.S
-    ):
-        form[name] = "".join(re.findall(r'value="([^"]*)" selected', options)[:1])
-    form["description"] = product.description
-    return form | ({"is_active": "on"} if product.is_active else {})
+    return form_values(client.get(page_of(product)).text)
 
 
 def test_staff_add_a_picture_which_comes_last(ann):

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from products.models import ShippingMethod, ShippingZone
 from tests.products.shipping.test_services import make_method, make_zone
+from tests.support.admin_forms import form_values
 from tests.support.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -39,25 +40,7 @@ def page_of(zone: ShippingZone) -> str:
 
 def opened(client: Client, address: str) -> dict:
     """What a browser would send of the page."""
-    html = client.get(address).text
-    data: dict = {}
-    for tag in re.findall(r"<input [^>]*>", html):
-        attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
-        name, kind = attributes.get("name"), attributes.get("type")
-        if name and kind in ("checkbox", "radio") and " checked" in tag:
-            data.setdefault(name, []).append(attributes.get("value", "on"))
-        elif name and kind not in ("checkbox", "radio", "submit"):
-            data[name] = unescape(attributes.get("value", ""))
-    for name, value in re.findall(
-        r'<textarea name="([^"]+)"[^>]*>\n?(.*?)</textarea>', html, re.S
-    ):
-        data[name] = unescape(value)
-    for name, options in re.findall(
-        r'<select name="([^"]+)"[^>]*>(.*?)</select>', html, re.S
-    ):
-        chosen = re.search(r'value="([^"]*)" selected', options)
-        data[name] = chosen[1] if chosen else ""
-    return data
+    return form_values(client.get(address).text)
 
 
 def text(response) -> str:
