@@ -40,8 +40,8 @@ def save(
     if product.pk is None:
         return _create(product, list(variants))
     variants = list(variants)
-    # no_key: other transactions may still write rows that refer to the product. Whoever
-    # changes a variant locks its product first.
+    # no_key: other transactions may still write rows that refer to the product. Code
+    # that changes a variant locks its product first.
     before = Product.objects.select_for_update(no_key=True).get(pk=product.pk)
     places_before = invalidation.places([product.pk])
     variants_before = {variant.pk: variant for variant in before.variants.all()}

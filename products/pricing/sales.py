@@ -36,8 +36,8 @@ def set_prices(
 ) -> None:
     """Set the prices in force of variants from their base prices and the sales.
 
-    The variants have their products. `before` are their rows by key, in locked
-    products; new variants have none. Nothing is saved.
+    Needs the variants' products. `before` has the stored variants by key, and none for
+    a new one; their products are locked. This saves nothing.
     """
     at = at or clock.now()
     reductions = _Reductions(variants, at)

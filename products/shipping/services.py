@@ -129,22 +129,22 @@ def price(
     """Return what lines cost with their delivery, and the delivery."""
     items = [pricing.item(line) for line in lines]
     priced = pricing.price_items(items, rates)
-    found = offers.delivery(
+    delivery = offers.delivery(
         zones,
         **place._asdict(),
         weight=weight_of(lines),
         goods=pricing.to_minor(priced.sums.discounted_goods),
     )
-    if found.price:
-        cost = pricing.from_minor(found.price)
+    if delivery.price:
+        cost = pricing.from_minor(delivery.price)
         priced = pricing.price_items(items, rates, shipping=cost)
-    return priced, found
+    return priced, delivery
 
 
 def weight_of(lines: Iterable[BasketLine]) -> int:
-    """Return the weight of a parcel in grams. What has no weight noted weighs nothing.
+    """Return the weight of a parcel in grams. A variant without a weight counts as 0.
 
-    The one place that reads weights.
+    No other code reads weights.
     """
     return sum(line.quantity * line.variant.weight for line in lines)
 

@@ -95,9 +95,9 @@ class TellMeView(View):
 
 
 class TellSeenView(View):
-    """Is told by the open page that it shows the variant as back.
+    """Notes that an open page shows the variant as back in stock.
 
-    The answer is empty: it must not tell about requests made elsewhere.
+    The response is empty, so that it says nothing about requests made elsewhere.
     """
 
     http_method_names = ["post", "options"]

@@ -25,7 +25,7 @@ DROP FUNCTION {name}();
 
 
 class PriceTrigger(models.BaseConstraint):
-    """Writes a row of `PriceChange` for each new price, whoever sets it.
+    """Writes a row of `PriceChange` for each new price, from any code or SQL.
 
     It is a constraint of the priced table, so that a migration creates it.
     """
