@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
 
+OF_ONE_VARIANT = ProductForm.stored_elsewhere
+
+
 class Size(TypedDict):
     """How many rows belong to a category or a product."""
 
@@ -147,10 +150,18 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
         return super().get_queryset(request).annotate(left=AVAILABLE)
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> list:
-        """Leave out stock and the current picture, which a new product doesn't have."""
+        """Leave out what the product doesn't have.
+
+        A new one has no stock and no picture, one with several variants has no SKU and
+        no price of its own.
+        """
         fieldsets = list(super().get_fieldsets(request, obj))
         if obj is None:
             fieldsets[-2:] = [(gettext_lazy("Picture"), {"fields": ["image"]})]
+        elif obj.pk and obj.variants.count() > 1:
+            for index, (name, options) in enumerate(fieldsets):
+                fields = [f for f in options["fields"] if f not in OF_ONE_VARIANT]
+                fieldsets[index] = (name, {**options, "fields": fields})
         return fieldsets
 
     def changeform_view(

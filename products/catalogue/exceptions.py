@@ -10,3 +10,14 @@ class UnknownProduct(ShopError):
 
     def __init__(self) -> None:
         super().__init__(_("We don’t sell this product."))
+
+
+class WrongOptions(ShopError):
+    """A product's options and the values of its variants don't fit together.
+
+    `variant` is the one with the wrong values; None if the options themselves are.
+    """
+
+    def __init__(self, text: str, variant: object = None) -> None:
+        super().__init__(text)
+        self.variant = variant

@@ -10,7 +10,8 @@ from django.core.validators import FileExtensionValidator
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from products.catalogue import thumbnails
+from products.catalogue import options, thumbnails
+from products.catalogue.exceptions import WrongOptions
 from products.models import Product, ProductImage, TaxClass, Variant
 from project.edits.forms import ListEditForm
 from project.pictures import ACCEPT, EXTENSIONS
@@ -126,9 +127,19 @@ class ProductForm(forms.ModelForm):
 
     def clean(self) -> dict:
         data = super().clean() or self.cleaned_data
+        if self.instance.pk:
+            self._check_options()
         if not data.get("slug") and data.get("name") and "slug" not in self.errors:
             data["slug"] = free_slug(data["name"], self.instance.pk)
         return data
+
+    def _check_options(self) -> None:
+        """Add an error if the stored variants don't fit: the service refuses them."""
+        try:
+            options.check(self.instance, self.instance.variants.all())
+        except WrongOptions as refusal:
+            text = _("%(problem)s Correct the variants first.")
+            self.add_error(None, text % {"problem": refusal})
 
 
 class PictureForm(ListEditForm):

@@ -12,7 +12,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
 from products.basket import services as basket
-from products.catalogue import thumbnails
+from products.catalogue import options, thumbnails
 from products.models import Product, ProductCategory, ProductImage, Stock, Variant
 from products.pagecache import caching, invalidation
 from products.pricing import sales
@@ -36,6 +36,8 @@ def save(
     `base_price`: the price in force follows from it and the sales that run. A
     change of a price or of "active" is pushed to the pages that show the variant and to
     the baskets that contain it.
+
+    Raises `WrongOptions` if the variants and the product's options don't fit together.
     """
     if product.pk is None:
         return _create(product, list(variants))
@@ -46,6 +48,7 @@ def save(
     places_before = invalidation.places([product.pk])
     variants_before = {variant.pk: variant for variant in before.variants.all()}
     now = _variants_now(product, variants_before, variants)
+    options.check(product, now)
     sales.set_prices(now, variants_before)
     summarise(product, now)
     notes = {
@@ -69,6 +72,7 @@ def _create(product: Product, variants: list[Variant]) -> Product:
         raise ValueError("a product needs a variant")
     for variant in variants:
         variant.product = product
+    options.check(product, variants)
     sales.set_prices(variants, {})
     summarise(product, variants)
     product.save()

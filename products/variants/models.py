@@ -10,11 +10,60 @@ from django.utils.translation import gettext_lazy as _
 from products.catalogue.models import MOST_OPTIONS, Product
 from products.catalogue.offers import variant_address
 from products.pricing.models import Priced
+from project.constraints import SqlConstraint
 
 PRICES = ("price", "full_price", "prior_price")
 ORDER = ("position", "pk")  # of a product's variants
 LAST = 2**63 - 1  # a key
 STOCK = ("on_hand", "reserved", "version")
+
+
+# The triggers read the rows as they are when the transaction ends, so a product and
+# its variants may be saved in any order.
+OPTIONS_MATCH = """
+CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE page bigint;
+BEGIN
+    IF TG_TABLE_NAME = 'products_product' THEN
+        page := NEW.id;
+    ELSE
+        SELECT product_id INTO page FROM {table} WHERE id = NEW.id;
+    END IF;
+    IF EXISTS (
+        SELECT FROM {table} AS v JOIN products_product AS p ON p.id = v.product_id
+        WHERE p.id = page
+          AND cardinality(v.option_values) <> cardinality(p.option_names)
+    ) THEN
+        RAISE EXCEPTION 'a variant needs a value for each option of its product'
+            USING ERRCODE = 'check_violation', CONSTRAINT = '{name}';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER {name}_insert AFTER INSERT ON {table}
+    DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION {name}();
+CREATE CONSTRAINT TRIGGER {name}_update AFTER UPDATE ON {table}
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN ((OLD.option_values, OLD.product_id)
+          IS DISTINCT FROM (NEW.option_values, NEW.product_id))
+    EXECUTE FUNCTION {name}();
+CREATE CONSTRAINT TRIGGER {name}_product AFTER UPDATE ON products_product
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (OLD.option_names IS DISTINCT FROM NEW.option_names)
+    EXECUTE FUNCTION {name}();
+"""
+OPTIONS_MATCH_REMOVED = """
+DROP TRIGGER {name}_insert ON {table};
+DROP TRIGGER {name}_update ON {table};
+DROP TRIGGER {name}_product ON products_product;
+DROP FUNCTION {name}();
+"""
+
+
+class OptionsMatch(SqlConstraint):
+    """Lets a variant have as many option values as its product has options."""
+
+    create, remove = OPTIONS_MATCH, OPTIONS_MATCH_REMOVED
 
 
 class VariantQuerySet(models.QuerySet["Variant"]):
@@ -78,6 +127,11 @@ class Variant(Priced):
             models.UniqueConstraint(
                 fields=["product", "option_values"], name="variant_options_once"
             ),
+            models.CheckConstraint(
+                condition=~models.Q(option_values__contains=[""]),
+                name="variant_options_filled",
+            ),
+            OptionsMatch(name="variant_options_match"),
             *Priced.Meta.constraints,
         ]
         indexes = [models.Index(Upper("sku"), name="variant_sku_upper")]

@@ -117,6 +117,8 @@ def _new_variant(n: int, name: str, fields: dict) -> Variant:
     """An unsaved variant of an unsaved product, both with these fields."""
     own = {key: fields[key] for key in OF_VARIANTS & fields.keys()}
     shared = {key: fields[key] for key in fields.keys() - OF_VARIANTS}
+    options = len(own.get("option_values", []))
+    shared.setdefault("option_names", ["Colour", "Size", "Scent"][:options])
     page = {
         "name": f"{name} {n}",
         "slug": f"{name.lower()}-{n}",
