@@ -8,6 +8,10 @@ pause. They buy all the same product, or each time another of a hundred. Then th
 without pages: threads of this process that call `holds.start` and `orders.place`. Last,
 one guest's pages and statements, one by one.
 
+With `--against COMMIT`, guests add a product and order it at that commit, checked out
+beside, and here, by turns; the figures of the two are compared. CPU seconds hardly
+depend on what else runs on the machine, orders a second do.
+
 On a scratch database, and the Redis at REDIS_URL. Shoppers, shop and PostgreSQL share
 the machine, and one interpreter lock bounds each of the first two: read the figures as
 ratios. PostgreSQL's share is the whole server's: nobody else should be using it.
@@ -80,7 +84,14 @@ def measure(folder: Path, variants: list, orders: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--orders", type=int, default=320, help="of each crowd")
+    parser.add_argument("--against", metavar="COMMIT", help="compare with a commit")
+    parser.add_argument("--rounds", type=int, default=5, help="with --against")
     options = parser.parse_args()
+    if options.against:
+        from tests.benchmarks import side_by_side
+
+        side_by_side.compare(options.against, options.orders, options.rounds)
+        return
     from tests.support.servers import collect_static
 
     with tempfile.TemporaryDirectory() as folder:
