@@ -6,6 +6,7 @@ from products.fetching.admin import PictureFetchAdmin
 from products.orders.admin import OrderAdmin
 from products.payments.admin import PaymentAdmin, WebhookEventAdmin
 from products.pricing.admin import (
+    DiscountAdmin,
     PriceChangeAdmin,
     SaleAdmin,
     TaxClassAdmin,
@@ -17,6 +18,7 @@ from products.waiting.admin import WaitingAdmin
 
 __all__ = [
     "BasketAdmin",
+    "DiscountAdmin",
     "OrderAdmin",
     "PaymentAdmin",
     "PictureFetchAdmin",

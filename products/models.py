@@ -6,6 +6,7 @@ from products.fetching.models import PictureFetch
 from products.orders.models import Order, OrderEvent, OrderLine, ShippingPart
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
 from products.pricing.models import Prices, TaxClass, TaxRate
+from products.pricing.models.discounts import Discount, DiscountUse
 from products.pricing.models.history import PriceChange
 from products.pricing.models.sales import Sale
 from products.search.models import SearchWord
@@ -17,6 +18,8 @@ from products.waiting.models import Waiting
 __all__ = [
     "Basket",
     "BasketLine",
+    "Discount",
+    "DiscountUse",
     "Dispute",
     "HoldSpell",
     "MovementKind",

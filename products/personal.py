@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from products.models import (
     Basket,
     BasketLine,
+    DiscountUse,
     Order,
     OrderEvent,
     OrderLine,
@@ -44,7 +45,8 @@ SECTIONS = [
         Order,
         (
             *("number", "status", "method", "currency", "placed_at", "email"),
-            *("goods", "discount", "shipping", "tax", "prices_include_tax", "total"),
+            *("goods", "discount", "discount_name"),
+            *("shipping", "tax", "prices_include_tax", "total"),
             *("full_name", "line1", "line2", "postcode", "city", "region", "country"),
             *("phone", "language", "delivery_name", "delivery_carrier", "is_pickup"),
         ),
@@ -138,9 +140,11 @@ def erase_departed(among: QuerySet[Order] | None = None) -> int:
             note=""
         )
         contacts = finished.exclude(email="", phone="").update(email="", phone="")
-        identities = finished.filter(
-            ~invoiced | Q(placed_at__lt=retention_limit)
-        ).update(**dict.fromkeys(PERSONAL, ""), erased_at=timezone.now())
+        nameless = finished.filter(~invoiced | Q(placed_at__lt=retention_limit))
+        DiscountUse.objects.filter(order__in=nameless).update(person="")
+        identities = nameless.update(
+            **dict.fromkeys(PERSONAL, ""), erased_at=timezone.now()
+        )
     return contacts + identities
 
 

@@ -14,7 +14,7 @@ from products.pagecache import invalidation  # noqa: F401  has tasks of its own
 from products.payments import refunds
 from products.payments import services as payments
 from products.payments import webhooks
-from products.pricing import flips  # noqa: F401  so has this
+from products.pricing import discount_flips, flips  # noqa: F401  so have these
 from products.search import services as search  # noqa: F401  so has this
 from products.stock import alerts
 from products.waiting import services as waiting

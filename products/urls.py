@@ -43,6 +43,7 @@ urlpatterns = [
         name="basket-add",
     ),
     path("basket/update/", basket.BasketUpdateView.as_view(), name="basket-update"),
+    path("basket/code/", basket.BasketCodeView.as_view(), name="basket-code"),
     path("checkout/", ContactView.as_view(), name="checkout"),
     path("checkout/delivery/", DeliveryView.as_view(), name="checkout-delivery"),
     path("checkout/review/", ReviewView.as_view(), name="checkout-review"),

@@ -18,6 +18,10 @@ def jobs(outbox_s: float, hold_s: float) -> dict[str, dict[str, Any]]:
         "release-lapsed-holds": ("products.tasks.release_lapsed_holds", hold_s),
         "expire-orders": ("products.tasks.expire_orders", hold_s),
         "flip-prices": ("products.pricing.flips.flip_prices", hold_s),
+        "follow-discounts": (
+            "products.pricing.discount_flips.follow_discounts",
+            hold_s,
+        ),
         "tell-waiting": ("products.tasks.tell_waiting", hold_s),
         "fetch-pictures": ("products.tasks.fetch_pictures", 15),
         "warn-of-low-stock": ("products.tasks.warn_of_low_stock", MINUTE),

@@ -51,6 +51,7 @@ from products.pricing import clock
 from tests.support.factories import (
     make_address,
     make_basket,
+    make_discount,
     make_order,
     make_picture,
     make_sale,
@@ -102,6 +103,7 @@ ROUTES: dict[str, Row] = {
     "basket/": anyone("200"),
     "countries.json": anyone("200"),
     "basket/add/<int:variant_id>/": anyone("405"),
+    "basket/code/": anyone("405"),
     "basket/update/": anyone("405"),
     "checkout/": ("200", "200", "403", "200", "200"),
     "checkout/delivery/": ("405", "405", "403", "405", "405"),
@@ -228,6 +230,7 @@ MODELS: dict[str, tuple[set[str], set[str]]] = {
     "auth/group": (set(), ALL),
     "post_office/email": ({"view"}, {"view"}),
     "products/basket": ({"view"}, {"view"}),
+    "products/discount": (ALL - {"delete"}, ALL),  # those without orders
     "products/order": ({"view", "change"}, {"view", "change"}),  # notes
     "products/payment": ({"view"}, {"view"}),
     "products/picturefetch": ({"view"}, {"view", "delete"}),
@@ -330,6 +333,7 @@ class World:
             "products/product": lamp.product,
             "products/productcategory": lamp.product.category,
             "products/shippingzone": make_zone_with_pickup(),
+            "products/discount": make_discount(),
             "products/sale": make_sale(lamp, starts_at=clock.now() + HOUR),
             "products/stock": lamp.stock,
             "products/stockmovement": StockMovement.objects.get(),

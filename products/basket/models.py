@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
+from products.pricing.models.discounts import Discount
 from products.shipping.models import ShippingMethod
 from products.sweeps.models import Swept, problem_index
 from products.variants.models import Variant
@@ -67,6 +68,15 @@ class Basket(Swept):
         blank=True,
         related_name="+",
         verbose_name=_("delivery"),
+    )
+    # The one of the code that the shopper entered; it counts while it holds.
+    discount = models.ForeignKey(
+        Discount,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("code"),
     )
     held_since = models.DateTimeField(_("reserved since"), null=True, blank=True)
     held_until = models.DateTimeField(_("reserved until"), null=True, blank=True)

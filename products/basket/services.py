@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from products.basket import holds
 from products.basket.exceptions import (
@@ -22,7 +23,16 @@ from products.basket.exceptions import (
 from products.catalogue.exceptions import UnknownProduct
 from products.live import push
 from products.live.viewers import Owner
-from products.models import Basket, BasketLine, ShippingMethod, Variant
+from products.models import Basket, BasketLine, Discount, ShippingMethod, Variant
+from products.pricing import discounts
+from products.pricing.exceptions import (
+    CodeOver,
+    CodeUsedBefore,
+    CodeUsedUp,
+    UnknownCode,
+)
+
+BATCH = 500  # baskets that one transaction writes
 
 
 def new_token() -> str:
@@ -142,6 +152,43 @@ def set_shipping_method(basket: Basket, method: ShippingMethod) -> Basket:
     return basket
 
 
+@transaction.atomic
+def apply_code(basket: Basket, text: str) -> Discount:
+    """Note the code that the shopper entered; return its discount. A hold goes on.
+
+    It counts while it holds: the goods may not cost enough yet. Raises `UnknownCode`,
+    `CodeOver`, `CodeUsedUp`, `CodeUsedBefore` and `BasketClosed`.
+    """
+    discount = discounts.by_code(text)
+    if discount is None:
+        raise UnknownCode
+    problem = discounts.problem_of(discount)
+    if problem is discounts.Problem.EARLY:
+        raise UnknownCode
+    if problem is discounts.Problem.OVER:
+        raise CodeOver(discount.code)
+    if problem is discounts.Problem.USED_UP:
+        raise CodeUsedUp(discount.code)
+    if discount.uses_each and basket.user_id:
+        person = discounts.person_of(basket.user_id)
+        if discounts.used_by(discount, person) >= discount.uses_each:
+            raise CodeUsedBefore(discount.code)
+    basket = holds.lock(basket)
+    basket.discount = discount
+    _changed(basket)
+    return discount
+
+
+@transaction.atomic
+def remove_code(basket: Basket) -> Basket:
+    """Forget the code that the shopper entered. A hold goes on. Raises
+    `BasketClosed`."""
+    basket = holds.lock(basket)
+    basket.discount = None
+    _changed(basket)
+    return basket
+
+
 class MergedLine(NamedTuple):
     """What became of a variant of a merged basket."""
 
@@ -174,6 +221,7 @@ def merge(*, token: str, user_id: int) -> list[MergedLine]:
     if not target.country:
         target.country, target.postcode = source.country, source.postcode
     target.shipping_method_id = target.shipping_method_id or source.shipping_method_id
+    target.discount_id = target.discount_id or source.discount_id
     source.status = Basket.Status.MERGED
     _changed(source)
     _changed(target)
@@ -217,18 +265,36 @@ def prices_changed(
     everywhere.
     """
     basket_ids = BasketLine.objects.filter(variant__in=variant_ids).values("basket")
-    baskets = list(
-        Basket.objects.open()
-        .filter(pk__in=basket_ids)
-        .exclude(pk__in=[basket.pk for basket in except_for])
-        .select_for_update(of=["self"])
-        .order_by("pk")
-    )
-    for basket in baskets:
+    baskets = Basket.objects.open().filter(pk__in=basket_ids)
+    return _next_versions(baskets.exclude(pk__in=[basket.pk for basket in except_for]))
+
+
+def discount_changed(discount: Discount) -> None:
+    """Give the open baskets that a discount may concern their next version: those with
+    its code, or all with lines if it needs none."""
+    baskets = Basket.objects.open()
+    if discount.code:
+        baskets = baskets.filter(discount=discount)
+    else:
+        baskets = baskets.filter(
+            Exists(BasketLine.objects.filter(basket=OuterRef("pk")))
+        )
+    ids = list(baskets.order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(ids), BATCH):
+        with transaction.atomic():
+            _next_versions(
+                Basket.objects.open().filter(pk__in=ids[start : start + BATCH])
+            )
+
+
+def _next_versions(baskets: QuerySet[Basket]) -> list[Basket]:
+    """Give open baskets their next version and push them; return them."""
+    rows = list(baskets.select_for_update(of=["self"]).order_by("pk"))
+    for basket in rows:
         basket.version += 1
         push.basket_changed(basket)
-    Basket.objects.bulk_update(baskets, ["version"], batch_size=1000)
-    return baskets
+    Basket.objects.bulk_update(rows, ["version"], batch_size=1000)
+    return rows
 
 
 def prices_changed_on_commit(
@@ -260,7 +326,7 @@ def _changed(basket: Basket) -> None:
     """Save the basket with its next version, and push it."""
     basket.version += 1
     fields = ["version", "status", "held_since", "held_until", "updated_at"]
-    fields += ["country", "postcode", "shipping_method"]
+    fields += ["country", "postcode", "shipping_method", "discount"]
     basket.save(update_fields=fields)
     push.basket_changed(basket)
 

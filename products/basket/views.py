@@ -27,8 +27,13 @@ from products.basket.exceptions import NotInBasket
 from products.basket.forms import quantity_from
 from products.exceptions import ShopError
 from products.live import baskets, viewers
+from products.live.baskets import owner_of_basket
 from products.live.registry import registry
 from products.models import Basket
+from products.orders.visitors import visitor_of
+from products.pricing import guesses
+from products.pricing.exceptions import NoCode
+from products.pricing.models.discounts import CODE_LENGTH
 from project.http.redirects import next_page
 from project.views import TitleMixin
 
@@ -166,6 +171,28 @@ class BasketUpdateView(BasketFormView):
         else:
             basket.set_quantities(mine, changed_quantities(form))
             messages.success(self.request, _("Your basket is up to date."))
+
+
+class BasketCodeView(BasketFormView):
+    """Apply a code, or remove it."""
+
+    def change(self) -> None:
+        form = self.request.POST
+        mine = self.open_basket()
+        if "remove-code" in form:
+            basket.remove_code(mine)
+            messages.success(self.request, _("We’ve removed the code."))
+            return
+        code = form.get("code", "").strip()[:CODE_LENGTH]
+        if not code:
+            raise NoCode
+        network = visitor_of(self.request).network
+        limits = guesses.limits_of(owner_of_basket(mine).key, network)
+        guesses.count(limits)
+        discount = basket.apply_code(mine, code)
+        guesses.forgive(limits)
+        text = _("We’ve added the code %(code)s to your basket.")
+        messages.success(self.request, text % {"code": discount.code})
 
 
 def changed_quantities(form: QueryDict) -> dict[int, int]:

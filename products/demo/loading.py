@@ -24,6 +24,7 @@ from products.catalogue import thumbnails
 from products.demo import rows
 from products.demo.catalogue import Item, Shelf
 from products.models import (
+    Discount,
     Product,
     ProductCategory,
     ProductImage,
@@ -32,15 +33,18 @@ from products.models import (
     StockMovement,
     Variant,
 )
-from products.pricing import clock, flips
+from products.pricing import clock, discount_flips, flips
 from products.search import services as search
 
 BATCH = 2000
 PICTURES = Path(__file__).parent / "pictures"  # as WebP, with the SVG it is made of
 ON_SALE = ("TW-TB-103", "TW-TB-106", "TW-GL-201", "TW-GL-204")
 SALE_TIME = timedelta(days=14)
+CODE = "WELCOME10"
 # What staff may add and change.
-MODELS_OF_STAFF = ("picturefetch", "product", "productcategory", "sale", "stock")
+MODELS_OF_STAFF = (
+    *("discount", "picturefetch", "product", "productcategory", "sale", "stock"),
+)
 ACCOUNTS = ("shopper", "staff", "admin")
 
 # Wraps an iterable to show its progress: (iterable, total, label) → iterable.
@@ -169,6 +173,24 @@ def load_sale() -> int:
     flips.save_sale(sale)
     sale.products.set(Product.objects.filter(variants__sku__in=ON_SALE))
     flips.settle(sale)
+    return 1
+
+
+def load_code() -> int:
+    """Add the code `WELCOME10` if it is not there; return how many codes were added."""
+    if Discount.objects.filter(code=CODE).exists():
+        return 0
+    discount_flips.save_discount(
+        Discount(
+            name="Demo",
+            code=CODE,
+            percent=10,
+            minimum=25,
+            uses_limit=1000,
+            uses_each=1,
+            starts_at=clock.now(),
+        )
+    )
     return 1
 
 

@@ -9,8 +9,9 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from products.live.viewers import Owner
-from products.models import Basket, BasketLine
+from products.models import Basket, BasketLine, Discount
 from products.pricing import baskets as pricing
+from products.pricing import discounts
 from products.pricing.baskets import PricedLine, todays_rates
 from products.pricing.tax import Rate
 from products.shipping import services as shipping
@@ -24,6 +25,7 @@ NO_LINES = {
     "lines": [],
     **pricing.price_items([], {}).sums.facts,
     "delivery": None,
+    "code": None,
 }
 
 
@@ -136,20 +138,26 @@ def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
     countries = {str(basket.country) for basket in baskets}
     rates = {country: todays_rates(country) for country in countries}
     zones = shipping.zones() if lines else []
+    offered = discounts.offered(b.discount_id for b in baskets) if lines else []
     return {
         owner_of_basket(basket): _contents_of(
-            basket, lines[basket.pk], rates[str(basket.country)], zones
+            basket, lines[basket.pk], rates[str(basket.country)], zones, offered
         )
         for basket in baskets
     }
 
 
 def _contents_of(
-    basket: Basket, lines: list[BasketLine], rates: dict[str, Rate], zones: list[Zone]
+    basket: Basket,
+    lines: list[BasketLine],
+    rates: dict[str, Rate],
+    zones: list[Zone],
+    offered: list[Discount],
 ) -> State:
     for_sale = [line for line in lines if line.variant.is_for_sale]
     place = shipping.place_of(basket)
-    priced, delivery = shipping.price(for_sale, rates, zones, place)
+    choice = discounts.choose(for_sale, offered, basket.discount_id)
+    priced, delivery = shipping.price(for_sale, rates, zones, place, choice.terms)
     prices = {
         line.pk: price for line, price in zip(for_sale, priced.lines, strict=True)
     }
@@ -164,6 +172,7 @@ def _contents_of(
             ],
             **priced.sums.facts,
             "delivery": shipping.facts(delivery) if for_sale else None,
+            "code": choice.facts,
         },
     )
 

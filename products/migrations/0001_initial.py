@@ -395,6 +395,177 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Discount",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="failed attempts"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                ("starts_at", models.DateTimeField(verbose_name="starts")),
+                (
+                    "ends_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="ends"),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("settled_at", models.DateTimeField(editable=False, null=True)),
+                ("name", models.CharField(max_length=80, verbose_name="name")),
+                (
+                    "code",
+                    models.CharField(
+                        blank=True,
+                        max_length=40,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Z0-9-]+\\Z",
+                                "Use capital letters, digits and hyphens.",
+                            )
+                        ],
+                        verbose_name="code",
+                    ),
+                ),
+                (
+                    "percent",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=5,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(Decimal("0.01")),
+                            django.core.validators.MaxValueValidator(100),
+                        ],
+                        verbose_name="percent off",
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=12,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(Decimal("0.01"))
+                        ],
+                        verbose_name="amount off",
+                    ),
+                ),
+                (
+                    "minimum",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=12,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                        verbose_name="for goods from",
+                    ),
+                ),
+                (
+                    "uses_limit",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="uses in all",
+                    ),
+                ),
+                (
+                    "uses_each",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="uses for each person",
+                    ),
+                ),
+                (
+                    "uses",
+                    models.PositiveIntegerField(
+                        default=0, editable=False, verbose_name="uses"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "discount",
+                "verbose_name_plural": "discounts",
+                "ordering": ["-starts_at", "-id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("failures__gt", 0)),
+                        fields=["retry_at"],
+                        name="discount_problem",
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ends_at", None),
+                            ("ends_at__gt", models.F("starts_at")),
+                            _connector="OR",
+                        ),
+                        name="discount_ends_after_its_start",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("code", ""), _negated=True),
+                        fields=("code",),
+                        name="discount_code",
+                        violation_error_message="Another discount has this code.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("amount", None),
+                                ("percent__gt", 0),
+                                ("percent__lte", 100),
+                            ),
+                            models.Q(("amount__gt", 0), ("percent", None)),
+                            _connector="OR",
+                        ),
+                        name="discount_is_percent_or_amount",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("minimum__gte", 0)),
+                        name="discount_minimum_not_negative",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("uses_each", None),
+                            models.Q(("code", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="discount_for_each_person_has_a_code",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Basket",
             fields=[
                 (
@@ -494,6 +665,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "discount",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="products.discount",
+                        verbose_name="code",
+                    ),
+                ),
+                (
                     "shipping_method",
                     models.ForeignKey(
                         blank=True,
@@ -523,56 +705,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "delivery_name",
-                    models.CharField(
-                        blank=True, max_length=80, verbose_name="delivery"
-                    ),
-                ),
-                (
-                    "delivery_carrier",
-                    models.CharField(blank=True, max_length=60, verbose_name="carrier"),
-                ),
-                (
-                    "delivery_days_from",
-                    models.PositiveSmallIntegerField(
-                        blank=True, null=True, verbose_name="working days, from"
-                    ),
-                ),
-                (
-                    "delivery_days_to",
-                    models.PositiveSmallIntegerField(
-                        blank=True, null=True, verbose_name="to"
-                    ),
-                ),
-                (
-                    "is_pickup",
-                    models.BooleanField(
-                        default=False, verbose_name="pick-up in the shop"
-                    ),
-                ),
-                (
-                    "problem",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=300,
-                        verbose_name="problem",
-                    ),
-                ),
-                (
-                    "failures",
-                    models.PositiveSmallIntegerField(
-                        db_default=0, default=0, verbose_name="failed attempts"
-                    ),
-                ),
-                (
-                    "retry_at",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="next try"
-                    ),
-                ),
-                (
                     "goods",
                     models.DecimalField(
                         decimal_places=2, max_digits=20, verbose_name="goods"
@@ -585,6 +717,12 @@ class Migration(migrations.Migration):
                         default=0,
                         max_digits=20,
                         verbose_name="discount",
+                    ),
+                ),
+                (
+                    "discount_name",
+                    models.CharField(
+                        blank=True, max_length=80, verbose_name="discount"
                     ),
                 ),
                 (
@@ -612,6 +750,56 @@ class Migration(migrations.Migration):
                     "prices_include_tax",
                     models.BooleanField(
                         default=True, verbose_name="prices include tax"
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="failed attempts"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                (
+                    "delivery_name",
+                    models.CharField(
+                        blank=True, max_length=80, verbose_name="delivery"
+                    ),
+                ),
+                (
+                    "delivery_carrier",
+                    models.CharField(blank=True, max_length=60, verbose_name="carrier"),
+                ),
+                (
+                    "delivery_days_from",
+                    models.PositiveSmallIntegerField(
+                        blank=True, null=True, verbose_name="working days, from"
+                    ),
+                ),
+                (
+                    "delivery_days_to",
+                    models.PositiveSmallIntegerField(
+                        blank=True, null=True, verbose_name="to"
+                    ),
+                ),
+                (
+                    "is_pickup",
+                    models.BooleanField(
+                        default=False, verbose_name="pick-up in the shop"
                     ),
                 ),
                 (
@@ -811,6 +999,42 @@ class Migration(migrations.Migration):
                 "verbose_name": "order",
                 "verbose_name_plural": "orders",
                 "ordering": ["-placed_at", "-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="DiscountUse",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("person", models.CharField(max_length=40)),
+                ("is_counted", models.BooleanField(default=True)),
+                (
+                    "discount",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="products.discount",
+                    ),
+                ),
+                (
+                    "order",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="discount_use",
+                        to="products.order",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "use of a discount",
+                "verbose_name_plural": "uses of discounts",
             },
         ),
         migrations.CreateModel(
@@ -1344,6 +1568,13 @@ class Migration(migrations.Migration):
                         blank=True, null=True, verbose_name="next try"
                     ),
                 ),
+                ("starts_at", models.DateTimeField(verbose_name="starts")),
+                (
+                    "ends_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="ends"),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("settled_at", models.DateTimeField(editable=False, null=True)),
                 ("name", models.CharField(max_length=120, verbose_name="name")),
                 (
                     "percent",
@@ -1372,13 +1603,6 @@ class Migration(migrations.Migration):
                         verbose_name="reduced price",
                     ),
                 ),
-                ("starts_at", models.DateTimeField(verbose_name="starts")),
-                (
-                    "ends_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="ends"),
-                ),
-                ("version", models.PositiveIntegerField(default=1, editable=False)),
-                ("settled_at", models.DateTimeField(editable=False, null=True)),
                 (
                     "categories",
                     models.ManyToManyField(
@@ -2268,6 +2492,14 @@ class Migration(migrations.Migration):
                 ),
                 name="order_email_is_one_address",
                 violation_error_message="Enter one email address, like ann@example.com. It can’t contain quotes, commas, spaces or brackets.",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="discountuse",
+            index=models.Index(
+                condition=models.Q(("is_counted", True)),
+                fields=["discount", "person"],
+                name="discount_use_person",
             ),
         ),
         migrations.AddConstraint(

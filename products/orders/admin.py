@@ -20,7 +20,8 @@ PAYMENT_FIELDS = ("created_at", "provider", "status", "amount", "currency", "int
 # Not the token: who has it sees the order without signing in.
 ORDER_FIELDS = (
     *("number", "on_the_board", "status", "on_hold", "method"),
-    *("goods", "discount", "shipping", "tax", "prices_include_tax"),
+    *("goods", "discount", "discount_name"),
+    *("shipping", "tax", "prices_include_tax"),
     "total_with_currency",
     *("delivery_name", "delivery_carrier", "is_pickup"),
     *("user", "email", "full_name", "line1", "line2", "postcode", "city"),

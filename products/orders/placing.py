@@ -14,12 +14,20 @@ from django.utils.translation import gettext as _
 from products.basket import holds
 from products.basket.exceptions import BasketClosed, Shortage
 from products.live import push
-from products.models import Basket, BasketLine, Order, OrderLine, ShippingPart
+from products.models import (
+    Basket,
+    BasketLine,
+    Discount,
+    Order,
+    OrderLine,
+    ShippingPart,
+)
 from products.orders import emails, limits
 from products.orders.exceptions import MethodRefused, NotDelivered, TermsChanged
 from products.orders.services import Method, deadline_of, log_event, mailed, pay
 from products.orders.terms import Contact, Costs, Delivery, Goods, Terms, contact_of
 from products.payments import providers
+from products.pricing import discounts, uses
 from products.pricing.baskets import (
     PricedBasket,
     PricedLine,
@@ -52,7 +60,7 @@ def place(
     that order. An order that costs nothing gets the method `FREE`, whatever was chosen.
 
     Raises `BasketClosed`, `BasketEmpty`, `Shortage`, `TermsChanged`, `MethodRefused`,
-    `NotDelivered` and `TooManyOrders`. Then nothing has changed.
+    `NotDelivered`, `CodeUsedBefore` and `TooManyOrders`. Then nothing has changed.
     """
     basket = holds.row(basket)
     if basket.status == Basket.Status.ORDERED:
@@ -68,7 +76,7 @@ def place(
     unavailable = {line.variant_id: 0 for line in lines if not line.variant.is_for_sale}
     if unavailable:  # left the shop since they were held
         raise Shortage(unavailable)
-    priced, offer = _price(basket, contact, lines, delivery)
+    priced, offer, discount = _price(basket, contact, lines, delivery)
     now = _terms(contact, lines, priced, offer)
     if now != seen:
         raise TermsChanged(seen, now)
@@ -93,6 +101,11 @@ def place(
     _create_lines(order, lines, priced)
     limits.end_hold(basket, [line.variant_id for line in lines])
     _close(basket)
+    if discount is not None:
+        account = None if user is None else user.pk
+        person = discounts.person_of(account, limits.email_key(contact.email))
+        if not uses.take(order, discount, person):
+            raise TermsChanged(seen, None)  # it has just ended, or is used up
     log_event(order, actor=user)
     if not order.awaits_confirmation:
         order = mailed(order, emails.order_came_in)
@@ -105,7 +118,8 @@ def place(
 def terms(basket: Basket, contact: Contact) -> Terms:
     """Return the terms on which the basket would be ordered now."""
     lines = list(basket.lines.select_related("variant__product").order_by("pk"))
-    return _terms(contact, lines, *_price(basket, contact, lines))
+    priced, offer, _discount = _price(basket, contact, lines)
+    return _terms(contact, lines, priced, offer)
 
 
 def terms_of(order: Order) -> Terms:
@@ -116,7 +130,7 @@ def terms_of(order: Order) -> Terms:
     )
     costs = Costs(
         *(order.goods, order.discount, order.shipping, order.tax, order.total),
-        order.prices_include_tax,
+        *(order.prices_include_tax, order.discount_name),
     )
     delivery = Delivery(
         order.delivery_name,
@@ -134,15 +148,21 @@ def _price(
     contact: Contact,
     lines: list[BasketLine],
     chosen: int | None = None,
-) -> tuple[PricedBasket, Offer]:
-    """Return what the lines cost with their delivery. Raises `NotDelivered`."""
+) -> tuple[PricedBasket, Offer, Discount | None]:
+    """Return what the lines cost, with their delivery and the order's discount.
+
+    Raises `NotDelivered`.
+    """
     rates = todays_rates(contact.country)
     method = chosen or basket.shipping_method_id
     place = Place(contact.country, contact.postcode, method)
-    priced, delivery = shipping.price(lines, rates, shipping.zones(), place)
+    offered = discounts.offered([basket.discount_id])
+    choice = discounts.choose(lines, offered, basket.discount_id)
+    zones = shipping.zones()
+    priced, delivery = shipping.price(lines, rates, zones, place, choice.terms)
     if delivery.chosen is None:
         raise NotDelivered
-    return priced, delivery.chosen
+    return priced, delivery.chosen, choice.discount
 
 
 def _terms(
@@ -185,7 +205,10 @@ def _totals(sums: Sums) -> dict[str, Any]:
     """Return the columns of `products.pricing.models.Totals`."""
     names = ("goods", "discount", "shipping", "tax", "total")
     amounts = {name: getattr(sums, name) for name in names}
-    return amounts | {"prices_include_tax": sums.includes_tax}
+    return amounts | {
+        "prices_include_tax": sums.includes_tax,
+        "discount_name": sums.discount_name,
+    }
 
 
 def _create_lines(order: Order, lines: list[BasketLine], priced: PricedBasket) -> None:

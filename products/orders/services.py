@@ -23,6 +23,7 @@ from products.orders import emails, states
 from products.orders.exceptions import OrderOnHold, StatusConflict
 from products.orders.machine import Actor, Move, OnHoldRule, Units
 from products.orders.on_hold import HOLDS
+from products.pricing import uses
 from products.stock import services as stock
 from products.sweeps import services as sweeps
 
@@ -34,6 +35,11 @@ UNIT_CHANGES = {
     (Units.RESERVED, Units.SENT): stock.ship,
     (Units.RESERVED, Units.RETURNED): stock.release,
     (Units.RETURNED, Units.RESERVED): stock.claim,
+}
+# What becomes of the use of the order's discount then.
+USE_CHANGES = {
+    (Units.RESERVED, Units.RETURNED): uses.give_back,
+    (Units.RETURNED, Units.RESERVED): uses.take_again,
 }
 
 
@@ -161,6 +167,8 @@ def advance(
     log_event(order, actor=actor, note=note)
     order = mailed(order)
     _move_units(order, move)
+    if change := USE_CHANGES.get(move.units):
+        change(order)
     return order
 
 

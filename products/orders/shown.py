@@ -66,5 +66,6 @@ def shown_terms(contact: Contact, basket: dict) -> Terms:
         tax=Decimal(basket["tax"]),
         total=Decimal(basket["total"]),
         includes_tax=basket["includes_tax"],
+        discount_name=basket["discount_name"],
     )
     return Terms.of(contact, goods, delivery, costs)

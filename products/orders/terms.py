@@ -54,6 +54,7 @@ class Costs(NamedTuple):
     tax: Decimal
     total: Decimal
     includes_tax: bool
+    discount_name: str
 
 
 class Delivery(NamedTuple):
@@ -119,6 +120,11 @@ class Terms:
             for name in names
         }
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    def discount_change(self, now: Self) -> dict[str, str]:
+        """Return the names of the discount before and after, if they differ."""
+        before, after = self.costs.discount_name, now.costs.discount_name
+        return {} if before == after else {"before": before, "after": after}
 
     def to_json(self) -> list:
         """Return the terms as plain values for `from_json`."""

@@ -1,5 +1,7 @@
-"""Tax rates, sales and the history of prices in the admin."""
+"""Tax rates, sales, discounts and the history of prices in the admin."""
 
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
@@ -9,13 +11,37 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from products.exceptions import ShopError
-from products.models import PriceChange, Sale, TaxClass, TaxRate
-from products.pricing import clock, flips
+from products.models import Discount, PriceChange, Sale, TaxClass, TaxRate
+from products.pricing import clock, discount_flips, flips
 from products.pricing import services as pricing
-from products.pricing.forms import SaleForm
+from products.pricing.baskets import percent
+from products.pricing.forms import DiscountForm, SaleForm
 from products.templatetags.shop import money
 from project.edits.admin import SafeEditsMixin
 from project.modeladmin import ListedLookupsMixin, ReadOnlyMixin
+
+
+def state_of(row: Sale | Discount) -> str:
+    """Return whether a sale or a discount is planned, running or over."""
+    now = clock.now()
+    if now < row.starts_at:
+        return _("planned")
+    return _("over") if row.ends_at and row.ends_at <= now else _("running")
+
+
+def end_each(
+    page: admin.ModelAdmin, request: HttpRequest, rows: QuerySet, end: Callable
+) -> None:
+    """End each row with a service, and say what became of it."""
+    for row in rows:
+        try:
+            end(row)
+        except ShopError as refusal:
+            page.message_user(request, str(refusal), messages.ERROR)
+        else:
+            page.log_change(request, row, _("Ended."))
+            text = _("“%(name)s” has ended.") % {"name": row}
+            page.message_user(request, text, messages.SUCCESS)
 
 
 @admin.register(TaxClass)
@@ -75,24 +101,70 @@ class SaleAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("now"))
     def state(self, sale: Sale) -> str:
-        now = clock.now()
-        if now < sale.starts_at:
-            return _("planned")
-        return _("over") if sale.ends_at and sale.ends_at <= now else _("running")
+        return state_of(sale)
 
     @admin.action(
         description=gettext_lazy("End selected sales now"), permissions=["change"]
     )
     def end_now(self, request: HttpRequest, queryset: QuerySet[Sale]) -> None:
-        for sale in queryset:
-            try:
-                flips.end_sale(sale)
-            except ShopError as refusal:
-                self.message_user(request, str(refusal), messages.ERROR)
-            else:
-                self.log_change(request, sale, _("Ended."))
-                text = _("“%(name)s” has ended.") % {"name": sale.name}
-                self.message_user(request, text, messages.SUCCESS)
+        end_each(self, request, queryset, flips.end_sale)
+
+
+@admin.register(Discount)
+class DiscountAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
+    form = DiscountForm
+    list_display = ["__str__", "reduction", "minimum", "used", "ends_at", "state"]
+    search_fields = ["name", "code"]
+    actions = ["end_now"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Discount | None = None
+    ) -> list[str]:
+        """Keep the code: baskets and orders name it."""
+        return ["code", "used"] if obj else ["used"]
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Leave out the deletion of several: orders may have some."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Discount | None = None
+    ) -> bool:
+        """Keep discounts that orders have."""
+        may_delete = super().has_delete_permission(request, obj)
+        return may_delete and (obj is None or not obj.orders.exists())
+
+    def save_model(self, request: HttpRequest, obj: Discount, form, change) -> None:
+        discount_flips.save_discount(obj)
+
+    def delete_model(self, request: HttpRequest, obj: Discount) -> None:
+        discount_flips.delete_discounts([obj])
+
+    @admin.display(description=gettext_lazy("reduction"))
+    def reduction(self, discount: Discount) -> str:
+        if discount.amount is not None:
+            return f"−{money(discount.amount)}"
+        return f"−{percent(discount.percent or Decimal(0))} %"
+
+    @admin.display(description=gettext_lazy("used"))
+    def used(self, discount: Discount) -> str:
+        if discount.uses_limit is None:
+            return str(discount.uses)
+        return f"{discount.uses} / {discount.uses_limit}"
+
+    @admin.display(description=gettext_lazy("now"))
+    def state(self, discount: Discount) -> str:
+        if discount.is_used_up:
+            return _("used up")
+        return state_of(discount)
+
+    @admin.action(
+        description=gettext_lazy("End selected discounts now"), permissions=["change"]
+    )
+    def end_now(self, request: HttpRequest, queryset: QuerySet[Discount]) -> None:
+        end_each(self, request, queryset, discount_flips.end_discount)
 
 
 @admin.register(PriceChange)

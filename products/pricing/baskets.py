@@ -79,8 +79,9 @@ class PricedShipping:
 class Sums:
     """The sums of a basket or an order.
 
-    `goods` are the lines after their own discounts, `discount` is that of the order.
-    `total` is what is paid. Without `includes_tax`, the tax is added to the others.
+    `goods` are the lines after their own discounts, `discount` is that of the order,
+    with its name. `total` is what is paid. Without `includes_tax`, the tax is added to
+    the others.
     """
 
     goods: Decimal
@@ -90,6 +91,7 @@ class Sums:
     total: Decimal
     includes_tax: bool
     taxes: tuple[Tax, ...]
+    discount_name: str = ""
 
     @property
     def discounted_goods(self) -> Decimal:
@@ -101,6 +103,7 @@ class Sums:
         """The sums, JSON-ready. Taxes of which no rate is known are left out."""
         names = ("goods", "discount", "shipping", "tax", "total")
         return {name: f"{getattr(self, name):.2f}" for name in names} | {
+            "discount_name": self.discount_name,
             "includes_tax": self.includes_tax,
             "taxes": [
                 {
@@ -162,6 +165,7 @@ def price_items(
     shipping: Amount = 0,
     order_percent: Decimal | None = None,
     order_fixed: Amount = 0,
+    discount_name: str = "",
 ) -> PricedBasket:
     """Return what the items cost, with the rates of their tax classes.
 
@@ -184,7 +188,8 @@ def price_items(
         order_fixed=to_minor(order_fixed),
         gross_prices=settings.PRICES_INCLUDE_TAX,
     )
-    return _priced(quote, {rate.code: rate.reason for rate in taxes})
+    name = discount_name if quote.order_discount else ""
+    return _priced(quote, {rate.code: rate.reason for rate in taxes}, name)
 
 
 def goods_of(prices: Iterable[tuple[Decimal, int]]) -> Decimal:
@@ -209,6 +214,7 @@ def sums_of(order: Order, lines: Iterable[OrderLine]) -> Sums:
             Tax(part.tax_rate, part.tax_code, part.tax_reason, part.tax)
             for part in parts
         ),
+        discount_name=order.discount_name,
     )
 
 
@@ -243,7 +249,9 @@ def from_minor(minor: int) -> Decimal:
     return Decimal(minor).scaleb(-PLACES)
 
 
-def _priced(quote: Quote, reasons: Mapping[str, str]) -> PricedBasket:
+def _priced(
+    quote: Quote, reasons: Mapping[str, str], discount_name: str
+) -> PricedBasket:
     def tax(part: QuotedLine | QuotedShipping) -> Tax:
         reason = reasons.get(part.code, "")
         return Tax(Decimal(part.rate), part.code, reason, from_minor(part.tax))
@@ -270,5 +278,6 @@ def _priced(quote: Quote, reasons: Mapping[str, str]) -> PricedBasket:
         total=from_minor(quote.total),
         includes_tax=settings.PRICES_INCLUDE_TAX,
         taxes=by_rate([*(line.tax for line in lines), *(p.tax for p in shipping)]),
+        discount_name=discount_name,
     )
     return PricedBasket(lines, shipping, sums)

@@ -63,10 +63,7 @@ def settle(sale: Sale, at: datetime | None = None) -> bool:
 
 def seconds_to_next() -> float | None:
     """Return how long it is until the next sale begins or ends; None without one."""
-    at = clock.now()
-    edges = Sale.objects.unended(at).values_list("starts_at", "ends_at")
-    coming = [edge for row in edges for edge in row if edge is not None and edge > at]
-    return (min(coming) - at).total_seconds() if coming else None
+    return Sale.objects.all().seconds_to_next(clock.now())
 
 
 def reprice(product_ids: Collection[int], *, at: datetime | None = None) -> None:

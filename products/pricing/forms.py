@@ -1,15 +1,33 @@
-"""The form of a sale in the admin."""
+"""The forms of sales and discounts in the admin."""
 
 from datetime import datetime
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from products.models import Sale
+from products.models import Discount, Sale
 
 
-class SaleForm(forms.ModelForm):
-    """A sale. Its times are whole seconds."""
+class TimedForm(forms.ModelForm):
+    """Something that holds for some time. Its times are whole seconds."""
+
+    def clean_starts_at(self) -> datetime:
+        return self.cleaned_data["starts_at"].replace(microsecond=0)
+
+    def clean_ends_at(self) -> datetime | None:
+        ends_at = self.cleaned_data["ends_at"]
+        return ends_at and ends_at.replace(microsecond=0)
+
+    def clean(self) -> dict:
+        data = super().clean() or self.cleaned_data
+        starts_at, ends_at = data.get("starts_at"), data.get("ends_at")
+        if starts_at and ends_at and ends_at <= starts_at:
+            self.add_error("ends_at", _("The end must be after the start."))
+        return data
+
+
+class SaleForm(TimedForm):
+    """A sale."""
 
     class Meta:
         model = Sale
@@ -34,23 +52,55 @@ class SaleForm(forms.ModelForm):
             "products": _("Numbers of products, with commas between them."),
         }
 
-    def clean_starts_at(self) -> datetime:
-        return self.cleaned_data["starts_at"].replace(microsecond=0)
-
-    def clean_ends_at(self) -> datetime | None:
-        ends_at = self.cleaned_data["ends_at"]
-        return ends_at and ends_at.replace(microsecond=0)
-
     def clean(self) -> dict:
-        data = super().clean() or self.cleaned_data
+        data = super().clean()
         if {"percent", "reduced_price"} <= data.keys():
             if (data["percent"] is None) == (data["reduced_price"] is None):
                 text = _("Enter a percentage or a reduced price, and not both.")
                 self.add_error("percent", text)
-        starts_at, ends_at = data.get("starts_at"), data.get("ends_at")
-        if starts_at and ends_at and ends_at <= starts_at:
-            self.add_error("ends_at", _("The end must be after the start."))
         if {"products", "categories"} <= data.keys():
             if not data["products"] and not data["categories"]:
                 self.add_error("products", _("Choose products or categories."))
+        return data
+
+
+class DiscountForm(TimedForm):
+    """A discount on orders."""
+
+    class Meta:
+        model = Discount
+        fields = [
+            *("name", "code", "percent", "amount", "minimum"),
+            *("starts_at", "ends_at", "uses_limit", "uses_each"),
+        ]
+        help_texts = {
+            "name": _("Shoppers see it, unless there is a code."),
+            "code": _("Leave it empty for a discount that needs no code."),
+            "percent": _("From 0.01 to 100. Leave it empty for an amount."),
+            "amount": _("At most the price of the goods is taken off."),
+            "minimum": _("What the goods must cost at least; 0 for any order."),
+            "ends_at": _("Leave it empty for a discount without an end."),
+            "uses_limit": _("Leave it empty for no limit."),
+            "uses_each": _(
+                "Counted by account, or by a guest’s email address. It needs a code."
+            ),
+        }
+
+    def clean_code(self) -> str:
+        """Return the code in capital letters, unless another discount has it."""
+        code = self.cleaned_data["code"].upper()
+        others = Discount.objects.exclude(pk=self.instance.pk)
+        if code and others.filter(code=code).exists():
+            raise forms.ValidationError(_("Another discount has this code."))
+        return code
+
+    def clean(self) -> dict:
+        data = super().clean()
+        if {"percent", "amount"} <= data.keys():
+            if (data["percent"] is None) == (data["amount"] is None):
+                text = _("Enter a percentage or an amount, and not both.")
+                self.add_error("percent", text)
+        code = data.get("code", self.instance.code)
+        if data.get("uses_each") and not code and "code" not in self.errors:
+            self.add_error("uses_each", _("This limit needs a code."))
         return data

@@ -125,10 +125,15 @@ def price(
     rates: Mapping[str, Rate],
     zones: Iterable[Zone],
     place: Place,
+    discount: Mapping[str, Any] | None = None,
 ) -> tuple[PricedBasket, Delivery]:
-    """Return what lines cost with their delivery, and the delivery."""
+    """Return what lines cost with their delivery, and the delivery.
+
+    In: the order's discount, as `products.pricing.baskets.price_items` takes it.
+    """
+    discount = discount or {}
     items = [pricing.item(line) for line in lines]
-    priced = pricing.price_items(items, rates)
+    priced = pricing.price_items(items, rates, **discount)
     delivery = offers.delivery(
         zones,
         **place._asdict(),
@@ -137,7 +142,7 @@ def price(
     )
     if delivery.price:
         cost = pricing.from_minor(delivery.price)
-        priced = pricing.price_items(items, rates, shipping=cost)
+        priced = pricing.price_items(items, rates, shipping=cost, **discount)
     return priced, delivery
 
 

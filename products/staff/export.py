@@ -36,7 +36,10 @@ CHUNK = 500  # orders in memory at once
 DIALECTS = {"csv": PLAIN, "excel": EXCEL, "excel-eu": EUROPEAN_EXCEL}
 
 SUMS = ["goods", "discount", "shipping", "tax", "total"]
-FIRST = ["number", "placed", "status", "payment", *SUMS, "currency", "units"]
+FIRST = [
+    *("number", "placed", "status", "payment", *SUMS),
+    *("discount_name", "currency", "units"),
+]
 LAST = [
     *("email", "name", "line1", "line2", "postcode", "city", "region", "country"),
     *("phone", "handler", "changed", "delivery", "carrier"),
@@ -204,6 +207,7 @@ def _first(order: Order, lines: list[Line]) -> list:
         order.status,
         order.method,
         *(getattr(order, name) for name in SUMS),
+        order.discount_name,
         order.currency,
         sum(line.quantity for line in lines),
     ]

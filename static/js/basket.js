@@ -20,7 +20,7 @@ let sendTimer;
 export function enhanceBasket(take, identified) {
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.matches("[data-add], [data-basket]")) {
+    if (form.matches("[data-add], [data-basket], [data-code]")) {
       event.preventDefault();
       const body = bodyOf(form, event.submitter);
       // One request at a time in all tabs: the first answer brings the session's cookie.

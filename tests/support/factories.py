@@ -16,6 +16,7 @@ from products.live.viewers import Owner
 from products.models import (
     Basket,
     BasketLine,
+    Discount,
     Order,
     Product,
     ProductCategory,
@@ -145,6 +146,14 @@ def make_sale(*targets: Product | ProductCategory | Variant, **fields) -> Sale:
     sale.products.set(row for row in pages if isinstance(row, Product))
     sale.categories.set(row for row in pages if isinstance(row, ProductCategory))
     return sale
+
+
+def make_discount(**fields) -> Discount:
+    """A discount of 10 % that has just begun, with a code unless `code` is empty."""
+    if "amount" not in fields:
+        fields.setdefault("percent", "10")
+    fields = {"name": "Spring", "code": "SPRING", "starts_at": clock.now()} | fields
+    return Discount.objects.create(**fields)
 
 
 def make_user(**fields) -> User:

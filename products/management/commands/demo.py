@@ -68,6 +68,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{added} products added.")
         self.stdout.write(f"{shipping.load_defaults()} shipping zones added.")
         self.stdout.write(f"{loading.load_sale()} sales begun.")
+        self.stdout.write(f"{loading.load_code()} codes added.")
         if options["accounts"]:
             loading.load_accounts()
             self.stdout.write(f"{orders.load()} orders placed.")

@@ -3,22 +3,26 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from products.models import Stock
+from products.pricing import uses
 from products.stock import books
 
 
 class Command(BaseCommand):
     help = (
-        "Compare stock with movements, baskets and orders, orders with their lines, and"
-        " payments with refunds, disputes and orders. The exit status is 1 if any of"
-        " them differ."
+        "Compare stock with movements, baskets and orders, orders with their lines,"
+        " payments with refunds, disputes and orders, and discounts with their uses."
+        " The exit status is 1 if any of them differ."
     )
 
     def handle(self, *args, **options) -> None:
         drifts, money = books.reconcile(), books.reconcile_money()
-        for drift in [*drifts, *money]:
+        discounts = uses.drifts()
+        for drift in [*drifts, *money, *discounts]:
             self.stderr.write(str(drift))
         if drifts:
             raise CommandError(f"{len(drifts)} stock rows have drifted.")
         if money:
             raise CommandError(f"The money of {len(money)} orders has drifted.")
+        if discounts:
+            raise CommandError(f"The uses of {len(discounts)} discounts have drifted.")
         self.stdout.write(f"The books agree: {Stock.objects.count()} stock rows.")

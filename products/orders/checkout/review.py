@@ -17,6 +17,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from products.basket import services
 from products.basket.exceptions import BasketClosed, BasketEmpty, Shortage
 from products.models import Basket, Order
 from products.orders import placing, states
@@ -29,6 +30,7 @@ from products.orders.views import GUESTS, remember
 from products.orders.visitors import visitor_of
 from products.payments import services as payments
 from products.payments.views import OrderPayView
+from products.pricing.exceptions import CodeUsedBefore
 from users.requests import user_of
 
 
@@ -168,7 +170,14 @@ class ReviewView(CheckoutView):
             return response
         return SeeOther(reverse("products:order", args=[order.number]))
 
-    def terms_changed(self, refusal: TermsChanged) -> HttpResponse:
+    def code_used_before(self, refusal: CodeUsedBefore) -> HttpResponse:
+        """Remove the code, and say why. Only an address shows who has used it."""
+        if basket := self.visitors_baskets().open().first():
+            services.remove_code(basket)
+        seen = self.seen and self.seen.terms
+        return self.terms_changed(TermsChanged(seen, None), why=str(refusal))
+
+    def terms_changed(self, refusal: TermsChanged, why: str = "") -> HttpResponse:
         """Show how the terms have changed, with a form that agrees to the new ones."""
         try:
             self.remember_delivery()
@@ -195,6 +204,8 @@ class ReviewView(CheckoutView):
                 seen.delivery if seen and seen.delivery != now.delivery else None
             ),
             contact_seen=seen.contact if seen and seen.contact != now.contact else None,
+            discount_seen=seen and seen.discount_change(now),
+            why=why,
         )
 
     @property

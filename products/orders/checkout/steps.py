@@ -26,6 +26,7 @@ from products.orders.exceptions import (
 from products.orders.forms import DeliveryForm
 from products.orders.shown import Shown
 from products.orders.visitors import visitor_of
+from products.pricing.exceptions import CodeUsedBefore
 from project.mail.addresses import is_email_address
 from project.views import TitleMixin
 
@@ -75,6 +76,8 @@ class CheckoutView(TitleMixin, FormView):
             return self.too_many_orders(refusal)
         except TermsChanged as refusal:
             return self.terms_changed(refusal)
+        except CodeUsedBefore as refusal:
+            return self.code_used_before(refusal)
         except SessionEnded as end:
             return self.session_ended(end)
 
@@ -244,4 +247,7 @@ class CheckoutView(TitleMixin, FormView):
         raise NotImplementedError
 
     def method_refused(self, refusal: MethodRefused) -> HttpResponse:
+        raise NotImplementedError
+
+    def code_used_before(self, refusal: CodeUsedBefore) -> HttpResponse:
         raise NotImplementedError

@@ -107,6 +107,8 @@ class Totals(models.Model):
 
     goods = amount_field(_("goods"))
     discount = amount_field(_("discount"), default=0)
+    # Its code, or its name if it needs none.
+    discount_name = models.CharField(_("discount"), max_length=80, blank=True)
     shipping = amount_field(_("shipping"), default=0)
     tax = amount_field(_("tax"), default=0)
     total = amount_field(_("total"))

@@ -12,6 +12,7 @@ from PIL import Image
 from products.catalogue import services as catalogue
 from products.demo import fixture, loading, rows
 from products.models import (
+    Discount,
     Product,
     ProductCategory,
     Sale,
@@ -243,6 +244,14 @@ def test_demo_has_one_sale_that_runs():
     assert {v.product for v in reduced} == set(sale.products.all())
     assert len(reduced) == len(loading.ON_SALE)
     assert all(v.prior_price == v.full_price for v in reduced)
+
+
+def test_demo_has_one_code_that_holds():
+    demo()
+    demo()
+
+    code = Discount.objects.running(timezone.now()).get()
+    assert (code.code, code.is_used_up) == (loading.CODE, False)
 
 
 def test_load_pictures_copies_once_and_restores_what_is_missing():

@@ -38,7 +38,7 @@ from tests.support.factories import (
 pytestmark = pytest.mark.django_db
 
 INCLUDED = Delivery("", "", None, None, is_pickup=False)
-COSTS = Costs(*[Decimal(0)] * 5, includes_tax=True)
+COSTS = Costs(*[Decimal(0)] * 5, includes_tax=True, discount_name="")
 NOTHING = Terms.of(CONTACT, [], INCLUDED, COSTS)
 
 

@@ -43,6 +43,7 @@ def test_basket_has_the_tax_of_each_products_class_and_country():
     assert german.sums.facts == {
         "goods": "34.50",
         "discount": "0.00",
+        "discount_name": "",
         "shipping": "0.00",
         "tax": "4.50",
         "total": "34.50",
