@@ -5,7 +5,7 @@ from products.catalogue.models import Product, ProductCategory, ProductImage
 from products.fetching.models import PictureFetch
 from products.orders.models import Order, OrderEvent, OrderLine, ShippingPart
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
-from products.pricing.models import Prices, TaxClass, TaxRate
+from products.pricing.models import Prices, RulesVersion, TaxClass, TaxRate
 from products.pricing.models.discounts import Discount, DiscountUse
 from products.pricing.models.history import PriceChange
 from products.pricing.models.sales import Sale
@@ -34,6 +34,7 @@ __all__ = [
     "ProductCategory",
     "ProductImage",
     "Refund",
+    "RulesVersion",
     "Sale",
     "SearchWord",
     "ShippingMethod",

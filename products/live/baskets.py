@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from products.live.viewers import Owner
 from products.models import Basket, BasketLine, Discount
 from products.pricing import baskets as pricing
-from products.pricing import discounts
+from products.pricing import discounts, rules
 from products.pricing.baskets import PricedLine, todays_rates
 from products.pricing.tax import Rate
 from products.shipping import services as shipping
@@ -135,9 +135,10 @@ def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
         "pk"
     ):
         lines[line.basket_id].append(line)
+    version = rules.current_version()
     countries = {str(basket.country) for basket in baskets}
-    rates = {country: todays_rates(country) for country in countries}
-    zones = shipping.zones() if lines else []
+    rates = {country: todays_rates(country, version) for country in countries}
+    zones = shipping.zones(version) if lines else []
     offered = discounts.offered(b.discount_id for b in baskets) if lines else []
     return {
         owner_of_basket(basket): _contents_of(

@@ -27,7 +27,7 @@ from products.orders.exceptions import MethodRefused, NotDelivered, TermsChanged
 from products.orders.services import Method, deadline_of, log_event, mailed, pay
 from products.orders.terms import Contact, Costs, Delivery, Goods, Terms, contact_of
 from products.payments import providers
-from products.pricing import discounts, uses
+from products.pricing import discounts, rules, uses
 from products.pricing.baskets import (
     PricedBasket,
     PricedLine,
@@ -153,12 +153,13 @@ def _price(
 
     Raises `NotDelivered`.
     """
-    rates = todays_rates(contact.country)
+    version = rules.current_version()
+    rates = todays_rates(contact.country, version)
     method = chosen or basket.shipping_method_id
     place = Place(contact.country, contact.postcode, method)
     offered = discounts.offered([basket.discount_id])
     choice = discounts.choose(lines, offered, basket.discount_id)
-    zones = shipping.zones()
+    zones = shipping.zones(version)
     priced, delivery = shipping.price(lines, rates, zones, place, choice.terms)
     if delivery.chosen is None:
         raise NotDelivered

@@ -153,9 +153,9 @@ def price_basket(
     )
 
 
-def todays_rates(country: str) -> dict[str, Rate]:
+def todays_rates(country: str, version: str | None = None) -> dict[str, Rate]:
     """Return today's rate of each tax class. Without a country: of the shop's."""
-    return rates_for(country or settings.SHOP_COUNTRY, timezone.localdate())
+    return rates_for(country or settings.SHOP_COUNTRY, timezone.localdate(), version)
 
 
 def price_items(

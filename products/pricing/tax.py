@@ -8,7 +8,9 @@ from decimal import Decimal
 import eu_vat_rates_data
 from django.conf import settings
 from django.db import connection
-from django.utils.translation import gettext_lazy
+from django.utils.translation import get_language, gettext_lazy
+
+from products.pricing import rules
 
 EXPORT = "export"
 UNKNOWN = ""
@@ -39,7 +41,6 @@ def untaxed(code: str) -> Rate:
     return Rate(Decimal(0), code, str(REASONS[code]))
 
 
-# Written as SQL because each page with a basket runs it.
 PERCENTS = """
 SELECT class.code, (
     SELECT percent FROM products_taxrate rate
@@ -50,13 +51,24 @@ FROM products_taxclass class ORDER BY class.position, class.code
 """
 
 
-def rates_for(country: str, on: date) -> dict[str, Rate]:
+_copies: rules.Copies[dict[str, Rate]] = rules.Copies()
+
+
+def rates_for(country: str, on: date, version: str | None = None) -> dict[str, Rate]:
     """Return the rate of each tax class for a delivery to `country` on a day.
 
     A class without a rate in the country has that of the next higher class there, so
     too little is never charged. Outside the shop's tax area all rates are 0 if
-    `EXPORT_ZERO_RATED` is set, else those of `SHOP_COUNTRY`. One query.
+    `EXPORT_ZERO_RATED` is set, else those of `SHOP_COUNTRY`. `version` is that of the
+    rules, if the caller has read it; if not, this is one query.
     """
+    setup = (settings.SHOP_COUNTRY, settings.EXPORT_ZERO_RATED, get_language())
+    version = version or rules.current_version()
+    key = (country, on, *setup)
+    return _copies.get(version, key, lambda: _read_rates(country, on))
+
+
+def _read_rates(country: str, on: date) -> dict[str, Rate]:
     country = PARTS.get(country, country)
     is_export = not is_in_tax_area(country)
     if is_export:

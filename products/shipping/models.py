@@ -11,6 +11,8 @@ from django.db.models import F, Func, Q, Value
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import Country, CountryField
 
+from products.pricing.models.rules import RulesTrigger
+
 NOT_NEGATIVE = MinValueValidator(Decimal(0))
 
 
@@ -31,6 +33,7 @@ class ShippingZone(models.Model):
         ordering = ["position", "name"]
         verbose_name = _("shipping zone")
         verbose_name_plural = _("shipping zones")
+        constraints = [RulesTrigger(name="shipping_zone_rules")]
 
     def __str__(self) -> str:
         return self.name
@@ -39,6 +42,11 @@ class ShippingZone(models.Model):
     def places(self) -> dict[str, str]:
         """The whole countries: name by code."""
         return {country.code: country.name for country in self._countries}
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of the whole countries."""
+        return [country.code for country in self._countries]
 
     @property
     def _countries(self) -> list[Country]:
@@ -96,6 +104,7 @@ class ShippingMethod(models.Model):
                 condition=Q(free_from__isnull=True) | Q(free_from__gte=0),
                 name="shipping_method_free_from_not_negative",
             ),
+            RulesTrigger(name="shipping_method_rules"),
         ]
 
     def __str__(self) -> str:
@@ -171,6 +180,7 @@ class ShippingRate(models.Model):
                     ),
                 ],
             ),
+            RulesTrigger(name="shipping_rate_rules"),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ from products.models import (
     ShippingZone,
 )
 from products.pricing import baskets as pricing
+from products.pricing import rules
 from products.pricing.baskets import PricedBasket
 from products.pricing.tax import Rate
 from products.shipping import defaults, offers, postcodes
@@ -31,11 +32,19 @@ class PriceBand(NamedTuple):
     price: Decimal
 
 
-def zones() -> list[Zone]:
-    """Return the active zones with their active methods, in order, with two queries.
+_copies: rules.Copies[list[Zone]] = rules.Copies()
 
-    A shop that has no zone delivers everywhere and charges nothing for it.
+
+def zones(version: str | None = None) -> list[Zone]:
+    """Return the active zones with their active methods, in order.
+
+    `version` is that of the rules, if the caller has read it; if not, this is one
+    query. A shop that has no zone delivers everywhere and charges nothing for it.
     """
+    return _copies.get(version or rules.current_version(), "zones", _read_zones)
+
+
+def _read_zones() -> list[Zone]:
     rows = list(ShippingZone.objects.all())
     if not rows:
         return [EVERYWHERE]
@@ -43,7 +52,7 @@ def zones() -> list[Zone]:
     return [
         Zone(
             name=row.name,
-            countries=frozenset(row.places),
+            countries=frozenset(row.codes),
             parts=tuple(postcodes.parse(row.postcodes)),
             has_rest=row.has_rest,
             methods=tuple(methods.get(row.pk, ())),

@@ -8,7 +8,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import OperationalError, connection, transaction
 from django.db.backends.base.creation import TEST_DATABASE_PREFIX
 
-from products.models import TaxClass, TaxRate
+from products.models import RulesVersion, TaxClass, TaxRate
 
 ATTEMPTS = 5
 
@@ -19,6 +19,7 @@ KEPT = {
     Permission._meta.db_table,
     TaxClass._meta.db_table,
     TaxRate._meta.db_table,
+    RulesVersion._meta.db_table,
 }
 
 

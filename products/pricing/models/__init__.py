@@ -5,11 +5,13 @@ are imported from their own modules.
 """
 
 from products.pricing.models.prices import Priced, Prices
+from products.pricing.models.rules import RulesVersion
 from products.pricing.models.tax import TaxClass, Taxed, TaxRate, Totals, amount_field
 
 __all__ = [
     "Priced",
     "Prices",
+    "RulesVersion",
     "TaxClass",
     "TaxRate",
     "Taxed",

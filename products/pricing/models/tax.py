@@ -8,6 +8,8 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
+from products.pricing.models.rules import RulesTrigger
+
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
@@ -32,6 +34,7 @@ class TaxClass(models.Model):
         ordering = ["position", "code"]
         verbose_name = _("tax class")
         verbose_name_plural = _("tax classes")
+        constraints = [RulesTrigger(name="tax_class_rules")]
 
     def __str__(self) -> str:
         return self.name
@@ -66,6 +69,7 @@ class TaxRate(models.Model):
                 condition=Q(percent__gte=0, percent__lte=100),
                 name="tax_rate_is_a_percentage",
             ),
+            RulesTrigger(name="tax_rate_rules"),
         ]
 
     def __str__(self) -> str:

