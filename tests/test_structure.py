@@ -30,6 +30,7 @@ SERVICES = [
     "products.catalogue.pictures",
     "products.fetching.web",
     "products.importing.batches",
+    "products.importing.wanted",
     "products.orders.claims",
     "products.orders.limits",
     "products.orders.placing",
@@ -236,7 +237,12 @@ RULES: dict[str, list[str]] = {
     ),
     "products.catalogue.offers": ["products.pricing.models"],
     "products.catalogue.thumbnails": ["project.pictures", "project.unused_files"],
-    "products.importing": ["products.importing", *MODELS, *SERVICES],
+    "products.importing": [
+        "products.importing",
+        *MODELS,
+        *EXCEPTIONS,
+        *SERVICES,
+    ],
     "products.importing.admin": [
         *PAGES,
         "products.importing",

@@ -6,20 +6,20 @@ the others go on. A dry run is the same without locks and without writing.
 
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from itertools import islice
 from typing import IO
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils.translation import gettext as _
 
 from products.importing import batches
-from products.importing.batches import Changes, Wanted
 from products.importing.columns import count_known, layout_of
-from products.importing.matching import Matcher, Outcome, Refused
-from products.importing.problems import Problem, Unreadable
+from products.importing.groups import BadGroup, Group, groups_of, last_lines
+from products.importing.matching import Matcher, Outcome
+from products.importing.problems import Problem, Refused, Unreadable
 from products.importing.reading import reading
 from products.importing.report import CHANGED, NEW, UNCHANGED, Line, Options, Report
 from products.importing.rows import Row, rows_of
+from products.importing.wanted import Changes, Wanted
 
 BATCH = 500
 TRIES = 3  # of a batch that conflicts with other transactions
@@ -39,9 +39,11 @@ def run(file: IO[bytes], options: Options) -> Report:
         layout = layout_of(table.header)
         report = Report(layout, table.encoding, table.delimiter, table.sample)
         importer = Importer(report, options)
-        rows = importer.acceptable(rows_of(layout, table.records))
+        last = last_lines(layout, table.records) if layout.is_shopify else {}
+        records = table.again() if layout.is_shopify else table.records
+        groups = importer.acceptable(groups_of(layout, rows_of(layout, records), last))
         try:
-            while batch := list(islice(rows, BATCH)):
+            for batch in batches_of(groups):
                 importer.check_size()
                 importer.write(batch)
                 options.progress(file.tell())
@@ -54,6 +56,28 @@ def run(file: IO[bytes], options: Options) -> Report:
     return importer.report
 
 
+def batches_of(groups: Iterator[Group]) -> Iterator[list[Group]]:
+    """Yield products together, with about `BATCH` rows.
+
+    If the file cannot be read any further, yield those before that first.
+    """
+    batch: list[Group] = []
+    size = 0
+    try:
+        for group in groups:
+            batch.append(group)
+            size += group.size
+            if size >= BATCH:
+                yield batch
+                batch, size = [], 0
+    except Unreadable:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
 class Importer:
     """The import of one file."""
 
@@ -62,18 +86,18 @@ class Importer:
         self.changes = Changes()
         self._matcher = Matcher(options.category)
 
-    def acceptable(self, rows: Iterable[Row | list[Problem]]) -> Iterator[Row]:
-        """Yield the rows without problems, and report the others."""
-        for row in rows:
-            if not isinstance(row, Row):
-                self.report.fail(row)
+    def acceptable(self, groups: Iterable[Group | BadGroup]) -> Iterator[Group]:
+        """Yield the products without problems, and report the others."""
+        for group in groups:
+            if isinstance(group, BadGroup):
+                self._fail(group, group.problems)
                 continue
             try:
-                self._matcher.check(row)
+                self._matcher.check(group)
             except Refused as refusal:
-                self._refuse(row, refusal)
+                self._refuse(group, refusal)
             else:
-                yield row
+                yield group
 
     def check_size(self) -> None:
         """Raise `Unreadable` if more rows were read than are allowed."""
@@ -82,101 +106,119 @@ class Importer:
             text = _("it has more than %(most)d rows. Use “manage.py import_products”.")
             raise Unreadable(text % {"most": most})
 
-    def write(self, rows: list[Row]) -> None:
-        """Write a batch. If it conflicts several times, write it row by row."""
+    def write(self, groups: list[Group]) -> None:
+        """Write a batch. If it conflicts several times, write each product alone."""
         for _try in range(TRIES):
             try:
-                return self._count(self._write(rows))
+                return self._count(self._write(groups))
             except (IntegrityError, OperationalError) as error:
                 if not _is_temporary(error):
                     raise
-                self._matcher.look_again()
-        if len(rows) > 1:
-            for row in rows:
-                self.write([row])
+                self._matcher.categories.look_again()
+        if len(groups) > 1:
+            for group in groups:
+                self.write([group])
         else:
             text = _("Somebody else changed it at the same time. Try again.")
-            self._refuse(rows[0], Refused("", text))
+            self._refuse(groups[0], Refused("", text))
 
-    def _write(self, rows: list[Row]) -> Outcome:
+    def _write(self, groups: list[Group]) -> Outcome:
         dry_run = self.options.dry_run
         with nullcontext() if dry_run else transaction.atomic():
-            outcome = self._matcher.compare(rows, lock=not dry_run)
+            outcome = self._matcher.compare(groups, lock=not dry_run)
             shortages = self._shortages(outcome) if dry_run else self._save(outcome)
         _leave_out(outcome, {short.variant_id: short.reserved for short in shortages})
         return outcome
 
     def _shortages(self, outcome: Outcome) -> list[batches.Shortage]:
-        shortages = []
-        for _row, wanted in outcome.wanted:
-            stock = outcome.stocks.get(wanted.variant.pk)
-            short = batches.shortage(wanted, stock)
-            if short:
-                shortages.append(short)
-        return shortages
+        found = batches.find_shortages(outcome.items, outcome.stocks)
+        return [shortage for _item, shortage in found]
 
     def _save(self, outcome: Outcome) -> list[batches.Shortage]:
         if outcome.categories:
             new = list(outcome.categories.values())
             batches.add_categories(new, changes=outcome.changes)
-        items = [wanted for _row, wanted in outcome.wanted]
-        for item in items:
+        for item in outcome.items:
             if item.product.category_id is None:
                 # The new category has its key now. Assign it again to copy the key.
                 item.product.category = item.product.category
         options = self.options
         return batches.write(
-            items, note=options.note, actor=options.actor, changes=outcome.changes
+            outcome.items,
+            note=options.note,
+            actor=options.actor,
+            changes=outcome.changes,
         )
 
     # --- Reporting ----------------------------------------------------------------
 
     def _count(self, outcome: Outcome) -> None:
         """Report a batch that is written."""
-        self._matcher.learn_new(outcome)
+        self._matcher.categories.learn_new(outcome.categories)
         self.changes.add(outcome.changes)
         self.report.categories += [c.name for c in outcome.categories.values()]
-        for row, refusal in outcome.refused:
-            self._refuse(row, refusal)
-        for row, wanted in outcome.wanted:
-            action = _action(wanted, outcome)
-            self.report.counts[action] += 1
-            if row.warnings:
-                self.report.warn(row.warnings)
-            if len(self.report.first) < self.options.preview:
-                self.report.first.append(self._line(row, wanted, action))
+        self.report.warn(outcome.warnings)
+        for group, refusal in outcome.refused:
+            self._refuse(group, refusal)
+        for group, items in outcome.wanted:
+            self.report.accept(_action(items, outcome), group.size)
+            for row, item in zip(group.rows, items, strict=True):
+                self.report.warn(row.warnings or [])
+                if len(self.report.first) < self.options.preview:
+                    self.report.first.append(self._line(row, item, outcome))
 
-    def _refuse(self, row: Row, refusal: Refused) -> None:
+    def _refuse(self, group: Group, refusal: Refused) -> None:
         column = self.report.layout.name(refusal.field) if refusal.field else ""
-        self.report.fail([Problem(row.line, column, str(refusal))])
+        line = refusal.line or group.line
+        self._fail(group, [Problem(line, column, str(refusal))])
 
-    def _line(self, row: Row, wanted: Wanted, action: str) -> Line:
-        category = self._matcher.category_name(wanted.product)
-        return Line(
-            row.line, action, wanted.variant, category, row.stock, wanted.changed
-        )
+    def _fail(self, group: Group | BadGroup, problems: list[Problem]) -> None:
+        """Report the rows of a product that is left out, each or all of them."""
+        if group.size > 1:
+            text = _(
+                "All %(rows)d rows of “%(handle)s” are left out: see line %(line)d."
+            )
+            line = min(problems).line
+            text %= {"rows": group.size, "handle": group.group, "line": line}
+            column = self.report.layout.name("handle")
+            problems = [*problems, Problem(group.line, column, text)]
+        self.report.fail(problems, group.size)
+
+    def _line(self, row: Row, item: Wanted, outcome: Outcome) -> Line:
+        action = _action([item], outcome)
+        category = self._matcher.categories.name_of(item.product)
+        return Line(row.line, action, item.variant, category, row.stock, item.changed)
 
 
 def _leave_out(outcome: Outcome, reserved: dict[int, int]) -> None:
-    """Refuse the rows whose variant is in `reserved` (variant id → reserved units)."""
+    """Refuse products with a variant in `reserved` (variant id → reserved units)."""
     accepted = []
-    for row, wanted in outcome.wanted:
-        units = reserved.get(wanted.variant.pk)
-        if units is None:
-            accepted.append((row, wanted))
+    for group, items in outcome.wanted:
+        short = [
+            (row, reserved[item.variant.pk])
+            for row, item in zip(group.rows, items, strict=True)
+            if item.variant.pk in reserved
+        ]
+        if not short:
+            accepted.append((group, items))
             continue
+        row, units = short[0]
         text = _("%(units)d are reserved for orders. Cancel orders first.")
-        outcome.refused.append((row, Refused("stock", text % {"units": units})))
+        refusal = Refused("stock", text % {"units": units}, row.line)
+        outcome.refused.append((group, refusal))
     outcome.wanted = accepted
 
 
-def _action(wanted: Wanted, outcome: Outcome) -> str:
-    if wanted.is_new:
+def _action(items: list[Wanted], outcome: Outcome) -> str:
+    if items[0].is_new_product:
         return NEW
-    stock = outcome.stocks.get(wanted.variant.pk)
+    return CHANGED if any(_changes(item, outcome) for item in items) else UNCHANGED
+
+
+def _changes(item: Wanted, outcome: Outcome) -> bool:
+    stock = outcome.stocks.get(item.variant.pk)
     on_hand = stock.on_hand if stock else 0
-    is_recounted = wanted.counted not in (None, on_hand)
-    return CHANGED if wanted.changed or is_recounted else UNCHANGED
+    return item.is_new or bool(item.changed) or item.counted not in (None, on_hand)
 
 
 def _is_temporary(error: Exception) -> bool:

@@ -4,17 +4,24 @@ A batch is one transaction with a dozen statements. `announce()` pushes the chan
 all batches after the last one, and invalidates cached pages.
 """
 
-from collections.abc import Collection
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractUser
 from django.db import connection, transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Model, Q
 
 from products.basket import services as basket
 from products.catalogue import services as catalogue
+from products.importing.wanted import (
+    PRODUCT_FIELDS,
+    VARIANT_FIELDS,
+    Changes,
+    Wanted,
+)
 from products.live import push
 from products.models import (
     MovementKind,
@@ -26,13 +33,10 @@ from products.models import (
 )
 from products.pricing import sales
 from products.stock import services as stock
-from products.stock.services import Level, Move
+from products.stock.services import Move
 from products.variants.models import ORDER, summarise
 
-PRODUCT_FIELDS = ["name", "description", "category_id", "is_active"]
-FIELDS = [*PRODUCT_FIELDS, "price"]
-LOADED = ["id", "sku", "is_active", "option_values", "position", "product"]
-LOADED += sales.COLUMNS
+LOADED = ["id", *VARIANT_FIELDS, "position", "product", *sales.COLUMNS]
 LOADED += [f"product__{name}" for name in ("id", "slug", *PRODUCT_FIELDS)]
 # Changes of more products are not pushed. The hubs' audit finds those that somebody is
 # looking at, with one query within a few seconds.
@@ -42,62 +46,27 @@ LAST_POSITION = 2**15 - 1  # the column's limit
 UPDATE_PRODUCTS = """
 UPDATE products_product AS p
 SET name = w.name, description = w.description, category_id = w.category_id,
-    is_active = w.is_active
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::boolean[])
-    AS w(id, name, description, category_id, is_active)
+    is_active = w.is_active, tax_class_id = w.tax_class_id,
+    option_names = ARRAY(SELECT jsonb_array_elements_text(w.option_names))
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::boolean[],
+            %s::jsonb[], %s::text[])
+    AS w(id, name, description, category_id, is_active, option_names, tax_class_id)
 WHERE p.id = w.id
 """
-
-
-@dataclass(slots=True)
-class Wanted:
-    """What a variant and its product should be."""
-
-    variant: Variant  # a new row, or a copy of `before` with changed fields
-    before: Variant | None  # the row in the database; None if the product is new
-    counted: int | None  # units on hand; None if they were not counted
-
-    @property
-    def product(self) -> Product:
-        return self.variant.product
-
-    @property
-    def is_new(self) -> bool:
-        return self.before is None
-
-    @property
-    def changed(self) -> list[str]:
-        """The names of the fields that change; empty for a new product."""
-        if self.before is None:
-            return []
-        now, before = self.variant, self.before
-        changed = [
-            name
-            for name in PRODUCT_FIELDS
-            if getattr(now.product, name) != getattr(before.product, name)
-        ]
-        return changed + (["price"] if now.base_price != before.base_price else [])
-
-    @property
-    def changes_offer(self) -> bool:
-        """Whether pages must show another price, or another "active"."""
-        before = self.before
-        return before is not None and bool(catalogue.offer_note(before, self.variant))
-
-
-@dataclass(slots=True)
-class Changes:
-    """What batches have changed, for `announce()`."""
-
-    ids: list[int] = field(default_factory=list)  # of products
-    levels: dict[int, Level] = field(default_factory=dict)  # their new stock
-    categories_changed: bool = False  # new ones, or products moved between them
-
-    def add(self, other: "Changes") -> None:
-        """Add the changes of a batch that is committed."""
-        self.ids += other.ids
-        self.levels |= other.levels
-        self.categories_changed |= other.categories_changed
+UPDATE_VARIANTS = """
+UPDATE products_variant AS v
+SET sku = w.sku, weight = w.weight, is_active = w.is_active,
+    option_values = ARRAY(SELECT jsonb_array_elements_text(w.option_values))
+FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::int[], %s::boolean[])
+    AS w(id, sku, option_values, weight, is_active)
+WHERE v.id = w.id
+"""
+# Two variants may exchange their SKUs or option values, which must be unique meanwhile.
+SET_ASIDE = """
+UPDATE products_variant
+SET sku = chr(31) || id, option_values = ARRAY[chr(31) || id]
+WHERE id = ANY(%s)
+"""
 
 
 class Shortage(NamedTuple):
@@ -144,39 +113,39 @@ def write(
     """Write products in the caller's transaction, in which `existing` has locked them.
 
     Add what changed to `changes`. Return the variants with a count that is less than
-    their reserved units; these are left unchanged.
+    their reserved units; their products are left unchanged.
     """
     present = [item for item in wanted if not item.is_new]
-    before = {item.variant.pk: item.before for item in wanted if item.before}
-    sales.set_prices([item.variant for item in wanted], before)
+    present += _siblings(present)
+    new = [item for item in wanted if item.is_new]
+    before = {item.variant.pk: item.before for item in present if item.before}
+    sales.set_prices([item.variant for item in [*present, *new]], before)
     # Lock baskets, then stock, as everywhere.
-    siblings = _siblings(present)
     offers = [item.variant.pk for item in present if item.changes_offer]
-    offers += [variant.pk for variant in siblings]
     baskets = basket.prices_changed(offers) if offers else []
-    stocks = _locked_stocks([*(item.variant.pk for item in present), *offers])
-    shortages = []
-    writable = []
-    for item in present:
-        short = shortage(item, stocks.get(item.variant.pk))
-        if short:
-            shortages.append(short)
-        else:
-            writable.append(item)
-    _update([item for item in writable if item.changed or item.changes_offer])
-    _move(writable, siblings, stocks, note, actor, changes)
-    _create([item for item in wanted if item.is_new], note, actor, changes)
+    stocks = _locked_stocks([item.variant.pk for item in present])
+    shortages = list(find_shortages(present, stocks))
+    short = {id(item.product) for item, _shortage in shortages}
+    writable = [item for item in present if id(item.product) not in short]
+    new = [item for item in new if id(item.product) not in short]
+    _update(writable)
+    _move(writable, stocks, note, actor, changes)
+    _create(new, note, actor, changes)
+    _summarise(writable, new)
     if offers:
         # Robust, because the batch is committed even if a push fails.
         basket.prices_changed_on_commit(offers, except_for=baskets, robust=True)
-    return shortages
+    return [shortage for _item, shortage in shortages]
 
 
-def shortage(wanted: Wanted, row: Stock | None) -> Shortage | None:
-    """Return the shortage if fewer units were counted than are reserved."""
-    if wanted.counted is None or row is None or wanted.counted >= row.reserved:
-        return None
-    return Shortage(row.pk, row.reserved)
+def find_shortages(
+    wanted: Iterable[Wanted], stocks: Mapping[int, Stock]
+) -> Iterator[tuple[Wanted, Shortage]]:
+    """Yield the variants of which fewer units were counted than are reserved."""
+    for item in wanted:
+        row = stocks.get(item.variant.pk)
+        if row and item.counted is not None and item.counted < row.reserved:
+            yield item, Shortage(row.pk, row.reserved)
 
 
 def _locked_stocks(ids: list[int]) -> dict[int, Stock]:
@@ -189,39 +158,65 @@ def _locked_stocks(ids: list[int]) -> dict[int, Stock]:
     return rows
 
 
+def _siblings(present: list[Wanted]) -> list[Wanted]:
+    """Return the other variants of products with a new "active" or category.
+
+    These decide whether variants are for sale, and in which sales they are.
+    """
+    moved = {
+        item.product.pk: item
+        for item in present
+        if {"is_active", "category_id"} & set(item.product_changes)
+    }
+    if not moved:
+        return []
+    others = Variant.objects.filter(product__in=moved)
+    others = others.exclude(pk__in=[item.variant.pk for item in present])
+    siblings = []
+    for variant in others.order_by("pk"):
+        item = moved[variant.product_id]
+        assert item.before is not None
+        variant.product = item.before.product
+        now = copy(variant)
+        now.product = item.product
+        siblings.append(Wanted(now, variant, None))
+    return siblings
+
+
 def _update(wanted: list[Wanted]) -> None:
-    if not wanted:
+    """Save what changes of present products and variants."""
+    products = {i.product.pk: i.product for i in wanted if i.product_changes}
+    _save(UPDATE_PRODUCTS, ["pk", *PRODUCT_FIELDS], list(products.values()))
+    renamed = [
+        item.variant.pk
+        for item in wanted
+        if {"sku", "option_values"} & set(item.variant_changes)
+    ]
+    if renamed:
+        with connection.cursor() as cursor:
+            cursor.execute(SET_ASIDE, [renamed])
+    variants = [item.variant for item in wanted if item.variant_changes]
+    _save(UPDATE_VARIANTS, ["pk", *VARIANT_FIELDS], variants)
+    priced = [item.variant for item in wanted if item.changes_offer]
+    if priced:
+        sales.write_prices(priced)
+
+
+def _save(statement: str, names: list[str], rows: Sequence[Model]) -> None:
+    """Run an UPDATE with an array for each of these fields; lists become JSON."""
+    if not rows:
         return
-    products = {item.product.pk: item.product for item in wanted}.values()
+    columns = [[getattr(row, name) for row in rows] for name in names]
     columns = [
-        [getattr(product, name) for product in products]
-        for name in ["pk", *PRODUCT_FIELDS]
+        [json.dumps(cell) if isinstance(cell, list) else cell for cell in column]
+        for column in columns
     ]
     with connection.cursor() as cursor:
-        cursor.execute(UPDATE_PRODUCTS, columns)
-    prices = [item.variant for item in wanted if item.changes_offer]
-    sales.write_prices(prices)
-    catalogue.summarise_all({variant.product_id for variant in prices})
-
-
-def _siblings(wanted: list[Wanted]) -> list[Variant]:
-    """Return the other variants of products that get or lose their "active".
-
-    They keep their rows, but their offers change too.
-    """
-    toggled = {i.product.pk: i.product for i in wanted if "is_active" in i.changed}
-    if not toggled:
-        return []
-    variants = Variant.objects.filter(product__in=toggled, is_active=True)
-    siblings = list(variants.exclude(pk__in=[item.variant.pk for item in wanted]))
-    for variant in siblings:
-        variant.product = toggled[variant.product_id]
-    return siblings
+        cursor.execute(statement, columns)
 
 
 def _move(
     wanted: list[Wanted],
-    siblings: list[Variant],
     stocks: dict[int, Stock],
     note: str,
     actor: AbstractUser | None,
@@ -232,17 +227,12 @@ def _move(
     These are two statements, because a statement can update a row only once.
     """
     offers, counted = [], []
-    for variant in siblings:
-        before = copy(variant)
-        before.product = copy(variant.product)
-        before.product.is_active = not variant.product.is_active
-        offers.append(Move(variant.pk, 0, catalogue.offer_note(before, variant)))
     for item in wanted:
         pk, on_hand = item.variant.pk, stocks[item.variant.pk].on_hand
         if item.before is not None and item.changes_offer:
             text = catalogue.offer_note(item.before, item.variant)
             offers.append(Move(pk, 0, text))
-        if item.counted not in (None, on_hand):
+        if item.counted is not None and item.counted != on_hand:
             counted.append(Move(pk, item.counted - on_hand, note))
     for kind, moves in [(MovementKind.OFFER, offers), (MovementKind.COUNTED, counted)]:
         for level in stock.move_all(kind, moves, actor=actor):
@@ -250,18 +240,22 @@ def _move(
     moved = {move.variant_id for move in [*offers, *counted]}
     for item in wanted:
         if item.changed or item.variant.pk in moved:
-            changes.ids.append(item.product.pk)
-        if "category_id" in item.changed:
+            changes.ids[item.product.pk] = None
+        if "category_id" in item.product_changes:
             changes.categories_changed = True
 
 
 def _create(
     wanted: list[Wanted], note: str, actor: AbstractUser | None, changes: Changes
 ) -> None:
-    """Create products with their stock, and a movement for its units."""
+    """Create variants with their stock and a movement for it, and new products."""
+    by_product: dict[int, list[Variant]] = defaultdict(list)
     for item in wanted:
-        summarise(item.product, [item.variant])
-    Product.objects.bulk_create([item.product for item in wanted])
+        if item.product.pk is None:
+            by_product[id(item.product)].append(item.variant)
+    for variants in by_product.values():
+        summarise(variants[0].product, variants)
+    Product.objects.bulk_create([v[0].product for v in by_product.values()])
     for item in wanted:
         item.variant.product = item.product  # copies its key
     Variant.objects.bulk_create([item.variant for item in wanted])
@@ -282,7 +276,16 @@ def _create(
         for pk, on_hand in units.items()
         if on_hand
     )
-    changes.ids += [item.product.pk for item in wanted]
+    changes.ids |= dict.fromkeys(item.product.pk for item in wanted)
+
+
+def _summarise(present: list[Wanted], new: list[Wanted]) -> None:
+    """Repeat prices and SKUs in present products whose variants changed."""
+    changed = {item.product.pk for item in present if item.variant_changes}
+    changed |= {item.product.pk for item in present if item.changes_offer}
+    changed |= {item.product.pk for item in new if not item.is_new_product}
+    if changed:
+        catalogue.summarise_all(changed)
 
 
 # --- Categories -------------------------------------------------------------------
@@ -306,7 +309,7 @@ def announce(changes: Changes) -> None:
     if changes.categories_changed:
         catalogue.everything_changed()
     elif changes.ids:
-        catalogue.changed(changes.ids)
+        catalogue.changed(list(changes.ids))
     if len(changes.levels) <= MOST_PUSHED:
         for level in changes.levels.values():
             push.stock_changed(**level._asdict())

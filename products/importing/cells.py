@@ -7,13 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db.models import CharField, Model
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from products.importing import numbers
+from products.importing.texts import to_text
 from products.importing.words import FLAGS, plain
-from products.models import Product, ProductCategory, Variant
+from products.models import Product, ProductCategory, TaxClass, Variant
 from products.stock.services import MAX_UNITS
 
 # A formula of a spreadsheet, where its value should be. Names may begin with the same
@@ -40,11 +42,14 @@ ROUNDED = re.compile(r"\d+(?:[.,]\d+)?E[-+]\d+|\d+[.,]\d+E\d+", re.IGNORECASE)
 FORCED_TEXT = re.compile(r'="([^"]*)"')
 PRICE_BELOW = 10**10
 DESCRIPTION_MAX = 20_000
+MOST_GRAMS = 2**31 - 1  # the column's limit
 
 
 def _longest(model: type[Model], name: str) -> int:
-    """Return how many characters a field of text can hold."""
+    """Return how many characters a field of text, or an item of a list, can hold."""
     field = model._meta.get_field(name)
+    if isinstance(field, ArrayField):
+        field = field.base_field
     assert isinstance(field, CharField) and field.max_length is not None
     return field.max_length
 
@@ -103,7 +108,7 @@ def read_slug(text: str) -> str:
     _refuse_rounded(text)
     slug = slugify(text)
     if not slug or not text.isascii():
-        slug = f"{slug[:160]}-{digest(text)}".strip("-")
+        slug = f"{slug[:160]}-{digest(text.casefold())}".strip("-")
     if len(slug) > SLUG_MAX:
         raise BadCell(_too_long(slug, SLUG_MAX))
     return slug
@@ -114,6 +119,11 @@ def _description(text: str) -> str:
     if len(text) > DESCRIPTION_MAX:
         raise BadCell(_too_long(text, DESCRIPTION_MAX))
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_html(text: str) -> str:
+    """Return a description as plain text."""
+    return _description(to_text(text))
 
 
 def _price(text: str) -> Decimal:
@@ -150,6 +160,16 @@ def _units(text: str) -> int:
     return int(units)
 
 
+def _grams(text: str) -> int:
+    try:
+        grams = round(numbers.number(text))
+    except numbers.NotANumber:
+        grams = -1
+    if not 0 <= grams <= MOST_GRAMS:
+        raise BadCell(_("This is not a weight in grams: “%(text)s”.") % shown(text))
+    return grams
+
+
 def read_flag(text: str) -> bool:
     """Return whether the text is a word for yes; False if it is a word for no."""
     flag = FLAGS.get(plain(text))
@@ -166,6 +186,13 @@ READERS: dict[str, Callable[[str], Any]] = {
     "description": _description,
     "stock": _units,
     "active": read_flag,
+    "weight": _grams,
+    "tax_class": _line(_longest(TaxClass, "name")),
+}
+# Of the name of an option, and of a variant's value for it.
+OPTION_READERS = {
+    "name": _line(_longest(Product, "option_names")),
+    "value": _line(_longest(Variant, "option_values")),
 }
 
 

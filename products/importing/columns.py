@@ -21,28 +21,36 @@ OURS = {
     "stock": "stock",
     "active": "active",
 }
+OPTIONS = [f"option{n} {part}" for n in (1, 2, 3) for part in ("name", "value")]
 SHOPIFY = {
     "handle": "handle",
     "url handle": "handle",
     "title": "name",
-    "body (html)": "description",
-    "body html": "description",
-    "description": "description",
+    "body (html)": "html",
+    "body html": "html",
+    "description": "html",
     "type": "category",
     "product category": "taxonomy",
     "published": "published",
     "published on online store": "published",
     "status": "status",
-    "option1 value": "option1",
-    "option2 value": "option2",
-    "option3 value": "option3",
+    **{name: name for name in OPTIONS},
     "variant sku": "sku",
     "sku": "sku",
+    "variant grams": "weight",
+    "weight value (grams)": "weight",
     "variant inventory qty": "stock",
     "inventory quantity": "stock",
     "variant price": "price",
     "price": "price",
+    "variant taxable": "taxable",
+    "charge tax": "taxable",
+    "variant tax code": "tax_class",
+    "tax code": "tax_class",
+    "variant active": "sold",  # not Shopify's, but our export has it
 }
+# Shopify's columns that say nothing: weights are in grams, whatever the unit.
+SAY_NOTHING = {"variant weight unit", "weight unit for display"}
 # Marks of encoding and direction. A file that was saved twice has one in a name.
 INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]")
 # Names that every file of Shopify has, and no other.
@@ -97,7 +105,7 @@ def layout_of(header: list[str]) -> Layout:
     used = set(places.values())
     ignored = []
     for place, cell in enumerate(header):
-        if place not in used and cell.strip():
+        if place not in used and cell.strip() and plain[place] not in SAY_NOTHING:
             ignored.append(cell.strip())
     names = {
         field: INVISIBLE.sub("", header[place]).strip()

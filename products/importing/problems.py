@@ -21,6 +21,18 @@ class Problem(NamedTuple):
         return f"{where}: {self.text}"
 
 
+class Refused(Exception):
+    """A row that cannot be imported, because of one of its fields.
+
+    `line` is None for the first row of the product.
+    """
+
+    def __init__(self, field: str, text: str, line: int | None = None) -> None:
+        super().__init__(text)
+        self.field = field
+        self.line = line
+
+
 class Unreadable(Exception):
     """The file cannot be imported. `str()` is a sentence to show."""
 

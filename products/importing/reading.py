@@ -26,13 +26,17 @@ Record = tuple[int, list[str]]  # the number of its first line, and its cells
 
 
 class Table(NamedTuple):
-    """An open file: its first record, and an iterator over the others."""
+    """An open file: its first record, and an iterator over the others.
+
+    `again` begins anew after the first record. Only the newest iterator may be used.
+    """
 
     encoding: str
     delimiter: str
     header: list[str]
     records: Iterator[Record | Problem]
     sample: list[str]  # lines with letters beyond ASCII
+    again: Callable[[], Iterator[Record | Problem]]
 
 
 @contextmanager
@@ -59,7 +63,15 @@ def reading(
         lines = Lines(text)
         delimiter = _delimiter(lines, count_known, delimiter)
         records = _records(lines, delimiter)
-        yield Table(encoding, delimiter, _header(records), records, sample)
+
+        def again() -> Iterator[Record | Problem]:
+            text.seek(0)
+            lines = Lines(text)
+            records = _records(lines, _delimiter(lines, count_known, delimiter))
+            _header(records)
+            return records
+
+        yield Table(encoding, delimiter, _header(records), records, sample, again)
     finally:
         text.detach()  # so that the caller's file stays open
 

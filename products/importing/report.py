@@ -56,8 +56,9 @@ class Report:
     encoding: str
     delimiter: str
     sample: list[str] = field(default_factory=list)  # lines beyond ASCII, as read
-    counts: Counter[str] = field(default_factory=Counter)
-    failed: int = 0  # rows that were left out
+    counts: Counter[str] = field(default_factory=Counter)  # of products
+    rows: int = 0  # that were read
+    failed: int = 0  # of these, that were left out
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)  # of imported rows
     categories: list[str] = field(default_factory=list)  # new ones
@@ -65,18 +66,19 @@ class Report:
     stopped: str = ""  # why the rest was not read, if so
 
     @property
-    def rows(self) -> int:
-        """How many rows were read."""
-        return self.counts.total() + self.failed
-
-    @property
     def writes(self) -> int:
         """How many products are new or changed."""
         return self.counts[NEW] + self.counts[CHANGED]
 
-    def fail(self, problems: list[Problem]) -> None:
-        """Count a row that is left out, and add its problems."""
-        self.failed += 1
+    def accept(self, action: str, rows: int) -> None:
+        """Count a product that is imported."""
+        self.counts[action] += 1
+        self.rows += rows
+
+    def fail(self, problems: list[Problem], rows: int) -> None:
+        """Count the rows of a product that is left out, and add their problems."""
+        self.failed += rows
+        self.rows += rows
         self.problems += problems[: MAX_PROBLEMS - len(self.problems)]
 
     def warn(self, warnings: list[Problem]) -> None:

@@ -1,7 +1,7 @@
-"""Turns records into rows, which say what a product should be, or into problems."""
+"""Turns records into rows, which say what a variant should be, or into problems."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -12,13 +12,15 @@ from products.importing.columns import Layout
 from products.importing.detection import CONTROL, REPLACEMENT
 from products.importing.problems import Problem
 from products.importing.reading import Record
+from products.models import TaxClass
 
 
 @dataclass(slots=True)
 class Row:
-    """What a row says about a product; None for fields that it doesn't mention.
+    """What a row says about a variant and its product.
 
-    A row with `warnings` is imported, but somebody should look at it.
+    Fields that it doesn't mention are None. A row with `warnings` is imported, but
+    somebody should look at it.
     """
 
     line: int
@@ -30,6 +32,16 @@ class Row:
     description: str | None = None
     stock: int | None = None
     active: bool | None = None
+    # Only in Shopify's files:
+    group: str = ""  # rows with the same text are of one product
+    is_variant: bool = True  # else it has only fields of the product, or a picture
+    weight: int | None = None
+    tax_class: str | None = None
+    sold: bool | None = None  # whether the variant itself is active
+    published: bool | None = None  # a product is active if both this
+    status: bool | None = None  # and this say yes
+    option_names: dict[int, str] = field(default_factory=dict)  # by number, from 1
+    option_values: dict[int, str] = field(default_factory=dict)
     warnings: list[Problem] | None = None
 
     @property
@@ -37,37 +49,66 @@ class Row:
         """The SKU or slug by which the product is found."""
         return self.sku or self.slug or ""
 
+    @property
+    def values(self) -> list[str]:
+        """The option values in order."""
+        return [self.option_values[number] for number in sorted(self.option_values)]
+
+
+@dataclass(slots=True)
+class BadRow:
+    """A row with problems."""
+
+    problems: list[Problem]
+    group: str = ""  # as in `Row`
+
+    @property
+    def line(self) -> int:
+        return self.problems[0].line
+
+
+def group_of(layout: Layout, texts: list[str]) -> str:
+    """Return a text that the rows of one product have in common; "" if there is none.
+
+    Shopify makes the handle of the title if there is none.
+    """
+    if not layout.is_shopify:
+        return ""
+    for name in ("handle", "name"):
+        place = layout.places.get(name, len(texts))
+        text = texts[place].casefold().split() if place < len(texts) else []
+        if text:
+            return " ".join(text)
+    return ""
+
 
 def rows_of(
     layout: Layout, records: Iterable[Record | Problem]
-) -> Iterator[Row | list[Problem]]:
-    """Yield each record as a row, or as its problems.
-
-    Shopify's rows that are only pictures are left out.
-    """
-    previous: dict[str, str] = {}
+) -> Iterator[Row | BadRow]:
+    """Yield each record as a row, or with its problems."""
     for record in records:
         if isinstance(record, Problem):
-            yield [record]
-            continue
-        line, texts = record
-        problem = _problem_of_record(layout, line, texts)
-        if problem:
-            yield [problem]
-            continue
-        warnings = []
-        if len(texts) < layout.width:
-            warnings.append(_pad(layout, line, texts))
-        fields = layout.pick(texts)
-        if layout.is_shopify:
-            is_picture = shopify.is_picture(fields)
-            fields = previous = shopify.with_product_fields(fields, previous)
-            if is_picture:
-                continue
-            fields = shopify.to_our_fields(fields)
-            if numbers.is_negative(fields.get("stock", "")):
-                warnings.append(_count_as_zero(layout, line, fields))
-        yield _row(layout, line, fields, warnings)
+            yield BadRow([record])
+        else:
+            yield _row_of(layout, *record)
+
+
+def _row_of(layout: Layout, line: int, texts: list[str]) -> Row | BadRow:
+    problem = _problem_of_record(layout, line, texts)
+    if problem:
+        return BadRow([problem], group_of(layout, texts))
+    warnings = []
+    if len(texts) < layout.width:
+        warnings.append(_pad(layout, line, texts))
+    fields = layout.pick(texts)
+    if not layout.is_shopify:
+        return _read_all(Row(line), layout, fields, warnings)
+    row = Row(line, group=group_of(layout, texts))
+    row.is_variant = shopify.is_variant(fields)
+    fields = shopify.to_our_fields(fields)
+    if numbers.is_negative(fields.get("stock", "")):
+        warnings.append(_count_as_zero(layout, line, fields))
+    return _read_all(row, layout, fields, warnings)
 
 
 def _problem_of_record(layout: Layout, line: int, texts: list[str]) -> Problem | None:
@@ -107,32 +148,40 @@ def _count_as_zero(layout: Layout, line: int, fields: dict[str, str]) -> Problem
     return Problem(line, layout.name("stock"), text)
 
 
-def _row(
-    layout: Layout, line: int, fields: dict[str, str], warnings: list[Problem]
-) -> Row | list[Problem]:
-    row, problems = Row(line, warnings=warnings or None), []
-    for field, text in fields.items():
+def _read_all(
+    row: Row, layout: Layout, fields: dict[str, str], warnings: list[Problem]
+) -> Row | BadRow:
+    """Read the cells of a record into `row`."""
+    row.warnings = warnings or None
+    problems = []
+    for name, text in fields.items():
         try:
-            _read(row, field, text)
+            _read(row, name, text)
         except BadCell as bad:
-            problems.append(Problem(line, layout.name(field), str(bad)))
+            problems.append(Problem(row.line, layout.name(name), str(bad)))
     if not problems and not row.key:
-        field = "sku" if "sku" in layout.places else "handle"
-        problems.append(Problem(line, layout.name(field), _("This is empty.")))
-    return problems or row
+        column = "handle" if layout.is_shopify or "sku" not in layout.places else "sku"
+        problems.append(Problem(row.line, layout.name(column), _("This is empty.")))
+    return BadRow(problems, row.group) if problems else row
 
 
-def _read(row: Row, field: str, text: str) -> None:
+def _read(row: Row, name: str, text: str) -> None:
     """Read a cell into the row. An empty cell changes nothing. Raises `BadCell`."""
     text = cells.without_quotes(text)
     if not text:
         return
-    match field:
-        case "status":  # a product is active if both columns say yes
-            row.active = cells.read_flag(text) and row.active is not False
-        case "published":
-            row.active = cells.read_flag(text)
+    match name:
         case "handle":
             row.slug = cells.read_slug(text)
+        case "html":
+            row.description = cells.read_html(text)
+        case "taxable":
+            row.tax_class = None if cells.read_flag(text) else TaxClass.ZERO
+        case "published" | "status" | "sold":
+            setattr(row, name, cells.read_flag(text))
+        case _ if name.startswith("option"):
+            number, part = int(name[6]), name[8:]
+            texts = row.option_names if part == "name" else row.option_values
+            texts[number] = cells.OPTION_READERS[part](text)
         case _:
-            setattr(row, field, cells.READERS[field](text))
+            setattr(row, name, cells.READERS[name](text))

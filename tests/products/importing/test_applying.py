@@ -163,7 +163,7 @@ def test_import_of_new_categories_puts_them_after_the_others():
 
 
 def test_import_of_too_many_categories_stops_creating_them(monkeypatch):
-    monkeypatch.setattr("products.importing.matching.CATEGORIES_AT_MOST", 3)
+    monkeypatch.setattr("products.importing.categories.AT_MOST", 3)
     monkeypatch.setattr(applying, "BATCH", 2)
     rows = "".join(f"L-{n},Lamp,Thing {n},5,,,\n" for n in range(6))
 

@@ -9,12 +9,14 @@ import pytest
 from products.importing import words
 from products.importing.columns import layout_of
 from products.importing.problems import Unreadable
-from products.importing.rows import Row, rows_of
+from products.importing.rows import BadRow, Row, rows_of
 
 
 def parse(text: str) -> list:
+    """Return the rows of a file; of rows with problems, the problems."""
     header, *cells = csv.reader(io.StringIO(text))
-    return list(rows_of(layout_of(header), enumerate(cells, start=2)))
+    rows = rows_of(layout_of(header), enumerate(cells, start=2))
+    return [row.problems if isinstance(row, BadRow) else row for row in rows]
 
 
 def one(column: str, cell: str) -> Row | list:
@@ -334,70 +336,67 @@ def test_header_without_the_required_columns_is_refused(header, message):
 
 OLD = (
     "Handle,Title,Body (HTML),Vendor,Type,Tags,Published,Option1 Name,Option1 Value,"
-    "Variant SKU,Variant Inventory Qty,Variant Price,Image Src,Status"
+    "Variant SKU,Variant Inventory Qty,Variant Price,Variant Grams,Image Src,Status"
 )
 NEW = (
     "URL handle,Title,Description,Vendor,Type,Tags,Published on online store,"
-    "Option1 name,Option1 value,SKU,Inventory quantity,Price,Product image URL,Status"
+    "Option1 name,Option1 value,SKU,Inventory quantity,Price,Weight value (grams),"
+    "Product image URL,Status"
 )
 
 
 @pytest.mark.parametrize("header", [OLD, NEW])
-def test_shopify_product_without_options_is_one_product(header):
-    rows = parse(
+def test_shopify_row_is_read_completely(header):
+    row, picture = parse(
         f"{header}\n"
-        "lamp,Lamp,<p>Warm.</p>,Us,Lighting,a,TRUE,Title,Default Title,"
-        "'L-1,7,12.50,https://x/1.jpg,active\n"
-        "lamp,,,,,,,,,,,,https://x/2.jpg,\n"
+        "Lamp,Lamp,<p>Warm.</p>,Us,Lighting,a,TRUE,Colour,Red,"
+        "'L-1,7,12.50,1360.7711,https://x/1.jpg,active\n"
+        "lamp,,,,,,,,,,,,,https://x/2.jpg,\n"
     )
 
-    assert rows == [
-        Row(
-            line=2,
-            sku="L-1",
-            slug="lamp",
-            name="Lamp",
-            category="Lighting",
-            price=Decimal("12.50"),
-            description="Warm.",
-            stock=7,
-            active=True,
-        )
-    ]
-
-
-def test_shopify_variants_become_separate_products():
-    red, blue, other = parse(
-        f"{OLD}\n"
-        "lamp,Lamp,Warm.,Us,Lighting,a,TRUE,Colour,Red,L-R,7,12.50,x,active\n"
-        "lamp,,,,,,,,Blue,L-B,0,13.50,x,\n"
-        "vase,Vase,,Us,,a,TRUE,Title,Default Title,V-1,1,5,x,active\n"
+    assert row == Row(
+        line=2,
+        sku="L-1",
+        slug="lamp",
+        name="Lamp",
+        category="Lighting",
+        price=Decimal("12.50"),
+        description="Warm.",
+        stock=7,
+        group="lamp",
+        weight=1361,
+        published=True,
+        status=True,
+        option_names={1: "Colour"},
+        option_values={1: "Red"},
     )
+    assert (picture.group, picture.is_variant) == ("lamp", False)
 
-    assert (red.name, red.slug, red.sku) == ("Lamp, Red", "lamp-red", "L-R")
-    assert (blue.name, blue.slug, blue.sku) == ("Lamp, Blue", "lamp-blue", "L-B")
-    assert (blue.category, blue.description) == ("Lighting", "Warm.")
-    assert (blue.price, blue.stock, blue.active) == (Decimal("13.50"), 0, True)
-    assert (other.category, other.description) == (None, None)
+
+@pytest.mark.parametrize("cell", ["-1", "heavy", "99999999999", "1,000"])
+def test_shopify_weight_that_is_none_is_a_problem(cell):
+    ((problem,),) = parse(f'Handle,Title,Variant Grams\nlamp,Lamp,"{cell}"\n')
+
+    assert (problem.line, problem.column) == (2, "Variant Grams")
+    assert "not a weight in grams" in problem.text
 
 
 @pytest.mark.parametrize(
-    "published, status, active",
+    "taxable, code, tax_class",
     [
-        ("TRUE", "active", True),
-        ("true", "", True),
-        ("FALSE", "active", False),
-        ("TRUE", "draft", False),
-        ("", "archived", False),
+        ("TRUE", "", None),
+        ("FALSE", "", "zero"),
+        ("FALSE", "reduced", "reduced"),
         ("", "", None),
     ],
 )
-def test_shopify_product_with_both_columns_yes_is_active(published, status, active):
-    (row,) = parse(
-        "Handle,Title,Published,Status\n" f"lamp,Lamp,{published},{status}\n"
-    )
+def test_shopify_product_that_is_not_taxable_has_the_rate_zero(
+    taxable, code, tax_class
+):
+    header = "Handle,Title,Variant Taxable,Variant Tax Code"
+    (row,) = parse(f"{header}\nlamp,Lamp,{taxable},{code}\n")
 
-    assert row.active is active
+    assert row.tax_class == tax_class
 
 
 @pytest.mark.parametrize("cell", ["-2", "−2", "-1,000", "-2.0"])
