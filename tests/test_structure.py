@@ -27,6 +27,7 @@ SERVICES = [
     "products.*.services",
     "products.basket.holds",
     "products.catalogue.options",
+    "products.catalogue.books",
     "products.catalogue.pictures",
     "products.fetching.web",
     "products.importing.batches",
@@ -51,6 +52,7 @@ SERVICES = [
     "products.pricing.flips",
     "products.pricing.guesses",
     "products.pricing.history",
+    "products.pricing.reach",
     "products.pricing.rules",
     "products.pricing.sales",
     "products.pricing.tax",
@@ -272,6 +274,7 @@ RULES: dict[str, list[str]] = {
     "products.pricing.discounts": [*MODELS, "products.pricing.baskets"],
     "products.pricing.forms": MODELS,
     "products.pricing.history": [],
+    "products.pricing.reach": MODELS,
     "products.pricing.rules": [],
     "products.pricing.tax": [*MODELS, "products.pricing.rules"],
     # Pure too.

@@ -1483,100 +1483,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Sale",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
-                    ),
-                ),
-                (
-                    "problem",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=300,
-                        verbose_name="problem",
-                    ),
-                ),
-                (
-                    "failures",
-                    models.PositiveSmallIntegerField(
-                        db_default=0, default=0, verbose_name="failed attempts"
-                    ),
-                ),
-                (
-                    "retry_at",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="next try"
-                    ),
-                ),
-                ("starts_at", models.DateTimeField(verbose_name="starts")),
-                (
-                    "ends_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="ends"),
-                ),
-                ("version", models.PositiveIntegerField(default=1, editable=False)),
-                ("settled_at", models.DateTimeField(editable=False, null=True)),
-                ("name", models.CharField(max_length=120, verbose_name="name")),
-                (
-                    "percent",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=2,
-                        max_digits=4,
-                        null=True,
-                        validators=[
-                            django.core.validators.MinValueValidator(Decimal("0.01")),
-                            django.core.validators.MaxValueValidator(Decimal("99.99")),
-                        ],
-                        verbose_name="percent off",
-                    ),
-                ),
-                (
-                    "reduced_price",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=2,
-                        max_digits=12,
-                        null=True,
-                        validators=[
-                            django.core.validators.MinValueValidator(Decimal("0.01"))
-                        ],
-                        verbose_name="reduced price",
-                    ),
-                ),
-                (
-                    "categories",
-                    models.ManyToManyField(
-                        blank=True,
-                        related_name="+",
-                        to="products.productcategory",
-                        verbose_name="categories",
-                    ),
-                ),
-                (
-                    "products",
-                    models.ManyToManyField(
-                        blank=True,
-                        related_name="+",
-                        to="products.product",
-                        verbose_name="products",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "sale",
-                "verbose_name_plural": "sales",
-                "ordering": ["-starts_at", "-id"],
-            },
-        ),
-        migrations.CreateModel(
             name="SearchWord",
             fields=[
                 (
@@ -1825,6 +1731,109 @@ class Migration(migrations.Migration):
                 to="products.product",
                 verbose_name="product",
             ),
+        ),
+        migrations.CreateModel(
+            name="Sale",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="failed attempts"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                ("starts_at", models.DateTimeField(verbose_name="starts")),
+                (
+                    "ends_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="ends"),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("settled_at", models.DateTimeField(editable=False, null=True)),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "percent",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=4,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(Decimal("0.01")),
+                            django.core.validators.MaxValueValidator(Decimal("99.99")),
+                        ],
+                        verbose_name="percent off",
+                    ),
+                ),
+                (
+                    "reduced_price",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=12,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(Decimal("0.01"))
+                        ],
+                        verbose_name="reduced price",
+                    ),
+                ),
+                (
+                    "categories",
+                    models.ManyToManyField(
+                        blank=True,
+                        related_name="+",
+                        to="products.productcategory",
+                        verbose_name="categories",
+                    ),
+                ),
+                (
+                    "products",
+                    models.ManyToManyField(
+                        blank=True,
+                        related_name="+",
+                        to="products.product",
+                        verbose_name="products",
+                    ),
+                ),
+                (
+                    "variants",
+                    models.ManyToManyField(
+                        blank=True,
+                        related_name="+",
+                        to="products.variant",
+                        verbose_name="variants",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "sale",
+                "verbose_name_plural": "sales",
+                "ordering": ["-starts_at", "-id"],
+            },
         ),
         migrations.CreateModel(
             name="PriceChange",
@@ -2641,40 +2650,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
-            model_name="sale",
-            index=models.Index(
-                condition=models.Q(("failures__gt", 0)),
-                fields=["retry_at"],
-                name="sale_problem",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sale",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("percent__gt", 0),
-                        ("percent__lt", 100),
-                        ("reduced_price", None),
-                    ),
-                    models.Q(("percent", None), ("reduced_price__gt", 0)),
-                    _connector="OR",
-                ),
-                name="sale_has_one_reduction",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sale",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ends_at", None),
-                    ("ends_at__gt", models.F("starts_at")),
-                    _connector="OR",
-                ),
-                name="sale_ends_after_its_start",
-            ),
-        ),
-        migrations.AddIndex(
             model_name="basket",
             index=models.Index(
                 condition=models.Q(("status", "open"), ("user__isnull", True)),
@@ -2879,6 +2854,40 @@ class Migration(migrations.Migration):
             model_name="variant",
             constraint=products.pricing.models.triggers.PriceTrigger(
                 name="variant_price_history"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="sale",
+            index=models.Index(
+                condition=models.Q(("failures__gt", 0)),
+                fields=["retry_at"],
+                name="sale_problem",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="sale",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("percent__gt", 0),
+                        ("percent__lt", 100),
+                        ("reduced_price", None),
+                    ),
+                    models.Q(("percent", None), ("reduced_price__gt", 0)),
+                    _connector="OR",
+                ),
+                name="sale_has_one_reduction",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="sale",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("ends_at", None),
+                    ("ends_at__gt", models.F("starts_at")),
+                    _connector="OR",
+                ),
+                name="sale_ends_after_its_start",
             ),
         ),
         migrations.AddIndex(

@@ -106,11 +106,13 @@ def _changes(
 
 
 def _affected(sale: Sale) -> list[int]:
-    """Return the products that a sale may concern: its own, and all reduced ones.
+    """Return the products that a sale may concern: its own and those of its
+    variants, and all reduced ones.
 
     Some of those may have been its own before it was changed.
     """
     is_own = Q(pk__in=sale.products.all()) | Q(category__in=sale.categories.all())
+    is_own |= Q(pk__in=sale.variants.values("product"))
     reduced = Variant.objects.exclude(full_price=None).values("product")
     products = Product.objects.filter(is_own | Q(pk__in=reduced)).order_by("pk")
     return list(products.values_list("pk", flat=True))

@@ -1,11 +1,16 @@
 """The forms of sales and discounts in the admin."""
 
+import re
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from products.models import Discount, Sale
+from products.models import Discount, Sale, Variant
+
+TARGETS = {"products", "categories", "variants"}
 
 
 class TimedForm(forms.ModelForm):
@@ -26,8 +31,41 @@ class TimedForm(forms.ModelForm):
         return data
 
 
+class SkusInput(forms.Textarea):
+    """SKUs, with commas or line breaks between them."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"rows": 3})
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
+        texts = data.getlist(name) if hasattr(data, "getlist") else [data.get(name, "")]
+        skus = (sku.strip() for text in texts for sku in re.split(r"[,\n]", text))
+        return [sku for sku in skus if sku]
+
+    def format_value(self, value: Iterable[str] | None) -> str:
+        return "\n".join(map(str, value or ()))
+
+
+class SkusField(forms.ModelMultipleChoiceField):
+    """Variants, by their SKUs."""
+
+    default_error_messages = {
+        "invalid_choice": _("There is no variant with the SKU “%(value)s”.")
+    }
+
+    def __init__(self, **options: Any) -> None:
+        variants = Variant.objects.select_related("product")
+        options = {"to_field_name": "sku", "widget": SkusInput, **options}
+        super().__init__(variants, required=False, **options)
+
+
 class SaleForm(TimedForm):
     """A sale."""
+
+    variants = SkusField(
+        label=_("variants"),
+        help_text=_("SKUs of single variants, with commas or line breaks between."),
+    )
 
     class Meta:
         model = Sale
@@ -39,6 +77,7 @@ class SaleForm(TimedForm):
             "ends_at",
             "products",
             "categories",
+            "variants",
         ]
         widgets = {"categories": forms.CheckboxSelectMultiple}
         help_texts = {
@@ -58,9 +97,9 @@ class SaleForm(TimedForm):
             if (data["percent"] is None) == (data["reduced_price"] is None):
                 text = _("Enter a percentage or a reduced price, and not both.")
                 self.add_error("percent", text)
-        if {"products", "categories"} <= data.keys():
-            if not data["products"] and not data["categories"]:
-                self.add_error("products", _("Choose products or categories."))
+        if TARGETS <= data.keys() and not any(data[name] for name in TARGETS):
+            text = _("Choose products, categories or variants.")
+            self.add_error("products", text)
         return data
 
 

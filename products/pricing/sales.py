@@ -5,7 +5,6 @@ Code that saves a base price calls `set_prices` first. When a sale begins, ends 
 changes, `products.pricing.flips` does so.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
@@ -13,6 +12,7 @@ from django.db import connection
 
 from products.models import Sale, Variant
 from products.pricing import clock, history
+from products.pricing.reach import Reach
 from products.pricing.reductions import Reduction, price_at, rises_at
 
 COLUMNS = ["price", "full_price", "prior_price", "price_until"]
@@ -76,26 +76,9 @@ class _Reductions:
     """The sales of some variants that run or will run."""
 
     def __init__(self, variants: Collection[Variant], at: datetime) -> None:
-        self._of_product: dict[int, list[Reduction]] = defaultdict(list)
-        self._of_category: dict[int, list[Reduction]] = defaultdict(list)
         sales = Sale.objects.unended(at).values_list("pk", *Reduction._fields)
-        by_sale = {pk: Reduction(*fields) for pk, *fields in sales}
-        if not by_sale:
-            return
-        products = {variant.product for variant in variants if variant.product.pk}
-        targets = Sale.products.through.objects.filter(
-            sale__in=by_sale, product__in=products
-        )
-        for sale, product in targets.values_list("sale", "product"):
-            self._of_product[product].append(by_sale[sale])
-        shelves = Sale.categories.through.objects.filter(
-            sale__in=by_sale,
-            productcategory__in={v.product.category_id for v in variants},
-        )
-        for sale, category in shelves.values_list("sale", "productcategory"):
-            self._of_category[category].append(by_sale[sale])
+        self._by_sale = {pk: Reduction(*fields) for pk, *fields in sales}
+        self._reach = Reach(Sale, self._by_sale, variants)
 
     def of(self, variant: Variant) -> list[Reduction]:
-        product = variant.product
-        of_product = self._of_product.get(product.pk, [])
-        return [*of_product, *self._of_category.get(product.category_id, [])]
+        return [self._by_sale[sale] for sale in self._reach.of(variant)]

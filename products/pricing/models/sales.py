@@ -7,15 +7,14 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from products.catalogue.models import Product, ProductCategory
-from products.pricing.models.timed import Timed
+from products.pricing.models.targets import Targeted
 from products.sweeps.models import problem_index
 
 CENT = Decimal("0.01")
 
 
-class Sale(Timed):
-    """A percentage off, or a reduced price, for products and whole categories.
+class Sale(Targeted):
+    """A percentage off, or a reduced price, for products, categories and variants.
 
     Prices follow it when `products.pricing.flips` settles it.
     """
@@ -37,15 +36,6 @@ class Sale(Timed):
         blank=True,
         validators=[MinValueValidator(CENT)],
     )
-    products = models.ManyToManyField(
-        Product, blank=True, related_name="+", verbose_name=_("products")
-    )
-    categories = models.ManyToManyField(
-        ProductCategory,
-        blank=True,
-        related_name="+",
-        verbose_name=_("categories"),
-    )
 
     class Meta:
         ordering = ["-starts_at", "-id"]
@@ -57,7 +47,7 @@ class Sale(Timed):
                 | Q(percent=None, reduced_price__gt=0),
                 name="sale_has_one_reduction",
             ),
-            *Timed.Meta.constraints,
+            *Targeted.Meta.constraints,
         ]
         indexes = [problem_index("sale_problem")]
 

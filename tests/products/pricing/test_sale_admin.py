@@ -8,7 +8,13 @@ from django.urls import reverse
 
 from products.models import PriceChange, Sale, Variant
 from products.pricing import clock, flips
-from tests.support.factories import make_category, make_sale, make_user, make_variant
+from tests.support.factories import (
+    make_category,
+    make_options,
+    make_sale,
+    make_user,
+    make_variant,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +56,21 @@ def test_sale_of_a_product_and_a_category_is_saved_and_reduces_both(boss):
     assert prices == [Decimal("10.00"), Decimal("10.00"), Decimal("12.50")]
 
 
+def test_sale_of_single_variants_by_their_skus_reduces_only_those(boss):
+    red, blue, green = make_options(
+        *({"sku": name, "option_values": [name]} for name in ("RED", "BLUE", "GREEN")),
+        names=["Colour"],
+    )
+
+    boss.post(ADD, form(variants="RED,\n GREEN\n"))
+    flips.settle_all()
+
+    prices = [Variant.objects.get(pk=v.pk).price for v in (red, blue, green)]
+    assert prices == [Decimal("10.00"), Decimal("12.50"), Decimal("10.00")]
+    page = boss.get(change_page(Sale.objects.get())).text
+    assert "RED\nGREEN</textarea>" in page
+
+
 @pytest.mark.parametrize(
     "fields, error",
     [
@@ -70,8 +91,9 @@ def test_sale_of_a_product_and_a_category_is_saved_and_reduces_both(boss):
             {"ends_at_0": "2026-01-01", "ends_at_1": "12:00:01"},
             "The end must be after the start.",
         ),
-        ({"products": ""}, "Choose products or categories."),
+        ({"products": ""}, "Choose products, categories or variants."),
         ({"products": "999999999"}, "999999999"),
+        ({"variants": "NO-SUCH"}, "There is no variant with the SKU “NO-SUCH”."),
         ({"products": "1;2"}, "is not a valid"),
     ],
 )
