@@ -14,6 +14,7 @@ from products.pricing.admin import (
 )
 from products.shipping.admin import ShippingZoneAdmin
 from products.stock.admin import StockAdmin, StockMovementAdmin
+from products.vat.admin import VatNumberAdmin
 from products.waiting.admin import WaitingAdmin
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "StockMovementAdmin",
     "TaxClassAdmin",
     "TaxRateAdmin",
+    "VatNumberAdmin",
     "WaitingAdmin",
     "WebhookEventAdmin",
 ]

@@ -13,6 +13,7 @@ from products.search.models import SearchWord
 from products.shipping.models import ShippingMethod, ShippingRate, ShippingZone
 from products.stock.models import MovementKind, Stock, StockAlert, StockMovement
 from products.variants.models import Variant
+from products.vat.models import VatNumber
 from products.waiting.models import Waiting
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "TaxClass",
     "TaxRate",
     "Variant",
+    "VatNumber",
     "Waiting",
     "WebhookEvent",
 ]

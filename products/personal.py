@@ -28,6 +28,7 @@ from products.models import (
     OrderLine,
     Payment,
     StockMovement,
+    VatNumber,
     Waiting,
 )
 from products.orders import emails
@@ -49,6 +50,7 @@ SECTIONS = [
             *("shipping", "tax", "prices_include_tax", "total"),
             *("full_name", "line1", "line2", "postcode", "city", "region", "country"),
             *("phone", "language", "delivery_name", "delivery_carrier", "is_pickup"),
+            *("company", "vat_number"),
         ),
     ),
     Section(
@@ -72,7 +74,13 @@ SECTIONS = [
         ("variant__sku", "variant__product__name", "quantity", "basket__status"),
         by="basket__user",
     ),
-    Section("baskets", Basket, ("status", "created_at", "updated_at")),
+    Section("baskets", Basket, ("status", "vat_number", "created_at", "updated_at")),
+    Section(
+        "vat_numbers",
+        VatNumber,
+        ("number", "company", "status", "created_at", "decided_at"),
+    ),
+    Section("vat_numbers_decided", VatNumber, ("number", "status"), by="decided_by"),
     Section(
         "waiting_for",
         Waiting,
@@ -148,7 +156,10 @@ def erase_departed(among: QuerySet[Order] | None = None) -> int:
     return contacts + identities
 
 
-PERSONAL = ["full_name", "line1", "line2", "postcode", "city", "region"]
+PERSONAL = [
+    *("full_name", "line1", "line2", "postcode", "city", "region"),
+    *("company", "vat_number"),
+]
 PAID = ~Q(status__in=payment_states.NOT_RECEIVED)
 UNSETTLED = Q(status__in=payment_states.UNFINISHED)
 

@@ -19,6 +19,9 @@ SHOP_COUNTRY = env.country("SHOP_COUNTRY", "DE")  # ISO 3166-1
 PRICES_INCLUDE_TAX = env.bool("PRICES_INCLUDE_TAX", True)
 # Whether orders that leave the shop's tax area have no tax.
 EXPORT_ZERO_RATED = env.bool("EXPORT_ZERO_RATED", True)
+# Whether VIES, of the European Commission, checks VAT numbers. Otherwise staff do.
+VIES_CHECK = env.bool("VIES_CHECK", False)
+VIES_ADDRESS = env.url("VIES_ADDRESS")  # another server, for tests
 PRODUCTS_PER_PAGE = 24
 PRICE_BANDS = [25, 50, 100, 250]  # where one price band ends and the next begins
 RELATED_PRODUCTS = 4  # on a product's page: the newest of its category

@@ -17,6 +17,7 @@ from products.payments import webhooks
 from products.pricing import discount_flips, flips  # noqa: F401  so have these
 from products.search import services as search  # noqa: F401  so has this
 from products.stock import alerts
+from products.vat import services as vat  # noqa: F401  so has this
 from products.waiting import services as waiting
 
 

@@ -24,6 +24,7 @@ def jobs(outbox_s: float, hold_s: float) -> dict[str, dict[str, Any]]:
         ),
         "tell-waiting": ("products.tasks.tell_waiting", hold_s),
         "fetch-pictures": ("products.tasks.fetch_pictures", 15),
+        "check-vat-numbers": ("products.vat.services.check_vat_numbers", 60),
         "warn-of-low-stock": ("products.tasks.warn_of_low_stock", MINUTE),
     }
     seldom = {

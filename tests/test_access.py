@@ -44,6 +44,7 @@ from products.models import (
     StockMovement,
     TaxClass,
     TaxRate,
+    VatNumber,
     Waiting,
     WebhookEvent,
 )
@@ -243,6 +244,7 @@ MODELS: dict[str, tuple[set[str], set[str]]] = {
     "products/stockmovement": ({"view"}, {"view"}),
     "products/taxclass": ({"view"}, ALL),
     "products/taxrate": ({"view"}, ALL),
+    "products/vatnumber": ({"view"}, {"view"}),  # decided by actions
     "products/waiting": ({"view"}, {"view"}),
     "products/webhookevent": ({"view"}, {"view"}),
     "users/user": ({"view"}, ALL),
@@ -337,6 +339,9 @@ class World:
             "products/sale": make_sale(lamp, starts_at=clock.now() + HOUR),
             "products/stock": lamp.stock,
             "products/stockmovement": StockMovement.objects.get(),
+            "products/vatnumber": VatNumber.objects.create(
+                user=shopper, number="FR40303265045", company="Dupont SARL"
+            ),
             "products/waiting": Waiting.objects.create(
                 variant=lamp, email="ann@example.com", language="en"
             ),

@@ -61,6 +61,7 @@ SERVICES = [
     "products.shipping.prices",
     "products.stock.alerts",
     "products.stock.books",
+    "products.vat.provider",
 ]
 # What may be done with an order or a payment: tables of constants.
 STATES = [

@@ -12,6 +12,7 @@ from products.pricing.models.discounts import Discount
 from products.shipping.models import ShippingMethod
 from products.sweeps.models import Swept, problem_index
 from products.variants.models import Variant
+from products.vat.models import NUMBER_LENGTH
 
 
 class BasketQuerySet(models.QuerySet):
@@ -60,6 +61,10 @@ class Basket(Swept):
     # Where the goods are sent, if that is known. Taxes and delivery depend on it.
     country = CountryField(_("country"), blank=True)
     postcode = models.CharField(_("postcode"), max_length=20, blank=True)
+    # As the shopper gave it; it counts while it is accepted for the account.
+    vat_number = models.CharField(
+        _("VAT number"), max_length=NUMBER_LENGTH, blank=True, default=""
+    )
     # As the shopper chose it; it counts while it is offered there.
     shipping_method = models.ForeignKey(
         ShippingMethod,

@@ -34,6 +34,9 @@ from products.pricing.exceptions import (
 
 BATCH = 500  # baskets that one transaction writes
 
+# Where the goods go, and the business that gets them.
+DESTINATION = ("country", "postcode", "vat_number")
+
 
 def new_token() -> str:
     """Return a secret token for an anonymous basket; only the session stores it."""
@@ -58,7 +61,7 @@ def open_for(owner: Owner) -> Basket:
 def _from_last(owner: Owner) -> dict[str, Any]:
     """Return what a new basket takes over from the owner's last one."""
     baskets = Basket.objects.filter(user=owner.user_id, token=owner.token)
-    newest_first = baskets.order_by("-version").values("version", "country", "postcode")
+    newest_first = baskets.order_by("-version").values("version", *DESTINATION)
     return dict(newest_first.first() or {})
 
 
@@ -132,13 +135,18 @@ def clear(basket: Basket) -> None:
 
 
 @transaction.atomic
-def set_destination(basket: Basket, country: str, postcode: str) -> Basket:
-    """Note where the goods are sent: taxes and delivery depend on it. A hold goes on.
+def set_destination(
+    basket: Basket, country: str, postcode: str, vat_number: str = ""
+) -> Basket:
+    """Note where the goods are sent, and the VAT number of the business that gets them.
+
+    Taxes and delivery depend on them. A hold goes on.
 
     Raises `BasketClosed`.
     """
     basket = holds.lock(basket)
     basket.country, basket.postcode = country, postcode
+    basket.vat_number = vat_number
     _changed(basket)
     return basket
 
@@ -315,6 +323,14 @@ def prices_changed_on_commit(
     transaction.on_commit(push_other_baskets, robust=robust)
 
 
+@transaction.atomic
+def taxes_changed(user_id: int, vat_number: str) -> None:
+    """Give a user's open basket with this VAT number its next version."""
+    baskets = Basket.objects.open().filter(user=user_id, vat_number=vat_number)
+    for basket in baskets.select_for_update(of=["self"]):
+        _changed(basket)
+
+
 def _lock(basket: Basket) -> Basket:
     """Return the basket's row, locked, without its hold."""
     locked = holds.lock(basket)
@@ -326,7 +342,7 @@ def _changed(basket: Basket) -> None:
     """Save the basket with its next version, and push it."""
     basket.version += 1
     fields = ["version", "status", "held_since", "held_until", "updated_at"]
-    fields += ["country", "postcode", "shipping_method", "discount"]
+    fields += [*DESTINATION, "shipping_method", "discount"]
     basket.save(update_fields=fields)
     push.basket_changed(basket)
 

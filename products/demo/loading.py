@@ -44,6 +44,7 @@ CODE = "WELCOME10"
 # What staff may add and change.
 MODELS_OF_STAFF = (
     *("discount", "picturefetch", "product", "productcategory", "sale", "stock"),
+    "vatnumber",
 )
 ACCOUNTS = ("shopper", "staff", "admin")
 

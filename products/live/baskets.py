@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from products.live.viewers import Owner
-from products.models import Basket, BasketLine, Discount
+from products.models import Basket, BasketLine, Discount, VatNumber
 from products.pricing import baskets as pricing
 from products.pricing import discounts, rules
 from products.pricing.baskets import PricedLine, todays_rates
@@ -136,16 +136,35 @@ def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
     ):
         lines[line.basket_id].append(line)
     version = rules.current_version()
-    countries = {str(basket.country) for basket in baskets}
-    rates = {country: todays_rates(country, version) for country in countries}
+    places = dict(zip(baskets, _tax_places(baskets), strict=True))
+    rates = {
+        (country, number): todays_rates(country, version, vat_number=number)
+        for country, number in {*places.values()}
+    }
     zones = shipping.zones(version) if lines else []
     offered = discounts.offered(b.discount_id for b in baskets) if lines else []
     return {
         owner_of_basket(basket): _contents_of(
-            basket, lines[basket.pk], rates[str(basket.country)], zones, offered
+            basket, lines[basket.pk], rates[places[basket]], zones, offered
         )
         for basket in baskets
     }
+
+
+def _tax_places(baskets: Iterable[Basket]) -> list[tuple[str, str]]:
+    """Return the country of each basket, and its VAT number if that is accepted."""
+    business = [basket for basket in baskets if basket.user_id and basket.vat_number]
+    accepted: set[tuple[int | None, str]] = set()
+    if business:
+        numbers = VatNumber.objects.accepted().filter(
+            user__in=[basket.user_id for basket in business],
+            number__in=[basket.vat_number for basket in business],
+        )
+        accepted = set(numbers.values_list("user", "number"))
+    return [
+        (str(b.country), b.vat_number if (b.user_id, b.vat_number) in accepted else "")
+        for b in baskets
+    ]
 
 
 def _contents_of(
@@ -168,7 +187,9 @@ def _contents_of(
             "count": sum(line.quantity for line in lines),
             "limit": settings.BASKET_LINE_LIMIT,
             "lines": [
-                _line_facts(line, prices.get(line.pk) or _last_price(line))
+                _line_facts(
+                    line, prices.get(line.pk) or _last_price(line), _was(line, rates)
+                )
                 for line in lines
             ],
             **priced.sums.facts,
@@ -184,9 +205,19 @@ def _last_price(line: BasketLine) -> PricedLine:
     return pricing.price_items([item], {}).lines[0]
 
 
-def _line_facts(line: BasketLine, priced: PricedLine) -> dict[str, Any]:
+def _was(line: BasketLine, rates: dict[str, Rate]) -> str | None:
+    """Return the price for which a line was added, if its variant has another now."""
+    item = pricing.item(line)
+    if item.price == line.price_when_added or not line.variant.is_for_sale:
+        return None
+    then = item._replace(price=line.price_when_added)
+    return f"{pricing.price_items([then], rates).lines[0].price:.2f}"
+
+
+def _line_facts(
+    line: BasketLine, priced: PricedLine, was: str | None
+) -> dict[str, Any]:
     variant, product = line.variant, line.variant.product
-    changed = line.price_when_added != priced.price
     return {
         "variant": variant.pk,
         "name": variant.name,
@@ -194,7 +225,7 @@ def _line_facts(line: BasketLine, priced: PricedLine) -> dict[str, Any]:
         "image": product.image_small.url if product.image else "",
         "quantity": line.quantity,
         "held": line.held > 0,
-        "was": f"{line.price_when_added:.2f}" if changed else None,
+        "was": was,
         **priced.facts,
         "stock": variant.stock_facts,
         "stock_version": variant.stock.version,

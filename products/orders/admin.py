@@ -25,7 +25,8 @@ ORDER_FIELDS = (
     "total_with_currency",
     *("delivery_name", "delivery_carrier", "is_pickup"),
     *("user", "email", "full_name", "line1", "line2", "postcode", "city"),
-    *("region", "country", "phone", "language", "handler"),
+    *("region", "country", "phone", "company", "vat_number"),
+    *("language", "handler"),
     *("placed_at", "expires_at", "changed_at", *PROBLEM),
 )
 

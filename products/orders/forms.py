@@ -1,7 +1,6 @@
 """Forms of the checkout."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from django import forms
@@ -9,9 +8,12 @@ from django.apps import apps
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from products.models import Order
+from products.models import Order, VatNumber
 from products.orders.terms import Contact
+from products.pricing import tax
 from products.shipping import services as shipping
+from products.vat import services as vat
+from products.vat.exceptions import BadVatNumber
 from project.address_forms import PostalFormMixin
 from project.mail.fields import EmailFormField
 from project.widgets import CountrySelect
@@ -58,7 +60,22 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
     keep = forms.BooleanField(
         label=_("Save this address for next time"), required=False
     )
-    field_order = ["email", "saved", *AUTOCOMPLETE, "keep"]
+    vat_number = forms.CharField(
+        label=_("VAT number"),
+        required=False,
+        max_length=40,
+        help_text=_(
+            "For businesses in other countries of the EU. When we’ve accepted the "
+            "number, you account for the VAT."
+        ),
+    )
+    company = forms.CharField(
+        label=_("Company name"),
+        required=False,
+        max_length=VatNumber._meta.get_field("company").max_length,
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+    field_order = ["email", "saved", *AUTOCOMPLETE, "keep", "vat_number", "company"]
 
     class Meta:
         model = apps.get_model("users", "Address")
@@ -79,6 +96,8 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
             self._offer({str(a.pk): a for a in user.addresses.all()})
         else:
             del self.fields["saved"], self.fields["keep"]
+        if not (user.is_authenticated and tax.takes_vat_numbers()):
+            del self.fields["vat_number"], self.fields["company"]
 
     def _limit_countries(self) -> None:
         """Offer the countries to which the shop delivers."""
@@ -91,8 +110,19 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
                 if not code or code in self.delivered
             ]
 
+    def clean_vat_number(self) -> str:
+        """Return the number without spaces, or "" if there is none."""
+        text = self.cleaned_data["vat_number"]
+        try:
+            return vat.parse(text) if text else ""
+        except BadVatNumber as refusal:
+            raise forms.ValidationError(str(refusal)) from refusal
+
     def clean(self) -> dict:
         data = super().clean()
+        if data.get("vat_number") and not data.get("company"):
+            text = _("Enter the name of the company that has this VAT number.")
+            self.add_error("company", text)
         if self.chosen and self.delivered is not None:
             country = self.chosen.country
             if str(country) not in self.delivered:
@@ -122,7 +152,10 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
         """The contact that was entered, or that of the saved address."""
         address = self.chosen or self.instance
         place = {name: str(getattr(address, name)) for name in AUTOCOMPLETE}
-        return Contact(email=self.cleaned_data.get("email", ""), **place)
+        number = self.cleaned_data.get("vat_number", "")
+        company = self.cleaned_data["company"] if number else ""
+        email = self.cleaned_data.get("email", "")
+        return Contact(email, company=company, vat_number=number, **place)
 
     @property
     def saves_address(self) -> bool:
@@ -134,9 +167,7 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
 
     @property
     def cleaned_address(self) -> dict[str, str]:
-        place = asdict(self.contact)
-        del place["email"]
-        return place
+        return {name: getattr(self.contact, name) for name in AUTOCOMPLETE}
 
 
 class DeliveryForm(forms.Form):

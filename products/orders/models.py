@@ -20,6 +20,7 @@ from products.pricing.models import Taxed, Totals, amount_field
 from products.shipping.models import AgreedDelivery
 from products.sweeps.models import Swept, problem_index
 from products.variants.models import Variant
+from products.vat.models import Business
 from project import phones
 from project.mail.fields import EmailField, shape_constraint
 from project.phones import PhoneField
@@ -52,7 +53,7 @@ class OrderQuerySet(models.QuerySet):
         return self.filter(states.EXPIRE.condition, expires_at__lte=timezone.now())
 
 
-class Order(Swept, Totals, AgreedDelivery):
+class Order(Swept, Totals, AgreedDelivery, Business):
     """A basket that was ordered, with its goods and address as they were then.
 
     Only `products.orders.services` writes it.

@@ -38,6 +38,7 @@ from products.pricing.baskets import (
 from products.shipping import services as shipping
 from products.shipping.offers import Offer
 from products.shipping.services import Place
+from products.vat import services as vat
 
 
 @transaction.atomic
@@ -154,7 +155,8 @@ def _price(
     Raises `NotDelivered`.
     """
     version = rules.current_version()
-    rates = todays_rates(contact.country, version)
+    number = vat.accepted(basket.user_id, contact.vat_number)
+    rates = todays_rates(contact.country, version, vat_number=number)
     method = chosen or basket.shipping_method_id
     place = Place(contact.country, contact.postcode, method)
     offered = discounts.offered([basket.discount_id])

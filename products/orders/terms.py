@@ -23,6 +23,8 @@ class Contact:
     line2: str = ""
     region: str = ""
     phone: str = ""
+    company: str = ""
+    vat_number: str = ""
 
 
 class Goods(NamedTuple):

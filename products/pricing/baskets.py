@@ -16,7 +16,14 @@ from products.models import BasketLine, Order, OrderLine
 from products.pricing import quote as calculation
 from products.pricing.models import Taxed
 from products.pricing.quote import Quote, QuotedLine, QuotedShipping
-from products.pricing.tax import UNKNOWN, Rate, rates_for
+from products.pricing.tax import (
+    UNKNOWN,
+    Rate,
+    domestic,
+    is_reverse_charged,
+    rates_for,
+    reverse_charged,
+)
 
 Amount = Decimal | int
 PLACES = 2
@@ -153,9 +160,18 @@ def price_basket(
     )
 
 
-def todays_rates(country: str, version: str | None = None) -> dict[str, Rate]:
-    """Return today's rate of each tax class. Without a country: of the shop's."""
-    return rates_for(country or settings.SHOP_COUNTRY, timezone.localdate(), version)
+def todays_rates(
+    country: str, version: str | None = None, *, vat_number: str = ""
+) -> dict[str, Rate]:
+    """Return today's rate of each tax class. Without a country: of the shop's.
+
+    `version` is as in `rates_for`; `vat_number` is that of a business, accepted by the
+    shop, or empty.
+    """
+    today = timezone.localdate()
+    if is_reverse_charged(country, vat_number):
+        return reverse_charged(today, version)
+    return rates_for(country or settings.SHOP_COUNTRY, today, version)
 
 
 def price_items(
@@ -169,9 +185,14 @@ def price_items(
 ) -> PricedBasket:
     """Return what the items cost, with the rates of their tax classes.
 
-    A class of which no rate is given is not taxed.
+    A class of which no rate is given is not taxed. With reverse charge, prices that
+    include tax are those without the tax of the shop's country.
     """
     items = list(items)
+    if settings.PRICES_INCLUDE_TAX and domestic(rates) != rates:
+        items, shipping, order_fixed = _without_tax(
+            items, domestic(rates), shipping, order_fixed
+        )
     taxes = [rates.get(item.tax_class, UNTAXED) for item in items]
     quote = calculation.quote(
         [
@@ -190,6 +211,29 @@ def price_items(
     )
     name = discount_name if quote.order_discount else ""
     return _priced(quote, {rate.code: rate.reason for rate in taxes}, name)
+
+
+def _without_tax(
+    items: list[Item], rates: Mapping[str, Rate], shipping: Amount, fixed: Amount
+) -> tuple[list[Item], Decimal, Decimal]:
+    """Return items, shipping and the discount on the order without their tax.
+
+    The tax is that of one unit, so that a price times its quantity is still the sum.
+    """
+
+    def net(priced: PricedBasket) -> Decimal:
+        return sum((part.amount - part.tax.amount for part in priced.lines), Decimal(0))
+
+    net_items = [
+        item._replace(price=net(price_items([item._replace(quantity=1)], rates)))
+        for item in items
+    ]
+    parts = price_items(items, rates, shipping=shipping).shipping
+    net_shipping = sum((part.amount - part.tax.amount for part in parts), Decimal(0))
+    net_fixed = net(price_items(items, rates)) - net(
+        price_items(items, rates, order_fixed=fixed)
+    )
+    return net_items, net_shipping, net_fixed
 
 
 def goods_of(prices: Iterable[tuple[Decimal, int]]) -> Decimal:

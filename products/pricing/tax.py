@@ -13,10 +13,12 @@ from django.utils.translation import get_language, gettext_lazy
 from products.pricing import rules
 
 EXPORT = "export"
+REVERSE = "reverse"
 UNKNOWN = ""
 # Why no tax is charged, by the code of the rate.
 REASONS = {
     EXPORT: gettext_lazy("Export outside the tax area"),
+    REVERSE: gettext_lazy("Reverse charge: the recipient accounts for VAT"),
     UNKNOWN: gettext_lazy("No tax rate is known"),
 }
 # Countries of their own that belong to the tax area of another one, with its rates.
@@ -27,13 +29,15 @@ PARTS = {"MC": "FR", "IM": "GB"}
 class Rate:
     """A tax rate in percent.
 
-    `code` is the tax class whose rate it is, "export" or "" (no rate is known);
-    `reason` says why no tax is charged.
+    `code` is the tax class whose rate it is, "export", "reverse" or "" (no rate is
+    known); `reason` says why no tax is charged. With "reverse", `domestic` is the rate
+    in the shop's country, whose tax is taken out of prices that include it.
     """
 
     percent: Decimal
     code: str
     reason: str = ""
+    domestic: "Rate | None" = None
 
 
 def untaxed(code: str) -> Rate:
@@ -49,6 +53,47 @@ SELECT class.code, (
 )
 FROM products_taxclass class ORDER BY class.position, class.code
 """
+
+
+def reverse_charged(on: date, version: str | None) -> dict[str, Rate]:
+    """Return the rate of each tax class for a business that accounts for the tax."""
+    return {
+        name: Rate(Decimal(0), REVERSE, str(REASONS[REVERSE]), domestic)
+        for name, domestic in rates_for(settings.SHOP_COUNTRY, on, version).items()
+    }
+
+
+def domestic(rates: Mapping[str, Rate]) -> dict[str, Rate]:
+    """Return the rates without reverse charge."""
+    return {name: rate.domestic or rate for name, rate in rates.items()}
+
+
+def is_reverse_charged(country: str, vat_number: str) -> bool:
+    """Whether a business accounts for the tax of goods that are sent to `country`.
+
+    The goods go from one country of the EU to another, and the number is not of the
+    first. An empty number is of no business.
+    """
+    shop, goal = home(), PARTS.get(country, country)
+    business = country_of(vat_number)
+    are_members = all(map(eu_vat_rates_data.is_eu_member, (shop, goal, business)))
+    return are_members and shop not in (goal, business)
+
+
+def country_of(vat_number: str) -> str:
+    """Return the country of a VAT number, whose prefix for Greece is EL."""
+    prefix = vat_number[:2]
+    return "GR" if prefix == "EL" else prefix
+
+
+def takes_vat_numbers() -> bool:
+    """Whether the shop is in the EU, where businesses have VAT numbers."""
+    return eu_vat_rates_data.is_eu_member(home())
+
+
+def home() -> str:
+    """Return the country whose tax area the shop is in."""
+    return PARTS.get(settings.SHOP_COUNTRY, settings.SHOP_COUNTRY)
 
 
 _copies: rules.Copies[dict[str, Rate]] = rules.Copies()
@@ -72,7 +117,7 @@ def _read_rates(country: str, on: date) -> dict[str, Rate]:
     country = PARTS.get(country, country)
     is_export = not is_in_tax_area(country)
     if is_export:
-        country = PARTS.get(settings.SHOP_COUNTRY, settings.SHOP_COUNTRY)
+        country = home()
     with connection.cursor() as cursor:
         cursor.execute(PERCENTS, [country, on])
         rows = cursor.fetchall()
@@ -102,7 +147,7 @@ def fill_gaps(
 def is_in_tax_area(country: str) -> bool:
     """Whether the shop charges the tax of `country`: it is there, or both are in the
     EU."""
-    shop = PARTS.get(settings.SHOP_COUNTRY, settings.SHOP_COUNTRY)
+    shop = home()
     country = PARTS.get(country, country)
     return country == shop or all(map(eu_vat_rates_data.is_eu_member, (country, shop)))
 

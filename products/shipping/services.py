@@ -1,6 +1,7 @@
 """Reads and writes zones, methods and rates."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from products.models import (
 from products.pricing import baskets as pricing
 from products.pricing import rules
 from products.pricing.baskets import PricedBasket
-from products.pricing.tax import Rate
+from products.pricing.tax import Rate, domestic
 from products.shipping import defaults, offers, postcodes
 from products.shipping.offers import EVERYWHERE, Band, Delivery, Method, Offer, Zone
 
@@ -139,20 +140,47 @@ def price(
     """Return what lines cost with their delivery, and the delivery.
 
     In: the order's discount, as `products.pricing.baskets.price_items` takes it.
+
+    Bands and limits of methods are for the prices of everybody. With reverse charge,
+    the offers are without tax. Goods that are picked up stay in the shop's country, so
+    its tax is charged.
     """
     discount = discount or {}
     items = [pricing.item(line) for line in lines]
-    priced = pricing.price_items(items, rates, **discount)
+    local = domestic(rates)
+    priced = pricing.price_items(items, local, **discount)
     delivery = offers.delivery(
         zones,
         **place._asdict(),
         weight=weight_of(lines),
         goods=pricing.to_minor(priced.sums.discounted_goods),
     )
-    if delivery.price:
-        cost = pricing.from_minor(delivery.price)
+    if delivery.chosen and delivery.chosen.is_pickup:
+        rates = local
+    cost = pricing.from_minor(delivery.price)
+    if rates != local:
+        priced = pricing.price_items(items, rates, shipping=cost, **discount)
+        return priced, _without_tax(delivery, items, rates)
+    if cost:
         priced = pricing.price_items(items, rates, shipping=cost, **discount)
     return priced, delivery
+
+
+def _without_tax(
+    delivery: Delivery, items: list[pricing.Item], rates: Mapping[str, Rate]
+) -> Delivery:
+    """Return the delivery with the prices of reverse charge."""
+
+    def charged(offer: Offer) -> Offer:
+        cost = pricing.from_minor(offer.price)
+        priced = pricing.price_items(items, rates, shipping=cost)
+        return replace(offer, price=pricing.to_minor(priced.sums.shipping))
+
+    return replace(
+        delivery,
+        offers=tuple(map(charged, delivery.offers)),
+        chosen=delivery.chosen and charged(delivery.chosen),
+    )
 
 
 def weight_of(lines: Iterable[BasketLine]) -> int:

@@ -43,6 +43,7 @@ FIRST = [
 LAST = [
     *("email", "name", "line1", "line2", "postcode", "city", "region", "country"),
     *("phone", "handler", "changed", "delivery", "carrier"),
+    *("company", "vat_number"),
 ]
 COLUMNS = [*FIRST, "lines", *LAST, "skus", "unit_prices"]
 LINE_COLUMNS = [
@@ -235,4 +236,6 @@ def _last(order: Order) -> list:
         order.changed_at,
         order.delivery_name,
         order.delivery_carrier,
+        order.company,
+        order.vat_number,
     ]

@@ -14,7 +14,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from products.pricing.tax import REASONS
+from products.pricing.tax import REASONS, REVERSE
 
 register = template.Library()
 
@@ -42,6 +42,8 @@ def money_in(value: Decimal | str, currency: str) -> str:
 @register.filter
 def tax_name(tax: dict, is_included: bool) -> str:
     """Return the name of a tax of `Sums.facts`: "19% VAT", or why there is none."""
+    if tax["code"] == REVERSE:
+        return str(REASONS[REVERSE])
     if tax["code"] in REASONS:
         return _("No VAT: %(reason)s") % {"reason": REASONS[tax["code"]]}
     text = _("Includes %(rate)s%% VAT") if is_included else _("%(rate)s%% VAT")

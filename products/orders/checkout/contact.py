@@ -17,6 +17,8 @@ from products.orders.checkout.steps import (
     SessionEnded,
 )
 from products.orders.forms import AUTOCOMPLETE, ContactForm
+from products.vat import services as vat
+from products.vat.exceptions import TooManyVatNumbers
 from users import addresses
 from users.requests import user_of
 
@@ -30,7 +32,7 @@ class ContactView(CheckoutView):
     success_url = reverse_lazy("products:checkout-review")
 
     def get(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
-        self.hold()
+        self.basket = self.hold()
         return super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
@@ -53,14 +55,28 @@ class ContactView(CheckoutView):
         user = self.request.user
         name = user.get_full_name() if user.is_authenticated else ""
         typed = self.request.session.get(TYPED, {})
-        return {"full_name": name} | typed | self.entered()
+        return {"full_name": name} | self.business() | typed | self.entered()
+
+    def business(self) -> dict[str, str]:
+        """Return the company of the account's last order, if it was a business."""
+        number = self.basket.vat_number if hasattr(self, "basket") else ""
+        row = vat.find(self.owner.user_id, number)
+        return {"company": row.company, "vat_number": row.number} if row else {}
 
     def get_form_kwargs(self) -> dict:
         return super().get_form_kwargs() | {"user": self.request.user}
 
     def form_valid(self, form: ContactForm) -> HttpResponse:
+        contact = form.contact
+        if number := contact.vat_number:
+            user = user_of(self.request)
+            try:
+                vat.give(user=user, number=number, company=contact.company)
+            except TooManyVatNumbers as refusal:
+                form.add_error("vat_number", str(refusal))
+                return self.form_invalid(form)
         saved = form.cleaned_data.get("saved")
-        entry = asdict(form.contact) | ({"saved": saved} if saved else {})
+        entry = asdict(contact) | ({"saved": saved} if saved else {})
         self.request.session[CONTACT] = entry
         self.request.session.pop(TYPED, None)
         if form.saves_address:

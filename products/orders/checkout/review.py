@@ -31,6 +31,7 @@ from products.orders.visitors import visitor_of
 from products.payments import services as payments
 from products.payments.views import OrderPayView
 from products.pricing.exceptions import CodeUsedBefore
+from products.vat import services as vat
 from users.requests import user_of
 
 
@@ -260,7 +261,12 @@ class ReviewView(CheckoutView):
 
     def get_context_data(self, **kwargs) -> dict:
         contact = self.contact if self.entered() else None
-        context = {"contact": contact, "offers": self.offers}
+        number = contact.vat_number if contact else ""
+        context = {
+            "contact": contact,
+            "offers": self.offers,
+            "vat_number": vat.find(self.owner.user_id, number),
+        }
         return super().get_context_data(**context | kwargs)
 
 

@@ -108,10 +108,12 @@ class CheckoutView(TitleMixin, FormView):
         if delivery is None or not entered:
             return basket
         country, postcode = entered["country"], entered.get("postcode", "")
+        number = entered.get("vat_number", "")
         is_elsewhere = delivery["by_postcode"] and postcode != basket.postcode
-        if country == delivery["country"] and not is_elsewhere:
+        is_same_business = number == basket.vat_number
+        if country == delivery["country"] and not is_elsewhere and is_same_business:
             return basket
-        basket = services.set_destination(basket, country, postcode)
+        basket = services.set_destination(basket, country, postcode, number)
         del self.goods
         return basket
 
