@@ -246,12 +246,14 @@ CONTACT = Contact(
 def make_order(lines: dict[Variant, int] | None = None, **fields) -> Order:
     """An order, placed as a shopper places it; to be paid on delivery."""
     user = fields.pop("user", None)
+    contact = fields.pop("contact", CONTACT)
     owner = Owner(user_id=user.pk) if user else make_owner()
     basket = holds.start(make_basket(owner, lines or {make_variant(): 1}))
     options = {"method": Order.Method.DELIVERY, "language": "en", "user": user}
-    return placing.place(basket, CONTACT, seen=terms_of(basket), **options | fields)
+    seen = terms_of(basket, contact)
+    return placing.place(basket, contact, seen=seen, **options | fields)
 
 
-def terms_of(basket: Basket) -> Terms:
+def terms_of(basket: Basket, contact: Contact = CONTACT) -> Terms:
     """What an order of it would be now."""
-    return placing.terms(basket, CONTACT)
+    return placing.terms(basket, contact)

@@ -19,13 +19,16 @@ from post_office.models import Email
 
 from products import personal
 from products.basket import holds
+from products.basket import services as baskets
 from products.basket.exceptions import BasketClosed
 from products.live.viewers import Owner
-from products.models import Basket, Order, Payment, Waiting
+from products.models import Basket, Order, Payment, VatNumber, Waiting
 from products.orders import placing
 from products.orders import services as orders
 from products.stock import books
+from products.vat import services as vat
 from project.personal import Section, keepers
+from tests.products.vat.business import BUSINESS, COMPANY, DANISH, give_number
 from tests.support.concurrency import together
 from tests.support.factories import (
     CONTACT,
@@ -153,6 +156,29 @@ def test_download_leaves_out_what_is_known_by_an_address_that_is_not_verified(cl
     assert data["waiting_for"] == [] and data["mails"] == []
 
 
+def test_download_has_company_and_vat_number_of_account_basket_and_orders(
+    client, shopper
+):
+    number = give_number(shopper)
+    make_order(user=shopper, contact=BUSINESS)
+    baskets.set_destination(
+        make_basket(Owner(user_id=shopper.pk), {make_variant(): 1}),
+        *("DK", "1401", number.number),
+    )
+    give_number(make_shopper())
+    sign_in(client, shopper)
+
+    data = json.loads(client.get(DOWNLOAD).content)
+
+    (row,) = data["vat_numbers"]
+    (order,) = data["orders"]
+    assert (row["number"], row["company"]) == (DANISH, COMPANY)
+    assert row["status"] == "accepted"
+    assert (order["vat_number"], order["company"]) == (DANISH, COMPANY)
+    assert DANISH in [basket["vat_number"] for basket in data["baskets"]]
+    assert data["vat_numbers_decided"] == [{"number": DANISH, "status": "accepted"}]
+
+
 @pytest.mark.parametrize("page", [DOWNLOAD, DELETE])
 def test_data_pages_require_a_recent_authentication(client, shopper, page):
     client.force_login(shopper)
@@ -271,6 +297,31 @@ def test_finished_order_keeps_its_invoice_for_the_legal_years(
     assert order.user is None and order.email == ""
     assert bool(order.full_name) == bool(order.line1) == is_kept
     assert order.country and order.total, "for the tax"
+
+
+def test_order_of_a_business_keeps_company_and_vat_number_as_its_name(client, shopper):
+    give_number(shopper)
+    unpaid = orders.cancel(make_order(user=shopper, contact=BUSINESS))
+    invoiced = finished(shopper, contact=BUSINESS)
+
+    delete(client, shopper)
+
+    unpaid.refresh_from_db()
+    invoiced.refresh_from_db()
+    assert (unpaid.company, unpaid.vat_number) == ("", "")
+    assert (invoiced.company, invoiced.vat_number) == (COMPANY, DANISH)
+    assert not VatNumber.objects.exists()
+    assert not Basket.objects.exclude(vat_number="").exists()
+
+
+def test_number_that_departed_staff_accepted_stays_accepted(client, shopper):
+    staff = make_user(is_staff=True)
+    number = vat.accept(give_number(shopper, accepted=False), by=staff)
+
+    delete(client, staff)
+
+    number.refresh_from_db()
+    assert (number.status, number.decided_by) == ("accepted", None)
 
 
 def test_order_cancelled_unpaid_keeps_nothing_and_refunded_keeps_its_invoice(
