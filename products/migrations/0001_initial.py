@@ -583,6 +583,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "vat_number",
+                    models.CharField(
+                        blank=True, default="", max_length=20, verbose_name="VAT number"
+                    ),
+                ),
+                (
                     "held_since",
                     models.DateTimeField(
                         blank=True, null=True, verbose_name="reserved since"
@@ -748,6 +754,18 @@ class Migration(migrations.Migration):
                     "is_pickup",
                     models.BooleanField(
                         default=False, verbose_name="pick-up in the shop"
+                    ),
+                ),
+                (
+                    "company",
+                    models.CharField(
+                        blank=True, default="", max_length=120, verbose_name="company"
+                    ),
+                ),
+                (
+                    "vat_number",
+                    models.CharField(
+                        blank=True, default="", max_length=20, verbose_name="VAT number"
                     ),
                 ),
                 (
@@ -2243,6 +2261,90 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="VatNumber",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="failed attempts"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                ("number", models.CharField(max_length=20, verbose_name="VAT number")),
+                ("company", models.CharField(max_length=120, verbose_name="company")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("given", "given"),
+                            ("accepted", "accepted"),
+                            ("refused", "refused"),
+                        ],
+                        default="given",
+                        max_length=8,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "decided_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="decided"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(auto_now_add=True, verbose_name="created"),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="decided by",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="vat_numbers",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="person",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "VAT number",
+                "verbose_name_plural": "VAT numbers",
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.CreateModel(
             name="Waiting",
             fields=[
                 (
@@ -3053,6 +3155,42 @@ class Migration(migrations.Migration):
             model_name="taxrate",
             constraint=products.pricing.models.rules.RulesTrigger(
                 name="tax_rate_rules"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="vatnumber",
+            index=models.Index(
+                condition=models.Q(("status", "given")),
+                fields=["retry_at"],
+                name="vat_number_given",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="vatnumber",
+            index=models.Index(
+                condition=models.Q(("failures__gt", 0)),
+                fields=["retry_at"],
+                name="vat_number_problem",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="vatnumber",
+            constraint=models.UniqueConstraint(
+                fields=("user", "number"), name="vat_number_once_an_account"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="vatnumber",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("decided_at", None), ("status", "given")),
+                    models.Q(
+                        ("decided_at__isnull", False),
+                        ("status__in", ["accepted", "refused"]),
+                    ),
+                    _connector="OR",
+                ),
+                name="vat_number_decided_at_a_time",
             ),
         ),
         migrations.AddIndex(

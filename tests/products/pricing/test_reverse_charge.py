@@ -59,7 +59,9 @@ def test_net_prices_stay_as_they_are(settings):
     settings.PRICES_INCLUDE_TAX = False
     items = [Item(Decimal("9.99"), 3, "standard")]
 
-    priced = baskets.price_items(items, todays_rates("DK", vat_number=DANISH), shipping=5)
+    priced = baskets.price_items(
+        items, todays_rates("DK", vat_number=DANISH), shipping=5
+    )
 
     assert (priced.sums.total, priced.sums.tax) == (Decimal("34.97"), 0)
 
