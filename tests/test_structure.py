@@ -26,6 +26,7 @@ SERVICES = [
     "products.*.emails",
     "products.*.services",
     "products.basket.holds",
+    "products.basket.renewals",
     "products.catalogue.options",
     "products.catalogue.books",
     "products.catalogue.pictures",

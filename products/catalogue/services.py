@@ -11,7 +11,7 @@ from copy import copy
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
-from products.basket import services as basket
+from products.basket import renewals
 from products.catalogue import options, thumbnails
 from products.models import Product, ProductCategory, ProductImage, Stock, Variant
 from products.pagecache import caching, invalidation
@@ -197,12 +197,12 @@ def _offers_changed(
         return
     # A new slug locks the product's key. Others wait for it while they hold baskets or
     # stock, so lock those first.
-    pushed = basket.prices_changed(notes.keys())
+    pushed = renewals.prices_changed(notes.keys())
     list(Stock.objects.select_for_update().filter(pk__in=notes).order_by("pk"))
     yield
     for variant_id, note in sorted(notes.items()):
         stock.offer_changed(variant_id, note=note, actor=actor)
-    basket.prices_changed_on_commit(notes.keys(), except_for=pushed)
+    renewals.prices_changed_on_commit(notes.keys(), except_for=pushed)
 
 
 def offer_note(before: Variant, after: Variant) -> str:

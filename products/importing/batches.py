@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import connection, transaction
 from django.db.models import Max, Model, Q
 
-from products.basket import services as basket
+from products.basket import renewals
 from products.catalogue import services as catalogue
 from products.importing.wanted import (
     PRODUCT_FIELDS,
@@ -122,7 +122,7 @@ def write(
     sales.set_prices([item.variant for item in [*present, *new]], before)
     # Lock baskets, then stock, as everywhere.
     offers = [item.variant.pk for item in present if item.changes_offer]
-    baskets = basket.prices_changed(offers) if offers else []
+    baskets = renewals.prices_changed(offers) if offers else []
     stocks = _locked_stocks([item.variant.pk for item in present])
     shortages = list(find_shortages(present, stocks))
     short = {id(item.product) for item, _shortage in shortages}
@@ -134,7 +134,7 @@ def write(
     _summarise(writable, new)
     if offers:
         # Robust, because the batch is committed even if a push fails.
-        basket.prices_changed_on_commit(offers, except_for=baskets, robust=True)
+        renewals.prices_changed_on_commit(offers, except_for=baskets, robust=True)
     return [shortage for _item, shortage in shortages]
 
 

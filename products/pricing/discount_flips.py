@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Q
 
-from products.basket import services as basket
+from products.basket import renewals
 from products.models import Discount
 from products.pricing import clock
 from products.pricing.exceptions import DiscountIsNotRunning, DiscountWasUsed
@@ -47,7 +47,7 @@ def settle(discount: Discount) -> bool:
     """Push the baskets that a discount concerns. Return False if it was changed
     meanwhile."""
     began = clock.now()
-    basket.discount_changed(discount)
+    renewals.discount_changed(discount)
     unchanged = Discount.objects.filter(
         pk=discount.pk, version=discount.version, uses=discount.uses
     )
@@ -95,5 +95,5 @@ def delete_discounts(discounts: Iterable[Discount]) -> None:
     for discount in discounts:
         if discount.orders.exists():
             raise DiscountWasUsed(str(discount))
-        basket.discount_changed(discount)
+        renewals.discount_changed(discount)
         discount.delete()

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 
-from products.basket import services as basket
+from products.basket import renewals
 from products.catalogue import services as catalogue
 from products.live import push
 from products.models import MovementKind, Product, Sale, Stock, Variant
@@ -83,7 +83,7 @@ def _reprice(product_ids: Collection[int], at: datetime | None) -> None:
     changes = _changes(variants.select_related("product"), at)
     ids = [after.pk for _before, after in changes]
     # Lock baskets, then stock, as everywhere.
-    baskets = basket.prices_changed(ids)
+    baskets = renewals.prices_changed(ids)
     list(Stock.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
     sales.write_prices([after for _before, after in changes])
     catalogue.summarise_all({after.product_id for _before, after in changes})
@@ -91,7 +91,7 @@ def _reprice(product_ids: Collection[int], at: datetime | None) -> None:
     for level in stock.move_all(MovementKind.OFFER, moves):
         push.stock_changed(**level._asdict())
     invalidation.products_changed(invalidation.places(product_ids))
-    basket.prices_changed_on_commit(ids, except_for=baskets)
+    renewals.prices_changed_on_commit(ids, except_for=baskets)
 
 
 def _changes(

@@ -14,7 +14,7 @@ from eu_vat_rates_data import is_eu_member
 from stdnum.eu import vat
 from stdnum.exceptions import ValidationError
 
-from products.basket import services as basket
+from products.basket import renewals
 from products.models import VatNumber
 from products.pricing import tax
 from products.sweeps import services as sweeps
@@ -146,7 +146,7 @@ def _change(number: VatNumber, *, status: Status, **values: object) -> VatNumber
     The provider never overrules staff, nor decides about another company than the one
     it was asked about.
     """
-    basket.taxes_changed(number.user_id, number.number)
+    renewals.vat_number_changed(number.user_id, number.number)
     row = VatNumber.objects.select_for_update().get(pk=number.pk)
     if status != Status.GIVEN and not values["decided_by_id"]:
         if row.status != Status.GIVEN or row.company != number.company:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from products.basket import holds
+from products.basket import holds, renewals
 from products.basket import services as baskets
 from products.basket.exceptions import (
     BadQuantity,
@@ -412,7 +412,7 @@ def test_prices_changed_pushes_only_open_baskets_with_the_product(hear):
 
     with hear(*topics) as events:
         with transaction.atomic():
-            baskets.prices_changed([variant.pk])
+            renewals.prices_changed([variant.pk])
 
     assert [version(basket) for basket in (held, apart, closed)] == [2, 1, 1]
     assert [(e["topic"], e["version"]) for e in events] == [(topics[0], 2)]
