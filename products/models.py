@@ -1,10 +1,11 @@
 """All models of the shop; each domain has its own `models` module."""
 
 from products.basket.models import Basket, BasketLine, HoldSpell
-from products.catalogue.models import Product, ProductCategory, ProductImage
+from products.catalogue.models import Product, ProductCategory
 from products.fetching.models import PictureFetch
 from products.orders.models import Order, OrderEvent, OrderLine, ShippingPart
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
+from products.pictures.models import ProductImage
 from products.pricing.models import Prices, RulesVersion, TaxClass, TaxRate
 from products.pricing.models.discounts import Discount, DiscountUse
 from products.pricing.models.history import PriceChange

@@ -77,6 +77,7 @@ FROM_SERVICES = [
     *EXCEPTIONS,
     *SERVICES,
     *STATES,
+    "products.catalogue.galleries",
     "products.catalogue.offers",
     "products.catalogue.thumbnails",
     "products.live.push",
@@ -101,6 +102,7 @@ PAGES = [
     "products.catalogue.chooser",
     "products.catalogue.choices",
     "products.catalogue.filters",
+    "products.catalogue.galleries",
     "products.catalogue.offers",
     "products.catalogue.structured",
     "products.catalogue.thumbnails",
@@ -239,6 +241,7 @@ RULES: dict[str, list[str]] = {
         [name for name in SERVICES if name.count(".") == 2 and "emails" not in name],
         FROM_SERVICES,
     ),
+    "products.catalogue.galleries": [*MODELS, "products.catalogue.offers"],
     "products.catalogue.offers": ["products.pricing.models"],
     "products.catalogue.thumbnails": ["project.pictures", "project.unused_files"],
     "products.importing": [

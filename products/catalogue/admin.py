@@ -15,16 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from products.catalogue import services as catalogue
-from products.catalogue.forms import PictureForm, ProductForm
-from products.catalogue.uploads import MOST_PICTURES, draw_and_store
+from products.catalogue.forms import ProductForm
+from products.catalogue.uploads import draw_and_store
 from products.importing.admin import ImportMixin
-from products.models import (
-    PriceChange,
-    Product,
-    ProductCategory,
-    ProductImage,
-    Stock,
-)
+from products.models import PriceChange, Product, ProductCategory, Stock
+from products.pictures.admin import PictureInline, image
 from products.stock.admin import AVAILABLE, Left, StockLevelFilter, movements_link
 from products.templatetags.shop import money
 from project.edits.admin import SafeEditsMixin
@@ -77,37 +72,6 @@ class ProductCategoryAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin)
             category.pk,
             category.size,
         )
-
-
-class PictureInline(admin.TabularInline):
-    """A product's pictures. They need the permission to change products."""
-
-    model = ProductImage
-    form = PictureForm
-    fields = ["preview", "file", "alt", "position"]
-    readonly_fields = ["preview"]
-    extra = 1
-    max_num = MOST_PICTURES
-
-    @admin.display(description="")
-    def preview(self, picture: ProductImage) -> SafeString | str:
-        return _image(picture.image_small.url, 96) if picture.file else ""
-
-    def has_view_permission(self, request: HttpRequest, obj=None) -> bool:
-        return request.user.has_perm("products.view_product") or self._may(request)
-
-    def has_add_permission(self, request: HttpRequest, obj=None) -> bool:
-        return self._may(request, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
-        return self._may(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
-        return self._may(request, obj)
-
-    def _may(self, request: HttpRequest, product: Product | None = None) -> bool:
-        verb = "change" if product else "add"
-        return request.user.has_perm(f"products.{verb}_product")
 
 
 @admin.register(Product)
@@ -307,16 +271,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
 
 
 def _picture(product: Product, size: int) -> SafeString | str:
-    return _image(product.image_small.url, size) if product.image else ""
-
-
-def _image(address: str, size: int) -> SafeString:
-    return format_html(
-        '<img src="{}" width="{}" height="{}" alt="" loading="lazy">',
-        address,
-        size,
-        size,
-    )
+    return image(product.image_small.url, size) if product.image else ""
 
 
 def _level(stock: Stock) -> SafeString:

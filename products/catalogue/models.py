@@ -21,7 +21,9 @@ from products.pricing.models import TaxClass
 from products.search import queries, vectors
 
 if TYPE_CHECKING:
-    from products.variants.models import VariantQuerySet  # it imports this module
+    # These modules import this one.
+    from products.pictures.models import ProductImage
+    from products.variants.models import VariantQuerySet
 
 MOST_OPTIONS = 3  # of a product
 IN_SHOP = models.Q(is_active=True, lowest_price__isnull=False)
@@ -84,8 +86,8 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
     def with_gallery(self) -> "ProductQuerySet":
         """Load each product's pictures in the same query; see `Product.gallery`."""
-        rows = ProductImage.objects.filter(product=models.OuterRef("pk"))
-        row = JSONObject(file="file", alt="alt")
+        rows = _pictures().filter(product=models.OuterRef("pk"))
+        row = JSONObject(file="file", alt="alt", variant_id="variant_id")
         return self.annotate(gallery_rows=ArraySubquery(rows.values_list(row)))
 
     def without_gallery(self) -> "ProductQuerySet":
@@ -161,6 +163,11 @@ def _has_sku(text: str) -> models.Q:
 def _variants() -> "VariantQuerySet":
     """Return all variants, whose module imports this one."""
     return apps.get_model("products", "Variant").objects.all()
+
+
+def _pictures() -> models.QuerySet["ProductImage"]:
+    """Return all pictures, whose module imports this one."""
+    return apps.get_model("products", "ProductImage").objects.all()
 
 
 _ProductManager = models.Manager.from_queryset(ProductQuerySet)
@@ -296,7 +303,8 @@ class Product(models.Model):
         elif first:
             self.pictures.filter(pk=first.pk).update(file=name)
         else:
-            self.pictures.bulk_create([ProductImage(product=self, file=name)])
+            picture = self.pictures.model(product=self, file=name)
+            self.pictures.bulk_create([picture])
 
     def set_first_picture(self) -> None:
         """Set `image` to the file of the first picture, here and in the database."""
@@ -311,7 +319,8 @@ class Product(models.Model):
     @property
     def gallery(self) -> list["ProductImage"]:
         """The pictures in order, if `with_gallery` loaded them."""
-        return [ProductImage(**row) for row in getattr(self, "gallery_rows", [])]
+        model = _pictures().model
+        return [model(**row) for row in getattr(self, "gallery_rows", [])]
 
     @property
     def is_in_shop(self) -> bool:
@@ -322,28 +331,3 @@ class Product(models.Model):
     def offers(self) -> list[Offer]:
         """Its variants as pages show them. Needs `with_offers`."""
         return [Offer.read(row, self.is_active) for row in self.offer_rows]
-
-
-class ProductImage(models.Model):
-    """A picture of a product. The first one is the product's `image` too."""
-
-    product = models.ForeignKey(
-        Product, models.CASCADE, related_name="pictures", verbose_name=_("product")
-    )
-    file = models.ImageField(_("picture"), upload_to=thumbnails.upload_name)
-    alt = models.CharField(_("alternative text"), max_length=250, blank=True)
-    position = models.PositiveSmallIntegerField(_("position"), default=1)
-    # Where it was fetched from; empty for an upload.
-    source_url = models.URLField(max_length=2000, blank=True, editable=False)
-
-    image_small = thumbnails.field(thumbnails.SIDES[0], "file")
-    image_medium = thumbnails.field(thumbnails.SIDES[1], "file")
-    image_large = thumbnails.field(thumbnails.SIDES[2], "file")
-
-    class Meta:
-        ordering = ["position", "pk"]
-        verbose_name = _("picture")
-        verbose_name_plural = _("pictures")
-
-    def __str__(self) -> str:
-        return self.alt or self.file.name or ""

@@ -12,13 +12,13 @@ from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 
 from products.basket import renewals
-from products.catalogue import options, thumbnails
+from products.catalogue import galleries, options, thumbnails
 from products.models import Product, ProductCategory, ProductImage, Stock, Variant
 from products.pagecache import caching, invalidation
 from products.pricing import sales
 from products.search import services as search
 from products.stock import services as stock
-from products.variants.models import summarise
+from products.variants.models import ORDER, summarise
 
 # --- Products ---------------------------------------------------------------------
 
@@ -62,6 +62,7 @@ def save(
             if variant in variants or notes.get(variant.pk):
                 variant.save()
         _create_missing_stock(now)
+    settle_pictures(product)
     changed([product.pk], places_before)
     return product
 
@@ -106,7 +107,7 @@ def save_pictures(
     product: Product,
     *,
     new: Iterable[ProductImage] = (),
-    changes: Mapping[int, Mapping[str, str | int]] | None = None,
+    changes: Mapping[int, Mapping[str, str | int | None]] | None = None,
     deleted: Iterable[int] = (),
 ) -> None:
     """Add, change and delete pictures of a product, and keep its `image` the first.
@@ -128,7 +129,24 @@ def save_pictures(
         picture.save()
         thumbnails.settle(picture.file)
     product.set_first_picture()
+    settle_pictures(product)
     changed([product.pk])
+
+
+def settle_pictures(product: Product) -> None:
+    """Set `picture` of each variant of a locked product.
+
+    Code that changes pictures or option values calls this in the same transaction.
+    """
+    pictures = list(product.pictures.all())
+    variants = list(product.variants.order_by(*ORDER))
+    values = [galleries.Values(each.pk, each.option_values) for each in variants]
+    names = product.option_names if any(p.variant_id for p in pictures) else []
+    for variant in variants:
+        shown = galleries.shown(variant.pk, names, values, pictures) if names else []
+        name = shown[0].file.name or "" if shown else ""
+        if variant.picture != name:
+            product.variants.filter(pk=variant.pk).update(picture=name)
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.utils import timezone
 
-from products.catalogue import chooser
+from products.catalogue import chooser, galleries
 from products.catalogue.offers import Offer, variant_address
 from products.models import Product, ProductImage
 from project.views import absolute
@@ -25,12 +25,14 @@ PROPERTIES = {
 }
 
 
-def product_ld(product: Product) -> dict:
-    """Return a product in the shop with its offer, or with all its variants."""
+def product_ld(product: Product, offer: Offer) -> dict:
+    """Return a product in the shop with its offer, or with all its variants.
+
+    `offer` is the one that the page shows.
+    """
     page = product.get_absolute_url()
-    data = {"@context": "https://schema.org"} | _page(product)
+    data = {"@context": "https://schema.org"} | _page(product, offer)
     if not product.option_names:
-        offer = chooser.first_choice(product)
         return data | {"@type": "Product"} | _sold(offer, absolute(page))
     names = [name.lower() for name in product.option_names]
     return data | {
@@ -45,8 +47,8 @@ def product_ld(product: Product) -> dict:
     }
 
 
-def _page(product: Product) -> dict:
-    """Return what all variants of a product share."""
+def _page(product: Product, offer: Offer) -> dict:
+    """Return what all variants of a product share. The pictures shown come first."""
     data: dict = {
         "name": product.name,
         "description": product.description,
@@ -54,9 +56,12 @@ def _page(product: Product) -> dict:
         "url": absolute(product.get_absolute_url()),
     }
     if product.image:
-        pictures: Sequence[Product | ProductImage] = product.gallery or [product]
-        addresses = [absolute(picture.image_large.url) for picture in pictures]
-        data["image"] = addresses[0] if len(addresses) == 1 else addresses
+        pictures: Sequence[Product | ProductImage] = [
+            *galleries.of_offer(product, offer),
+            *product.gallery,
+        ]
+        addresses = [absolute(each.image_large.url) for each in pictures or [product]]
+        data["image"] = list(dict.fromkeys(addresses))
     return data
 
 
@@ -71,6 +76,9 @@ def _variant(product: Product, offer: Offer) -> dict:
         else:
             more = {"@type": "PropertyValue", "name": option, "value": value}
             data.setdefault("additionalProperty", []).append(more)
+    if any(picture.variant_id for picture in product.gallery):
+        first = galleries.of_offer(product, offer)[0]
+        data["image"] = absolute(first.image_large.url)
     return data | _sold(offer, absolute(address))
 
 

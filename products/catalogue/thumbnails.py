@@ -61,6 +61,11 @@ def folder_of(picture: str) -> str:
     return str(PurePosixPath(settings.IMAGEKIT_CACHEFILE_DIR, picture))
 
 
+def address(picture: str, side: int) -> str:
+    """Return the address of a thumbnail of the picture with this name."""
+    return default_storage.url(_names(picture)[side])
+
+
 def file_of(side: int) -> str:
     """Return the file name of a thumbnail of `side` pixels."""
     return f"{side}-{VERSION}.webp"

@@ -14,7 +14,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import DetailView, ListView, TemplateView
 
-from products.catalogue import chooser
+from products.catalogue import chooser, galleries
 from products.catalogue import services as catalogue
 from products.catalogue.choices import address, category_choices, chosen, price_choices
 from products.catalogue.filters import RELEVANCE, Filters, search_text
@@ -343,8 +343,8 @@ class ProductDetailView(SharedPageMixin, TitleMixin, DetailView):
             offer=offer,
             options=chooser.groups(product, offer) if offer.is_for_sale else [],
             is_unknown=bool(self.wanted) and self.chosen is None,
-            gallery=product.gallery,
-            json_ld=product_ld(product) if offer.is_for_sale else None,
+            gallery=galleries.of_offer(product, offer),
+            json_ld=product_ld(product, offer) if offer.is_for_sale else None,
             is_waiting=is_out and has_asked(self.request, offer.variant),
             **kwargs,
         )

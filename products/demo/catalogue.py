@@ -26,7 +26,8 @@ class Item(NamedTuple):
 
     `views` has the alternative texts of more pictures, which are numbered from 2. An
     item with `options` is sold in `variants`. Their SKUs begin with that of the item;
-    its price is that of the first one, and its stock is their sum.
+    its price is that of the first one, and its stock is their sum. The palette and the
+    views are those of the first colour; the others are palettes too.
     """
 
     name: str
@@ -39,6 +40,17 @@ class Item(NamedTuple):
     views: Sequence[str] = ()
     options: Sequence[str] = ()
     variants: Sequence[Sold] = ()
+
+    @property
+    def colours(self) -> dict[str, int]:
+        """Its colours, each with the index of the first variant in it."""
+        if "Colour" not in self.options:
+            return {}
+        option = list(self.options).index("Colour")
+        colours: dict[str, int] = {}
+        for index, variant in enumerate(self.variants):
+            colours.setdefault(variant.values[option], index)
+        return colours
 
     @property
     def sold(self) -> Sequence[Sold]:

@@ -26,16 +26,17 @@ def text() -> str:
         product = rows.product(item, shelves[shelf.slug], number)
         product.pk = number + 1
         products.append(product)
-        for image in rows.images(product, item):
-            image.pk = len(images) + 1
-            images.append(image)
-        for variant, sold in zip(rows.variants(item, product), item.sold, strict=True):
+        own = rows.variants(item, product)
+        for variant, sold in zip(own, item.sold, strict=True):
             variant.pk = len(variants) + 1
             variants.append(variant)
             stocks.append(rows.stock(variant, sold.stock))
             if movement := rows.movement(variant, sold.stock):
                 movement.pk = variant.pk
                 movements.append(movement)
+        for image in rows.images(product, item, own):
+            image.pk = len(images) + 1
+            images.append(image)
     shipping = _numbered(defaults.rows(COUNTRY))
     objects = [*shelves.values(), *products, *variants, *images]
     objects += [*stocks, *movements, *shipping]

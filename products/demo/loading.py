@@ -75,7 +75,7 @@ def load_pictures(items: Iterable[Item], progress: Progress = silent) -> int:
 
     Return how many pictures were stored.
     """
-    names = sorted({name for item in items for name in rows.pictures_of(item)})
+    names = sorted({each.name for item in items for each in rows.pictures_of(item)})
     files = thumbnails.files_below(thumbnails.FOLDER)
     present = {name for name, _stored_at in files}
     new = [name for name in names if name not in present]
@@ -148,14 +148,12 @@ def _add(
         rows.product(item, shelves[shelf.slug], number) for number, shelf, item in batch
     ]
     Product.objects.bulk_create(products)
-    ProductImage.objects.bulk_create(
-        image
-        for row, (_, _, item) in zip(products, batch, strict=True)
-        for image in rows.images(row, item)
-    )
     items = [item for _, _, item in batch]
-    variants = list(chain.from_iterable(map(rows.variants, items, products)))
+    by_product = list(map(rows.variants, items, products))
+    variants = list(chain.from_iterable(by_product))
     Variant.objects.bulk_create(variants)
+    images = map(rows.images, products, items, by_product)
+    ProductImage.objects.bulk_create(chain.from_iterable(images))
     units = [sold.stock for item in items for sold in item.sold]
     Stock.objects.bulk_create(map(rows.stock, variants, units))
     StockMovement.objects.bulk_create(filter(None, map(rows.movement, variants, units)))

@@ -1,9 +1,10 @@
 """The demo's catalogue as unsaved rows, with more products for a big shop."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.utils.text import slugify
 
@@ -35,17 +36,36 @@ MAKERS = (
 )
 
 
+class Drawn(NamedTuple):
+    """A picture of an item: its name in the storage, its text, and which variant it
+    shows (an index), if that matters."""
+
+    name: str
+    alt: str = ""  # empty for the product's name
+    variant: int | None = None
+
+
 def picture_of(item: Item) -> str:
     """Return the name of an item's picture in the storage. Items may share one."""
-    return f"products/demo/{item.shape}-{item.palette}.webp".replace("_", "-")
+    return _name(item, item.palette)
 
 
-def pictures_of(item: Item) -> list[str]:
-    """Return the names of all pictures of an item, in order."""
+def pictures_of(item: Item) -> list[Drawn]:
+    """Return all pictures of an item, in order."""
     first = picture_of(item)
     base = first.removesuffix(".webp")
-    more = range(2, len(item.views) + 2)
-    return [first, *(f"{base}-{number}.webp" for number in more)]
+    whose = 0 if item.colours else None
+    drawn = [Drawn(first, variant=whose)]
+    for number, text in enumerate(item.views, start=2):
+        drawn.append(Drawn(f"{base}-{number}.webp", text, whose))
+    for colour, variant in list(item.colours.items())[1:]:
+        name = _name(item, colour.lower())
+        drawn.append(Drawn(name, f"{item.name}, {colour}", variant))
+    return drawn
+
+
+def _name(item: Item, palette: str) -> str:
+    return f"products/demo/{item.shape}-{palette}.webp".replace("_", "-")
 
 
 def categories() -> list[ProductCategory]:
@@ -94,19 +114,32 @@ def variants(item: Item, product: Product) -> list[Variant]:
             price=Decimal(sold.price),
             weight=sold.weight,
             position=position,
+            picture=_shown(item, position),
         )
         for position, sold in enumerate(item.sold)
     ]
 
 
-def images(row: Product, item: Item) -> list[ProductImage]:
-    """Return the unsaved pictures of a product."""
-    texts = ["", *item.views]  # without a text, a picture has the product's name
+def _shown(item: Item, variant: int) -> str:
+    """Return the first picture that a variant shows; empty if all show the same."""
+    first = {drawn.variant: drawn.name for drawn in reversed(pictures_of(item))}
+    for colour, index in item.colours.items():
+        if colour in item.variants[variant].values:
+            return first[index]
+    return ""
+
+
+def images(row: Product, item: Item, variants: Sequence[Variant]) -> list[ProductImage]:
+    """Return the unsaved pictures of a product with these variants."""
     return [
-        ProductImage(product=row, file=name, alt=text, position=position)
-        for position, (name, text) in enumerate(
-            zip(pictures_of(item), texts, strict=True), start=1
+        ProductImage(
+            product=row,
+            variant=None if drawn.variant is None else variants[drawn.variant],
+            file=drawn.name,
+            alt=drawn.alt,
+            position=position,
         )
+        for position, drawn in enumerate(pictures_of(item), start=1)
     ]
 
 

@@ -217,12 +217,12 @@ def _was(line: BasketLine, rates: dict[str, Rate]) -> str | None:
 def _line_facts(
     line: BasketLine, priced: PricedLine, was: str | None
 ) -> dict[str, Any]:
-    variant, product = line.variant, line.variant.product
+    variant = line.variant
     return {
         "variant": variant.pk,
         "name": variant.name,
         "url": variant.get_absolute_url(),
-        "image": product.image_small.url if product.image else "",
+        "image": variant.thumbnail,
         "quantity": line.quantity,
         "held": line.held > 0,
         "was": was,

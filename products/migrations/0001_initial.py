@@ -19,6 +19,7 @@ from django.db import migrations, models
 import products.catalogue.thumbnails
 import products.orders.models
 import products.payments.models
+import products.pictures.models
 import products.pricing.models.rules
 import products.pricing.models.triggers
 import products.search.vectors
@@ -335,6 +336,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "picture",
+                    models.CharField(blank=True, editable=False, max_length=100),
+                ),
             ],
             options={
                 "verbose_name": "variant",
@@ -1363,57 +1368,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
-            name="ProductImage",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
-                    ),
-                ),
-                (
-                    "file",
-                    models.ImageField(
-                        upload_to=products.catalogue.thumbnails.upload_name,
-                        verbose_name="picture",
-                    ),
-                ),
-                (
-                    "alt",
-                    models.CharField(
-                        blank=True, max_length=250, verbose_name="alternative text"
-                    ),
-                ),
-                (
-                    "position",
-                    models.PositiveSmallIntegerField(
-                        default=1, verbose_name="position"
-                    ),
-                ),
-                (
-                    "source_url",
-                    models.URLField(blank=True, editable=False, max_length=2000),
-                ),
-                (
-                    "product",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="pictures",
-                        to="products.product",
-                        verbose_name="product",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "picture",
-                "verbose_name_plural": "pictures",
-                "ordering": ["position", "pk"],
-            },
-        ),
-        migrations.CreateModel(
             name="Refund",
             fields=[
                 (
@@ -1851,6 +1805,68 @@ class Migration(migrations.Migration):
                 "verbose_name": "sale",
                 "verbose_name_plural": "sales",
                 "ordering": ["-starts_at", "-id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="ProductImage",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "file",
+                    models.ImageField(
+                        upload_to=products.catalogue.thumbnails.upload_name,
+                        verbose_name="picture",
+                    ),
+                ),
+                (
+                    "alt",
+                    models.CharField(
+                        blank=True, max_length=250, verbose_name="alternative text"
+                    ),
+                ),
+                (
+                    "position",
+                    models.PositiveSmallIntegerField(
+                        default=1, verbose_name="position"
+                    ),
+                ),
+                (
+                    "source_url",
+                    models.URLField(blank=True, editable=False, max_length=2000),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pictures",
+                        to="products.product",
+                        verbose_name="product",
+                    ),
+                ),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="pictures",
+                        to="products.variant",
+                        verbose_name="variant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "picture",
+                "verbose_name_plural": "pictures",
+                "ordering": ["position", "pk"],
             },
         ),
         migrations.CreateModel(
@@ -2933,6 +2949,12 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="variant",
+            constraint=models.UniqueConstraint(
+                fields=("id", "product"), name="variant_of_product"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="variant",
             constraint=models.CheckConstraint(
                 condition=models.Q(("price__gte", 0)), name="variant_price_not_negative"
             ),
@@ -2990,6 +3012,12 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="sale_ends_after_its_start",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="productimage",
+            constraint=products.pictures.models.OfItsProduct(
+                name="picture_variant_of_its_product"
             ),
         ),
         migrations.AddIndex(

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Cast, Coalesce, JSONArray, Upper
 from django.utils.translation import gettext_lazy as _
 
+from products.catalogue import thumbnails
 from products.catalogue.models import MOST_OPTIONS, Product
 from products.catalogue.offers import variant_address
 from products.pricing.models import Priced
@@ -116,6 +117,9 @@ class Variant(Priced):
     weight = models.PositiveIntegerField(_("weight in grams"), default=0)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
     is_active = models.BooleanField(_("active"), default=True)
+    # The file of the first picture that it shows; empty if no variant of its product
+    # has pictures of its own. Services keep it, so that lines need no other table.
+    picture = models.CharField(max_length=100, blank=True, editable=False)
 
     objects = VariantQuerySet.as_manager()
 
@@ -132,6 +136,10 @@ class Variant(Priced):
                 name="variant_options_filled",
             ),
             OptionsMatch(name="variant_options_match"),
+            # A picture refers to both columns, so that it belongs to one product.
+            models.UniqueConstraint(
+                fields=["id", "product"], name="variant_of_product"
+            ),
             *Priced.Meta.constraints,
         ]
         indexes = [models.Index(Upper("sku"), name="variant_sku_upper")]
@@ -148,6 +156,12 @@ class Variant(Priced):
     def name(self) -> str:
         """The product's name and the option values: "Mug, blue, 300 ml"."""
         return ", ".join([self.product.name, *self.option_values])
+
+    @property
+    def thumbnail(self) -> str:
+        """The address of a small picture of it, or of its product; empty for none."""
+        picture = self.picture or self.product.image.name
+        return thumbnails.address(picture, thumbnails.SIDES[0]) if picture else ""
 
     @property
     def is_for_sale(self) -> bool:

@@ -1,9 +1,12 @@
 /* The pictures of a product: its links slide them without moving the page, and the link of
  * the picture that is shown says so. Without this module the links are plain anchors. */
 
-const gallery = document.querySelector("[data-gallery]");
-
-if (gallery) {
+/** Enhance the gallery of the page, if there is one. */
+export function enhanceGallery() {
+  const gallery = document.querySelector("[data-gallery]");
+  if (!gallery) {
+    return;
+  }
   const strip = gallery.querySelector(".gallery__pictures");
   const links = [...gallery.querySelectorAll("a[href^='#']")];
   const pictures = links.map((link) => gallery.querySelector(link.getAttribute("href")));
@@ -39,3 +42,5 @@ if (gallery) {
     observer.observe(picture);
   }
 }
+
+enhanceGallery();

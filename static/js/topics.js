@@ -66,14 +66,20 @@ function parse(html) {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
   const partial = template.content.firstElementChild;
-  for (const root of partial.querySelectorAll("[data-topic]")) {
+  freshen(partial);
+  return partial;
+}
+
+/** Put the newest versions of topics in the place of older ones inside an element that
+ * comes into the page. */
+export function freshen(element) {
+  for (const root of element.querySelectorAll("[data-topic]")) {
     const newest = latest.get(root.dataset.topic);
     if (newest && versionOf(root) < newest[1]) {
       root.replaceWith(parse(newest[3]));
-      bind(newest[0], newest[2], partial);
+      bind(newest[0], newest[2], element);
     }
   }
-  return partial;
 }
 
 /** Make a topic's root on the page equal to a new partial. What has the focus keeps it. */

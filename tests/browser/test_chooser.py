@@ -1,15 +1,19 @@
 """Choosing a variant in a browser."""
 
+import re
 from decimal import Decimal
 
 import pytest
+from django.core.files.storage import default_storage
+from PIL import Image
 from playwright.sync_api import expect
 
-from products.models import Variant
+from products.catalogue import services as catalogue
+from products.models import ProductImage, Variant
 from products.stock import services as stocks
 from tests.browser.looks import expect_good_in_all_looks
 from tests.browser.pages import buy, expect_no_reload, line, mark
-from tests.support.factories import make_options
+from tests.support.factories import make_options, make_picture
 
 
 @pytest.fixture
@@ -63,3 +67,68 @@ def test_a_variant_is_chosen_and_bought_with_the_keyboard(visit, mugs):
     page.goto("/basket/")
 
     expect(line(page, mugs[1])).to_contain_text("Mug, Chalk, L")
+
+
+# --- Pictures ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def pictured(mugs) -> list[Variant]:
+    """The mugs, with two pictures of the chalk one and one of that in tide."""
+    new = []
+    for colour, text, whose in [
+        ("white", "Chalk", mugs[0]),
+        ("silver", "Chalk from above", mugs[0]),
+        ("teal", "Tide", mugs[2]),
+    ]:
+        upload = make_picture(f"{colour}.png", Image.new("RGB", (700, 700), colour))
+        name = default_storage.save(f"products/{colour}.png", upload)
+        new.append(ProductImage(file=name, alt=text, variant=whose, position=None))
+    catalogue.save_pictures(mugs[0].product, new=new)
+    return mugs
+
+
+def test_picture_and_price_follow_the_choice_without_a_reload(visit, pictured):
+    page = visit("/products/mug/?variant=M-CL")
+    page.get_by_label("Quantity").fill("3")
+    mark(page)
+    page.locator(".choice", has_text="Tide").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mug, Tide, S")
+    expect(page.get_by_role("img", name="Tide")).to_be_visible()
+    expect(page.get_by_role("img", name="Chalk", exact=True)).to_have_count(0)
+    expect(page.locator(".choice[aria-current]", has_text="Tide")).to_be_focused()
+    expect(page.get_by_label("Quantity")).to_have_value("3")
+    assert page.url.endswith("/products/mug/?variant=M-TS")
+    assert page.title().startswith("Mug, Tide, S")
+
+    stocks.count(pictured[2].pk, 2)  # the new part is live
+    expect(page.locator(".detail__stock")).to_contain_text("Only 2 left")
+
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mug, Chalk, L")
+    page.get_by_role("link", name="Picture 2").click()
+    expect(page.locator("#picture-2")).to_be_in_viewport(ratio=0.8)
+    expect_no_reload(page)
+
+
+def test_choice_shows_no_older_stock_than_the_page_did(visit, pictured):
+    page = visit("/products/mug/?variant=M-CS")
+    stocks.count(pictured[2].pk, 1)
+    expect(page.locator(".choice", has_text="Tide")).to_contain_text("Only 1 left")
+    old = page.request.get(page.url.replace("M-CS", "M-TS")).text()
+    old = re.sub(
+        '(data-topic="stock:%d" data-version=")[0-9]+' % pictured[2].pk, r"\g<1>0", old
+    )
+    page.route(
+        "**/?variant=M-TS",
+        lambda route: route.fulfill(
+            body=old.replace("Only <b>1</b> left", "<b>3</b> in stock"),
+            content_type="text/html",
+        ),
+    )
+
+    page.locator(".choice", has_text="Tide").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Mug, Tide, S")
+    expect(page.locator(".detail__stock")).to_contain_text("Only 1 left")

@@ -1,16 +1,29 @@
 """Several pictures of a product: their order, their page and the admin's forms."""
 
 import re
+from pathlib import PurePosixPath
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from PIL import Image
 
 from products.catalogue import services as catalogue
-from products.models import Product, ProductImage
+from products.live import baskets
+from products.models import Basket, Product, ProductImage, Variant
+from tests.products.catalogue.test_views import structured
 from tests.support.admin_forms import form_values
-from tests.support.factories import make_picture, make_product, make_user
+from tests.support.factories import (
+    make_basket,
+    make_options,
+    make_order,
+    make_picture,
+    make_product,
+    make_user,
+    make_variant,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -221,3 +234,153 @@ def test_second_of_two_people_who_change_the_same_text_is_told(ann, ben):
 
     assert "by Ann" in answer.text and answer.status_code == 200
     assert texts_of(product) == ["by Ann"]
+
+
+# --- Pictures of variants ---------------------------------------------------------
+
+
+@pytest.fixture
+def mugs() -> list[Variant]:
+    """A mug with a picture for each of two colours, and one for none."""
+    mugs = make_options(
+        {"sku": "M-TS", "option_values": ["S", "Tide"]},
+        {"sku": "M-CS", "option_values": ["S", "Chalk"]},
+        {"sku": "M-TL", "option_values": ["L", "Tide"]},
+        {"sku": "M-CL", "option_values": ["L", "Chalk"]},
+        {"sku": "M-ML", "option_values": ["L", "Moss"]},
+        names=["Size", "Colour"],
+        slug="mug",
+        name="Mug",
+    )
+    pictures = [("tide", mugs[0]), ("chalk", mugs[1]), ("box", None)]
+    new = [
+        ProductImage(file=stored(f"{text}.png"), alt=text, position=None, variant=whose)
+        for text, whose in pictures
+    ]
+    catalogue.save_pictures(mugs[0].product, new=new)
+    return mugs
+
+
+def texts_shown(page: str) -> list[str]:
+    return re.findall(r'id="picture-\d"><img[^>]* alt="([^"]*)"', page)
+
+
+@pytest.mark.parametrize(
+    "sku, texts",
+    [
+        ("M-TS", ["tide", "box"]),
+        ("M-CS", ["chalk", "box"]),
+        ("M-CL", ["chalk", "box"]),  # as the other one in chalk
+        ("", ["tide", "box"]),
+    ],
+)
+def test_page_shows_the_pictures_of_the_chosen_variant(client, mugs, sku, texts):
+    page = client.get(f"/products/mug/?variant={sku}").text
+
+    assert texts_shown(page) == texts
+
+
+def test_variant_in_a_colour_without_pictures_shows_those_of_no_variant(client, mugs):
+    page = client.get("/products/mug/?variant=M-ML").text
+
+    assert 'alt="box"' in page and 'alt="tide"' not in page
+
+
+def test_variant_shows_all_pictures_if_each_belongs_to_another(client, mugs):
+    catalogue.save_pictures(
+        mugs[0].product, deleted=[mugs[0].product.pictures.last().pk]
+    )
+
+    page = client.get("/products/mug/?variant=M-ML").text
+
+    assert texts_shown(page) == ["tide", "chalk"]
+
+
+def test_structured_data_of_each_variant_has_its_picture(client, mugs):
+    data = structured(client.get("/products/mug/"))
+
+    names = [each["image"].split("/")[-2] for each in data["hasVariant"]]
+    assert [name.split(".")[0] for name in names] == [
+        *("tide", "chalk", "tide", "chalk", "box"),
+    ]
+
+
+def test_page_is_shared_with_the_first_picture_of_the_chosen_variant(client, mugs):
+    page = client.get("/products/mug/?variant=M-CL").text
+
+    (address,) = re.findall('og:image" content="([^"]*)"', page)
+    assert address.startswith("http") and "/chalk.png/" in address
+
+
+def contents_of(basket: Basket) -> list[dict]:
+    return baskets.contents(baskets.owner_of_basket(basket)).facts["lines"]
+
+
+def test_basket_and_order_show_the_picture_of_the_variant(client, mugs):
+    tide, chalk = mugs[0], mugs[3]
+    lines = contents_of(make_basket(lines={tide: 1, chalk: 1}))
+
+    images = [PurePosixPath(line["image"]).parent.name for line in lines]
+    assert images == ["tide.png", "chalk.png"]
+    user = make_user()
+    order = make_order({chalk: 1}, user=user)
+    client.force_login(user)
+    assert "/chalk.png/" in client.get(f"/orders/{order.number}/").text
+
+
+def test_pictures_of_lines_follow_changes(mugs):
+    product = mugs[0].product
+    tide, chalk, box = product.pictures.all()
+
+    catalogue.save_pictures(product, changes={chalk.pk: {"variant": None}})
+    mugs[3].refresh_from_db()
+    assert mugs[3].picture == chalk.file.name  # the first of no variant
+
+    catalogue.save_pictures(product, deleted=[tide.pk])
+    assert set(product.variants.values_list("picture", flat=True)) == {""}
+
+
+def test_picture_stays_with_the_product_when_its_variant_is_deleted(mugs):
+    mugs[1].movements.all().delete()
+
+    mugs[1].delete()
+
+    assert mugs[0].product.pictures.filter(alt="chalk", variant=None).exists()
+
+
+def test_database_refuses_a_picture_of_another_product(mugs):
+    other = make_variant()
+
+    with pytest.raises(IntegrityError, match="picture_variant_of_its_product"):
+        with transaction.atomic():
+            mugs[0].product.pictures.update(variant=other)
+            connection.check_constraints()
+
+
+def test_staff_choose_the_variant_that_a_picture_shows(ann, mugs):
+    product = mugs[0].product
+    form = opened(ann, product)
+    assert form["pictures-2-variant"] == ""
+
+    answer = ann.post(page_of(product), form | {"pictures-2-variant": mugs[4].pk})
+
+    assert answer.status_code == 302, answer.context["errors"]
+    assert product.pictures.get(alt="box").variant == mugs[4]
+
+
+def test_staff_cannot_choose_a_variant_of_another_product(ann, mugs):
+    product = mugs[0].product
+    form = opened(ann, product) | {"pictures-2-variant": make_variant().pk}
+
+    assert "Select a valid choice." in ann.post(page_of(product), form).text
+
+
+def test_form_of_pictures_costs_no_query_for_each(ann, mugs, django_assert_num_queries):
+    product = mugs[0].product
+    with CaptureQueriesContext(connection) as few:
+        ann.get(page_of(product))
+    new = [ProductImage(file=stored(f"{n}.png"), position=None) for n in range(3)]
+    catalogue.save_pictures(product, new=new)
+
+    with django_assert_num_queries(len(few)):
+        ann.get(page_of(product))

@@ -50,7 +50,9 @@ def test_catalogue_has_stock_from_zero_to_hundreds():
 
 def test_catalogue_items_and_pictures_match():
     names = {
-        PurePosixPath(name).stem for item in ITEMS for name in rows.pictures_of(item)
+        PurePosixPath(each.name).stem
+        for item in ITEMS
+        for each in rows.pictures_of(item)
     }
 
     assert {path.stem for path in PICTURES.glob("*.webp")} == names

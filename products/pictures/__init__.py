@@ -1,0 +1,1 @@
+"""Pictures of products and of their variants."""
