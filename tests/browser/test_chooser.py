@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from products.catalogue import services as catalogue
 from products.models import ProductImage, Variant
 from products.stock import services as stocks
-from tests.browser.looks import expect_good_in_all_looks
+from tests.browser.looks import DESK, expect_good_in_all_looks
 from tests.browser.pages import buy, expect_no_reload, line, mark
 from tests.support.factories import make_options, make_picture
 
@@ -89,7 +89,7 @@ def pictured(mugs) -> list[Variant]:
 
 
 def test_picture_and_price_follow_the_choice_without_a_reload(visit, pictured):
-    page = visit("/products/mug/?variant=M-CL")
+    page = visit("/products/mug/?variant=M-CL", viewport=DESK)
     page.get_by_label("Quantity").fill("3")
     mark(page)
     page.locator(".choice", has_text="Tide").click()
