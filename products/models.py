@@ -2,7 +2,7 @@
 
 from products.basket.models import Basket, BasketLine, HoldSpell
 from products.catalogue.models import Product, ProductCategory
-from products.fetching.models import PictureFetch
+from products.fetching.models import PictureFetch, PictureJob
 from products.orders.models import Order, OrderEvent, OrderLine, ShippingPart
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
 from products.pictures.models import ProductImage
@@ -30,6 +30,7 @@ __all__ = [
     "OrderLine",
     "Payment",
     "PictureFetch",
+    "PictureJob",
     "PriceChange",
     "Prices",
     "Product",

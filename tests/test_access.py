@@ -38,6 +38,7 @@ from products.demo.loading import staff_permissions
 from products.live.viewers import Owner
 from products.models import (
     PictureFetch,
+    PictureJob,
     Product,
     ShippingMethod,
     ShippingZone,
@@ -215,6 +216,7 @@ ROUTES: dict[str, Row] = {
     "admin/post_office/email/<int:pk>/preview/": staff("200"),
     "admin/products/product/import/": staff("200"),
     "admin/products/product/import/preview/": staff("/admin/products/product/import/"),
+    "admin/products/product/import/pictures/<int:pk>/": staff("200"),
     "admin/products/shippingzone/defaults/": staff("405"),
     "admin/users/user/<int:pk>/resend/": staff("405"),
     "admin/users/user/<int:pk>/verify/": staff("405"),
@@ -367,6 +369,7 @@ class World:
             "addresses/<int:pk>": f"addresses/{make_address(shopper).pk}",
             "keys/<int:pk>": f"keys/{factors['webauthn'].pk}",
             "ways-in/<int:pk>": "ways-in/1",
+            "pictures/<int:pk>": f"pictures/{PictureJob.objects.create(name='a').pk}",
             "<int:variant_id>": f"{lamp.pk}",
             "category/<slug:slug>": f"category/{lamp.product.category.slug}",
             "<slug:slug>": "lamp",

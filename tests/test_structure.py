@@ -244,6 +244,7 @@ RULES: dict[str, list[str]] = {
     "products.catalogue.galleries": [*MODELS, "products.catalogue.offers"],
     "products.catalogue.offers": ["products.pricing.models"],
     "products.catalogue.thumbnails": ["project.pictures", "project.unused_files"],
+    "products.fetching.services": [*FROM_SERVICES, "project.views"],
     "products.importing": [
         "products.importing",
         *MODELS,
@@ -252,6 +253,7 @@ RULES: dict[str, list[str]] = {
     ],
     "products.importing.admin": [
         *PAGES,
+        "products.fetching.admin",
         "products.importing",
         "project.database_storage",
     ],

@@ -12,7 +12,17 @@ from products.models import PictureFetch
 from products.sweeps.admin import HAS_PROBLEM, PROBLEM
 from project.modeladmin import ListedLookupsMixin
 
-FACTS = ("product", "url", "alt", "position", "created_at", "failures", *PROBLEM)
+FACTS = (
+    "product",
+    "url",
+    "alt",
+    "position",
+    "job",
+    "line",
+    "created_at",
+    "failures",
+    *PROBLEM,
+)
 
 
 @admin.register(PictureFetch)
@@ -38,9 +48,14 @@ class PictureFetchAdmin(ListedLookupsMixin, admin.ModelAdmin):
     @admin.action(description=gettext_lazy("Try again now"), permissions=["change"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[PictureFetch]) -> None:
         count = fetching.retry(queryset.values_list("pk", flat=True))
-        text = ngettext(
-            "We’ll try to fetch %(count)d picture again within a minute.",
-            "We’ll try to fetch %(count)d pictures again within a minute.",
-            count,
-        )
-        self.message_user(request, text % {"count": count}, messages.SUCCESS)
+        self.message_user(request, trying_again(count), messages.SUCCESS)
+
+
+def trying_again(count: int) -> str:
+    """Return the message that pictures will be fetched again."""
+    text = ngettext(
+        "We’ll try to fetch %(count)d picture again within a minute.",
+        "We’ll try to fetch %(count)d pictures again within a minute.",
+        count,
+    )
+    return text % {"count": count}

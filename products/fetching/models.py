@@ -1,5 +1,6 @@
 """Pictures that are still to be fetched."""
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -8,6 +9,32 @@ from products.sweeps.models import Swept, problem_index
 
 URL_LENGTH = 2000
 TRIES = 6  # the last one is about six hours after the first
+
+
+class PictureJob(models.Model):
+    """The pictures that one import asks for. Only `products.fetching.services` and the
+    import write it.
+    """
+
+    name = models.CharField(_("file"), max_length=100)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("by"),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    wanted = models.PositiveIntegerField(_("pictures"), default=0)
+    fetched = models.PositiveIntegerField(_("downloaded"), default=0)
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("pictures of an import")
+        verbose_name_plural = _("pictures of imports")
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class PictureFetchQuerySet(models.QuerySet):
@@ -33,6 +60,16 @@ class PictureFetch(Swept):
     # Empty for a picture that comes after those that the product has.
     position = models.PositiveSmallIntegerField(_("position"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # The import that asked for it last, and the line of its file.
+    job = models.ForeignKey(
+        PictureJob,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="fetches",
+        verbose_name=_("import"),
+    )
+    line = models.PositiveIntegerField(_("line"), null=True, blank=True)
 
     objects = PictureFetchQuerySet.as_manager()
 
@@ -49,3 +86,8 @@ class PictureFetch(Swept):
 
     def __str__(self) -> str:
         return self.url
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it failed so often that staff have to try again."""
+        return self.failures >= TRIES

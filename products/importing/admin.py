@@ -19,21 +19,25 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.base import File
 from django.core.files.storage import storages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from products import importing
+from products.fetching import services as fetching
+from products.fetching.admin import trying_again
 from products.importing.forms import LABELS, TABS, ReadingForm, UploadForm, reading_form
-from products.models import Product, ProductCategory
+from products.models import PictureJob, Product, ProductCategory
 from project.database_storage import DatabaseStorage
 from project.modeladmin import ListedLookupsMixin
 from users.requests import user_of
 
 SESSION_KEY = "import"
 PREVIEW_ROWS = 20
+FAILURES_SHOWN = 200
+JOBS_SHOWN = 5
 UPLOAD_LIFETIME = timedelta(days=1)
 # An import may write all of this.
 RIGHTS = [
@@ -69,6 +73,11 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
                 wrap(self.import_preview_view),
                 name="products_product_import_preview",
             ),
+            path(
+                "import/pictures/<int:pk>/",
+                wrap(self.import_pictures_view),
+                name="products_product_import_pictures",
+            ),
             *super().get_urls(),
         ]
 
@@ -79,8 +88,35 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
         if request.method == "POST" and form.is_valid():
             keep(request, form)
             return redirect("admin:products_product_import_preview")
-        context = {"form": form, "title": _("Import products")}
+        context = {
+            "form": form,
+            "title": _("Import products"),
+            "jobs": [
+                (job, fetching.progress(job))
+                for job in PictureJob.objects.all()[:JOBS_SHOWN]
+            ],
+        }
         return self._page(request, "import.html", context)
+
+    def import_pictures_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show how far the downloads of an import are.
+
+        A POST tries those again that failed.
+        """
+        self._check(request)
+        job = get_object_or_404(PictureJob, pk=pk)
+        failed = fetching.failed(job)
+        if request.method == "POST":
+            count = fetching.retry(failed.values_list("pk", flat=True))
+            messages.success(request, trying_again(count))
+            return redirect("admin:products_product_import_pictures", pk)
+        context = {
+            "title": _("Pictures of %(file)s") % {"file": job.name},
+            "job": job,
+            "progress": fetching.progress(job),
+            "failed": failed[:FAILURES_SHOWN],
+        }
+        return self._page(request, "import_pictures.html", context)
 
     def import_preview_view(self, request: HttpRequest) -> HttpResponse:
         """Show what the file would change. A POST applies it."""
@@ -154,6 +190,8 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
         self._log(request, upload["name"], report)
         if not report.failed and not report.stopped:
             messages.success(request, report.summary)
+            if report.job:
+                return redirect("admin:products_product_import_pictures", report.job.pk)
             return redirect("admin:products_product_changelist")
         messages.warning(request, report.summary)
         context = {"title": _("%(file)s was imported") % {"file": upload["name"]}}
@@ -203,6 +241,8 @@ def run(
         file,
         importing.Options(
             dry_run=dry_run,
+            name=upload["name"],
+            pictures="pictures" in request.POST,
             category=category,
             note=f"import {upload['name']}"[:200],
             actor=user_of(request),

@@ -11,6 +11,7 @@ from typing import IO
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils.translation import gettext as _
 
+from products.fetching import services as fetching
 from products.importing import batches
 from products.importing.columns import count_known, layout_of
 from products.importing.groups import BadGroup, Group, groups_of, last_lines
@@ -20,6 +21,7 @@ from products.importing.reading import reading
 from products.importing.report import CHANGED, NEW, UNCHANGED, Line, Options, Report
 from products.importing.rows import Row, rows_of
 from products.importing.wanted import Changes, Wanted
+from products.models import PictureJob
 
 BATCH = 500
 TRIES = 3  # of a batch that conflicts with other transactions
@@ -38,6 +40,9 @@ def run(file: IO[bytes], options: Options) -> Report:
     ) as table:
         layout = layout_of(table.header)
         report = Report(layout, table.encoding, table.delimiter, table.sample)
+        if options.pictures and not options.dry_run:
+            actor_id = options.actor.pk if options.actor else None
+            report.job = PictureJob.objects.create(name=options.name, actor_id=actor_id)
         importer = Importer(report, options)
         last = last_lines(layout, table.records) if layout.is_shopify else {}
         records = table.again() if layout.is_shopify else table.records
@@ -51,6 +56,7 @@ def run(file: IO[bytes], options: Options) -> Report:
             importer.report.stopped = str(reason)
         finally:
             batches.announce(importer.changes)
+            importer.finish_job()
     importer.report.warnings.sort()
     importer.report.problems.sort()  # they are not found in the order of the lines
     return importer.report
@@ -99,6 +105,15 @@ class Importer:
             else:
                 yield group
 
+    def finish_job(self) -> None:
+        """Forget the downloads if there are none."""
+        job = self.report.job
+        if job:
+            job.refresh_from_db()
+        if job and not job.wanted:
+            job.delete()
+            self.report.job = None
+
     def check_size(self) -> None:
         """Raise `Unreadable` if more rows were read than are allowed."""
         most = self.options.most_rows
@@ -127,7 +142,10 @@ class Importer:
         with nullcontext() if dry_run else transaction.atomic():
             outcome = self._matcher.compare(groups, lock=not dry_run)
             shortages = self._shortages(outcome) if dry_run else self._save(outcome)
-        _leave_out(outcome, {short.variant_id: short.reserved for short in shortages})
+            reserved = {short.variant_id: short.reserved for short in shortages}
+            _leave_out(outcome, reserved)
+            if self.report.job:
+                fetching.request(list(_pictures(outcome)), self.report.job)
         return outcome
 
     def _shortages(self, outcome: Outcome) -> list[batches.Shortage]:
@@ -162,6 +180,7 @@ class Importer:
             self._refuse(group, refusal)
         for group, items in outcome.wanted:
             self.report.accept(_action(items, outcome), group.size)
+            self.report.pictures += len(group.pictures)
             for row, item in zip(group.rows, items, strict=True):
                 self.report.warn(row.warnings or [])
                 if len(self.report.first) < self.options.preview:
@@ -188,6 +207,13 @@ class Importer:
         action = _action([item], outcome)
         category = self._matcher.categories.name_of(item.product)
         return Line(row.line, action, item.variant, category, row.stock, item.changed)
+
+
+def _pictures(outcome: Outcome) -> Iterator[fetching.Wanted]:
+    """Yield the pictures of the products that are written."""
+    for group, items in outcome.wanted:
+        for line, url, alt, position in group.pictures:
+            yield fetching.Wanted(items[0].product.pk, url, alt, position, line)
 
 
 def _leave_out(outcome: Outcome, reserved: dict[int, int]) -> None:

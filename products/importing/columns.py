@@ -47,6 +47,10 @@ SHOPIFY = {
     "charge tax": "taxable",
     "variant tax code": "tax_class",
     "tax code": "tax_class",
+    "image src": "picture",
+    "product image url": "picture",
+    "image alt text": "picture alt",
+    "image position": "picture position",
     "variant active": "sold",  # not Shopify's, but our export has it
 }
 # Shopify's columns that say nothing: weights are in grams, whatever the unit.

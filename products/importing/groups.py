@@ -6,12 +6,13 @@ if one of its rows has a problem, all are left out.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from products.importing.columns import Layout
+from products.importing.pictures import Picture
 from products.importing.problems import Problem, Unreadable
 from products.importing.reading import Record
 from products.importing.rows import BadRow, Row, group_of
@@ -39,6 +40,7 @@ class Group:
     size: int = 1  # rows of the file, with those that are only pictures
     is_shopify: bool = False
     option_names: list[str] | None = None
+    pictures: list[Picture] = field(default_factory=list)
 
     @property
     def head(self) -> Row:
@@ -112,6 +114,7 @@ def _together(layout: Layout, members: list[Row | BadRow]) -> Group | BadGroup:
     rows = [row for row in members if isinstance(row, Row)]
     if rows:
         group = Group(_variants(rows), *place, is_shopify=True)
+        group.pictures = [row.picture for row in rows if row.picture]
         problems += _merge(layout, rows, group.head)
         if not problems:
             problems = _set_options(layout, rows, group)

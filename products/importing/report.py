@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from products.importing.columns import Layout
 from products.importing.problems import Problem
-from products.models import ProductCategory, Variant
+from products.models import PictureJob, ProductCategory, Variant
 
 MAX_PROBLEMS = 1000
 NEW, CHANGED, UNCHANGED = "new", "changed", "unchanged"
@@ -28,6 +28,8 @@ class Options:
     category: ProductCategory | None = None  # for new products without a category
     note: str = ""  # of the stock movements
     actor: AbstractUser | None = None  # of the stock movements
+    name: str = ""  # of the file
+    pictures: bool = False  # ask a worker to download the pictures
     preview: int = 0  # rows that the report shows
     most_rows: int | None = None  # after so many the import stops
     progress: Callable[[int], object] = lambda position: None  # gets the bytes read
@@ -63,12 +65,14 @@ class Report:
     warnings: list[Problem] = field(default_factory=list)  # of imported rows
     categories: list[str] = field(default_factory=list)  # new ones
     first: list[Line] = field(default_factory=list)  # the preview
+    pictures: int = 0  # that imported rows name
+    job: PictureJob | None = None  # the pictures that will be downloaded
     stopped: str = ""  # why the rest was not read, if so
 
     @property
-    def writes(self) -> int:
-        """How many products are new or changed."""
-        return self.counts[NEW] + self.counts[CHANGED]
+    def has_work(self) -> bool:
+        """Whether there is something to write, or a picture that may be downloaded."""
+        return bool(self.counts[NEW] or self.counts[CHANGED] or self.pictures)
 
     def accept(self, action: str, rows: int) -> None:
         """Count a product that is imported."""

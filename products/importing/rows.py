@@ -10,6 +10,7 @@ from products.importing import cells, numbers, shopify
 from products.importing.cells import BadCell
 from products.importing.columns import Layout
 from products.importing.detection import CONTROL, REPLACEMENT
+from products.importing.pictures import Picture, picture_of
 from products.importing.problems import Problem
 from products.importing.reading import Record
 from products.models import TaxClass
@@ -42,6 +43,7 @@ class Row:
     status: bool | None = None  # and this say yes
     option_names: dict[int, str] = field(default_factory=dict)  # by number, from 1
     option_values: dict[int, str] = field(default_factory=dict)
+    picture: Picture | None = None
     warnings: list[Problem] | None = None
 
     @property
@@ -105,6 +107,8 @@ def _row_of(layout: Layout, line: int, texts: list[str]) -> Row | BadRow:
         return _read_all(Row(line), layout, fields, warnings)
     row = Row(line, group=group_of(layout, texts))
     row.is_variant = shopify.is_variant(fields)
+    row.picture, about_picture = picture_of(layout, line, fields)
+    warnings += about_picture
     fields = shopify.to_our_fields(fields)
     if numbers.is_negative(fields.get("stock", "")):
         warnings.append(_count_as_zero(layout, line, fields))

@@ -1291,6 +1291,48 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="PictureJob",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="file")),
+                (
+                    "created_at",
+                    models.DateTimeField(auto_now_add=True, verbose_name="created"),
+                ),
+                (
+                    "wanted",
+                    models.PositiveIntegerField(default=0, verbose_name="pictures"),
+                ),
+                (
+                    "fetched",
+                    models.PositiveIntegerField(default=0, verbose_name="downloaded"),
+                ),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="by",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "pictures of an import",
+                "verbose_name_plural": "pictures of imports",
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.CreateModel(
             name="PictureFetch",
             fields=[
                 (
@@ -1340,6 +1382,23 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(auto_now_add=True, verbose_name="created"),
+                ),
+                (
+                    "line",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="line"
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="fetches",
+                        to="products.picturejob",
+                        verbose_name="import",
+                    ),
                 ),
                 (
                     "product",

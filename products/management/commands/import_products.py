@@ -58,6 +58,11 @@ class Command(BaseCommand):
             help="Report what would change, and change nothing.",
         )
         parser.add_argument(
+            "--pictures",
+            action="store_true",
+            help="Let a worker download the pictures that a Shopify file names.",
+        )
+        parser.add_argument(
             "--category",
             metavar="SLUG",
             help="The category of new products without one.",
@@ -84,6 +89,8 @@ class Command(BaseCommand):
                     content,
                     importing.Options(
                         dry_run=dry_run,
+                        name=file.name[:100],
+                        pictures=options["pictures"],
                         category=category,
                         note=f"import {file.name}"[:200],
                         encoding=options["encoding"],
@@ -137,6 +144,8 @@ class Command(BaseCommand):
         if dry_run:
             self.stdout.write("This was a dry run: nothing was written.")
         self.stdout.write(report.summary)
+        if report.job:
+            self.stdout.write(f"A worker downloads {report.job.wanted} pictures.")
         if report.stopped:
             raise CommandError(f"The rest was not read: {report.stopped}")
         if report.failed:

@@ -10,8 +10,16 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
+from products.fetching import services as fetching
 from products.importing.admin import UPLOAD_LIFETIME, claimed
-from products.models import Product, Stock, StockMovement, Variant
+from products.models import (
+    PictureFetch,
+    PictureJob,
+    Product,
+    Stock,
+    StockMovement,
+    Variant,
+)
 from project.models import PrivateFile, PrivateFilePart
 from tests.support.factories import (
     make_category,
@@ -334,6 +342,74 @@ def test_import_with_an_uncertain_encoding_and_no_choice_writes_nothing(client, 
     press(client, page)
 
     assert Variant.objects.get(sku="L-1").name == "Lamp"
+
+
+# --- Pictures ---------------------------------------------------------------------
+
+PICTURES = (
+    "Handle,Title,Type,Variant Price,Image Src,Image Alt Text\n"
+    "lamp,Lamp,Light,5,https://pictures.example/1.jpg,Lit\n"
+    "lamp,,,,http://10.0.0.1/2.jpg,\n"
+)
+DOWNLOADS = "admin:products_product_import_pictures"
+
+
+def test_import_downloads_pictures_only_if_asked(client, clerk):
+    page = upload(client, PICTURES)
+    assert "Download 2 pictures" in page.text
+
+    done = press(client, page)
+
+    assert done.redirect_chain == [(reverse(LIST), 302)]
+    assert not PictureFetch.objects.exists()
+
+
+def test_import_ends_on_the_page_of_its_downloads(client, clerk):
+    done = press(client, upload(client, PICTURES), pictures="on")
+
+    job = PictureJob.objects.get()
+    assert done.redirect_chain == [(reverse(DOWNLOADS, args=[job.pk]), 302)]
+    assert (job.name, job.actor) == ("spring.csv", clerk)
+    assert "1 new product" in done.text
+    text = " ".join(done.text.split())
+    assert "0 of 2 pictures downloaded · 2 waiting" in text
+    listed = client.get(reverse(UPLOAD)).text
+    assert reverse(DOWNLOADS, args=[job.pk]) in listed
+
+
+def test_downloads_that_failed_are_listed_by_line_and_tried_again(client, clerk):
+    press(client, upload(client, PICTURES), pictures="on")
+    job = PictureJob.objects.get()
+    PictureFetch.objects.filter(line=2).delete()
+    fetching.fetch_due()
+    address = reverse(DOWNLOADS, args=[job.pk])
+
+    page = client.get(address)
+
+    assert "<td>3</td>" in page.text
+    assert "The address is in a private network" in page.text
+    assert "1 was asked for again by a later import, or deleted." in page.text
+
+    again = client.post(address, follow=True)
+
+    assert "try to fetch 1 picture again" in again.text
+    assert PictureFetch.objects.get().failures == 0
+
+
+def test_file_whose_pictures_alone_are_new_can_be_imported(client, clerk):
+    press(client, upload(client, PICTURES))
+
+    done = press(client, upload(client, PICTURES), pictures="on")
+
+    assert PictureFetch.objects.count() == 2
+    assert "0 new products, 0 changed, 1 unchanged" in done.text
+
+
+def test_downloads_are_hidden_from_staff_who_may_not_import(client, clerk):
+    job = PictureJob.objects.create(name="a.csv")
+    clerk.user_permissions.clear()
+
+    assert client.get(reverse(DOWNLOADS, args=[job.pk])).status_code == 403
 
 
 def test_preview_shows_rows_with_warnings(client, clerk):
