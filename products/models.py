@@ -2,6 +2,7 @@
 
 from products.basket.models import Basket, BasketLine, HoldSpell
 from products.catalogue.models import Product, ProductCategory
+from products.drops.models import Drop, Ticket
 from products.fetching.models import PictureFetch, PictureJob
 from products.orders.models import Order, OrderEvent, OrderLine, ShippingPart
 from products.payments.models import Dispute, Payment, Refund, WebhookEvent
@@ -23,6 +24,7 @@ __all__ = [
     "Discount",
     "DiscountUse",
     "Dispute",
+    "Drop",
     "HoldSpell",
     "MovementKind",
     "Order",
@@ -49,6 +51,7 @@ __all__ = [
     "StockMovement",
     "TaxClass",
     "TaxRate",
+    "Ticket",
     "Variant",
     "VatNumber",
     "Waiting",

@@ -19,6 +19,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from products.drops import services as drops
 from products.models import (
     Basket,
     BasketLine,
@@ -28,6 +29,7 @@ from products.models import (
     OrderLine,
     Payment,
     StockMovement,
+    Ticket,
     VatNumber,
     Waiting,
 )
@@ -82,6 +84,14 @@ SECTIONS = [
     ),
     Section("vat_numbers_decided", VatNumber, ("number", "status"), by="decided_by"),
     Section(
+        "drop_tickets",
+        Ticket,
+        (
+            *("drop__name", "number", "place", "state", "created_at", "admitted_at"),
+            *("ends_at", "order__number"),
+        ),
+    ),
+    Section(
         "waiting_for",
         Waiting,
         ("variant__sku", "variant__product__name", "email", "created_at", "told_at"),
@@ -116,6 +126,7 @@ def forget(user: AbstractUser, addresses: list[str]) -> list[str]:
     list(baskets.select_for_update().values("pk"))
     for address in addresses:
         Waiting.objects.filter(email__iexact=address).delete()
+    drops.forget(user.pk)
     ids = list(Order.objects.filter(user=user.pk).values_list("pk", flat=True))
     detached = Order.objects.filter(pk__in=ids)
     detached.update(user=None, departed_at=timezone.now())

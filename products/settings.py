@@ -84,6 +84,8 @@ HOLD_PAUSE_MINUTES = env.float("HOLD_PAUSE_MINUTES", 15)
 # machine have no limit. The first one counts holds of one product in an hour that led
 # to no order, by other visitors of the same network.
 HOLDS_PER_NETWORK = env.int("HOLDS_PER_NETWORK", 5)
+# Tickets of one drop for one network, with or without accounts.
+DROP_TICKETS_PER_NETWORK = env.int("DROP_TICKETS_PER_NETWORK", 50)
 # Orders of guests for one email address or session, and for one network.
 GUEST_ORDERS_PER_HOUR = env.int("GUEST_ORDERS_PER_HOUR", 5)
 GUEST_ORDERS_PER_DAY = env.int("GUEST_ORDERS_PER_DAY", 10)  # for one email address

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from products.basket import holds, merged
 from products.basket import services as basket
 from products.basket.exceptions import BasketClosed
+from products.drops import services as drops
 from products.live.viewers import BASKET_TOKEN
 from products.models import Basket
 from products.orders import claims
@@ -29,6 +30,7 @@ def merge_basket(sender, request, user, **kwargs) -> None:
     token = request.session.pop(BASKET_TOKEN, None) if request is not None else None
     if token:
         lines = basket.merge(token=token, user_id=user.pk)
+        drops.merge(token=token, user_id=user.pk)
         for sentence in merged.sentences(lines):
             messages.warning(request, sentence, fail_silently=True)
 

@@ -1,11 +1,14 @@
 """The shop's Celery tasks. Each calls a service or a command."""
 
 from celery import shared_task
+from django.conf import settings
 from django.core.management import call_command
 
 from products import personal
 from products.basket import holds
 from products.catalogue import pictures
+from products.drops import services as drops
+from products.drops import steps
 from products.fetching import services as fetching
 from products.models import Basket, WebhookEvent
 from products.orders import limits
@@ -19,12 +22,32 @@ from products.search import services as search  # noqa: F401  so has this
 from products.stock import alerts
 from products.vat import services as vat  # noqa: F401  so has this
 from products.waiting import services as waiting
+from project.celery import later
 
 
 @shared_task
 def release_lapsed_holds() -> int:
     """Release the units of lapsed holds; return how many holds."""
     return holds.release_lapsed()
+
+
+@shared_task
+def step_drops() -> int:
+    """Make a step of each drop that runs, now and every second until the next sweep.
+
+    Return how many. A drop that begins in between has a step of its own at its second.
+    """
+    for pause in steps.pauses(settings.HOLD_SWEEP_S):
+        later(step_drops_once, countdown=pause)
+    return steps.step_all()
+
+
+@shared_task
+def step_drops_once() -> int:
+    """Make a step of each drop that runs; return how many."""
+    if steps.is_any_running():
+        holds.release_lapsed()  # so that their units are admitted for at once
+    return steps.step_all()
 
 
 @shared_task
@@ -73,7 +96,8 @@ def forget_stale_baskets() -> int:
 @shared_task
 def forget_limits() -> int:
     """Delete rows that limits no longer count; return how many."""
-    return limits.forget_spells() + limits.forget_networks()
+    spells, networks = limits.forget_spells(), limits.forget_networks()
+    return spells + networks + drops.forget_visitors()
 
 
 @shared_task

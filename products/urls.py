@@ -4,6 +4,7 @@ from django.urls import path
 
 from products.basket import views as basket
 from products.catalogue import views as catalogue
+from products.drops import views as drops
 from products.orders import views as orders
 from products.orders.checkout.contact import ContactView
 from products.orders.checkout.delivery import DeliveryView
@@ -36,6 +37,13 @@ urlpatterns = [
         from_replica(catalogue.SuggestView.as_view()),
         name="suggest",
     ),
+    path("drops/", drops.DropsView.as_view(), name="drops"),
+    path("drops/<slug:slug>/", drops.DropView.as_view(), name="drop"),
+    path("drops/<slug:slug>/mine/", drops.MineView.as_view(), name="drop-mine"),
+    path("drops/<slug:slug>/join/", drops.JoinView.as_view(), name="drop-join"),
+    path("drops/<slug:slug>/leave/", drops.LeaveView.as_view(), name="drop-leave"),
+    path("drops/<slug:slug>/claim/", drops.ClaimView.as_view(), name="drop-claim"),
+    path("drops/<slug:slug>/line.txt", drops.LineView.as_view(), name="drop-line"),
     path("basket/", basket.BasketView.as_view(), name="basket"),
     path(
         "basket/add/<int:variant_id>/",

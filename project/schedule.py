@@ -16,6 +16,7 @@ def jobs(outbox_s: float, hold_s: float) -> dict[str, dict[str, Any]]:
         "retry-refunds": ("products.tasks.retry_refunds", MINUTE),
         "close-payments": ("products.tasks.close_payments", MINUTE),
         "release-lapsed-holds": ("products.tasks.release_lapsed_holds", hold_s),
+        "step-drops": ("products.tasks.step_drops", hold_s),
         "expire-orders": ("products.tasks.expire_orders", hold_s),
         "flip-prices": ("products.pricing.flips.flip_prices", hold_s),
         "follow-discounts": (

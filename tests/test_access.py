@@ -50,6 +50,7 @@ from products.models import (
     WebhookEvent,
 )
 from products.pricing import clock
+from tests.support.drops import make_drop
 from tests.support.factories import (
     make_address,
     make_basket,
@@ -102,6 +103,13 @@ ROUTES: dict[str, Row] = {
     "products/category/<slug:slug>/": anyone("200"),
     "products/<slug:slug>/": anyone("200"),
     "search/suggest/": anyone("200"),
+    "drops/": anyone("200"),
+    "drops/<slug:slug>/": anyone("200"),
+    "drops/<slug:slug>/mine/": anyone("200"),
+    "drops/<slug:slug>/join/": anyone("405"),
+    "drops/<slug:slug>/leave/": anyone("405"),
+    "drops/<slug:slug>/claim/": anyone("405"),
+    "drops/<slug:slug>/line.txt": anyone("404"),  # it has not begun
     "basket/": anyone("200"),
     "countries.json": anyone("200"),
     "basket/add/<int:variant_id>/": anyone("405"),
@@ -372,6 +380,7 @@ class World:
             "pictures/<int:pk>": f"pictures/{PictureJob.objects.create(name='a').pk}",
             "<int:variant_id>": f"{lamp.pk}",
             "category/<slug:slug>": f"category/{lamp.product.category.slug}",
+            "drops/<slug:slug>": f"drops/{make_drop().slug}",
             "<slug:slug>": "lamp",
             "<str:number>": order.number,
             "<slug:verb>": "pack",

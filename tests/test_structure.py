@@ -30,6 +30,10 @@ SERVICES = [
     "products.catalogue.options",
     "products.catalogue.books",
     "products.catalogue.pictures",
+    "products.drops.admission",
+    "products.drops.books",
+    "products.drops.gates",
+    "products.drops.steps",
     "products.fetching.web",
     "products.importing.batches",
     "products.importing.wanted",
@@ -66,6 +70,7 @@ SERVICES = [
 ]
 # What may be done with an order or a payment: tables of constants.
 STATES = [
+    "products.drops.states",
     "products.orders.machine",
     "products.orders.on_hold",
     "products.orders.states",
@@ -108,6 +113,7 @@ PAGES = [
     "products.catalogue.thumbnails",
     "products.catalogue.uploads",
     "products.context_processors",
+    "products.drops.shown",
     "products.live.baskets",
     "products.live.registry",
     "products.live.viewers",
@@ -204,12 +210,18 @@ RULES: dict[str, list[str]] = {
     "products.admin": ["products.*.admin"],
     "products.apps": ["products.signals"],
     "products.demo": [*PAGES, "products.demo"],
+    "products.drops.states": [],
     "products.exceptions": [],
     "products.emails": EXCEPTIONS,
     "products.management": [*PAGES, "products.demo", "products.importing"],
     "products.models": ["products.*.models"],
     "products.personal": [*FROM_SERVICES, "project.personal"],
-    "products.tasks": [*MODELS, *SERVICES, "products.pagecache.invalidation"],
+    "products.tasks": [
+        *MODELS,
+        *SERVICES,
+        "products.pagecache.invalidation",
+        "project.celery",
+    ],
     "products.urls": [
         "products.*.views",
         "products.orders.checkout",

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from products.basket.exceptions import BasketClosed, BasketEmpty, HoldPaused, Shortage
+from products.drops import admission
 from products.live import push
 from products.models import Basket, BasketLine
 from products.orders import limits
@@ -31,7 +32,7 @@ def start(basket: Basket, *, network: str = "") -> Basket:
 
     `network` is that of `limits.Visitor`. Raises `BasketClosed`, `BasketEmpty`,
     `Shortage` if a line has too few units, or `HoldPaused` if they were held for too
-    long. Then nothing is held.
+    long, and what `claim` raises. Then nothing is held.
     """
     basket, pause = _start(basket, network)
     if pause:
@@ -116,14 +117,17 @@ def is_held(basket: Basket) -> bool:
 def claim(basket: Basket) -> None:
     """Reserve the units of every line. Raises `BasketEmpty` or `Shortage`.
 
-    If it raises, roll back the transaction: some lines may have been claimed.
+    Raises `NotAdmitted` or `DropLimit` for units of a drop, and `PersonLimit`. If it
+    raises, roll back the transaction: some lines may have been claimed.
     """
     lines = list(basket.lines.select_related("variant__product").order_by("variant_id"))
     if not lines:
         raise BasketEmpty
+    limits.check_units(basket, lines)
+    drops = admission.check(basket, lines)
     shortages = {}
     for line in lines:  # try every line, so that the shopper sees all shortages
-        left = _claim(line)
+        left = _claim(line, drops)
         if left is not None:
             shortages[line.variant_id] = left
     if shortages:
@@ -148,12 +152,13 @@ def let_go(*baskets: Basket) -> None:
         basket.held_since = basket.held_until = None
 
 
-def _claim(line: BasketLine) -> int | None:
+def _claim(line: BasketLine, drops: list[int]) -> int | None:
     """Reserve a line's units. If too few are left, return how many, else None."""
     if not line.variant.is_for_sale:
         return 0
+    units, note = {line.variant_id: line.quantity}, f"basket {line.basket_id}"
     try:
-        stock.claim({line.variant_id: line.quantity}, note=f"basket {line.basket_id}")
+        stock.claim(units, note=note, drops=drops)
     except NotEnoughStock as refusal:
         return max(refusal.available, 0)
     line.held = line.quantity

@@ -20,6 +20,8 @@ from products.basket.exceptions import (
     SoldOut,
 )
 from products.catalogue.exceptions import UnknownProduct
+from products.drops import admission
+from products.drops.exceptions import NotAdmitted
 from products.live import push
 from products.live.viewers import Owner
 from products.models import Basket, BasketLine, Discount, ShippingMethod, Variant
@@ -66,12 +68,14 @@ def _from_last(owner: Owner) -> dict[str, Any]:
 def add(basket: Basket, variant_id: int, quantity: int = 1) -> BasketLine:
     """Add units of a variant; return its line as it is now.
 
-    Raises `BadQuantity`, `UnknownProduct`, `SoldOut`, `LineLimit`, `BasketFull` or
-    `BasketClosed`. Then nothing has changed.
+    Raises `BadQuantity`, `UnknownProduct`, `NotAdmitted`, `SoldOut`, `LineLimit`,
+    `BasketFull` or `BasketClosed`. Then nothing has changed.
     """
     _check_quantity(quantity)
     basket = _lock(basket)
     variant = _for_sale(variant_id)
+    if variant.drop_id and not admission.is_admitted(basket, variant.drop_id):
+        raise NotAdmitted(variant.drop_id)
     if variant.stock.available < 1:
         raise SoldOut(variant.name)
     line = basket.lines.filter(variant=variant).first()

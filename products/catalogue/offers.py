@@ -48,6 +48,7 @@ class Offer(NamedTuple):
     sku: str
     option_values: list[str]
     is_for_sale: bool
+    drop: str | None  # the slug of the drop that sells it
     on_hand: int
     reserved: int
     version: int  # of the stock
@@ -57,7 +58,7 @@ class Offer(NamedTuple):
     def read(cls, row: list, is_sold: bool) -> Self:
         """Return the offer in a row of `with_offers`. `is_sold`: the product is."""
         *offer, price, full_price, prior_price, until = row
-        variant, sku, option_values, is_active, *stock = offer
+        variant, sku, option_values, is_active, drop, *stock = offer
         prices = Prices(
             Decimal(price),
             full_price and Decimal(full_price),
@@ -65,7 +66,8 @@ class Offer(NamedTuple):
             until and datetime.fromisoformat(until),
         )
         is_for_sale = is_active and is_sold
-        return cls._make([variant, sku, option_values, is_for_sale, *stock, prices])
+        about = [variant, sku, option_values, is_for_sale, drop]
+        return cls._make([*about, *stock, prices])
 
     @property
     def price(self) -> Decimal:

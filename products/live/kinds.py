@@ -13,7 +13,9 @@ from products.live.baskets import (
 from products.live.loaders import (
     basket_versions,
     by_owner,
+    drop_versions,
     load_board,
+    load_drops,
     load_order,
     load_orders,
     load_pulse,
@@ -48,6 +50,14 @@ KINDS = {
         PUBLIC,
         load_stock,
         stock_versions,
+        accepts=_is_number,
+    ),
+    "drop": TopicKind(
+        "drops/_room.html",
+        "drop",
+        PUBLIC,
+        load_drops,
+        drop_versions,
         accepts=_is_number,
     ),
     "shelf": TopicKind(

@@ -12,7 +12,7 @@ from django.db.models import Count, F, Max, Q, Sum
 
 from products.live.baskets import owner_of_row
 from products.live.viewers import Owner
-from products.models import Order, Stock
+from products.models import Drop, Order, Stock
 from products.staff import columns, moves, vitals
 from realtime import pulse
 from realtime.registry import State
@@ -42,6 +42,16 @@ def stock_versions(ids: list[str]) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(STOCK_VERSIONS, [[int(i) for i in ids]])
         return {str(pk): version for pk, version in cursor}
+
+
+def load_drops(ids: list[str]) -> dict[str, State]:
+    rows = Drop.objects.filter(pk__in=[int(i) for i in ids])
+    return {str(row.pk): State(row.version, row.facts) for row in rows}
+
+
+def drop_versions(ids: list[str]) -> dict[str, int]:
+    rows = Drop.objects.filter(pk__in=[int(i) for i in ids])
+    return {str(pk): version for pk, version in rows.values_list("pk", "version")}
 
 
 def load_shelf(ids: list[str]) -> dict[str, State]:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from products.catalogue.offers import stock_facts
 from products.live.baskets import owner_of_basket
-from products.models import Basket, Order, Prices
+from products.models import Basket, Drop, Order, Prices
 from realtime.publish import publish
 from realtime.registry import AT_LEAST
 
@@ -61,5 +61,15 @@ def basket_changed(basket: Basket) -> None:
         publish(f"basket:{owner.key}", version=version)
         publish(f"basket:lines:{owner.key}", version=version)
         publish(f"basket:hold:{owner.key}", version=version)
+
+    transaction.on_commit(push)
+
+
+def drop_changed(drop: Drop) -> None:
+    """Push a drop to everybody in its room once the transaction commits."""
+    pk, version, facts = drop.pk, drop.version, drop.facts
+
+    def push() -> None:
+        publish(f"drop:{pk}", version=version, facts=facts)
 
     transaction.on_commit(push)

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import products.catalogue.thumbnails
+import products.drops.models
 import products.orders.models
 import products.payments.models
 import products.pictures.models
@@ -339,6 +340,16 @@ class Migration(migrations.Migration):
                 (
                     "picture",
                     models.CharField(blank=True, editable=False, max_length=100),
+                ),
+                (
+                    "limit_per_person",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="The most that one person can buy. Empty: no limit.",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="units for each person",
+                    ),
                 ),
             ],
             options={
@@ -1416,6 +1427,118 @@ class Migration(migrations.Migration):
                 "ordering": ["pk"],
             },
         ),
+        migrations.CreateModel(
+            name="Drop",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                (
+                    "slug",
+                    models.SlugField(max_length=120, unique=True, verbose_name="slug"),
+                ),
+                ("starts_at", models.DateTimeField(verbose_name="starts")),
+                (
+                    "per_person",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(100),
+                        ],
+                        verbose_name="units for each person",
+                    ),
+                ),
+                (
+                    "turn_s",
+                    models.PositiveIntegerField(
+                        default=180,
+                        help_text="In this time, an admitted person can reserve units.",
+                        validators=[
+                            django.core.validators.MinValueValidator(5),
+                            django.core.validators.MaxValueValidator(3600),
+                        ],
+                        verbose_name="seconds that a turn lasts",
+                    ),
+                ),
+                (
+                    "admitted_at_once",
+                    models.PositiveIntegerField(
+                        default=20,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(10000),
+                        ],
+                        verbose_name="people admitted at once",
+                    ),
+                ),
+                (
+                    "needs_account",
+                    models.BooleanField(
+                        default=False,
+                        help_text="People need an account with a verified email address.",
+                        verbose_name="only for accounts",
+                    ),
+                ),
+                ("seed", models.CharField(editable=False, max_length=64)),
+                ("seed_sha256", models.CharField(editable=False, max_length=64)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("planned", "planned"),
+                            ("running", "running"),
+                            ("paused", "paused"),
+                            ("sold_out", "sold out"),
+                            ("stopped", "stopped"),
+                        ],
+                        default="planned",
+                        editable=False,
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                ("version", models.PositiveBigIntegerField(default=1, editable=False)),
+                (
+                    "started_at",
+                    models.DateTimeField(
+                        editable=False, null=True, verbose_name="started"
+                    ),
+                ),
+                (
+                    "ended_at",
+                    models.DateTimeField(
+                        editable=False, null=True, verbose_name="ended"
+                    ),
+                ),
+                ("stepped_at", models.DateTimeField(editable=False, null=True)),
+                ("early", models.PositiveIntegerField(default=0, editable=False)),
+                ("last_place", models.PositiveIntegerField(default=0, editable=False)),
+                ("serving", models.PositiveIntegerField(default=0, editable=False)),
+                ("room", models.JSONField(default=dict, editable=False)),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="drops",
+                        to="products.product",
+                        verbose_name="product",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "drop",
+                "verbose_name_plural": "drops",
+                "ordering": ["-starts_at", "-pk"],
+            },
+        ),
         migrations.AddField(
             model_name="product",
             name="category",
@@ -1752,6 +1875,17 @@ class Migration(migrations.Migration):
                 "verbose_name": "stock",
                 "verbose_name_plural": "stock",
             },
+        ),
+        migrations.AddField(
+            model_name="variant",
+            name="drop",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="products.drop",
+            ),
         ),
         migrations.AddField(
             model_name="variant",
@@ -2094,6 +2228,17 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "reservation periods",
             },
         ),
+        migrations.AddField(
+            model_name="drop",
+            name="variants",
+            field=models.ManyToManyField(
+                blank=True,
+                help_text="If you choose none, the drop sells all variants.",
+                related_name="+",
+                to="products.variant",
+                verbose_name="variants",
+            ),
+        ),
         migrations.CreateModel(
             name="BasketLine",
             fields=[
@@ -2333,6 +2478,99 @@ class Migration(migrations.Migration):
                 "verbose_name": "tax rate",
                 "verbose_name_plural": "tax rates",
                 "ordering": ["country", "tax_class__position", "-since"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Ticket",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "number",
+                    models.CharField(
+                        default=products.drops.models.new_number,
+                        editable=False,
+                        max_length=16,
+                        unique=True,
+                        verbose_name="number",
+                    ),
+                ),
+                (
+                    "place",
+                    models.PositiveIntegerField(
+                        editable=False, null=True, verbose_name="place"
+                    ),
+                ),
+                ("token", models.CharField(editable=False, max_length=32, null=True)),
+                (
+                    "network",
+                    models.CharField(blank=True, editable=False, max_length=45),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("admitted", "admitted"),
+                            ("bought", "bought"),
+                            ("passed", "passed on"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(auto_now_add=True, verbose_name="taken"),
+                ),
+                (
+                    "admitted_at",
+                    models.DateTimeField(null=True, verbose_name="admitted"),
+                ),
+                ("ends_at", models.DateTimeField(null=True, verbose_name="turn ends")),
+                (
+                    "drop",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tickets",
+                        to="products.drop",
+                    ),
+                ),
+                (
+                    "order",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="drop_ticket",
+                        to="products.order",
+                        verbose_name="order",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="drop_tickets",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="account",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "drop ticket",
+                "verbose_name_plural": "drop tickets",
+                "ordering": ["drop", "place", "pk"],
             },
         ),
         migrations.CreateModel(
@@ -3242,6 +3480,62 @@ class Migration(migrations.Migration):
             model_name="taxrate",
             constraint=products.pricing.models.rules.RulesTrigger(
                 name="tax_rate_rules"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="ticket",
+            index=models.Index(fields=["drop", "state", "place"], name="ticket_line"),
+        ),
+        migrations.AddIndex(
+            model_name="ticket",
+            index=models.Index(
+                condition=models.Q(("network", ""), _negated=True),
+                fields=["drop", "network"],
+                name="ticket_network",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ticket",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ("waiting", "admitted", "bought"))),
+                fields=("drop", "user"),
+                name="ticket_one_a_user",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ticket",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ("waiting", "admitted", "bought"))),
+                fields=("drop", "token"),
+                name="ticket_one_a_token",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ticket",
+            constraint=models.UniqueConstraint(
+                fields=("drop", "place"), name="ticket_place_in_drop"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ticket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("user", None), ("token", None), _connector="OR"),
+                name="ticket_has_one_owner",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ticket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "admitted"), _negated=True),
+                    models.Q(
+                        ("admitted_at__isnull", False),
+                        ("place__isnull", False),
+                        ("ends_at__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="ticket_turn_has_times",
             ),
         ),
         migrations.AddIndex(

@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, Sum
 from django.utils import timezone
 
 from products.basket.exceptions import HoldPaused
+from products.drops.exceptions import PersonLimit
 from products.live.viewers import Owner
-from products.models import Basket, HoldSpell, Order
+from products.models import Basket, BasketLine, HoldSpell, Order, OrderLine
 from products.orders import states
 from products.orders.exceptions import TooManyOrders
 from products.orders.terms import Contact
@@ -128,6 +129,53 @@ def _pause() -> timedelta:
     return timedelta(minutes=settings.HOLD_PAUSE_MINUTES)
 
 
+# --- Units for each person --------------------------------------------------------
+
+
+def check_units(
+    basket: Basket, lines: Iterable[BasketLine], email: str | None = None
+) -> None:
+    """Raise `PersonLimit` if the owner would have more of a variant than one may buy.
+
+    Units count that were ordered from the owner's account or session, or with this
+    email address. With an address, orders with the same one wait until the caller's
+    transaction ends. Without limited variants this takes no query.
+    """
+    limited = [line for line in lines if line.variant.limit_per_person]
+    if not limited:
+        return
+    person = Q(order__user=basket.user_id) if basket.user_id else Q(pk=None)
+    if basket.token:
+        person |= Q(order__basket__token=basket.token)
+    if email:
+        lock_mailbox(email)
+        person |= of_mailbox(email, "order__")
+    ordered = OrderLine.objects.filter(
+        person, variant__in=[v.variant_id for v in limited]
+    )
+    ordered = ordered.exclude(order__status__in=states.OVER)
+    rows = ordered.order_by().values_list("variant").annotate(Sum("quantity"))
+    bought = dict(rows)
+    for line in limited:
+        limit, had = line.variant.limit_per_person, bought.get(line.variant_id, 0)
+        if limit and had + line.quantity > limit:
+            raise PersonLimit(line.variant.name, limit, had)
+
+
+def of_mailbox(email: str, prefix: str = "") -> Q:
+    """Return the condition for orders with this email address, however it is spelled.
+
+    `prefix` leads to the order.
+    """
+    key = Q(**{f"{prefix}email_key": email_key(email)})
+    return key | Q(**{f"{prefix}email__iexact": email})
+
+
+def lock_mailbox(email: str) -> None:
+    """Let orders with the same email address wait until this transaction ends."""
+    lock_keys([email_key(email)])
+
+
 # --- Orders of guests -------------------------------------------------------------
 
 
@@ -168,7 +216,7 @@ def check_order(contact: Contact, visitor: Visitor) -> None:
     keys = marks(contact, visitor)
     if not keys:
         return
-    _lock(keys.values())
+    lock_keys(keys.values())
     counts = _count(keys, visitor)
     if _any_over(counts, "open"):
         raise TooManyOrders(None)
@@ -217,8 +265,8 @@ def _any_over(counts: dict[str, int], kind: str) -> bool:
     return any(most and counts[name] >= most for name, most in limits.items())
 
 
-def _lock(keys: Iterable[str]) -> None:
-    """Wait for orders with one of these keys that are being placed."""
+def lock_keys(keys: Iterable[str]) -> None:
+    """Wait for transactions that have locked one of these keys; lock them."""
     numbers = sorted(int(_digest(key)[:7], 16) for key in keys)
     with connection.cursor() as cursor:
         for number in numbers:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from products.basket import holds
 from products.basket.exceptions import BasketClosed, Shortage
+from products.drops import admission
 from products.live import push
 from products.models import (
     Basket,
@@ -61,7 +62,8 @@ def place(
     that order. An order that costs nothing gets the method `FREE`, whatever was chosen.
 
     Raises `BasketClosed`, `BasketEmpty`, `Shortage`, `TermsChanged`, `MethodRefused`,
-    `NotDelivered`, `CodeUsedBefore` and `TooManyOrders`. Then nothing has changed.
+    `NotDelivered`, `CodeUsedBefore`, `TooManyOrders`, `PersonLimit`, and for units of a
+    drop `NotAdmitted`, `DropLimit` and `AlreadyBought`. Then nothing has changed.
     """
     basket = holds.row(basket)
     if basket.status == Basket.Status.ORDERED:
@@ -70,10 +72,12 @@ def place(
         raise BasketClosed
     if user is None:
         limits.check_order(contact, visitor)  # before it locks rows of stock
+    lines = list(basket.lines.select_related("variant__product").order_by("pk"))
+    limits.check_units(basket, lines, contact.email)
+    tickets = admission.begin_order(basket, lines, contact.email)
     if not holds.is_held(basket):
         holds.let_go(basket)
         holds.claim(basket)
-    lines = list(basket.lines.select_related("variant__product").order_by("pk"))
     unavailable = {line.variant_id: 0 for line in lines if not line.variant.is_for_sale}
     if unavailable:  # left the shop since they were held
         raise Shortage(unavailable)
@@ -100,6 +104,7 @@ def place(
         expires_at=deadline_of(method, user.pk if user else None),
     )
     _create_lines(order, lines, priced)
+    admission.end_order(tickets, order)
     limits.end_hold(basket, [line.variant_id for line in lines])
     _close(basket)
     if discount is not None:

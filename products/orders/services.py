@@ -34,7 +34,7 @@ SWEEP = 500
 UNIT_CHANGES = {
     (Units.RESERVED, Units.SENT): stock.ship,
     (Units.RESERVED, Units.RETURNED): stock.release,
-    (Units.RETURNED, Units.RESERVED): stock.claim,
+    (Units.RETURNED, Units.RESERVED): stock.claim_again,
 }
 # What becomes of the use of the order's discount then.
 USE_CHANGES = {

@@ -17,12 +17,15 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from products.catalogue.exceptions import UnknownProduct
+from products.drops.exceptions import NotAdmitted
 from products.live import push
-from products.models import MovementKind, Prices, Stock
+from products.models import MovementKind, Prices, Stock, Variant
 from products.stock.exceptions import NotEnoughStock, StockConflict
 
 GUARD = "AND 0 <= s.reserved + %(d_reserved)s"
 GUARD += " AND s.reserved + %(d_reserved)s <= s.on_hand + %(d_on_hand)s"
+# Nobody claims units of a drop past its room.
+GATE = " AND (v.drop_id IS NULL OR v.drop_id = ANY(%(drops)s::bigint[]))"
 
 # One round trip for the row and its movement, so that the row is locked briefly.
 MOVE = """
@@ -142,21 +145,41 @@ def count(
         )
 
 
-def claim(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
+def claim(
+    quantities: Mapping[int, int], *, note: str = "", drops: Sequence[int] = ()
+) -> list[Level]:
     """Reserve units of several variants (variant id → units), all or nothing.
 
-    Raises `NotEnoughStock` for the first variant that has too few. Rows are updated in
-    the order of their keys, so two claims never deadlock.
+    `drops` are the keys of drops whose units may be claimed. Raises `NotAdmitted` for a
+    variant of another drop, and `NotEnoughStock` for the first variant that has too
+    few. Rows are updated in the order of their keys, so two claims never deadlock.
     """
     with transaction.atomic():
-        levels = []
-        for variant_id, quantity in _in_order(quantities):
-            level = _try_move(variant_id, MovementKind.CLAIMED, 0, quantity, note)
-            if level is None:
-                available = _get(Stock.objects.all(), variant_id).available
-                raise NotEnoughStock(variant_id, quantity, available)
-            levels.append(level)
-        return levels
+        return [
+            _claim(variant_id, quantity, note, drops)
+            for variant_id, quantity in _in_order(quantities)
+        ]
+
+
+def _claim(variant_id: int, quantity: int, note: str, drops: Sequence[int]) -> Level:
+    kind = MovementKind.CLAIMED
+    level = _try_move(variant_id, kind, 0, quantity, note, drops=drops)
+    if level is not None:
+        return level
+    row = _get(Stock.objects.select_related("variant"), variant_id)
+    if row.variant.drop_id is not None and row.variant.drop_id not in drops:
+        raise NotAdmitted(row.variant.drop_id)
+    raise NotEnoughStock(variant_id, quantity, row.available)
+
+
+def claim_again(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
+    """Reserve units of an order that had them before, also those of a drop.
+
+    Raises `NotEnoughStock`.
+    """
+    variants = Variant.objects.filter(pk__in=quantities).exclude(drop=None)
+    drops = list(variants.values_list("drop", flat=True))
+    return claim(quantities, note=note, drops=drops)
 
 
 def release(quantities: Mapping[int, int], *, note: str = "") -> list[Level]:
@@ -250,13 +273,18 @@ def _try_move(
     d_reserved: int,
     note: str = "",
     actor: AbstractUser | None = None,
+    drops: Sequence[int] | None = None,
 ) -> Level | None:
-    """Change a row, log the movement, push on commit; None if the guard forbids it."""
+    """Change a row, log the movement, push on commit; None if the guard forbids it.
+
+    Units of drops are claimed only for these `drops`. None is for other movements.
+    """
+    guard = GUARD if drops is None else GUARD + GATE
     if max(abs(d_on_hand), abs(d_reserved)) > MAX_UNITS:
         return None  # the column's type has no room for the number
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            MOVE.format(guard=GUARD),
+            MOVE.format(guard=guard),
             {
                 "variant_id": variant_id,
                 "kind": kind,
@@ -264,6 +292,7 @@ def _try_move(
                 "d_reserved": d_reserved,
                 "note": note,
                 "actor_id": actor.pk if actor else None,
+                "drops": list(drops or ()),
             },
         )
         row = cursor.fetchone()

@@ -46,7 +46,7 @@ def _card_name(product: Product, is_eager: bool) -> str:
     content = [
         *(get_language(), is_eager, product.pk, product.name, product.slug),
         *(product.image.name, [(o.version, o.facts) for o in product.offers]),
-        *(product.option_names, [o.option_values for o in product.offers]),
+        *(product.option_names, [(o.option_values, o.drop) for o in product.offers]),
     ]
     digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16)
     return f"card:{digest.hexdigest()}"

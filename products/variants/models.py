@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Cast, Coalesce, JSONArray, Upper
 from django.utils.translation import gettext_lazy as _
@@ -83,7 +84,7 @@ class VariantQuerySet(models.QuerySet["Variant"]):
     def offer_rows(self) -> models.QuerySet:
         """Return a row of each variant for `Offer.read`, in the order of pages."""
         row = JSONArray(
-            *("pk", "sku", "option_values", "is_active"),
+            *("pk", "sku", "option_values", "is_active", "drop__slug"),
             *(Coalesce(f"stock__{name}", 0) for name in STOCK),
             *(Cast(name, models.TextField()) for name in PRICES),
             "price_until",
@@ -120,6 +121,18 @@ class Variant(Priced):
     # The file of the first picture that it shows; empty if no variant of its product
     # has pictures of its own. Services keep it, so that lines need no other table.
     picture = models.CharField(max_length=100, blank=True, editable=False)
+    limit_per_person = models.PositiveSmallIntegerField(
+        _("units for each person"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("The most that one person can buy. Empty: no limit."),
+    )
+    # Only people whose turn it is in this drop may buy it. Only `products.drops.gates`
+    # writes it.
+    drop = models.ForeignKey(
+        "products.Drop", models.SET_NULL, null=True, editable=False, related_name="+"
+    )
 
     objects = VariantQuerySet.as_manager()
 

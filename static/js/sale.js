@@ -1,6 +1,8 @@
 /* Counts down to the end of a reduction on a product's page. It uses the server's time, as
  * the visitor's clock may be wrong. Without this script the page shows when it ends. */
 
+import { spelled } from "./clock.js";
+
 const TICK_MS = 250;
 const DAY_S = 86_400; // a longer time is not counted down
 
@@ -36,11 +38,6 @@ function tick() {
   if (!clock.hidden) {
     clock.textContent = spelled(left);
   }
-}
-
-function spelled(seconds) {
-  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return parts.map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 tick();

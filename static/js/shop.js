@@ -7,7 +7,11 @@ import { becomeAnother, socketUrl, visitor } from "./page.js";
 import { suggest, tidy } from "./search.js";
 import { apply, forget, isPersonal, shown } from "./topics.js";
 
-const live = new Live(socketUrl(), shown, apply, forget, isPersonal);
+const show = (item) => {
+  apply(item);
+  document.dispatchEvent(new CustomEvent("live:item", { detail: item }));
+};
+const live = new Live(socketUrl(), shown, show, forget, isPersonal);
 
 showStatus(live);
 

@@ -4,8 +4,10 @@ from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
@@ -15,8 +17,9 @@ from django.views.generic import FormView
 
 from products.basket import holds, services
 from products.basket.exceptions import BasketClosed, BasketEmpty, HoldPaused, Shortage
+from products.drops.exceptions import NotAdmitted, NotForThisPerson
 from products.live import baskets, viewers
-from products.models import Basket, Order, ShippingMethod, Variant
+from products.models import Basket, Drop, Order, ShippingMethod, Variant
 from products.orders.exceptions import (
     MethodRefused,
     NotDelivered,
@@ -62,6 +65,13 @@ class CheckoutView(TitleMixin, FormView):
         self.owner = viewers.owner_of(request.session, request.user)
         if request.user.is_authenticated and not request.user.is_verified:
             return self.answer("unverified", 403, _("Verify your email address first"))
+        try:
+            return self.guarded(request, *args, **kwargs)
+        except NotForThisPerson as refusal:
+            return self.not_for_this_person(refusal)
+
+    def guarded(self, request: HttpRequest, *args, **kwargs) -> HttpResponseBase:
+        """Take the step, or show the page that says why not."""
         try:
             return super().dispatch(request, *args, **kwargs)
         except (BasketEmpty, BasketClosed):
@@ -218,6 +228,13 @@ class CheckoutView(TitleMixin, FormView):
     def not_delivered(self) -> HttpResponse:
         """Say that the order cannot be delivered to the address."""
         return self.answer("undelivered", 409, _("We can’t deliver this order"))
+
+    def not_for_this_person(self, refusal: NotForThisPerson) -> HttpResponse:
+        """Go back to the basket and say why. For a drop, go to its page."""
+        messages.error(self.request, str(refusal))
+        if isinstance(refusal, NotAdmitted):
+            return SeeOther(Drop.objects.get(pk=refusal.drop_id).get_absolute_url())
+        return SeeOther(reverse("products:basket"))
 
     def too_many_orders(self, refusal: TooManyOrders) -> HttpResponse:
         """Say when to come back. Basket, hold and address stay as they are."""

@@ -23,6 +23,7 @@ from products.staff import moves
 from products.stock import services as stock
 from realtime.registry import STRANGER, State, Viewer
 from tests.support.concurrency import together
+from tests.support.drops import make_drop
 from tests.support.factories import (
     make_basket,
     make_full_basket,
@@ -604,7 +605,7 @@ def test_render_of_every_topic_carries_its_name_and_version():
     names = ["basket", "basket:lines", "basket:hold", "board", "orders", "shelves"]
     names += ["pulse"]
     names += [f"stock:{variant.pk}", f"shelf:{variant.pk}"]
-    names += [f"order:{order.access_token}"]
+    names += [f"order:{order.access_token}", f"drop:{make_drop().pk}"]
     assert {registry.key_of(name, viewer).rpartition(":")[0] for name in names} == (
         registry.kinds.keys()
     )

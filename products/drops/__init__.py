@@ -1,0 +1,1 @@
+"""Drops: sales that begin at a second, with a waiting room in front of them."""
