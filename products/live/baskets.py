@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
@@ -141,11 +141,14 @@ def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
         (country, number): todays_rates(country, version, vat_number=number)
         for country, number in {*places.values()}
     }
-    zones = shipping.zones(version) if lines else []
-    offered = discounts.offered(b.discount_id for b in baskets) if lines else []
+    now = _Rules(
+        version,
+        shipping.zones(version) if lines else [],
+        discounts.offered(b.discount_id for b in baskets) if lines else [],
+    )
     return {
         owner_of_basket(basket): _contents_of(
-            basket, lines[basket.pk], rates[places[basket]], zones, offered
+            basket, lines[basket.pk], rates[places[basket]], now
         )
         for basket in baskets
     }
@@ -167,17 +170,23 @@ def _tax_places(baskets: Iterable[Basket]) -> list[tuple[str, str]]:
     ]
 
 
+class _Rules(NamedTuple):
+    """What all baskets are priced by, apart from taxes."""
+
+    version: str | None
+    zones: list[Zone]
+    discounts: list[Discount]
+
+
 def _contents_of(
-    basket: Basket,
-    lines: list[BasketLine],
-    rates: dict[str, Rate],
-    zones: list[Zone],
-    offered: list[Discount],
+    basket: Basket, lines: list[BasketLine], rates: dict[str, Rate], now: _Rules
 ) -> State:
     for_sale = [line for line in lines if line.variant.is_for_sale]
     place = shipping.place_of(basket)
-    choice = discounts.choose(for_sale, offered, basket.discount_id)
-    priced, delivery = shipping.price(for_sale, rates, zones, place, choice.terms)
+    choice = discounts.choose(for_sale, now.discounts, basket.discount_id)
+    priced, delivery = shipping.price(
+        for_sale, rates, now.zones, place, choice.terms, now.version
+    )
     prices = {
         line.pk: price for line, price in zip(for_sale, priced.lines, strict=True)
     }

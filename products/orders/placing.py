@@ -167,7 +167,7 @@ def _price(
     offered = discounts.offered([basket.discount_id])
     choice = discounts.choose(lines, offered, basket.discount_id)
     zones = shipping.zones(version)
-    priced, delivery = shipping.price(lines, rates, zones, place, choice.terms)
+    priced, delivery = shipping.price(lines, rates, zones, place, choice.terms, version)
     if delivery.chosen is None:
         raise NotDelivered
     return priced, delivery.chosen, choice.discount

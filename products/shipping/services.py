@@ -136,14 +136,17 @@ def price(
     zones: Iterable[Zone],
     place: Place,
     discount: Mapping[str, Any] | None = None,
+    version: str | None = None,
 ) -> tuple[PricedBasket, Delivery]:
     """Return what lines cost with their delivery, and the delivery.
 
-    In: the order's discount, as `products.pricing.baskets.price_items` takes it.
+    In: the tax rates at the place; the order's discount, as
+    `products.pricing.baskets.price_items` takes it; the version of the rules, as
+    `products.pricing.tax.rates_for` takes it.
 
     Bands and limits of methods are for the prices of everybody. With reverse charge,
-    the offers are without tax. Goods that are picked up stay in the shop's country, so
-    its tax is charged.
+    the offers are without tax. Goods that are picked up are handed over in the shop's
+    country, so its tax is charged.
     """
     discount = discount or {}
     items = [pricing.item(line) for line in lines]
@@ -155,13 +158,14 @@ def price(
         weight=weight_of(lines),
         goods=pricing.to_minor(priced.sums.discounted_goods),
     )
-    if delivery.chosen and delivery.chosen.is_pickup:
-        rates = local
     cost = pricing.from_minor(delivery.price)
-    if rates != local:
-        priced = pricing.price_items(items, rates, shipping=cost, **discount)
-        return priced, _without_tax(delivery, items, rates)
-    if cost:
+    is_net = rates != local
+    if is_net:
+        delivery = _without_tax(delivery, items, rates)
+    if delivery.chosen and delivery.chosen.is_pickup:
+        rates = pricing.todays_rates(settings.SHOP_COUNTRY, version)
+        priced = pricing.price_items(items, rates, **discount)
+    elif cost or is_net:
         priced = pricing.price_items(items, rates, shipping=cost, **discount)
     return priced, delivery
 
