@@ -17,7 +17,11 @@ from products.pagecache import invalidation  # noqa: F401  has tasks of its own
 from products.payments import refunds
 from products.payments import services as payments
 from products.payments import webhooks
-from products.pricing import discount_flips, flips  # noqa: F401  so have these
+from products.pricing import (  # noqa: F401  so have these
+    discount_flips,
+    flips,
+    rule_flips,
+)
 from products.search import services as search  # noqa: F401  so has this
 from products.stock import alerts
 from products.vat import services as vat  # noqa: F401  so has this

@@ -23,6 +23,7 @@ def jobs(outbox_s: float, hold_s: float) -> dict[str, dict[str, Any]]:
             "products.pricing.discount_flips.follow_discounts",
             hold_s,
         ),
+        "follow-rules": ("products.pricing.rule_flips.follow_rules", hold_s),
         "tell-waiting": ("products.tasks.tell_waiting", hold_s),
         "fetch-pictures": ("products.tasks.fetch_pictures", 15),
         "check-vat-numbers": ("products.vat.services.check_vat_numbers", 60),

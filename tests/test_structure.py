@@ -59,6 +59,7 @@ SERVICES = [
     "products.pricing.history",
     "products.pricing.reach",
     "products.pricing.rules",
+    "products.pricing.rule_flips",
     "products.pricing.sales",
     "products.pricing.tax",
     "products.pricing.uses",

@@ -31,19 +31,20 @@ def prices_changed(
 def discount_changed(discount: Discount) -> None:
     """Give the open baskets that a discount may concern their next version: those with
     its code, or all with lines if it needs none."""
-    baskets = Basket.objects.open()
+    baskets = _with_lines()
     if discount.code:
-        baskets = baskets.filter(discount=discount)
-    else:
-        baskets = baskets.filter(
-            Exists(BasketLine.objects.filter(basket=OuterRef("pk")))
-        )
-    ids = list(baskets.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(ids), BATCH):
-        with transaction.atomic():
-            _next_versions(
-                Basket.objects.open().filter(pk__in=ids[start : start + BATCH])
-            )
+        baskets = Basket.objects.open().filter(discount=discount)
+    _renew_in_batches(baskets)
+
+
+def rules_changed() -> None:
+    """Renew all open baskets with lines: taxes or prices of delivery have changed."""
+    _renew_in_batches(_with_lines())
+
+
+def _with_lines() -> QuerySet[Basket]:
+    lines = BasketLine.objects.filter(basket=OuterRef("pk"))
+    return Basket.objects.open().filter(Exists(lines))
 
 
 def prices_changed_on_commit(
@@ -69,6 +70,14 @@ def vat_number_changed(user_id: int, vat_number: str) -> None:
     """Renew a user's open basket with this VAT number."""
     baskets = Basket.objects.open().filter(user=user_id, vat_number=vat_number)
     _next_versions(baskets)
+
+
+def _renew_in_batches(baskets: QuerySet[Basket]) -> None:
+    ids = list(baskets.order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(ids), BATCH):
+        batch = Basket.objects.open().filter(pk__in=ids[start : start + BATCH])
+        with transaction.atomic():
+            _next_versions(batch)
 
 
 def _next_versions(baskets: QuerySet[Basket]) -> list[Basket]:

@@ -182,6 +182,8 @@ class Migration(migrations.Migration):
                         default=uuid.uuid4, editable=False, verbose_name="version"
                     ),
                 ),
+                ("followed", models.UUIDField(editable=False, null=True)),
+                ("followed_on", models.DateField(editable=False, null=True)),
             ],
             options={
                 "verbose_name": "version of the pricing rules",

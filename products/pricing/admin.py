@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from products.exceptions import ShopError
 from products.models import Discount, PriceChange, Sale, TaxClass, TaxRate
-from products.pricing import clock, discount_flips, flips
+from products.pricing import clock, discount_flips, flips, rule_flips
 from products.pricing import services as pricing
 from products.pricing.baskets import percent
 from products.pricing.forms import DiscountForm, SaleForm
@@ -44,8 +44,24 @@ def end_each(
             page.message_user(request, text, messages.SUCCESS)
 
 
+class RulesMixin(admin.ModelAdmin):
+    """A mixin for what baskets are priced by: open ones follow what staff change."""
+
+    def save_related(self, request: HttpRequest, form, formsets, change) -> None:
+        super().save_related(request, form, formsets, change)
+        rule_flips.follow_later()
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        rule_flips.follow_later()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        super().delete_queryset(request, queryset)
+        rule_flips.follow_later()
+
+
 @admin.register(TaxClass)
-class TaxClassAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
+class TaxClassAdmin(RulesMixin, SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
     list_display = ["name", "code", "position"]
 
     def get_readonly_fields(
@@ -56,7 +72,7 @@ class TaxClassAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
 
 
 @admin.register(TaxRate)
-class TaxRateAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
+class TaxRateAdmin(RulesMixin, SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
     list_display = ["country", "tax_class", "percent", "since", "is_loaded"]
     list_filter = ["tax_class", "country"]
     list_select_related = ["tax_class"]

@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from products.models import ShippingMethod, ShippingZone
+from products.pricing import rule_flips
+from products.pricing.admin import RulesMixin
 from products.shipping import services as shipping
 from products.shipping.forms import MethodForm, ZoneForm
 from project.edits.admin import SafeEditsMixin
@@ -44,7 +46,9 @@ class MethodInline(admin.StackedInline):
 
 
 @admin.register(ShippingZone)
-class ShippingZoneAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
+class ShippingZoneAdmin(
+    RulesMixin, SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin
+):
     form = ZoneForm
     inlines = [MethodInline]
     list_display = ["name", "places", "offered", "position", "is_active"]
@@ -107,6 +111,7 @@ class ShippingZoneAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         count = shipping.load_defaults()
+        rule_flips.follow_later()
         text = ngettext(
             "%(count)d zone was added. Please check its prices.",
             "%(count)d zones were added. Please check their prices.",

@@ -40,6 +40,9 @@ class RulesVersion(models.Model):
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     version = models.UUIDField(_("version"), default=uuid.uuid4, editable=False)
+    # The version and the day that open baskets follow: `products.pricing.rule_flips`.
+    followed = models.UUIDField(null=True, editable=False)
+    followed_on = models.DateField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("version of the pricing rules")
