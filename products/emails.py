@@ -1,25 +1,27 @@
 """Writes the shop's mails to the outbox, in the transaction that causes them.
 
+The outbox stores facts. The worker that delivers a mail renders its template from them.
 Each domain has its own `emails` module. Texts are never rendered as templates, because
 names may contain any characters.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 
 from products.exceptions import MailRefused
+from project.mail.facts import FactsMail
 
 
-def send(template: str, subject: str, to: Sequence[str], **context) -> None:
-    """Write a mail from `template` (.txt and .html). Raises `MailRefused`."""
-    context |= {"shop_name": settings.SHOP_NAME, "shop_url": settings.DOMAIN_NAME}
-    text = render_to_string(f"{template}.txt", context).strip() + "\n"
-    mail = EmailMultiAlternatives(subject, text, to=list(to))
-    mail.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
+def send(template: str, subject: str, to: Sequence[str], **facts: Any) -> None:
+    """Write a mail from `template` (.txt and .html) and facts, which are JSON-ready.
+
+    Raises `MailRefused`.
+    """
+    facts |= {"shop_name": settings.SHOP_NAME, "shop_url": settings.DOMAIN_NAME}
+    mail = FactsMail(template, facts, subject, list(to))
     try:
         mail.send()
     except ValidationError as error:

@@ -13,6 +13,7 @@ from products.emails import send
 from products.models import Order
 from products.orders import states
 from products.pricing.baskets import sums_of
+from project import postal
 from project.views import absolute
 
 CONFIRM_SIGNER = Signer(salt="products.orders.confirm")
@@ -27,20 +28,53 @@ def order_moved(order: Order) -> None:
     if mail is None or not order.email:  # the address was erased with the account
         return
     link = confirm_link(order) if order.awaits_confirmation else order_link(order)
+    buyer = {
+        "full_name": order.full_name,
+        "address": [*filter(None, [order.company]), *postal.lines(order)],
+        "vat_number": order.vat_number,
+    }
     with translation.override(order.language):
         send(
             f"orders/email/{mail.template}",
             mail.subject % {"number": order.number},
             [order.email],
             **_costs(order),
+            buyer=buyer,
             link=link,
         )
 
 
 def _costs(order: Order) -> dict[str, Any]:
-    """Return the order, its lines and its sums, for a mail."""
+    """Return the facts of an order, its lines and its sums, for a mail."""
     lines = list(order.lines.all())
-    return {"order": order, "lines": lines, "sums": sums_of(order, lines).facts}
+    return {
+        "order": _facts(order),
+        "lines": [
+            {
+                "name": line.name,
+                "sku": line.sku,
+                "quantity": line.quantity,
+                "subtotal": f"{line.subtotal:.2f}",
+            }
+            for line in lines
+        ],
+        "sums": sums_of(order, lines).facts,
+    }
+
+
+def _facts(order: Order) -> dict[str, Any]:
+    """Return what mails say about an order, apart from its lines, sums and address."""
+    return {
+        "number": order.number,
+        "method": order.method,
+        "method_name": order.get_method_display(),
+        "is_prepaid": order.is_prepaid,
+        "expires_at": order.expires_at and order.expires_at.isoformat(),
+        "total": f"{order.total:.2f}",
+        "delivery": order.agreed_delivery if order.delivery_name else None,
+        "country": order.country.name,
+        "is_known": bool(order.user_id or order.confirmed_at),
+    }
 
 
 def confirm_link(order: Order) -> str:

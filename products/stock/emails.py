@@ -24,6 +24,9 @@ def low_stock(variants: Sequence[tuple[Variant, int]]) -> None:
             )
             % {"count": len(variants)},
             settings.STAFF_ALERTS["low"],
-            variants=[{"variant": v, "left": left} for v, left in variants],
+            variants=[
+                {"name": variant.name, "sku": variant.sku, "left": left}
+                for variant, left in variants
+            ],
             link=absolute(reverse("admin:products_stock_changelist")),
         )

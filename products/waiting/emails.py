@@ -23,7 +23,7 @@ def back_in_stock(waiting: Waiting) -> None:
             "products/email/back_in_stock",
             _("%(name)s is back in stock") % {"name": one_line(variant.name)},
             [waiting.email],
-            variant=variant,
+            variant={"name": variant.name, "price": f"{variant.price:.2f}"},
             link=absolute(variant.get_absolute_url()),
             stop=absolute(reverse("products:tell-stop", args=[stop_token(waiting)])),
         )

@@ -24,6 +24,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from post_office import admin as post_office_admin
 from post_office.models import STATUS, Attachment, Email, EmailTemplate, Log
 
+from project.mail import facts
 from project.mail.delivery import WAITING
 from project.mail.outbox import new_message_id
 from project.mail.tasks import deliver_soon
@@ -115,8 +116,13 @@ class OutboxAdmin(ReadOnlyMixin, ListedLookupsMixin, admin.ModelAdmin):
         return super().get_queryset(request).annotate(tries=Count("logs"))
 
     def get_object(self, request: HttpRequest, object_id, from_field=None):
-        """Return the mail as this user may see it, with secrets masked."""
+        """Return the mail as this user may see it, with secrets masked.
+
+        A mail that is still facts is shown as it would be written now.
+        """
         mail = super().get_object(request, object_id, from_field)
+        if mail:
+            facts.write(mail)
         if mail and not request.user.is_superuser:
             for field in ("subject", "message", "html_message"):
                 setattr(mail, field, without_secrets(getattr(mail, field)))

@@ -31,6 +31,7 @@ from post_office.models import STATUS, Attachment, Email, Log
 from post_office.settings import get_backend
 
 from project import traces
+from project.mail import facts
 from project.mail.addresses import recipient
 from realtime import request_ids
 
@@ -137,6 +138,13 @@ def _request_id(mail: Email) -> str | None:
 def _try(mail: Email, backend: BaseEmailBackend) -> Outcome:
     """Send a locked mail and record the outcome."""
     try:
+        if facts.write(mail):  # once: every copy is the same
+            _set(
+                mail,
+                message=mail.message,
+                html_message=mail.html_message,
+                context=None,
+            )
         message = _message(mail)
         _open(backend)
         backend.send_messages([message])

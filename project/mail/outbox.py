@@ -19,12 +19,12 @@ from django.db import transaction
 from post_office.models import STATUS, Attachment, Email
 
 from project.mail.addresses import recipient
+from project.mail.facts import HTML, FactsMail
 from project.mail.tasks import deliver_soon
 from realtime import request_ids
 
 logger = logging.getLogger(__name__)
 
-HTML = "text/html"
 REQUEST_ID = "X-Request-ID"
 
 
@@ -55,8 +55,13 @@ def write(message: EmailMessage) -> Email:
     This does not use `mail.send()` of post_office. It renders texts as templates, and a
     shopper could choose the name `{% include … %}`.
     """
-    message.message()  # raises for headers that could not be sent
-    text, html = bodies(message)
+    written_from, text, html = None, "", ""
+    if isinstance(message, FactsMail):
+        written_from = message.written_from
+        _without_bodies(message).message()
+    else:
+        message.message()  # raises for headers that could not be sent
+        text, html = bodies(message)
     row = Email(
         from_email=str(message.from_email),
         to=recipients(message.to),
@@ -65,14 +70,27 @@ def write(message: EmailMessage) -> Email:
         subject=str(message.subject),
         message=text,
         html_message=html,
+        context=written_from,
         headers=headers(message),
         message_id=message.extra_headers.get("Message-ID") or new_message_id(),
         status=STATUS.queued,
         number_of_retries=0,
     )
     row.save()  # cleans it: a bad address raises here
-    row.attachments.set(attachments(message))
+    if message.attachments:
+        row.attachments.set(attachments(message))
     return row
+
+
+def _without_bodies(message: EmailMessage) -> EmailMessage:
+    """Return a message with the same headers."""
+    people = {"to": message.to, "cc": message.cc, "bcc": message.bcc}
+    return EmailMessage(
+        *(message.subject, "", message.from_email),
+        **people,
+        headers=message.extra_headers,
+        reply_to=message.reply_to,
+    )
 
 
 def new_message_id() -> str:

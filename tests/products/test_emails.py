@@ -1,5 +1,6 @@
 """The mails of orders, and those to staff: what they say, when, and that they come."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -64,6 +65,8 @@ def test_each_step_a_shopper_would_want_to_know_is_one_mail():
         "Order N is on its way",
     ]
     assert subjects[4].endswith("has been cancelled") and len(subjects) == 5
+    for message in mail.outbox:
+        assert json.loads(json.dumps(message.written_from))
 
 
 def test_order_that_was_not_paid_in_time_says_so(settings):

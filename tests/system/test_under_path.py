@@ -22,6 +22,7 @@ from websockets.exceptions import InvalidStatus
 
 from products.models import Order, Stock, Variant
 from products.stock import services as stock
+from project.mail import facts
 from tests.support.client import Client
 from tests.support.factories import make_picture, make_shopper, make_user, make_variant
 from tests.support.http_server import serving
@@ -464,6 +465,7 @@ def test_refusal_of_an_upload_leads_back_to_the_shop(site):
 
 
 def links_of(mail: Email) -> set[str]:
+    facts.write(mail)
     links = URL.findall(f"{mail.message} {unescape(mail.html_message)}")
     return {each.rstrip(".") for each in links}
 
