@@ -66,17 +66,38 @@ def _filled(items: str, context: Context) -> str:
 @register.simple_tag(takes_context=True)
 def navigation(context: Context) -> SafeString:
     """Render the page's `categories`, with the current one marked."""
+    return mark_safe(_navigations(context)["head"])
+
+
+@register.simple_tag(takes_context=True)
+def footer_navigation(context: Context) -> SafeString:
+    """Render the page's `categories` for its footer."""
+    return mark_safe(_navigations(context)["foot"])
+
+
+NAVIGATIONS = "_navigations"  # in the context, so that a page looks them up once
+
+
+def _navigations(context: Context) -> dict[str, str]:
+    if NAVIGATIONS not in context:
+        context.dicts[0][NAVIGATIONS] = _looked_up(context)
+    return context[NAVIGATIONS]
+
+
+def _looked_up(context: Context) -> dict[str, str]:
     here, categories = _here(context), context.get("categories")
 
-    def build() -> str:
-        return render_to_string(
-            "_categories.html", {"categories": categories, "here": here}
-        )
+    def build() -> dict[str, str]:
+        facts = {"categories": categories, "here": here}
+        return {
+            "head": render_to_string("_categories.html", facts),
+            "foot": render_to_string("_footer_categories.html", facts),
+        }
 
     if categories is None:  # an error page without context: do not cache it
-        return mark_safe(build())
-    name = f"navigation:{get_language()}:{here}"
-    return mark_safe(caching.cached(name, caching.SHELVES, build))
+        return build()
+    name = f"navigations:{get_language()}:{here}"
+    return caching.cached(name, caching.SHELVES, build)
 
 
 def _here(context: Context) -> list:
