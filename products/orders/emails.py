@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django_countries.fields import Country
 
 from products.emails import send
 from products.models import Order
@@ -72,7 +73,7 @@ def _facts(order: Order) -> dict[str, Any]:
         "expires_at": order.expires_at and order.expires_at.isoformat(),
         "total": f"{order.total:.2f}",
         "delivery": order.agreed_delivery if order.delivery_name else None,
-        "country": order.country.name,
+        "country": Country(str(order.country)).name,
         "is_known": bool(order.user_id or order.confirmed_at),
     }
 

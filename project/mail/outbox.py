@@ -84,10 +84,10 @@ def write(message: EmailMessage) -> Email:
 
 def _without_bodies(message: EmailMessage) -> EmailMessage:
     """Return a message with the same headers."""
-    people = {"to": message.to, "cc": message.cc, "bcc": message.bcc}
     return EmailMessage(
-        *(message.subject, "", message.from_email),
-        **people,
+        *(message.subject, "", message.from_email, message.to),
+        cc=message.cc,
+        bcc=message.bcc,
         headers=message.extra_headers,
         reply_to=message.reply_to,
     )
