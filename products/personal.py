@@ -60,7 +60,14 @@ SECTIONS = [
         OrderLine,
         (
             *("order__number", "sku", "name", "unit_price", "quantity"),
-            *("line_discount", "order_discount", "amount", "tax", "tax_rate"),
+            *(
+                "line_discount",
+                "discount_name",
+                "order_discount",
+                "amount",
+                "tax",
+                "tax_rate",
+            ),
         ),
         by="order__user",
     ),

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -9,10 +10,11 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from products.live.viewers import Owner
-from products.models import Basket, BasketLine, Discount, VatNumber
+from products.models import Basket, BasketLine, VatNumber
 from products.pricing import baskets as pricing
 from products.pricing import discounts, rules
 from products.pricing.baskets import PricedLine, todays_rates
+from products.pricing.discounts import Offered
 from products.pricing.tax import Rate
 from products.shipping import services as shipping
 from products.shipping.offers import Zone
@@ -141,10 +143,11 @@ def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
         (country, number): todays_rates(country, version, vat_number=number)
         for country, number in {*places.values()}
     }
+    codes = [basket.discount_id for basket in baskets]
     now = _Rules(
         version,
         shipping.zones(version) if lines else [],
-        discounts.offered(b.discount_id for b in baskets) if lines else [],
+        discounts.offered(codes, [*chain(*lines.values())]),
     )
     return {
         owner_of_basket(basket): _contents_of(
@@ -175,7 +178,7 @@ class _Rules(NamedTuple):
 
     version: str | None
     zones: list[Zone]
-    discounts: list[Discount]
+    offered: Offered
 
 
 def _contents_of(
@@ -183,9 +186,9 @@ def _contents_of(
 ) -> State:
     for_sale = [line for line in lines if line.variant.is_for_sale]
     place = shipping.place_of(basket)
-    choice = discounts.choose(for_sale, now.discounts, basket.discount_id)
+    choice = discounts.choose(for_sale, now.offered, basket.discount_id)
     priced, delivery = shipping.price(
-        for_sale, rates, now.zones, place, choice.terms, now.version
+        for_sale, rates, now.zones, place, choice, now.version
     )
     prices = {
         line.pk: price for line, price in zip(for_sale, priced.lines, strict=True)

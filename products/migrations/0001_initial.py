@@ -43,6 +43,134 @@ class Migration(migrations.Migration):
             products.search.vectors.FUNCTIONS, products.search.vectors.DROP_FUNCTIONS
         ),
         migrations.CreateModel(
+            name="Discount",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="failed attempts"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                ("starts_at", models.DateTimeField(verbose_name="starts")),
+                (
+                    "ends_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="ends"),
+                ),
+                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ("settled_at", models.DateTimeField(editable=False, null=True)),
+                ("name", models.CharField(max_length=80, verbose_name="name")),
+                (
+                    "code",
+                    models.CharField(
+                        blank=True,
+                        max_length=40,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Z0-9-]+\\Z",
+                                "Use capital letters, digits and hyphens.",
+                            )
+                        ],
+                        verbose_name="code",
+                    ),
+                ),
+                (
+                    "is_on_lines",
+                    models.BooleanField(default=False, verbose_name="on lines"),
+                ),
+                (
+                    "percent",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=5,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(Decimal("0.01")),
+                            django.core.validators.MaxValueValidator(100),
+                        ],
+                        verbose_name="percent off",
+                    ),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=12,
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(Decimal("0.01"))
+                        ],
+                        verbose_name="amount off",
+                    ),
+                ),
+                (
+                    "minimum",
+                    models.DecimalField(
+                        decimal_places=2,
+                        default=0,
+                        max_digits=12,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                        verbose_name="for goods from",
+                    ),
+                ),
+                (
+                    "uses_limit",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="uses in all",
+                    ),
+                ),
+                (
+                    "uses_each",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="uses for each person",
+                    ),
+                ),
+                (
+                    "uses",
+                    models.PositiveIntegerField(
+                        default=0, editable=False, verbose_name="uses"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "discount",
+                "verbose_name_plural": "discounts",
+                "ordering": ["-starts_at", "-id"],
+            },
+        ),
+        migrations.CreateModel(
             name="Product",
             fields=[
                 (
@@ -358,177 +486,6 @@ class Migration(migrations.Migration):
                 "verbose_name": "variant",
                 "verbose_name_plural": "variants",
                 "ordering": ["product", "position", "pk"],
-            },
-        ),
-        migrations.CreateModel(
-            name="Discount",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
-                    ),
-                ),
-                (
-                    "problem",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=300,
-                        verbose_name="problem",
-                    ),
-                ),
-                (
-                    "failures",
-                    models.PositiveSmallIntegerField(
-                        db_default=0, default=0, verbose_name="failed attempts"
-                    ),
-                ),
-                (
-                    "retry_at",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="next try"
-                    ),
-                ),
-                ("starts_at", models.DateTimeField(verbose_name="starts")),
-                (
-                    "ends_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="ends"),
-                ),
-                ("version", models.PositiveIntegerField(default=1, editable=False)),
-                ("settled_at", models.DateTimeField(editable=False, null=True)),
-                ("name", models.CharField(max_length=80, verbose_name="name")),
-                (
-                    "code",
-                    models.CharField(
-                        blank=True,
-                        max_length=40,
-                        validators=[
-                            django.core.validators.RegexValidator(
-                                "\\A[A-Z0-9-]+\\Z",
-                                "Use capital letters, digits and hyphens.",
-                            )
-                        ],
-                        verbose_name="code",
-                    ),
-                ),
-                (
-                    "percent",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=2,
-                        max_digits=5,
-                        null=True,
-                        validators=[
-                            django.core.validators.MinValueValidator(Decimal("0.01")),
-                            django.core.validators.MaxValueValidator(100),
-                        ],
-                        verbose_name="percent off",
-                    ),
-                ),
-                (
-                    "amount",
-                    models.DecimalField(
-                        blank=True,
-                        decimal_places=2,
-                        max_digits=12,
-                        null=True,
-                        validators=[
-                            django.core.validators.MinValueValidator(Decimal("0.01"))
-                        ],
-                        verbose_name="amount off",
-                    ),
-                ),
-                (
-                    "minimum",
-                    models.DecimalField(
-                        decimal_places=2,
-                        default=0,
-                        max_digits=12,
-                        validators=[django.core.validators.MinValueValidator(0)],
-                        verbose_name="for goods from",
-                    ),
-                ),
-                (
-                    "uses_limit",
-                    models.PositiveIntegerField(
-                        blank=True,
-                        null=True,
-                        validators=[django.core.validators.MinValueValidator(1)],
-                        verbose_name="uses in all",
-                    ),
-                ),
-                (
-                    "uses_each",
-                    models.PositiveIntegerField(
-                        blank=True,
-                        null=True,
-                        validators=[django.core.validators.MinValueValidator(1)],
-                        verbose_name="uses for each person",
-                    ),
-                ),
-                (
-                    "uses",
-                    models.PositiveIntegerField(
-                        default=0, editable=False, verbose_name="uses"
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "discount",
-                "verbose_name_plural": "discounts",
-                "ordering": ["-starts_at", "-id"],
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(("failures__gt", 0)),
-                        fields=["retry_at"],
-                        name="discount_problem",
-                    )
-                ],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("ends_at", None),
-                            ("ends_at__gt", models.F("starts_at")),
-                            _connector="OR",
-                        ),
-                        name="discount_ends_after_its_start",
-                    ),
-                    models.UniqueConstraint(
-                        condition=models.Q(("code", ""), _negated=True),
-                        fields=("code",),
-                        name="discount_code",
-                        violation_error_message="Another discount has this code.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(
-                                ("amount", None),
-                                ("percent__gt", 0),
-                                ("percent__lte", 100),
-                            ),
-                            models.Q(("amount__gt", 0), ("percent", None)),
-                            _connector="OR",
-                        ),
-                        name="discount_is_percent_or_amount",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("minimum__gte", 0)),
-                        name="discount_minimum_not_negative",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("uses_each", None),
-                            models.Q(("code", ""), _negated=True),
-                            _connector="OR",
-                        ),
-                        name="discount_for_each_person_has_a_code",
-                    ),
-                ],
             },
         ),
         migrations.CreateModel(
@@ -997,6 +954,14 @@ class Migration(migrations.Migration):
                         verbose_name="ID",
                     ),
                 ),
+                (
+                    "percent",
+                    models.DecimalField(decimal_places=2, max_digits=5, null=True),
+                ),
+                (
+                    "amount",
+                    models.DecimalField(decimal_places=2, max_digits=12, null=True),
+                ),
                 ("person", models.CharField(max_length=40)),
                 ("is_counted", models.BooleanField(default=True)),
                 (
@@ -1009,9 +974,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "order",
-                    models.OneToOneField(
+                    models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name="discount_use",
+                        related_name="discount_uses",
                         to="products.order",
                     ),
                 ),
@@ -1542,6 +1507,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddField(
+            model_name="discount",
+            name="products",
+            field=models.ManyToManyField(
+                blank=True,
+                related_name="+",
+                to="products.product",
+                verbose_name="products",
+            ),
+        ),
+        migrations.AddField(
             model_name="product",
             name="category",
             field=models.ForeignKey(
@@ -1549,6 +1524,16 @@ class Migration(migrations.Migration):
                 related_name="products",
                 to="products.productcategory",
                 verbose_name="category",
+            ),
+        ),
+        migrations.AddField(
+            model_name="discount",
+            name="categories",
+            field=models.ManyToManyField(
+                blank=True,
+                related_name="+",
+                to="products.productcategory",
+                verbose_name="categories",
             ),
         ),
         migrations.CreateModel(
@@ -2150,15 +2135,6 @@ class Migration(migrations.Migration):
                     "tax_reason",
                     models.CharField(blank=True, max_length=200, verbose_name="reason"),
                 ),
-                ("name", models.CharField(max_length=400, verbose_name="name")),
-                ("sku", models.CharField(max_length=40, verbose_name="sku")),
-                (
-                    "unit_price",
-                    models.DecimalField(
-                        decimal_places=2, max_digits=12, verbose_name="price"
-                    ),
-                ),
-                ("quantity", models.PositiveIntegerField(verbose_name="quantity")),
                 (
                     "line_discount",
                     models.DecimalField(
@@ -2169,12 +2145,37 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "discount_name",
+                    models.CharField(
+                        blank=True, max_length=80, verbose_name="name of the discount"
+                    ),
+                ),
+                (
                     "order_discount",
                     models.DecimalField(
                         decimal_places=2,
                         default=0,
                         max_digits=20,
                         verbose_name="share of the order’s discount",
+                    ),
+                ),
+                ("name", models.CharField(max_length=400, verbose_name="name")),
+                ("sku", models.CharField(max_length=40, verbose_name="sku")),
+                (
+                    "unit_price",
+                    models.DecimalField(
+                        decimal_places=2, max_digits=12, verbose_name="price"
+                    ),
+                ),
+                ("quantity", models.PositiveIntegerField(verbose_name="quantity")),
+                (
+                    "discount",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="products.discount",
                     ),
                 ),
                 (
@@ -2236,6 +2237,16 @@ class Migration(migrations.Migration):
             field=models.ManyToManyField(
                 blank=True,
                 help_text="If you choose none, the drop sells all variants.",
+                related_name="+",
+                to="products.variant",
+                verbose_name="variants",
+            ),
+        ),
+        migrations.AddField(
+            model_name="discount",
+            name="variants",
+            field=models.ManyToManyField(
+                blank=True,
                 related_name="+",
                 to="products.variant",
                 verbose_name="variants",
@@ -2960,6 +2971,12 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="discountuse",
+            constraint=models.UniqueConstraint(
+                fields=("order", "discount"), name="discount_use_once_an_order"
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="orderevent",
             constraint=models.UniqueConstraint(
                 fields=("order", "version"), name="order_event_version"
@@ -3383,6 +3400,65 @@ class Migration(migrations.Migration):
             model_name="holdspell",
             constraint=models.UniqueConstraint(
                 fields=("owner", "variant"), name="hold_spell_owner_variant"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="discount",
+            index=models.Index(
+                condition=models.Q(("failures__gt", 0)),
+                fields=["retry_at"],
+                name="discount_problem",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="discount",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("ends_at", None),
+                    ("ends_at__gt", models.F("starts_at")),
+                    _connector="OR",
+                ),
+                name="discount_ends_after_its_start",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="discount",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("code", ""), _negated=True),
+                fields=("code",),
+                name="discount_code",
+                violation_error_message="Another discount has this code.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="discount",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("amount", None), ("percent__gt", 0), ("percent__lte", 100)
+                    ),
+                    models.Q(("amount__gt", 0), ("percent", None)),
+                    _connector="OR",
+                ),
+                name="discount_is_percent_or_amount",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="discount",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("minimum__gte", 0)),
+                name="discount_minimum_not_negative",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="discount",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("uses_each", None),
+                    models.Q(("code", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="discount_for_each_person_has_a_code",
             ),
         ),
         migrations.AddConstraint(

@@ -35,7 +35,8 @@ class OrderLineInline(ReadOnlyMixin, admin.TabularInline):
     model = OrderLine
     extra = 0
     fields = [
-        *("quantity", "name", "sku", "unit_price", "line_discount", "order_discount"),
+        *("quantity", "name", "sku", "unit_price", "line_discount"),
+        *("discount_name", "order_discount"),
         *("amount", "tax", "tax_rate", "tax_code", "tax_reason"),
     ]
 

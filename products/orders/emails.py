@@ -56,6 +56,8 @@ def _costs(order: Order) -> dict[str, Any]:
                 "sku": line.sku,
                 "quantity": line.quantity,
                 "subtotal": f"{line.subtotal:.2f}",
+                "discount_name": line.discount_name,
+                "line_discount": f"{line.line_discount:.2f}",
             }
             for line in lines
         ],

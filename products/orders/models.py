@@ -16,7 +16,8 @@ from products.orders import states
 from products.orders.machine import Actor, Method, OrderKind, State
 from products.orders.on_hold import OnHold
 from products.orders.states import Status
-from products.pricing.models import Taxed, Totals, amount_field
+from products.pricing.models import Taxed, Totals
+from products.pricing.models.discounts import Discounted
 from products.shipping.models import AgreedDelivery
 from products.sweeps.models import Swept, problem_index
 from products.variants.models import Variant
@@ -254,7 +255,7 @@ def spelled(amount: Decimal) -> str:
     return f"{amount:.3f}".removesuffix("0")
 
 
-class OrderLine(Taxed):
+class OrderLine(Discounted, Taxed):
     """Units of one variant, with name and price as they were when it was ordered."""
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
@@ -263,8 +264,6 @@ class OrderLine(Taxed):
     sku = models.CharField(_("sku"), max_length=40)
     unit_price = models.DecimalField(_("price"), max_digits=12, decimal_places=2)
     quantity = models.PositiveIntegerField(_("quantity"))
-    line_discount = amount_field(_("discount"), default=0)
-    order_discount = amount_field(_("share of the order’s discount"), default=0)
 
     class Meta:
         ordering = ["id"]

@@ -18,7 +18,6 @@ from products.live import push
 from products.models import (
     Basket,
     BasketLine,
-    Discount,
     Order,
     OrderLine,
     ShippingPart,
@@ -36,6 +35,7 @@ from products.pricing.baskets import (
     Sums,
     todays_rates,
 )
+from products.pricing.discounts import Choice
 from products.shipping import services as shipping
 from products.shipping.offers import Offer
 from products.shipping.services import Place
@@ -81,7 +81,7 @@ def place(
     unavailable = {line.variant_id: 0 for line in lines if not line.variant.is_for_sale}
     if unavailable:  # left the shop since they were held
         raise Shortage(unavailable)
-    priced, offer, discount = _price(basket, contact, lines, delivery)
+    priced, offer, choice = _price(basket, contact, lines, delivery)
     now = _terms(contact, lines, priced, offer)
     if now != seen:
         raise TermsChanged(seen, now)
@@ -103,14 +103,14 @@ def place(
         currency=settings.CURRENCY,
         expires_at=deadline_of(method, user.pk if user else None),
     )
-    _create_lines(order, lines, priced)
+    _create_lines(order, lines, priced, choice)
     admission.end_order(tickets, order)
     limits.end_hold(basket, [line.variant_id for line in lines])
     _close(basket)
-    if discount is not None:
+    if choice.used:
         account = None if user is None else user.pk
         person = discounts.person_of(account, limits.email_key(contact.email))
-        if not uses.take(order, discount, person):
+        if not uses.take(order, choice.used, person):
             raise TermsChanged(seen, None)  # it has just ended, or is used up
     log_event(order, actor=user)
     if not order.awaits_confirmation:
@@ -124,7 +124,7 @@ def place(
 def terms(basket: Basket, contact: Contact) -> Terms:
     """Return the terms on which the basket would be ordered now."""
     lines = list(basket.lines.select_related("variant__product").order_by("pk"))
-    priced, offer, _discount = _price(basket, contact, lines)
+    priced, offer, _choice = _price(basket, contact, lines)
     return _terms(contact, lines, priced, offer)
 
 
@@ -133,6 +133,7 @@ def terms_of(order: Order) -> Terms:
     goods = order.lines.values_list(
         *("variant", "name", "quantity", "unit_price", "line_discount"),
         *("order_discount", "amount", "tax", "tax_rate", "tax_code"),
+        "discount_name",
     )
     costs = Costs(
         *(order.goods, order.discount, order.shipping, order.tax, order.total),
@@ -154,8 +155,8 @@ def _price(
     contact: Contact,
     lines: list[BasketLine],
     chosen: int | None = None,
-) -> tuple[PricedBasket, Offer, Discount | None]:
-    """Return what the lines cost, with their delivery and the order's discount.
+) -> tuple[PricedBasket, Offer, Choice]:
+    """Return what the lines cost, with their delivery and their discounts.
 
     Raises `NotDelivered`.
     """
@@ -164,13 +165,13 @@ def _price(
     rates = todays_rates(contact.country, version, vat_number=number)
     method = chosen or basket.shipping_method_id
     place = Place(contact.country, contact.postcode, method)
-    offered = discounts.offered([basket.discount_id])
+    offered = discounts.offered([basket.discount_id], lines)
     choice = discounts.choose(lines, offered, basket.discount_id)
     zones = shipping.zones(version)
-    priced, delivery = shipping.price(lines, rates, zones, place, choice.terms, version)
+    priced, delivery = shipping.price(lines, rates, zones, place, choice, version)
     if delivery.chosen is None:
         raise NotDelivered
-    return priced, delivery.chosen, choice.discount
+    return priced, delivery.chosen, choice
 
 
 def _terms(
@@ -206,6 +207,7 @@ def _goods(line: BasketLine, price: PricedLine) -> Goods:
         tax=price.tax.amount,
         tax_rate=price.tax.rate,
         tax_code=price.tax.code,
+        discount_name=price.discount_name,
     )
 
 
@@ -219,7 +221,9 @@ def _totals(sums: Sums) -> dict[str, Any]:
     }
 
 
-def _create_lines(order: Order, lines: list[BasketLine], priced: PricedBasket) -> None:
+def _create_lines(
+    order: Order, lines: list[BasketLine], priced: PricedBasket, choice: Choice
+) -> None:
     """Store the lines and the parts of the shipping as they were agreed."""
     OrderLine.objects.bulk_create(
         OrderLine(
@@ -230,10 +234,14 @@ def _create_lines(order: Order, lines: list[BasketLine], priced: PricedBasket) -
             unit_price=price.price,
             quantity=line.quantity,
             line_discount=price.line_discount,
+            discount=discount,
+            discount_name=price.discount_name,
             order_discount=price.order_discount,
             **_taxed(price),
         )
-        for line, price in zip(lines, priced.lines, strict=True)
+        for line, price, discount in zip(
+            lines, priced.lines, choice.of_lines, strict=True
+        )
     )
     ShippingPart.objects.bulk_create(
         ShippingPart(order=order, **_taxed(part)) for part in priced.shipping

@@ -51,6 +51,7 @@ def shown_terms(contact: Contact, basket: dict) -> Terms:
             tax=Decimal(line["tax"]),
             tax_rate=Decimal(line["tax_rate"]),
             tax_code=line["tax_code"],
+            discount_name=line["discount_name"],
         )
         for line in basket["lines"]
     )

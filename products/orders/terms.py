@@ -40,11 +40,13 @@ class Goods(NamedTuple):
     tax: Decimal
     tax_rate: Decimal
     tax_code: str
+    discount_name: str
 
     @property
     def offer(self) -> tuple:
         """What is compared when the terms have changed; sums are compared apart."""
-        return self.name, self.quantity, self.price, self.line_discount
+        discount = self.line_discount, self.discount_name
+        return self.name, self.quantity, self.price, *discount
 
 
 class Costs(NamedTuple):

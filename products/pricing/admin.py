@@ -129,15 +129,19 @@ class SaleAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
 @admin.register(Discount)
 class DiscountAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin):
     form = DiscountForm
-    list_display = ["__str__", "reduction", "minimum", "used", "ends_at", "state"]
+    list_display = [
+        *("__str__", "reduction", "is_on_lines", "minimum"),
+        *("used", "ends_at", "state"),
+    ]
+    raw_id_fields = ["products"]
     search_fields = ["name", "code"]
     actions = ["end_now"]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Discount | None = None
     ) -> list[str]:
-        """Keep the code: baskets and orders name it."""
-        return ["code", "used"] if obj else ["used"]
+        """Keep the code and the kind: baskets and orders have them."""
+        return ["code", "is_on_lines", "used"] if obj else ["used"]
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Leave out the deletion of several: orders may have some."""

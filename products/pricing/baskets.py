@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.utils import timezone
 
-from products.models import BasketLine, Order, OrderLine
+from products.models import BasketLine, Discount, Order, OrderLine
 from products.pricing import quote as calculation
 from products.pricing.models import Taxed
 from products.pricing.quote import Quote, QuotedLine, QuotedShipping
@@ -31,11 +31,17 @@ UNTAXED = Rate(Decimal(0), UNKNOWN)
 
 
 class Item(NamedTuple):
-    """Units of one variant, at the price of one."""
+    """Units of one variant, at the price of one, and the line's discount.
+
+    `percent` is taken off the line, `per_unit` off each unit.
+    """
 
     price: Decimal
     quantity: int
     tax_class: str
+    percent: Decimal | None = None
+    per_unit: Amount = 0
+    discount_name: str = ""
 
 
 class Tax(NamedTuple):
@@ -57,6 +63,7 @@ class PricedLine:
     order_discount: Decimal
     amount: Decimal
     tax: Tax
+    discount_name: str = ""
 
     @property
     def subtotal(self) -> Decimal:
@@ -68,6 +75,7 @@ class PricedLine:
         """The line, JSON-ready."""
         names = ("price", "line_discount", "order_discount", "subtotal", "amount")
         return {name: f"{getattr(self, name):.2f}" for name in names} | {
+            "discount_name": self.discount_name,
             "tax": f"{self.tax.amount:.2f}",
             "tax_rate": percent(self.tax.rate),
             "tax_code": self.tax.code,
@@ -133,30 +141,19 @@ class PricedBasket:
     sums: Sums
 
 
-def item(line: BasketLine) -> Item:
-    """Return what is priced of a basket's line: the one place that reads its price."""
-    variant = line.variant
-    return Item(variant.price, line.quantity, str(variant.product.tax_class_id))
+def item(line: BasketLine, discount: Discount | None = None) -> Item:
+    """Return what is priced of a basket's line: the one place that reads its price.
 
-
-def price_basket(
-    lines: Iterable[BasketLine],
-    *,
-    country: str,
-    shipping: Amount = 0,
-    order_percent: Decimal | None = None,
-    order_fixed: Amount = 0,
-) -> PricedBasket:
-    """Return what the lines cost now, delivered to `country`. One query.
-
-    In: the price of shipping, and a discount on the order, in percent or fixed.
+    `discount` is one on lines.
     """
-    return price_items(
-        map(item, lines),
-        todays_rates(country),
-        shipping=shipping,
-        order_percent=order_percent,
-        order_fixed=order_fixed,
+    variant = line.variant
+    plain = Item(variant.price, line.quantity, str(variant.product.tax_class_id))
+    if discount is None:
+        return plain
+    return plain._replace(
+        percent=discount.percent,
+        per_unit=discount.amount or 0,
+        discount_name=str(discount),
     )
 
 
@@ -201,6 +198,8 @@ def price_items(
                 quantity=item.quantity,
                 rate=rate.percent,
                 code=rate.code,
+                line_percent=item.percent,
+                line_fixed_per_unit=to_minor(item.per_unit),
             )
             for item, rate in zip(items, taxes)
         ],
@@ -210,13 +209,14 @@ def price_items(
         gross_prices=settings.PRICES_INCLUDE_TAX,
     )
     name = discount_name if quote.order_discount else ""
-    return _priced(quote, {rate.code: rate.reason for rate in taxes}, name)
+    reasons = {rate.code: rate.reason for rate in taxes}
+    return _priced(quote, reasons, [item.discount_name for item in items], name)
 
 
 def _without_tax(
     items: list[Item], rates: Mapping[str, Rate], shipping: Amount, fixed: Amount
 ) -> tuple[list[Item], Decimal, Decimal]:
-    """Return items, shipping and the discount on the order without their tax.
+    """Return items, shipping and the amount off the order without their tax.
 
     The tax is that of one unit, so that a price times its quantity is still the sum.
     """
@@ -224,10 +224,14 @@ def _without_tax(
     def net(priced: PricedBasket) -> Decimal:
         return sum((part.amount - part.tax.amount for part in priced.lines), Decimal(0))
 
-    net_items = [
-        item._replace(price=net(price_items([item._replace(quantity=1)], rates)))
-        for item in items
-    ]
+    def net_item(item: Item) -> Item:
+        plain = item._replace(quantity=1, percent=None, per_unit=0)
+        reduced = plain._replace(per_unit=item.per_unit)
+        price = net(price_items([plain], rates))
+        off = price - net(price_items([reduced], rates)) if item.per_unit else 0
+        return item._replace(price=price, per_unit=off)
+
+    net_items = [net_item(item) for item in items]
     parts = price_items(items, rates, shipping=shipping).shipping
     net_shipping = sum((part.amount - part.tax.amount for part in parts), Decimal(0))
     net_fixed = net(price_items(items, rates)) - net(
@@ -294,7 +298,10 @@ def from_minor(minor: int) -> Decimal:
 
 
 def _priced(
-    quote: Quote, reasons: Mapping[str, str], discount_name: str
+    quote: Quote,
+    reasons: Mapping[str, str],
+    line_names: Iterable[str],
+    discount_name: str,
 ) -> PricedBasket:
     def tax(part: QuotedLine | QuotedShipping) -> Tax:
         reason = reasons.get(part.code, "")
@@ -308,8 +315,9 @@ def _priced(
             order_discount=from_minor(line.order_discount),
             amount=from_minor(line.amount),
             tax=tax(line),
+            discount_name=name if line.line_discount else "",
         )
-        for line in quote.lines
+        for line, name in zip(quote.lines, line_names, strict=True)
     )
     shipping = tuple(
         PricedShipping(from_minor(part.amount), tax(part)) for part in quote.shipping

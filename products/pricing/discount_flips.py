@@ -49,7 +49,9 @@ def settle(discount: Discount) -> bool:
     began = clock.now()
     renewals.discount_changed(discount)
     unchanged = Discount.objects.filter(
-        pk=discount.pk, version=discount.version, uses=discount.uses
+        Q(uses_limit=None) | Q(uses=discount.uses),
+        pk=discount.pk,
+        version=discount.version,
     )
     return bool(unchanged.update(settled_at=began))
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from products.models import Discount, Sale, Variant
 
+SKUS_HELP = _("SKUs of single variants, with commas or line breaks between them.")
 TARGETS = {"products", "categories", "variants"}
 
 
@@ -62,10 +63,7 @@ class SkusField(forms.ModelMultipleChoiceField):
 class SaleForm(TimedForm):
     """A sale."""
 
-    variants = SkusField(
-        label=_("variants"),
-        help_text=_("SKUs of single variants, with commas or line breaks between."),
-    )
+    variants = SkusField(label=_("variants"), help_text=SKUS_HELP)
 
     class Meta:
         model = Sale
@@ -104,19 +102,32 @@ class SaleForm(TimedForm):
 
 
 class DiscountForm(TimedForm):
-    """A discount on orders."""
+    """A discount on orders or on lines."""
+
+    variants = SkusField(label=_("variants"), help_text=SKUS_HELP)
 
     class Meta:
         model = Discount
         fields = [
             *("name", "code", "percent", "amount", "minimum"),
             *("starts_at", "ends_at", "uses_limit", "uses_each"),
+            *("is_on_lines", "products", "categories", "variants"),
         ]
+        widgets = {"categories": forms.CheckboxSelectMultiple}
         help_texts = {
             "name": _("Shoppers see it, unless there is a code."),
             "code": _("Leave it empty for a discount that needs no code."),
             "percent": _("From 0.01 to 100. Leave it empty for an amount."),
-            "amount": _("At most the price of the goods is taken off."),
+            "amount": _(
+                "At most the price of the goods is taken off. On lines: at most the "
+                "price of each unit."
+            ),
+            "is_on_lines": _(
+                "The percentage is taken off lines, the amount off each of their units."
+                " Each line gets the discount that saves most."
+            ),
+            "products": _("For lines. Numbers of products, with commas between them."),
+            "categories": _("For lines."),
             "minimum": _("What the goods must cost at least; 0 for any order."),
             "ends_at": _("Leave it empty for a discount without an end."),
             "uses_limit": _("Leave it empty for no limit."),
@@ -142,4 +153,17 @@ class DiscountForm(TimedForm):
         code = data.get("code", self.instance.code)
         if data.get("uses_each") and not code and "code" not in self.errors:
             self.add_error("uses_each", _("This limit needs a code."))
+        self._check_targets(data)
         return data
+
+    def _check_targets(self, data: dict) -> None:
+        if not TARGETS <= data.keys():
+            return
+        has_targets = any(data[name] for name in TARGETS)
+        on_lines = data.get("is_on_lines", self.instance.is_on_lines)
+        if on_lines and not has_targets:
+            text = _("Choose products, categories or variants.")
+            self.add_error("products", text)
+        if has_targets and not on_lines:
+            text = _("Only a discount on lines can be for some products.")
+            self.add_error("products", text)

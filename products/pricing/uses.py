@@ -3,8 +3,9 @@
 Discounts are locked last, after baskets, orders and stock.
 """
 
+from collections.abc import Iterable
+
 from django.db import connection, transaction
-from django.db.models import F
 
 from products.models import Discount, DiscountUse, Order
 from products.pricing import discount_flips, discounts
@@ -30,11 +31,17 @@ WHERE id = %s
 
 
 @transaction.atomic
-def take(order: Order, discount: Discount, person: str) -> bool:
-    """Use a discount for an order. Return False if it does not hold any more.
+def take(order: Order, used: Iterable[Discount], person: str) -> bool:
+    """Use discounts for an order. Return False if one does not hold any more.
 
-    Raises `CodeUsedBefore` if the person has used it as often as one may.
+    They are locked in the order of their keys. Raises `CodeUsedBefore` if the person
+    has used one as often as one may.
     """
+    in_order = sorted(used, key=lambda discount: discount.pk)
+    return all(_take(order, discount, person) for discount in in_order)
+
+
+def _take(order: Order, discount: Discount, person: str) -> bool:
     with connection.cursor() as cursor:
         sql = TAKE.format(guard=GUARD)
         cursor.execute(sql, [discount.pk, discount.version])
@@ -45,7 +52,13 @@ def take(order: Order, discount: Discount, person: str) -> bool:
     # The UPDATE has locked the discount, so nobody else counts now.
     if uses_each is not None and discounts.used_by(discount, person) >= uses_each:
         raise CodeUsedBefore(discount.code)
-    DiscountUse.objects.create(discount=discount, order=order, person=person)
+    DiscountUse.objects.create(
+        discount=discount,
+        order=order,
+        person=person,
+        percent=discount.percent,
+        amount=discount.amount,
+    )
     if settled_at is None:
         discount_flips.follow_later()
     return True
@@ -53,31 +66,22 @@ def take(order: Order, discount: Discount, person: str) -> bool:
 
 @transaction.atomic
 def give_back(order: Order) -> None:
-    """Stop counting the discount of an order, because the order is over."""
+    """Stop counting the discounts of an order, because the order is over."""
     _count(order, False)
 
 
 @transaction.atomic
 def take_again(order: Order) -> None:
-    """Count the discount of an order that was reopened, even above the limit: the
+    """Count the discounts of an order that was reopened, even above the limit: the
     order was paid."""
     _count(order, True)
 
 
 def _count(order: Order, is_counted: bool) -> None:
     uses = DiscountUse.objects.filter(order=order, is_counted=not is_counted)
-    use = uses.first()
-    if use is None or not uses.update(is_counted=is_counted):
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(CHANGE, [1 if is_counted else -1, use.discount_id])
-    discount_flips.follow_later()
-
-
-def drifts() -> list[str]:
-    """Return a sentence for each discount whose uses are not those of its orders."""
-    rows = Discount.objects.annotate(counted=discount_flips.COUNTED)
-    return [
-        f"discount {row}: uses is {row.uses}, its orders say {row.counted}"
-        for row in rows.exclude(uses=F("counted")).order_by("pk")
-    ]
+    for pk, discount_id in uses.order_by("discount").values_list("pk", "discount"):
+        if not uses.filter(pk=pk).update(is_counted=is_counted):
+            continue  # another transaction has done it
+        with connection.cursor() as cursor:
+            cursor.execute(CHANGE, [1 if is_counted else -1, discount_id])
+        discount_flips.follow_later()

@@ -20,6 +20,7 @@ from products.models import (
 from products.pricing import baskets as pricing
 from products.pricing import rules
 from products.pricing.baskets import PricedBasket
+from products.pricing.discounts import Choice
 from products.pricing.tax import Rate, domestic
 from products.shipping import defaults, offers, postcodes
 from products.shipping.offers import EVERYWHERE, Band, Delivery, Method, Offer, Zone
@@ -135,21 +136,21 @@ def price(
     rates: Mapping[str, Rate],
     zones: Iterable[Zone],
     place: Place,
-    discount: Mapping[str, Any] | None = None,
+    choice: Choice | None = None,
     version: str | None = None,
 ) -> tuple[PricedBasket, Delivery]:
     """Return what lines cost with their delivery, and the delivery.
 
-    In: the tax rates at the place; the order's discount, as
-    `products.pricing.baskets.price_items` takes it; the version of the rules, as
-    `products.pricing.tax.rates_for` takes it.
+    In: the tax rates at the place; the discounts that were chosen for these lines; the
+    version of the rules, as `products.pricing.tax.rates_for` takes it.
 
     Bands and limits of methods are for the prices of everybody. With reverse charge,
     the offers are without tax. Goods that are picked up are handed over in the shop's
     country, so its tax is charged.
     """
-    discount = discount or {}
-    items = [pricing.item(line) for line in lines]
+    choice = choice or Choice.none(lines)
+    discount = choice.terms
+    items = list(map(pricing.item, lines, choice.of_lines))
     local = domestic(rates)
     priced = pricing.price_items(items, local, **discount)
     delivery = offers.delivery(

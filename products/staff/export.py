@@ -45,11 +45,11 @@ LAST = [
     *("phone", "handler", "changed", "delivery", "carrier"),
     *("company", "vat_number"),
 ]
-COLUMNS = [*FIRST, "lines", *LAST, "skus", "unit_prices"]
+COLUMNS = [*FIRST, "lines", *LAST, "skus", "unit_prices", "line_discounts"]
 LINE_COLUMNS = [
     *FIRST,
     *("line", "sku", "product", "quantity", "unit_price"),
-    *("line_discount", "order_discount", "amount"),
+    *("line_discount", "line_discount_name", "order_discount", "amount"),
     *("line_tax", "tax_rate", "tax_code", "tax_reason"),
     *LAST,
 ]
@@ -136,6 +136,7 @@ class Line(NamedTuple):
     sku: str
     unit_price: Decimal
     line_discount: Decimal
+    discount_name: str
     order_discount: Decimal
     amount: Decimal
     tax: Decimal
@@ -175,6 +176,7 @@ def order_rows(order: Order, lines: list[Line], writer: Writer) -> Iterator[list
         *_last(order),
         "; ".join(line.sku for line in lines),
         "; ".join(writer.number(line.unit_price) for line in lines),
+        "; ".join(writer.number(line.line_discount) for line in lines),
     ]
 
 
@@ -190,6 +192,7 @@ def line_rows(order: Order, lines: list[Line], writer: Writer) -> Iterator[list]
             line.quantity,
             line.unit_price,
             line.line_discount,
+            line.discount_name,
             line.order_discount,
             line.amount,
             line.tax,

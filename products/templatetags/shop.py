@@ -1,7 +1,7 @@
 """Tags and filters for the shop's templates."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -37,6 +37,20 @@ def money_in(value: Decimal | str, currency: str) -> str:
     places = 3 if amount % Decimal("0.01") else 2
     text = number_format(amount, places, use_l10n=True, force_grouping=True)
     return f"{text} {currency}"
+
+
+@register.filter
+def line_cost(line: Mapping[str, str]) -> str:
+    """Return what a line costs, for a mail: "€9.00 (Discount SPRING: −€1.00)".
+
+    In: the facts of the line.
+    """
+    cost = money(line["subtotal"])
+    if not line["discount_name"]:
+        return cost
+    text = _("%(cost)s (Discount %(name)s: −%(saved)s)")
+    saved = money(line["line_discount"])
+    return text % {"cost": cost, "name": line["discount_name"], "saved": saved}
 
 
 @register.filter

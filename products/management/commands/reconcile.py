@@ -7,14 +7,14 @@ from django.core.management.base import BaseCommand, CommandError
 from products.catalogue import books as catalogue
 from products.drops.books import reconcile_drops
 from products.models import Stock
-from products.pricing import uses
+from products.pricing import discount_books
 from products.stock import books
 
 # Functions that return what differs, with what the command says of it.
 CHECKS: list[tuple[Callable[[], Sequence[object]], str]] = [
     (books.reconcile, "%d stock rows have drifted."),
     (books.reconcile_money, "The money of %d orders has drifted."),
-    (uses.drifts, "The uses of %d discounts have drifted."),
+    (discount_books.drifts, "%d discounts or discounted orders have drifted."),
     (catalogue.drifts, "%d products have drifted."),
     (reconcile_drops, "The books of drops have %d faults."),
 ]
@@ -23,9 +23,9 @@ CHECKS: list[tuple[Callable[[], Sequence[object]], str]] = [
 class Command(BaseCommand):
     help = (
         "Compare stock with movements, baskets and orders, orders with their lines,"
-        " payments with refunds, disputes and orders, discounts with their uses,"
-        " products with their variants, and drops with their tickets. The exit status"
-        " is 1 if any of them differ."
+        " payments with refunds, disputes and orders, discounts with their uses and"
+        " orders, products with their variants, and drops with their tickets. The exit"
+        " status is 1 if any of them differ."
     )
 
     def handle(self, *args, **options) -> None:

@@ -1,4 +1,4 @@
-"""Discounts on whole orders: codes, and those that need none."""
+"""Discounts on orders or on lines: codes, and those that need none."""
 
 from decimal import Decimal
 
@@ -11,7 +11,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from products.pricing.models.timed import Timed
+from products.pricing.models.targets import Targeted
+from products.pricing.models.tax import amount_field
 from products.sweeps.models import problem_index
 
 CENT = Decimal("0.01")
@@ -19,10 +20,11 @@ CODE_LENGTH = 40
 POSITIVE = MinValueValidator(1)
 
 
-class Discount(Timed):
+class Discount(Targeted):
     """A percentage or an amount off orders, for all or for those who enter its code.
 
-    `products.pricing.discounts` says which one an order gets.
+    One on lines takes it off each line of its goods, and its amount off each unit.
+    `products.pricing.discounts` says which ones an order gets.
     """
 
     name = models.CharField(_("name"), max_length=80)
@@ -36,6 +38,7 @@ class Discount(Timed):
             )
         ],
     )
+    is_on_lines = models.BooleanField(_("on lines"), default=False)
     percent = models.DecimalField(
         _("percent off"),
         max_digits=5,
@@ -73,7 +76,7 @@ class Discount(Timed):
         verbose_name = _("discount")
         verbose_name_plural = _("discounts")
         constraints = [
-            *Timed.Meta.constraints,
+            *Targeted.Meta.constraints,
             models.UniqueConstraint(
                 fields=["code"],
                 condition=~Q(code=""),
@@ -103,13 +106,33 @@ class Discount(Timed):
         return self.uses_limit is not None and self.uses >= self.uses_limit
 
 
+class Discounted(models.Model):
+    """The discounts of an order's line, as they were agreed."""
+
+    line_discount = amount_field(_("discount"), default=0)
+    discount = models.ForeignKey(
+        Discount, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    # Its code, or its name if it needs none.
+    discount_name = models.CharField(
+        _("name of the discount"), max_length=80, blank=True
+    )
+    order_discount = amount_field(_("share of the order’s discount"), default=0)
+
+    class Meta:
+        abstract = True
+
+
 class DiscountUse(models.Model):
-    """The discount of an order. It counts until the order is cancelled or expires."""
+    """A discount of an order. It counts until the order is cancelled or expires."""
 
     discount = models.ForeignKey(Discount, models.PROTECT, related_name="orders")
-    order = models.OneToOneField(
-        "products.Order", models.CASCADE, related_name="discount_use"
+    order = models.ForeignKey(
+        "products.Order", models.CASCADE, related_name="discount_uses"
     )
+    # What it took off when the order was placed. Staff may change the discount later.
+    percent = models.DecimalField(max_digits=5, decimal_places=2, null=True)
+    amount = models.DecimalField(max_digits=12, decimal_places=2, null=True)
     # `products.pricing.uses.person_of` names them.
     person = models.CharField(max_length=40)
     is_counted = models.BooleanField(default=True)
@@ -117,6 +140,11 @@ class DiscountUse(models.Model):
     class Meta:
         verbose_name = _("use of a discount")
         verbose_name_plural = _("uses of discounts")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "discount"], name="discount_use_once_an_order"
+            )
+        ]
         indexes = [
             models.Index(
                 fields=["discount", "person"],

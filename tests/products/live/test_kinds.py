@@ -304,6 +304,7 @@ def test_contents_of_a_basket_show_current_price_and_stock():
         "was": "12.50",
         "price": "11.00",
         "line_discount": "0.00",
+        "discount_name": "",
         "order_discount": "0.00",
         "subtotal": "66.00",
         "amount": "66.00",

@@ -21,11 +21,14 @@ ALWAYS = {"since": "2000-01-01", "until": "2100-01-01"}
 
 @pytest.fixture
 def order(settings) -> Order:
-    """Four lamps at 12.50, with 10 % off the order."""
+    """Four lamps at 12.50, with 1.25 off each lamp and 10 % off the order."""
     settings.STAFF_ALERTS = {"orders": ["staff@example.com"], "stock": []}
     make_discount(code="", name="Birthday week")
     user = make_user(email="ann@example.com")
-    return make_order({make_variant(price="12.50"): 4}, user=user)
+    lamp = make_variant(price="12.50")
+    autumn = make_discount(code="", name="Autumn", amount="1.25", is_on_lines=True)
+    autumn.variants.set([lamp])
+    return make_order({lamp: 4}, user=user)
 
 
 def page(user, path: str) -> str:
@@ -42,13 +45,15 @@ def test_order_page_and_board_show_the_discount(order):
         text = page(user, path)
 
         assert "Discount (Birthday week)" in text
-        assert "−€5.00" in text and "€45.00" in text
+        assert "−€4.50" in text and "€40.50" in text
+        assert "Discount (Autumn): −€5.00" in text
 
 
 def test_slip_names_the_discount_and_no_amount(order):
     text = page(make_clerk("view_order"), f"{BOARD}{order.number}/slip/")
 
     assert "<dd>Birthday week</dd>" in text
+    assert "Discount: Autumn" in text
     assert "€" not in text
 
 
@@ -59,8 +64,9 @@ def test_mails_show_the_discount(order, mailoutbox):
     }
     for mail in mailoutbox:
         for text in (mail.body, unescape(mail.alternatives[0].content)):
-            assert "Discount (Birthday week): −€5.00" in text
-            assert "€45.00" in text
+            assert "Discount (Birthday week): −€4.50" in text
+            assert "€45.00 (Discount Autumn: −€5.00)" in text
+            assert "€40.50" in text
 
 
 @pytest.mark.parametrize("rows", ["orders", "lines"])
@@ -71,4 +77,8 @@ def test_export_has_the_discount_and_its_name(client, order, rows):
 
     (row,) = csv.DictReader(text.decode().splitlines())
     names = ("goods", "discount", "discount_name", "total")
-    assert [row[name] for name in names] == ["50.00", "5.00", "Birthday week", "45.00"]
+    assert [row[name] for name in names] == ["45.00", "4.50", "Birthday week", "40.50"]
+    if rows == "orders":
+        assert row["line_discounts"] == "5.00"
+    else:
+        assert (row["line_discount"], row["line_discount_name"]) == ("5.00", "Autumn")

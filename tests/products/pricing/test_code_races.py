@@ -11,7 +11,7 @@ from products.orders import placing
 from products.orders import services as orders
 from products.orders.exceptions import TermsChanged
 from products.orders.terms import Terms
-from products.pricing import uses
+from products.pricing import discount_books, uses
 from products.pricing.exceptions import CodeUsedBefore
 from tests.support.concurrency import together
 from tests.support.factories import (
@@ -63,20 +63,23 @@ def test_code_with_ten_uses_is_had_by_exactly_ten_of_sixty_shoppers():
     assert ends == {"done": USES, TermsChanged: SHOPPERS - USES}
     discount.refresh_from_db()
     assert discount.uses == discounted() == DiscountUse.objects.count() == USES
-    assert uses.drifts() == []
+    assert discount_books.drifts() == []
 
 
 def test_code_that_looks_and_then_writes_is_had_by_all(monkeypatch):
     """The positive control: counted as it is often done, all sixty have it."""
     all_have_looked = threading.Barrier(SHOPPERS, timeout=60)
 
-    def naive_take(order: Order, discount: Discount, person: str) -> bool:
+    def naive_take(order: Order, used: set[Discount], person: str) -> bool:
+        (discount,) = used
         row = Discount.objects.get(pk=discount.pk)
         all_have_looked.wait()
         if row.is_used_up:
             return False
         Discount.objects.filter(pk=row.pk).update(uses=row.uses + 1)
-        DiscountUse.objects.create(discount=row, order=order, person=person)
+        DiscountUse.objects.create(
+            discount=row, order=order, person=person, percent=row.percent
+        )
         return True
 
     monkeypatch.setattr(uses, "take", naive_take)
@@ -86,7 +89,9 @@ def test_code_that_looks_and_then_writes_is_had_by_all(monkeypatch):
 
     assert ends == {"done": SHOPPERS}
     assert discounted() == SHOPPERS > USES
-    assert uses.drifts() == [f"discount SPRING: uses is 1, its orders say {SHOPPERS}"]
+    assert discount_books.drifts() == [
+        f"discount SPRING: uses is 1, its orders say {SHOPPERS}"
+    ]
 
 
 def test_code_for_one_use_a_person_is_had_once_by_sixty_baskets_of_one_address():
@@ -105,4 +110,4 @@ def test_last_use_and_cancellations_at_once_lose_no_count():
 
     discount.refresh_from_db()
     assert discount.uses == 0
-    assert uses.drifts() == []
+    assert discount_books.drifts() == []

@@ -4,7 +4,13 @@ import pytest
 from django.urls import reverse
 
 from products.models import Discount
-from tests.support.factories import make_discount, make_order, make_user
+from tests.support.factories import (
+    make_category,
+    make_discount,
+    make_order,
+    make_user,
+    make_variant,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +61,9 @@ def test_discount_is_saved_with_its_code_in_capital_letters(boss):
         ({"uses_each": "1", "code": ""}, "This limit needs a code."),
         ({"code": "a b"}, "Use capital letters, digits and hyphens."),
         ({"code": "Taken"}, "Another discount has this code."),
+        ({"is_on_lines": "on"}, "Choose products, categories or variants."),
+        ({"variants": "LAMP"}, "Only a discount on lines can be for some products."),
+        ({"is_on_lines": "on", "variants": "NO"}, "no variant with the SKU “NO”"),
         (
             {"ends_at_0": "2026-01-01", "ends_at_1": "12:00:01"},
             "The end must be after the start.",
@@ -65,11 +74,27 @@ def test_discount_with_a_wrong_value_says_what_is_wrong_and_saves_nothing(
     boss, fields, error
 ):
     make_discount(code="TAKEN")
+    make_variant(sku="LAMP")
 
     response = boss.post(ADD, form(**fields))
 
     assert error in response.text
     assert Discount.objects.count() == 1
+
+
+def test_discount_on_lines_is_saved_with_its_goods(boss):
+    lamp, shelf = make_variant(sku="LAMP"), make_category()
+    goods = {"variants": "LAMP", "categories": [shelf.pk], "is_on_lines": "on"}
+
+    assert (
+        boss.post(ADD, form(**goods, products=str(lamp.product.pk))).status_code == 302
+    )
+
+    discount = Discount.objects.get()
+    assert discount.is_on_lines
+    assert list(discount.variants.all()) == [lamp]
+    assert list(discount.products.all()) == [lamp.product]
+    assert list(discount.categories.all()) == [shelf]
 
 
 def test_discount_is_changed_and_keeps_its_code_and_uses(boss):

@@ -15,7 +15,7 @@ from products.models import Basket, Discount, Order
 from products.orders import placing
 from products.orders import services as orders
 from products.orders.exceptions import TermsChanged
-from products.pricing import clock, discount_flips, uses
+from products.pricing import clock, discount_books, discount_flips
 from products.pricing.exceptions import (
     CodeOver,
     CodeUsedBefore,
@@ -236,7 +236,7 @@ def test_order_stores_the_discount_and_counts_its_use(basket):
     assert placing.terms_of(order).costs.discount_name == "SPRING"
     discount.refresh_from_db()
     assert discount.uses == 1
-    assert uses.drifts() == []
+    assert discount_books.drifts() == []
 
 
 @pytest.mark.parametrize("changes", [{"percent": "9"}, {"uses": 1}, {"minimum": "51"}])
@@ -282,7 +282,7 @@ def test_order_that_is_over_gives_its_use_back(basket, end):
 
     discount.refresh_from_db()
     assert discount.uses == 0
-    assert uses.drifts() == []
+    assert discount_books.drifts() == []
 
 
 def test_order_that_is_reopened_takes_its_use_even_above_the_limit(basket):
@@ -299,14 +299,14 @@ def test_order_that_is_reopened_takes_its_use_even_above_the_limit(basket):
 
     discount.refresh_from_db()
     assert discount.uses == 2
-    assert uses.drifts() == []
+    assert discount_books.drifts() == []
 
 
 def test_drift_of_uses_is_found(basket):
     """The positive control."""
     make_discount(uses=3)
 
-    assert uses.drifts() == ["discount SPRING: uses is 3, its orders say 0"]
+    assert discount_books.drifts() == ["discount SPRING: uses is 3, its orders say 0"]
 
 
 # --- In time ----------------------------------------------------------------------

@@ -80,6 +80,24 @@ def test_shipping_and_fixed_discount_are_without_tax_too():
     assert priced.sums.total == 95
 
 
+@pytest.mark.parametrize(
+    "discount, price, saved",
+    [
+        ({"percent": Decimal(10)}, "100.00", "20.00"),
+        ({"per_unit": Decimal("11.90")}, "100.00", "20.00"),
+        ({"per_unit": Decimal("500")}, "100.00", "200.00"),
+    ],
+)
+def test_discount_on_lines_is_without_tax_too(discount, price, saved):
+    items = [Item(Decimal("119.00"), 2, "standard", **discount)]
+
+    priced = baskets.price_items(items, todays_rates("DK", vat_number=DANISH))
+
+    (line,) = priced.lines
+    assert (line.price, line.line_discount) == (Decimal(price), Decimal(saved))
+    assert line.amount == line.price * 2 - line.line_discount
+
+
 ZONES = [
     Zone(
         name="Everywhere",

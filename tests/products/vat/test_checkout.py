@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from products.live.viewers import Owner
-from products.models import Order, VatNumber
+from products.models import Order, Variant, VatNumber
+from products.pricing import discount_books
 from products.vat import services as vat
 from tests.products.orders.test_checkout import (
     CHECKOUT,
@@ -18,7 +19,12 @@ from tests.products.orders.test_checkout import (
 )
 from tests.products.staff.test_board import make_clerk
 from tests.products.vat.business import COMPANY, DANISH, give_number
-from tests.support.factories import make_basket, make_shopper, make_variant
+from tests.support.factories import (
+    make_basket,
+    make_discount,
+    make_shopper,
+    make_variant,
+)
 from users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +67,21 @@ def test_accepted_business_orders_without_tax(client, shopper, mailoutbox):
     html = mail.alternatives[0][0]
     for text in (mail.body, html):
         assert REASON in text and DANISH in text
+
+
+def test_discounts_of_a_business_are_without_tax_and_reconcile_agrees(client, shopper):
+    give_number(shopper)
+    autumn = make_discount(code="", name="Autumn", amount="11.90", is_on_lines=True)
+    autumn.variants.set(Variant.objects.all())
+    make_discount(code="", name="Week", amount="23.80")
+    client.post(CHECKOUT, BUSINESS)
+
+    client.post(REVIEW, fields(client.get(REVIEW).text))
+
+    order = Order.objects.get()
+    assert order.lines.get().line_discount == 20
+    assert (order.goods, order.discount, order.total) == (180, 20, 160)
+    assert discount_books.drifts() == []
 
 
 def test_staff_see_the_business_on_board_slip_and_export(client, shopper):
