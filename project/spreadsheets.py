@@ -6,7 +6,7 @@ becomes a formula, whichever delimiter the spreadsheet splits at.
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -32,6 +32,11 @@ BREAKS = (
 SIGN = re.compile(f"[{SIGNS}]")
 AT_START = re.compile(f"[{SKIPPED}]*[{SIGNS}]")
 INSIDE = re.compile(f'(?:{BREAKS})[{SKIPPED}"]*(?=[{SIGNS}])', re.IGNORECASE)
+
+# Where `reversible` puts its apostrophe.
+START = re.compile(
+    rf"""((?:\A|{BREAKS})[{SKIPPED}"]*)('*)(?=[{SIGNS}])""", re.IGNORECASE
+)
 
 # "+49 30 1234567". Two numbers with nothing but a space between are no formula.
 TELEPHONE = re.compile(r"\+[0-9]{1,3} [0-9(][0-9 ()./-]*(?: ?(?:ext\.?|x) ?[0-9]+)?")
@@ -67,6 +72,20 @@ def guarded(text: str) -> str:
     return start + INSIDE.sub(r"\g<0>'", text)
 
 
+def reversible(text: str) -> str:
+    """`text` guarded as by `guarded`, but so that `restored` returns `text`."""
+    return START.sub(r"\1'\2", text) if SIGN.search(text) else text
+
+
+def restored(text: str) -> str:
+    """The text that `reversible` has guarded."""
+    return START.sub(_without_one, text) if "'" in text else text
+
+
+def _without_one(place: re.Match) -> str:
+    return f"{place[1]}{place[2][1:]}"
+
+
 def telephone(text: str) -> str:
     """An international number with a space after its calling code: `guarded` leaves it
     alone, and no spreadsheet makes a sum of it. Any other text comes back as it is."""
@@ -77,8 +96,9 @@ def telephone(text: str) -> str:
 class Writer:
     """Writes the rows of one table as text, in one dialect."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, guard: Callable[[str], str] = guarded) -> None:
         self._dialect = dialect
+        self._guard = guard
         self._write = csv.writer(_Echo(), delimiter=dialect.delimiter).writerow
 
     def head(self, columns: Iterable[str]) -> str:
@@ -94,7 +114,7 @@ class Writer:
     def _cell(self, value: object) -> object:
         match value:
             case str():
-                return guarded(value)
+                return self._guard(value)
             case Decimal():
                 return self.number(value)
             case datetime():

@@ -262,9 +262,16 @@ RULES: dict[str, list[str]] = {
     "products.fetching.services": [*FROM_SERVICES, "project.views"],
     "products.importing": [
         "products.importing",
+        "project.spreadsheets",
         *MODELS,
         *EXCEPTIONS,
         *SERVICES,
+    ],
+    "products.importing.exporting": [
+        "products.importing",
+        *MODELS,
+        "project.spreadsheets",
+        "project.views",
     ],
     "products.importing.admin": [
         *PAGES,

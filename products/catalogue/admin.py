@@ -94,7 +94,7 @@ class ProductAdmin(SafeEditsMixin, ImportMixin):
     search_fields = ["name", "variants__sku", "description"]
     prepopulated_fields = {"slug": ["name"]}
     readonly_fields = ["picture", "stock_now", "created_at"]
-    actions = ["activate", "deactivate"]
+    actions = ["activate", "deactivate", "export"]
     fieldsets = [
         (None, {"fields": ["name", "slug", "sku", "category", "description"]}),
         (

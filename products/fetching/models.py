@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from products.catalogue.models import Product
 from products.sweeps.models import Swept, problem_index
+from products.variants.models import Variant
 
 URL_LENGTH = 2000
 TRIES = 6  # the last one is about six hours after the first
@@ -60,6 +61,14 @@ class PictureFetch(Swept):
     # Empty for a picture that comes after those that the product has.
     position = models.PositiveSmallIntegerField(_("position"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    variant = models.ForeignKey(
+        Variant,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("variant"),
+    )
     # The import that asked for it last, and the line of its file.
     job = models.ForeignKey(
         PictureJob,

@@ -4,6 +4,7 @@ An import asks for pictures by their addresses, and a worker fetches them. A pic
 that a product has already, by its address, is not fetched again.
 """
 
+from collections import defaultdict
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ class Wanted(NamedTuple):
     alt: str = ""
     position: int | None = None  # None: after the others
     line: int | None = None  # of an imported file
+    variants: tuple[int, ...] = ()  # that show it first
 
 
 class Progress(NamedTuple):
@@ -54,18 +56,17 @@ def request(pictures: Collection[Wanted], job: PictureJob | None = None) -> int:
     present = _present({picture.product_id for picture in pictures})
     missing: dict[tuple[int, str], PictureFetch] = {}
     for picture in pictures:
-        image = present.get((picture.product_id, picture.url))
-        if image:
-            _adapt(image, picture)
+        images = present.get((picture.product_id, picture.url))
+        if images:
+            _adapt(images, picture)
         else:
-            fetch = PictureFetch(**picture._asdict(), job=job)
-            missing[picture.product_id, picture.url] = fetch
+            missing[picture.product_id, picture.url] = _fetch_of(picture, job)
     PictureFetch.objects.bulk_create(
         missing.values(),
         update_conflicts=True,
         unique_fields=["product", "url"],
         update_fields=[
-            *("alt", "position", "job", "line"),
+            *("alt", "position", "variant", "job", "line"),
             *("problem", "failures", "retry_at"),
         ],
     )
@@ -74,24 +75,48 @@ def request(pictures: Collection[Wanted], job: PictureJob | None = None) -> int:
     return len(missing)
 
 
-def _present(ids: Collection[int]) -> dict[tuple[int, str], ProductImage]:
-    """Return the pictures of products, by product and address: where each is, and
-    where it was fetched from.
+def _fetch_of(picture: Wanted, job: PictureJob | None) -> PictureFetch:
+    """Return an unsaved request. A picture belongs to the first of its variants."""
+    return PictureFetch(
+        product_id=picture.product_id,
+        url=picture.url,
+        alt=picture.alt,
+        position=picture.position,
+        line=picture.line,
+        variant_id=next(iter(picture.variants), None),
+        job=job,
+    )
+
+
+def _present(ids: Collection[int]) -> dict[tuple[int, str], list[ProductImage]]:
+    """Return the pictures of products, by product and address.
+
+    The address is where a picture is, or where it was fetched from.
     """
-    images = list(ProductImage.objects.filter(product__in=ids))
-    present = {(image.product_id, absolute(image.file.url)): image for image in images}
-    return present | {(i.product_id, i.source_url): i for i in images if i.source_url}
+    present = defaultdict(list)
+    for image in ProductImage.objects.filter(product__in=ids).order_by("pk"):
+        for url in {absolute(image.file.url), image.source_url}:
+            present[image.product_id, url].append(image)
+    return present
 
 
-def _adapt(image: ProductImage, picture: Wanted) -> None:
-    """Save another alternative text or position of a picture that is there."""
-    changes: dict[str, str | int] = {}
-    if picture.alt and picture.alt != image.alt:
+def _adapt(images: list[ProductImage], picture: Wanted) -> None:
+    """Save what is different about a picture that is there, perhaps several times."""
+    changes = [_changes(image, picture) for image in images]
+    if all(changes):
+        catalogue.save_pictures(images[0].product, changes={images[0].pk: changes[0]})
+
+
+def _changes(image: ProductImage, picture: Wanted) -> dict[str, str | int | None]:
+    """Return the fields of a picture that the wanted one has otherwise."""
+    changes: dict[str, str | int | None] = {}
+    if picture.alt and picture.alt != " ".join(image.alt.split()):
         changes["alt"] = picture.alt
     if picture.position is not None and picture.position != image.position:
         changes["position"] = picture.position
-    if changes:
-        catalogue.save_pictures(image.product, changes={image.pk: changes})
+    if picture.variants and image.variant_id not in picture.variants:
+        changes["variant"] = picture.variants[0]
+    return changes
 
 
 def progress(job: PictureJob) -> Progress:
@@ -136,6 +161,7 @@ def _fetch(fetch: PictureFetch) -> bool:
             alt=row.alt,
             position=row.position,  # type: ignore[misc]  # None: after the others
             source_url=row.url,
+            variant_id=row.variant_id,
         )
         catalogue.save_pictures(row.product, new=[image])
         row.delete()

@@ -18,18 +18,23 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.core.files.base import File
 from django.core.files.storage import storages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from products import importing
 from products.fetching import services as fetching
 from products.fetching.admin import trying_again
+from products.importing import exporting
 from products.importing.forms import LABELS, TABS, ReadingForm, UploadForm, reading_form
 from products.models import PictureJob, Product, ProductCategory
+from products.staff.export import csv_response
 from project.database_storage import DatabaseStorage
 from project.modeladmin import ListedLookupsMixin
 from users.requests import user_of
@@ -57,7 +62,10 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
         return request.user.has_perms(RIGHTS)
 
     def changelist_view(self, request: HttpRequest, extra_context=None) -> HttpResponse:
-        context = {"may_import": self.has_import_permission(request)}
+        context = {
+            "may_import": self.has_import_permission(request),
+            "may_export": self.has_view_permission(request),
+        }
         return super().changelist_view(request, context | (extra_context or {}))
 
     def get_urls(self) -> list[URLPattern]:
@@ -78,8 +86,28 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
                 wrap(self.import_pictures_view),
                 name="products_product_import_pictures",
             ),
+            path(
+                "export/",
+                wrap(self.export_view),
+                name="products_product_export",
+            ),
             *super().get_urls(),
         ]
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Send all products in Shopify's columns."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return export_response(request, Product.objects.all())
+
+    @admin.action(
+        description=gettext_lazy("Export selected products"), permissions=["view"]
+    )
+    def export(
+        self, request: HttpRequest, queryset: QuerySet[Product]
+    ) -> HttpResponseBase:
+        ids = list(queryset.values_list("pk", flat=True))
+        return export_response(request, Product.objects.filter(pk__in=ids))
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """Upload a file."""
@@ -229,6 +257,14 @@ class ImportMixin(ListedLookupsMixin, admin.ModelAdmin):
                 **context,
             },
         )
+
+
+def export_response(
+    request: HttpRequest, products: QuerySet[Product]
+) -> HttpResponseBase:
+    """Return a download of these products."""
+    name = f"products-{timezone.localdate():%Y-%m-%d}.csv"
+    return csv_response(request, exporting.rows(products), name)
 
 
 def run(

@@ -4,6 +4,7 @@ A batch is written as a whole or not at all. A row that cannot be written is lef
 the others go on. A dry run is the same without locks and without writing.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from typing import IO
@@ -212,8 +213,14 @@ class Importer:
 def _pictures(outcome: Outcome) -> Iterator[fetching.Wanted]:
     """Yield the pictures of the products that are written."""
     for group, items in outcome.wanted:
+        shown_by: dict[str, list[int]] = defaultdict(list)
+        for row, item in zip(group.rows, items, strict=True):
+            if row.variant_picture:
+                shown_by[row.variant_picture.url].append(item.variant.pk)
+        product_id = items[0].product.pk
         for line, url, alt, position in group.pictures:
-            yield fetching.Wanted(items[0].product.pk, url, alt, position, line)
+            variants = tuple(shown_by[url])
+            yield fetching.Wanted(product_id, url, alt, position, line, variants)
 
 
 def _leave_out(outcome: Outcome, reserved: dict[int, int]) -> None:

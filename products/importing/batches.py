@@ -280,12 +280,16 @@ def _create(
 
 
 def _summarise(present: list[Wanted], new: list[Wanted]) -> None:
-    """Repeat prices and SKUs in present products whose variants changed."""
+    """Repeat prices, SKUs and pictures of present products whose variants changed."""
     changed = {item.product.pk for item in present if item.variant_changes}
     changed |= {item.product.pk for item in present if item.changes_offer}
     changed |= {item.product.pk for item in new if not item.is_new_product}
-    if changed:
-        catalogue.summarise_all(changed)
+    if not changed:
+        return
+    catalogue.summarise_all(changed)
+    pictured = Product.objects.filter(pk__in=changed, pictures__variant__isnull=False)
+    for product in pictured.distinct():
+        catalogue.settle_pictures(product)
 
 
 # --- Categories -------------------------------------------------------------------

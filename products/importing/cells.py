@@ -17,6 +17,7 @@ from products.importing.texts import to_text
 from products.importing.words import FLAGS, plain
 from products.models import Product, ProductCategory, TaxClass, Variant
 from products.stock.services import MAX_UNITS
+from project.spreadsheets import restored
 
 # A formula of a spreadsheet, where its value should be. Names may begin with the same
 # signs: "-20% bundle", "@home mug". So after a sign other than "=", only a function's
@@ -69,6 +70,15 @@ def without_quotes(text: str) -> str:
     return forced[1].strip() if forced else text
 
 
+def without_guard(text: str) -> str:
+    """Return a text without the apostrophes of our export's guard against formulas.
+
+    Raises `BadCell` for a formula.
+    """
+    _refuse_formulas(text)
+    return restored(text)
+
+
 def digest(text: str) -> str:
     """Return a few letters that are always the same for `text`."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -82,7 +92,6 @@ def _line(limit: int) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         text = " ".join(text.split())
-        _refuse_formulas(text)
         if len(text) > limit:
             raise BadCell(_too_long(text, limit))
         return text
@@ -104,7 +113,6 @@ def read_slug(text: str) -> str:
     Letters that slugs don't have are lost. So a handle with such letters gets a digest
     too, which keeps two of them apart.
     """
-    _refuse_formulas(text)
     _refuse_rounded(text)
     slug = slugify(text)
     if not slug or not text.isascii():
@@ -115,7 +123,6 @@ def read_slug(text: str) -> str:
 
 
 def _description(text: str) -> str:
-    _refuse_formulas(text)
     if len(text) > DESCRIPTION_MAX:
         raise BadCell(_too_long(text, DESCRIPTION_MAX))
     return text.replace("\r\n", "\n").replace("\r", "\n")

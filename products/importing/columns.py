@@ -50,6 +50,8 @@ SHOPIFY = {
     "image src": "picture",
     "product image url": "picture",
     "image alt text": "picture alt",
+    "variant image": "variant picture",
+    "variant image url": "variant picture",
     "image position": "picture position",
     "variant active": "sold",  # not Shopify's, but our export has it
 }

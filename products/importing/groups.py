@@ -114,7 +114,7 @@ def _together(layout: Layout, members: list[Row | BadRow]) -> Group | BadGroup:
     rows = [row for row in members if isinstance(row, Row)]
     if rows:
         group = Group(_variants(rows), *place, is_shopify=True)
-        group.pictures = [row.picture for row in rows if row.picture]
+        group.pictures = _pictures(rows)
         problems += _merge(layout, rows, group.head)
         if not problems:
             problems = _set_options(layout, rows, group)
@@ -126,6 +126,16 @@ def _together(layout: Layout, members: list[Row | BadRow]) -> Group | BadGroup:
 def _variants(rows: list[Row]) -> list[Row]:
     """Return the rows that are variants. Others have a picture, or only the product."""
     return [row for row in rows if row.is_variant] or rows[:1]
+
+
+def _pictures(rows: list[Row]) -> list[Picture]:
+    """Return each picture of a product once, those of variants included."""
+    pictures = [row.picture for row in rows if row.picture]
+    pictures += [row.variant_picture for row in rows if row.variant_picture]
+    by_url: dict[str, Picture] = {}
+    for picture in pictures:
+        by_url.setdefault(picture.url, picture)
+    return list(by_url.values())
 
 
 def _merge(layout: Layout, rows: list[Row], head: Row) -> list[Problem]:

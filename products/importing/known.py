@@ -82,7 +82,11 @@ class Known:
 
     def variants_of(self, row: Row) -> list[Variant]:
         """Return the variants of the product with the row's slug."""
-        return [] if row.slug is None else self._by_slug.get(row.slug, [])
+        if row.slug is None:
+            return []
+        # A slug in the shop may have capitals; handles of files may have others.
+        exact = self._by_slug.get(row.handle or "")
+        return exact or self._by_slug.get(row.slug, [])
 
     # --- Names for what is new ----------------------------------------------------
 

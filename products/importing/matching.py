@@ -11,6 +11,7 @@ from products.importing.groups import Group
 from products.importing.known import Known, SeenKeys, name_with_options
 from products.importing.problems import Problem, Refused
 from products.importing.rows import Row
+from products.importing.texts import to_html, to_text
 from products.importing.variants import Chooser, check_combinations
 from products.importing.wanted import Changes, Wanted
 from products.models import Product, ProductCategory, Stock, TaxClass, Variant
@@ -56,7 +57,7 @@ class Matcher:
         rows = [row for group in groups for row in group.rows]
         variants = batches.existing(
             [row.sku for row in rows if row.sku],
-            [group.head.slug for group in groups if group.head.slug],
+            {name for g in groups for name in (g.head.slug, g.head.handle) if name},
             lock=lock,
         )
         outcome.stocks = batches.counts([v.pk for v in variants], lock=False)
@@ -97,8 +98,9 @@ class Matcher:
         else:
             product = self._new_product(head, known)
         self._set_product(head, product, outcome)
-        if group.option_names is not None:
-            product.option_names = group.option_names
+        names = group.option_names
+        if names is not None and names != _plain(product.option_names):
+            product.option_names = names
         chooser = Chooser(group, present, known)
         position = max((v.position for v in present), default=-1)
         wanted = []
@@ -112,8 +114,9 @@ class Matcher:
                 variant = self._new_variant(row, product, known)
                 variant.position = position
             self._set_variant(row, variant)
-            if group.mentions_options(row):
-                variant.option_values = row.values
+            values = row.values
+            if group.mentions_options(row) and values != _plain(variant.option_values):
+                variant.option_values = values
             item = Wanted(variant, before, row.stock, is_new_product=not present)
             wanted.append(item)
         check_combinations(group, product, chooser.unmentioned, wanted)
@@ -141,9 +144,15 @@ class Matcher:
     def _set_product(self, row: Row, product: Product, outcome: Outcome) -> None:
         if row.category:
             product.category = self.categories.find(row.category, outcome.categories)
-        for name in ("name", "description"):
-            if (value := getattr(row, name)) is not None:
-                setattr(product, name, value)
+        if row.name is not None and [row.name] != _plain([product.name]):
+            product.name = row.name
+        if row.description is not None:
+            # HTML cannot express all spaces. A text that would be the same HTML stays.
+            if (
+                not row.group
+                or to_text(to_html(product.description)) != row.description
+            ):
+                product.description = row.description
         if row.active is not None:
             product.is_active = row.active
         if row.tax_class is None:
@@ -156,7 +165,7 @@ class Matcher:
             outcome.warnings.append(problem)
 
     def _set_variant(self, row: Row, variant: Variant) -> None:
-        if row.sku:
+        if row.sku and [row.sku] != _plain([variant.sku]):
             variant.sku = row.sku
         if row.price is not None:
             variant.base_price = row.price
@@ -164,3 +173,8 @@ class Matcher:
             variant.weight = row.weight
         if row.sold is not None:
             variant.is_active = row.sold
+
+
+def _plain(texts: list[str]) -> list[str]:
+    """Return texts as files can have them, with single spaces."""
+    return [" ".join(text.split()) for text in texts]

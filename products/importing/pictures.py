@@ -10,6 +10,7 @@ from products.importing.cells import shown
 from products.importing.columns import Layout
 from products.importing.problems import Problem
 from products.models import ProductImage
+from project.spreadsheets import restored
 
 ALT_LENGTH = ProductImage._meta.get_field("alt").max_length or 0
 LAST_POSITION = 2**15 - 1  # the column's limit
@@ -27,31 +28,48 @@ class Picture(NamedTuple):
 def picture_of(
     layout: Layout, line: int, fields: dict[str, str]
 ) -> tuple[Picture | None, list[Problem]]:
-    """Return the picture that a row names, and warnings about it."""
-    url = fields.get("picture", "")
-    if not url:
-        return None, []
-    if not _is_address(url):
-        text = _("This is not a web address: “%(text)s”. The picture is left out.")
-        return None, [Problem(line, layout.name("picture"), text % shown(url))]
-    warnings = []
-    alt = " ".join(fields.get("picture alt", "").split())
+    """Return the picture that a row adds to its product, and warnings about it."""
+    picture, warnings = _address(layout, line, fields, "picture")
+    if picture is None:
+        return None, warnings
+    alt = " ".join(restored(fields.get("picture alt", "")).split())
     if len(alt) > ALT_LENGTH:
         text = _("This has %(length)d characters. It is cut after %(limit)d.")
         text %= {"length": len(alt), "limit": ALT_LENGTH}
         warnings.append(Problem(line, layout.name("picture alt"), text))
-    position = fields.get("picture position", "")
-    number = int(position) if position.isdecimal() and len(position) <= 5 else 0
-    if position and not 1 <= number <= LAST_POSITION:
+    cell = fields.get("picture position", "")
+    position = _position(cell)
+    if cell and position is None:
         text = _("This is not a position: “%(text)s”. The picture comes last.")
-        warnings.append(
-            Problem(line, layout.name("picture position"), text % shown(position))
-        )
-    is_position = 1 <= number <= LAST_POSITION
-    return (
-        Picture(line, url, alt[:ALT_LENGTH], number if is_position else None),
-        warnings,
-    )
+        text %= shown(cell)
+        warnings.append(Problem(line, layout.name("picture position"), text))
+    return picture._replace(alt=alt[:ALT_LENGTH], position=position), warnings
+
+
+def variant_picture_of(
+    layout: Layout, line: int, fields: dict[str, str]
+) -> tuple[Picture | None, list[Problem]]:
+    """Return the picture that a variant shows first, and a warning about it."""
+    return _address(layout, line, fields, "variant picture")
+
+
+def _address(
+    layout: Layout, line: int, fields: dict[str, str], name: str
+) -> tuple[Picture | None, list[Problem]]:
+    url = restored(fields.get(name, ""))
+    if not url:
+        return None, []
+    if _is_address(url):
+        return Picture(line, url), []
+    text = _("This is not a web address: “%(text)s”. The picture is left out.")
+    return None, [Problem(line, layout.name(name), text % shown(url))]
+
+
+def _position(cell: str) -> int | None:
+    if not cell.isdecimal() or len(cell) > 5:
+        return None
+    number = int(cell)
+    return number if number <= LAST_POSITION else None
 
 
 def _is_address(url: str) -> bool:

@@ -10,10 +10,14 @@ from products.importing import cells, numbers, shopify
 from products.importing.cells import BadCell
 from products.importing.columns import Layout
 from products.importing.detection import CONTROL, REPLACEMENT
-from products.importing.pictures import Picture, picture_of
+from products.importing.pictures import Picture, picture_of, variant_picture_of
 from products.importing.problems import Problem
 from products.importing.reading import Record
 from products.models import TaxClass
+
+# Cells with numbers and flags, whose readers refuse everything else.
+NUMBERS = {"price", "stock", "weight", "active", "sold", "taxable"}
+NUMBERS |= {"published", "status"}
 
 
 @dataclass(slots=True)
@@ -27,6 +31,7 @@ class Row:
     line: int
     sku: str | None = None
     slug: str | None = None
+    handle: str | None = field(default=None, compare=False)  # as it is in the file
     name: str | None = None
     category: str | None = None
     price: Decimal | None = None
@@ -44,6 +49,7 @@ class Row:
     option_names: dict[int, str] = field(default_factory=dict)  # by number, from 1
     option_values: dict[int, str] = field(default_factory=dict)
     picture: Picture | None = None
+    variant_picture: Picture | None = None
     warnings: list[Problem] | None = None
 
     @property
@@ -108,11 +114,16 @@ def _row_of(layout: Layout, line: int, texts: list[str]) -> Row | BadRow:
     row = Row(line, group=group_of(layout, texts))
     row.is_variant = shopify.is_variant(fields)
     row.picture, about_picture = picture_of(layout, line, fields)
-    warnings += about_picture
+    row.variant_picture, about_variant = variant_picture_of(layout, line, fields)
+    warnings += about_picture + about_variant
     fields = shopify.to_our_fields(fields)
     if numbers.is_negative(fields.get("stock", "")):
         warnings.append(_count_as_zero(layout, line, fields))
-    return _read_all(row, layout, fields, warnings)
+    read = _read_all(row, layout, fields, warnings)
+    if row.sku:
+        # An apostrophe keeps spreadsheets from taking a SKU for a number.
+        row.sku = row.sku.removeprefix("'")
+    return read
 
 
 def _problem_of_record(layout: Layout, line: int, texts: list[str]) -> Problem | None:
@@ -174,9 +185,12 @@ def _read(row: Row, name: str, text: str) -> None:
     text = cells.without_quotes(text)
     if not text:
         return
+    if name not in NUMBERS:
+        text = cells.without_guard(text)
     match name:
         case "handle":
             row.slug = cells.read_slug(text)
+            row.handle = text
         case "html":
             row.description = cells.read_html(text)
         case "taxable":

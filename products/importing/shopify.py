@@ -24,8 +24,7 @@ def to_our_fields(fields: dict[str, str]) -> dict[str, str]:
     """Return a row with the fields of `products.importing.rows`."""
     ours = {key: fields[key] for key in OWN_FIELDS if fields.get(key)}
     ours["handle"] = fields.get("handle") or fields.get("name", "")
-    # An apostrophe keeps spreadsheets from taking a SKU for a number.
-    ours["sku"] = fields.get("sku", "").removeprefix("'")
+    ours["sku"] = fields.get("sku", "")
     category = fields.get("category")
     ours["category"] = category or _last_level(fields.get("taxonomy", ""))
     if not ours.get("tax_class"):

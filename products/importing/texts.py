@@ -1,11 +1,11 @@
-"""Converts HTML to plain text for descriptions.
+"""Converts HTML to plain text for descriptions, and back.
 
 `html.parser` takes minutes for 100 KB of `<a <a <a …`, and fails on `<![<![`. This
 scanner takes linear time.
 """
 
 import re
-from html import unescape
+from html import escape, unescape
 
 BLOCKS = {
     *("address", "article", "blockquote", "div", "dl", "dd", "dt", "figure", "footer"),
@@ -45,6 +45,13 @@ def to_text(html: str) -> str:
     parts.append(_words(html[position:]))
     lines = [" ".join(line.split()) for line in "".join(parts).split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def to_html(text: str) -> str:
+    """Return a plain text as HTML, with paragraphs where it has empty lines."""
+    paragraphs = re.split(r"\n{2,}", text.replace("\r\n", "\n").strip())
+    bodies = [escape(part, quote=False).replace("\n", "<br>") for part in paragraphs]
+    return "".join(f"<p>{body}</p>" for body in bodies if body)
 
 
 def _is_html(text: str) -> bool:

@@ -99,4 +99,4 @@ def _twice(values: list[str], place: str) -> str:
 
 
 def _key(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(value.casefold() for value in values)
+    return tuple(" ".join(value.casefold().split()) for value in values)

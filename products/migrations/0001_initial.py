@@ -1311,90 +1311,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="PictureFetch",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
-                    ),
-                ),
-                (
-                    "problem",
-                    models.CharField(
-                        blank=True,
-                        db_default="",
-                        default="",
-                        max_length=300,
-                        verbose_name="problem",
-                    ),
-                ),
-                (
-                    "failures",
-                    models.PositiveSmallIntegerField(
-                        db_default=0, default=0, verbose_name="failed attempts"
-                    ),
-                ),
-                (
-                    "retry_at",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="next try"
-                    ),
-                ),
-                ("url", models.URLField(max_length=2000, verbose_name="address")),
-                (
-                    "alt",
-                    models.CharField(
-                        blank=True, max_length=250, verbose_name="alternative text"
-                    ),
-                ),
-                (
-                    "position",
-                    models.PositiveSmallIntegerField(
-                        blank=True, null=True, verbose_name="position"
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(auto_now_add=True, verbose_name="created"),
-                ),
-                (
-                    "line",
-                    models.PositiveIntegerField(
-                        blank=True, null=True, verbose_name="line"
-                    ),
-                ),
-                (
-                    "job",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="fetches",
-                        to="products.picturejob",
-                        verbose_name="import",
-                    ),
-                ),
-                (
-                    "product",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="products.product",
-                        verbose_name="product",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "picture to fetch",
-                "verbose_name_plural": "pictures to fetch",
-                "ordering": ["pk"],
-            },
-        ),
-        migrations.CreateModel(
             name="Drop",
             fields=[
                 (
@@ -2090,6 +2006,101 @@ class Migration(migrations.Migration):
                 "verbose_name": "price change",
                 "verbose_name_plural": "price history",
                 "ordering": ["-since", "-id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="PictureFetch",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=300,
+                        verbose_name="problem",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        db_default=0, default=0, verbose_name="failed attempts"
+                    ),
+                ),
+                (
+                    "retry_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next try"
+                    ),
+                ),
+                ("url", models.URLField(max_length=2000, verbose_name="address")),
+                (
+                    "alt",
+                    models.CharField(
+                        blank=True, max_length=250, verbose_name="alternative text"
+                    ),
+                ),
+                (
+                    "position",
+                    models.PositiveSmallIntegerField(
+                        blank=True, null=True, verbose_name="position"
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(auto_now_add=True, verbose_name="created"),
+                ),
+                (
+                    "line",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="line"
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="fetches",
+                        to="products.picturejob",
+                        verbose_name="import",
+                    ),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="products.product",
+                        verbose_name="product",
+                    ),
+                ),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="products.variant",
+                        verbose_name="variant",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "picture to fetch",
+                "verbose_name_plural": "pictures to fetch",
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
@@ -3046,20 +3057,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
-            model_name="picturefetch",
-            index=models.Index(
-                condition=models.Q(("failures__gt", 0)),
-                fields=["retry_at"],
-                name="picture_fetch_problem",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="picturefetch",
-            constraint=models.UniqueConstraint(
-                fields=("product", "url"), name="picture_fetch_product_url"
-            ),
-        ),
-        migrations.AddIndex(
             model_name="refund",
             index=models.Index(
                 condition=models.Q(("status", "asked")),
@@ -3339,6 +3336,20 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="pricechange",
             index=models.Index(fields=["variant", "-since"], name="price_change"),
+        ),
+        migrations.AddIndex(
+            model_name="picturefetch",
+            index=models.Index(
+                condition=models.Q(("failures__gt", 0)),
+                fields=["retry_at"],
+                name="picture_fetch_problem",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="picturefetch",
+            constraint=models.UniqueConstraint(
+                fields=("product", "url"), name="picture_fetch_product_url"
+            ),
         ),
         migrations.AddConstraint(
             model_name="orderline",

@@ -65,23 +65,30 @@ class OrdersExportView(StaffMixin, View):
             return redirect("staff:orders")
         options = form.cleaned_data
         since, until = options["since"], options["until"]
-        content: Iterator[str] | AsyncIterator[str]
-        content = texts = rows(
+        texts = rows(
             placed_between(since, until),
             DIALECTS[options["format"]],
             by_line=options["rows"] == "lines",
         )
-        if isinstance(request, ASGIRequest):  # it would collect an iterator first
-            content = one_by_one(texts)
         name = f"orders-{since:%Y-%m-%d}-{until:%Y-%m-%d}.csv"
-        return StreamingHttpResponse(
-            content,
-            content_type="text/csv; charset=utf-8",
-            headers={
-                "Content-Disposition": f'attachment; filename="{name}"',
-                "X-Accel-Buffering": "no",
-            },
-        )
+        return csv_response(request, texts, name)
+
+
+def csv_response(
+    request: HttpRequest, texts: Iterator[str], name: str
+) -> StreamingHttpResponse:
+    """Return a download of a table, which is made while it is sent."""
+    content: Iterator[str] | AsyncIterator[str] = texts
+    if isinstance(request, ASGIRequest):  # it would collect an iterator first
+        content = one_by_one(texts)
+    return StreamingHttpResponse(
+        content,
+        content_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "X-Accel-Buffering": "no",
+        },
+    )
 
 
 def placed_between(since: date, until: date) -> QuerySet[Order]:

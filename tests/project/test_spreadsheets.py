@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from project.spreadsheets import (
     EUROPEAN_EXCEL,
@@ -15,6 +17,8 @@ from project.spreadsheets import (
     PLAIN,
     Writer,
     guarded,
+    restored,
+    reversible,
     telephone,
 )
 
@@ -167,3 +171,16 @@ def test_tables_are_written_by_the_guarding_writer_alone():
     }
 
     assert using == {"project/spreadsheets.py", "realtime/loadtest/report.py"}
+
+
+@given(st.text(st.sampled_from("='\";,| \n%0Aax-@+\u200b"), max_size=12))
+def test_reversible_guard_can_be_undone_and_leaves_no_formula(text):
+    written = reversible(text)
+
+    assert restored(written) == text
+    assert guarded(written) == written
+
+
+@pytest.mark.parametrize("text", ["L-1", "it's", "'L-1", "a 'b' c", "5 = five"])
+def test_text_that_was_never_guarded_stays_as_it_is(text):
+    assert restored(text) == text

@@ -7,7 +7,7 @@ import pytest
 from products import importing
 from products.fetching import services as fetching
 from products.importing import applying
-from products.models import PictureFetch, PictureJob, Product
+from products.models import PictureFetch, PictureJob, Product, ProductImage, Variant
 from tests.products.fetching.pictures import PictureServer, picture_server
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +74,28 @@ def test_pictures_that_are_there_get_new_texts_and_are_not_downloaded_again(
     assert report.job is None
     assert fetching.fetch_due() == 0
     assert (texts(), server.requests) == (["A blue cup", "Red", ""], [])
+
+
+def test_picture_of_several_variants_belongs_to_the_first(server: PictureServer):
+    blue = f"{server.url}/2.png"
+    header = f"{HEADER},Variant Image\n"
+    rows = CUP.format(url=server.url).replace("red cup", f"red cup,{blue}")
+    rows = rows.replace("blue cup", f"blue cup,{blue}").replace("3.png,3,", "3.png,3,,")
+    content = (header + rows).encode()
+
+    importing.run(io.BytesIO(content), importing.Options(pictures=True))
+    fetching.fetch_due()
+
+    red, other = Variant.objects.order_by("position")
+    (picture,) = ProductImage.objects.filter(variant__isnull=False)
+    assert (picture.variant, picture.alt) == (red, "A blue cup")
+    assert red.picture == picture.file.name
+
+    ProductImage.objects.filter(pk=picture.pk).update(variant=other)
+    importing.run(io.BytesIO(content), importing.Options(pictures=True))
+
+    picture.refresh_from_db()
+    assert picture.variant == other  # the file says that it shows this one too
 
 
 def test_failed_download_names_the_line_of_the_newest_import(server: PictureServer):

@@ -8,6 +8,7 @@ import pytest
 
 from products.importing import words
 from products.importing.columns import layout_of
+from products.importing.pictures import Picture
 from products.importing.problems import Unreadable
 from products.importing.rows import BadRow, Row, rows_of
 
@@ -369,6 +370,7 @@ def test_shopify_row_is_read_completely(header):
         status=True,
         option_names={1: "Colour"},
         option_values={1: "Red"},
+        picture=Picture(2, "https://x/1.jpg"),
     )
     assert (picture.group, picture.is_variant) == ("lamp", False)
 
