@@ -2,6 +2,7 @@
 
 from products.basket.admin import BasketAdmin
 from products.catalogue.admin import ProductAdmin, ProductCategoryAdmin
+from products.drops.admin import DropAdmin, TicketAdmin
 from products.fetching.admin import PictureFetchAdmin
 from products.orders.admin import OrderAdmin
 from products.payments.admin import PaymentAdmin, WebhookEventAdmin
@@ -20,6 +21,7 @@ from products.waiting.admin import WaitingAdmin
 __all__ = [
     "BasketAdmin",
     "DiscountAdmin",
+    "DropAdmin",
     "OrderAdmin",
     "PaymentAdmin",
     "PictureFetchAdmin",
@@ -33,6 +35,7 @@ __all__ = [
     "TaxClassAdmin",
     "TaxRateAdmin",
     "VatNumberAdmin",
+    "TicketAdmin",
     "WaitingAdmin",
     "WebhookEventAdmin",
 ]

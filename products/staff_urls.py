@@ -5,7 +5,7 @@
 
 from django.urls import path
 
-from products.staff import export, pulse
+from products.staff import drops, export, pulse
 from products.staff import views as staff
 
 app_name = "staff"
@@ -24,6 +24,14 @@ urlpatterns = [
         "orders/<str:number>/<slug:verb>/",
         staff.OrderMoveView.as_view(),
         name="order-move",
+    ),
+    path("drops/", drops.DropsView.as_view(), name="drops"),
+    path("drops/<slug:slug>/", drops.DropView.as_view(), name="drop"),
+    path("drops/<slug:slug>/pace/", drops.DropPaceView.as_view(), name="drop-pace"),
+    path(
+        "drops/<slug:slug>/<slug:move>/",
+        drops.DropMoveView.as_view(),
+        name="drop-move",
     ),
     path("pulse/", pulse.PulseView.as_view(), name="pulse"),
 ]

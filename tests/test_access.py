@@ -35,6 +35,7 @@ from fido2.webauthn import (
 from post_office.models import Email
 
 from products.demo.loading import staff_permissions
+from products.drops import services as drops
 from products.live.viewers import Owner
 from products.models import (
     PictureFetch,
@@ -56,6 +57,7 @@ from tests.support.factories import (
     make_basket,
     make_discount,
     make_order,
+    make_owner,
     make_picture,
     make_sale,
     make_shopper,
@@ -204,6 +206,10 @@ ROUTES: dict[str, Row] = {
     PROVIDER: anyone("404"),
     f"{PROVIDER}callback/": anyone("404"),
     # --- Staff ---
+    "staff/drops/": staff("200"),
+    "staff/drops/<slug:slug>/": staff("200"),
+    "staff/drops/<slug:slug>/pace/": staff("405"),
+    "staff/drops/<slug:slug>/<slug:move>/": staff("405"),
     "staff/orders/": staff("200"),
     "staff/orders/export.csv": staff("/staff/orders/"),  # names no days
     "staff/orders/<str:number>/": staff("200"),
@@ -243,6 +249,7 @@ MODELS: dict[str, tuple[set[str], set[str]]] = {
     "post_office/email": ({"view"}, {"view"}),
     "products/basket": ({"view"}, {"view"}),
     "products/discount": (ALL - {"delete"}, ALL),  # those without orders
+    "products/drop": (ALL - {"delete"}, ALL),  # planned ones may be deleted
     "products/order": ({"view", "change"}, {"view", "change"}),  # notes
     "products/payment": ({"view"}, {"view"}),
     "products/picturefetch": ({"view"}, {"view", "delete"}),
@@ -256,6 +263,7 @@ MODELS: dict[str, tuple[set[str], set[str]]] = {
     "products/taxclass": ({"view"}, ALL),
     "products/taxrate": ({"view"}, ALL),
     "products/vatnumber": ({"view"}, {"view"}),  # decided by actions
+    "products/ticket": ({"view"}, {"view"}),
     "products/waiting": ({"view"}, {"view"}),
     "products/webhookevent": ({"view"}, {"view"}),
     "users/user": ({"view"}, ALL),
@@ -367,6 +375,8 @@ class World:
         rows["products/webhookevent"] = WebhookEvent.objects.create(
             provider="stripe", event_id="evt_1", type="checkout.session.completed"
         )
+        drop = rows["products/drop"] = make_drop()
+        rows["products/ticket"] = drops.join(drop, make_owner())
         kind = ContentType.objects.get_for_model(Product).pk
         values = {
             CONFIRM: f"users/confirm-email/{link.key}/",
@@ -381,7 +391,8 @@ class World:
             "pictures/<int:pk>": f"pictures/{PictureJob.objects.create(name='a').pk}",
             "<int:variant_id>": f"{lamp.pk}",
             "category/<slug:slug>": f"category/{lamp.product.category.slug}",
-            "drops/<slug:slug>": f"drops/{make_drop().slug}",
+            "drops/<slug:slug>": f"drops/{drop.slug}",
+            "<slug:move>": "pause",
             "<slug:slug>": "lamp",
             "<str:number>": order.number,
             "<slug:verb>": "pack",

@@ -23,8 +23,10 @@ from django.db.models.fields.files import ImageFieldFile
 from products.catalogue import thumbnails
 from products.demo import rows
 from products.demo.catalogue import Item, Shelf
+from products.drops import services as drops
 from products.models import (
     Discount,
+    Drop,
     Product,
     ProductCategory,
     ProductImage,
@@ -40,11 +42,13 @@ BATCH = 2000
 PICTURES = Path(__file__).parent / "pictures"  # as WebP, with the SVG it is made of
 ON_SALE = ("TW-TB-103", "TW-TB-106", "TW-GL-201", "TW-GL-204")
 SALE_TIME = timedelta(days=14)
+DROPPED = "TW-DE-708"
+DROP_TIME = timedelta(hours=1)  # until it starts
 CODE = "WELCOME10"
 # What staff may add and change.
 MODELS_OF_STAFF = (
-    *("discount", "picturefetch", "product", "productcategory", "sale", "stock"),
-    "vatnumber",
+    *("discount", "drop", "picturefetch", "product", "productcategory"),
+    *("sale", "stock", "vatnumber"),
 )
 ACCOUNTS = ("shopper", "staff", "admin")
 
@@ -190,6 +194,21 @@ def load_code() -> int:
             starts_at=clock.now(),
         )
     )
+    return 1
+
+
+# --- Drops ------------------------------------------------------------------------
+
+
+def load_drop() -> int:
+    """Plan a drop, if the shop has none; return how many drops were planned."""
+    product = Product.objects.filter(variants__sku=DROPPED).first()
+    if product is None or Drop.objects.exists():
+        return 0
+    starts_at = (clock.now() + DROP_TIME).replace(second=0, microsecond=0)
+    drop = Drop(name=f"{product.name}, first edition", slug="first-edition")
+    drop.product, drop.starts_at = product, starts_at
+    drops.close_gate(drops.save(drop))
     return 1
 
 

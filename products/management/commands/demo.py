@@ -69,6 +69,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{shipping.load_defaults()} shipping zones added.")
         self.stdout.write(f"{loading.load_sale()} sales begun.")
         self.stdout.write(f"{loading.load_code()} codes added.")
+        self.stdout.write(f"{loading.load_drop()} drops planned.")
         if options["accounts"]:
             loading.load_accounts()
             self.stdout.write(f"{orders.load()} orders placed.")
