@@ -113,6 +113,9 @@ def _check_orders(run: "Run") -> None:
     if run.lost:
         numbers = ", ".join(run.lost)
         run.wrong.append(f"Confirmed orders are lost: {numbers}.")
+    if found := run.miscalculated:
+        count, examples = len(found), "; ".join(found[:3])
+        run.wrong.append(f"{count} orders are calculated wrongly: {examples}.")
     counts = Counter(run.numbers)
     if twice := [number for number, count in counts.items() if count > 1]:
         run.wrong.append(f"Two people got the same order: {', '.join(twice)}.")

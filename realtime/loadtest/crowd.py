@@ -76,12 +76,14 @@ async def let_everything_go(run: "Run") -> None:
 
 
 async def buy_until(run: "Run", end: float, number: int) -> None:
-    """Place one order after the other."""
+    """Place one order after the other, of one or two units, and half of them with a
+    second variant."""
     chance = run.random_for("buyer", number)
     while time.monotonic() < end:
         topics = sorted(set(run.stock) - set(held_topics(run))) or sorted(run.stock)
-        buyer = Shopper(run.options.url, chance.choice(topics), run.ledger)
-        order = await run.tolerate(buyer.order())
+        wanted = chance.sample(topics, min(len(topics), chance.randint(1, 2)))
+        buyer = Shopper(run.options.url, wanted[0], run.ledger, *wanted[1:])
+        order = await run.tolerate(buyer.order(units=chance.randint(1, 2)))
         if order is None:
             run.ledger.count["orders_refused"] += 1
             await asyncio.sleep(0.05)

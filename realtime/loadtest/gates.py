@@ -10,7 +10,7 @@ class Verdict(IntEnum):
     """The exit code. 1 is an error of this program, 2 means wrong options."""
 
     PASSED = 0
-    INCORRECT = 3  # something is lost, stale or oversold, or does not add up
+    INCORRECT = 3  # something is lost, stale, oversold or miscalculated
     TOO_SLOW = 4  # an --expect was not met
     UNFINISHED = 5  # out of time
     UNREACHABLE = 6  # there is no shop, or it stopped answering

@@ -9,7 +9,7 @@ from realtime.loadtest.gates import Verdict
 from realtime.loadtest.run import Run
 
 COUNTERS = ("tally", "lost_codes", "sold")
-NAMES = ("numbers", "lost", "unanswered")
+NAMES = ("numbers", "lost", "unanswered", "miscalculated")
 
 
 def raw(run: Run) -> dict[str, Any]:

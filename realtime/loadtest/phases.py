@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from realtime.loadtest import crowd, shoppers
-from realtime.loadtest.shoppers import is_there
-from realtime.loadtest.visit import Unreachable, Visit
+from realtime.loadtest.shoppers import total_of
+from realtime.loadtest.visit import FAILURES, Unreachable, Visit
 from realtime.loadtest.watchers import Watcher, longest_wait
 
 if TYPE_CHECKING:
@@ -176,17 +176,24 @@ def find_stale(run: "Run", page_versions: dict[str, int]) -> Counter[str]:
 
 
 async def look_for_orders(run: "Run") -> None:
-    """Load the pages of orders, of a sample if there are many."""
+    """Load the pages of orders, of a sample if there are many, and compare totals."""
     size = -(-CHECKED_ORDERS // run.part.of)
     orders = run.placed
     if len(orders) > size:
         orders = run.random_for("auditor", run.part.index).sample(orders, size)
     for order in orders:
-        is_found = await run.tolerate(is_there(order))
-        if is_found is None:
+        try:
+            total = await total_of(order)
+        except FAILURES as error:
+            run.ledger.refusals[str(error) or type(error).__name__] += 1
             run.unanswered.append(order.number)
-        elif not is_found:
-            run.lost.append(order.number)
+        else:
+            agreed = order.bill.total
+            if total is None:
+                run.lost.append(order.number)
+            elif total != agreed:
+                text = f"order {order.number}: total of its page, not {agreed} cents"
+                run.miscalculated.append(text)
         await order.visit.close()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime.loadtest import phases, shoppers
+from realtime.loadtest.bills import faults
 from realtime.loadtest.gates import Verdict
 from realtime.loadtest.ledger import Ledger
 from realtime.loadtest.processes import named
@@ -67,6 +68,7 @@ class Run:
         self.stale: Counter[str] | None = None  # sockets by topic
         self.sold: Counter[str] = Counter()
         self.numbers: list[str] = []  # of orders
+        self.miscalculated: list[str] = []  # orders, and what is wrong
         self.lost: list[str] = []  # orders that the shop does not have
         self.unanswered: list[str] = []  # orders whose page could not be loaded
         self.cut_short: tuple[Verdict, str] | None = None
@@ -194,5 +196,9 @@ class Run:
         self.tally["sockets"] = len(self.watchers)
         self.tally["hidden"] = sum(watcher.is_hidden for watcher in self.watchers)
         self.tally["unsubscribed"] = sum(not w.shown for w in self.watchers)
-        self.sold = Counter(order.topic for order in self.placed)
         self.numbers = [order.number for order in self.placed]
+        self.sold = sum((order.units for order in self.placed), Counter())
+        for order in self.placed:
+            if found := faults(order.bill):
+                text = f"order {order.number}: {', '.join(found)}"
+                self.miscalculated.append(text)

@@ -3,9 +3,11 @@
 import html
 import re
 import time
+from collections import Counter
 from collections.abc import Awaitable
 from typing import NamedTuple
 
+from realtime.loadtest.bills import Bill
 from realtime.loadtest.ledger import Ledger
 from realtime.loadtest.visit import Answer, Unexpected, Visit
 
@@ -14,6 +16,7 @@ PAGES = 20
 CARD = re.compile(r'data-topic="(stock:(\d+))" data-version="(\d+)"')
 NEXT = re.compile(r'href="(\?[^"]*page=(\d+)[^"]*)"')
 FIELD = r'<input[^>]*name="{}"[^>]*value="([^"]*)"'
+TOTAL = re.compile(r'summary__total"><dt>[^<]*</dt><dd>([^<]*\d[^<]*)</dd>')
 ORDER = re.compile(r"/orders/([2-9A-Z]{8})/")
 ADDRESS = {
     "email": "load@example.com",
@@ -26,12 +29,17 @@ ADDRESS = {
 
 
 class Placed(NamedTuple):
-    """A confirmed order, and the session that may see it."""
+    """A confirmed order, what was agreed, and the session that may see it."""
 
     number: str
-    topic: str
-    units: int
+    bill: Bill
     visit: Visit
+
+    @property
+    def units(self) -> Counter[str]:
+        """The units of each topic."""
+        lines = self.bill.lines
+        return Counter({f"stock:{line.variant}": line.quantity for line in lines})
 
 
 async def shelf(url: str, wanted: int, ledger: Ledger) -> dict[str, int]:
@@ -54,21 +62,25 @@ async def shelf(url: str, wanted: int, ledger: Ledger) -> dict[str, int]:
 
 
 class Shopper:
-    """A visitor who is interested in one variant."""
+    """A visitor who is interested in one variant, and perhaps in others."""
 
-    def __init__(self, url: str, topic: str, ledger: Ledger) -> None:
+    def __init__(self, url: str, topic: str, ledger: Ledger, *others: str) -> None:
         self.topic, self.ledger = topic, ledger
+        self.topics = [topic, *others]
         self.variant = topic.partition(":")[2]
         self.visit = Visit(url, ledger.note_request)
 
-    async def fill_basket(self) -> bool:
-        """Load the shelf and put one unit in the basket. False if it is sold out."""
+    async def fill_basket(self, units: int = 1) -> bool:
+        """Load the shelf and put units in the basket, and one of each other variant.
+        False if one of them is sold out."""
         await self.visit.get(SHELF)
-        path = f"/basket/add/{self.variant}/"
-        answer = await self.visit.post(path, quantity=1, parts="basket")
-        if answer.status == 422:
-            return False
-        self._insist(answer.status == 200, path, answer)
+        for topic in self.topics:
+            path = f"/basket/add/{topic.partition(':')[2]}/"
+            answer = await self.visit.post(path, quantity=units, parts="basket")
+            if answer.status == 422:
+                return False
+            self._insist(answer.status == 200, path, answer)
+            units = 1
         return True
 
     async def checkout(self) -> bool:
@@ -92,24 +104,24 @@ class Shopper:
         again would change nothing."""
         return await self.change(2) and await self.change(1)
 
-    async def order(self) -> Placed | None:
-        """Order one unit. None if it is sold out."""
+    async def order(self, units: int = 1) -> Placed | None:
+        """Order some units, and one of each other variant. None if one is sold out."""
         start = time.perf_counter()
-        if not await self.fill_basket():
+        if not await self.fill_basket(units):
             return None
         try:
-            number = await self._check_out_and_order()
+            placed = await self._check_out_and_order()
         except BaseException:
-            self.ledger.doubt[
-                self.topic
-            ] += 1  # it may be reserved, ordered, or neither
+            # They may be reserved, ordered, or neither.
+            self.ledger.doubt.update({self.topic: units - 1})
+            self.ledger.doubt.update(self.topics)
             raise
-        if number is None:
+        if placed is None:
             return None
         self.ledger.order.add(self.ledger.now, time.perf_counter() - start)
-        return Placed(number, self.topic, 1, self.visit)
+        return placed
 
-    async def _check_out_and_order(self) -> str | None:
+    async def _check_out_and_order(self) -> Placed | None:
         if not await self.checkout():
             return None
         answer = await self.visit.post("/checkout/", **ADDRESS)
@@ -126,15 +138,16 @@ class Shopper:
         match = ORDER.search(answer.headers.get("location", ""))
         if match is None:
             raise Unexpected("the order: it redirects to no order")
-        return match[1]
+        return Placed(match[1], Bill.read(form["shown"]), self.visit)
 
     async def _act(self, request: Awaitable[Answer]) -> Answer:
         """Await a request that may change the stock."""
-        start = self.ledger.begin(self.topic)
+        starts = [(topic, self.ledger.begin(topic)) for topic in self.topics]
         try:
             return await request
         finally:
-            self.ledger.end(self.topic, start)
+            for topic, start in starts:
+                self.ledger.end(topic, start)
 
     def _insist(self, is_fine: bool, what: str, answer: Answer) -> None:
         if not is_fine:
@@ -149,8 +162,9 @@ def _field(text: str, name: str) -> str:
     return html.unescape(match[1])
 
 
-async def is_there(order: Placed) -> bool:
-    """Return whether the shop shows the order to its shopper.
+async def total_of(order: Placed) -> int | None:
+    """Return the total that the shop shows to the order's shopper, in minor units. None
+    if it shows no such order.
 
     Raises `Unexpected` if the shop cannot answer now.
     """
@@ -158,4 +172,7 @@ async def is_there(order: Placed) -> bool:
     answer = await order.visit.get(path)
     if answer.status >= 500 or answer.status == 429:
         raise Unexpected(f"{path}: status {answer.status}")
-    return answer.status == 200 and order.number in answer.text
+    if answer.status != 200 or order.number not in answer.text:
+        return None
+    total = TOTAL.search(answer.text)
+    return int(re.sub(r"\D", "", total[1])) if total else -1

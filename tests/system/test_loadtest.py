@@ -20,7 +20,8 @@ from products.models import Order, Stock, Variant
 from products.stock import services as stock
 from realtime.loadtest.gates import Verdict
 from realtime.publish import flush
-from tests.support.factories import make_category, make_variant
+from tests.products.shipping.test_services import make_method, make_zone
+from tests.support.factories import make_category, make_discount, make_variant
 from tests.support.rows import restored
 from tests.support.servers import Daphne, Shop, wait_until
 from tests.support.tls import Secure
@@ -46,6 +47,12 @@ class Oversold(Daphne):
     """A shop that reads the stock first and writes it later."""
 
     application = "tests.system.oversold:application"
+
+
+class Miscalculating(Daphne):
+    """A shop whose taxes are one cent too high."""
+
+    application = "tests.system.miscalculating:application"
 
 
 class Leaky(Daphne):
@@ -245,6 +252,38 @@ def test_overselling_is_reported(serve, variants, redis, tmp_path):
 
     assert code == Verdict.INCORRECT, output
     assert "is oversold: 2 in stock" in " ".join(results["sentences"])
+
+
+def test_order_with_a_wrong_sum_is_reported(serve, variants, redis, tmp_path):
+    shop = serve(redis, Miscalculating, **DEAF)
+    flags = ["--duration", "1", "--phases", "shopping", "--quiet", "1"]
+
+    code, results, output = load(shop, tmp_path, *flags)
+
+    assert code == Verdict.INCORRECT, output
+    (sentence,) = results["sentences"]
+    assert "orders are calculated wrongly: order " in sentence
+    assert "tax of 19 %" in sentence
+
+
+def test_orders_with_discounts_taxes_and_delivery_are_calculated_right(
+    server, variants, tmp_path
+):
+    for variant, tax_class in zip(variants[:3], ["reduced", "zero", "standard"]):
+        variant.product.tax_class_id = tax_class
+        variant.product.save()
+    autumn = make_discount(code="", name="Autumn", percent="33.33", is_on_lines=True)
+    autumn.variants.set(variants[:4])
+    make_discount(code="", name="Week", percent="7.77")
+    make_method(make_zone("Germany", countries=["DE"]), (0, None, "4.99"))
+    flags = ["--duration", "2", "--phases", "shopping", "--quiet", "1"]
+
+    code, results, output = load(server, tmp_path, *flags)
+
+    assert code == Verdict.PASSED, output
+    orders = Order.objects.filter(discount__gt=0, shipping__gt=0)
+    assert orders.count() == results["figures"]["orders"] > 0
+    assert Order.objects.filter(lines__line_discount__gt=0).exists()
 
 
 def test_refused_sockets_fail_the_test_unless_they_are_expected(serve, redis, tmp_path):

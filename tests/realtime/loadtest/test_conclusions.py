@@ -1,10 +1,18 @@
 """What a load test concludes from its measurements."""
 
+from fractions import Fraction
+
 import pytest
 
 from realtime.loadtest import conclusions, shoppers
+from realtime.loadtest.bills import Bill, Line
 from realtime.loadtest.visit import Visit
 from tests.realtime.loadtest.runs import make_run
+
+BILL = Bill(
+    [Line("1", 1, 1250, 0, 0, 1250, 200, (Fraction(19), "standard"))],
+    *(1250, 0, 0, 200, 1250, True),
+)
 
 
 def complaints(
@@ -15,7 +23,7 @@ def complaints(
     visit = Visit("http://localhost")
     test.stock, test.ledger.units = {"stock:1": before}, {"stock:1": left}
     test.ledger.newest, test.page_versions = {"stock:1": 7}, {"stock:1": 7}
-    test.placed = [shoppers.Placed(str(n), "stock:1", 1, visit) for n in range(units)]
+    test.placed = [shoppers.Placed(str(n), BILL, visit) for n in range(units)]
     test.ledger.doubt["stock:1"] = doubt
     test.tally["finished"] = 1
     test.count()
@@ -35,6 +43,17 @@ def test_units_of_an_unanswered_request_may_be_gone_or_not():
     assert complaints(3, before=5, left=1, doubt=1) == []
     assert "does not add up" in complaints(3, before=5, left=0, doubt=1)[0]
     assert "does not add up" in complaints(3, before=5, left=3, doubt=1)[0]
+
+
+def test_order_that_is_calculated_wrongly_is_named():
+    test = make_run()
+    bill = BILL._replace(total=1251)
+    test.placed = [shoppers.Placed("ABCD2345", bill, Visit("http://localhost"))]
+    test.count()
+
+    conclusions.conclude(test)
+
+    assert test.wrong == ["1 orders are calculated wrongly: order ABCD2345: total."]
 
 
 @pytest.mark.parametrize(
