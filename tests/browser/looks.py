@@ -1,7 +1,11 @@
 """Whether a page is good to look at and to use, at any width, light and dark."""
 
+from urllib.parse import urlsplit
+
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
+
+from tests.browser.pages import wait_until_live
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
@@ -36,16 +40,34 @@ LOOKS = [("light", PHONE), ("dark", DESK)]
 
 
 def expect_good_in_all_looks(page: Page) -> None:
+    faults = faults_in_all_looks(page)
+    assert not faults, faults
+
+
+def expect_each_good_in_all_looks(page: Page, paths: dict[str, str]) -> None:
+    """One visitor opens page after page, which costs half of what new visitors cost."""
+    faults = {}
+    for name, path in paths.items():
+        page.goto(path)
+        wait_until_live(page)
+        assert urlsplit(page.url).path == urlsplit(path).path, name
+        faults |= {(name, *key): it for key, it in faults_in_all_looks(page).items()}
+    assert not faults, faults
+
+
+def faults_in_all_looks(page: Page) -> dict[tuple[str, int], list[str]]:
+    """What is wrong with the page, by scheme and width. Looks without a fault are left
+    out."""
     faults = {}
     for scheme, size in LOOKS:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.set_viewport_size(size)
         finish_animations(page)
-        look = f"{scheme} {size['width']}"
+        look = scheme, size["width"]
         faults[look] = axe_finds(page)
         if overflow(page) > 0:
             faults[look].append(f"{overflow(page)} px too wide")
-    assert not any(faults.values()), faults
+    return {look: found for look, found in faults.items() if found}
 
 
 # In: nothing. Out: what is wrong with how fields say what is wrong with them.

@@ -5,7 +5,7 @@ from functools import cache
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from products.live.viewers import BASKET_TOKEN
@@ -90,8 +90,9 @@ def make_shopper(username: str = "shopper", **fields) -> User:
 
 @cache
 def _hashed(password: str) -> str:
-    """Slow by intent, so once a session is enough."""
-    return PBKDF2PasswordHasher().encode(password, "salt-of-16-letters-or-more")
+    """Slow by intent, so once a session is enough. It is the shop's own hash: another
+    would be checked, and then made anew with the shop's."""
+    return Argon2PasswordHasher().encode(password, "salt-of-16-letters-or-more")
 
 
 def sign_in(page: Page, username: str = "shopper") -> None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from tests.browser.looks import (
+    expect_each_good_in_all_looks,
     expect_errors_beside_their_fields,
     expect_good_in_all_looks,
     focus_marks,
@@ -26,6 +27,8 @@ from users import pictures
 from users.models import User
 
 VisitAs = Callable[..., Page]
+
+BLANK = "/robots.txt"  # where a walk over several pages begins
 
 FOR_VISITORS = {
     "sign up": "/users/signup/",
@@ -129,9 +132,8 @@ def send_unchecked(page: Page, button: str, **values: str) -> None:
 # --- Looks ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", FOR_VISITORS.values(), ids=FOR_VISITORS.keys())
-def test_page_for_visitors(visit, path):
-    expect_good_in_all_looks(visit(path))
+def test_pages_for_visitors(visit):
+    expect_each_good_in_all_looks(visit(BLANK, live=False), FOR_VISITORS)
 
 
 @pytest.mark.parametrize("state", LINKS)
@@ -144,18 +146,15 @@ def test_page_of_a_verification_link(visit, visit_as, complaints, state):
     complaints.forgive()  # the console tells the status
 
 
-@pytest.mark.parametrize("path", FOR_PEOPLE.values(), ids=FOR_PEOPLE.keys())
-def test_page_for_people(visit_as, anna, path):
-    expect_good_in_all_looks(visit_as(anna, path))
+def test_pages_for_people(visit_as, anna):
+    expect_each_good_in_all_looks(visit_as(anna, BLANK, live=False), FOR_PEOPLE)
 
 
-@pytest.mark.parametrize(
-    "path", WITH_SECOND_FACTORS.values(), ids=WITH_SECOND_FACTORS.keys()
-)
-def test_page_with_second_factors(visit_as, anna, path):
+def test_pages_with_second_factors(visit_as, anna):
     give_second_factors(anna)
 
-    expect_good_in_all_looks(visit_as(anna, path))
+    page = visit_as(anna, BLANK, live=False)
+    expect_each_good_in_all_looks(page, WITH_SECOND_FACTORS)
 
 
 def test_page_profile_of_someone_new(visit_as):
@@ -173,21 +172,20 @@ def test_page_email_with_a_change_under_way(visit_as, anna):
     expect_good_in_all_looks(page)
 
 
-@pytest.mark.parametrize("what", ["", "delete/"], ids=["edit", "delete"])
-def test_page_of_an_address(visit_as, anna, what):
-    path = f"/users/addresses/{anna.addresses.first().pk}/{what}"
+def test_pages_of_an_address(visit_as, anna):
+    path = f"/users/addresses/{anna.addresses.first().pk}/"
+    paths = {"edit": path, "delete": f"{path}delete/"}
 
-    expect_good_in_all_looks(visit_as(anna, path))
+    expect_each_good_in_all_looks(visit_as(anna, BLANK, live=False), paths)
 
 
-@pytest.mark.parametrize("what", ["edit", "remove"])
-def test_page_of_a_passkey(visit_as, anna, what):
+def test_pages_of_a_passkey(visit_as, anna):
     give_second_factors(anna)
     key = Authenticator.objects.filter(type=Authenticator.Type.WEBAUTHN).first()
+    path = f"/users/2fa/webauthn/keys/{key.pk}"
+    paths = {"edit": f"{path}/edit/", "remove": f"{path}/remove/"}
 
-    page = visit_as(anna, f"/users/2fa/webauthn/keys/{key.pk}/{what}/")
-
-    expect_good_in_all_looks(page)
+    expect_each_good_in_all_looks(visit_as(anna, BLANK, live=False), paths)
 
 
 def test_page_password_for_someone_without(visit_as):
@@ -275,29 +273,29 @@ def test_page_of_who_tries_too_often(visit, complaints):
 # --- Where one is -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "path, tab, kind",
-    [
-        ("/users/profile/", "Profile", "page"),
-        ("/users/addresses/add/", "Profile", "true"),
-        ("/users/email/", "Email", "page"),
-        ("/users/password/change/", "Password", "page"),
-        ("/users/2fa/", "Sign-in methods", "page"),
-        ("/users/2fa/webauthn/add/", "Sign-in methods", "true"),
-        ("/users/sessions/", "Sessions", "page"),
-    ],
-)
-def test_tab_of_the_page_shown_is_the_current_one(visit_as, anna, path, tab, kind):
-    page = visit_as(anna, path)
+TABS = [
+    ("/users/profile/", "Profile", "page"),
+    ("/users/addresses/add/", "Profile", "true"),
+    ("/users/email/", "Email", "page"),
+    ("/users/password/change/", "Password", "page"),
+    ("/users/2fa/", "Sign-in methods", "page"),
+    ("/users/2fa/webauthn/add/", "Sign-in methods", "true"),
+    ("/users/sessions/", "Sessions", "page"),
+]
 
-    current = page.get_by_role("navigation", name="Your account").locator(
-        "[aria-current]"
-    )
 
-    expect(current).to_have_count(1)
-    expect(current).to_have_text(tab)
-    expect(current).to_have_attribute("aria-current", kind)
-    expect(current).to_be_in_viewport()
+def test_tab_of_the_page_shown_is_the_current_one(visit_as, anna):
+    page = visit_as(anna, BLANK, live=False)
+    tabs = page.get_by_role("navigation", name="Your account")
+
+    for path, tab, kind in TABS:
+        page.goto(path)
+
+        current = tabs.locator("[aria-current]")
+        expect(current, path).to_have_count(1)
+        expect(current, path).to_have_text(tab)
+        expect(current, path).to_have_attribute("aria-current", kind)
+        expect(current, path).to_be_in_viewport()
 
 
 def test_header_shows_ones_name_and_picture_and_leads_to_the_profile(visit_as, anna):
@@ -321,69 +319,63 @@ def test_header_with_a_long_name_stays_inside_a_phone(visit_as):
 # --- Fields -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "path, values",
-    [
-        (
-            "/users/signup/",
-            {
-                "email": "email",
-                "first_name": "given-name",
-                "password1": "new-password",
-                "password2": "new-password",
-            },
-        ),
-        ("/users/login/", {"login": "username", "password": "current-password"}),
-        ("/users/confirm-email/", {"email": "email"}),
-        ("/users/password/reset/", {"email": "email"}),
-    ],
-)
-def test_fields_for_visitors_tell_browsers_what_to_fill_in(visit, path, values):
-    assert autocompletes(visit(path)) == values
+FIELDS_FOR_VISITORS = {
+    "/users/signup/": {
+        "email": "email",
+        "first_name": "given-name",
+        "password1": "new-password",
+        "password2": "new-password",
+    },
+    "/users/login/": {"login": "username", "password": "current-password"},
+    "/users/confirm-email/": {"email": "email"},
+    "/users/password/reset/": {"email": "email"},
+}
+FIELDS_FOR_PEOPLE = {
+    "/users/password/change/": {
+        "username": "username",
+        "oldpassword": "current-password",
+        "password1": "new-password",
+        "password2": "new-password",
+    },
+    "/users/email/": {"email": "email"},
+    "/users/profile/": {"first_name": "given-name", "last_name": "family-name"},
+    "/users/2fa/totp/activate/": {"code": "one-time-code"},
+    "/users/reauthenticate/": {
+        "username": "username",
+        "password": "current-password",
+    },
+    "/users/addresses/add/": {
+        "full_name": "name",
+        "line1": "address-line1",
+        "line2": "address-line2",
+        "postcode": "postal-code",
+        "city": "address-level2",
+        "region": "address-level1",
+        "country": "country",
+        "phone": "tel",
+    },
+}
 
 
-@pytest.mark.parametrize(
-    "path, values",
-    [
-        (
-            "/users/password/change/",
-            {
-                "username": "username",
-                "oldpassword": "current-password",
-                "password1": "new-password",
-                "password2": "new-password",
-            },
-        ),
-        ("/users/email/", {"email": "email"}),
-        ("/users/profile/", {"first_name": "given-name", "last_name": "family-name"}),
-        ("/users/2fa/totp/activate/", {"code": "one-time-code"}),
-        (
-            "/users/reauthenticate/",
-            {"username": "username", "password": "current-password"},
-        ),
-        (
-            "/users/addresses/add/",
-            {
-                "full_name": "name",
-                "line1": "address-line1",
-                "line2": "address-line2",
-                "postcode": "postal-code",
-                "city": "address-level2",
-                "region": "address-level1",
-                "country": "country",
-                "phone": "tel",
-            },
-        ),
-    ],
-)
-def test_fields_for_people_tell_browsers_what_to_fill_in(visit_as, anna, path, values):
-    page = visit_as(anna, path)
+def test_fields_for_visitors_tell_browsers_what_to_fill_in(visit):
+    page = visit(BLANK, live=False)
 
-    assert autocompletes(page) == values
+    told = {path: autocompletes(page, path) for path in FIELDS_FOR_VISITORS}
+
+    assert told == FIELDS_FOR_VISITORS
 
 
-def autocompletes(page: Page) -> dict[str, str]:
-    """What each field of the page that says so holds, by its name."""
+def test_fields_for_people_tell_browsers_what_to_fill_in(visit_as, anna):
+    page = visit_as(anna, BLANK, live=False)
+
+    told = {path: autocompletes(page, path) for path in FIELDS_FOR_PEOPLE}
+
+    assert told == FIELDS_FOR_PEOPLE
+
+
+def autocompletes(page: Page, path: str) -> dict[str, str]:
+    """What each field of a page that says so holds, by its name."""
+    page.goto(path)
     pairs = page.locator("main [autocomplete]").evaluate_all(
         "all => all.map((field) => [field.name, field.autocomplete])"
     )
@@ -410,34 +402,33 @@ def test_error_of_signing_in_is_told_at_once(visit):
     expect_good_in_all_looks(page)
 
 
-@pytest.mark.parametrize(
-    "path, button, values, wrong",
-    [
-        (
-            "/users/addresses/add/",
-            "Save address",
-            {"full_name": "Anna"},
-            ["line1", "country"],
-        ),
-        ("/users/email/", "Send verification link", {"email": "x"}, ["email"]),
-        (
-            "/users/password/change/",
-            "Change password",
-            {"oldpassword": "wrong", "password1": "123", "password2": "123"},
-            ["oldpassword", "password1"],
-        ),
-        ("/users/2fa/totp/activate/", "Turn on", {"code": "000000"}, ["code"]),
-        ("/users/reauthenticate/", "Continue", {"password": "wrong"}, ["password"]),
-    ],
-)
-def test_errors_stand_beside_their_fields(visit_as, anna, path, button, values, wrong):
-    page = visit_as(anna, path)
+WRONG = [
+    (
+        *("/users/addresses/add/", "Save address"),
+        {"full_name": "Anna"},
+        ["line1", "country"],
+    ),
+    ("/users/email/", "Send verification link", {"email": "x"}, ["email"]),
+    (
+        *("/users/password/change/", "Change password"),
+        {"oldpassword": "wrong", "password1": "123", "password2": "123"},
+        ["oldpassword", "password1"],
+    ),
+    ("/users/2fa/totp/activate/", "Turn on", {"code": "000000"}, ["code"]),
+    ("/users/reauthenticate/", "Continue", {"password": "wrong"}, ["password"]),
+]
 
-    send_unchecked(page, button, **values)
 
-    page.locator("[aria-invalid]").first.wait_for()
-    expect_errors_beside_their_fields(page, *wrong)
-    expect_good_in_all_looks(page)
+def test_errors_stand_beside_their_fields(visit_as, anna):
+    page = visit_as(anna, BLANK, live=False)
+
+    for path, button, values, wrong in WRONG:
+        page.goto(path)
+        send_unchecked(page, button, **values)
+
+        page.locator("[aria-invalid]").first.wait_for()
+        expect_errors_beside_their_fields(page, *wrong)
+        expect_good_in_all_looks(page)
 
 
 def test_error_of_a_picture_stands_beside_it(visit_as, anna, tmp_path):
@@ -451,17 +442,15 @@ def test_error_of_a_picture_stands_beside_it(visit_as, anna, tmp_path):
     expect_errors_beside_their_fields(page, "picture")
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/users/profile/", "/users/addresses/add/", "/users/2fa/", "/users/email/"],
-)
-def test_whatever_has_the_focus_shows_it(visit_as, anna, path):
-    page = visit_as(anna, path)
+def test_whatever_has_the_focus_shows_it(visit_as, anna):
+    page = visit_as(anna, BLANK, live=False)
 
-    marks = focus_marks(page)
+    for path in ("profile/", "addresses/add/", "2fa/", "email/"):
+        page.goto(f"/users/{path}")
+        marks = focus_marks(page)
 
-    assert len(marks) >= 7  # the tabs alone are six
-    assert all(marks.values()), [what for what, is_seen in marks.items() if not is_seen]
+        assert len(marks) >= 7, path  # the tabs alone are six
+        assert [what for what, is_seen in marks.items() if not is_seen] == [], path
 
 
 def test_enter_in_a_passkeys_name_does_not_send_the_form(visit_as, anna):

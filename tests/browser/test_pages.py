@@ -4,7 +4,12 @@ import pytest
 from playwright.sync_api import Page
 
 from products.models import Variant
-from tests.browser.looks import DESK, PHONE, expect_good_in_all_looks
+from tests.browser.looks import (
+    DESK,
+    PHONE,
+    expect_each_good_in_all_looks,
+    expect_good_in_all_looks,
+)
 from tests.browser.pages import buy
 from tests.support.factories import (
     make_category,
@@ -20,11 +25,10 @@ PAGES = {
     "search without a find": "/products/?q=xyzzy",
     "detail": "/products/brass-lamp/",
     "sold out": "/products/sold-out-lamp/",
-    "gone": "/products/lost-lamp/",
-    "not found": "/products/never-was/",
     "sign-in": "/users/login/",
     "empty basket": "/basket/",
 }
+NOT_THERE = {"gone": "/products/lost-lamp/", "not found": "/products/never-was/"}
 
 WATCH_SHIFTS = """
 window.shift = 0;
@@ -54,15 +58,15 @@ def shelf(transactional_db) -> list[Variant]:
     return [brass, low, *make_variants(60, category=other)]
 
 
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())
-def test_page(visit, shelf, complaints, path):
-    page = visit(path)
+def test_pages_are_good_to_look_at(visit, shelf):
+    expect_each_good_in_all_looks(visit(), PAGES)
 
-    expect_good_in_all_looks(page)
 
-    if path in (PAGES["gone"], PAGES["not found"]):  # the console tells the status
-        assert len(complaints) == 1
-        complaints.forgive()
+def test_pages_that_are_not_there_are_good_to_look_at(visit, shelf, complaints):
+    expect_each_good_in_all_looks(visit(), NOT_THERE)
+
+    assert len(complaints) == len(NOT_THERE)  # the console tells the status
+    complaints.forgive()
 
 
 def test_page_filled_basket(visit, shelf):

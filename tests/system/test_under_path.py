@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
 import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from post_office.models import Email
 from websockets.exceptions import InvalidStatus
 
@@ -384,7 +384,7 @@ def test_account_page_under_the_path_is_kept_by_nobody(site):
 
 def test_cookies_belong_to_the_path(site, lamp):
     person = make_shopper()
-    person.password = PBKDF2PasswordHasher().encode("password", "salt-of-16-letters-x")
+    person.password = Argon2PasswordHasher().encode("password", "salt-of-16-letters-x")
     person.save()
     login = f"{site.nginx.url}/users/login/"
     cookie = f"{COOKIES['token']}={CSRF}"
