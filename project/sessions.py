@@ -13,8 +13,10 @@ from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import cached_db
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.cache import BaseCache
+from django.utils.crypto import get_random_string
 
 KEPT_S = 60
 
@@ -44,6 +46,10 @@ class SessionStore(cached_db.SessionStore):
             return {}
         self._copy(row)
         return self.decode(row.session_data)
+
+    def _get_new_session_key(self) -> str:
+        """Do not look first whether it is taken: the INSERT says so, if it ever is."""
+        return get_random_string(32, VALID_KEY_CHARS)
 
     async def aload(self) -> dict[str, Any]:
         return await sync_to_async(self.load)()

@@ -26,6 +26,7 @@ SERVICES = [
     "products.*.emails",
     "products.*.services",
     "products.basket.holds",
+    "products.basket.reading",
     "products.basket.renewals",
     "products.catalogue.options",
     "products.catalogue.books",
@@ -96,6 +97,7 @@ FROM_SERVICES = [
     "products.shipping.offers",
     "products.shipping.postcodes",
     "project.celery",
+    "project.prepared",
 ]
 # Pages and forms. They never push.
 PAGES = [
@@ -281,6 +283,7 @@ RULES: dict[str, list[str]] = {
     ],
     "products.live": [
         *MODELS,
+        "products.basket.reading",
         "products.live",
         "products.pricing.baskets",
         "products.pricing.discounts",
@@ -300,10 +303,16 @@ RULES: dict[str, list[str]] = {
     "products.pricing.quote": [],
     "products.pricing.baskets": [*MODELS, "products.pricing"],
     "products.pricing.clock": [],
+    "products.basket.reading": [
+        *MODELS,
+        "products.live.viewers",
+        "project.prepared",
+    ],
     "products.pricing.discounts": [
         *MODELS,
         "products.pricing.baskets",
         "products.pricing.reach",
+        "products.pricing.rules",
     ],
     "products.pricing.forms": MODELS,
     "products.pricing.history": [],

@@ -8,23 +8,44 @@ may hold a variant, even with several baskets.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from products.basket import reading
 from products.basket.exceptions import BasketClosed, BasketEmpty, HoldPaused, Shortage
 from products.drops import admission
 from products.live import push
+from products.live.viewers import Owner
 from products.models import Basket, BasketLine
 from products.orders import limits
 from products.stock import services as stock
 from products.stock.exceptions import NotEnoughStock
 from products.sweeps import services as sweeps
 
+HOLD_LINES = "UPDATE products_basketline SET held = quantity WHERE basket_id = %s"
 SWEEP = 500  # holds released in one run
+
+
+class Destination(NamedTuple):
+    """Where the goods of a basket go, and the business that gets them."""
+
+    country: str
+    postcode: str
+    vat_number: str = ""
+
+
+class Held(NamedTuple):
+    """A basket with its lines; `pause` is set if their units are not held."""
+
+    basket: Basket
+    lines: list[BasketLine]
+    pause: HoldPaused | None = None
 
 
 def start(basket: Basket, *, network: str = "") -> Basket:
@@ -34,30 +55,63 @@ def start(basket: Basket, *, network: str = "") -> Basket:
     `Shortage` if a line has too few units, or `HoldPaused` if they were held for too
     long, and what `claim` raises. Then nothing is held.
     """
-    basket, pause = _start(basket, network)
-    if pause:
-        raise pause  # after the commit, so that a lapsed hold stays released
-    return basket
+    held = _start(lambda: lock(basket), network)
+    if held.pause:
+        raise held.pause  # after the commit, so that a lapsed hold stays released
+    return held.basket
+
+
+def start_for(
+    owner: Owner, *, network: str = "", destination: Destination | None = None
+) -> Held:
+    """Hold the units of an owner's open basket, or extend its hold, as `start` does.
+
+    Note where the goods go, if that is known. Raises `BasketEmpty` if there is no open
+    basket. A pause is returned: the destination counts all the same.
+    """
+
+    def lock_open() -> Basket:
+        basket = reading.open_of(owner)
+        if basket is None:
+            raise BasketEmpty
+        return basket
+
+    return _start(lock_open, network, destination)
 
 
 @transaction.atomic
-def _start(basket: Basket, network: str) -> tuple[Basket, HoldPaused | None]:
-    basket = lock(basket)
+def _start(
+    lock_basket: Callable[[], Basket],
+    network: str,
+    destination: Destination | None = None,
+) -> Held:
+    basket = lock_basket()
+    has_moved = destination is not None and _move(basket, destination)
     if is_held(basket):
-        return _extend(basket), None
+        if _extend(basket) or has_moved:
+            _changed(basket)  # the topic "basket:hold" shows the new end
+        return Held(basket, reading.lines(basket))
     had_lapsed = basket.held_until is not None
     let_go(basket)
+    lines = reading.lines(basket)
     try:
-        variants = list(basket.lines.values_list("variant_id", flat=True))
+        variants = [line.variant_id for line in lines]
         time = limits.begin_hold(basket, variants, network)
     except HoldPaused as pause:
-        if had_lapsed:
+        if had_lapsed or has_moved:
             _changed(basket)
-        return basket, pause
-    claim(basket)
+        return Held(basket, lines, pause)
+    claim(basket, lines)
     basket.held_since, basket.held_until = time
     _changed(basket)
-    return basket, None
+    return Held(basket, lines)
+
+
+def _move(basket: Basket, destination: Destination) -> bool:
+    """Note where the goods go; return whether that is new. The caller saves it."""
+    before = (str(basket.country), basket.postcode, basket.vat_number)
+    basket.country, basket.postcode, basket.vat_number = destination
+    return before != destination
 
 
 @transaction.atomic
@@ -103,10 +157,10 @@ def row(basket: Basket) -> Basket:
 
     Raises `BasketClosed` if it was deleted, for example with its owner's account.
     """
-    locked = Basket.objects.select_for_update().filter(pk=basket.pk).first()
-    if locked is None:
+    found = reading.locked(basket.pk)
+    if found is None:
         raise BasketClosed
-    return locked
+    return found
 
 
 def is_held(basket: Basket) -> bool:
@@ -114,32 +168,39 @@ def is_held(basket: Basket) -> bool:
     return basket.held_until is not None and basket.held_until > timezone.now()
 
 
-def claim(basket: Basket) -> None:
-    """Reserve the units of every line. Raises `BasketEmpty` or `Shortage`.
+def claim(basket: Basket, lines: list[BasketLine]) -> None:
+    """Reserve the units of every line of `reading.lines`, and note the stock there.
+
+    Raises `BasketEmpty` or `Shortage`.
 
     Raises `NotAdmitted` or `DropLimit` for units of a drop, and `PersonLimit`. If it
     raises, roll back the transaction: some lines may have been claimed.
     """
-    lines = list(basket.lines.select_related("variant__product").order_by("variant_id"))
     if not lines:
         raise BasketEmpty
     limits.check_units(basket, lines)
     drops = admission.check(basket, lines)
     shortages = {}
-    for line in lines:  # try every line, so that the shopper sees all shortages
+    # Try every line, so that the shopper sees all shortages.
+    for line in sorted(lines, key=lambda line: line.variant_id):
         left = _claim(line, drops)
         if left is not None:
             shortages[line.variant_id] = left
     if shortages:
         raise Shortage(shortages)
-    BasketLine.objects.bulk_update(lines, ["held"])
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD_LINES, [basket.pk])
 
 
 def let_go(*baskets: Basket) -> None:
     """Release the units that these baskets hold, if any.
 
-    The baskets are released together, so that stock rows are locked in order.
+    The baskets are released together, so that stock rows are locked in order. A basket
+    without `held_until` holds none.
     """
+    baskets = tuple(basket for basket in baskets if basket.held_until is not None)
+    if not baskets:
+        return
     lines = BasketLine.objects.filter(basket__in=baskets, held__gt=0)
     held: Counter[int] = Counter()
     for variant_id, units in lines.values_list("variant_id", "held"):
@@ -158,26 +219,32 @@ def _claim(line: BasketLine, drops: list[int]) -> int | None:
         return 0
     units, note = {line.variant_id: line.quantity}, f"basket {line.basket_id}"
     try:
-        stock.claim(units, note=note, drops=drops)
+        levels = stock.claim(units, note=note, drops=drops)
     except NotEnoughStock as refusal:
         return max(refusal.available, 0)
     line.held = line.quantity
+    shown = line.variant.stock
+    for level in levels:
+        shown.on_hand, shown.reserved = level.on_hand, level.reserved
+        shown.version = level.version
     return None
 
 
-def _extend(basket: Basket) -> Basket:
+def _extend(basket: Basket) -> bool:
+    """Set a later end of the hold; return whether there is one. The caller saves it."""
     assert basket.held_since is not None and basket.held_until is not None
     latest = basket.held_since + timedelta(minutes=settings.HOLD_MINUTES_AT_MOST)
     until = min(timezone.now() + timedelta(minutes=settings.HOLD_MINUTES), latest)
-    if until > basket.held_until:
-        basket.held_until = until
-        limits.prolong_hold(basket)
-        _changed(basket)  # the topic "basket:hold" shows the new end
-    return basket
+    if until <= basket.held_until:
+        return False
+    basket.held_until = until
+    limits.prolong_hold(basket)
+    return True
 
 
 def _changed(basket: Basket) -> None:
-    """Save the hold with the basket's next version, and push it."""
+    """Save the hold and the destination with the next version, and push the basket."""
     basket.version += 1
-    basket.save(update_fields=["version", "held_since", "held_until", "updated_at"])
+    fields = ["version", "held_since", "held_until", "updated_at"]
+    basket.save(update_fields=[*fields, *Destination._fields])
     push.basket_changed(basket)

@@ -6,12 +6,12 @@ count. It ends in `_changed`, which gives the basket its next version and pushes
 
 import secrets
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
 
-from products.basket import holds
+from products.basket import holds, reading
 from products.basket.exceptions import (
     BadQuantity,
     BasketFull,
@@ -33,8 +33,7 @@ from products.pricing.exceptions import (
     UnknownCode,
 )
 
-# Where the goods go, and the business that gets them.
-DESTINATION = ("country", "postcode", "vat_number")
+DESTINATION = holds.Destination._fields
 
 
 def new_token() -> str:
@@ -48,20 +47,22 @@ def open_for(owner: Owner) -> Basket:
     A new basket continues the versions of the owner's earlier ones. So a page that
     shows the old basket takes the new one as newer. It goes where the last one went.
     """
+    last = reading.newest_of(owner)
+    if last is not None and last.status == Basket.Status.OPEN:
+        return last
+    kept = ("version", *DESTINATION)
     basket, _is_new = Basket.objects.open().get_or_create(
         user_id=owner.user_id,
         token=owner.token,
         status=Basket.Status.OPEN,
-        defaults=_from_last(owner),
+        defaults={name: getattr(last, name) for name in kept} if last else {},
     )
     return basket
 
 
-def _from_last(owner: Owner) -> dict[str, Any]:
-    """Return what a new basket takes over from the owner's last one."""
-    baskets = Basket.objects.filter(user=owner.user_id, token=owner.token)
-    newest_first = baskets.order_by("-version").values("version", *DESTINATION)
-    return dict(newest_first.first() or {})
+def open_first(owner: Owner) -> Basket:
+    """Return a new basket of an owner who has just got their token."""
+    return Basket.objects.create(user_id=owner.user_id, token=owner.token)
 
 
 @transaction.atomic
@@ -78,9 +79,11 @@ def add(basket: Basket, variant_id: int, quantity: int = 1) -> BasketLine:
         raise NotAdmitted(variant.drop_id)
     if variant.stock.available < 1:
         raise SoldOut(variant.name)
-    line = basket.lines.filter(variant=variant).first()
+    lines = reading.lines(basket)
+    line = next((each for each in lines if each.variant_id == variant.pk), None)
     if line is None:
-        _check_room(basket)
+        if len(lines) >= settings.BASKET_LINES_LIMIT:
+            raise BasketFull(settings.BASKET_LINES_LIMIT)
         line = BasketLine(basket=basket, quantity=0, price_when_added=variant.price)
     limit = settings.BASKET_LINE_LIMIT
     if line.quantity + quantity > limit:
@@ -285,13 +288,8 @@ def _check_quantity(quantity: int) -> None:
         raise BadQuantity(settings.BASKET_LINE_LIMIT)
 
 
-def _check_room(basket: Basket) -> None:
-    if basket.lines.count() >= settings.BASKET_LINES_LIMIT:
-        raise BasketFull(settings.BASKET_LINES_LIMIT)
-
-
 def _for_sale(variant_id: int) -> Variant:
-    try:
-        return Variant.objects.for_sale().with_stock().get(pk=variant_id)
-    except Variant.DoesNotExist:
-        raise UnknownProduct from None
+    variant = reading.variant_for_sale(variant_id)
+    if variant is None:
+        raise UnknownProduct
+    return variant

@@ -88,6 +88,7 @@ class BasketFormView(View):
             session[viewers.BASKET_TOKEN] = basket.new_token()
             owner = viewers.owner_of(session, self.request.user)
             self.is_new = True
+            return basket.open_first(owner)
         return basket.open_for(owner)
 
     def forget_new_basket(self) -> None:

@@ -1,7 +1,7 @@
 """Loads the states of basket topics: the badge, the lines and the hold."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from products.basket import reading
 from products.live.viewers import Owner
 from products.models import Basket, BasketLine, VatNumber
 from products.pricing import baskets as pricing
@@ -109,17 +110,35 @@ NO_HOLD = {"until": None}
 
 def all_holds(owners: Iterable[Owner]) -> dict[Owner, State]:
     """When each owner's hold ends (ISO 8601), if there is one."""
-    states = {}
-    for basket in _latest(owners):
-        until = basket.held_until
-        facts = {"until": until.isoformat()} if until else NO_HOLD
-        states[owner_of_basket(basket)] = State(basket.version, facts)
-    return states
+    return {owner_of_basket(basket): hold_of(basket) for basket in _latest(owners)}
+
+
+def hold(owner: Owner) -> State:
+    """The state of `owner`'s topic "basket:hold", with one query."""
+    basket = reading.newest_of(owner)
+    return hold_of(basket) if basket else State(0, NO_HOLD)
 
 
 def contents(owner: Owner) -> State:
     """The state of `owner`'s topic "basket:lines", with two queries."""
-    return all_contents([owner]).get(owner, State(0, NO_LINES))
+    basket = reading.newest_of(owner)
+    if basket is None:
+        return State(0, NO_LINES)
+    is_open = basket.status == Basket.Status.OPEN
+    return contents_of(basket, reading.lines(basket) if is_open else [])
+
+
+def contents_of(basket: Basket, lines: list[BasketLine]) -> State:
+    """The same of an open basket and its lines, as `reading` gives them."""
+    version = reading.version_of(lines) or rules.current_version()
+    return _states([basket], {basket.pk: lines}, version)[owner_of_basket(basket)]
+
+
+def hold_of(basket: Basket) -> State:
+    """The state of the topic "basket:hold" of a basket's owner."""
+    until = basket.held_until
+    facts = {"until": until.isoformat()} if until else NO_HOLD
+    return State(basket.version, facts)
 
 
 def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
@@ -137,7 +156,14 @@ def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
         "pk"
     ):
         lines[line.basket_id].append(line)
-    version = rules.current_version()
+    return _states(baskets, lines, rules.current_version())
+
+
+def _states(
+    baskets: Collection[Basket],
+    lines: Mapping[int, list[BasketLine]],
+    version: str | None,
+) -> dict[Owner, State]:
     places = dict(zip(baskets, _tax_places(baskets), strict=True))
     rates = {
         (country, number): todays_rates(country, version, vat_number=number)
@@ -147,11 +173,11 @@ def all_contents(owners: Iterable[Owner]) -> dict[Owner, State]:
     now = _Rules(
         version,
         shipping.zones(version) if lines else [],
-        discounts.offered(codes, [*chain(*lines.values())]),
+        discounts.offered(codes, [*chain(*lines.values())], version),
     )
     return {
         owner_of_basket(basket): _contents_of(
-            basket, lines[basket.pk], rates[places[basket]], now
+            basket, lines.get(basket.pk, []), rates[places[basket]], now
         )
         for basket in baskets
     }

@@ -3473,6 +3473,10 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="discount",
+            constraint=products.pricing.models.rules.RowsTrigger(name="discount_rules"),
+        ),
+        migrations.AddConstraint(
             model_name="basketline",
             constraint=models.UniqueConstraint(
                 fields=("basket", "variant"), name="line_basket_variant"

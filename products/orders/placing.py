@@ -11,7 +11,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from products.basket import holds
+from products.basket import holds, reading
 from products.basket.exceptions import BasketClosed, Shortage
 from products.drops import admission
 from products.live import push
@@ -40,6 +40,7 @@ from products.shipping import services as shipping
 from products.shipping.offers import Offer
 from products.shipping.services import Place
 from products.vat import services as vat
+from project.prepared import note_related
 
 
 @transaction.atomic
@@ -72,12 +73,12 @@ def place(
         raise BasketClosed
     if user is None:
         limits.check_order(contact, visitor)  # before it locks rows of stock
-    lines = list(basket.lines.select_related("variant__product").order_by("pk"))
+    lines = reading.lines(basket)
     limits.check_units(basket, lines, contact.email)
     tickets = admission.begin_order(basket, lines, contact.email)
     if not holds.is_held(basket):
         holds.let_go(basket)
-        holds.claim(basket)
+        holds.claim(basket, lines)
     unavailable = {line.variant_id: 0 for line in lines if not line.variant.is_for_sale}
     if unavailable:  # left the shop since they were held
         raise Shortage(unavailable)
@@ -123,18 +124,29 @@ def place(
 
 def terms(basket: Basket, contact: Contact) -> Terms:
     """Return the terms on which the basket would be ordered now."""
-    lines = list(basket.lines.select_related("variant__product").order_by("pk"))
+    lines = reading.lines(basket)
     priced, offer, _choice = _price(basket, contact, lines)
     return _terms(contact, lines, priced, offer)
 
 
 def terms_of(order: Order) -> Terms:
     """Return the terms on which the order was placed."""
-    goods = order.lines.values_list(
-        *("variant", "name", "quantity", "unit_price", "line_discount"),
-        *("order_discount", "amount", "tax", "tax_rate", "tax_code"),
-        "discount_name",
-    )
+    goods = [
+        Goods(
+            variant=line.variant_id,
+            name=line.name,
+            quantity=line.quantity,
+            price=line.unit_price,
+            line_discount=line.line_discount,
+            order_discount=line.order_discount,
+            amount=line.amount,
+            tax=line.tax,
+            tax_rate=line.tax_rate,
+            tax_code=line.tax_code,
+            discount_name=line.discount_name,
+        )
+        for line in order.lines.all()
+    ]
     costs = Costs(
         *(order.goods, order.discount, order.shipping, order.tax, order.total),
         *(order.prices_include_tax, order.discount_name),
@@ -146,8 +158,7 @@ def terms_of(order: Order) -> Terms:
         order.delivery_days_to,
         order.is_pickup,
     )
-    lines = (Goods(*line) for line in goods)
-    return Terms.of(contact_of(order), lines, delivery, costs)
+    return Terms.of(contact_of(order), goods, delivery, costs)
 
 
 def _price(
@@ -160,12 +171,12 @@ def _price(
 
     Raises `NotDelivered`.
     """
-    version = rules.current_version()
+    version = reading.version_of(lines) or rules.current_version()
     number = vat.accepted(basket.user_id, contact.vat_number)
     rates = todays_rates(contact.country, version, vat_number=number)
     method = chosen or basket.shipping_method_id
     place = Place(contact.country, contact.postcode, method)
-    offered = discounts.offered([basket.discount_id], lines)
+    offered = discounts.offered([basket.discount_id], lines, version)
     choice = discounts.choose(lines, offered, basket.discount_id)
     zones = shipping.zones(version)
     priced, delivery = shipping.price(lines, rates, zones, place, choice, version)
@@ -224,8 +235,11 @@ def _totals(sums: Sums) -> dict[str, Any]:
 def _create_lines(
     order: Order, lines: list[BasketLine], priced: PricedBasket, choice: Choice
 ) -> None:
-    """Store the lines and the parts of the shipping as they were agreed."""
-    OrderLine.objects.bulk_create(
+    """Store the lines and the parts of the shipping as they were agreed.
+
+    Whoever asks the order for them next gets these, without a query.
+    """
+    goods = OrderLine.objects.bulk_create(
         OrderLine(
             order=order,
             variant=line.variant,
@@ -243,9 +257,11 @@ def _create_lines(
             lines, priced.lines, choice.of_lines, strict=True
         )
     )
-    ShippingPart.objects.bulk_create(
+    parts = ShippingPart.objects.bulk_create(
         ShippingPart(order=order, **_taxed(part)) for part in priced.shipping
     )
+    note_related(order, "lines", goods)
+    note_related(order, "shipping_parts", parts)
 
 
 def _taxed(price: PricedLine | PricedShipping) -> dict[str, Any]:
@@ -265,5 +281,6 @@ def _close(basket: Basket) -> None:
     basket.held_since = basket.held_until = None
     basket.status = Basket.Status.ORDERED
     basket.version += 1
-    basket.save()
+    fields = ["held_since", "held_until", "status", "version", "updated_at"]
+    basket.save(update_fields=fields)
     push.basket_changed(basket)

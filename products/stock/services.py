@@ -9,6 +9,7 @@ The exception is `move_all`, for imports. It changes many rows, which its caller
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple, Self
 
 from django.contrib.auth.models import AbstractUser
@@ -154,7 +155,8 @@ def claim(
     variant of another drop, and `NotEnoughStock` for the first variant that has too
     few. Rows are updated in the order of their keys, so two claims never deadlock.
     """
-    with transaction.atomic():
+    # One statement is all or nothing without a savepoint.
+    with transaction.atomic() if len(quantities) > 1 else nullcontext():
         return [
             _claim(variant_id, quantity, note, drops)
             for variant_id, quantity in _in_order(quantities)
@@ -282,7 +284,7 @@ def _try_move(
     guard = GUARD if drops is None else GUARD + GATE
     if max(abs(d_on_hand), abs(d_reserved)) > MAX_UNITS:
         return None  # the column's type has no room for the number
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(
             MOVE.format(guard=guard),
             {

@@ -6,6 +6,7 @@ only if the change that caused it was committed. `project.mail.delivery` sends i
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from email.mime.base import MIMEBase
 from email.utils import formatdate, make_msgid
 from urllib.parse import urlsplit
@@ -38,7 +39,9 @@ class OutboxBackend(BaseEmailBackend):
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         try:
-            with transaction.atomic():
+            # One row is all or nothing without a savepoint.
+            is_one = len(email_messages) == 1 and not email_messages[0].attachments
+            with nullcontext() if is_one else transaction.atomic():
                 rows = [write(one) for one in email_messages if one.recipients()]
         except (ValidationError, ValueError) as error:
             if not self.fail_silently:

@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
 
+from products.basket import reading
 from products.basket.exceptions import BasketEmpty
-from products.models import BasketLine
 from products.orders.checkout.steps import (
     CONTACT,
     TYPED,
@@ -36,8 +36,8 @@ class ContactView(CheckoutView):
         return super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
-        baskets = self.visitors_baskets().open()
-        if not BasketLine.objects.filter(basket__in=baskets).exists():
+        basket = reading.newest_of(self.owner)
+        if basket is None or not reading.has_lines(basket):
             self.refuse()
         return super().post(request, *args, **kwargs)
 

@@ -60,6 +60,7 @@ class CheckoutView(TitleMixin, FormView):
     """A step of the checkout, or the page that says why it is not possible."""
 
     pause: HoldPaused | None = None  # set if nothing is reserved
+    held: Basket | None = None  # as it was when it was held
 
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponseBase:
         self.owner = viewers.owner_of(request.session, request.user)
@@ -94,38 +95,29 @@ class CheckoutView(TitleMixin, FormView):
     def hold(self) -> Basket:
         """Hold the units of the visitor's basket and return the basket.
 
-        Raises what `holds.start` raises, and `Shortage` if a product is no longer sold.
+        It has the taxes and the delivery of where it is sent. Raises what
+        `holds.start_for` raises, and `Shortage` if a product is no longer sold.
         """
-        basket = self.visitors_baskets().open().first()
-        if basket is None:
-            raise BasketEmpty
-        try:
-            basket = holds.start(basket, network=visitor_of(self.request).network)
-        except HoldPaused as pause:
-            self.pause = pause
-        basket = self.with_destination(basket)
-        lines = self.goods["basket"]["lines"]
-        if left := self.units_left(lines):
+        network = visitor_of(self.request).network
+        basket, lines, self.pause = holds.start_for(
+            self.owner, network=network, destination=self.destination()
+        )
+        self.held = basket
+        self.show(baskets.contents_of(basket, lines))
+        if left := self.units_left(self.goods["basket"]["lines"]):
             raise Shortage(left)
         return basket
 
-    def with_destination(self, basket: Basket) -> Basket:
-        """Return the basket with the taxes and the delivery of where it is sent.
-
-        It is written only if that makes a difference.
-        """
-        delivery, entered = self.goods["basket"]["delivery"], self.entered()
-        if delivery is None or not entered:
-            return basket
-        country, postcode = entered["country"], entered.get("postcode", "")
-        number = entered.get("vat_number", "")
-        is_elsewhere = delivery["by_postcode"] and postcode != basket.postcode
-        is_same_business = number == basket.vat_number
-        if country == delivery["country"] and not is_elsewhere and is_same_business:
-            return basket
-        basket = services.set_destination(basket, country, postcode, number)
-        del self.goods
-        return basket
+    def destination(self) -> holds.Destination | None:
+        """Return where the order goes, if that was entered."""
+        entered = self.entered()
+        if not entered:
+            return None
+        return holds.Destination(
+            entered["country"],
+            entered.get("postcode", ""),
+            entered.get("vat_number", ""),
+        )
 
     def remember_delivery(self) -> None:
         """Note the method of delivery that was sent. One that is gone changes nothing.
@@ -174,10 +166,10 @@ class CheckoutView(TitleMixin, FormView):
     # --- Context ---
 
     def get_context_data(self, **kwargs) -> dict:
-        hold = baskets.all_holds([self.owner]).get(self.owner)
+        hold = baskets.hold_of(self.held) if self.held else baskets.hold(self.owner)
         context = {
-            "hold": hold.facts if hold else baskets.NO_HOLD,
-            "hold_version": hold.version if hold else 0,
+            "hold": hold.facts,
+            "hold_version": hold.version,
             "pause": self.pause,
             "total": self.total,
             "step": self.template_name,
@@ -187,9 +179,13 @@ class CheckoutView(TitleMixin, FormView):
     @cached_property
     def goods(self) -> dict:
         """The basket as it is now. It must not be read before it is held."""
-        state = baskets.contents(self.owner)
+        self.show(baskets.contents(self.owner))
+        return self.__dict__["goods"]
+
+    def show(self, state: baskets.State) -> None:
+        """Show the basket in this state."""
         setattr(self.request, "basket_state", state)  # for the badge
-        return {"basket": state.facts}
+        self.__dict__["goods"] = {"basket": state.facts}
 
     @property
     def total(self) -> Decimal:

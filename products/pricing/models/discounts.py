@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from products.pricing.models.rules import RowsTrigger
 from products.pricing.models.targets import Targeted
 from products.pricing.models.tax import amount_field
 from products.sweeps.models import problem_index
@@ -95,6 +96,8 @@ class Discount(Targeted):
                 condition=Q(uses_each=None) | ~Q(code=""),
                 name="discount_for_each_person_has_a_code",
             ),
+            # Not with each use: orders would wait for one another.
+            RowsTrigger(name="discount_rules"),
         ]
         indexes = [problem_index("discount_problem")]
 

@@ -16,7 +16,7 @@ BEGIN
     ON CONFLICT (id) DO UPDATE SET version = EXCLUDED.version;
     RETURN NULL;
 END $$;
-CREATE TRIGGER {name} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table}
+CREATE TRIGGER {name} BEFORE INSERT OR DELETE OR TRUNCATE{updates} ON {table}
     FOR EACH STATEMENT EXECUTE FUNCTION {name}();
 """
 REMOVE = """
@@ -28,7 +28,13 @@ DROP FUNCTION {name}();
 class RulesTrigger(SqlConstraint):
     """Gives the rules a new version with each change of a table, from any code."""
 
-    create, remove = CREATE, REMOVE
+    create, remove = CREATE.replace("{updates}", " OR UPDATE"), REMOVE
+
+
+class RowsTrigger(SqlConstraint):
+    """Gives the rules a new version when a table gets or loses rows."""
+
+    create, remove = CREATE.replace("{updates}", ""), REMOVE
 
 
 class RulesVersion(models.Model):

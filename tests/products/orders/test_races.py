@@ -114,7 +114,7 @@ def test_checkout_that_looks_and_then_writes_oversells(monkeypatch):
     """The positive control: claimed as it is often done, all sixty "buy"."""
     all_have_looked = threading.Barrier(SHOPPERS, timeout=60)
 
-    def naive_claim(quantities: dict[int, int], **kwargs) -> None:
+    def naive_claim(quantities: dict[int, int], **kwargs) -> list:
         for variant_id, units in quantities.items():
             row = Stock.objects.get(pk=variant_id)
             all_have_looked.wait()
@@ -122,6 +122,7 @@ def test_checkout_that_looks_and_then_writes_oversells(monkeypatch):
                 Stock.objects.filter(pk=variant_id).update(
                     reserved=row.reserved + units
                 )
+        return []
 
     monkeypatch.setattr(stock, "claim", naive_claim)
     variant = make_variant(on_hand=UNITS)

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import translation
 
+from products.basket import reading
 from products.models import (
     ShippingMethod,
     ShippingRate,
@@ -14,10 +15,11 @@ from products.models import (
     TaxClass,
     TaxRate,
 )
-from products.pricing import rules
+from products.pricing import discounts, rules
 from products.pricing.rules import Copies, current_version
 from products.pricing.tax import rates_for
 from products.shipping import services as shipping
+from tests.support.factories import make_basket, make_discount, make_variant
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +35,7 @@ CHANGES = {
     "a method": lambda: ShippingMethod.objects.update(carrier="Swift"),
     "a price": lambda: ShippingRate.objects.update(price=7),
     "prices that are deleted": lambda: ShippingRate.objects.all().delete(),
+    "a discount": lambda: make_discount(),
     "SQL": lambda: execute("UPDATE products_shippingzone SET name = name || '!'"),
     "all rows at once": lambda: execute(
         "SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE products_shippingrate"
@@ -74,6 +77,24 @@ def test_change_of_a_price_of_delivery_holds_at_once_though_there_is_a_copy():
     ShippingRate.objects.update(price=42)
 
     assert shipping.zones()[0].methods[0].bands[0].price == 4200
+
+
+def test_use_of_a_discount_leaves_the_version_so_that_orders_do_not_wait():
+    make_discount()
+    before = current_version()
+
+    execute("UPDATE products_discount SET uses = uses + 1")
+
+    assert current_version() == before
+
+
+def test_first_discount_holds_at_once_though_a_copy_says_that_there_is_none():
+    lines = reading.lines(make_basket(lines={make_variant(): 1}))
+    assert discounts.offered([], lines, current_version()).discounts == []
+
+    made = make_discount(code="")
+
+    assert discounts.offered([], lines, current_version()).discounts == [made]
 
 
 def test_change_that_is_rolled_back_leaves_no_copy():
