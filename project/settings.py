@@ -172,6 +172,7 @@ IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", 20 * MB, least=1)
 HTTP = http_settings.limits(env, BASE_PATH, IMPORT_MAX_BYTES)
 # The fields of a form, without its files. Django keeps them in memory.
 DATA_UPLOAD_MAX_MEMORY_SIZE = MB
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000  # the grid of 100 variants has 1,500
 
 # --- PostgreSQL and Redis ---------------------------------------------------------
 

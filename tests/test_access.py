@@ -228,6 +228,7 @@ ROUTES: dict[str, Row] = {
     "admin/^<app_label>/$": staff("200"),
     "admin/(?P<url>.*)$": staff("404"),
     "admin/post_office/email/<int:pk>/preview/": staff("200"),
+    "admin/products/product/<int:pk>/variants/": staff("200"),
     "admin/products/product/export/": staff("200"),
     "admin/products/product/import/": staff("200"),
     "admin/products/product/import/preview/": staff("/admin/products/product/import/"),

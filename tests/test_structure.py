@@ -130,6 +130,7 @@ PAGES = [
     "products.staff",
     "products.sweeps.admin",
     "products.templatetags",
+    "products.variants.grid",
     "project.http.redirects",
     "project.spreadsheets",
     "project.address_forms",

@@ -22,6 +22,7 @@ from products.models import PriceChange, Product, ProductCategory, Stock
 from products.pictures.admin import PictureInline, image
 from products.stock.admin import AVAILABLE, Left, StockLevelFilter, movements_link
 from products.templatetags.shop import money
+from products.variants.admin import VariantsMixin
 from project.edits.admin import SafeEditsMixin
 from project.modeladmin import ListedLookupsMixin
 from users.requests import user_of
@@ -75,7 +76,7 @@ class ProductCategoryAdmin(SafeEditsMixin, ListedLookupsMixin, admin.ModelAdmin)
 
 
 @admin.register(Product)
-class ProductAdmin(SafeEditsMixin, ImportMixin):
+class ProductAdmin(SafeEditsMixin, VariantsMixin, ImportMixin):
     form = ProductForm
     inlines = [PictureInline]
     list_display = [

@@ -28,6 +28,7 @@ def save(
     product: Product,
     *,
     variants: Iterable[Variant] = (),
+    moved: Iterable[int] = (),
     actor: AbstractUser | None = None,
 ) -> Product:
     """Save a product and these variants of it; create their empty stock if needed.
@@ -35,7 +36,8 @@ def save(
     A new product needs a variant at least. Its other variants stay as they are. Set
     `base_price`: the price in force follows from it and the sales that run. A
     change of a price or of "active" is pushed to the pages that show the variant and to
-    the baskets that contain it.
+    the baskets that contain it. Name the variants in `moved` whose stock the caller
+    moves afterwards in the same transaction, so that rows are locked in order.
 
     Raises `WrongOptions` if the variants and the product's options don't fit together.
     """
@@ -56,10 +58,11 @@ def save(
         for variant in now
         if variant.pk in variants_before
     }
-    with _offers_changed({pk: note for pk, note in notes.items() if note}, actor):
+    notes = {pk: note for pk, note in notes.items() if note}
+    with _offers_changed(notes, moved, actor):
         product.save()
         for variant in now:
-            if variant in variants or notes.get(variant.pk):
+            if variant in variants or variant.pk in notes:
                 variant.save()
         _create_missing_stock(now)
     settle_pictures(product)
@@ -204,11 +207,11 @@ def delete(products: Iterable[Product]) -> None:
 
 @contextmanager
 def _offers_changed(
-    notes: Mapping[int, str], actor: AbstractUser | None
+    notes: Mapping[int, str], moved: Iterable[int], actor: AbstractUser | None
 ) -> Iterator[None]:
     """Log and push new offers of variants (variant id → note) after the block.
 
-    The block saves them.
+    The block saves them. The stock of `moved` is locked too.
     """
     if not notes:
         yield
@@ -216,7 +219,8 @@ def _offers_changed(
     # A new slug locks the product's key. Others wait for it while they hold baskets or
     # stock, so lock those first.
     pushed = renewals.prices_changed(notes.keys())
-    list(Stock.objects.select_for_update().filter(pk__in=notes).order_by("pk"))
+    ids = {*notes, *moved}
+    list(Stock.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
     yield
     for variant_id, note in sorted(notes.items()):
         stock.offer_changed(variant_id, note=note, actor=actor)

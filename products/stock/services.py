@@ -146,6 +146,23 @@ def count(
         )
 
 
+def change(
+    variant_id: int, units: int, *, note: str = "", actor: AbstractUser | None = None
+) -> Level:
+    """Add units on hand, or take some away (fewer than 0), whatever there are now.
+
+    Raises `StockConflict` if fewer units are free than are taken away.
+    """
+    if units >= 0:
+        return receive(variant_id, units, note=note, actor=actor)
+    with transaction.atomic():
+        free = _locked(variant_id).available
+        if free + units < 0:
+            text = _("Only %(free)d can be taken away. The others are reserved.")
+            raise StockConflict(text % {"free": free})
+        return _move(variant_id, MovementKind.COUNTED, units, 0, note, actor)
+
+
 def claim(
     quantities: Mapping[int, int], *, note: str = "", drops: Sequence[int] = ()
 ) -> list[Level]:

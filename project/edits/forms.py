@@ -1,6 +1,6 @@
 """Forms that notice when the row has changed since they were shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -172,10 +172,16 @@ class ListEditForm(forms.ModelForm):
         for form_field in self.fields.values():
             form_field.show_hidden_initial = True
 
+    @property
+    def compared(self) -> Sequence[str]:
+        """The fields of which three values are compared."""
+        fields = self._meta.fields
+        return [] if fields is None or isinstance(fields, str) else list(fields)
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         mine = set(self.changed_data)
-        for name in [name for name in self._meta.fields or () if name in data]:
+        for name in [name for name in self.compared if name in data]:
             if name not in mine:
                 del data[name]  # the row keeps what it has
             elif self._is_disputed(name, data[name]):
