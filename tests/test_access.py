@@ -480,7 +480,7 @@ def answer(client: Client, path: str) -> tuple[str, str]:
     """What is answered, in the words of ROUTES, and the page."""
     response = client.get(path)
     if response.status_code not in (301, 302):
-        return str(response.status_code), response.content.decode(errors="replace")
+        return str(response.status_code), response.getvalue().decode(errors="replace")
     to = urlsplit(response["Location"]).path
     if to == "/admin/login/":  # which asks who it is
         return answer(client, response["Location"])

@@ -1,9 +1,13 @@
 """Staff import a file of products, and people who just look see it."""
 
+import csv
+import io
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from products.fetching import services as fetching
 from products.models import Variant
 from tests.browser.looks import LOOKS, finish_animations, overflow
 from tests.browser.pages import (
@@ -104,6 +108,47 @@ def test_import_in_the_admin_works_without_javascript(lamp, staff):
 
     expect(page.get_by_text("1 changed, 0 unchanged")).to_be_visible()
     assert Variant.objects.get(pk=lamp.pk).price == 5
+
+
+SHOPIFY = """Handle,Title,Type,Option1 Name,Option1 Value,Variant SKU,Price,Image Src
+cup,Cup,Cups,Colour,Red,C-R,18.00,http://10.0.0.1/red.jpg
+cup,,,,Blue,C-B,19.00,
+mug,Mug,Mugs,Title,Default Title,M-1,-5,
+"""
+
+
+def test_import_of_variants_shows_its_downloads_and_is_exported(
+    lamp, staff, complaints
+):
+    page = staff()
+
+    choose(page, SHOPIFY)
+    page.get_by_role("button", name="Preview import").click()
+    expect(page.get_by_text("1 new product, 0 changed")).to_be_visible()
+    expect(page.get_by_role("cell", name="Cup, Blue")).to_be_visible()
+    page.get_by_label("Download 1 picture").check()
+    assert faults(page, complaints) == []
+    page.get_by_role("button", name="Import now").click()
+    page.get_by_role("link", name="See the downloads of pictures").click()
+    expect(page.get_by_text("0 of 1 picture downloaded · 1 waiting")).to_be_visible()
+    assert faults(page, complaints) == []
+
+    fetching.fetch_due()
+    page.get_by_role("link", name="Update this page").click()
+    failure = page.get_by_role("row", name="http://10.0.0.1/red.jpg")
+    expect(failure).to_contain_text("private network")
+    assert faults(page, complaints) == []
+    page.get_by_role("link", name="Import another file").click()
+    expect(page.get_by_role("link", name="spring.csv")).to_be_visible()
+    assert faults(page, complaints) == []
+
+    page.get_by_role("link", name="Products", exact=True).first.click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export", exact=True).click()
+    text = download.value.path().read_text()
+    assert [row["Variant SKU"] for row in csv.DictReader(io.StringIO(text))] == [
+        *("LAMP-1", "C-R", "C-B")
+    ]
 
 
 def test_import_asks_how_a_file_reads_right(lamp, staff, complaints):
