@@ -16,11 +16,13 @@ import redis
 from django.conf import settings as shop_settings
 from django.db import connection
 from django.test import TransactionTestCase
+from xdist.remote import Producer
 
 from realtime import outages
 from realtime.publish import flush, group_of
 from tests.support.rows import delete_all
 from tests.support.s3 import KEYS, S3, TestBucket
+from tests.support.scheduling import BothKinds
 from tests.support.servers import collect_static
 from tests.support.settings import replace_in_one_step
 
@@ -53,6 +55,14 @@ def pytest_xdist_auto_num_workers() -> int:
     """Twice as many as there are processors, as half of the time tests wait for others;
     few enough for the connections that one PostgreSQL gives."""
     return min(2 * (os.cpu_count() or 1), 4)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> BothKinds | None:
+    """Let `make test` run tests that wait beside those that do not."""
+    return BothKinds(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 # The files that take longest: 140 and 85 s, most of which they wait.
