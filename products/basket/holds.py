@@ -157,10 +157,10 @@ def row(basket: Basket) -> Basket:
 
     Raises `BasketClosed` if it was deleted, for example with its owner's account.
     """
-    found = reading.locked(basket.pk)
-    if found is None:
+    locked = reading.locked(basket.pk)
+    if locked is None:
         raise BasketClosed
-    return found
+    return locked
 
 
 def is_held(basket: Basket) -> bool:

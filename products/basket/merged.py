@@ -17,8 +17,10 @@ def sentences(lines: Iterable[MergedLine]) -> list[str]:
     Return none if all products are in the basket and can be ordered.
     """
     lines = list(lines)
-    cut = [_left_out(line) for line in lines if 0 < line.kept < line.asked]
-    without_room = [f"{line.asked} × {line.variant}" for line in lines if not line.kept]
+    cut = [_left_out(line) for line in lines if 0 < line.quantity < line.wanted]
+    without_room = [
+        f"{line.wanted} × {line.variant}" for line in lines if not line.quantity
+    ]
     messages = [
         (_line_limit_text(), cut),
         (_basket_limit_text(), without_room),
@@ -45,10 +47,10 @@ def _basket_limit_text() -> str:
 
 
 def _left_out(line: MergedLine) -> str:
-    return _("%(left)d × %(name)s (of %(asked)d)") % {
-        "left": line.asked - line.kept,
+    return _("%(left)d × %(name)s (of %(wanted)d)") % {
+        "left": line.wanted - line.quantity,
         "name": line.variant,
-        "asked": line.asked,
+        "wanted": line.wanted,
     }
 
 
@@ -57,13 +59,13 @@ def _unavailable(lines: list[MergedLine]) -> list[str]:
     items = []
     for line in lines:
         available = line.variant.stock.available
-        if line.kept and not line.variant.is_for_sale:
+        if line.quantity and not line.variant.is_for_sale:
             items.append(_("%(name)s (no longer sold)") % {"name": line.variant})
-        elif line.kept and available < 1:
+        elif line.quantity and available < 1:
             items.append(_("%(name)s (sold out)") % {"name": line.variant})
-        elif available < line.kept:
-            text = _("%(name)s (%(left)d left, you wanted %(asked)d)")
-            values = {"left": available, "asked": line.kept}
+        elif available < line.quantity:
+            text = _("%(name)s (%(left)d left, you wanted %(wanted)d)")
+            values = {"left": available, "wanted": line.quantity}
             items.append(text % ({"name": line.variant} | values))
     return items
 

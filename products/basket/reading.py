@@ -73,10 +73,10 @@ def lines(basket: Basket) -> list[BasketLine]:
 
     Each has the version of the pricing rules as `rules`, which was read no later.
     """
-    found = _LINES.rows(basket.pk)
-    for line in found:
+    rows = _LINES.rows(basket.pk)
+    for line in rows:
         line.basket = basket
-    return found
+    return rows
 
 
 def has_lines(basket: Basket) -> bool:
@@ -84,7 +84,7 @@ def has_lines(basket: Basket) -> bool:
     return basket.status == Basket.Status.OPEN and bool(lines(basket))
 
 
-def version_of(found: list[BasketLine]) -> str | None:
+def version_of(rows: list[BasketLine]) -> str | None:
     """Return the version of the pricing rules that was read with lines."""
-    version = getattr(found[0], "rules", None) if found else None
+    version = getattr(rows[0], "rules", None) if rows else None
     return str(version) if version else None

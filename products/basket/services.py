@@ -50,12 +50,12 @@ def open_for(owner: Owner) -> Basket:
     last = reading.newest_of(owner)
     if last is not None and last.status == Basket.Status.OPEN:
         return last
-    kept = ("version", *DESTINATION)
+    copied = ("version", *DESTINATION)
     basket, _is_new = Basket.objects.open().get_or_create(
         user_id=owner.user_id,
         token=owner.token,
         status=Basket.Status.OPEN,
-        defaults={name: getattr(last, name) for name in kept} if last else {},
+        defaults={name: getattr(last, name) for name in copied} if last else {},
     )
     return basket
 
@@ -205,8 +205,8 @@ class MergedLine(NamedTuple):
     """What became of a variant of a merged basket."""
 
     variant: Variant
-    asked: int  # units in both baskets
-    kept: int  # units in the basket now; 0 if it had no room
+    wanted: int  # units in both baskets
+    quantity: int  # units in the basket now; 0 if it had no room
 
 
 @transaction.atomic
@@ -253,18 +253,18 @@ def _merge_line(
     variant, limit = line.variant, settings.BASKET_LINE_LIMIT
     own = present.get(variant.pk)
     if own is not None:
-        asked = own.quantity + line.quantity
-        own.quantity = min(asked, max(own.quantity, limit))
+        wanted = own.quantity + line.quantity
+        own.quantity = min(wanted, max(own.quantity, limit))
         own.save(update_fields=["quantity"])
-        return MergedLine(variant, asked, own.quantity)
-    asked = line.quantity
+        return MergedLine(variant, wanted, own.quantity)
+    wanted = line.quantity
     if len(present) >= settings.BASKET_LINES_LIMIT:
-        return MergedLine(variant, asked, 0)
+        return MergedLine(variant, wanted, 0)
     line.pk, line.basket, line._state.adding = None, target, True
-    line.quantity = min(asked, limit)
+    line.quantity = min(wanted, limit)
     line.save()
     present[variant.pk] = line
-    return MergedLine(variant, asked, line.quantity)
+    return MergedLine(variant, wanted, line.quantity)
 
 
 def _lock(basket: Basket) -> Basket:

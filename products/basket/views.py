@@ -149,11 +149,11 @@ class BasketAddView(BasketFormView):
             messages.warning(
                 self.request,
                 ngettext(
-                    "Only %(available)d is left. You have %(asked)d in your basket.",
-                    "Only %(available)d are left. You have %(asked)d in your basket.",
+                    "Only %(available)d is left. You have %(wanted)d in your basket.",
+                    "Only %(available)d are left. You have %(wanted)d in your basket.",
                     available,
                 )
-                % {"available": available, "asked": line.quantity},
+                % {"available": available, "wanted": line.quantity},
             )
 
 

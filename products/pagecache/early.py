@@ -140,17 +140,17 @@ class EarlyPages:
 
     # --- The answer -----------------------------------------------------------
 
-    async def _answer(self, asked: PageRequest, page: Page, send: Send) -> None:
-        request, shell = asked.request, page.shell
+    async def _answer(self, wanted: PageRequest, page: Page, send: Send) -> None:
+        request, shell = wanted.request, page.shell
         badge = shell.empty_badge
         self._csrf.process_request(request)
         token = get_token(request)
         etag = shell.etag(request.META["CSRF_COOKIE"], "", badge.decode())
         headers = [*page.headers, (b"ETag", etag.encode()), *self._cookie(request)]
-        if asked.matches(etag):
+        if wanted.matches(etag):
             status = HTTPStatus.NOT_MODIFIED
             await respond(send, status, without_body(headers), b"")
-        elif asked.accepts_gzip:
+        elif wanted.accepts_gzip:
             headers.append((b"Content-Encoding", b"gzip"))
             await respond(send, shell.status, headers, shell.zipped(token, badge))
         else:

@@ -8,8 +8,8 @@ from products.exceptions import ShopError
 class NotEnoughStock(ShopError):
     """Fewer units are available than the caller wants to claim."""
 
-    def __init__(self, variant_id: int, asked: int, available: int) -> None:
-        self.variant_id, self.asked, self.available = variant_id, asked, available
+    def __init__(self, variant_id: int, wanted: int, available: int) -> None:
+        self.variant_id, self.wanted, self.available = variant_id, wanted, available
         super().__init__(
             ngettext(
                 "Only %(available)d is left.",

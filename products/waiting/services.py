@@ -116,15 +116,15 @@ def tell(variant_id: int) -> int:
         return 0
     patience = timedelta(seconds=settings.WAITING_PATIENCE_S)
     units, version = _units_back(variant, until=timezone.now() - patience)
-    told: list[Waiting] = []
+    mailed: list[Waiting] = []
     tried: list[int] = []
-    while people := _queue(variant, units - len(told), besides=tried):
+    while people := _queue(variant, units - len(mailed), besides=tried):
         tried += [person.pk for person in people]
-        told += [person for person in people if _write(person, variant)]
-    for person in told:
+        mailed += [person for person in people if _write(person, variant)]
+    for person in mailed:
         person.told_at, person.told_version = timezone.now(), version
-    Waiting.objects.bulk_update(told, ["told_at", "told_version"])
-    return len(told)
+    Waiting.objects.bulk_update(mailed, ["told_at", "told_version"])
+    return len(mailed)
 
 
 def _write(person: Waiting, variant: Variant) -> bool:
@@ -175,9 +175,9 @@ def _units_back(variant: Variant, *, until: datetime | None = None) -> tuple[int
     asked. People who saw it on the page since then are subtracted.
     """
     rows = Waiting.objects.filter(variant=variant)
-    told = rows.aggregate(last=Max("told_version"))["last"] or 0
-    asked = rows.open().aggregate(first=Min("asked_version"))["first"] or 0
-    since = max(told, asked)
+    last_mails = rows.aggregate(last=Max("told_version"))["last"] or 0
+    first_request = rows.open().aggregate(first=Min("asked_version"))["first"] or 0
+    since = max(last_mails, first_request)
     movements = StockMovement.objects.filter(
         variant=variant, version__gt=since, d_on_hand__gt=F("d_reserved")
     )

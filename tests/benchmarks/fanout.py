@@ -207,8 +207,8 @@ def lags_of(server) -> Counter[float]:
     if isinstance(server, Node) or "project" not in server.application:
         return Counter()
     with urllib.request.urlopen(f"{server.url}/metrics") as answer:
-        found = LAG.findall(answer.read().decode())
-    return Counter({float(limit): int(float(count)) for limit, count in found})
+        buckets = LAG.findall(answer.read().decode())
+    return Counter({float(limit): int(float(count)) for limit, count in buckets})
 
 
 def most_of(lags: Counter[float]) -> float | None:
@@ -250,7 +250,7 @@ def add_up(cpu: float, frames: list, committed: list) -> Result:
 
 def latencies_of(shown: dict, committed: list) -> list[float]:
     """How long after each commit one socket showed that version or a later one."""
-    found = []
+    latencies = []
     place = dict.fromkeys(shown, 0)
     for variant, version, moment in committed:
         name = f"stock:{variant}"
@@ -260,8 +260,8 @@ def latencies_of(shown: dict, committed: list) -> list[float]:
             index += 1
         place[name] = index
         if index < len(items):
-            found.append(items[index][1] - moment)
-    return found
+            latencies.append(items[index][1] - moment)
+    return latencies
 
 
 def tell(name: str, result: Result) -> None:

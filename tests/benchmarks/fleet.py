@@ -207,12 +207,12 @@ class Fleet:
 
     def subscriptions(self) -> Counter[str]:
         """At Redis, by kind of topic."""
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         with self.link() as link:
             for name, count in link.pubsub_numsub(*link.pubsub_channels()):
                 kind = re.search(r"__group__live\.([a-z]+)", name.decode())
-                found[kind[1] if kind else "channel"] += count
-        return found
+                counts[kind[1] if kind else "channel"] += count
+        return counts
 
 
 # --- The database -----------------------------------------------------------------
@@ -352,16 +352,16 @@ def tell_changes(fleet: Fleet, name: str, change: Callable[[], int]) -> Usage:
     fleet.crowds.do("count")
     count, usage = fleet.using(change)
     time.sleep(1)  # what is on its way
-    told = fleet.crowds.do("tell")
+    reports = fleet.crowds.do("tell")
     delays = Counter[int]()
-    for one in told:
+    for one in reports:
         delays.update(dict(one["delays"]))
     frames = delays.total()
     print(
         f"{name}: {count / usage.seconds:.1f} a second, {frames / usage.seconds:,.0f}"
         f" frames a second; from commit to frame p50 {quantile(delays, 0.5)} ms,"
         f" p99 {quantile(delays, 0.99)} ms; {usage.messages / count:.1f} messages a"
-        f" change; {usage}{losses(told)}{lateness(told)}",
+        f" change; {usage}{losses(reports)}{lateness(reports)}",
         flush=True,
     )
     return usage
@@ -376,15 +376,15 @@ def quantile(counts: Counter[int], share: float) -> int:
     raise ValueError("nothing came")
 
 
-def lateness(told: list[dict]) -> str:
+def lateness(reports: list[dict]) -> str:
     """How late the crowds were; then it is they who are measured, not the shop."""
-    late = max(one["late"] for one in told)
+    late = max(one["late"] for one in reports)
     return f"; THE CROWDS WERE LATE, by {late:.1f} s" if late > LATE_S else ""
 
 
-def losses(told: list[dict]) -> str:
+def losses(reports: list[dict]) -> str:
     """What happened to sockets meanwhile, if something did."""
-    counts = sum((Counter(one["counts"]) for one in told), Counter())
+    counts = sum((Counter(one["counts"]) for one in reports), Counter())
     counts.pop("attempts", None)
     return f"; LOST SOCKETS: {dict(counts)}" if counts else ""
 
@@ -435,10 +435,10 @@ def tell_storm(fleet: Fleet, limit_s: int) -> None:
     page = f"http://127.0.0.1:{fleet.pages.port}/products/"
     load(page)  # the first one takes longer
     with peak() as most, reading(page) as reader:
-        told, usage = fleet.using(partial(fleet.crowds.do, "storm", limit_s))
-    times = sorted(moment for one in told for moment in one["times"])
+        reports, usage = fleet.using(partial(fleet.crowds.do, "storm", limit_s))
+    times = sorted(moment for one in reports for moment in one["times"])
     sockets, seconds = sum(fleet.crowds.sizes), times[-1]
-    counts = sum((Counter(one["counts"]) for one in told), Counter())
+    counts = sum((Counter(one["counts"]) for one in reports), Counter())
     steady = sockets / fleet.rate
     print(
         f"storm: told to spread over {spread:.0f} s; {len(times):,} of {sockets:,} back"
@@ -446,7 +446,7 @@ def tell_storm(fleet: Fleet, limit_s: int) -> None:
         f" {seconds / steady:.2f} of what the steady rate needs; {dict(counts)};"
         f" at most {most.most:.0f} transactions a second; a page p50"
         f" {statistics.median(reader.times):.2f} s, at most {max(reader.times):.2f} s,"
-        f" {reader.failures} failed; {usage}{lateness(told)}",
+        f" {reader.failures} failed; {usage}{lateness(reports)}",
         flush=True,
     )
 

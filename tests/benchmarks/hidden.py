@@ -133,10 +133,10 @@ class Tabs:
     def __init__(
         self, port: int, count: int, pages: list[list[int]], pace: int, scroll_s: float
     ):
-        told = [str(port), str(count), json.dumps(pages), str(pace), str(scroll_s)]
+        arguments = [str(port), str(count), json.dumps(pages), str(pace), str(scroll_s)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--listen", *told],
+            [sys.executable, __file__, "--listen", *arguments],
             stdin=pipe,
             stdout=pipe,
             text=True,
@@ -243,16 +243,16 @@ def compare(server, pages: list[list[int]], options) -> None:
 def crowds(server, pages: list, variants: list[int], rate: float, options) -> list:
     """What each of the three crowds gets and costs."""
     print(f"{rate:g} changes a second", flush=True)
-    found = []
+    results = []
     for what, count, share in [
         ("one tab", 1, 0),
         ("all seen", options.sockets, 0),
         (f"{options.share:.0%} hidden", options.sockets, options.share),
     ]:
         with crowd(server.port, pages, count, share, options) as tabs:
-            found.append(measure(server, tabs, variants, rate, options.seconds))
-        tell(what, found[-1])
-    return found
+            results.append(measure(server, tabs, variants, rate, options.seconds))
+        tell(what, results[-1])
+    return results
 
 
 def main() -> None:

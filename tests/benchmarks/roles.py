@@ -69,9 +69,13 @@ class Run:
         self.local.mkdir(exist_ok=True)
         port = free_port()
         self.url = f"http://localhost:{port}"
-        told = {"SHOP_LOCAL_DIR": str(self.local), "PYTHONPATH": str(LOCAL)}
-        told |= {"PORT": str(port), "DOMAIN_NAME": self.url, "PYTHONUNBUFFERED": "1"}
-        self.env = env | told
+        settings = {"SHOP_LOCAL_DIR": str(self.local), "PYTHONPATH": str(LOCAL)}
+        settings |= {
+            "PORT": str(port),
+            "DOMAIN_NAME": self.url,
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.env = env | settings
         self._words = [sys.executable, "-c", SERVE, str(self.local)]
         self._words += [str(pages), str(sockets)]
         self._log = self.local / "log"
@@ -95,17 +99,17 @@ class Run:
 
     def load(self, options) -> tuple[str, Figures]:
         """The load test's verdict and its figures."""
-        told = self.local / "figures.json"
+        file = self.local / "figures.json"
         command = [sys.executable, "-m", "realtime.loadtest", "--url", self.url]
-        command += ["--phases", "shopping", "--json", str(told)]
+        command += ["--phases", "shopping", "--json", str(file)]
         for name in ("sockets", "rate", "buyers", "changes", "duration"):
             command += [f"--{name}", str(getattr(options, name))]
         done = subprocess.run(
             command, env=self.env, cwd=ROOT, capture_output=True, text=True
         )
-        assert told.exists(), done.stderr
-        said = json.loads(told.read_text())
-        told.unlink()
+        assert file.exists(), done.stderr
+        said = json.loads(file.read_text())
+        file.unlink()
         return said["verdict"], said["figures"]
 
 
@@ -124,17 +128,17 @@ def middle(runs: list[Figures]) -> Figures:
 
 
 def compare(folder: Path, env: dict[str, str], options) -> None:
-    found: dict[str, list[Figures]] = {split: [] for split in options.splits}
+    figures_of: dict[str, list[Figures]] = {split: [] for split in options.splits}
     for number in range(options.rounds):
         for split in options.splits[:: -1 if number % 2 else 1]:
             pages, _, sockets = split.partition("+")
             with Run(folder, int(pages), int(sockets or 0), env) as run:
                 time.sleep(options.pause)  # worker and beat have begun, too
                 verdict, figures = run.load(options)
-            found[split].append(figures)
+            figures_of[split].append(figures)
             print(f"{split:>4} {line(figures)}, {verdict}", flush=True)
     print(f"Median of {options.rounds} rounds; pages+sockets, 1 is both in one")
-    for split, runs in found.items():
+    for split, runs in figures_of.items():
         print(f"{split:>4} {line(middle(runs))}")
 
 
@@ -172,8 +176,8 @@ def main() -> None:
         try:
             with scratch_database():
                 fill_the_shop()
-                told = {"REDIS_URL": redis.url, "MEDIA_ROOT": str(folder / "media")}
-                compare(folder, os.environ | told, options)
+                settings = {"REDIS_URL": redis.url, "MEDIA_ROOT": str(folder / "media")}
+                compare(folder, os.environ | settings, options)
         finally:
             redis.stop()
 

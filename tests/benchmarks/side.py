@@ -70,11 +70,11 @@ def measure(goods: list[int], orders: int, names: dict[str, str]) -> dict[str, A
     from django.db import connection
     from guests import STEPS, Guest
 
-    near, told = Near(), {step: {"ms": 0.0, "sql": {}} for step in STEPS}
+    near, figures = Near(), {step: {"ms": 0.0, "sql": {}} for step in STEPS}
     for number, pk in zip(range(orders + 3), itertools.cycle(goods)):
         guest = Guest(near, pk, names)
         for step in STEPS:
-            kinds = told[step]["sql"]
+            kinds = figures[step]["sql"]
 
             def count(execute, sql, params, many, context, kinds=kinds):
                 kind = kind_of(sql)
@@ -84,13 +84,13 @@ def measure(goods: list[int], orders: int, names: dict[str, str]) -> dict[str, A
             begun = time.process_time()
             with connection.execute_wrapper(count):
                 guest.take(step)
-            told[step]["ms"] += (time.process_time() - begun) * 1e3
+            figures[step]["ms"] += (time.process_time() - begun) * 1e3
         if number == 2:  # until now it was warming up
-            told = {step: {"ms": 0.0, "sql": {}} for step in STEPS}
-    for step in told.values():
+            figures = {step: {"ms": 0.0, "sql": {}} for step in STEPS}
+    for step in figures.values():
         step["ms"] /= orders
         step["sql"] = {kind: n / orders for kind, n in step["sql"].items()}
-    return told
+    return figures
 
 
 def kind_of(sql: str) -> str:
@@ -145,9 +145,9 @@ def main() -> None:
         with scratch_database() as make:
             goods = fill(make)
             with serving(Path(folder)) as shop:
-                told = {"port": shop.port, "pid": shop.pid, "goods": goods, **names}
-                told |= {"postgres": postgres}
-                print(json.dumps(told), flush=True)
+                facts = {"port": shop.port, "pid": shop.pid, "goods": goods, **names}
+                facts |= {"postgres": postgres}
+                print(json.dumps(facts), flush=True)
                 orders = int(sys.stdin.readline() or 0)
             if orders:
                 print(json.dumps(measure(goods, orders, names)), flush=True)

@@ -132,17 +132,17 @@ def _tell(sides: list[Side]) -> None:
     print("  here is   shop {:6.2f}  PostgreSQL {:5.2f}  {:5.2f} times".format(*ratios))
 
 
-def _tell_steps(told: dict[str, dict[str, Any]]) -> None:
+def _tell_steps(figures: dict[str, dict[str, Any]]) -> None:
     print("\nWithout a server: CPU in ms, and statements")
     for step in (*STEPS, "all"):
         print(f"  {step:7}", end="")
-        for name, steps in told.items():
+        for name, steps in figures.items():
             chosen = list(steps.values()) if step == "all" else [steps[step]]
             ms = sum(each["ms"] for each in chosen)
             statements = sum(sum(each["sql"].values()) for each in chosen)
             print(f"  {name} {ms:6.1f} {statements:5.1f}", end="")
         print()
-    for name, steps in told.items():
+    for name, steps in figures.items():
         kinds: Counter[str] = Counter()
         for each in steps.values():
             kinds.update(each["sql"])

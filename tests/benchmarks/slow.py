@@ -68,7 +68,7 @@ def abuse(server, variants: list[int], hello: bytes, options) -> list[Sample]:
     crowd = Crowd()
     crowd.open([lambda: Talker(server.port, hello)] * options.sockets, AT_ONCE)
     question, samples, begun = masked(0x1, hello), [], time.monotonic()
-    looked = talked = asked = 0.0
+    looked = talked = questioned = 0.0
     for number in itertools.count(1):
         now = time.monotonic() - begun
         if now > options.seconds:
@@ -77,8 +77,8 @@ def abuse(server, variants: list[int], hello: bytes, options) -> list[Sample]:
             looked = now
             samples.append(Sample(now, resident(server.pid) / 1024))
         if now - talked >= TALK_S:
-            talked, is_time = now, now - asked >= 1
-            asked = now if is_time else asked
+            talked, is_time = now, now - questioned >= 1
+            questioned = now if is_time else questioned
             for talker in crowd.listeners.values():
                 talker.talk(PINGS + question if is_time else PINGS)
         stock.claim(dict.fromkeys(variants, 1))

@@ -140,19 +140,19 @@ def compare(folder: Path, redis_url: str, variants: list[int], options) -> None:
     nobody = [""] * len(people)
     ratios: dict[str, list[str]] = {name: [] for name in options.peers}
     for number in range(options.rounds):
-        found = {}
+        results = {}
         for name in in_turn(options.peers, number):
             gc.collect()
             cookies = people if name == "person" else nobody
-            result = found[name] = run(name, folder, redis_url, variants, cookies)
+            result = results[name] = run(name, folder, redis_url, variants, cookies)
             print(
                 f"{name:10} {result.kilobytes:6.1f} KB a socket"
                 f" {result.rate:7.0f} sockets a second"
                 f" {result.cpu * 1e6:7.0f} µs CPU to open one",
                 flush=True,
             )
-        first = found[options.peers[0]]
-        for name, result in found.items():
+        first = results[options.peers[0]]
+        for name, result in results.items():
             rate, cpu = result.rate / first.rate, first.cpu / result.cpu
             ratios[name].append(f"{rate:.2f} ({cpu:.2f})")
     for name in options.peers[1:]:

@@ -115,10 +115,10 @@ def compare(server, cookies: list[str], variants: list[int], options) -> None:
             change = make_order
         elif kind == "pulse":
             change, changes = (lambda: None), options.seconds / EVERY_S
-        found = {}
+        costs = {}
         for count in PAGES:
             cpu, heard = measure(server, cookies[:count], topic, change, options)
-            found[count] = cpu
+            costs[count] = cpu
             print(
                 f"{kind:8} {count:2} open: {1000 * cpu / options.seconds:7.1f} ms CPU"
                 f" a second, {heard / max(count, 1) / changes:8.0f} bytes a page"
@@ -126,7 +126,7 @@ def compare(server, cookies: list[str], variants: list[int], options) -> None:
                 flush=True,
             )
         most = max(PAGES)
-        more = (found[most] - found[1]) / (most - 1) / changes
+        more = (costs[most] - costs[1]) / (most - 1) / changes
         print(f"{kind:8} one more page, a change: {1e6 * more:6.0f} µs", flush=True)
 
 

@@ -93,14 +93,14 @@ def storm(server: Daphne, topics: dict[str, int], sockets: int, model: str) -> d
             cpu, begun = cpu_of(server.pid), time.monotonic()
             crowd.stdin.write("now\n")
             crowd.stdin.flush()
-            told = json.loads(crowd.stdout.readline())
+            figures = json.loads(crowd.stdout.readline())
             seconds = time.monotonic() - begun
             cpu = cpu_of(server.pid) - cpu
-    return told | {
+    return figures | {
         "sockets": sockets,
         "evenly": evenly,
         "server cpu": cpu / seconds,
-        "crowd cpu": told["cpu"] / seconds,
+        "crowd cpu": figures["cpu"] / seconds,
         "pages": sorted(reader.times),
         "failed pages": reader.failures,
     }

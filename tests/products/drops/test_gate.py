@@ -233,8 +233,8 @@ def test_signing_in_keeps_the_better_of_two_tickets(variant, is_own_better):
 
     drops.merge(token=owner.token, user_id=user.pk)
 
-    kept = drops.ticket_of(drop, Owner(user_id=user.pk))
-    assert kept == (own if is_own_better else theirs)
+    ticket = drops.ticket_of(drop, Owner(user_id=user.pk))
+    assert ticket == (own if is_own_better else theirs)
     assert Ticket.objects.filter(state=Turn.WAITING).count() == 1
 
 
@@ -248,8 +248,8 @@ def test_signing_in_keeps_a_turn_above_a_place(variant):
 
     drops.merge(token=visitor.token, user_id=user.pk)
 
-    kept = drops.ticket_of(drop, Owner(user_id=user.pk))
-    assert (kept, kept.state) == (turn, Turn.ADMITTED)
+    ticket = drops.ticket_of(drop, Owner(user_id=user.pk))
+    assert (ticket, ticket.state) == (turn, Turn.ADMITTED)
 
 
 # --- Units for each person --------------------------------------------------------

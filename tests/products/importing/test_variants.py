@@ -321,8 +321,8 @@ def test_product_with_a_wrong_row_is_left_out_as_a_whole(name, dry_run):
 
     report = shopify(rows, dry_run=dry_run)
 
-    found = [(where, what) for where, what, _text in problems(report)]
-    assert (line, column) in found
+    places = [(where, what) for where, what, _text in problems(report)]
+    assert (line, column) in places
     assert text in next(t for w, c, t in problems(report) if (w, c) == (line, column))
     handle = "lamp" if "lamp" in rows else "shirt"
     assert not Product.objects.filter(slug=handle).exists()

@@ -181,10 +181,10 @@ def test_load_of_stock_gives_the_units_that_can_be_bought(
     variant = make_variant(on_hand=on_hand, is_active=is_active)
     key = f"stock:{variant.pk}"
 
-    found = registry.load([key])[key]
+    entry = registry.load([key])[key]
 
-    assert found.version == (1 if on_hand else 0)
-    assert found.facts == {
+    assert entry.version == (1 if on_hand else 0)
+    assert entry.facts == {
         "variant": variant.pk,
         "available": available,
         "state": state,
@@ -222,8 +222,8 @@ def test_load_of_stock_equals_its_push(hear):
     with hear(key) as events:
         stock.claim({variant.pk: 6})
 
-    found = registry.load([key])[key]
-    assert (events[0]["version"], events[0]["facts"]) == (found.version, found.facts)
+    entry = registry.load([key])[key]
+    assert (events[0]["version"], events[0]["facts"]) == (entry.version, entry.facts)
 
 
 @pytest.mark.django_db

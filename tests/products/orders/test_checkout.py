@@ -246,9 +246,9 @@ def test_the_basket_says_that_it_is_reserved_and_not_that_it_is_sold_out(client)
 
 @pytest.mark.parametrize("path", [CHECKOUT, REVIEW])
 def test_no_cache_keeps_the_checkout(client, agreed, path):
-    kept = client.get(path)["Cache-Control"]
+    header = client.get(path)["Cache-Control"]
 
-    assert "no-store" in kept and "private" in kept
+    assert "no-store" in header and "private" in header
 
 
 # --- Who and where ------------------------------------------------------------------

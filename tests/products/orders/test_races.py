@@ -157,9 +157,9 @@ def test_order_clicked_at_once_without_the_lock_fails_some(monkeypatch):
     all_have_looked = threading.Barrier(CLICKS, timeout=60)
 
     def no_lock(basket: Basket) -> Basket:
-        found = Basket.objects.get(pk=basket.pk)
+        unlocked = Basket.objects.get(pk=basket.pk)
         all_have_looked.wait()
-        return found
+        return unlocked
 
     basket = holds.start(make_basket(lines={make_variant(): 1}))
     monkeypatch.setattr(holds, "row", no_lock)
@@ -346,9 +346,9 @@ def test_hold_that_lapsed_is_released_twice_without_the_lock(monkeypatch):
     lapsed = Basket.objects.get(held_until__isnull=False)
 
     def no_lock(rows) -> Basket | None:
-        found = Basket.objects.filter(pk=lapsed.pk, held_until__isnull=False).first()
+        unlocked = Basket.objects.filter(pk=lapsed.pk, held_until__isnull=False).first()
         all_have_looked.wait()
-        return found
+        return unlocked
 
     def release_all(*carts: Basket) -> None:
         stock.release({lamp.pk: 2})
@@ -460,8 +460,8 @@ class Storm:
         catalogue.save(variant.product, variants=[variant])
 
     def some_order(self, dice: random.Random) -> Order | None:
-        found = Order.objects.filter(status__in=[Status.PENDING, Status.PACKED])
-        return dice.choice(list(found[:20]) or [None])
+        movable = Order.objects.filter(status__in=[Status.PENDING, Status.PACKED])
+        return dice.choice(list(movable[:20]) or [None])
 
 
 def deadlocks() -> int:

@@ -498,8 +498,8 @@ def test_event_says_who_did_what_and_why():
     orders.pack(order, actor=anna)
     orders.cancel(order, actor=anna, note="The lamp is broken.")
 
-    told = list(order.events.values_list("version", "status", "actor", "note"))
-    assert told == [
+    history = list(order.events.values_list("version", "status", "actor", "note"))
+    assert history == [
         (1, "pending", shopper.pk, ""),
         (2, "packed", anna.pk, ""),
         (3, "cancelled", anna.pk, "The lamp is broken."),
@@ -588,8 +588,8 @@ def test_order_not_paid_in_time_expires_and_gives_back(settings):
     assert tasks.expire_orders() == 1
     assert tasks.expire_orders() == 0
 
-    found = dict(Order.objects.values_list("pk", "status"))
-    assert found == {fresh.pk: "pending", overdue.pk: "expired", paid.pk: "paid"}
+    statuses = dict(Order.objects.values_list("pk", "status"))
+    assert statuses == {fresh.pk: "pending", overdue.pk: "expired", paid.pk: "paid"}
     assert level(lamp) == (10, 4)
     assert books.reconcile() == []
 
@@ -607,9 +607,9 @@ def test_order_that_is_placed_is_pushed_with_the_basket_it_empties(hear):
         place(basket)
 
     basket.refresh_from_db()
-    told = {event["topic"]: event["version"] for event in events}
-    assert told.keys() == {"orders:", *topics}
-    assert {told[topic] for topic in topics} == {basket.version}
+    versions = {event["topic"]: event["version"] for event in events}
+    assert versions.keys() == {"orders:", *topics}
+    assert {versions[topic] for topic in topics} == {basket.version}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -621,8 +621,8 @@ def test_transition_is_pushed_to_its_order_and_the_board(hear, verb):
     with hear(topic, "orders:") as events:
         VERBS[verb](order)
 
-    told = {event["topic"]: event["version"] for event in events}
-    assert told.keys() == {topic, "orders:"} and told[topic] == 2
+    versions = {event["topic"]: event["version"] for event in events}
+    assert versions.keys() == {topic, "orders:"} and versions[topic] == 2
 
 
 @pytest.mark.django_db(transaction=True)

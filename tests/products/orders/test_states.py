@@ -124,8 +124,8 @@ def test_conditions_of_states_and_moves_say_the_same_as_their_rows(order):
     for status, kind, on_hold in ALL:
         row = put(order, status, kind, on_hold)
         for move in states.MOVES:
-            found = Order.objects.filter(move.condition).exists()
-            assert found == move.allows(row), (move.name, status, kind, on_hold)
+            matches = Order.objects.filter(move.condition).exists()
+            assert matches == move.allows(row), (move.name, status, kind, on_hold)
 
 
 @pytest.mark.parametrize("actor", Actor, ids=lambda actor: actor.name.lower())

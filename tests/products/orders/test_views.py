@@ -140,10 +140,10 @@ def test_nonsense_for_a_number_is_404(client, number):
 
 def steps(text: str) -> list[str]:
     """The timeline's steps: "Placed done", "Packed now", …"""
-    found = text.split('<li class="journey__step journey__step--')[1:]
+    parts = text.split('<li class="journey__step journey__step--')[1:]
     return [
         f"{part.split('<span>')[1].split('<')[0]} {part.split(chr(34))[0]}"
-        for part in found
+        for part in parts
     ]
 
 

@@ -241,8 +241,8 @@ def test_page_for_a_visitor_with_a_basket_takes_one_query(
 def test_page_of_a_visitor_who_waits_is_not_shown_to_others(lamp):
     stock.count(lamp.pk, 0)
     visitor = Client()
-    asked = {"email": "ann@example.com"}
-    visitor.post(reverse("products:tell-me", args=[lamp.pk]), asked)
+    request = {"email": "ann@example.com"}
+    visitor.post(reverse("products:tell-me", args=[lamp.pk]), request)
     page = lamp.get_absolute_url()
 
     visitor.get(page)  # which says "thank you", once

@@ -83,8 +83,8 @@ def test_thumbnails_are_drawn_and_missing_files_are_named(capsys):
     with pytest.raises(CommandError, match="2 things to look at"):
         call_command("after_restore")
 
-    told = capsys.readouterr()
-    assert told.err.splitlines() == [
+    output = capsys.readouterr()
+    assert output.err.splitlines() == [
         f"missing file: {name}" for name in sorted([lost.image.name, face.picture.name])
     ]
     for product in (whole, bare):
@@ -118,17 +118,17 @@ def test_events_that_were_heard_before_do_nothing_again(stripe: StripeServer):
 
 
 def test_payment_of_an_order_that_is_lost_is_named(stripe: StripeServer, capsys):
-    lost, kept = make_pending(), make_pending()
-    lost_page, kept_page = begun(stripe, lost), begun(stripe, kept)
-    for page in (lost_page, kept_page):
+    lost, present = make_pending(), make_pending()
+    lost_page, present_page = begun(stripe, lost), begun(stripe, present)
+    for page in (lost_page, present_page):
         stripe.event(page)
     forget(lost)
 
     with pytest.raises(CommandError, match="1 things to look at"):
         call_command("after_restore")
 
-    told = capsys.readouterr().err
-    assert told == f"paid without an order here: 12.50 EUR, {lost_page['id']}\n"
+    errors = capsys.readouterr().err
+    assert errors == f"paid without an order here: 12.50 EUR, {lost_page['id']}\n"
 
 
 def test_more_events_than_fit_on_a_page_of_stripes_are_all_read(stripe, capsys):
@@ -151,9 +151,9 @@ def test_stripe_that_does_not_answer_is_reported_and_the_rest_is_done(
     with pytest.raises(CommandError, match="1 things to look at"):
         call_command("after_restore")
 
-    told = capsys.readouterr()
-    assert "did not say what was paid since" in told.err
-    assert "The books agree." in told.out
+    output = capsys.readouterr()
+    assert "did not say what was paid since" in output.err
+    assert "The books agree." in output.out
 
 
 def test_drift_is_reported(capsys):

@@ -283,12 +283,12 @@ def test_charge_refunded_of_an_old_version_brings_its_refunds(stripe):
     refund = stripe.refund_at_dashboard(session, 500)
     charge = stripe.charge(session)
     charge["refunds"] = {"object": "list", "data": [refund], "has_more": False}
-    asked = len(stripe.asked)
+    requests = len(stripe.asked)
 
     tell(stripe.told("charge.refunded", charge, api_version="2020-08-27"))
 
     assert sums(order)[4] == "5.00"
-    assert len(stripe.asked) == asked
+    assert len(stripe.asked) == requests
 
 
 def test_refund_reported_many_times_at_once_is_stored_once(stripe):
@@ -618,9 +618,9 @@ def test_events_are_stored_without_personal_data(stripe):
     tell(stripe.told("charge.refunded", stripe.charge(session)))
     tell(stripe.told("charge.dispute.created", stripe.dispute(session)))
 
-    kept = json.dumps(list(WebhookEvent.objects.values_list("payload", flat=True)))
+    payloads = json.dumps(list(WebhookEvent.objects.values_list("payload", flat=True)))
 
-    assert "ann@example.com" not in kept and "Ann Lee" not in kept
+    assert "ann@example.com" not in payloads and "Ann Lee" not in payloads
 
 
 @pytest.mark.parametrize(

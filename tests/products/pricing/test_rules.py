@@ -120,12 +120,12 @@ def test_rates_and_zones_are_read_once(django_assert_num_queries):
 
 def test_reason_for_no_tax_is_in_the_language_of_the_page(settings):
     settings.EXPORT_ZERO_RATED = True
-    kept = rates_for("US", TODAY)
+    rates = rates_for("US", TODAY)
 
     with translation.override("de"):
         other = rates_for("US", TODAY)
 
-    assert kept is rates_for("US", TODAY) and other is not kept
+    assert rates is rates_for("US", TODAY) and other is not rates
 
 
 def test_rules_without_a_version_are_read_each_time():

@@ -38,7 +38,7 @@ def make_orders(count: int, **fields) -> list[Order]:
     start = timezone.now() - timedelta(days=3)
     address = {"full_name": "Ann", "line1": "Street", "postcode": "1", "city": "Port"}
     defaults = {"method": "delivery", "currency": "EUR", "country": "DE"}
-    found = Order.objects.bulk_create(
+    orders = Order.objects.bulk_create(
         Order(
             email=f"ann{n}@example.com",
             placed_at=start + timedelta(seconds=n),
@@ -58,15 +58,15 @@ def make_orders(count: int, **fields) -> list[Order]:
             quantity=1,
             amount=5,
         )
-        for order in found
+        for order in orders
     )
-    return found
+    return orders
 
 
 def column(response, key: str) -> list[str]:
     """The numbers of a column's orders, as they stand in it."""
-    found = [c for c in response.context["columns"] if c.key == key]
-    return [order.number for order in found[0].orders] if found else []
+    columns = [c for c in response.context["columns"] if c.key == key]
+    return [order.number for order in columns[0].orders] if columns else []
 
 
 def move(client, order: Order, verb: str, **data):

@@ -58,9 +58,9 @@ def test_both_days_are_included_and_no_others(client, clerk):
         moment = datetime(2026, 5, day, hour, minute, tzinfo=UTC)
         Order.objects.filter(pk=order.pk).update(placed_at=moment)
 
-    found = table(client.get(EXPORT, {"since": "2026-05-10", "until": "2026-05-11"}))
+    rows = table(client.get(EXPORT, {"since": "2026-05-10", "until": "2026-05-11"}))
 
-    assert [row["number"] for row in found] == [made[1].number, made[2].number]
+    assert [row["number"] for row in rows] == [made[1].number, made[2].number]
 
 
 @pytest.mark.parametrize(
@@ -127,22 +127,22 @@ def test_export_in_rows_of_lines_has_sku_and_price_of_each(client, clerk):
     bowl = make_variant(name="Bowl", sku="BOWL-1", price="2.50")
     order = make_order({lamp: 1, bowl: 3})
 
-    found = table(client.get(EXPORT, ALWAYS | {"rows": "lines"}))
+    rows = table(client.get(EXPORT, ALWAYS | {"rows": "lines"}))
 
-    assert [row["number"] for row in found] == [order.number, order.number]
+    assert [row["number"] for row in rows] == [order.number, order.number]
     names = ("line", "sku", "product", "quantity", "unit_price", "amount", "line_tax")
-    assert [tuple(row[name] for name in names) for row in found] == [
+    assert [tuple(row[name] for name in names) for row in rows] == [
         ("1", "LAMP-1", "Lamp", "1", "12.50", "12.50", "1.99"),
         ("2", "BOWL-1", "Bowl", "3", "2.50", "7.50", "1.20"),
     ]
-    assert {(row["tax_rate"], row["tax_code"]) for row in found} == {
+    assert {(row["tax_rate"], row["tax_code"]) for row in rows} == {
         ("19.00", "standard")
     }
     # Only the first line has the order's sums, so that a column adds up.
-    assert [row["total"] for row in found] == ["20.00", ""]
-    assert [row["tax"] for row in found] == ["3.19", ""]
-    assert [row["units"] for row in found] == ["4", ""]
-    assert {row["email"] for row in found} == {order.email}
+    assert [row["total"] for row in rows] == ["20.00", ""]
+    assert [row["tax"] for row in rows] == ["3.19", ""]
+    assert [row["units"] for row in rows] == ["4", ""]
+    assert {row["email"] for row in rows} == {order.email}
 
 
 def test_export_in_rows_of_orders_has_sku_and_price_of_each_line(client, clerk):
@@ -237,10 +237,10 @@ def test_orders_placed_at_the_same_moment_are_exported_once(client, clerk, monke
     for order, moment in zip(made, reversed(moments), strict=True):
         Order.objects.filter(pk=order.pk).update(placed_at=moment)
 
-    found = [row["number"] for row in table(client.get(EXPORT, ALWAYS))]
+    numbers = [row["number"] for row in table(client.get(EXPORT, ALWAYS))]
 
     in_order = Order.objects.order_by("placed_at", "pk")
-    assert found == list(in_order.values_list("number", flat=True))
+    assert numbers == list(in_order.values_list("number", flat=True))
 
 
 def test_order_placed_while_the_table_is_sent_is_not_in_it(client, clerk, monkeypatch):

@@ -160,7 +160,7 @@ def test_claim_of_too_many_units_is_refused_with_what_is_left(available, text):
 
     error = refused(variant, NotEnoughStock, lambda: stock.claim({variant.pk: 4}))
 
-    assert (error.variant_id, error.asked, error.available) == (
+    assert (error.variant_id, error.wanted, error.available) == (
         variant.pk,
         4,
         available,

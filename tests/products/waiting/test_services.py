@@ -26,11 +26,11 @@ def ask(variant: Variant, *names: str) -> None:
         assert waiting.ask(variant.pk, address, language="en") is not None
 
 
-def told() -> list[str]:
+def mailed() -> list[str]:
     """Whom the mails went to, in their order; forgets them."""
-    found = [message.to[0].partition("@")[0] for message in mail.outbox]
+    names = [message.to[0].partition("@")[0] for message in mail.outbox]
     mail.outbox.clear()
-    return found
+    return names
 
 
 @pytest.fixture(autouse=True)
@@ -56,11 +56,11 @@ def test_as_many_people_are_told_as_units_came_back_in_order(lamp):
     stock.receive(lamp.pk, 2)
 
     assert tasks.tell_waiting() == 2
-    assert told() == ["ann", "bob"]
+    assert mailed() == ["ann", "bob"]
     assert tasks.tell_waiting() == 0, "the same units are told once"
     stock.release({lamp.pk: 1})
     assert tasks.tell_waiting() == 1
-    assert told() == ["cid"]
+    assert mailed() == ["cid"]
 
 
 def test_units_that_were_counted_count_too(lamp):
@@ -69,7 +69,7 @@ def test_units_that_were_counted_count_too(lamp):
     stock.count(lamp.pk, 4)
     tasks.tell_waiting()
 
-    assert told() == ["ann"]
+    assert mailed() == ["ann"]
 
 
 def test_nobody_is_told_of_units_that_are_gone_again(lamp):
@@ -81,7 +81,7 @@ def test_nobody_is_told_of_units_that_are_gone_again(lamp):
     assert tasks.tell_waiting() == 0
     stock.release({lamp.pk: 1})
     tasks.tell_waiting()
-    assert told() == ["ann"]
+    assert mailed() == ["ann"]
 
 
 def test_product_that_is_not_sold_any_more_is_not_told(lamp):
@@ -101,7 +101,7 @@ def test_units_from_before_somebody_asked_are_not_theirs(lamp):
     stock.receive(lamp.pk, 1)
     tasks.tell_waiting()
 
-    assert told() == ["ann"]
+    assert mailed() == ["ann"]
 
 
 def test_mail_names_the_product(lamp):
@@ -126,7 +126,7 @@ def test_mail_waits_while_somebody_may_see_it_on_the_page(lamp, settings):
 
     StockMovement.objects.update(created_at=timezone.now() - timedelta(hours=2))
     tasks.tell_waiting()
-    assert told() == ["ann"]
+    assert mailed() == ["ann"]
 
 
 def seen(variant: Variant, name: str) -> int:
@@ -142,10 +142,10 @@ def test_person_who_sees_it_on_the_page_gets_no_mail_and_uses_their_turn(lamp):
     assert seen(lamp, "ann") == 0, "once"
     tasks.tell_waiting()
 
-    assert told() == ["bob"], "two units, two people"
+    assert mailed() == ["bob"], "two units, two people"
     stock.receive(lamp.pk, 1)
     tasks.tell_waiting()
-    assert told() == ["cid"]
+    assert mailed() == ["cid"]
 
 
 def test_person_who_sees_it_before_their_turn_uses_nobodys_turn(lamp):
@@ -155,10 +155,10 @@ def test_person_who_sees_it_before_their_turn_uses_nobodys_turn(lamp):
     assert seen(lamp, "bob") == 0
     tasks.tell_waiting()
 
-    assert told() == ["ann"]
+    assert mailed() == ["ann"]
     stock.receive(lamp.pk, 1)
     tasks.tell_waiting()
-    assert told() == ["bob"]
+    assert mailed() == ["bob"]
 
 
 def test_page_that_reports_it_too_early_changes_nothing(lamp):
@@ -168,7 +168,7 @@ def test_page_that_reports_it_too_early_changes_nothing(lamp):
     stock.receive(lamp.pk, 1)
     tasks.tell_waiting()
 
-    assert told() == ["ann"]
+    assert mailed() == ["ann"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -203,7 +203,7 @@ def test_sweepers_at_once_tell_everybody_once(lamp):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(sweep, range(8)))
 
-    assert sorted(told()) == names[:12]
+    assert sorted(mailed()) == names[:12]
 
 
 # --- Asking -----------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_person_who_was_told_may_ask_again(lamp):
     stock.receive(lamp.pk, 1)
     tasks.tell_waiting()
 
-    assert told() == ["ann", "ann"]
+    assert mailed() == ["ann", "ann"]
 
 
 def test_product_in_stock_takes_no_requests():
@@ -320,7 +320,7 @@ def test_visitor_who_entered_a_strangers_address_cannot_end_their_mail(client, l
     assert see(client, lamp).status_code == 204
 
     tasks.tell_waiting()
-    assert told() == ["ann"]
+    assert mailed() == ["ann"]
 
 
 def test_visitor_without_a_request_changes_nothing_on_the_page(client, lamp):
