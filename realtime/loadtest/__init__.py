@@ -9,6 +9,7 @@ shop's books.
 - `run`, `phases`: one test and what happens in it; `crowd`: its people
 - `watchers`: sockets that show what a page would show; `shoppers`: people who hold
   units, give them back, and order; `ledger`: what all of these measure
+- `drops`, `fairness`: people in the waiting room of a drop, and whether it was fair
 - `wire`, `visit`: WebSocket and HTTP clients that cost little themselves
 - `vitals`: CPU and memory of the server and of this program; `server_metrics`: what
   `/metrics` says; `processes`: the addresses of the server's processes

@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from realtime.loadtest import fairness
+from realtime.loadtest.ledger import SLOW_PAGE_S
 from realtime.loadtest.phases import CLOSE_S
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ def conclude(run: "Run") -> None:
     run.figures |= _times(run) | _counts(run) | _rates(run) | run.vitals.figures()
     _check_sockets(run)
     _check_orders(run)
+    _check_drop(run)
     if run.tally["finished"] == run.tally["generators"]:
         _check_stock(run)
 
@@ -52,6 +55,7 @@ def _counts(run: "Run") -> dict[str, Any]:
         "failed_requests": count["failed_requests"],
         "orders": len(run.numbers),
         "orders_refused": count["orders_refused"],
+        **fairness.figures(run.drop),
     }
 
 
@@ -119,6 +123,13 @@ def _check_orders(run: "Run") -> None:
     counts = Counter(run.numbers)
     if twice := [number for number, count in counts.items() if count > 1]:
         run.wrong.append(f"Two people got the same order: {', '.join(twice)}.")
+
+
+def _check_drop(run: "Run") -> None:
+    run.wrong += fairness.faults(run.drop)
+    run.late += fairness.late(run.drop)
+    if slow := run.ledger.count["slow_pages"]:
+        run.late.append(f"{slow} pages of the drop took more than {SLOW_PAGE_S:g} s.")
 
 
 def _check_stock(run: "Run") -> None:

@@ -37,6 +37,7 @@ NUMBERS = (
     *("gaps", "connects_per_s", "storm_s", "settle_s", "stale"),
     *("server_cpu_percent", "server_memory_mb", "memory_slope_kb_min"),
     *("generator_cpu_percent", "server_loop_lag_ms"),
+    *("drop_people", "drop_sold", "drop_heard_s"),
 )
 # Figures that are right even if the generator cannot keep up: the server's memory, and
 # the generator's own figures.

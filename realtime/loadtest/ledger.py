@@ -10,6 +10,7 @@ from realtime.loadtest.measures import Timeline
 
 CACHED_FRAMES = 64  # that other sockets are about to receive too
 RECENT_S = 2
+SLOW_PAGE_S = 5.0
 
 
 class Frame:
@@ -51,6 +52,7 @@ class Ledger:
         self.newest: dict[str, int] = {}
         self.units: dict[str, int] = {}  # available, as last received, by topic
         self.doubt: Counter[str] = Counter()  # units that may or may not be sold
+        self.rooms: dict[str, dict[str, Any]] = {}  # facts of drops, by topic
         self.timeline = ""  # of the versions in `newest`
         self.uses_commit_times = False
         self._frames: dict[bytes, Frame] = {}
@@ -84,6 +86,11 @@ class Ledger:
         self.count["requests"] += 1
         self.count["failed_requests"] += not is_fine
 
+    def note_page(self, seconds: float, is_fine: bool) -> None:
+        """Note a request of somebody in a waiting room."""
+        self.note_request(seconds, is_fine)
+        self.count["slow_pages"] += seconds > SLOW_PAGE_S
+
     # --- What sockets receive ---
 
     def read(self, payload: bytes) -> Frame:
@@ -105,6 +112,8 @@ class Ledger:
             self._switch_timeline(timeline)
         start = self._change_time(message, items) if is_update else None
         for name, version, facts, *_ in items:
+            if version > self.newest.get(name, -1) and name.startswith("drop:"):
+                self.newest[name], self.rooms[name] = version, facts
             if version > self.newest.get(name, -1) and name.startswith("stock:"):
                 self.newest[name] = version
                 self.units[name] = facts["available"]

@@ -29,6 +29,7 @@ def raw(run: Run) -> dict[str, Any]:
         "stale": run.stale,
         "page_versions": run.page_versions,
         "stock": run.stock,
+        "drop": run.drop,
         "cut_short": run.cut_short,
         **{name: getattr(run, name) for name in (*COUNTERS, *NAMES)},
     }
@@ -60,6 +61,7 @@ def absorb(run: Run, results: dict[str, Any]) -> None:
     for topic, version in results["page_versions"].items():
         run.page_versions[topic] = max(run.page_versions.get(topic, -1), int(version))
     run.stock = run.stock or {t: int(n) for t, n in results["stock"].items()}
+    _absorb_drop(run.drop, results["drop"])
     if results["cut_short"] is not None:
         verdict, why = results["cut_short"]
         run.cut_short = run.cut_short or (Verdict(verdict), str(why))
@@ -75,6 +77,14 @@ def _absorb_clock(run: Run, now: float, offset: float, uses_commit_times: bool) 
     ledger.duration = max(ledger.duration or 0.0, float(now))
     ledger.uses_commit_times |= bool(uses_commit_times)
     ledger.offset = max(ledger.offset, float(offset), key=math.fabs)
+
+
+def _absorb_drop(drop: dict[str, Any], results: dict[str, Any]) -> None:
+    """Each generator has its own people; all saw the same room, some a bit later."""
+    drop["people"] += list(results["people"])
+    drop["faults"] += map(str, results["faults"])
+    if int(results["bought"]) >= drop["bought"]:
+        drop |= {name: results[name] for name in ("state", "bought", "left")}
 
 
 def _absorb_spans(run: Run, results: list) -> None:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from realtime.loadtest import processes, targets
 from realtime.loadtest.gates import Expectation, expectation
 
-PHASES = ("connect", "idle", "fanout", "shopping", "storm", "drain")
+PHASES = ("connect", "idle", "fanout", "shopping", "drop", "storm", "drain")
+USUAL = tuple(phase for phase in PHASES if phase != "drop")
 MOST_SOCKETS, MOST_RATE, MOST_SECONDS = 1_000_000, 5_000, 3_600
 AUTO = 0  # one process for each processor
 MOST_PROCESSES = 256  # and as many that join
@@ -20,6 +21,7 @@ PARENT = "-"  # joins the process that started us, on the standard input
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a load test to a parser."""
     _add_load(parser.add_argument)
+    _add_drop(parser.add_argument)
     _add_checks_and_reports(parser.add_argument)
     _add_machines(parser.add_argument)
 
@@ -47,7 +49,7 @@ def _add_load(add: Callable[..., Any]) -> None:
     add(
         *("--phases",),
         type=_phases,
-        default=PHASES,
+        default=USUAL,
         help="some of %s; connect and drain always run" % ",".join(PHASES),
     )
     add("--changes", type=_number(1000), default=20, help="stock changes a second")
@@ -74,6 +76,22 @@ def _add_load(add: Callable[..., Any]) -> None:
         type=int,
         default=1,
         help="the same seed makes people do the same things (%(default)s)",
+    )
+
+
+def _add_drop(add: Callable[..., Any]) -> None:
+    """Add the flags of the phase `drop`."""
+    add(
+        "--drop",
+        default="",
+        metavar="SLUG",
+        help="the drop of the phase drop: the last part of its page's address",
+    )
+    add(
+        *("--people",),
+        type=_count(MOST_SOCKETS),
+        default=200,
+        help="people in the waiting room of the drop (%(default)s)",
     )
 
 
@@ -158,6 +176,8 @@ def check(options: argparse.Namespace) -> None:
         if options.join != PARENT and not options.code:
             raise ValueError("--join needs the --code that the leader printed")
         return  # the leader sends the rest
+    if ("drop" in options.phases) != bool(options.drop):
+        raise ValueError("the phase drop and --drop SLUG go together")
     if options.processes > options.sockets:
         raise ValueError(
             f"{options.processes} processes are too many for {options.sockets} sockets"
@@ -175,7 +195,7 @@ def check(options: argparse.Namespace) -> None:
 # Flags that a leader sends to all followers, and those for its own machine alone.
 SENT = (
     *("url", "sockets", "rate", "duration", "phases", "changes", "products"),
-    *("buyers", "limit", "quiet", "seed", "hidden"),
+    *("buyers", "limit", "quiet", "seed", "hidden", "drop", "people"),
 )
 PRIVATE = ("i_own_this_host", "metrics_token")
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
-from realtime.loadtest import crowd, shoppers
+from realtime.loadtest import crowd, drops, shoppers
 from realtime.loadtest.shoppers import total_of
 from realtime.loadtest.visit import FAILURES, Unreachable, Visit
 from realtime.loadtest.watchers import Watcher, longest_wait
@@ -169,7 +169,7 @@ def find_stale(run: "Run", page_versions: dict[str, int]) -> Counter[str]:
         for watcher in run.watchers
         if watcher.is_live
         for topic, version in page_versions.items()
-        if topic in run.topics
+        if topic in run.topics and topic in watcher.topics
         if watcher.shown.get(topic, -1) < version
         or watcher.timeline != run.ledger.timeline
     )
@@ -212,6 +212,7 @@ PHASES: dict[str, Callable[["Run"], Awaitable[None]]] = {
     "idle": idle,
     "fanout": fanout,
     "shopping": shopping,
+    "drop": drops.drop,
     "storm": storm,
     "drain": drain,
 }

@@ -21,6 +21,7 @@ from realtime.loadtest.watchers import Watcher
 
 FIRST_ANSWER_S = 10
 SLOW_START_S = 60
+DROP_S = 600  # for people to come, and for a drop to be sold out
 SHARES = {"idle": 1, "fanout": 2, "shopping": 2}  # of --duration
 
 Say = Callable[[str], None]
@@ -71,6 +72,8 @@ class Run:
         self.miscalculated: list[str] = []  # orders, and what is wrong
         self.lost: list[str] = []  # orders that the shop does not have
         self.unanswered: list[str] = []  # orders whose page could not be loaded
+        self.drop: dict[str, Any] = {"people": [], "faults": [], "state": ""}
+        self.drop |= {"bought": 0, "left": None}
         self.cut_short: tuple[Verdict, str] | None = None
         # Conclusions.
         self.figures: dict[str, Any] = {}
@@ -86,6 +89,7 @@ class Run:
         active = self.options.duration + self.options.sockets / self.options.rate
         storm = phases.RETURN_S + self.options.sockets / phases.SLOWEST_RETURN
         quiet = phases.HEAL_S + self.options.quiet
+        active += DROP_S if self.options.drop else 0
         return 2 * active + SLOW_START_S + storm + quiet
 
     def seconds(self, phase: str) -> float:

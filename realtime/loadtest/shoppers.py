@@ -69,6 +69,7 @@ class Shopper:
         self.topics = [topic, *others]
         self.variant = topic.partition(":")[2]
         self.visit = Visit(url, ledger.note_request)
+        self.contact: dict[str, str] = ADDRESS
 
     async def fill_basket(self, units: int = 1) -> bool:
         """Load the shelf and put units in the basket, and one of each other variant.
@@ -86,7 +87,7 @@ class Shopper:
     async def checkout(self) -> bool:
         """Start to check out, which reserves units. False if they are sold out."""
         answer = await self._act(self.visit.get("/checkout/"))
-        if answer.status == 409:
+        if answer.status in (303, 409):  # 303: somebody else's turn
             return False
         self._insist(answer.status == 200, "/checkout/", answer)
         return True
@@ -110,7 +111,7 @@ class Shopper:
         if not await self.fill_basket(units):
             return None
         try:
-            placed = await self._check_out_and_order()
+            placed = await self.check_out_and_order()
         except BaseException:
             # They may be reserved, ordered, or neither.
             self.ledger.doubt.update({self.topic: units - 1})
@@ -121,10 +122,11 @@ class Shopper:
         self.ledger.order.add(self.ledger.now, time.perf_counter() - start)
         return placed
 
-    async def _check_out_and_order(self) -> Placed | None:
+    async def check_out_and_order(self) -> Placed | None:
+        """Order what is in the basket. None if it is sold out, or refused."""
         if not await self.checkout():
             return None
-        answer = await self.visit.post("/checkout/", **ADDRESS)
+        answer = await self.visit.post("/checkout/", **self.contact)
         self._insist(answer.status == 303, "the address", answer)
         review = await self._act(self.visit.get("/checkout/review/"))
         if review.status == 409:

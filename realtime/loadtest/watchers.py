@@ -30,7 +30,7 @@ class Watcher:
     __slots__ = (
         *("url", "topics", "cookie", "source", "shown", "wire", "is_live"),
         *("ledger", "is_leaving", "code", "random", "on_loss", "spread_s"),
-        *("timeline", "is_hidden", "pace_ms"),
+        *("timeline", "is_hidden", "pace_ms", "on_frame"),
         *("_snapshot", "_subscriptions", "_retry_s", "__weakref__"),
     )
 
@@ -41,6 +41,7 @@ class Watcher:
         self.cookie, self.source = cookie, None
         self.random = random.Random()
         self.on_loss: Callable[[Watcher], None] = lambda watcher: None
+        self.on_frame: Callable[[Frame], None] | None = None
         self.shown: dict[str, int] = {}
         self.timeline = ""  # of the versions shown
         self.wire: Wire | None = None
@@ -177,6 +178,8 @@ class Watcher:
             self._retry_s = (frame.retry_ms or 0) / 1000
         elif frame.kind == "err":
             ledger.count["errors"] += 1
+        if self.on_frame is not None and frame.items:
+            self.on_frame(frame)
 
     def _switch_timeline(self, timeline: str) -> None:
         """Versions of another timeline cannot be compared: what comes is newer."""

@@ -20,7 +20,7 @@ const topic = `drop:${room.dataset.drop}`;
 
 // The server's clock minus ours: its time is that at which the answer began.
 const [navigation] = performance.getEntriesByType("navigation");
-const answeredAt = performance.timeOrigin + (navigation?.responseStart ?? performance.now());
+const answeredAt = Date.now() - performance.now() + (navigation?.responseStart ?? 0);
 const ahead = Date.parse(room.dataset.now) - answeredAt;
 const secondsTo = (time) => Math.ceil((Date.parse(time) - Date.now() - ahead) / 1000);
 
