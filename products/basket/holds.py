@@ -190,6 +190,8 @@ def claim(basket: Basket, lines: list[BasketLine]) -> None:
         raise Shortage(shortages)
     with connection.cursor() as cursor:
         cursor.execute(HOLD_LINES, [basket.pk])
+    if preorders := [line for line in lines if line.ships_from]:
+        BasketLine.objects.bulk_update(preorders, ["ships_from"])
 
 
 def let_go(*baskets: Basket) -> None:
@@ -208,7 +210,7 @@ def let_go(*baskets: Basket) -> None:
     if held:
         names = ", ".join(str(basket.pk) for basket in baskets)
         stock.release(held, note=f"basket {names}")
-        lines.update(held=0)
+        lines.update(held=0, ships_from=None)
     for basket in baskets:
         basket.held_since = basket.held_until = None
 
@@ -219,14 +221,13 @@ def _claim(line: BasketLine, drops: list[int]) -> int | None:
         return 0
     units, note = {line.variant_id: line.quantity}, f"basket {line.basket_id}"
     try:
-        levels = stock.claim(units, note=note, drops=drops)
+        (level,) = stock.claim(units, note=note, drops=drops)
     except NotEnoughStock as refusal:
         return max(refusal.available, 0)
-    line.held = line.quantity
+    line.held, line.ships_from = line.quantity, level.promised
     shown = line.variant.stock
-    for level in levels:
-        shown.on_hand, shown.reserved = level.on_hand, level.reserved
-        shown.version = level.version
+    shown.on_hand, shown.reserved = level.on_hand, level.reserved
+    shown.version = level.version
     return None
 
 

@@ -1,6 +1,6 @@
 """The basket and its lines. It reserves no stock until checkout begins."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -173,6 +173,8 @@ class BasketLine(models.Model):
     variant = models.ForeignKey(Variant, models.PROTECT, related_name="+")
     quantity = models.PositiveIntegerField(_("quantity"))
     held = models.PositiveIntegerField(_("reserved"), default=0)
+    # The day from which the reserved units ship, if not all of them were on hand.
+    ships_from = models.DateField(_("ships from"), null=True, blank=True)
     price_when_added = models.DecimalField(
         _("price when added"), max_digits=12, decimal_places=2
     )
@@ -196,3 +198,12 @@ class BasketLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.variant_id}"
+
+    @property
+    def promised(self) -> date | None:
+        """The day from which its units ship, if not all of them are here."""
+        if self.held:
+            return self.ships_from
+        stock = self.variant.stock
+        is_preorder = stock.unreserved < self.quantity <= stock.available
+        return stock.ships_from if is_preorder else None

@@ -281,7 +281,7 @@ def _level(stock: Stock) -> SafeString:
             "<strong>{available} available</strong>: {on_hand} on hand, {reserved}"
             " reserved"
         ),
-        available=stock.available,
+        available=stock.unreserved,
         on_hand=stock.on_hand,
         reserved=stock.reserved,
     )

@@ -106,12 +106,12 @@ class ProductQuerySet(models.QuerySet["Product"]):
         return self.filter(queries.matches(query)) if query else self.none()
 
     def available(self) -> "ProductQuerySet":
-        """Return products of which units are left that nobody has reserved."""
+        """Return products of which units can be ordered."""
         return self.filter(self.is_available())
 
     @staticmethod
     def is_available() -> models.Q:
-        """Return the condition that a product has units that nobody has reserved."""
+        """Return the condition that a product has units that can be ordered."""
         left = _variants().available()
         return models.Q(pk__in=left.values("product"))
 

@@ -14,7 +14,12 @@ from products.catalogue.offers import Offer, variant_address
 from products.models import Product, ProductImage
 from project.views import absolute
 
-AVAILABILITY = {"in": "InStock", "low": "LimitedAvailability", "out": "OutOfStock"}
+AVAILABILITY = {
+    "in": "InStock",
+    "low": "LimitedAvailability",
+    "preorder": "PreOrder",
+    "out": "OutOfStock",
+}
 # The properties that schema.org has for options; other options are additional ones.
 PROPERTIES = {
     "colour": "color",
@@ -84,14 +89,17 @@ def _variant(product: Product, offer: Offer) -> dict:
 
 def _sold(offer: Offer, address: str) -> dict:
     """Return the SKU and the offer of a variant that is for sale."""
+    facts = offer.facts
     data = {
         "@type": "Offer",
         "url": address,
         "price": f"{offer.price:.2f}",
         "priceCurrency": settings.CURRENCY,
-        "availability": f"https://schema.org/{AVAILABILITY[offer.facts['state']]}",
+        "availability": f"https://schema.org/{AVAILABILITY[facts['state']]}",
         "seller": {"@type": "Organization", "name": settings.SHOP_NAME},
     }
+    if facts["state"] == "preorder":
+        data["availabilityStarts"] = facts["ships_from"]
     if offer.prices.price_until:
         day = timezone.localdate(offer.prices.price_until)
         data["priceValidUntil"] = day.isoformat()

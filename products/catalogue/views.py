@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Page, Paginator
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils.cache import patch_cache_control
@@ -45,10 +45,8 @@ class IndexView(SharedPageMixin, TitleMixin, TemplateView):
 
     def get_context_data(self, **kwargs) -> dict:
         products = Product.objects.active().with_offers()
-        few_left = Variant.objects.available().filter(
-            stock__on_hand__lte=F("stock__reserved") + settings.LOW_STOCK
-        )
-        last_chance = products.filter(pk__in=few_left.values("product"))
+        few_left = Variant.objects.few_left().values("product")
+        last_chance = products.filter(pk__in=few_left)
         return super().get_context_data(
             new_products=products.order_by("-created_at", "-pk")[:NEWEST],
             last_chance=last_chance.order_by("-created_at", "-pk")[:LAST_CHANCE],

@@ -141,11 +141,12 @@ def write(
 def find_shortages(
     wanted: Iterable[Wanted], stocks: Mapping[int, Stock]
 ) -> Iterator[tuple[Wanted, Shortage]]:
-    """Yield the variants of which fewer units were counted than are reserved."""
+    """Yield the variants of which too few units were counted for what is reserved."""
     for item in wanted:
         row = stocks.get(item.variant.pk)
-        if row and item.counted is not None and item.counted < row.reserved:
-            yield item, Shortage(row.pk, row.reserved)
+        if row and item.counted is not None:
+            if item.counted + row.backorder_limit < row.reserved:
+                yield item, Shortage(row.pk, row.reserved)
 
 
 def _locked_stocks(ids: list[int]) -> dict[int, Stock]:

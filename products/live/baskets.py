@@ -263,6 +263,7 @@ def _line_facts(
         "image": variant.thumbnail,
         "quantity": line.quantity,
         "held": line.held > 0,
+        **({"ships_from": day.isoformat()} if (day := line.promised) else {}),
         "was": was,
         **priced.facts,
         "stock": variant.stock_facts,

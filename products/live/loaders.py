@@ -69,14 +69,14 @@ def load_shelves(ids: list[str]) -> dict[str, State]:
     is_for_sale = Q(variant__is_active=True, variant__product__is_active=True)
     is_short = is_for_sale & Q(left__lte=settings.LOW_STOCK)
     stocks = Stock.objects.annotate(left=left)
-    out = Count("pk", filter=is_short & Q(left=0))
-    low = Count("pk", filter=is_short & ~Q(left=0))
+    out = Count("pk", filter=is_short & Q(left__lte=0))
+    low = Count("pk", filter=is_short & Q(left__gt=0))
     facts = stocks.aggregate(version=Sum("version"), low=low, out=out)
     version = facts.pop("version") or 0
     rows = stocks.filter(is_short).select_related("variant__product")
     rows = rows.order_by("left", "variant__product__name", "pk")[:SHORT_SHELVES]
     facts["variants"] = [
-        {"variant": row.pk, "name": row.variant.name, "available": row.available}
+        {"variant": row.pk, "name": row.variant.name, "available": row.unreserved}
         for row in (rows if facts["low"] or facts["out"] else ())
     ]
     return {"": State(version, facts)}

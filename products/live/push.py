@@ -3,6 +3,8 @@
 Services call this. No other module of the shop publishes.
 """
 
+from datetime import date
+
 from django.db import transaction
 
 from products.catalogue.offers import stock_facts
@@ -18,13 +20,17 @@ def stock_changed(
     on_hand: int,
     reserved: int,
     version: int,
+    backorder_limit: int,
+    ships_from: date | None,
     prices: Prices,
     is_for_sale: bool,
 ) -> None:
     """Push a variant's new stock, price or activity once the transaction commits."""
     facts = stock_facts(
         variant_id=variant_id,
-        available=on_hand - reserved,
+        left=on_hand - reserved,
+        backorder_limit=backorder_limit,
+        ships_from=ships_from,
         prices=prices,
         is_for_sale=is_for_sale,
     )

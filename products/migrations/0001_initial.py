@@ -18,7 +18,7 @@ from django.db import migrations, models
 
 import products.catalogue.thumbnails
 import products.drops.models
-import products.orders.models
+import products.orders.numbers
 import products.payments.models
 import products.pictures.models
 import products.pricing.models.rules
@@ -746,7 +746,7 @@ class Migration(migrations.Migration):
                 (
                     "number",
                     models.CharField(
-                        default=products.orders.models.new_number,
+                        default=products.orders.numbers.new_number,
                         max_length=8,
                         unique=True,
                         verbose_name="number",
@@ -755,7 +755,7 @@ class Migration(migrations.Migration):
                 (
                     "access_token",
                     models.CharField(
-                        default=products.orders.models.new_access_token,
+                        default=products.orders.numbers.new_access_token,
                         editable=False,
                         max_length=32,
                         unique=True,
@@ -1770,6 +1770,16 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(default=0, verbose_name="reserved"),
                 ),
                 (
+                    "backorder_limit",
+                    models.PositiveBigIntegerField(
+                        default=0, verbose_name="preorder limit"
+                    ),
+                ),
+                (
+                    "ships_from",
+                    models.DateField(blank=True, null=True, verbose_name="ships from"),
+                ),
+                (
                     "version",
                     models.PositiveBigIntegerField(default=0, verbose_name="version"),
                 ),
@@ -2180,6 +2190,10 @@ class Migration(migrations.Migration):
                 ),
                 ("quantity", models.PositiveIntegerField(verbose_name="quantity")),
                 (
+                    "ships_from",
+                    models.DateField(blank=True, null=True, verbose_name="ships from"),
+                ),
+                (
                     "discount",
                     models.ForeignKey(
                         blank=True,
@@ -2279,6 +2293,10 @@ class Migration(migrations.Migration):
                 (
                     "held",
                     models.PositiveIntegerField(default=0, verbose_name="reserved"),
+                ),
+                (
+                    "ships_from",
+                    models.DateField(blank=True, null=True, verbose_name="ships from"),
                 ),
                 (
                     "price_when_added",
@@ -3230,9 +3248,26 @@ class Migration(migrations.Migration):
             model_name="stock",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("reserved__gte", 0), ("reserved__lte", models.F("on_hand"))
+                    ("reserved__gte", 0),
+                    (
+                        "reserved__lte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("on_hand"), "+", models.F("backorder_limit")
+                        ),
+                    ),
                 ),
-                name="stock_reserved_within_on_hand",
+                name="stock_reserved_within_limit",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="stock",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("backorder_limit", 0),
+                    ("ships_from__isnull", False),
+                    _connector="OR",
+                ),
+                name="stock_preorders_have_a_date",
             ),
         ),
         migrations.AddIndex(

@@ -65,6 +65,15 @@ class OrderOnHold(ShopError):
         )
 
 
+class GoodsNotHere(ShopError):
+    """Goods of the order are not on hand yet, so it cannot be packed."""
+
+    def __init__(self, number: str, name: str) -> None:
+        self.number, self.name = number, name
+        text = _("%(number)s can’t be packed: “%(name)s” is not here yet.")
+        super().__init__(text % {"number": number, "name": name})
+
+
 class MethodRefused(ShopError):
     """This method of payment does not accept the order's total."""
 

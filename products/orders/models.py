@@ -1,6 +1,6 @@
 """Orders, their lines and their history."""
 
-import secrets
+from datetime import date
 from decimal import Decimal
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from django_countries.fields import CountryField
 from products.basket.models import Basket
 from products.orders import states
 from products.orders.machine import Actor, Method, OrderKind, State
+from products.orders.numbers import NUMBER_LENGTH, new_access_token, new_number
 from products.orders.on_hold import OnHold
 from products.orders.states import Status
 from products.pricing.models import Taxed, Totals
@@ -25,20 +26,6 @@ from products.vat.models import Business
 from project import phones
 from project.mail.fields import EmailField, shape_constraint
 from project.phones import PhoneField
-
-# No 0 O 1 I L: people read out a number over the telephone.
-LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-NUMBER_LENGTH = 8
-
-
-def new_number() -> str:
-    """Return an order's number, one of 31⁸, which nobody can guess from another."""
-    return "".join(secrets.choice(LETTERS) for _ in range(NUMBER_LENGTH))
-
-
-def new_access_token() -> str:
-    """Return a token that lets a guest see their order."""
-    return secrets.token_urlsafe(24)
 
 
 class OrderQuerySet(models.QuerySet):
@@ -228,12 +215,21 @@ class Order(Swept, Totals, AgreedDelivery, Business):
         ]
 
     @property
+    def ships_from(self) -> date | None:
+        """The day from which it ships, if it is a preorder to pack. Needs `lines`."""
+        if self.status not in states.UNPACKED:
+            return None
+        days = [line.ships_from for line in self.lines.all() if line.ships_from]
+        return max(days, default=None)
+
+    @property
     def facts(self) -> dict:
         """The facts of the live topic `order:<token>`, JSON-ready.
 
         Everybody who has the token gets them, so they hold no address. Needs `lines`
         and `payments`.
         """
+        day = self.ships_from
         return {
             "token": self.access_token,
             "number": self.number,
@@ -247,6 +243,7 @@ class Order(Swept, Totals, AgreedDelivery, Business):
             "may": self.may,
             "on_hold": self.on_hold,
             "money": self.money,
+            **({"ships_from": day.isoformat()} if day else {}),
         }
 
 
@@ -264,6 +261,8 @@ class OrderLine(Discounted, Taxed):
     sku = models.CharField(_("sku"), max_length=40)
     unit_price = models.DecimalField(_("price"), max_digits=12, decimal_places=2)
     quantity = models.PositiveIntegerField(_("quantity"))
+    # For a preorder: not all of the units were on hand.
+    ships_from = models.DateField(_("ships from"), null=True, blank=True)
 
     class Meta:
         ordering = ["id"]

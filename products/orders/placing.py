@@ -25,7 +25,15 @@ from products.models import (
 from products.orders import emails, limits
 from products.orders.exceptions import MethodRefused, NotDelivered, TermsChanged
 from products.orders.services import Method, deadline_of, log_event, mailed, pay
-from products.orders.terms import Contact, Costs, Delivery, Goods, Terms, contact_of
+from products.orders.terms import (
+    Contact,
+    Costs,
+    Delivery,
+    Goods,
+    Terms,
+    contact_of,
+    iso,
+)
 from products.payments import providers
 from products.pricing import discounts, rules, uses
 from products.pricing.baskets import (
@@ -144,6 +152,7 @@ def terms_of(order: Order) -> Terms:
             tax_rate=line.tax_rate,
             tax_code=line.tax_code,
             discount_name=line.discount_name,
+            ships_from=iso(line.ships_from),
         )
         for line in order.lines.all()
     ]
@@ -219,6 +228,7 @@ def _goods(line: BasketLine, price: PricedLine) -> Goods:
         tax_rate=price.tax.rate,
         tax_code=price.tax.code,
         discount_name=price.discount_name,
+        ships_from=iso(line.promised),
     )
 
 
@@ -247,6 +257,7 @@ def _create_lines(
             sku=line.variant.sku,
             unit_price=price.price,
             quantity=line.quantity,
+            ships_from=line.promised,
             line_discount=price.line_discount,
             discount=discount,
             discount_name=price.discount_name,

@@ -4,7 +4,7 @@
 variant.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from products.exceptions import MailRefused
 from products.live import push
 from products.models import Order, OrderEvent
-from products.orders import emails, states
+from products.orders import emails, packing, states
 from products.orders.exceptions import OrderOnHold, StatusConflict
 from products.orders.machine import Actor, Move, OnHoldRule, Units
 from products.orders.on_hold import HOLDS
@@ -104,7 +104,11 @@ def revive(order: Order, *, note: str = "") -> Order:
 
 
 def pack(order: Order, *, actor: AbstractUser, note: str = "") -> Order:
-    """Mark an order as packed. Raises `StatusConflict`, `OrderOnHold`."""
+    """Mark an order as packed.
+
+    Raises `StatusConflict`, `OrderOnHold`, and `GoodsNotHere` for a preorder whose
+    goods are not on hand. Then nothing has changed.
+    """
     return advance(order, states.PACK, actor=actor, note=note)
 
 
@@ -148,8 +152,8 @@ def advance(
     One `UPDATE` decides which of two attempts wins. `condition` must be true besides
     the move's own condition; `fields` change besides the status.
 
-    Raises `StatusConflict` and `OrderOnHold`, and `NotEnoughStock` if units must be
-    reserved again.
+    Raises `StatusConflict` and `OrderOnHold`, `NotEnoughStock` if units must be
+    reserved again, and `GoodsNotHere` if they must be packed and are not on hand.
     """
     changes = {
         "status": move.to,
@@ -164,6 +168,8 @@ def advance(
     if not rows.update(**changes | (fields or {})):
         raise _conflict(order, move)
     order = Order.objects.get(pk=order.pk)
+    if move is states.PACK:
+        packing.check_goods(order)
     log_event(order, actor=actor, note=note)
     order = mailed(order)
     _move_units(order, move)
@@ -182,7 +188,16 @@ def _move_units(order: Order, move: Move) -> None:
     change = UNIT_CHANGES.get(move.units)
     if change is not None:
         units = dict(order.lines.values_list("variant_id", "quantity"))
-        change(units, note=f"order {order.number}")
+        levels = change(units, note=f"order {order.number}")
+        if change is stock.claim_again:
+            _promise(order, levels)
+
+
+def _promise(order: Order, levels: Iterable[stock.Level]) -> None:
+    """Note which lines are preorders now, after their units were reserved again."""
+    for level in levels:
+        lines = order.lines.filter(variant=level.variant_id)
+        lines.update(ships_from=level.promised)
 
 
 @transaction.atomic

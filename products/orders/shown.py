@@ -52,6 +52,7 @@ def shown_terms(contact: Contact, basket: dict) -> Terms:
             tax_rate=Decimal(line["tax_rate"]),
             tax_code=line["tax_code"],
             discount_name=line["discount_name"],
+            ships_from=line.get("ships_from", ""),
         )
         for line in basket["lines"]
     )

@@ -6,6 +6,7 @@ is ordered. These are plain values; nothing here queries the database.
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple, Self
 
@@ -41,12 +42,13 @@ class Goods(NamedTuple):
     tax_rate: Decimal
     tax_code: str
     discount_name: str
+    ships_from: str  # the day (ISO 8601) if it is a preorder
 
     @property
     def offer(self) -> tuple:
         """What is compared when the terms have changed; sums are compared apart."""
         discount = self.line_discount, self.discount_name
-        return self.name, self.quantity, self.price, *discount
+        return self.name, self.quantity, self.price, *discount, self.ships_from
 
 
 class Costs(NamedTuple):
@@ -163,3 +165,8 @@ def _values(kind: type, row: list) -> list:
 def contact_of(row: Any) -> Contact:
     """Return the contact of an order, or of anything with the same fields."""
     return Contact(**{f.name: str(getattr(row, f.name)) for f in fields(Contact)})
+
+
+def iso(day: date | None) -> str:
+    """Return a day for `Goods.ships_from`."""
+    return day.isoformat() if day else ""

@@ -18,7 +18,7 @@ from products.orders import claims
 from products.orders import services as orders
 from products.orders import states
 from products.orders.exceptions import StatusConflict
-from products.orders.models import NUMBER_LENGTH
+from products.orders.numbers import NUMBER_LENGTH
 from products.pricing.baskets import sums_of
 from project.views import TitleMixin
 from users.requests import user_of

@@ -164,6 +164,7 @@ class OrderView(StaffMixin, TitleMixin, LiveMixin, DetailView):
             event.is_note = event.status == before
             before = event.status
         received = self.object.payments.filter(received__isnull=False).order_by("pk")
+        prefetch_related_objects([self.object], "lines")
         lines = list(self.object.lines.all())
         return super().get_context_data(
             lines=lines,

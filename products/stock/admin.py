@@ -1,5 +1,6 @@
 """Stock in the admin. It changes only through movements, which nobody can edit."""
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from django.conf import settings
@@ -19,8 +20,14 @@ from django.utils.translation import gettext_lazy
 
 from products.exceptions import ShopError
 from products.models import MovementKind, Stock, StockMovement
-from products.stock.forms import CountForm, MovementForm, ReceiveForm
+from products.stock.forms import (
+    BackorderForm,
+    CountForm,
+    MovementForm,
+    ReceiveForm,
+)
 from project.modeladmin import FixedRowsMixin, ListedLookupsMixin, ReadOnlyMixin
+from users.requests import user_of
 
 LAST_MOVEMENTS = 15
 # Units of all variants of a product.
@@ -95,7 +102,7 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
         description=gettext_lazy("available"), ordering=F("on_hand") - F("reserved")
     )
     def available(self, stock: Stock) -> int:
-        return stock.available
+        return stock.unreserved
 
     @admin.display(
         description=gettext_lazy("active"),
@@ -119,18 +126,18 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
                 raise PermissionDenied
             if request.method == "POST":
                 return self._post(request, stock)
-            return self._show(request, stock, _forms(None, _newest(stock)))
+            return self._show(request, stock, _forms(None, stock))
 
     def _post(self, request: HttpRequest, stock: Stock) -> HttpResponse:
         if not self.has_change_permission(request, stock):
             raise PermissionDenied
         # If a button is pressed twice, the second request waits here, and is outdated.
         Stock.objects.select_for_update().get(pk=stock.pk)
-        forms = _forms(request.POST, _newest(stock))
+        forms = _forms(request.POST, stock)
         for form in forms:
             if form.is_bound and form.is_valid() and self._move(request, stock, form):
                 return redirect("admin:products_stock_change", quote(stock.pk))
-        stock.refresh_from_db(fields=["on_hand", "reserved", "version"])
+        stock.refresh_from_db()
         return self._show(request, stock, forms)
 
     def _move(self, request: HttpRequest, stock: Stock, form: MovementForm) -> bool:
@@ -147,16 +154,12 @@ class StockAdmin(FixedRowsMixin, ListedLookupsMixin, admin.ModelAdmin):
             form.show_newest()
             return False
         try:
-            level = form.move(stock.pk, request.user)
+            level = form.move(stock.pk, user_of(request))
         except ShopError as refusal:
             form.add_error(None, str(refusal))
             return False
         movement = StockMovement.objects.get(variant=stock.pk, version=level.version)
-        text = _("%(kind)s: %(change)+d on hand, now %(on_hand)d.") % {
-            "kind": movement.get_kind_display().capitalize(),
-            "change": movement.d_on_hand,
-            "on_hand": level.on_hand,
-        }
+        text = form.done(movement, level)
         self.log_change(request, stock.variant.product, text)  # the product's history
         self.message_user(request, text, messages.SUCCESS)
         return True
@@ -192,8 +195,10 @@ def _newest(stock: Stock) -> int:
     return newest or 0
 
 
-def _forms(data, seen: int) -> list[MovementForm]:
-    return [form(data, seen=seen) for form in (ReceiveForm, CountForm)]
+def _forms(data: Mapping | None, stock: Stock) -> list[MovementForm]:
+    kinds: list[type[MovementForm]] = [ReceiveForm, CountForm, BackorderForm]
+    seen = _newest(stock)
+    return [kind(data, row=stock, seen=seen) for kind in kinds]
 
 
 @admin.register(StockMovement)

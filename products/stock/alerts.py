@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, IntegerField, OuterRef, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 
 from products.models import BasketLine, StockAlert, StockMovement, Variant
 from products.stock import emails
@@ -51,7 +51,7 @@ def _low_variants() -> "QuerySet[LowVariant]":
     lines = BasketLine.objects.filter(variant=OuterRef("pk"), held__gt=0)
     held = lines.order_by().values("variant").annotate(n=Sum("held")).values("n")
     on_hold = Coalesce(Subquery(held, output_field=IntegerField()), 0)
-    left = F("stock__on_hand") - F("stock__reserved") + on_hold
+    left = Greatest(F("stock__on_hand") - F("stock__reserved") + on_hold, 0)
     variants = Variant.objects.for_sale().with_stock().annotate(left=left)
     mentioned = StockAlert.objects.filter(variant=OuterRef("pk"), day=today())
     # A variant that was never sold has not run out.

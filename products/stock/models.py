@@ -20,6 +20,10 @@ class Stock(models.Model):
     )
     on_hand = models.PositiveIntegerField(_("on hand"), default=0)
     reserved = models.PositiveIntegerField(_("reserved"), default=0)
+    # Units that are sold before they are here, and when they are expected. The column
+    # is wide enough for its sum with the units on hand.
+    backorder_limit = models.PositiveBigIntegerField(_("preorder limit"), default=0)
+    ships_from = models.DateField(_("ships from"), null=True, blank=True)
     version = models.PositiveBigIntegerField(_("version"), default=0)
 
     class Meta:
@@ -28,9 +32,16 @@ class Stock(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(reserved__gte=0)
-                & models.Q(reserved__lte=models.F("on_hand")),
-                name="stock_reserved_within_on_hand",
-            )
+                & models.Q(
+                    reserved__lte=models.F("on_hand") + models.F("backorder_limit")
+                ),
+                name="stock_reserved_within_limit",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(backorder_limit=0)
+                | models.Q(ships_from__isnull=False),
+                name="stock_preorders_have_a_date",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -39,6 +50,11 @@ class Stock(models.Model):
     @property
     def available(self) -> int:
         """Units that can still be claimed."""
+        return self.unreserved + self.backorder_limit
+
+    @property
+    def unreserved(self) -> int:
+        """Units on hand that nobody has reserved; negative if more are reserved."""
         return self.on_hand - self.reserved
 
     @property
@@ -48,17 +64,27 @@ class Stock(models.Model):
             "variant": self.variant_id,
             "on_hand": self.on_hand,
             "reserved": self.reserved,
-            "available": self.available,
+            "available": self.unreserved,
+            **preorder_facts(self.backorder_limit, self.ships_from),
         }
 
     def facts(self, prices: Prices, *, is_for_sale: bool) -> dict:
         """Return the public facts of the live topic `stock:<id>`; see `stock_facts`."""
         return stock_facts(
             variant_id=self.variant_id,
-            available=self.available,
+            left=self.unreserved,
+            backorder_limit=self.backorder_limit,
+            ships_from=self.ships_from,
             prices=prices,
             is_for_sale=is_for_sale,
         )
+
+
+def preorder_facts(limit: int, ships_from: date | None) -> dict:
+    """Return what staff see of preorders, JSON-ready; nothing without a limit."""
+    if not (limit and ships_from):
+        return {}
+    return {"limit": limit, "ships_from": ships_from.isoformat()}
 
 
 class MovementKind(models.TextChoices):

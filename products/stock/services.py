@@ -2,14 +2,16 @@
 
 Each function runs one conditional UPDATE on one row, so callers need no lock and no
 retry. The statement's guard and the table's CHECK are the same: the reserved units are
-never negative, and never more than the units on hand. A change against the guard
-updates no row, and raises an exception of `products.stock.exceptions`.
+never negative, and never more than the units on hand and those that may be sold before
+they are here. A change against the guard updates no row, and raises an exception of
+`products.stock.exceptions`.
 
 The exception is `move_all`, for imports. It changes many rows, which its caller locks.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from datetime import date
 from typing import NamedTuple, Self
 
 from django.contrib.auth.models import AbstractUser
@@ -24,9 +26,14 @@ from products.models import MovementKind, Prices, Stock, Variant
 from products.stock.exceptions import NotEnoughStock, StockConflict
 
 GUARD = "AND 0 <= s.reserved + %(d_reserved)s"
-GUARD += " AND s.reserved + %(d_reserved)s <= s.on_hand + %(d_on_hand)s"
+GUARD += " AND 0 <= s.on_hand + %(d_on_hand)s AND s.reserved + %(d_reserved)s"
+GUARD += " <= s.on_hand + %(d_on_hand)s + s.backorder_limit"
 # Nobody claims units of a drop past its room.
 GATE = " AND (v.drop_id IS NULL OR v.drop_id = ANY(%(drops)s::bigint[]))"
+
+# What a statement returns of each row, for `Level.read`.
+LEVEL = "variant_id, on_hand, reserved, version, backorder_limit, ships_from, "
+LEVEL += "is_for_sale, price, full_price, prior_price, price_until"
 
 # One round trip for the row and its movement, so that the row is locked briefly.
 MOVE = """
@@ -37,8 +44,8 @@ WITH moved AS (
         version = s.version + 1
     FROM products_variant AS v JOIN products_product AS p ON p.id = v.product_id
     WHERE s.variant_id = %(variant_id)s AND v.id = s.variant_id {guard}
-    RETURNING s.variant_id, s.on_hand, s.reserved, s.version,
-              v.is_active AND p.is_active AS is_for_sale,
+    RETURNING s.variant_id, s.on_hand, s.reserved, s.version, s.backorder_limit,
+              s.ships_from, v.is_active AND p.is_active AS is_for_sale,
               v.price, v.full_price, v.prior_price, v.price_until
 ), logged AS (
     INSERT INTO products_stockmovement (
@@ -48,9 +55,7 @@ WITH moved AS (
            %(actor_id)s, statement_timestamp()
     FROM moved
 )
-SELECT variant_id, on_hand, reserved, version, is_for_sale, price, full_price,
-       prior_price, price_until
-FROM moved
+SELECT {level} FROM moved
 """
 
 MOVE_ALL = """
@@ -64,8 +69,8 @@ WITH wanted AS (
     JOIN products_variant AS v ON v.id = w.variant_id
     JOIN products_product AS p ON p.id = v.product_id
     WHERE s.variant_id = w.variant_id
-    RETURNING s.variant_id, s.on_hand, s.reserved, s.version,
-              v.is_active AND p.is_active AS is_for_sale,
+    RETURNING s.variant_id, s.on_hand, s.reserved, s.version, s.backorder_limit,
+              s.ships_from, v.is_active AND p.is_active AS is_for_sale,
               v.price, v.full_price, v.prior_price, v.price_until, w.d_on_hand, w.note
 ), logged AS (
     INSERT INTO products_stockmovement (
@@ -75,9 +80,7 @@ WITH wanted AS (
            statement_timestamp()
     FROM moved
 )
-SELECT variant_id, on_hand, reserved, version, is_for_sale, price, full_price,
-       prior_price, price_until
-FROM moved
+SELECT {level} FROM moved
 """
 
 
@@ -96,14 +99,20 @@ class Level(NamedTuple):
     on_hand: int
     reserved: int
     version: int
+    backorder_limit: int
+    ships_from: date | None
     is_for_sale: bool
     prices: Prices
+
+    @property
+    def promised(self) -> date | None:
+        """The day from which the units of a claim ship, if not all of them are here."""
+        return self.ships_from if self.reserved > self.on_hand else None
 
     @classmethod
     def read(cls, row: tuple) -> Self:
         """Return the level in a row of `MOVE` or `MOVE_ALL`."""
-        variant_id, on_hand, reserved, version, is_for_sale, *prices = row
-        return cls(variant_id, on_hand, reserved, version, is_for_sale, Prices(*prices))
+        return cls._make([*row[:7], Prices(*row[7:])])
 
 
 MAX_UNITS = 2**31 - 1
@@ -127,13 +136,14 @@ def count(
 ) -> Level:
     """Set the units on hand to `counted`.
 
-    Raises `StockConflict` if more units are reserved, because those are sold.
+    Raises `StockConflict` if more units are sold, apart from those that may be sold
+    before they are here.
     """
     if not 0 <= counted <= MAX_UNITS:
         raise StockConflict(_("Enter a count of 0 or more."))
     with transaction.atomic():
         stock = _locked(variant_id)
-        if counted < stock.reserved:
+        if counted + stock.backorder_limit < stock.reserved:
             raise StockConflict(
                 _(
                     "You counted %(counted)d, but %(reserved)d are reserved for "
@@ -239,7 +249,7 @@ def move_all(
     ids, units, notes = zip(*moves, strict=True)
     with connection.cursor() as cursor:
         cursor.execute(
-            MOVE_ALL,
+            MOVE_ALL.format(level=LEVEL),
             {
                 "ids": list(ids),
                 "units": list(units),
@@ -281,7 +291,7 @@ def _move(
     level = _try_move(variant_id, kind, d_on_hand, d_reserved, note, actor)
     if level is None:
         _get(Stock.objects.all(), variant_id)
-        raise StockConflict(_("Fewer units than that are reserved."))
+        raise StockConflict(_("Fewer units than that are reserved, or on hand."))
     return level
 
 
@@ -303,7 +313,7 @@ def _try_move(
         return None  # the column's type has no room for the number
     with connection.cursor() as cursor:
         cursor.execute(
-            MOVE.format(guard=guard),
+            MOVE.format(guard=guard, level=LEVEL),
             {
                 "variant_id": variant_id,
                 "kind": kind,

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from django import template
 from django.conf import settings
 from django.utils import timezone
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
@@ -82,6 +82,19 @@ def moment(value: str | datetime) -> datetime:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     return timezone.localtime(value)
+
+
+@register.filter
+def day(value: str | date) -> date:
+    """Return the day for an ISO 8601 text of live facts, or for a date."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+@register.filter
+def preorder(value: str | date) -> str:
+    """Return when a preorder ships, which is a day as for `day`."""
+    text = _("Preorder: ships from %(day)s")
+    return text % {"day": date_format(day(value), "DATE_FORMAT")}
 
 
 # Characters that could end the element or begin a comment, escaped for JSON.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -17,7 +18,7 @@ from project.constraints import SqlConstraint
 PRICES = ("price", "full_price", "prior_price")
 ORDER = ("position", "pk")  # of a product's variants
 LAST = 2**63 - 1  # a key
-STOCK = ("on_hand", "reserved", "version")
+STOCK = ("on_hand", "reserved", "version", "backorder_limit")
 
 
 # The triggers read the rows as they are when the transaction ends, so a product and
@@ -76,16 +77,22 @@ class VariantQuerySet(models.QuerySet["Variant"]):
         return self.filter(is_active=True, product__is_active=True)
 
     def available(self) -> "VariantQuerySet":
-        """Return active variants of which units are left that nobody has reserved."""
-        return self.filter(
-            is_active=True, stock__on_hand__gt=models.F("stock__reserved")
-        )
+        """Return active variants of which units can be ordered."""
+        limit = models.F("stock__on_hand") + models.F("stock__backorder_limit")
+        return self.filter(is_active=True, stock__reserved__lt=limit)
+
+    def few_left(self) -> "VariantQuerySet":
+        """Return active variants of which the last units are here."""
+        left = models.F("stock__on_hand") - models.F("stock__reserved")
+        rows = self.alias(left=left).filter(is_active=True, left__gt=0)
+        return rows.filter(left__lte=settings.LOW_STOCK)
 
     def offer_rows(self) -> models.QuerySet:
         """Return a row of each variant for `Offer.read`, in the order of pages."""
         row = JSONArray(
             *("pk", "sku", "option_values", "is_active", "drop__slug"),
             *(Coalesce(f"stock__{name}", 0) for name in STOCK),
+            "stock__ships_from",
             *(Cast(name, models.TextField()) for name in PRICES),
             "price_until",
         )

@@ -45,7 +45,7 @@ def ask(
     variant = Variant.objects.for_sale().with_stock().filter(pk=variant_id).first()
     if variant is None:
         raise UnknownProduct
-    if variant.stock.available > 0:
+    if variant.stock.available > 0:  # it can be ordered, if only in advance
         return None
     if _at(email).open().count() >= settings.WAITING_PER_ADDRESS:
         return 0
@@ -186,7 +186,7 @@ def _units_back(variant: Variant, *, until: datetime | None = None) -> tuple[int
     gained = Sum(F("d_on_hand") - F("d_reserved"))
     back = movements.aggregate(units=gained, last=Max("version"))
     seen_by = rows.filter(seen_version__gt=since).count()
-    units = min(variant.stock.available, (back["units"] or 0) - seen_by)
+    units = min(variant.stock.unreserved, (back["units"] or 0) - seen_by)
     return units, back["last"] or 0
 
 

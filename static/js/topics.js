@@ -179,6 +179,12 @@ function bind(name, facts, within) {
   for (const note of within.querySelectorAll(`[data-back="${id}"]`)) {
     note.hidden = facts.available < 1;
   }
+  for (const note of within.querySelectorAll(`[data-preorder="${id}"]`)) {
+    const asked = Number(note.dataset.asked); // 0: its units are reserved
+    if (asked) {
+      note.hidden = asked > facts.available || !(asked > (facts.now ?? facts.available));
+    }
+  }
   for (const note of within.querySelectorAll(`[data-short="${id}"]`)) {
     note.hidden = facts.available >= Number(note.dataset.asked);
     note.querySelector("[data-left]").textContent = facts.available;

@@ -47,7 +47,7 @@ def frame(variants: int) -> bytes:
     for pk in range(1, variants + 1):
         facts = stock_facts(
             variant_id=pk,
-            available=90 + pk,
+            left=90 + pk,
             prices=Prices(Decimal("12.50")),
             is_for_sale=True,
         )

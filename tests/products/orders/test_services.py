@@ -20,7 +20,8 @@ from products.models import Basket, Order, Stock, TaxRate, Variant
 from products.orders import placing
 from products.orders import services as orders
 from products.orders.exceptions import StatusConflict, TermsChanged
-from products.orders.models import LETTERS, Status
+from products.orders.models import Status
+from products.orders.numbers import LETTERS
 from products.orders.terms import Costs, Delivery, Terms
 from products.pricing import services as pricing
 from products.stock import books
