@@ -19,6 +19,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.fields.files import ImageFieldFile
+from django.utils import timezone
 
 from products.catalogue import thumbnails
 from products.demo import rows
@@ -35,6 +36,7 @@ from products.models import (
     StockMovement,
     Variant,
 )
+from products.orders import preorders
 from products.pricing import clock, discount_flips, flips
 from products.search import services as search
 
@@ -45,6 +47,7 @@ SALE_TIME = timedelta(days=14)
 DROPPED = "TW-DE-708"
 DROP_TIME = timedelta(hours=1)  # until it starts
 CODE = "WELCOME10"
+PREORDER, PREORDER_TIME = "TW-KI-307", timedelta(days=21)
 # What staff may add and change.
 MODELS_OF_STAFF = (
     *("discount", "drop", "picturefetch", "product", "productcategory"),
@@ -194,6 +197,15 @@ def load_code() -> int:
             starts_at=clock.now(),
         )
     )
+    return 1
+
+
+def load_preorder() -> int:
+    """Let a product be ordered before it is here, if its stock was never moved."""
+    row = Stock.objects.filter(variant__sku=PREORDER, version=0).first()
+    if row is None:
+        return 0
+    preorders.offer(row.pk, 20, timezone.localdate() + PREORDER_TIME)
     return 1
 
 

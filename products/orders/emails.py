@@ -6,8 +6,10 @@ from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.urls import reverse
 from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django_countries.fields import Country
 
 from products.emails import send
@@ -28,6 +30,20 @@ def order_moved(order: Order) -> None:
     mail = states.mail_of(order)
     if mail is None or not order.email:  # the address was erased with the account
         return
+    _send(order, mail.template, mail.subject)
+
+
+def order_postponed(order: Order) -> None:
+    """Tell the shopper that their preorder ships on another day.
+
+    An address that nobody confirmed may be a stranger's, so it gets no such mail.
+    Raises `MailRefused`.
+    """
+    if order.email and not order.is_unconfirmed:
+        _send(order, "postponed", gettext_lazy("Another day for order %(number)s"))
+
+
+def _send(order: Order, template: str, subject: str | Promise) -> None:
     link = confirm_link(order) if order.awaits_confirmation else order_link(order)
     buyer = {
         "full_name": order.full_name,
@@ -36,8 +52,8 @@ def order_moved(order: Order) -> None:
     }
     with translation.override(order.language):
         send(
-            f"orders/email/{mail.template}",
-            mail.subject % {"number": order.number},
+            f"orders/email/{template}",
+            str(subject) % {"number": order.number},
             [order.email],
             **_costs(order),
             buyer=buyer,
@@ -56,6 +72,7 @@ def _costs(order: Order) -> dict[str, Any]:
                 "sku": line.sku,
                 "quantity": line.quantity,
                 "subtotal": f"{line.subtotal:.2f}",
+                "ships_from": line.ships_from and line.ships_from.isoformat(),
                 "discount_name": line.discount_name,
                 "line_discount": f"{line.line_discount:.2f}",
             }

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from products.basket import renewals
 from products.models import Order, OrderLine, Variant
+from products.orders import emails
 from products.orders import services as orders
 from products.orders import states
 from products.pagecache import invalidation
@@ -45,7 +46,7 @@ def offer(
 
 
 def _postpone(variant_id: int, day: date, actor: AbstractUser | None) -> None:
-    """Give the preorders of a variant that wait to be packed another day."""
+    """Give the unpacked preorders of a variant another day, and mail it to shoppers."""
     lines = OrderLine.objects.filter(
         variant=variant_id,
         ships_from__isnull=False,
@@ -57,4 +58,5 @@ def _postpone(variant_id: int, day: date, actor: AbstractUser | None) -> None:
     text = _("The preorder ships from %(day)s now.")
     text = text % {"day": date_format(day, "DATE_FORMAT")}
     for order in rows:
-        orders.note(order, actor=actor, note=text)
+        order = orders.note(order, actor=actor, note=text)
+        orders.mailed(order, emails.order_postponed)

@@ -70,6 +70,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{loading.load_sale()} sales begun.")
         self.stdout.write(f"{loading.load_code()} codes added.")
         self.stdout.write(f"{loading.load_drop()} drops planned.")
+        self.stdout.write(f"{loading.load_preorder()} preorders offered.")
         if options["accounts"]:
             loading.load_accounts()
             self.stdout.write(f"{orders.load()} orders placed.")

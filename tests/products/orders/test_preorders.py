@@ -152,6 +152,23 @@ def test_basket_that_is_not_held_shows_the_day_as_it_is_now():
 # --- Another day ------------------------------------------------------------------
 
 
+def test_shoppers_are_mailed_the_new_day_except_at_an_address_nobody_confirmed(
+    settings, mailoutbox
+):
+    settings.GUEST_CONFIRM_MINUTES = 60
+    variant = make_preorder()
+    order = make_order({variant: 1}, user=make_shopper())
+    make_order({variant: 1})
+    mailoutbox.clear()
+
+    preorders.offer(variant.pk, 9, LATER)
+
+    (mail,) = mailoutbox
+    assert mail.subject == f"Another day for order {order.number}"
+    day = date_format(LATER, "DATE_FORMAT")
+    assert day in mail.body and day in mail.alternatives[0].content
+
+
 def test_orders_that_wait_follow_when_staff_change_the_day(clerk):
     variant = make_preorder(on_hand=1)
     here, waiting = make_order({variant: 1}), make_order({variant: 1})
