@@ -221,13 +221,15 @@ def _claim(line: BasketLine, drops: list[int]) -> int | None:
         return 0
     units, note = {line.variant_id: line.quantity}, f"basket {line.basket_id}"
     try:
-        (level,) = stock.claim(units, note=note, drops=drops)
+        levels = stock.claim(units, note=note, drops=drops)
     except NotEnoughStock as refusal:
         return max(refusal.available, 0)
-    line.held, line.ships_from = line.quantity, level.promised
+    line.held = line.quantity
     shown = line.variant.stock
-    shown.on_hand, shown.reserved = level.on_hand, level.reserved
-    shown.version = level.version
+    for level in levels:
+        line.ships_from = level.promised
+        shown.on_hand, shown.reserved = level.on_hand, level.reserved
+        shown.version = level.version
     return None
 
 

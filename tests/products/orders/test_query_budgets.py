@@ -25,8 +25,8 @@ pytestmark = pytest.mark.django_db
 
 FEW, MANY = 10, 1000
 BUDGETS = {
-    "contact": 18,  # one notes how long it is held
-    "review": 16,
+    "contact": 13,  # one notes how long it is held
+    "review": 11,
     "order": 8,
     "history": 9,
     "board": 12,
