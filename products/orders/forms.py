@@ -16,7 +16,7 @@ from products.vat import services as vat
 from products.vat.exceptions import BadVatNumber
 from project.address_forms import PostalFormMixin
 from project.mail.fields import EmailFormField
-from project.widgets import CountrySelect
+from project.widgets import CountrySelect, known_countries
 
 ANOTHER = "new"  # none of the saved addresses
 # The fields of a postal address, and how browsers know what to fill in.
@@ -104,11 +104,7 @@ class ContactForm(PostalFormMixin, forms.ModelForm):
         self.delivered = shipping.countries()
         if self.delivered is not None:
             country = choice_field(self, "country")
-            country.choices = [
-                (code, name)
-                for code, name in country.widget.choices
-                if not code or code in self.delivered
-            ]
+            country.choices = known_countries(country.widget.choices, self.delivered)
 
     def clean_vat_number(self) -> str:
         """Return the number without spaces, or "" if there is none."""

@@ -2,10 +2,13 @@
 
 from dataclasses import asdict
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import reverse_lazy
-from django.utils.translation import gettext_lazy
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext_lazy
 
 from products.basket import reading
 from products.basket.exceptions import BasketEmpty
@@ -17,10 +20,13 @@ from products.orders.checkout.steps import (
     SessionEnded,
 )
 from products.orders.forms import AUTOCOMPLETE, ContactForm
+from products.pricing import rules
 from products.vat import services as vat
 from products.vat.exceptions import TooManyVatNumbers
 from users import addresses
 from users.requests import user_of
+
+_blank: rules.Copies[SafeString] = rules.Copies()
 
 
 class ContactView(CheckoutView):
@@ -62,6 +68,26 @@ class ContactView(CheckoutView):
         number = self.basket.vat_number if hasattr(self, "basket") else ""
         row = vat.find(self.owner.user_id, number)
         return {"company": row.company, "vat_number": row.number} if row else {}
+
+    def get_context_data(self, **kwargs) -> dict:
+        if "form" not in kwargs and self.is_blank():
+            kwargs |= {"form": None, "fields": self.blank_fields()}
+        return super().get_context_data(**kwargs)
+
+    def is_blank(self) -> bool:
+        """Whether the page shows a form in which nothing was entered, to a guest."""
+        is_sent = self.request.method != "GET"
+        return not (is_sent or self.owner.user_id or any(self.get_initial().values()))
+
+    def blank_fields(self) -> SafeString:
+        """Return the fields of the form, which are the same for all guests."""
+
+        def render() -> SafeString:
+            facts = {"form": self.get_form(), "user": self.request.user}
+            return render_to_string("orders/_address_fields.html", facts)
+
+        key = (get_language(), settings.SHOP_COUNTRY)
+        return _blank.get(self.rules_version, key, render)
 
     def get_form_kwargs(self) -> dict:
         return super().get_form_kwargs() | {"user": self.request.user}

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView
 
-from products.basket import holds, services
+from products.basket import holds, reading, services
 from products.basket.exceptions import BasketClosed, BasketEmpty, HoldPaused, Shortage
 from products.drops.exceptions import NotAdmitted, NotForThisPerson
 from products.live import baskets, viewers
@@ -61,6 +61,7 @@ class CheckoutView(TitleMixin, FormView):
 
     pause: HoldPaused | None = None  # set if nothing is reserved
     held: Basket | None = None  # as it was when it was held
+    rules_version: str | None = None  # of pricing, when the basket was held
 
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponseBase:
         self.owner = viewers.owner_of(request.session, request.user)
@@ -102,7 +103,7 @@ class CheckoutView(TitleMixin, FormView):
         basket, lines, self.pause = holds.start_for(
             self.owner, network=network, destination=self.destination()
         )
-        self.held = basket
+        self.held, self.rules_version = basket, reading.version_of(lines)
         self.show(baskets.contents_of(basket, lines))
         if left := self.units_left(self.goods["basket"]["lines"]):
             raise Shortage(left)

@@ -993,7 +993,7 @@ def test_pages_stay_within_their_budget_of_queries(
     client.get(CHECKOUT)
     client.post(CHECKOUT, GUEST)
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(8):
         page = client.get(path)
 
     assert page.text.count('class="good"') == lines
