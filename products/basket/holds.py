@@ -96,7 +96,8 @@ def _start(
     lines = reading.lines(basket)
     try:
         variants = [line.variant_id for line in lines]
-        time = limits.begin_hold(basket, variants, network)
+        queued = [line.variant_id for line in lines if line.variant.drop_id]
+        time = limits.begin_hold(basket, variants, network, queued_for=queued)
     except HoldPaused as pause:
         if had_lapsed or has_moved:
             _changed(basket)
@@ -171,10 +172,9 @@ def is_held(basket: Basket) -> bool:
 def claim(basket: Basket, lines: list[BasketLine]) -> None:
     """Reserve the units of every line of `reading.lines`, and note the stock there.
 
-    Raises `BasketEmpty` or `Shortage`.
-
-    Raises `NotAdmitted` or `DropLimit` for units of a drop, and `PersonLimit`. If it
-    raises, roll back the transaction: some lines may have been claimed.
+    Raises `BasketEmpty`, `Shortage`, `PersonLimit`, and for units of a drop
+    `NotAdmitted` or `DropLimit`. If it raises, roll back the transaction: some lines
+    may have been claimed.
     """
     if not lines:
         raise BasketEmpty

@@ -48,9 +48,15 @@ HERE = Visitor()  # a program on this machine
 
 
 def begin_hold(
-    basket: Basket, variants: Collection[int], network: str
+    basket: Basket,
+    variants: Collection[int],
+    network: str,
+    *,
+    queued_for: Collection[int] = (),
 ) -> tuple[datetime, datetime]:
     """Record that the basket's owner holds the variants. Return (since, until).
+
+    Variants that the owner has `queued_for` in a drop are not limited for networks.
 
     `since` is the moment from which their time counts; `until` is when this hold ends.
     An owner may hold a variant for `HOLD_MINUTES_AT_MOST`, short breaks included. After
@@ -64,7 +70,7 @@ def begin_hold(
         over = [r.until for r in begun.values() if r.since + _longest() <= now]
         raise HoldPaused(max(over) + _pause())
     if network:
-        _check_network(network, owner, variants)
+        _check_network(network, owner, set(variants) - set(queued_for))
     until = min(now + timedelta(minutes=settings.HOLD_MINUTES), since + _longest())
     HoldSpell.objects.bulk_create(
         [

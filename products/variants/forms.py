@@ -148,9 +148,10 @@ class VariantForm(ListEditForm):
 
     class Meta:
         model = Variant
-        fields = ["position", "sku", "weight", "is_active"]
+        fields = ["position", "sku", "weight", "limit_per_person", "is_active"]
 
-    compared = ["position", "sku", "price", "weight", "is_active", "picture"]
+    compared = ["position", "sku", "price", "weight", "limit_per_person"]
+    compared += ["is_active", "picture"]
     unhidden = ["chosen", "change", "seen"]
 
     def __init__(
@@ -229,6 +230,7 @@ LABELS = {
     "sku": gettext_lazy("SKU"),
     "price": gettext_lazy("price"),
     "weight": gettext_lazy("weight in grams"),
+    "limit_per_person": gettext_lazy("units for each person"),
     "change": gettext_lazy("stock change"),
     "picture": gettext_lazy("picture"),
     "is_active": gettext_lazy("active"),

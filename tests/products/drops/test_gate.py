@@ -195,6 +195,17 @@ def test_claim_outside_of_drops_takes_no_statement_more(
         assert admission.begin_order(basket, lines, "a@example.com") == []
 
 
+def test_drop_is_not_limited_for_networks_as_other_holds_are(variant, settings):
+    settings.HOLDS_PER_NETWORK = 1
+    drop = make_drop(variant)
+    owners = join(drop, 3)
+    begin(drop)
+
+    for owner in owners:
+        basket = make_full_basket(owner, [variant])
+        assert holds.start(basket, network="192.0.2.7").held_until
+
+
 # --- One person, one ticket -------------------------------------------------------
 
 

@@ -133,6 +133,17 @@ def test_unchanged_grid_saves_nothing(ann, mugs):
     assert StockMovement.objects.count() == movements and not LogEntry.objects.exists()
 
 
+def test_grid_limits_the_units_for_each_person(ann, mugs):
+    product, field = mugs[0].product, cell(mugs[0], "limit_per_person")
+
+    save(ann, product, opened(ann, product), **{field: "2"})
+    limits = [current(mug).limit_per_person for mug in mugs]
+    save(ann, product, opened(ann, product), **{field: ""})
+
+    assert limits == [2, None, None]
+    assert current(mugs[0]).limit_per_person is None
+
+
 def test_price_in_the_grid_is_the_one_without_the_sale(ann, mugs):
     make_sale(mugs[0])
     product = mugs[0].product
