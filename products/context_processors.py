@@ -19,10 +19,12 @@ class Baskets:
     @cached_property
     def badge(self) -> dict:
         """The variables of `_basket_badge.html`: {"basket": {…}, "version": …}."""
-        # A page that shows the whole basket has loaded it already.
-        state = getattr(self._request, "basket_state", None) or live_baskets.summary(
-            viewers.owner_of(self._request.session, self._request.user)
-        )
+        if state := getattr(self._request, "basket_state", None):
+            # This page shows the whole basket, so it has loaded it already.
+            facts = {"count": state.facts["count"], "total": state.facts["value"]}
+            return {"basket": facts, "version": state.version}
+        owner = viewers.owner_of(self._request.session, self._request.user)
+        state = live_baskets.summary(owner)
         return {"basket": state.facts, "version": state.version}
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ NO_LINES = {
     "count": 0,
     "limit": settings.BASKET_LINE_LIMIT,
     "lines": [],
+    "value": "0.00",
     **pricing.price_items([], {}).sums.facts,
     "delivery": None,
     "code": None,
@@ -230,11 +232,17 @@ def _contents_of(
                 )
                 for line in lines
             ],
+            "value": f"{_value(for_sale):.2f}",
             **priced.sums.facts,
             "delivery": shipping.facts(delivery) if for_sale else None,
             "code": choice.facts,
         },
     )
+
+
+def _value(lines: Iterable[BasketLine]) -> Decimal:
+    """Return the price of the goods, as `summaries` does, for the badge."""
+    return pricing.goods_of((line.variant.price, line.quantity) for line in lines)
 
 
 def _last_price(line: BasketLine) -> PricedLine:

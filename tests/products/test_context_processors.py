@@ -47,11 +47,14 @@ def test_baskets_shown_twice_cost_one_query(
 def test_baskets_of_a_page_that_has_loaded_them_cost_no_query(
     request_with_basket, django_assert_num_queries
 ):
-    request_with_basket.basket_state = State(9, {"count": 5, "total": "1.00"})
+    request_with_basket.basket_state = State(
+        9, {"count": 5, "value": "1.00", "total": "3.00"}
+    )
 
     with django_assert_num_queries(0):
         badge = "{{ baskets.badge.basket.count }} v{{ baskets.badge.version }}"
         assert show(badge, request_with_basket) == "5 v9"
+        assert show("{{ baskets.badge.basket.total }}", request_with_basket) == "1.00"
 
 
 def test_categories_in_a_template_without_them_cost_no_query(

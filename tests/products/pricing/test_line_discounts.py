@@ -8,6 +8,8 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from products.basket import services as baskets
+from products.live import baskets as live
+from products.live.viewers import Owner
 from products.models import (
     Basket,
     Discount,
@@ -21,6 +23,7 @@ from products.orders import services as orders
 from products.orders.exceptions import TermsChanged
 from products.pricing import discount_books, discount_flips
 from tests.products.pricing.test_discounts import facts, place, sums, versions
+from tests.products.shipping.test_services import make_method, make_zone
 from tests.support.factories import (
     make_basket,
     make_discount,
@@ -147,6 +150,18 @@ def test_code_on_lines_counts_if_it_is_the_best_of_one(
 
     assert lines_of(basket)[0][0] == saved
     assert facts(basket)["code"]["problem"] == problem
+
+
+def test_badge_shows_goods_before_discounts_and_delivery_on_every_page(lamp, basket):
+    on_lines(lamp, percent="10")
+    make_discount(code="", name="Week", percent="10")
+    make_method(make_zone("Germany", countries=["DE"]), (0, None, "4.90"))
+    owner = Owner(basket.user_id, basket.token)
+
+    badge = live.summary(owner).facts["total"]
+
+    assert badge == facts(basket)["value"] == "58.00"
+    assert facts(basket)["total"] == "52.60"
 
 
 # --- Placing ----------------------------------------------------------------------
