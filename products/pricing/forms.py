@@ -63,7 +63,7 @@ class SkusField(forms.ModelMultipleChoiceField):
 class SaleForm(TimedForm):
     """A sale."""
 
-    variants = SkusField(label=_("variants"), help_text=SKUS_HELP)
+    variants = SkusField(label=_("Variants"), help_text=SKUS_HELP)
 
     class Meta:
         model = Sale
@@ -104,7 +104,7 @@ class SaleForm(TimedForm):
 class DiscountForm(TimedForm):
     """A discount on orders or on lines."""
 
-    variants = SkusField(label=_("variants"), help_text=SKUS_HELP)
+    variants = SkusField(label=_("Variants"), help_text=SKUS_HELP)
 
     class Meta:
         model = Discount
