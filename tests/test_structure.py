@@ -67,6 +67,7 @@ SERVICES = [
     "products.pricing.sales",
     "products.pricing.tax",
     "products.pricing.uses",
+    "products.search.options",
     "products.shipping.defaults",
     "products.shipping.prices",
     "products.stock.alerts",

@@ -1,14 +1,16 @@
 """Links that narrow down a list; each keeps all other filters."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from products.catalogue.filters import Filters
 from products.models import ProductCategory
+from products.search.options import Values
 from products.search.services import ANY_PRICE, Band, Facets, bands
 from products.templatetags.shop import money
 
@@ -68,12 +70,50 @@ def price_choices(path: str, filters: Filters, facets: Facets) -> list[Choice]:
     return choices
 
 
+class OptionChoices(NamedTuple):
+    """The values of an option that narrow a list down."""
+
+    name: str
+    choices: list[Choice]
+
+
+def option_choices(path: str, filters: Filters, facets: Facets) -> list[OptionChoices]:
+    """Return the options of which several values are left, or one that is chosen."""
+    options = []
+    taken = dict(filters.options)
+    for values in facets.options:
+        if len(values.counts) < 2 and values.key not in taken:
+            continue
+        choices = [
+            Choice(
+                value,
+                address(
+                    path, filters.choosing(values.key, _other(value, taken, values))
+                ),
+                count,
+                taken.get(values.key) == value,
+            )
+            for value, count in values.counts.items()
+        ]
+        options.append(OptionChoices(values.name, choices))
+    return options
+
+
+def _other(value: str, taken: Mapping[str, str], values: Values) -> str | None:
+    """Return what the link of a value chooses: nothing if it is chosen already."""
+    return None if taken.get(values.key) == value else value
+
+
 def chosen(path: str, filters: Filters) -> list[Choice]:
     """Return the filters in use, each with a link that removes it."""
     choices = []
     if filters.price != ANY_PRICE:
         wider = filters.but(least=None, most=None)
         choices.append(Choice(price_label(filters.price), address(path, wider)))
+    for key, value in filters.options:
+        wider = filters.choosing(key, None)
+        label = f"{key.capitalize()}: {value}"
+        choices.append(Choice(label, address(path, wider)))
     if filters.in_stock:
         wider = filters.but(in_stock=False)
         choices.append(Choice(_("In stock"), address(path, wider)))

@@ -14,9 +14,11 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from products.catalogue.models import MOST_OPTIONS
 from products.search.services import Band
 
 MAX_QUERY = 100  # characters of a search
+OPTION = "with-"  # begins the parameter of an option: "with-colour=Tide"
 PRICE = re.compile(r"[0-9]{1,10}(?:[.,][0-9]{1,2})?")
 
 RELEVANCE, NAME = "relevance", "name"
@@ -31,12 +33,13 @@ SORTS = {
 
 @dataclass(frozen=True)
 class Filters:
-    """A search, a price range, "in stock" or not, and a sort order."""
+    """A search, a price range, option values, "in stock" or not, and a sort order."""
 
     query: str = ""
     least: Decimal | None = None
     most: Decimal | None = None
     in_stock: bool = False
+    options: tuple[tuple[str, str], ...] = ()  # names in small letters with a value
     chosen_sort: str = ""  # as it is in the address; `sort` is the one in use
 
     @classmethod
@@ -51,6 +54,7 @@ class Filters:
             least=least or None,  # "from 0" is no bound
             most=most,
             in_stock=parameters.get("stock") == "1",
+            options=option_values(parameters),
             chosen_sort=parameters.get("sort", ""),
         )
 
@@ -86,15 +90,22 @@ class Filters:
     @property
     def narrows(self) -> bool:
         """Whether any filter but the search itself is in use."""
-        return self.in_stock or self.least is not None or self.most is not None
+        has_price = self.least is not None or self.most is not None
+        return self.in_stock or has_price or bool(self.options)
 
     def but(self, **changes) -> Self:
         """Return these filters with changes."""
         return replace(self, **changes)
 
+    def choosing(self, key: str, value: str | None) -> Self:
+        """Return these filters with another value of an option; None: with any."""
+        others = [pair for pair in self.options if pair[0] != key]
+        chosen = [] if value is None else [(key, value)]
+        return self.but(options=tuple(sorted([*others, *chosen])))
+
     def widest(self) -> Self:
         """Return the search and the sort order alone."""
-        return self.but(least=None, most=None, in_stock=False)
+        return self.but(least=None, most=None, in_stock=False, options=())
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters for an address or for a form's hidden fields."""
@@ -104,6 +115,7 @@ class Filters:
             "min": as_typed(self.least),
             "max": as_typed(self.most),
             "stock": "1" if self.in_stock else "",
+            **{f"{OPTION}{key}": value for key, value in self.options},
             "sort": self.sort if self.sort != default_sort else "",
         }
         return {name: value for name, value in parameters.items() if value}
@@ -118,6 +130,17 @@ def search_text(text: str) -> str:
     """Return what was typed as one line of valid text, cut to `MAX_QUERY`."""
     text = text.encode("utf-8", "ignore").decode().replace("\x00", "")
     return " ".join(text.split())[:MAX_QUERY].strip()
+
+
+def option_values(parameters: QueryDict) -> tuple[tuple[str, str], ...]:
+    """Return the option values of an address, at most as many as a product has."""
+    found = {
+        search_text(name.removeprefix(OPTION)).lower(): search_text(value)
+        for name, value in parameters.items()
+        if name.startswith(OPTION) and isinstance(value, str)
+    }
+    pairs = sorted((key, value) for key, value in found.items() if key and value)
+    return tuple(pairs[:MOST_OPTIONS])
 
 
 def price(text: str) -> Decimal | None:

@@ -1,5 +1,6 @@
 """Products, their categories and pictures."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -105,14 +106,24 @@ class ProductQuerySet(models.QuerySet["Product"]):
         query = queries.TextQuery(text)
         return self.filter(queries.matches(query)) if query else self.none()
 
-    def available(self) -> "ProductQuerySet":
-        """Return products of which units can be ordered."""
-        return self.filter(self.is_available())
+    def sold_in(
+        self, options: Iterable[tuple[str, str]], *, in_stock: bool
+    ) -> "ProductQuerySet":
+        """Return products of which one variant is as `is_sold_in` says."""
+        return self.filter(self.is_sold_in(options, in_stock=in_stock))
 
     @staticmethod
-    def is_available() -> models.Q:
-        """Return the condition that a product has units that can be ordered."""
-        left = _variants().available()
+    def is_sold_in(options: Iterable[tuple[str, str]], *, in_stock: bool) -> models.Q:
+        """Return the condition that one active variant has all these option values.
+
+        `options` are pairs of a name in small letters and a value. With `in_stock` the
+        same variant has units that can be ordered.
+        """
+        options = list(options)
+        if not options and not in_stock:
+            return models.Q()
+        variants = _variants().with_options(options)
+        left = variants.available() if in_stock else variants.filter(is_active=True)
         return models.Q(pk__in=left.values("product"))
 
     def priced(self, least: Decimal | None, most: Decimal | None) -> "ProductQuerySet":

@@ -136,6 +136,13 @@ def save_pictures(
     changed([product.pk])
 
 
+def settle_all_pictures(ids: Iterable[int]) -> None:
+    """Set `picture` of all variants of locked products with pictures of variants."""
+    pictured = ProductImage.objects.filter(product__in=set(ids)).exclude(variant=None)
+    for product in Product.objects.filter(pk__in=pictured.values("product")):
+        settle_pictures(product)
+
+
 def settle_pictures(product: Product) -> None:
     """Set `picture` of each variant of a locked product.
 

@@ -14,9 +14,8 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import DetailView, ListView, TemplateView
 
-from products.catalogue import chooser, galleries
+from products.catalogue import choices, chooser, galleries
 from products.catalogue import services as catalogue
-from products.catalogue.choices import address, category_choices, chosen, price_choices
 from products.catalogue.filters import RELEVANCE, Filters, search_text
 from products.catalogue.models import ProductQuerySet
 from products.catalogue.offers import VARIANT, Offer
@@ -160,6 +159,7 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
             category=self.category.pk if self.category else None,
             price=filters.price,
             in_stock=filters.in_stock,
+            options=filters.options,
         )
 
     def get_queryset(self) -> QuerySet[Product]:
@@ -167,8 +167,7 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
         products = Product.objects.active().priced(*filters.price)
         if filters.query:
             products = products.matching(filters.query)
-        if filters.in_stock:
-            products = products.available()
+        products = products.sold_in(filters.options, in_stock=filters.in_stock)
         if self.category:
             products = products.filter(category=self.category.pk)
         if filters.sort == RELEVANCE:
@@ -192,7 +191,7 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
     def canonical_path(self, page: int) -> str:
         """Return the path without the sort order, which doesn't change the content."""
         filters, _facets = self.result
-        return address(self.request.path, filters.but(chosen_sort=""), page)
+        return choices.address(self.request.path, filters.but(chosen_sort=""), page)
 
     def get_context_data(self, **kwargs) -> dict:
         filters, facets = self.result
@@ -204,12 +203,13 @@ class ProductsListView(SharedPageMixin, TitleMixin, ListView):
             instead=filters.query if filters.query != self.filters.query else "",
             filters=filters,
             facets=facets,
-            category_choices=category_choices(
+            category_choices=choices.category_choices(
                 filters, facets, self.categories, self.category
             ),
-            price_choices=price_choices(path, filters, facets),
-            chosen=chosen(path, filters),
-            everything=address(path, filters.widest()),
+            price_choices=choices.price_choices(path, filters, facets),
+            option_choices=choices.option_choices(path, filters, facets),
+            chosen=choices.chosen(path, filters),
+            everything=choices.address(path, filters.widest()),
             querystring=filters.querystring(),
             **kwargs,
         )

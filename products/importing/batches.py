@@ -132,6 +132,7 @@ def write(
     _move(writable, stocks, note, actor, changes)
     _create(new, note, actor, changes)
     _summarise(writable, new)
+    catalogue.settle_all_pictures(item.product.pk for item in [*writable, *new])
     if offers:
         # Robust, because the batch is committed even if a push fails.
         renewals.prices_changed_on_commit(offers, except_for=baskets, robust=True)

@@ -3276,6 +3276,12 @@ class Migration(migrations.Migration):
                 django.db.models.functions.text.Upper("sku"), name="variant_sku_upper"
             ),
         ),
+        migrations.AddIndex(
+            model_name="variant",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["option_values"], name="variant_option_values"
+            ),
+        ),
         migrations.AddConstraint(
             model_name="variant",
             constraint=models.UniqueConstraint(

@@ -1,7 +1,7 @@
 """Search: count products for filters, correct typos, suggest while typing."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
@@ -11,8 +11,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Func, IntegerField, Q, QuerySet, Value
 
+from products.catalogue.models import ProductQuerySet
 from products.models import Product, ProductCategory, SearchWord
 from products.pagecache import caching
+from products.search import options as option_counts
+from products.search.options import Pair, Values
 from products.search.queries import MAX_WORDS, words
 from project.celery import later
 
@@ -65,19 +68,30 @@ class Facets(NamedTuple):
     categories: dict[int, int]  # category's key → number
     in_stock: int
     bands: list[int]  # in the order of `bands()`
+    options: list[Values]  # the most common first
 
 
-def facets(*, text: str, category: int | None, price: Band, in_stock: bool) -> Facets:
-    """Count the active products for each filter, in one query.
+def facets(
+    *,
+    text: str,
+    category: int | None,
+    price: Band,
+    in_stock: bool,
+    options: Sequence[Pair] = (),
+) -> Facets:
+    """Count the active products for each filter.
 
-    Counts without a text, a price and "in stock" are cached. Others are not.
+    This takes one query, one for option values, and one for each option that is chosen.
+    Counts without any filter are cached. Others are not.
     """
-    if text or in_stock or price != ANY_PRICE:
-        rows = _count(text, price, in_stock)
+    if text or in_stock or options or price != ANY_PRICE:
+        rows = _count(text, price, in_stock, options)
+        values = _count_values(text, category, price, in_stock, options)
     else:
         rows = caching.cached(
-            "counts", caching.CATALOGUE, lambda: _count("", ANY_PRICE, False)
+            "counts", caching.CATALOGUE, lambda: _count("", ANY_PRICE, False, ())
         )
+        values = _cached_values(category)
     here = [row for row in rows if category in (None, row["category"])]
     by_band = _sums(here, "band", "offered")
     return Facets(
@@ -86,7 +100,47 @@ def facets(*, text: str, category: int | None, price: Band, in_stock: bool) -> F
         categories=_sums(rows, "category", "total"),
         in_stock=sum(row["in_stock"] for row in here),
         bands=[by_band.get(n, 0) for n in range(len(bands()))],
+        options=values,
     )
+
+
+def _cached_values(category: int | None) -> list[Values]:
+    """Return the counts of option values without any filter."""
+    products = Product.objects.active().exclude(option_names=[])
+    rows = caching.cached(
+        "values",
+        caching.CATALOGUE,
+        lambda: option_counts.count(products, (), in_stock=False),
+    )
+    counted = [option_counts.Row(*row) for row in rows]
+    here = [row for row in counted if category in (None, row.category)]
+    return option_counts.summed(here)[: option_counts.MOST_NAMES]
+
+
+def _count_values(
+    text: str,
+    category: int | None,
+    price: Band,
+    in_stock: bool,
+    options: Sequence[Pair],
+) -> list[Values]:
+    """Return the counts of option values; the chosen options come first."""
+    products = Product.objects.active().exclude(option_names=[])
+    products = products.filter(price.condition)
+    if text:
+        products = products.matching(text)
+    if category is not None:
+        products = products.filter(category=category)
+    found = []
+    for chosen in options:
+        others = [pair for pair in options if pair != chosen]
+        rows = option_counts.count(products, others, in_stock=in_stock)
+        all_values = option_counts.summed(rows, keep=chosen)
+        found += [values for values in all_values if values.key == chosen[0]]
+    rows = option_counts.count(products, options, in_stock=in_stock)
+    known = {values.key for values in found}
+    found += [each for each in option_counts.summed(rows) if each.key not in known]
+    return found[: max(option_counts.MOST_NAMES, len(options))]
 
 
 def _sums(rows: Iterable[Row], by: str, column: str) -> dict[int, int]:
@@ -97,13 +151,15 @@ def _sums(rows: Iterable[Row], by: str, column: str) -> dict[int, int]:
     return dict(sums)
 
 
-def _count(text: str, price: Band, in_stock: bool) -> list[Row]:
+def _count(
+    text: str, price: Band, in_stock: bool, options: Sequence[Pair]
+) -> list[Row]:
     """Return a row of counts for each category and price band that has matches."""
     products = Product.objects.active()
     if text:
         products = products.matching(text)
-    available = Product.objects.is_available()
-    chosen = available if in_stock else Q()
+    available = ProductQuerySet.is_sold_in(options, in_stock=True)
+    chosen = ProductQuerySet.is_sold_in(options, in_stock=in_stock)
     rows = (
         products.order_by()
         .values("category", band=_band())

@@ -166,7 +166,8 @@ def change(
     if units >= 0:
         return receive(variant_id, units, note=note, actor=actor)
     with transaction.atomic():
-        free = _locked(variant_id).available
+        row = _locked(variant_id)
+        free = min(row.available, row.on_hand)  # the first counts preorders too
         if free + units < 0:
             text = _("Only %(free)d can be taken away. The others are reserved.")
             raise StockConflict(text % {"free": free})

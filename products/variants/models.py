@@ -1,9 +1,12 @@
 """Variants: what is sold. A product is the page that shows them."""
 
+import functools
+import operator
 from collections.abc import Iterable
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Cast, Coalesce, JSONArray, Upper
@@ -87,6 +90,24 @@ class VariantQuerySet(models.QuerySet["Variant"]):
         rows = self.alias(left=left).filter(is_active=True, left__gt=0)
         return rows.filter(left__lte=settings.LOW_STOCK)
 
+    def with_options(self, options: Iterable[tuple[str, str]]) -> "VariantQuerySet":
+        """Return the variants with all these values: (name in small letters, value)."""
+        variants = self
+        for name, value in options:
+            places = (
+                models.Q(
+                    **{
+                        f"option_values__{place}": value,
+                        f"product__option_names__{place}__iexact": name,
+                    }
+                )
+                for place in range(MOST_OPTIONS)
+            )
+            variants = variants.filter(
+                functools.reduce(operator.or_, places), option_values__contains=[value]
+            )
+        return variants
+
     def offer_rows(self) -> models.QuerySet:
         """Return a row of each variant for `Offer.read`, in the order of pages."""
         row = JSONArray(
@@ -162,7 +183,10 @@ class Variant(Priced):
             ),
             *Priced.Meta.constraints,
         ]
-        indexes = [models.Index(Upper("sku"), name="variant_sku_upper")]
+        indexes = [
+            models.Index(Upper("sku"), name="variant_sku_upper"),
+            GinIndex(fields=["option_values"], name="variant_option_values"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -56,7 +56,7 @@ class Result(NamedTuple):
         )
 
 
-def fill_the_shop(count: int) -> Pages:
+def fill_the_shop(count: int, variants: int) -> Pages:
     """Products on shelves; the addresses of pages, many of each kind."""
     from tests.support.factories import make_category, make_products
 
@@ -66,6 +66,8 @@ def fill_the_shop(count: int) -> Pages:
         products += make_products(
             count // SHELVES, category=shelf, description=TEXT, on_hand=100
         )
+    if variants > 1:
+        add_variants(variants)
     return {
         "list": pages_of("/products/", count),
         "category": [
@@ -75,6 +77,38 @@ def fill_the_shop(count: int) -> Pages:
         ],
         "detail": [product.get_absolute_url() for product in products],
     }
+
+
+def add_variants(count: int) -> None:
+    """Give each product so many variants, in as many colours out of twelve."""
+    from django.db import transaction
+
+    from products.models import Product, Stock, Variant
+
+    colours = [f"Colour {n}" for n in range(12)]
+    products = list(Product.objects.prefetch_related("variants"))
+    first = [product.variants.all()[0] for product in products]
+    for variant in first:
+        variant.option_values = [colours[variant.pk % 12]]
+    more = [
+        Variant(
+            product=product,
+            sku=f"{product.skus[0]}-{n}",
+            price=product.lowest_price + n,
+            option_values=[colours[(variant.pk + n) % 12]],
+            position=n,
+        )
+        for product, variant in zip(products, first, strict=True)
+        for n in range(1, count)
+    ]
+    for product in products:
+        product.option_names = ["Colour"]
+        product.skus += [f"{product.skus[0]}-{n}" for n in range(1, count)]
+    with transaction.atomic():
+        Variant.objects.bulk_create(more, 5000)
+        Stock.objects.bulk_create((Stock(variant=v, on_hand=100) for v in more), 5000)
+        Product.objects.bulk_update(products, ["option_names", "skus"], 2000)
+        Variant.objects.bulk_update(first, ["option_values"], 2000)
 
 
 def pages_of(address: str, products: int) -> list[str]:
@@ -223,6 +257,8 @@ def run_off(server, pages: Pages, options) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--products", type=int, default=20_000)
+    parser.add_argument("--variants", type=int, default=1, help="of a product")
+    parser.add_argument("--off", action="store_true", help="nothing but “off”")
     parser.add_argument("--requests", type=int, default=3000, help="of a warm page")
     parser.add_argument("--browsers", type=int, default=4, help="at once")
     options = parser.parse_args()
@@ -238,7 +274,7 @@ def main() -> None:
         environment = collect_static(place / "static") | {"LAYER_PREFIX": "bench"}
         redis = Redis(place)
         redis.start()
-        pages = fill_the_shop(options.products)
+        pages = fill_the_shop(options.products, options.variants)
         age = {"CATALOGUE_MAX_AGE_S": "600"}
         off = Daphne(place, redis.url, **environment, CATALOGUE_MAX_AGE_S="0")
         on = Daphne(place, redis.url, **environment, **age)
@@ -246,8 +282,9 @@ def main() -> None:
             off.start()
             run_off(off, pages, options)
             off.stop()
-            on.start()
-            run(on, redis, pages, options)
+            if not options.off:
+                on.start()
+                run(on, redis, pages, options)
         finally:
             off.stop()
             on.stop()

@@ -6,11 +6,13 @@ from decimal import Decimal
 import pytest
 
 from products import importing
+from products.catalogue import services as catalogue
 from products.importing import applying, groups
 from products.models import (
     Basket,
     Product,
     ProductCategory,
+    ProductImage,
     Stock,
     StockMovement,
     Variant,
@@ -66,6 +68,18 @@ def offers() -> list[tuple]:
     return list(
         rows.values_list("sku", "option_values", "price", "weight", "stock__on_hand")
     )
+
+
+def test_imported_variant_shows_the_picture_of_its_colour():
+    shopify(SHIRT)
+    product = Product.objects.get()
+    red = product.variants.get(sku="S-RS")
+    image = ProductImage(file="products/red.png", position=None, variant=red)
+    catalogue.save_pictures(product, new=[image])
+
+    shopify(SHIRT + "shirt,,,,Red,,L,S-RL,210,4,18.00,\n")
+
+    assert product.variants.get(sku="S-RL").picture == "products/red.png"
 
 
 # --- New and changed --------------------------------------------------------------

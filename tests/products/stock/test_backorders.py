@@ -190,10 +190,19 @@ def test_preorder_counts_as_available_and_is_told_to_search_engines(client):
 
     page = client.get(variant.get_absolute_url()).text
 
-    assert list(Product.objects.available()) == [variant.product]
+    assert list(Product.objects.sold_in((), in_stock=True)) == [variant.product]
     assert '"availability": "https://schema.org/PreOrder"' in page
     assert f'"availabilityStarts": "{SOON.isoformat()}"' in page
     assert "Preorder: ships from" in page
+
+
+def test_change_takes_away_no_units_that_are_not_here():
+    variant = make_preorder(on_hand=2, limit=5)
+
+    with pytest.raises(StockConflict, match="Only 2 can be taken away"):
+        stock.change(variant.pk, -3)
+
+    assert stock.change(variant.pk, -2).on_hand == 0
 
 
 def test_staff_set_the_limit_on_the_page_of_the_stock(admin_client):
