@@ -31,7 +31,8 @@ def mugs() -> list[Variant]:
 
 
 def heading(response) -> str:
-    inside = re.search(r'<h1 class="detail__name"[^>]*>(.*?)</h1>', response.text)[1]
+    pattern = r'<h1 class="detail__name"[^>]*>(.*?)</h1>'
+    inside = re.search(pattern, response.text, re.S)[1]
     return unescape(re.sub("<[^>]*>", "", inside))
 
 

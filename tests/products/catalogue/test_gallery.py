@@ -114,7 +114,7 @@ def test_page_shows_the_pictures_in_order_with_their_texts_and_sizes(client):
 
     page = client.get(product.get_absolute_url()).text
 
-    pattern = r'id="picture-(\d)"><img[^>]* src="([^"]+)"[^>]* alt="([^"]*)'
+    pattern = r'id="picture-(\d)"\s*><img[^>]* src="([^"]+)"[^>]* alt="([^"]*)'
     shown = re.findall(pattern, page)
     assert shown == [
         ("1", front.image_medium.url, "front"),
@@ -262,7 +262,7 @@ def mugs() -> list[Variant]:
 
 
 def texts_shown(page: str) -> list[str]:
-    return re.findall(r'id="picture-\d"><img[^>]* alt="([^"]*)"', page)
+    return re.findall(r'id="picture-\d"\s*><img[^>]* alt="([^"]*)"', page)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def canonical(response) -> str:
 def choices(response) -> dict[str, tuple[str, int]]:
     """What the filters offer: label → (address, number)."""
     pattern = r'class="choice" href="([^"]*)"[^>]*><span[^>]*>([^<]*)</span>.*?>(\d+)<'
-    matches = re.findall(pattern, response.text)
+    matches = re.findall(pattern, response.text, re.S)
     return {unescape(label): (unescape(url), int(n)) for url, label, n in matches}
 
 
