@@ -19,6 +19,12 @@ _OPEN_OF_TOKEN = Prepared(
     .filter(user=None, token=token),
     str,
 )
+_ONE_OF_USER = Prepared(
+    lambda user, pk: Basket.objects.filter(user=user, pk=pk), int, int
+)
+_ONE_OF_TOKEN = Prepared(
+    lambda token, pk: Basket.objects.filter(user=None, token=token, pk=pk), str, int
+)
 _NEWEST_OF_USER = Prepared(
     lambda pk: Basket.objects.filter(user=pk).order_by("-version")[:1], int
 )
@@ -50,17 +56,22 @@ def open_of(owner: Owner) -> Basket | None:
     return _of(owner, _OPEN_OF_USER, _OPEN_OF_TOKEN)
 
 
+def one_of(owner: Owner, pk: int) -> Basket | None:
+    """Return a basket if it is the owner's."""
+    return _of(owner, _ONE_OF_USER, _ONE_OF_TOKEN, pk)
+
+
 def newest_of(owner: Owner) -> Basket | None:
     """Return an owner's newest basket, open or not. Its version is the highest."""
     return _of(owner, _NEWEST_OF_USER, _NEWEST_OF_TOKEN)
 
 
 def _of(
-    owner: Owner, of_user: Prepared[Basket], of_token: Prepared[Basket]
+    owner: Owner, of_user: Prepared[Basket], of_token: Prepared[Basket], *more: int
 ) -> Basket | None:
     if owner.user_id:
-        return of_user.first(owner.user_id)
-    return of_token.first(owner.token) if owner.token else None
+        return of_user.first(owner.user_id, *more)
+    return of_token.first(owner.token, *more) if owner.token else None
 
 
 def variant_for_sale(pk: int) -> Variant | None:

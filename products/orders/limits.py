@@ -24,6 +24,7 @@ from products.orders import states
 from products.orders.exceptions import TooManyOrders
 from products.orders.terms import Contact
 from project.mail.addresses import mailbox
+from project.prepared import Prepared
 
 Method = Order.Method
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -47,6 +48,9 @@ HERE = Visitor()  # a program on this machine
 # --- Holds ------------------------------------------------------------------------
 
 
+_SPELLS = Prepared(lambda owner: HoldSpell.objects.filter(owner=owner), str)
+
+
 def begin_hold(
     basket: Basket,
     variants: Collection[int],
@@ -63,8 +67,12 @@ def begin_hold(
     that they must wait for `HOLD_PAUSE_MINUTES`. Raises `HoldPaused`.
     """
     now, owner = timezone.now(), _owner(basket)
-    rows = HoldSpell.objects.filter(owner=owner, variant__in=variants)
-    begun = {row.variant_id: row for row in rows if now < row.until + _pause()}
+    rows = {row.variant_id: row for row in _SPELLS.rows(owner)}
+    begun = {
+        pk: rows[pk]
+        for pk in variants
+        if pk in rows and now < rows[pk].until + _pause()
+    }
     since = min((row.since for row in begun.values()), default=now)
     if since + _longest() <= now:
         over = [r.until for r in begun.values() if r.since + _longest() <= now]

@@ -2,7 +2,8 @@
 
 It runs in the folder of the checkout, which may be an old one, and prints a line of
 JSON when its shop is served on a database of its own. It is given a number on stdin,
-goes through that many orders without a server, prints what they have taken, and ends.
+goes through that many orders and pages without a server, prints what they have taken,
+and ends.
 """
 
 import contextlib
@@ -93,6 +94,48 @@ def measure(goods: list[int], orders: int, names: dict[str, str]) -> dict[str, A
     return figures
 
 
+PAGES = {
+    "list": "/products/",
+    "product": "/products/{slug}/",
+    "basket": "/basket/",
+    "profile": "/users/profile/",
+    "orders": "/orders/",
+    "board": "/staff/orders/",
+    "admin list": "/admin/products/product/",
+}
+
+
+def measure_pages(goods: list[int], times: int) -> dict[str, tuple[float, float]]:
+    """For each page of somebody who is signed in: milliseconds and statements."""
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    from products.models import Product
+
+    fields = {"email": "root@example.com", "password": "a-long-one-4711"}
+    user = get_user_model().objects.create_superuser(username="root", **fields)
+    browser = Client(headers={"host": "localhost"})
+    browser.force_login(user)
+    for pk in goods[:5]:
+        browser.post(f"/basket/add/{pk}/", {"quantity": "1"})
+    slug, told = Product.objects.order_by("pk")[0].slug, {}
+    for name, path in PAGES.items():
+        address = path.format(slug=slug)
+        for _number in range(3):  # warm
+            answer = browser.get(address)
+            assert answer.status_code == 200, (address, answer.status_code)
+        begun = time.process_time()
+        for _number in range(times):
+            browser.get(address)
+        ms = (time.process_time() - begun) * 1e3 / times
+        with CaptureQueriesContext(connection) as queries:
+            browser.get(address)
+        told[name] = (ms, len(queries))
+    return told
+
+
 def kind_of(sql: str) -> str:
     """Its verb and its table."""
     import re
@@ -151,6 +194,7 @@ def main() -> None:
                 orders = int(sys.stdin.readline() or 0)
             if orders:
                 print(json.dumps(measure(goods, orders, names)), flush=True)
+                print(json.dumps(measure_pages(goods, orders)), flush=True)
             assert books.reconcile() == []
             flush()
 

@@ -77,6 +77,10 @@ class Side:
         self.process.stdin.flush()
         return self._heard()
 
+    def pages(self) -> dict[str, Any]:
+        """What pages take of somebody who is signed in, after `measured`."""
+        return self._heard()
+
     def end(self) -> None:
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
@@ -118,6 +122,7 @@ def compare(commit: str, orders: int, rounds: int) -> None:
                 side.rounds.append(side.go(orders))
         _tell(sides)
         _tell_steps({side.name: side.measured(20) for side in sides})
+        _tell_pages({side.name: side.pages() for side in sides})
 
 
 def _tell(sides: list[Side]) -> None:
@@ -130,6 +135,16 @@ def _tell(sides: list[Side]) -> None:
         )
     ratios = [now / then for then, now in zip(*(side.figures for side in sides))]
     print("  here is   shop {:6.2f}  PostgreSQL {:5.2f}  {:5.2f} times".format(*ratios))
+
+
+def _tell_pages(told: dict[str, dict[str, Any]]) -> None:
+    print("\nPages of somebody who is signed in: CPU in ms, and statements")
+    for page in next(iter(told.values())):
+        print(f"  {page:10}", end="")
+        for name, pages in told.items():
+            ms, statements = pages[page]
+            print(f"  {name} {ms:6.1f} {statements:5.1f}", end="")
+        print()
 
 
 def _tell_steps(figures: dict[str, dict[str, Any]]) -> None:

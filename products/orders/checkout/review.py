@@ -17,7 +17,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from products.basket import services
+from products.basket import reading, services
 from products.basket.exceptions import BasketClosed, BasketEmpty, Shortage
 from products.models import Basket, Order
 from products.orders import placing, states
@@ -82,8 +82,8 @@ class ReviewView(CheckoutView):
         if self.seen is None:
             return None
         pk = self.seen.basket
-        baskets = self.visitors_baskets().exclude(status=Basket.Status.MERGED)
-        if basket := baskets.filter(pk=pk).first():
+        basket = reading.one_of(self.owner, pk)
+        if basket and basket.status != Basket.Status.MERGED:
             return basket
         numbers = list(self.request.session.get(GUESTS, {}))
         ordered = Order.objects.filter(basket_id=pk, number__in=numbers)
