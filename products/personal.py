@@ -28,6 +28,7 @@ from products.models import (
     OrderEvent,
     OrderLine,
     Payment,
+    PictureJob,
     StockMovement,
     Ticket,
     VatNumber,
@@ -115,6 +116,12 @@ SECTIONS = [
         "stock_movements",
         StockMovement,
         ("variant__sku", "kind", "d_on_hand", "d_reserved", "note", "created_at"),
+        by="actor",
+    ),
+    Section(
+        "pictures_imported",
+        PictureJob,
+        ("name", "created_at", "wanted", "fetched"),
         by="actor",
     ),
 ]
