@@ -27,9 +27,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 USES, SHOPPERS = 10, 60
 
 
-def rush(discount: Discount, **options) -> Counter:
+def rush(discount: Discount, on_lines: Discount | None = None, **options) -> Counter:
     """60 shoppers with the code place their orders, all at once."""
     lamp = make_variant(on_hand=SHOPPERS, reserved=SHOPPERS)
+    if on_lines is not None:
+        on_lines.variants.set([lamp])
     held = [make_holder(lamp, units=1) for _ in range(SHOPPERS)]
     Basket.objects.update(discount=discount)
     offers = [
@@ -110,4 +112,19 @@ def test_last_use_and_cancellations_at_once_lose_no_count():
 
     discount.refresh_from_db()
     assert discount.uses == 0
+    assert discount_books.drifts() == []
+
+
+def test_orders_with_several_discounts_at_once_lose_no_count_and_wait_for_no_circle():
+    """Each order uses a code, and a discount on its line that is about to run out."""
+    code = make_discount()
+    on_lines = make_discount(
+        code="", name="Autumn", is_on_lines=True, percent="20", uses_limit=USES
+    )
+
+    ends = rush(code, on_lines=on_lines)
+
+    assert ends == {"done": USES, TermsChanged: SHOPPERS - USES}
+    counts = Discount.objects.order_by("pk").values_list("uses", flat=True)
+    assert list(counts) == [USES, USES]
     assert discount_books.drifts() == []

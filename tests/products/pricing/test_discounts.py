@@ -11,11 +11,11 @@ from products.basket import holds
 from products.basket import services as baskets
 from products.live import baskets as live
 from products.live.viewers import Owner
-from products.models import Basket, Discount, Order
+from products.models import Basket, Discount, DiscountUse, Order
 from products.orders import placing
 from products.orders import services as orders
 from products.orders.exceptions import TermsChanged
-from products.pricing import clock, discount_books, discount_flips
+from products.pricing import clock, discount_books, discount_flips, uses
 from products.pricing.exceptions import (
     CodeOver,
     CodeUsedBefore,
@@ -30,6 +30,7 @@ from tests.support.factories import (
     CONTACT,
     make_basket,
     make_discount,
+    make_order,
     make_owner,
     make_user,
     make_variant,
@@ -250,6 +251,32 @@ def test_order_on_terms_with_a_discount_that_has_changed_is_refused(basket, chan
         place(basket, seen=seen)
 
     assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"starts_at": HOUR},
+        {"starts_at": -2 * HOUR, "ends_at": timedelta(0)},
+        {"uses_limit": 1, "uses": 1},
+        {"version": 2},
+    ],
+)
+def test_use_of_a_discount_that_changed_since_it_was_chosen_is_not_taken(changes):
+    """What `place` has read may be over by the time it takes a use."""
+    discount = make_discount()
+    order = make_order()
+    now = clock.now()
+    times = {k: now + v for k, v in changes.items() if isinstance(v, timedelta)}
+    Discount.objects.filter(pk=discount.pk).update(**changes | times)
+
+    assert uses.take(order, [discount], "u1") is False
+
+    assert not DiscountUse.objects.exists()
+    Discount.objects.filter(pk=discount.pk).update(
+        starts_at=discount.starts_at, ends_at=None, uses_limit=None, uses=0, version=1
+    )
+    assert uses.take(order, [discount], "u1") is True
 
 
 def test_order_of_a_guest_who_has_used_the_code_is_refused(basket):
