@@ -26,23 +26,13 @@ LONG_TEMPLATES = {
     # Plain text, or read within a sentence: a line break would be shown.
     "orders/_delivery_name.html",
     "orders/email/_delivery.txt",
-    "orders/_place.html",
     "orders/_summary.html",
-    "orders/_sums.html",
     "orders/checkout_changed.html",
-    "orders/checkout_ended.html",
-    "orders/checkout_short.html",
-    "orders/email/_sums.html",
-    "orders/email/_sums.txt",
     "orders/order.html",
     "products/_basket_lines.html",
     "products/_filters.html",
     "products/_shelf.html",
     "products/_stock.html",
-    "products/email/back_in_stock.html",
-    "products/email/back_in_stock.txt",
-    "products/email/low_stock.html",
-    "products/email/low_stock.txt",
 }
 
 
