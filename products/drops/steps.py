@@ -58,12 +58,12 @@ WHERE t.id = ANY(%(ids)s) AND NOT {HOLDS}
 # One statement, so that units and people are counted at the same moment.
 COUNT = f"""
 SELECT
-    (SELECT COALESCE(sum(s.on_hand - s.reserved), 0)
+    (SELECT COALESCE(sum(s.on_hand + s.backorder_limit - s.reserved), 0)::bigint
      FROM products_stock AS s
      JOIN products_variant AS v ON v.id = s.variant_id AND v.is_active
      JOIN products_product AS p ON p.id = v.product_id AND p.is_active
      WHERE v.drop_id = %(drop)s) AS available,
-    (SELECT COALESCE(sum(l.held), 0)
+    (SELECT COALESCE(sum(l.held), 0)::bigint
      FROM products_basketline AS l
      JOIN products_variant AS v ON v.id = l.variant_id
      WHERE v.drop_id = %(drop)s AND l.held > 0) AS held,

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from products.demo import loading
 from products.demo.loading import staff_permissions
 from products.drops import services as drops
 from products.drops import steps
@@ -188,3 +189,12 @@ def test_sessions_and_networks_of_old_drops_are_forgotten(settings):
     assert drops.forget_visitors() == 2
     assert not Ticket.objects.exclude(token=None, network="").exists()
     assert steps.step(drop.pk)
+
+
+def test_demo_plans_one_drop():
+    variant = make_variant(sku=loading.DROPPED)
+
+    planned = [loading.load_drop(), loading.load_drop()]
+
+    assert planned == [1, 0]
+    assert Variant.objects.get(pk=variant.pk).drop == Drop.objects.get()

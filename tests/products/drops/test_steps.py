@@ -9,7 +9,7 @@ from products.drops import services as drops
 from products.drops import steps
 from products.drops.exceptions import DropConflict, DropOver
 from products.drops.states import PAUSE, RESUME, STOP, Status, Turn
-from products.models import Drop, Variant
+from products.models import Drop, Stock, Variant
 from products.orders import services as orders
 from products.stock import services as stock
 from tests.support.drops import (
@@ -349,3 +349,12 @@ def test_received_units_let_in_more_people():
     steps.step(drop.pk)
 
     assert admitted(drop) == [1, 2]
+
+
+def test_units_that_are_sold_before_they_are_here_count():
+    variant = make_variant(on_hand=0)
+    Stock.objects.update(backorder_limit=2, ships_from=later(86_400).date())
+    drop = make_drop(variant)
+    join(drop, 3)
+
+    assert admitted(begin(drop)) == [1, 2]
