@@ -57,6 +57,10 @@ WHERE t.id = ANY(%(ids)s) AND NOT {HOLDS}
 """
 # One statement, so that units and people are counted at the same moment.
 COUNT = f"""
+WITH unserved AS (
+    SELECT t.ends_at FROM products_ticket AS t
+    WHERE t.drop_id = %(drop)s AND t.state = 'admitted' AND NOT {HOLDS}
+)
 SELECT
     (SELECT COALESCE(sum(s.on_hand + s.backorder_limit - s.reserved), 0)::bigint
      FROM products_stock AS s
@@ -71,8 +75,8 @@ SELECT
     count(*) FILTER (WHERE t.state = 'admitted') AS admitted,
     count(*) FILTER (WHERE t.state = 'bought') AS bought,
     count(*) FILTER (WHERE t.state = 'passed') AS passed,
-    count(*) FILTER (WHERE t.state = 'admitted' AND NOT {HOLDS}) AS unserved,
-    min(t.ends_at) FILTER (WHERE t.state = 'admitted' AND NOT {HOLDS}) AS ends,
+    (SELECT count(*) FROM unserved) AS unserved,
+    (SELECT min(ends_at) FROM unserved) AS ends,
     count(*) FILTER (WHERE t.admitted_at > %(since)s) AS lately
 FROM products_ticket AS t
 WHERE t.drop_id = %(drop)s
