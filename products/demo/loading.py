@@ -47,6 +47,7 @@ SALE_TIME = timedelta(days=14)
 DROPPED = "TW-DE-708"
 DROP_TIME = timedelta(hours=1)  # until it starts
 CODE = "WELCOME10"
+REDUCED_SHELF = "bath"
 PREORDER, PREORDER_TIME = "TW-KI-307", timedelta(days=21)
 # What staff may add and change.
 MODELS_OF_STAFF = (
@@ -197,6 +198,22 @@ def load_code() -> int:
             starts_at=clock.now(),
         )
     )
+    return 1
+
+
+def load_line_discount() -> int:
+    """Take 2.00 off each product for the bath if no discount is on lines; return how
+    many discounts were added."""
+    shelf = ProductCategory.objects.filter(slug=REDUCED_SHELF).first()
+    if shelf is None or Discount.objects.filter(is_on_lines=True).exists():
+        return 0
+    with transaction.atomic():
+        discount = discount_flips.save_discount(
+            Discount(
+                name="Bath week", amount=2, is_on_lines=True, starts_at=clock.now()
+            )
+        )
+        discount.categories.set([shelf])
     return 1
 
 

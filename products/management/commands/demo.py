@@ -69,6 +69,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{shipping.load_defaults()} shipping zones added.")
         self.stdout.write(f"{loading.load_sale()} sales begun.")
         self.stdout.write(f"{loading.load_code()} codes added.")
+        self.stdout.write(f"{loading.load_line_discount()} discounts on lines added.")
         self.stdout.write(f"{loading.load_drop()} drops planned.")
         self.stdout.write(f"{loading.load_preorder()} preorders offered.")
         if options["accounts"]:

@@ -11,6 +11,8 @@ from PIL import Image
 
 from products.catalogue import services as catalogue
 from products.demo import fixture, loading, rows
+from products.live import baskets as live
+from products.live.viewers import Owner
 from products.models import (
     Discount,
     Product,
@@ -21,7 +23,7 @@ from products.models import (
     Variant,
 )
 from products.stock import services as stock
-from tests.support.factories import make_user
+from tests.support.factories import make_basket, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -246,11 +248,23 @@ def test_demo_has_one_sale_that_runs():
     assert all(v.prior_price == v.full_price for v in reduced)
 
 
+def test_demo_has_one_discount_on_lines_however_often_it_is_loaded():
+    demo()
+    demo()
+
+    discount = Discount.objects.get(is_on_lines=True)
+    assert [shelf.slug for shelf in discount.categories.all()] == ["bath"]
+    bath = Variant.objects.filter(product__category__slug="bath").latest("price")
+    basket = make_basket(lines={bath: 3})
+    (line,) = live.contents(Owner(token=basket.token)).facts["lines"]
+    assert (line["line_discount"], line["discount_name"]) == ("6.00", "Bath week")
+
+
 def test_demo_has_one_code_that_holds():
     demo()
     demo()
 
-    code = Discount.objects.running(timezone.now()).get()
+    code = Discount.objects.running(timezone.now()).exclude(code="").get()
     assert (code.code, code.is_used_up) == (loading.CODE, False)
 
 
