@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+from django.utils import timezone
 
 from products.basket import holds
 from products.drops import services as drops
@@ -11,6 +12,7 @@ from products.drops.exceptions import DropConflict, DropOver
 from products.drops.states import PAUSE, RESUME, STOP, Status, Turn
 from products.models import Drop, Stock, Variant
 from products.orders import services as orders
+from products.stock import backorders
 from products.stock import services as stock
 from tests.support.drops import (
     admitted,
@@ -337,6 +339,15 @@ def test_request_makes_the_step_that_is_late():
 
     assert drop.status == Status.RUNNING
     assert admitted(drop) == [1]
+
+
+def test_units_that_are_sold_before_they_are_here_let_in_people():
+    variant = make_variant(on_hand=1)
+    backorders.set_limit(variant.pk, 2, timezone.localdate())
+    drop = make_drop(variant, admitted_at_once=10)
+    join(drop, 5)
+
+    assert admitted(begin(drop)) == [1, 2, 3]
 
 
 def test_received_units_let_in_more_people():
