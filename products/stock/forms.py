@@ -110,7 +110,7 @@ class BackorderForm(MovementForm):
         label=gettext_lazy("Units sold before they are here"),
         min_value=0,
         max_value=backorders.MOST,
-        help_text=gettext_lazy("At most so many. 0: none are."),
+        help_text=gettext_lazy("The limit. Enter 0 to sell only what is here."),
         widget=forms.NumberInput(attrs={"class": "vIntegerField"}),
     )
     ships_from = forms.DateField(

@@ -71,18 +71,25 @@ def test_preorders_of_staff_reach_every_open_page(visit, lamp, staff):
 
 
 def test_line_says_when_it_ships_while_others_take_the_units(visit, lamp):
+    stocks.receive(lamp.pk, 1)
     preorders.offer(lamp.pk, 5, SOON)
-    basket = visit("/basket/", basket={lamp: 1})
+    basket = visit("/basket/", basket={lamp: 2})
     note = line(basket, lamp).locator("[data-preorder]")
     expect(note).to_be_hidden()
     mark(basket)
 
     stocks.claim({lamp.pk: 1})
 
+    expect(stock(basket, lamp)).to_contain_text("Only 1 left")
+    expect(note).to_be_visible()
     expect(note).to_have_text(text(SOON))
     expect_no_reload(basket)
     expect_good_in_all_looks(basket)
-    stocks.release({lamp.pk: 1})
+    stocks.claim({lamp.pk: 1})
+    expect(stock(basket, lamp)).to_contain_text(text(SOON))
+    expect(note).to_be_hidden()  # the stock says it
+    stocks.release({lamp.pk: 2})
+    expect(stock(basket, lamp)).to_contain_text("Only 2 left")
     expect(note).to_be_hidden()
 
 
