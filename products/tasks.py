@@ -41,6 +41,7 @@ def step_drops() -> int:
 
     Return how many. A drop that begins in between has a step of its own at its second.
     """
+    steps.keep_gates_closed()
     for pause in steps.pauses(settings.HOLD_SWEEP_S):
         later(step_drops_once, countdown=pause)
     return steps.step_all()

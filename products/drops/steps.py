@@ -103,6 +103,12 @@ def step_all() -> int:
     return sum(step(pk) for pk in drops)
 
 
+def keep_gates_closed() -> None:
+    """Let planned drops sell the variants that were added to their products since."""
+    for drop in Drop.objects.filter(status=Status.PLANNED):
+        gates.keep_closed(drop)
+
+
 def is_any_running() -> bool:
     """Return whether a drop has begun and is not sold out or over."""
     return Drop.objects.filter(status__in=states.LIVELY).exists()

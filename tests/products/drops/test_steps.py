@@ -279,6 +279,18 @@ def test_drop_without_chosen_variants_sells_all_of_the_product():
     assert set(gated) == {small, large}
 
 
+def test_variant_that_is_added_later_is_sold_by_the_planned_drop():
+    small, large = make_options(
+        *({"option_values": ["S"]}, {"option_values": ["L"]}), names=["Size"]
+    )
+    drop = make_drop(product=small.product)
+    Variant.objects.filter(pk=large.pk).update(drop=None)  # as if it were new
+
+    steps.keep_gates_closed()
+
+    assert Variant.objects.get(pk=large.pk).drop == drop
+
+
 def test_variants_of_another_drop_are_refused():
     variant = make_variant()
     make_drop(variant)
