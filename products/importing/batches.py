@@ -132,7 +132,6 @@ def write(
     _move(writable, stocks, note, actor, changes)
     _create(new, note, actor, changes)
     _summarise(writable, new)
-    catalogue.settle_all_pictures(item.product.pk for item in [*writable, *new])
     if offers:
         # Robust, because the batch is committed even if a push fails.
         renewals.prices_changed_on_commit(offers, except_for=baskets, robust=True)
@@ -286,12 +285,11 @@ def _summarise(present: list[Wanted], new: list[Wanted]) -> None:
     changed = {item.product.pk for item in present if item.variant_changes}
     changed |= {item.product.pk for item in present if item.changes_offer}
     changed |= {item.product.pk for item in new if not item.is_new_product}
-    if not changed:
-        return
-    catalogue.summarise_all(changed)
-    pictured = Product.objects.filter(pk__in=changed, pictures__variant__isnull=False)
-    for product in pictured.distinct():
-        catalogue.settle_pictures(product)
+    if changed:
+        catalogue.summarise_all(changed)
+    renamed = {i.product.pk for i in present if "option_names" in i.product_changes}
+    if changed | renamed:
+        catalogue.settle_all_pictures(changed | renamed)
 
 
 # --- Categories -------------------------------------------------------------------

@@ -9,6 +9,7 @@ from products.fetching import services as fetching
 from products.importing import applying
 from products.models import PictureFetch, PictureJob, Product, ProductImage, Variant
 from tests.products.fetching.pictures import PictureServer, picture_server
+from tests.support.factories import make_options, make_picture
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +97,22 @@ def test_picture_of_several_variants_belongs_to_the_first(server: PictureServer)
 
     picture.refresh_from_db()
     assert picture.variant == other  # the file says that it shows this one too
+
+
+def test_new_variant_gets_the_picture_that_it_shows():
+    (red,) = make_options(
+        {"option_values": ["Red"], "sku": "C-R"},
+        names=["Colour"],
+        slug="cup",
+        name="Cup",
+        image=make_picture(),
+    )
+    ProductImage.objects.update(variant=red)
+
+    run("cup,Cup,,Colour,Red,C-R,,,,\ncup,,,,Blue,C-B,5,,,\n")
+
+    pictures = Variant.objects.order_by("position").values_list("picture", flat=True)
+    assert list(pictures) == [red.product.image.name] * 2
 
 
 def test_failed_download_names_the_line_of_the_newest_import(server: PictureServer):
