@@ -19,6 +19,15 @@ from tests.support.factories import make_basket, make_owner, make_variant
 
 pytestmark = pytest.mark.django_db
 
+
+@pytest.fixture(autouse=True)
+def kept_rates(db) -> Iterator[None]:
+    """Tests that commit leave the loaded tax rates to others as they were."""
+    rates = list(TaxRate.objects.filter(country="DE"))
+    yield
+    TaxRate.objects.bulk_update(rates, ["percent", "is_loaded"])
+
+
 CHANGES = {
     "a tax rate": lambda: TaxRate.objects.filter(country="DE").update(percent=3),
     "a zone": lambda: ShippingZone.objects.update(is_active=False),
