@@ -560,7 +560,7 @@ def test_sign_in_with_a_basket_that_fits_shows_no_message(client):
 
 def sums_in(html: str) -> list[tuple[str, str]]:
     """The rows of the summary."""
-    row = r"<div[^>]*>\s*<dt>(.*?)</dt>\s*<dd>\s*(.*?)\s*</dd>\s*</div>"
+    row = r"<div[^>]*>\s*<dt>(.*?)</dt\s*>\s*<dd>\s*(.*?)\s*</dd\s*>\s*</div\s*>"
     rows = re.findall(row, html, re.S)
     return [(name, value) for name, value in rows if name != "Items"]
 
