@@ -28,10 +28,7 @@ LONG_TEMPLATES = {
     "orders/email/_delivery.txt",
     "orders/_summary.html",
     "orders/checkout_changed.html",
-    "orders/order.html",
     "products/_basket_lines.html",
-    "products/_filters.html",
-    "products/_shelf.html",
     "products/_stock.html",
 }
 
