@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
@@ -53,7 +54,10 @@ def count(products: QuerySet, options: Iterable[Pair], *, in_stock: bool) -> lis
         *("product_id", "product__category_id", "product__option_names"),
         *("option_values", "position"),
     )
-    sql, values = rows.query.sql_with_params()
+    try:
+        sql, values = rows.query.sql_with_params()
+    except EmptyResultSet:  # a search without words has no products
+        return []
     with connection.cursor() as cursor:
         cursor.execute(COUNT.format(variants=sql), values)
         return [Row(*row) for row in cursor.fetchall()]
