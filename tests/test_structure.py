@@ -630,13 +630,6 @@ def test_ci_runs_the_tests_on_every_python_that_the_makefile_names():
     assert matrix == [f"3.{minor}" for minor in range(int(low), int(high) + 1)]
 
 
-@pytest.mark.parametrize("app", ["products", "project", "users"])
-def test_migrations_of_an_app_are_one_clean_start(app):
-    files = {path.name for path in (ROOT / app / "migrations").glob("*.py")}
-
-    assert files == {"__init__.py", "0001_initial.py"}
-
-
 # --- Documents --------------------------------------------------------------------
 
 RECORDS = sorted(ROOT.glob("*/decisions/[0-9]*.md"), key=lambda path: path.name)

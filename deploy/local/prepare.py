@@ -26,8 +26,9 @@ def migrate() -> None:
 
 
 def check_columns() -> None:
-    """Raise `CommandError` if the database lacks a column. Until the first release the
-    initial migrations are edited, and Django does not run a migration twice."""
+    """Raise `CommandError` if the database lacks a column: it is older than the first
+    release. Until then, the initial migrations were edited, and Django does not run a
+    migration twice."""
     from django.apps import apps
     from django.core.management import CommandError
     from django.db import connection
@@ -46,8 +47,8 @@ def check_columns() -> None:
     if missing := sorted(needed - there):
         table, column = missing[0]
         raise CommandError(
-            f"The database is out of date: it has no {table}.{column}. Before the first"
-            " release there are no migrations between versions, so start again."
+            f"The database cannot be upgraded: it has no {table}.{column}. It was made"
+            " before version 0.1.0, and there are no migrations from there. Start again:"
             " `make clean` removes the data. In your own database, drop the tables."
         )
 

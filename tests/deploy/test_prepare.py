@@ -7,7 +7,7 @@ from django.db import connection
 
 
 @pytest.mark.django_db
-def test_database_of_an_earlier_day_is_refused_and_says_what_to_do():
+def test_database_from_before_the_first_release_is_refused_and_says_what_to_do():
     prepare.check_columns()
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE users_session DROP COLUMN user_id")
