@@ -48,7 +48,7 @@ def check_columns() -> None:
         table, column = missing[0]
         raise CommandError(
             f"The database cannot be upgraded: it has no {table}.{column}. It was made"
-            " before version 0.1.0, and there are no migrations from there. Start again:"
+            " before version 0.1.0, and no migrations lead from there. So start again."
             " `make clean` removes the data. In your own database, drop the tables."
         )
 

@@ -86,7 +86,9 @@ def facets(
     """
     if text or in_stock or options or price != ANY_PRICE:
         rows = _count(text, price, in_stock, options)
-        values = _count_values(text, category, price, in_stock, options)
+        values = []
+        if rows or options:  # without products there are no values but chosen ones
+            values = _count_values(text, category, price, in_stock, options)
     else:
         rows = caching.cached(
             "counts", caching.CATALOGUE, lambda: _count("", ANY_PRICE, False, ())
