@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -193,10 +193,10 @@ class LineView(RoomMixin, View):
     The script that the page links to checks the order of those that were shuffled.
     """
 
-    def get(self, request: HttpRequest, **kwargs) -> StreamingHttpResponse:
+    def get(self, request: HttpRequest, **kwargs) -> HttpResponse:
         if not self.drop.started_at:
             raise Http404
-        return StreamingHttpResponse(self.lines(), content_type="text/plain")
+        return HttpResponse("".join(self.lines()), content_type="text/plain")
 
     def lines(self) -> Iterator[str]:
         drop = self.drop

@@ -10,6 +10,7 @@ import pytest
 
 from products.live import viewers
 from products.live.registry import registry
+from tests.support.drops import make_drop
 from tests.support.factories import (
     make_full_basket,
     make_order,
@@ -64,6 +65,7 @@ def keys(transactional_db) -> list[str]:
     identifiers = {
         "stock": low.pk,
         "shelf": low.pk,
+        "drop": make_drop().pk,
         "order": make_order().access_token,
     }
     keys = []

@@ -807,10 +807,10 @@ def walk(client) -> dict[str, str]:
     while todo:
         address = todo.pop()
         response = client.get(address)
-        seen[address] = response.text
+        seen[address] = text = response.getvalue().decode()
         if "text/html" not in response.get("Content-Type", ""):
             continue
-        links = re.findall(r'href="([^"#]*)', response.text)
+        links = re.findall(r'href="([^"#]*)', text)
         for link in map(unescape, links):
             link = link if link.startswith("/") else address.partition("?")[0] + link
             bare, _, query = link.partition("?")

@@ -386,7 +386,7 @@ def two_bands(settings):
 def test_facets_count_active_products(shelves):
     lamps, jugs = shelves
 
-    assert count() == (4, 4, {lamps.pk: 3, jugs.pk: 1}, 3, [1, 2, 1])
+    assert count() == (4, 4, {lamps.pk: 3, jugs.pk: 1}, 3, [1, 2, 1], [])
 
 
 def test_facets_of_a_category_still_count_other_categories(shelves):
