@@ -119,9 +119,7 @@ def test_sign_in_with_another_tab_open_stays_signed_in(visit, shelf, shopper):
     expect(messages(others[0])).to_have_text("")
 
 
-def test_staff_page_moves_and_closes_when_the_rights_are_gone(
-    visit, shelf, complaints
-):
+def test_staff_page_moves_and_closes_when_the_rights_are_gone(visit, shelf, complaints):
     staff = make_shopper("staff", is_staff=True)
     staff.user_permissions.add(Permission.objects.get(codename="view_stock"))
     variant = shelf[0]
