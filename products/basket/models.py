@@ -74,7 +74,7 @@ class Basket(Swept):
         related_name="+",
         verbose_name=_("delivery"),
     )
-    # The one of the code that the shopper entered; it counts while it holds.
+    # The discount whose code the shopper entered. It counts while the code is valid.
     discount = models.ForeignKey(
         Discount,
         models.SET_NULL,

@@ -17,7 +17,7 @@ from project.modeladmin import FixedRowsMixin, ListedLookupsMixin, ReadOnlyMixin
 from users.requests import user_of
 
 PAYMENT_FIELDS = ("created_at", "provider", "status", "amount", "currency", "intent")
-# Not the token: who has it sees the order without signing in.
+# Not the token: whoever has it can see the order without signing in.
 ORDER_FIELDS = (
     *("number", "on_the_board", "status", "on_hold", "method"),
     *("goods", "discount", "discount_name"),

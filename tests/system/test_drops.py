@@ -111,7 +111,7 @@ class Crowd:
             assert self.admissions.setdefault(number, at) == at
 
     def buy_one(self) -> bool:
-        """Let one person whose turn it is reserve a unit. Whether there was one."""
+        """Reserve a unit for a person whose turn it is. Return False for none."""
         for person in list(self.people):
             if "s your turn</h2>" in person.get(f"{self.path}mine/"):
                 variant = self.drop.variants.get().pk
